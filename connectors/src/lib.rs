@@ -1,0 +1,21 @@
+//! The edges of the archive: sources that events come from, and the sink that files go to.
+//!
+//! Nothing here knows stages, the command line or the order of a run. Time, environment and folders are passed in.
+
+pub mod clock;
+pub mod demo;
+pub mod error;
+pub mod exports_api;
+pub mod progress;
+pub mod retry;
+pub mod secret;
+pub mod sink;
+pub mod source;
+pub mod spool;
+
+pub use clock::Clock;
+pub use error::{Error, ErrorKind, Result};
+pub use progress::Progress;
+pub use secret::Secret;
+pub use sink::Sink;
+pub use source::{EventStream, Source, SourceItem, SourceReport};

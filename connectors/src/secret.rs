@@ -1,0 +1,43 @@
+//! Values that must never be seen.
+
+use std::fmt;
+
+/// A secret. It has no `Display`, its `Debug` shows nothing of it, and it is not serialisable; code that needs the
+/// value says [`Secret::expose`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps `value`.
+    pub const fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the one header or option that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` with every occurrence of the secret blotted out: a server may repeat what it was sent.
+    pub fn redact(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "[secret]") }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[secret]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_shows_its_value() {
+        let secret = Secret::new("kt_live_canary".to_owned());
+        assert_eq!(format!("{secret:?}"), "[secret]");
+        assert_eq!(secret.redact("bad token kt_live_canary!"), "bad token [secret]!");
+    }
+}

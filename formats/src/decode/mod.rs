@@ -1,0 +1,3 @@
+//! Artifacts into events.
+
+pub mod csv;

@@ -1,0 +1,32 @@
+//! What the bytes of an archive look like: months and windows, schemas, decoders, encoders, digests, names and manifests.
+//!
+//! Everything here is a pure function or a value. This crate knows no network, no clock, no file system and no async
+//! runtime; encoders write into whatever [`std::io::Write`] they are given.
+
+pub mod batch;
+pub mod catalogue;
+pub mod chain;
+pub mod dataset;
+pub mod decode;
+pub mod digest;
+pub mod encode;
+pub mod key;
+pub mod manifest;
+pub mod month;
+pub mod reject;
+pub mod schema;
+pub mod sums;
+pub mod timestamp;
+pub mod window;
+
+pub use batch::EventBatch;
+pub use chain::{Chain, Entry, Head};
+pub use dataset::Dataset;
+pub use digest::Sha256;
+pub use key::FileFormat;
+pub use manifest::Manifest;
+pub use month::Month;
+pub use reject::Reject;
+pub use schema::{Column, ColumnType, Schema};
+pub use timestamp::Timestamp;
+pub use window::Window;

@@ -1,0 +1,24 @@
+//! Rows that cannot be archived as they are.
+
+/// A row that the source delivered and that cannot become an event. It is counted and named, never dropped in silence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Where the row begins: 1-based line of the artifact (the header is line 1), or 1-based ordinal of the row where
+    /// the source has no lines.
+    pub line: u64,
+    /// The offending column, when one is to blame.
+    pub column: Option<String>,
+    /// Why, in words that hold no value of the event.
+    pub reason: String,
+    /// The row, byte for byte as it came, without its line end.
+    pub row: Vec<u8>,
+}
+
+impl std::fmt::Display for Reject {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.column {
+            Some(column) => write!(formatter, "line {}, column {column}: {}", self.line, self.reason),
+            None => write!(formatter, "line {}: {}", self.line, self.reason),
+        }
+    }
+}
