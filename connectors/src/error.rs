@@ -140,7 +140,9 @@ pub fn local(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Some("free some space, or choose another --state-dir")
             }
-            std::io::ErrorKind::PermissionDenied => Some("check the owner and the mode of the folder, or choose another"),
+            std::io::ErrorKind::PermissionDenied => {
+                Some("check the owner and the mode of the folder, or choose another")
+            }
             _ => None,
         };
         let failed = Error::new(ErrorKind::Local, format!("could not {doing}")).with_context("path", path);

@@ -127,13 +127,13 @@ impl Chain {
 
     /// The columns that a dataset had in its last commit.
     pub fn last_schema(&self, dataset: &Dataset) -> Option<&Schema> {
-        let newest_first = self.entries.iter().rev().filter(|entry| entry.manifest.dataset == *dataset);
-        newest_first.filter_map(|entry| entry.manifest.schema.as_ref()).next()
+        let mut newest_first = self.entries.iter().rev().filter(|entry| entry.manifest.dataset == *dataset);
+        newest_first.find_map(|entry| entry.manifest.schema.as_ref())
     }
 
     fn commits(&self, dataset: &Dataset) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(move |entry| {
-            entry.manifest.dataset == *dataset && entry.manifest.kind == CommitKind::Month
-        })
+        self.entries
+            .iter()
+            .filter(move |entry| entry.manifest.dataset == *dataset && entry.manifest.kind == CommitKind::Month)
     }
 }

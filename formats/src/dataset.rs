@@ -26,7 +26,8 @@ impl FromStr for Dataset {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let mut letters = name.bytes();
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let valid = letters.next().is_some_and(plain) && letters.all(|byte| plain(byte) || byte == b'-' || byte == b'_');
+        let valid =
+            letters.next().is_some_and(plain) && letters.all(|byte| plain(byte) || byte == b'-' || byte == b'_');
         if valid && name != "manifests" { Ok(Self(name.to_owned())) } else { Err(DatasetError(name.to_owned())) }
     }
 }

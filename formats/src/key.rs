@@ -158,7 +158,8 @@ mod tests {
         assert_eq!(ObjectName::parse("manifests/00000042.json"), ObjectName::Manifest(42));
         assert_eq!(ObjectName::parse("manifests/123456789.json"), ObjectName::Manifest(123_456_789));
         assert_eq!(ObjectName::parse("manifests/00000042.SHA256SUMS"), ObjectName::Sums(42));
-        for other in ["manifests/42.json", "manifests/000000042.json", "manifests/00000042.json.bak", "x/archive.json"] {
+        for other in ["manifests/42.json", "manifests/000000042.json", "manifests/00000042.json.bak", "x/archive.json"]
+        {
             assert_eq!(ObjectName::parse(other), ObjectName::Other, "{other}");
         }
     }
