@@ -1,1 +1,19 @@
-//! x
+//! The built program against a double of the platform, a real S3 server and other people's readers.
+//!
+//! `tests/run` starts what the tests need. Modules are named after what they protect.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in tests a panic is the report")]
+
+mod config;
+mod exit_codes;
+mod exports_api;
+mod guide_script;
+mod house;
+mod memory;
+mod readers;
+mod rejects;
+mod run_twice;
+mod s3;
+mod secrets;
+mod support;
+mod tampering;

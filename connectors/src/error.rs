@@ -8,7 +8,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What kind of failure it is. The kind alone decides whether a call is repeated ([`crate::retry`]) and which code the
 /// program exits with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// A setting cannot be used.
     Configuration,
@@ -34,6 +33,12 @@ pub enum ErrorKind {
     NoArchive,
     /// Not possible now, but later: a deadline passed, a month is not over, clocks disagree.
     TryLater,
+    /// Another run works on the same archive.
+    Locked,
+    /// The user interrupted the run (SIGINT).
+    Interrupted,
+    /// The system stopped the run (SIGTERM).
+    Terminated,
     /// The local disk failed: full, not writable, unreadable.
     Local,
     /// A bug.

@@ -12,6 +12,8 @@ pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod spool;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Result};

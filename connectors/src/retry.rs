@@ -1,1 +1,228 @@
-//! stub
+//! Which failures are worth another try, and how long to wait before it.
+
+use crate::{Error, ErrorKind, Result};
+use backoff::{ExponentialBackoff, backoff::Backoff as _};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Whether the same call can turn out better when it is repeated. Nothing else decides it.
+pub const fn is_transient(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::SourceUnavailable | ErrorKind::Truncated => true,
+        ErrorKind::Configuration
+        | ErrorKind::Unauthorized
+        | ErrorKind::Source
+        | ErrorKind::Expired
+        | ErrorKind::TooLarge
+        | ErrorKind::Incomplete
+        | ErrorKind::Store
+        | ErrorKind::BrokenChain
+        | ErrorKind::NoArchive
+        | ErrorKind::TryLater
+        | ErrorKind::Locked
+        | ErrorKind::Interrupted
+        | ErrorKind::Terminated
+        | ErrorKind::Local
+        | ErrorKind::Internal => false,
+    }
+}
+
+/// How often and for how long a call is repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    retries: u32,
+    budget: Duration,
+    deadline: Option<Instant>,
+}
+
+impl Policy {
+    /// For one call to a server: enough to outlive a restart on the other side, too little to look hung.
+    pub const fn per_call() -> Self {
+        Self { retries: 5, budget: Duration::from_secs(120), deadline: None }
+    }
+
+    /// The same, but no try begins after `deadline`.
+    #[must_use]
+    pub const fn until(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+}
+
+/// Calls until the call succeeds, fails for good, or `policy` is used up; then the last error is the result.
+pub async fn retry<T, C, F>(policy: Policy, mut call: C) -> Result<T>
+where
+    C: FnMut() -> F,
+    F: Future<Output = Result<T>>,
+{
+    let mut attempts = Attempts::new(policy);
+    loop {
+        match call().await {
+            Ok(value) => return Ok(value),
+            Err(error) => attempts.pause(error).await?,
+        }
+    }
+}
+
+/// What is left of a policy, for a caller whose tries differ from one another.
+#[derive(Debug)]
+pub struct Attempts {
+    left: u32,
+    ends: Instant,
+    deadline: Option<Instant>,
+    intervals: Intervals,
+}
+
+impl Attempts {
+    /// The whole of `policy`, from now on.
+    pub fn new(policy: Policy) -> Self {
+        const FIRST: Duration = Duration::from_millis(500);
+        const LONGEST: Duration = Duration::from_secs(30);
+        let budget_ends = Instant::now() + policy.budget;
+        Self {
+            left: policy.retries,
+            ends: policy.deadline.map_or(budget_ends, |deadline| deadline.min(budget_ends)),
+            deadline: policy.deadline,
+            intervals: Intervals::full_jitter(FIRST, LONGEST),
+        }
+    }
+
+    /// Waits until the next try is due, or gives `error` back when there shall be none.
+    ///
+    /// A wait that the other side asked for is honoured as far as the deadline allows, and does not use up the budget:
+    /// who asks for ten minutes wants another call after them.
+    pub async fn pause(&mut self, error: Error) -> Result<()> {
+        let now = Instant::now();
+        let limit = if error.retry_after().is_some() { self.deadline.unwrap_or(self.ends) } else { self.ends };
+        if !is_transient(error.kind()) || self.left == 0 || now >= limit {
+            return Err(error);
+        }
+        self.left -= 1;
+        let interval = self.intervals.next_wait();
+        let wait = error.retry_after().map_or(interval, |asked| asked.max(interval)).min(limit - now);
+        if let (Some(_), Some(deadline)) = (error.retry_after(), self.deadline) {
+            self.ends = (self.ends + wait).min(deadline);
+        }
+        tracing::warn!(%error, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "waiting for another try");
+        sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// Waits that grow, never the same twice, so that many clients do not call in step.
+#[derive(Debug)]
+pub struct Intervals(ExponentialBackoff);
+
+impl Intervals {
+    /// Each wait is anything from nothing to a cap, which doubles from `first` to `longest`.
+    pub fn full_jitter(first: Duration, longest: Duration) -> Self {
+        // The crate spreads waits around a middle; a factor of one around half the cap is the whole way from zero to it.
+        Self::spread(first / 2, longest / 2, 1.0, 2.0)
+    }
+
+    /// Waits that grow by a half from about `first` to about `longest`.
+    pub fn steady(first: Duration, longest: Duration) -> Self {
+        Self::spread(first, longest, 0.2, 1.5)
+    }
+
+    /// The next wait.
+    pub fn next_wait(&mut self) -> Duration {
+        self.0.next_backoff().unwrap_or(self.0.max_interval)
+    }
+
+    fn spread(first: Duration, longest: Duration, randomization_factor: f64, multiplier: f64) -> Self {
+        Self(ExponentialBackoff {
+            current_interval: first,
+            initial_interval: first,
+            max_interval: longest,
+            randomization_factor,
+            multiplier,
+            // Wall clock is counted by `Attempts`, on the clock that tests can hold.
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    fn unavailable() -> Error {
+        Error::new(ErrorKind::SourceUnavailable, "busy")
+    }
+
+    async fn calls_until_given_up(policy: Policy, error: impl Fn() -> Error) -> (u32, Duration) {
+        let (calls, start) = (Cell::new(0), Instant::now());
+        let result: Result<()> = retry(policy, || {
+            calls.set(calls.get() + 1);
+            let error = error();
+            async { Err(error) }
+        })
+        .await;
+        assert!(result.is_err());
+        (calls.get(), start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_never_gets_better_is_given_up_after_five_retries() {
+        let (calls, spent) = calls_until_given_up(Policy::per_call(), unavailable).await;
+        assert_eq!(calls, 6);
+        assert!(spent <= Duration::from_secs(120), "{spent:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_get_better_is_not_repeated() {
+        for kind in [ErrorKind::Unauthorized, ErrorKind::Source, ErrorKind::Expired, ErrorKind::Local] {
+            let (calls, spent) = calls_until_given_up(Policy::per_call(), || Error::new(kind, "no")).await;
+            assert_eq!((calls, spent), (1, Duration::ZERO), "{kind:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_was_asked_for_is_kept_even_beyond_the_budget() {
+        let policy = Policy::per_call().until(Instant::now() + Duration::from_secs(3600));
+        let asked = || unavailable().with_retry_after(Some(Duration::from_secs(600)));
+        let (calls, spent) = calls_until_given_up(policy, asked).await;
+        assert_eq!(calls, 6);
+        assert!(spent >= Duration::from_secs(3000), "{spent:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_beats_a_wait_of_a_year() {
+        let policy = Policy::per_call().until(Instant::now() + Duration::from_secs(60));
+        let year = || unavailable().with_retry_after(Some(Duration::from_secs(365 * 86_400)));
+        let (calls, spent) = calls_until_given_up(policy, year).await;
+        assert_eq!((calls, spent.as_secs()), (2, 60), "one last try at the deadline");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_deadline_a_wait_of_a_year_ends_with_the_budget() {
+        let year = || unavailable().with_retry_after(Some(Duration::from_secs(365 * 86_400)));
+        let (_, spent) = calls_until_given_up(Policy::per_call(), year).await;
+        assert_eq!(spent.as_secs(), 120);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_gets_better_succeeds() {
+        let calls = Cell::new(0);
+        let result = retry(Policy::per_call(), || {
+            calls.set(calls.get() + 1);
+            let call = calls.get();
+            async move { if call < 3 { Err(unavailable()) } else { Ok(call) } }
+        });
+        assert_eq!(result.await.unwrap(), 3);
+    }
+
+    #[test]
+    fn waits_grow_and_stay_within_their_bounds() {
+        let (first, longest) = (Duration::from_secs(2), Duration::from_secs(30));
+        let mut steady = Intervals::steady(first, longest);
+        let waits = (0..20).map(|_| steady.next_wait()).collect::<Vec<_>>();
+        assert!(waits[0] >= first.mul_f64(0.79) && waits[0] <= first.mul_f64(1.21), "{:?}", waits[0]);
+        assert!(waits.iter().all(|wait| *wait <= longest.mul_f64(1.21)));
+        assert!(waits[19] >= longest.mul_f64(0.79));
+        let mut full = Intervals::full_jitter(first, longest);
+        assert!((0..200).map(|_| full.next_wait()).all(|wait| wait <= longest + Duration::from_millis(1)));
+    }
+}

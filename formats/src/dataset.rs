@@ -20,6 +20,13 @@ impl Dataset {
     }
 }
 
+/// `events`: what a run archives when it is told nothing else.
+impl Default for Dataset {
+    fn default() -> Self {
+        Self("events".to_owned())
+    }
+}
+
 impl FromStr for Dataset {
     type Err = DatasetError;
 

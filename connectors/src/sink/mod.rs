@@ -1,2 +1,105 @@
-//! stub
-pub struct Sink;
+//! The sink: the one place where objects of an archive are written and read.
+//!
+//! A [`Sink`] is a struct over an [`ObjectStore`]. What it does with a directory, a bucket or memory is the same code,
+//! and tests make a store misbehave by wrapping it. Four rules hold for everything here:
+//!
+//! * **Confirmed, then named.** [`StoredFile`] is made by [`Sink::store`] and [`Sink::copy`] alone, after the store
+//!   confirmed the bytes, and manifests are made of `StoredFile`s alone ([`Sink::commit`]).
+//! * **Written once.** Data files carry their digest in their name, documents are created only where nothing is. The
+//!   one thing that is ever replaced is an object that does not hold the bytes that its name promises.
+//! * **A failed request proves nothing.** Whatever a store answers to a write but success, the object is read again,
+//!   and what it holds decides.
+//! * **No second retry.** The store repeats transient failures by itself, for a bounded time; nothing here repeats them
+//!   again, except the creation of documents, where reading again is part of the protocol.
+
+mod chain;
+mod commit;
+mod create;
+mod directory;
+mod failure;
+mod identity;
+mod orphans;
+mod read;
+mod s3;
+mod upload;
+mod url;
+
+pub use commit::{Commit, Draft};
+pub use read::StoredObject;
+pub use upload::{StagedFile, StoredFile};
+pub use url::Location;
+
+use crate::{Error, ErrorKind, Result};
+use directory::Directory;
+use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
+use std::{fmt, sync::Arc};
+
+/// How much is read or sent with one request. Stores want at least 5 MiB for each part but the last, and all of them of
+/// one size; at most 10,000 parts make an object, so that it may have 156 GiB.
+const PART: u64 = 16 * 1024 * 1024;
+
+/// An archive's place. Cheap to clone, and safe to use from several tasks at once.
+#[derive(Clone)]
+pub struct Sink {
+    store: Arc<dyn ObjectStore>,
+    confirm: Confirm,
+    directory: Option<Directory>,
+    url: Arc<str>,
+}
+
+/// How a sink knows that the bytes that it sent are the bytes that lie there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirm {
+    /// The store checks the SHA-256 of every request, so that it is enough to see the object with its size.
+    Checksum,
+    /// The store checks nothing: the object is read back and hashed.
+    ReadBack,
+}
+
+impl Sink {
+    /// Opens the place that `location` names. Nothing is contacted or created yet: a store that cannot be reached
+    /// fails at the first call, and a directory that does not exist has no archive.
+    pub fn open(location: &Location) -> Result<Self> {
+        let url = location.url().into();
+        match location.place() {
+            url::Place::Directory(path) => {
+                let directory = Directory::open(path)?;
+                let store = Arc::new(directory.clone());
+                Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), url })
+            }
+            url::Place::S3 { bucket, prefix } => {
+                let store = Arc::new(PrefixStore::new(bucket.store()?, prefix.clone()));
+                Ok(Self { store, confirm: Confirm::Checksum, directory: None, url })
+            }
+        }
+    }
+
+    /// A sink over any store, such as one in memory or one that fails on purpose. `url` is what messages call it.
+    pub fn from_store(store: Arc<dyn ObjectStore>, confirm: Confirm, url: &str) -> Self {
+        Self { store, confirm, directory: None, url: url.into() }
+    }
+
+    /// The place as the user wrote it; it never holds a password or a query.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The store's own form of a path. Paths may come out of a manifest that somebody tampered with, so one that leads
+    /// out of the archive is refused here.
+    fn location(&self, path: &str) -> Result<Path> {
+        Path::parse(path).map_err(|_| {
+            let error = Error::new(ErrorKind::BrokenChain, "not the path of an object of an archive");
+            error.with_context("path", path.escape_debug()).with_context("archive", self.url())
+        })
+    }
+}
+
+/// The store is left out: its options hold credentials.
+impl fmt::Debug for Sink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sink").field("url", &self.url).field("confirm", &self.confirm).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,4 @@
-//! Artifacts into events.
+//! Artifacts and files into events.
 
 pub mod csv;
+pub mod parquet;

@@ -1,1 +1,74 @@
-//! stub
+//! Events into files.
+
+pub mod column_encoding;
+pub mod csv;
+pub mod parquet;
+mod span;
+
+pub use span::TimeSpan;
+
+use crate::{EventBatch, Sha256, Timestamp};
+use arrow_schema::ArrowError;
+use ::parquet::errors::ParquetError;
+
+/// A finished file, as its manifest will describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedFile {
+    /// Events in it.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+    /// When its earliest event happened; `None` in a file without events.
+    pub first: Option<Timestamp>,
+    /// When its latest event happened.
+    pub last: Option<Timestamp>,
+}
+
+/// Writes the events of one month into one file. Equal batches make equal bytes, so that a run that is repeated finds
+/// the files it has stored before.
+pub trait FileEncoder: Send {
+    /// Appends events. All batches of a file have the same schema. After an error the file is useless.
+    fn write(&mut self, batch: &EventBatch) -> Result<(), EncodeError>;
+
+    /// Bytes that the file would have at least, if it were finished now.
+    fn bytes_written(&self) -> u64;
+
+    /// Writes what is still held back and flushes the sink.
+    fn finish(self: Box<Self>) -> Result<EncodedFile, EncodeError>;
+}
+
+/// Why a file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// The sink failed.
+    #[error("could not write the file")]
+    Io(#[from] std::io::Error),
+    /// The Parquet writer refused.
+    #[error("could not encode events as Parquet")]
+    Parquet(#[source] ParquetError),
+    /// Arrow refused.
+    #[error("could not convert events")]
+    Arrow(#[from] ArrowError),
+    /// A batch has other columns than the file, which means a bug.
+    #[error("the batch has other columns than the file")]
+    OtherSchema,
+    /// A file needs at least one event.
+    #[error("there is no event to write")]
+    Empty,
+    /// Used after an error.
+    #[error("the file is broken by an earlier error")]
+    Broken,
+}
+
+impl From<ParquetError> for EncodeError {
+    /// A full disk is an I/O error, whichever crate wrote to it.
+    fn from(error: ParquetError) -> Self {
+        let ParquetError::External(cause) = error else { return Self::Parquet(error) };
+        match cause.downcast::<std::io::Error>() {
+            Ok(cause) => Self::Io(*cause),
+            Err(cause) => Self::Parquet(ParquetError::External(cause)),
+        }
+    }
+}

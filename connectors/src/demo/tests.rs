@@ -1,0 +1,91 @@
+use super::*;
+use archive_formats::batch::Ids;
+use futures::TryStreamExt as _;
+
+fn window(month: &str) -> Window {
+    month.parse::<Month>().unwrap().window()
+}
+
+async fn read(demo: Demo, dataset: &str, window: Window) -> (Vec<EventBatch>, SourceReport) {
+    let mut items = demo.read(&dataset.parse().unwrap(), window).try_collect::<Vec<_>>().await.unwrap();
+    let Some(SourceItem::Report(report)) = items.pop() else { panic!("the last item is the report") };
+    let batches = items.into_iter().map(|item| match item {
+        SourceItem::Batch(batch) => batch,
+        other => panic!("not a batch: {other:?}"),
+    });
+    (batches.collect(), report)
+}
+
+fn times(batches: &[EventBatch]) -> Vec<i64> {
+    batches.iter().flat_map(|batch| batch.times().values().to_vec()).collect()
+}
+
+fn ids(batches: &[EventBatch]) -> Vec<String> {
+    let of = |batch: &EventBatch| match batch.ids() {
+        Ids::Text(ids) => ids.iter().map(|id| id.unwrap().to_owned()).collect::<Vec<_>>(),
+        Ids::Uuid(_) => panic!("ids are text"),
+    };
+    batches.iter().flat_map(of).collect()
+}
+
+#[tokio::test]
+async fn the_same_month_is_the_same_twice_and_another_seed_or_dataset_is_not() {
+    let (first, report) = read(Demo::new(10_000, 7), "events", window("2025-02")).await;
+    let (again, _) = read(Demo::new(10_000, 7), "events", window("2025-02")).await;
+    let records = |batches: &[EventBatch]| batches.iter().map(|batch| batch.records().clone()).collect::<Vec<_>>();
+    assert_eq!(records(&first), records(&again));
+    assert_eq!((report.read, report.source_count, report.outside_window), (10_000, Some(10_000), 0));
+    assert_eq!(report.detail, json!({"events": 10_000, "seed": 7}));
+    assert_ne!(ids(&first), ids(&read(Demo::new(10_000, 8), "events", window("2025-02")).await.0));
+    assert_ne!(ids(&first), ids(&read(Demo::new(10_000, 7), "traces", window("2025-02")).await.0));
+    assert_ne!(ids(&first), ids(&read(Demo::new(10_000, 7), "events", window("2025-03")).await.0));
+}
+
+#[tokio::test]
+async fn events_are_ordered_distinct_and_inside_the_window() {
+    for month in ["1969-12", "2024-02", "2025-12", "9999-12"] {
+        let (batches, _) = read(Demo::new(9_000, 1), "events", window(month)).await;
+        assert_eq!(batches.iter().map(EventBatch::len).collect::<Vec<_>>(), [8192, 808]);
+        let times = times(&batches);
+        assert!(times.is_sorted());
+        assert!(times.iter().all(|time| window(month).contains(Timestamp::from_micros(*time))));
+        let ids = ids(&batches);
+        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len());
+    }
+}
+
+#[tokio::test]
+async fn parts_of_a_month_are_the_month() {
+    let whole = window("2025-03");
+    let (early, late) = whole.split_at("2025-03-17T05:06:07.123456Z".parse().unwrap()).unwrap();
+    let demo = Demo::new(1_000, 3);
+    let (first, report) = read(demo, "events", early).await;
+    assert_eq!(report.source_count, Some(report.read));
+    let (second, _) = read(demo, "events", late).await;
+    let (all, _) = read(demo, "events", whole).await;
+    assert_eq!([ids(&first), ids(&second)].concat(), ids(&all));
+}
+
+#[tokio::test]
+async fn a_month_without_events_is_a_report_alone() {
+    let (batches, report) = read(Demo::new(0, 1), "events", window("2025-03")).await;
+    assert!(batches.is_empty());
+    assert_eq!((report.read, report.source_count), (0, Some(0)));
+}
+
+#[tokio::test]
+async fn events_have_what_careless_readers_break_on() {
+    let (batches, _) = read(Demo::new(8_192, 1), "events", window("2025-03")).await;
+    let records = batches[0].records();
+    let text = |name: &str| {
+        let column = records.column_by_name(name).unwrap();
+        arrow_array::cast::as_string_array(column).clone()
+    };
+    let metadata = text("metadata");
+    assert!(metadata.iter().any(|value| value.is_none()));
+    assert!(metadata.iter().flatten().any(|value| value.contains('\n')));
+    assert!(metadata.iter().flatten().any(|value| value.contains('"') && !value.is_ascii()));
+    assert!(metadata.iter().flatten().all(|value| serde_json::from_str::<serde_json::Value>(value).is_ok()));
+    let (decisions, reasons) = (text("decision"), text("reason_code"));
+    assert!(decisions.iter().zip(&reasons).all(|(decision, reason)| (decision == Some("allowed")) == reason.is_none()));
+}

@@ -1,0 +1,302 @@
+//! The calls of the exports API, one method each. What to call when, and how often, is decided elsewhere.
+
+use super::{
+    config::{Endpoints, printable},
+    credentials::{Credentials, bearer},
+    headers, redirect,
+    refusal::{Endpoint, one_line, refused},
+    wire::{CreateRequest, JobId},
+};
+use crate::{Clock, Error, ErrorKind, Result, Secret};
+use archive_formats::Timestamp;
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use url::Url;
+
+/// One server, as one token sees it.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    credentials: Credentials,
+    allow_http: bool,
+    clock: Arc<dyn Clock>,
+}
+
+/// An answer about a job.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) json: Value,
+    /// What the server's clock showed.
+    pub(super) date: Option<Timestamp>,
+    /// How long it asks to wait before the next call.
+    pub(super) wait: Option<Duration>,
+}
+
+/// How a create call went.
+#[derive(Debug)]
+pub(super) enum Creation {
+    Accepted(Answer),
+    /// The server does not have this endpoint.
+    WrongLayout(Error),
+}
+
+/// Where an artifact is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The layout's own download endpoint.
+    Endpoint,
+    /// The address that the job named.
+    Named(String),
+}
+
+/// The rest of an artifact of which some bytes are here.
+#[derive(Debug)]
+pub(super) struct Rest<'a> {
+    pub(super) offset: u64,
+    /// The strong tag of what those bytes are of.
+    pub(super) etag: &'a str,
+}
+
+/// A request, which may be sent to several addresses.
+struct Call {
+    method: Method,
+    endpoint: Endpoint,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Vec<u8>>,
+}
+
+/// What came back, and by which token and from whom.
+struct Exchange {
+    response: Response,
+    token: Secret,
+    endpoint: Endpoint,
+}
+
+impl Client {
+    /// A client for the server at `base`.
+    pub(super) fn new(base: Url, credentials: Credentials, allow_http: bool, clock: Arc<dyn Clock>) -> Result<Self> {
+        const CONNECT: Duration = Duration::from_secs(10);
+        const IDLE: Duration = Duration::from_secs(60);
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("kt-archive/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .read_timeout(IDLE)
+            .redirect(reqwest::redirect::Policy::none());
+        // Near hosts are reached directly: a proxy would see the token in plain text.
+        let builder = if base.scheme() == "http" { builder.no_proxy() } else { builder };
+        let http = builder.build().map_err(|error| {
+            Error::new(ErrorKind::Internal, "could not set up the HTTP client").with_source(error.without_url())
+        })?;
+        Ok(Self { http, base, credentials, allow_http, clock })
+    }
+
+    /// Asks for a new job.
+    pub(super) async fn create(
+        &self,
+        endpoints: Endpoints,
+        request: &CreateRequest<'_>,
+        idempotency_key: &str,
+    ) -> Result<Creation> {
+        let body = serde_json::to_vec(request)
+            .map_err(|error| Error::new(ErrorKind::Internal, "could not encode a request").with_source(error))?;
+        let key = HeaderValue::try_from(idempotency_key)
+            .map_err(|error| Error::new(ErrorKind::Internal, "not a header value").with_source(error))?;
+        let mut call = Call::get(Endpoint::Create, self.jobs_url(endpoints)?);
+        call.method = Method::POST;
+        call.body = Some(body);
+        call.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        call.headers.insert(HeaderName::from_static("idempotency-key"), key);
+        let exchange = self.send(&call).await?;
+        match exchange.response.status() {
+            status if status.is_success() => Ok(Creation::Accepted(exchange.answer(self.clock.now()).await?)),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                Ok(Creation::WrongLayout(self.refusal(exchange).await))
+            }
+            _ => Err(self.refusal(exchange).await),
+        }
+    }
+
+    /// Asks how the job goes.
+    pub(super) async fn status(&self, endpoints: Endpoints, id: &JobId) -> Result<Answer> {
+        let exchange = self.send(&Call::get(Endpoint::Status, self.job_url(endpoints, id, None)?)).await?;
+        if exchange.response.status().is_success() {
+            exchange.answer(self.clock.now()).await
+        } else {
+            Err(self.refusal(exchange).await)
+        }
+    }
+
+    /// Asks for the artifact, or the `rest` of it. The answer has status 200, or 206 with a part of it.
+    pub(super) async fn download(
+        &self,
+        endpoints: Endpoints,
+        id: &JobId,
+        target: &Target,
+        rest: Option<Rest<'_>>,
+    ) -> Result<Response> {
+        let url = match target {
+            Target::Endpoint => self.job_url(endpoints, id, Some(endpoints.download()))?,
+            Target::Named(location) => redirect::follow(&self.base, location, self.allow_http).await?,
+        };
+        let mut call = Call::get(Endpoint::Download, url);
+        call.headers.insert(header::ACCEPT, HeaderValue::from_static("text/csv, */*;q=0.5"));
+        if let Some(Rest { offset, etag }) = rest {
+            let values = [(header::RANGE, format!("bytes={offset}-")), (header::IF_RANGE, etag.to_owned())];
+            for (name, value) in values {
+                let value = HeaderValue::try_from(value);
+                call.headers.insert(name, value.map_err(|_| Error::new(ErrorKind::Source, "not an entity tag"))?);
+            }
+        }
+        let exchange = self.send(&call).await?;
+        match exchange.response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(exchange.response),
+            _ => Err(self.refusal(exchange).await),
+        }
+    }
+
+    /// `text` as it may be shown: a server may repeat the token that it was sent.
+    pub(super) async fn shown(&self, text: &str) -> Result<String> {
+        Ok(one_line(&self.credentials.current().await?.redact(text)))
+    }
+
+    /// Sends `call`, once more with a newer token if there is one and the first was refused.
+    async fn send(&self, call: &Call) -> Result<Exchange> {
+        let exchange = self.follow(call, self.credentials.current().await?).await?;
+        if exchange.endpoint == Endpoint::Storage || exchange.response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(exchange);
+        }
+        match self.credentials.newer_than(&exchange.token).await? {
+            Some(token) => self.follow(call, token).await,
+            None => Ok(exchange),
+        }
+    }
+
+    /// Sends `call` and follows where it is redirected. The token goes no further than the API's own origin, and does
+    /// not come back to it by way of a foreign one.
+    async fn follow(&self, call: &Call, token: Secret) -> Result<Exchange> {
+        let mut url = call.url.clone();
+        let mut trusted = redirect::same_origin(&self.base, &url);
+        for _ in 0..=redirect::MAX_HOPS {
+            let response = self.exchange(call, &url, trusted.then_some(&token)).await?;
+            let location = if response.status().is_redirection() { location(&response) } else { None };
+            let Some(location) = location else {
+                let endpoint = if trusted { call.endpoint } else { Endpoint::Storage };
+                return Ok(Exchange { response, token, endpoint });
+            };
+            let next = redirect::follow(&url, &location, self.allow_http).await?;
+            if call.method != Method::GET {
+                return Err(Error::new(
+                    ErrorKind::Source,
+                    "the server redirects the create call, which is not followed",
+                )
+                .with_context("to", printable(&next))
+                .with_hint("give the address that it redirects to as the source"));
+            }
+            trusted &= redirect::same_origin(&url, &next);
+            url = next;
+        }
+        Err(Error::new(ErrorKind::Source, "the server redirects too often").with_context("url", printable(&call.url)))
+    }
+
+    async fn exchange(&self, call: &Call, url: &Url, token: Option<&Secret>) -> Result<Response> {
+        let request = self.http.request(call.method.clone(), url.clone()).headers(call.headers.clone());
+        let request = match token {
+            Some(token) => request.header(header::AUTHORIZATION, bearer(token)?),
+            None => request,
+        };
+        let request = call.body.iter().fold(request, |request: RequestBuilder, body| request.body(body.clone()));
+        request.send().await.map_err(|error| unreachable_host(error).with_context("url", printable(url)))
+    }
+
+    async fn refusal(&self, exchange: Exchange) -> Error {
+        refused(exchange.endpoint, exchange.response, &exchange.token, self.clock.now()).await
+    }
+
+    fn jobs_url(&self, endpoints: Endpoints) -> Result<Url> {
+        let mut url = self.base.clone();
+        let mut path = url.path_segments_mut().map_err(|()| not_a_base(&self.base))?;
+        path.pop_if_empty().extend(endpoints.create());
+        drop(path);
+        Ok(url)
+    }
+
+    /// The address of a job, or of `part` of it. The id is percent-encoded.
+    fn job_url(&self, endpoints: Endpoints, id: &JobId, part: Option<&str>) -> Result<Url> {
+        let mut url = self.jobs_url(endpoints)?;
+        let mut path = url.path_segments_mut().map_err(|()| not_a_base(&self.base))?;
+        path.push(id.as_str()).extend(part);
+        drop(path);
+        Ok(url)
+    }
+}
+
+impl Endpoints {
+    const fn create(self) -> &'static [&'static str] {
+        match self {
+            Self::Exports => &["v1", "exports"],
+            Self::ExportsJobs => &["v1", "exports", "jobs"],
+        }
+    }
+
+    const fn download(self) -> &'static str {
+        match self {
+            Self::Exports => "artifact",
+            Self::ExportsJobs => "download",
+        }
+    }
+}
+
+impl Call {
+    fn get(endpoint: Endpoint, url: Url) -> Self {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+        Self { method: Method::GET, endpoint, url, headers, body: None }
+    }
+}
+
+impl Exchange {
+    /// The JSON of an answer about a job.
+    async fn answer(mut self, now: Timestamp) -> Result<Answer> {
+        const LARGEST: usize = 1024 * 1024;
+        let unusable = |why: &str| Error::new(ErrorKind::Source, format!("the answer about the export job {why}"));
+        let date = headers::date(self.response.headers());
+        let wait = headers::retry_after(self.response.headers(), date.unwrap_or(now));
+        let mut body = Vec::new();
+        while let Some(block) = self.response.chunk().await.map_err(unreachable_host)? {
+            body.extend_from_slice(&block);
+            if body.len() > LARGEST {
+                return Err(unusable("is too long"));
+            }
+        }
+        // The cause would not say more than that, and may repeat parts of the answer.
+        let json = serde_json::from_slice(&body).map_err(|_| {
+            unusable("is not JSON").with_hint("check that the source's address is that of the API, not of its console")
+        })?;
+        Ok(Answer { json, date, wait })
+    }
+}
+
+/// The error of an exchange that broke. The HTTP library's own text would hold the whole URL.
+pub(super) fn unreachable_host(error: reqwest::Error) -> Error {
+    let message = if error.is_timeout() {
+        "the server did not answer in time"
+    } else if error.is_connect() {
+        "could not connect to the server"
+    } else {
+        "the exchange with the server broke off"
+    };
+    Error::new(ErrorKind::SourceUnavailable, message).with_source(error.without_url())
+}
+
+fn location(response: &Response) -> Option<String> {
+    headers::text(response.headers(), &header::LOCATION).map(str::to_owned)
+}
+
+fn not_a_base(url: &Url) -> Error {
+    Error::new(ErrorKind::Configuration, "the source's address cannot have paths").with_context("url", printable(url))
+}

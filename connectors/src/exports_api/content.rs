@@ -1,0 +1,217 @@
+//! The bytes of a spooled artifact, unpacked where they are gzip.
+
+use super::sniff::GZIP;
+use crate::{Error, ErrorKind, Result, error::local};
+use archive_formats::{Sha256, digest::Hasher};
+use flate2::bufread::GzDecoder;
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+/// An artifact that is read from its beginning to its end. What was delivered is counted and hashed on the way.
+#[derive(Debug)]
+pub(super) struct Content {
+    path: PathBuf,
+    packing: Packing,
+    /// Bytes after unpacking.
+    plain: u64,
+    /// Their digest, where the packing hides it.
+    plain_digest: Option<Hasher>,
+}
+
+/// What an artifact turned out to be.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) delivered_sha256: Sha256,
+    pub(super) plain_bytes: u64,
+    pub(super) plain_sha256: Sha256,
+}
+
+#[derive(Debug)]
+enum Packing {
+    None(Delivered),
+    Gzip(Box<GzDecoder<BufReader<Delivered>>>),
+}
+
+#[derive(Debug)]
+struct Delivered {
+    file: File,
+    bytes: u64,
+    digest: Hasher,
+}
+
+impl Read for Delivered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.digest.update(&buffer[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+}
+
+impl Content {
+    /// Opens the artifact at `path`; gzip is recognised by its first bytes.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let failed = || local("open the spool file", path);
+        let mut file = File::open(path).map_err(failed())?;
+        let mut start = Vec::new();
+        (&mut file).take(GZIP.len() as u64).read_to_end(&mut start).map_err(failed())?;
+        io::Seek::rewind(&mut file).map_err(failed())?;
+        let delivered = Delivered { file, bytes: 0, digest: Hasher::default() };
+        let gzip = start == GZIP;
+        let packing = if gzip {
+            Packing::Gzip(Box::new(GzDecoder::new(BufReader::with_capacity(BUFFER, delivered))))
+        } else {
+            Packing::None(delivered)
+        };
+        Ok(Self { path: path.to_owned(), packing, plain: 0, plain_digest: gzip.then(Hasher::default) })
+    }
+
+    /// Whether the artifact was delivered as gzip.
+    pub(super) const fn is_gzip(&self) -> bool {
+        matches!(self.packing, Packing::Gzip(_))
+    }
+
+    /// How many of the delivered bytes were read so far.
+    pub(super) fn delivered(&self) -> u64 {
+        self.packing.delivered().bytes
+    }
+
+    /// Unpacked bytes into `buffer`: how many, and 0 at the end.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let result = match &mut self.packing {
+            Packing::None(delivered) => delivered.read(buffer),
+            Packing::Gzip(unpacked) => unpacked.read(buffer),
+        };
+        let count = result.map_err(|error| self.unreadable(error))?;
+        self.plain += count as u64;
+        if let Some(digest) = &mut self.plain_digest {
+            digest.update(&buffer[..count]);
+        }
+        self.limit_ratio()?;
+        Ok(count)
+    }
+
+    /// Ends the reading at the end of the content; nothing may come after it.
+    pub(super) fn finish(mut self) -> Result<Measured> {
+        if let Packing::Gzip(unpacked) = &mut self.packing {
+            let behind = unpacked.get_mut().fill_buf().map_err(local("read the spool file", &self.path))?.len() as u64;
+            if behind > 0 {
+                let offset = self.delivered() - behind;
+                return Err(Error::new(ErrorKind::Source, "the artifact goes on after the end of its gzip content")
+                    .with_context("offset", offset));
+            }
+        }
+        let delivered = match self.packing {
+            Packing::None(delivered) => delivered,
+            Packing::Gzip(unpacked) => unpacked.into_inner().into_inner(),
+        };
+        let delivered_sha256 = delivered.digest.finish();
+        let plain_sha256 = self.plain_digest.map_or(delivered_sha256, Hasher::finish);
+        Ok(Measured { delivered_sha256, plain_bytes: self.plain, plain_sha256 })
+    }
+
+    /// A few kilobytes can unpack to terabytes of one letter. Events do not compress like that.
+    fn limit_ratio(&self) -> Result<()> {
+        const FREE: u64 = 64 * 1024 * 1024;
+        const RATIO: u64 = 400;
+        if self.plain <= FREE || self.plain / RATIO <= self.delivered() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Source, "the artifact's gzip content is implausibly large when it is unpacked")
+            .with_context("packed", self.delivered())
+            .with_context("unpacked", self.plain))
+    }
+
+    fn unreadable(&self, error: io::Error) -> Error {
+        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        match (&self.packing, error.kind()) {
+            (Packing::Gzip(_), UnexpectedEof) => {
+                Error::new(ErrorKind::Truncated, "the artifact's gzip content is cut short")
+            }
+            (Packing::Gzip(_), InvalidData | InvalidInput) => {
+                Error::new(ErrorKind::Truncated, "the artifact's gzip content is damaged").with_source(error)
+            }
+            _ => local("read the spool file", &self.path)(error),
+        }
+    }
+}
+
+const BUFFER: usize = 128 * 1024;
+
+impl Packing {
+    fn delivered(&self) -> &Delivered {
+        match self {
+            Self::None(delivered) => delivered,
+            Self::Gzip(unpacked) => unpacked.get_ref().get_ref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read(artifact: &[u8]) -> Result<(Vec<u8>, Measured)> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(artifact).unwrap();
+        let mut content = Content::open(file.path())?;
+        let (mut plain, mut block) = (Vec::new(), vec![0; 1 << 16]);
+        loop {
+            match content.read(&mut block)? {
+                0 => return Ok((plain, content.finish()?)),
+                count => plain.extend_from_slice(&block[..count]),
+            }
+        }
+    }
+
+    #[test]
+    fn plain_and_packed_artifacts_have_the_same_content() {
+        let csv = b"id,timestamp\n1,2025-03-01T00:00:00Z\n".as_slice();
+        for artifact in [csv.to_vec(), gzip(csv)] {
+            let (plain, measured) = read(&artifact).unwrap();
+            assert_eq!(plain, csv);
+            assert_eq!(measured.delivered_sha256, Sha256::of(&artifact));
+            assert_eq!((measured.plain_bytes, measured.plain_sha256), (csv.len() as u64, Sha256::of(csv)));
+        }
+        assert!(read(b"").unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn gzip_that_is_cut_or_damaged_is_not_read_as_whole() {
+        let packed = gzip(&b"id,timestamp\n".repeat(1000));
+        for cut in 3..packed.len() {
+            let error = read(&packed[..cut]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Truncated, "cut at {cut}");
+        }
+        let mut damaged = packed;
+        let crc = damaged.len() - 8;
+        damaged[crc] ^= 1;
+        assert_eq!(read(&damaged).unwrap_err().kind(), ErrorKind::Truncated);
+    }
+
+    #[test]
+    fn what_follows_gzip_content_is_refused_with_its_offset() {
+        let packed = gzip(b"id\n");
+        for behind in [b"x".to_vec(), gzip(b"more\n")] {
+            let error = read(&[packed.clone(), behind].concat()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Source);
+            assert!(error.to_string().contains(&format!("offset: {}", packed.len())), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_refused_before_it_is_unpacked() {
+        let error = read(&gzip(&vec![0; 128 << 20])).unwrap_err();
+        assert!(error.to_string().contains("implausibly large"), "{error}");
+    }
+}

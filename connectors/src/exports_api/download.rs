@@ -1,0 +1,237 @@
+//! The artifact of a finished job, onto the local disk.
+
+use super::{
+    Meter,
+    artifact::Artifact,
+    client::{Client, Rest, Target, unreachable_host},
+    content::Content,
+    headers,
+    job::Ready,
+    sniff,
+    wire::Claims,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    progress::Step,
+    retry::{Attempts, Policy},
+    spool::{ClosedSpool, Spool, SpoolWriter, on_blocking_thread},
+};
+use archive_formats::Sha256;
+use bytes::Bytes;
+use reqwest::{Response, StatusCode};
+use std::ops::ControlFlow;
+
+/// A download that survives broken connections.
+#[derive(Debug)]
+pub(super) struct Download<'a> {
+    client: &'a Client,
+    ready: &'a Ready,
+    spool: &'a Spool,
+    key: &'a str,
+    meter: &'a Meter,
+}
+
+/// What of an artifact is here.
+struct Part {
+    writer: SpoolWriter,
+    target: Target,
+    /// Strong tag of the artifact that the bytes are of.
+    etag: Option<String>,
+    /// How many bytes it has.
+    total: Option<u64>,
+}
+
+impl<'a> Download<'a> {
+    pub(super) const fn new(
+        client: &'a Client,
+        ready: &'a Ready,
+        spool: &'a Spool,
+        key: &'a str,
+        meter: &'a Meter,
+    ) -> Self {
+        Self { client, ready, spool, key, meter }
+    }
+
+    /// Downloads until the artifact is whole and is what the job says it is.
+    pub(super) async fn run(&self) -> Result<Artifact> {
+        let named = self.ready.target.clone().map_or(Target::Endpoint, Target::Named);
+        let mut part = self.begin(named).await?;
+        let mut attempts = Attempts::new(Policy::per_call());
+        let mut furthest = 0;
+        let mut disputed = None;
+        loop {
+            let received = self.receive(&mut part).await;
+            // A long download may break often; only one that gets no further is given up.
+            if part.writer.bytes() > furthest {
+                furthest = part.writer.bytes();
+                attempts = Attempts::new(Policy::per_call());
+            }
+            let error = match received {
+                Err(error) => error,
+                Ok(()) => match self.finish(part, &mut disputed).await? {
+                    ControlFlow::Break(artifact) => return Ok(artifact),
+                    ControlFlow::Continue((empty, error)) => {
+                        part = empty;
+                        error
+                    }
+                },
+            };
+            if part.target == Target::Endpoint || error.kind() == ErrorKind::Local {
+                attempts.pause(error).await?;
+            } else {
+                tracing::debug!(%error, "the address that the job names does not work, using the download endpoint");
+                part.target = Target::Endpoint;
+            }
+        }
+    }
+
+    async fn begin(&self, target: Target) -> Result<Part> {
+        Ok(Part { writer: self.spool.begin(self.key).await?, target, etag: None, total: None })
+    }
+
+    /// Makes the artifact whole, or begins it again when it is not what the job says.
+    async fn finish(&self, part: Part, disputed: &mut Option<Sha256>) -> Result<ControlFlow<Artifact, (Part, Error)>> {
+        let Part { writer, target, .. } = part;
+        let closed = writer.close().await?;
+        let sha256 = closed.sha256;
+        match check(closed, &self.ready.claims).await {
+            Ok((closed, packing)) => Ok(ControlFlow::Break(Artifact::keep(closed, packing, self.ready).await?)),
+            // The same bytes twice: it is not the network that changes them.
+            Err(error) if disputed.replace(sha256) == Some(sha256) => Err(error),
+            Err(error) => Ok(ControlFlow::Continue((self.begin(target).await?, error))),
+        }
+    }
+
+    /// Receives what is missing of `part`; all of it, where the server cannot be held to the same artifact.
+    async fn receive(&self, part: &mut Part) -> Result<()> {
+        let offset = part.writer.bytes();
+        let rest = part.etag.as_deref().filter(|_| offset > 0).map(|etag| Rest { offset, etag });
+        let Ready { endpoints, id, .. } = self.ready;
+        let asked_for_rest = rest.is_some();
+        let opened = self.client.download(*endpoints, id, &part.target, rest).await;
+        let response = match opened {
+            Ok(response) => response,
+            Err(error) => {
+                if error.kind() == ErrorKind::Truncated {
+                    part.etag = None;
+                }
+                return Err(error.with_context("job", id));
+            }
+        };
+        if response.status() == StatusCode::PARTIAL_CONTENT {
+            part.resume(&response, asked_for_rest)?;
+        } else {
+            part.restart(&response).await?;
+            self.meter.step(Step::Download, part.total);
+        }
+        self.store(part, response).await
+    }
+
+    async fn store(&self, part: &mut Part, mut response: Response) -> Result<()> {
+        /// Large enough that handing a piece to another thread costs nothing beside writing it.
+        const PIECE: usize = 1024 * 1024;
+        let mut blocks: Vec<Bytes> = Vec::new();
+        let mut size = 0;
+        loop {
+            let block = response.chunk().await.map_err(unreachable_host);
+            let more = matches!(block, Ok(Some(_)));
+            if let Ok(Some(block)) = &block {
+                size += block.len();
+                blocks.push(block.clone());
+            }
+            if size >= PIECE || !more {
+                // What came before a break is kept: the rest may be all that is asked for.
+                part.writer.append(std::mem::take(&mut blocks)).await?;
+                self.meter.advance(size as u64);
+                size = 0;
+            }
+            if block?.is_none() {
+                return part.complete();
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Accepts a partial answer only if it begins where the bytes end.
+    fn resume(&mut self, response: &Response, asked: bool) -> Result<()> {
+        match headers::content_range(response.headers()) {
+            Some((first, total)) if asked && first == self.writer.bytes() => {
+                self.total = total.or(self.total);
+                Ok(())
+            }
+            _ => {
+                self.etag = None;
+                Err(Error::new(ErrorKind::Truncated, "the server sent another part of the artifact than was asked for"))
+            }
+        }
+    }
+
+    async fn restart(&mut self, response: &Response) -> Result<()> {
+        if self.writer.bytes() > 0 {
+            self.writer.restart().await?;
+        }
+        self.etag = headers::strong_etag(response.headers()).map(str::to_owned);
+        self.total = headers::content_length(response.headers());
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        let bytes = self.writer.bytes();
+        match self.total {
+            Some(total) if total != bytes => {
+                if bytes > total {
+                    self.etag = None;
+                }
+                Err(Error::new(ErrorKind::Truncated, "the artifact is not as long as the server says")
+                    .with_context("bytes", bytes)
+                    .with_context("expected", total))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How an artifact is packed, and which claims can be compared only with what is inside.
+#[derive(Debug)]
+pub(super) struct Packing {
+    pub(super) gzip: bool,
+    pub(super) inside: Claims,
+}
+
+/// Compares the artifact with what the job claims, and refuses what cannot be CSV. A size or digest of something that
+/// is gzip may be meant before or after packing.
+async fn check(closed: ClosedSpool, claims: &Claims) -> Result<(ClosedSpool, Packing)> {
+    let path = closed.path().to_owned();
+    let gzip = on_blocking_thread(move || {
+        const START: usize = 512;
+        let mut content = Content::open(&path)?;
+        let mut start = vec![0; START];
+        let count = content.read(&mut start)?;
+        sniff::refuse_other_than_csv(&start[..count])?;
+        Ok(content.is_gzip())
+    })
+    .await?;
+    let bytes = claims.bytes.filter(|bytes| *bytes != closed.bytes);
+    let sha256 = claims.sha256.filter(|sha256| *sha256 != closed.sha256);
+    let inside = Claims { rows: None, bytes, sha256 };
+    if gzip || inside == Claims::default() {
+        return Ok((closed, Packing { gzip, inside }));
+    }
+    Err(disagree(closed.bytes, closed.sha256, claims))
+}
+
+/// The error for an artifact that is not what its job says it is.
+pub(super) fn disagree(bytes: u64, sha256: Sha256, claims: &Claims) -> Error {
+    let error = Error::new(ErrorKind::Truncated, "the artifact is not the one that the export job describes");
+    let error = match claims.bytes {
+        Some(claimed) if claimed != bytes => error.with_context("bytes", bytes).with_context("expected bytes", claimed),
+        _ => error,
+    };
+    match claims.sha256 {
+        Some(claimed) if claimed != sha256 => {
+            error.with_context("sha256", sha256).with_context("expected sha256", claimed)
+        }
+        _ => error,
+    }
+}

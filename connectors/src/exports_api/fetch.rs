@@ -1,0 +1,214 @@
+//! From a window to its artifact: the one in the spool, the one of a job that an earlier run made, or a new one.
+
+use super::{
+    Inner, Meter,
+    artifact::Artifact,
+    download::Download,
+    job::Jobs,
+    journal::{Entry, Intent, State, is_fresh},
+};
+use crate::{Error, ErrorKind, Result};
+use archive_formats::{Dataset, Timestamp, Window};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What a window led to.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    /// Its artifact.
+    Artifact(Arc<Artifact>),
+    /// The server makes smaller artifacts only: one for each half.
+    Halves(Window, Window),
+}
+
+/// The artifacts that this process has, each behind a lock that lets one read at a time fetch it.
+#[derive(Debug, Default)]
+pub(super) struct Slots(Mutex<HashMap<String, Slot>>);
+
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<Artifact>>>>;
+
+impl Slots {
+    fn of(&self, key: &str) -> Slot {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(key.to_owned()).or_default())
+    }
+
+    fn clear(&self, key: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+impl Inner {
+    /// The artifact for `window` of `dataset`.
+    pub(super) async fn fetch(&self, dataset: &Dataset, window: Window, meter: &Meter) -> Result<Fetched> {
+        let intent = self.intent(dataset, window);
+        let key = intent.key();
+        let slot = self.slots.of(&key);
+        let mut slot = slot.lock().await;
+        if slot.is_none() {
+            *slot = self.kept(&key).await?.map(Arc::new);
+        }
+        if let Some(artifact) = &*slot {
+            return Ok(Fetched::Artifact(Arc::clone(artifact)));
+        }
+        match self.obtain(&intent, &key, meter).await {
+            Ok(artifact) => Ok(Fetched::Artifact(Arc::clone(slot.insert(Arc::new(artifact))))),
+            Err(error) if error.kind() == ErrorKind::TooLarge => self.split(intent, window, error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets go of what a failed read used: bytes that were wrong are downloaded again, and a job whose artifact cannot
+    /// be used is not asked again.
+    pub(super) fn discard(&self, dataset: &Dataset, window: Window, kind: ErrorKind) {
+        let key = self.intent(dataset, window).key();
+        match kind {
+            ErrorKind::Truncated | ErrorKind::Local => self.clear(&key, false),
+            ErrorKind::Source | ErrorKind::Incomplete => self.clear(&key, true),
+            _ => {}
+        }
+    }
+
+    /// Keeps what was fetched for this process only: the next one shall ask the server anew.
+    pub(super) fn disown(&self, dataset: &Dataset, window: Window) {
+        let key = self.intent(dataset, window).key();
+        log(self.spool.forget(&key));
+        log(self.journal.remove(&key));
+    }
+
+    /// Removes all that was kept for `window`, and for the parts that it may have been split into.
+    pub(super) fn settle(&self, dataset: &Dataset, window: Window) {
+        self.clear(&self.intent(dataset, window).key(), true);
+        if let Some((first, second)) = halves(window) {
+            self.settle(dataset, first);
+            self.settle(dataset, second);
+        }
+    }
+
+    /// A whole artifact of an earlier run, unless it is too old.
+    async fn kept(&self, key: &str) -> Result<Option<Artifact>> {
+        let artifact = self.spool.find(key).await?.and_then(Artifact::found);
+        let now = self.clock.now();
+        let artifact = artifact.filter(|artifact| is_fresh(artifact.note.asked_at, now));
+        Ok(artifact.filter(|artifact| self.layout.candidates().contains(&artifact.note.endpoints)))
+    }
+
+    /// An artifact of a job. One that is not there any more is worth one new job.
+    async fn obtain(&self, intent: &Intent, key: &str, meter: &Meter) -> Result<Artifact> {
+        let deadline = Instant::now() + self.job_timeout;
+        let expired = match self.obtain_once(intent, key, meter, deadline).await {
+            Err(error) if error.kind() == ErrorKind::Expired => error,
+            done => return done,
+        };
+        tracing::warn!(error = %expired, "making a new export job");
+        self.journal.remove(key)?;
+        match self.obtain_once(intent, key, meter, deadline).await {
+            Err(error) if error.kind() == ErrorKind::Expired => {
+                self.journal.remove(key)?;
+                Err(Error::new(ErrorKind::Source, "the artifact was gone before it was downloaded, twice")
+                    .with_source(error)
+                    .with_hint("the server may keep artifacts for too short a time"))
+            }
+            done => done,
+        }
+    }
+
+    async fn obtain_once(&self, intent: &Intent, key: &str, meter: &Meter, deadline: Instant) -> Result<Artifact> {
+        let jobs = Jobs {
+            client: &self.client,
+            journal: &self.journal,
+            clock: &*self.clock,
+            layout: self.layout,
+            known: &self.known,
+            meter,
+            deadline,
+        };
+        let ready = jobs.ready(intent).await?;
+        Download::new(&self.client, &ready, &self.spool, key, meter).run().await
+    }
+
+    async fn split(&self, intent: Intent, window: Window, refused: Error) -> Result<Fetched> {
+        let Some((first, second)) = halves(window) else {
+            self.journal.remove(&intent.key())?;
+            return Err(Error::new(ErrorKind::Source, "the server refuses to export even a single day")
+                .with_context("window", window)
+                .with_source(refused));
+        };
+        tracing::info!(%window, "the server asks for a smaller window");
+        let mut entry = Entry::new(intent, self.clock.now());
+        entry.state = State::Split;
+        self.journal.write(&entry).await?;
+        Ok(Fetched::Halves(first, second))
+    }
+
+    fn intent(&self, dataset: &Dataset, window: Window) -> Intent {
+        Intent {
+            archive: self.archive.to_string(),
+            url: self.url.clone(),
+            dataset: dataset.clone(),
+            window: window.widen(self.margin),
+            format: self.format,
+        }
+    }
+
+    fn clear(&self, key: &str, with_job: bool) {
+        self.slots.clear(key);
+        log(self.spool.remove(key));
+        if with_job {
+            log(self.journal.remove(key));
+        }
+    }
+}
+
+/// What cannot be removed costs disk, never data.
+fn log(result: Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "could not remove what is not needed any more");
+    }
+}
+
+/// The window cut at a midnight near its middle; days stay whole.
+fn halves(window: Window) -> Option<(Window, Window)> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let days = window.length().as_secs() / DAY.as_secs();
+    let whole_days = u32::try_from(days / 2).ok()?;
+    let middle: Timestamp = window.from().plus(DAY * whole_days);
+    window.split_at(middle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_formats::Month;
+
+    fn days(window: Window, all: &mut Vec<Window>) {
+        match halves(window) {
+            Some((first, second)) => {
+                days(first, all);
+                days(second, all);
+            }
+            None => all.push(window),
+        }
+    }
+
+    #[test]
+    fn a_month_splits_into_its_days_without_gap_or_overlap() {
+        let month = "2024-02".parse::<Month>().unwrap().window();
+        let mut all = Vec::new();
+        days(month, &mut all);
+        assert_eq!(all.len(), 29);
+        assert_eq!((all[0].from(), all[28].to()), (month.from(), month.to()));
+        assert!(all.windows(2).all(|pair| pair[0].to() == pair[1].from()));
+    }
+
+    #[test]
+    fn less_than_two_days_stay_in_one_piece() {
+        let from = Timestamp::from_micros(0);
+        let window = Window::new(from, from.plus(Duration::from_secs(47 * 3600))).unwrap();
+        assert!(halves(window).is_none());
+    }
+}

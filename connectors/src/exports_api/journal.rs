@@ -1,0 +1,196 @@
+//! Which jobs this host has made. Written before a job is asked for and again before its id is used, so that a run that
+//! crashed is followed by one that finds the job, and not by a second job.
+
+use super::{
+    config::{ArtifactFormat, Endpoints},
+    wire::JobId,
+};
+use crate::{
+    Result,
+    spool::{on_blocking_thread, read_if_there, remove_if_there, write_durably},
+};
+use archive_formats::{Dataset, Sha256, Timestamp, Window};
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, time::Duration};
+use uuid::Uuid;
+
+/// How long a job is worth looking for; servers keep artifacts for about a day.
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a job is for. Equal intents have one job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Intent {
+    /// UUID of the archive.
+    pub(super) archive: String,
+    /// The API's address.
+    pub(super) url: String,
+    pub(super) dataset: Dataset,
+    /// The window that is asked for, with its margin.
+    pub(super) window: Window,
+    pub(super) format: ArtifactFormat,
+}
+
+impl Intent {
+    /// The name of the intent's files.
+    pub(super) fn key(&self) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_else(|_| unreachable!("an intent holds only texts"));
+        Sha256::of(&json).to_string()
+    }
+}
+
+/// What became of an intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// A job was asked for, and no answer was written down.
+    Asked,
+    /// The server made a job.
+    Made {
+        /// Its id.
+        job: JobId,
+        /// The endpoints that know it.
+        endpoints: Endpoints,
+    },
+    /// The server asked for a smaller window.
+    Split,
+}
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) intent: Intent,
+    /// Makes one attempt at the intent different from the next, so that a server that remembers keys makes a new job.
+    attempt: String,
+    pub(super) asked_at: Timestamp,
+    pub(super) state: State,
+}
+
+impl Entry {
+    /// A first note of `intent`.
+    pub(super) fn new(intent: Intent, now: Timestamp) -> Self {
+        Self { intent, attempt: Uuid::new_v4().to_string(), asked_at: now, state: State::Asked }
+    }
+
+    /// What is sent as `Idempotency-Key`: the same for each repetition of one create call, also after a crash.
+    pub(super) fn idempotency_key(&self) -> String {
+        Sha256::of(format!("{} {}", self.intent.key(), self.attempt).as_bytes()).to_string()
+    }
+}
+
+/// Whether something of `then` is recent enough at `now` to be used again, even where a clock was set back.
+pub(super) fn is_fresh(then: Timestamp, now: Timestamp) -> bool {
+    then.distance(now) < FRESH
+}
+
+/// A folder of entries, one file for each intent.
+#[derive(Clone, Debug)]
+pub(super) struct Journal {
+    folder: PathBuf,
+}
+
+impl Journal {
+    pub(super) const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The entry for `intent`, unless it is too old. An entry that cannot be read costs a second job and nothing else.
+    pub(super) async fn find(&self, intent: &Intent, now: Timestamp) -> Result<Option<Entry>> {
+        let path = self.path(&intent.key());
+        let bytes = on_blocking_thread(move || read_if_there(&path)).await?;
+        let entry = bytes.and_then(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
+        Ok(entry.filter(|entry| entry.intent == *intent && is_fresh(entry.asked_at, now)))
+    }
+
+    /// Writes `entry` so that it survives a crash.
+    pub(super) async fn write(&self, entry: &Entry) -> Result<()> {
+        let (path, entry) = (self.path(&entry.intent.key()), entry.clone());
+        on_blocking_thread(move || write_durably(&path, &entry)).await
+    }
+
+    /// Removes the entry under `key`.
+    pub(super) fn remove(&self, key: &str) -> Result<()> {
+        remove_if_there(&self.path(key))
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("{key}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_743_500_000_000_000);
+
+    fn intent() -> Intent {
+        Intent {
+            archive: Uuid::nil().to_string(),
+            url: "https://api.example/".to_owned(),
+            dataset: "events".parse().unwrap(),
+            window: "2025-03".parse::<archive_formats::Month>().unwrap().window(),
+            format: ArtifactFormat::Csv,
+        }
+    }
+
+    fn made(id: &str) -> State {
+        State::Made { job: id.to_owned().try_into().unwrap(), endpoints: Endpoints::ExportsJobs }
+    }
+
+    #[tokio::test]
+    async fn a_job_is_found_again_for_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::new(folder.path().join("journal"));
+        assert_eq!(journal.find(&intent(), NOW).await.unwrap(), None);
+        let mut entry = Entry::new(intent(), NOW);
+        journal.write(&entry).await.unwrap();
+        entry.state = made("exp_1");
+        journal.write(&entry).await.unwrap();
+        let hours = |hours: u64| NOW.plus(Duration::from_secs(hours * 3600));
+        assert_eq!(journal.find(&intent(), hours(23)).await.unwrap(), Some(entry));
+        assert_eq!(journal.find(&intent(), hours(24)).await.unwrap(), None);
+        journal.remove(&intent().key()).unwrap();
+        assert_eq!(journal.find(&intent(), NOW).await.unwrap(), None);
+    }
+
+    #[test]
+    fn every_part_of_an_intent_makes_another_key() {
+        let other_window = "2025-04".parse::<archive_formats::Month>().unwrap().window();
+        let others = [
+            Intent { archive: Uuid::max().to_string(), ..intent() },
+            Intent { url: "https://other.example/".to_owned(), ..intent() },
+            Intent { dataset: "traces".parse().unwrap(), ..intent() },
+            Intent { window: other_window, ..intent() },
+        ];
+        assert!(others.iter().all(|other| other.key() != intent().key()));
+        assert_eq!(intent().key().len(), 64);
+    }
+
+    #[test]
+    fn repetitions_share_an_idempotency_key_and_attempts_do_not() {
+        let entry = Entry::new(intent(), NOW);
+        let written = serde_json::to_vec(&entry).unwrap();
+        let read: Entry = serde_json::from_slice(&written).unwrap();
+        assert_eq!(read.idempotency_key(), entry.idempotency_key());
+        assert_ne!(Entry::new(intent(), NOW).idempotency_key(), entry.idempotency_key());
+    }
+
+    #[tokio::test]
+    async fn a_torn_entry_counts_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::new(folder.path().to_owned());
+        std::fs::write(journal.path(&intent().key()), b"{\"intent\": {").unwrap();
+        assert_eq!(journal.find(&intent(), NOW).await.unwrap(), None);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nobody_else_can_read_the_journal() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::new(folder.path().join("journal"));
+        journal.write(&Entry::new(intent(), NOW)).await.unwrap();
+        let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(folder.path().join("journal")), mode(journal.path(&intent().key()))), (0o700, 0o600));
+    }
+}

@@ -1,0 +1,56 @@
+//! Creating a document exactly once, whatever the store answers.
+
+use super::{Sink, failure::is_final};
+use crate::Result;
+use bytes::Bytes;
+use object_store::{ObjectStore, PutMode, path::Path};
+use std::time::Duration;
+
+/// How often a document is put when the store keeps failing without a trace of it. The store repeats every put by
+/// itself before it fails, so this is for answers such as 409 that it does not repeat.
+const MAX_PUTS: u32 = 6;
+
+/// The pause after the first put that failed without a trace; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+impl Sink {
+    /// Creates the document `path`, unless it exists, and returns what it holds then: `bytes`, or what somebody else
+    /// put there before. Identical bytes are success, whoever wrote them.
+    ///
+    /// A put that fails proves nothing: a retry inside the store may have met the success of its own first try, and an
+    /// answer may be lost. So after everything but a clear success the document is read:
+    ///
+    /// | answer to the put | what lies there then | what happens |
+    /// |---|---|---|
+    /// | success | | `bytes` |
+    /// | anything else | `bytes` | `bytes`: it was our own success |
+    /// | anything else | other bytes | the other bytes |
+    /// | 401, 403, no such bucket, not supported | nothing | the error |
+    /// | 409, 412, 5xx, timeout, … | nothing, or unreadable | put again, six times at most; then the error |
+    ///
+    /// When this fails, the last put may still arrive later. Calling it again, in this run or another, finds out.
+    pub async fn create_document(&self, path: &str, bytes: Bytes) -> Result<Bytes> {
+        let location = self.location(path)?;
+        let mut pause = FIRST_PAUSE;
+        let mut puts = 1;
+        loop {
+            let Err(error) = self.put_if_absent(&location, bytes.clone()).await else { return Ok(bytes) };
+            if let Ok(Some(found)) = self.document(path).await {
+                return Ok(found);
+            }
+            let failed = self.failed("create a document", path, &error);
+            if is_final(&error) || puts == MAX_PUTS {
+                return Err(failed);
+            }
+            tracing::debug!(path, error = %failed, "putting the document again");
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            puts += 1;
+        }
+    }
+
+    async fn put_if_absent(&self, location: &Path, bytes: Bytes) -> object_store::Result<()> {
+        self.store.put_opts(location, bytes.into(), PutMode::Create.into()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! Errors of a store as ours: a kind, one printable line of cause, and a hint.
+//!
+//! The store's own errors are not kept as sources: they print addresses with queries and whole answers, in which a
+//! server may repeat the key that it was sent.
+
+use super::Sink;
+use crate::{Error, ErrorKind};
+use object_store::client::{HttpError, HttpErrorKind};
+use std::{error::Error as StdError, io};
+
+/// A cause is one line; what is longer than this is an answer that no one should print.
+const LONGEST_CAUSE: usize = 200;
+
+impl Sink {
+    /// What a failed request means. `doing` completes "could not …".
+    pub(super) fn failed(&self, doing: &str, path: &str, error: &object_store::Error) -> Error {
+        let answer = Answer::of(error);
+        let unauthorized = answer.is_refusal() || answer.is_about_credentials();
+        let kind = if unauthorized { ErrorKind::Unauthorized } else { ErrorKind::Store };
+        let failed = Error::new(kind, format!("could not {doing}")).with_context("path", path);
+        let failed = failed.with_context("archive", self.url()).with_context("cause", answer.cause());
+        match answer.hint() {
+            Some(hint) => failed.with_hint(hint),
+            None => failed,
+        }
+    }
+}
+
+/// Whether asking again cannot help: the store understood, and refused.
+pub(super) fn is_final(error: &object_store::Error) -> bool {
+    use object_store::Error::{InvalidPath, NotFound, NotImplemented, NotSupported};
+    matches!(error, InvalidPath { .. } | NotFound { .. } | NotImplemented { .. } | NotSupported { .. })
+        || Answer::of(error).is_refusal()
+}
+
+/// The first line of `text`, not too long, without addresses.
+pub(super) fn printable(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let words = line.split_whitespace().map(|word| if word.contains("://") { "[url]" } else { word });
+    words.collect::<Vec<_>>().join(" ").chars().filter(|letter| !letter.is_control()).take(LONGEST_CAUSE).collect()
+}
+
+/// What can be told about a failed request.
+struct Answer<'a> {
+    error: &'a object_store::Error,
+    /// All that the error says. Only the parts that are picked out below are ever printed.
+    text: String,
+}
+
+impl<'a> Answer<'a> {
+    fn of(error: &'a object_store::Error) -> Self {
+        Self { error, text: error.to_string() }
+    }
+
+    /// `403 Forbidden`, where the store answered at all.
+    fn status(&self) -> Option<&str> {
+        let (_, rest) = self.text.split_once("non-2xx status code: ")?;
+        let status = rest.split(':').next()?.trim();
+        status.starts_with(|digit: char| digit.is_ascii_digit()).then_some(status)
+    }
+
+    /// `AccessDenied`, `NoSuchBucket`, …: the code of an S3 error document.
+    fn code(&self) -> Option<&str> {
+        let (_, rest) = self.text.split_once("<Code>")?;
+        let (code, _) = rest.split_once("</Code>")?;
+        (code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(code)
+    }
+
+    fn is_refusal(&self) -> bool {
+        use object_store::Error::{PermissionDenied, Unauthenticated};
+        let by_status = self.status().is_some_and(|status| status.starts_with("401") || status.starts_with("403"));
+        by_status || matches!(self.error, PermissionDenied { .. } | Unauthenticated { .. })
+    }
+
+    /// Whether no credentials were given, so that those of the host were asked for in vain.
+    fn is_about_credentials(&self) -> bool {
+        ["latest/api/token", "security-credentials", "AssumeRoleWithWebIdentity"]
+            .iter()
+            .any(|part| self.text.contains(part))
+    }
+
+    fn cause(&self) -> String {
+        if self.is_about_credentials() {
+            return "no credentials".to_owned();
+        }
+        match (self.status(), self.code()) {
+            (Some(status), Some(code)) => format!("{status}, {code}"),
+            (Some(one), None) | (None, Some(one)) => one.to_owned(),
+            (None, None) if self.find::<HttpError>().is_some_and(|error| error.kind() == HttpErrorKind::Timeout) => {
+                "no answer in time".to_owned()
+            }
+            (None, None) => printable(&self.deepest().to_string()),
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        if self.is_about_credentials() {
+            return Some("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: none were found");
+        }
+        if self.is_refusal() {
+            return Some("check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, the host's clock, and the key's policy");
+        }
+        if self.code() == Some("NoSuchBucket") {
+            return Some("create the bucket, or check its name, AWS_ENDPOINT and AWS_REGION");
+        }
+        if self.find::<HttpError>().is_some() {
+            return Some("check the network and AWS_ENDPOINT");
+        }
+        match self.find::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Some("free some space"),
+            Some(io::ErrorKind::PermissionDenied) => Some("check the owner and the mode of the archive's folder"),
+            _ => None,
+        }
+    }
+
+    fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        let first: &(dyn StdError + 'static) = self.error;
+        std::iter::successors(Some(first), |&error| error.source())
+    }
+
+    fn find<T: StdError + 'static>(&self) -> Option<&T> {
+        self.causes().find_map(|error| error.downcast_ref())
+    }
+
+    fn deepest(&self) -> &(dyn StdError + 'static) {
+        self.causes().last().unwrap_or(self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Confirm;
+    use std::sync::Arc;
+
+    fn failed(error: &object_store::Error) -> Error {
+        let store = Arc::new(object_store::memory::InMemory::new());
+        Sink::from_store(store, Confirm::ReadBack, "s3://bucket/a").failed("read", "archive.json", error)
+    }
+
+    fn generic(text: &str) -> object_store::Error {
+        object_store::Error::Generic { store: "S3", source: text.into() }
+    }
+
+    #[test]
+    fn says_what_the_store_answered_and_nothing_of_the_request() {
+        let answer = "Error performing GET http://h/b/archive.json?X-Amz-Signature=canary in 3ms - Server returned non-2xx \
+                      status code: 403 Forbidden: <Error><Code>InvalidAccessKeyId</Code><Message>canary</Message></Error>";
+        let error = failed(&generic(answer));
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("cause: 403 Forbidden, InvalidAccessKeyId"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn tells_apart_what_time_may_heal() {
+        let forbidden = object_store::Error::PermissionDenied { path: "x".to_owned(), source: "no".into() };
+        assert!(is_final(&forbidden));
+        assert!(!is_final(&generic("Server returned non-2xx status code: 503 Service Unavailable: ")));
+        assert_eq!(failed(&forbidden).kind(), ErrorKind::Unauthorized);
+        assert_eq!(failed(&generic("no route")).kind(), ErrorKind::Store);
+    }
+
+    #[test]
+    fn a_cause_is_one_short_line_without_addresses() {
+        let cause = printable(&format!("see https://host/?token=x\u{7} now {}\nsecond", "y".repeat(500)));
+        assert!(cause.starts_with("see [url] now yyy") && cause.len() == LONGEST_CAUSE, "{cause}");
+    }
+}

@@ -1,0 +1,76 @@
+//! Archives in directories.
+
+use super::*;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::{collections::BTreeMap, fs};
+
+fn open(path: &std::path::Path) -> Sink {
+    Sink::open(&Location::parse(path.to_str().unwrap(), &BTreeMap::new()).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_directory_that_does_not_exist_has_no_archive_and_can_become_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("a/b");
+    let sink = open(&root);
+    assert!(sink.identity().await.unwrap().is_none());
+    assert!(sink.chain(ARCHIVE).await.unwrap().entries().is_empty());
+    assert!(!root.try_exists().unwrap(), "reading makes nothing");
+    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    sink.create(&document).await.unwrap();
+    assert_eq!(fs::read(root.join("archive.json")).unwrap(), document.to_bytes());
+    assert_eq!(open(&root).identity().await.unwrap(), Some(document));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_of_one_directory_make_one_chain() {
+    let folder = &tempfile::tempdir().unwrap();
+    let root = &folder.path().join("archive");
+    let writers = stream::iter(1..=8).map(|writer| async move {
+        let (sink, month) = (open(root), format!("2025-{writer:02}"));
+        let file = sink.store(&staged(folder.path(), &month, month.as_bytes()), |_| {}).await.unwrap();
+        sink.commit(&mut empty(), &draft(&month), &[file]).await.unwrap();
+    });
+    writers.buffer_unordered(8).collect::<()>().await;
+    let sink = open(root);
+    assert_eq!(sink.chain(ARCHIVE).await.unwrap().entries().len(), 8);
+    let objects = sink.list(None).try_collect::<Vec<_>>().await.unwrap();
+    assert_eq!(objects.len(), 3 * 8, "a file, a manifest and its sums for each: {objects:?}");
+}
+
+#[tokio::test]
+async fn a_large_file_is_whole_in_a_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("archive");
+    let staged = staged(folder.path(), "2025-03", &vec![7; usize::try_from(PART + 1).unwrap()]);
+    open(&root).store(&staged, |_| {}).await.unwrap();
+    assert!(fs::read(root.join(&staged.file.path)).unwrap() == fs::read(&staged.local).unwrap());
+}
+
+#[tokio::test]
+async fn what_interrupted_writes_left_goes_with_the_orphans() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("archive");
+    let sink = open(&root);
+    let mut chain = empty();
+    let file = sink.store(&staged(folder.path(), "2025-03", b"events"), |_| {}).await.unwrap();
+    sink.commit(&mut chain, &draft("2025-03"), &[file]).await.unwrap();
+    let gone = ["events/csv/month=2025-03/part-00000-0123456789abcdef.csv.gz#1", "manifests/00000001.json#2"];
+    // A manifest that is not there yet may be about to be created, by this very file.
+    let stays = "manifests/00000002.json#1";
+    for path in gone.iter().chain([&stays]) {
+        fs::write(root.join(path), "half").unwrap();
+    }
+    let removed = sink.remove_orphans(&chain, &"events".parse().unwrap(), "2025-03".parse().unwrap()).await.unwrap();
+    assert_eq!(removed, gone);
+    assert!(root.join(stays).try_exists().unwrap());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_in_the_way_is_an_error_of_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, "").unwrap();
+    assert_eq!(open(&path).identity().await.unwrap_err().kind(), ErrorKind::Store);
+}

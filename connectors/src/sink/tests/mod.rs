@@ -1,0 +1,97 @@
+//! The sink over memory, directories, and stores that fail on a script.
+
+mod chains;
+mod commits;
+mod directories;
+mod files;
+
+use super::*;
+use crate::testing::FaultyStore;
+use archive_formats::{
+    Chain, Month, Sha256, Timestamp, key,
+    manifest::{ArchiveDocument, CommitKind, DataFile, EventCounts, SourceRecord, Tool},
+};
+use bytes::Bytes;
+use object_store::{ObjectStoreExt as _, memory::InMemory};
+use serde_json::Value;
+use std::{path::PathBuf, sync::atomic};
+
+const ARCHIVE: &str = "6f6d6a8e-0000-4000-8000-000000000000";
+
+/// A store in memory that fails on demand, a sink over it, and a folder to stage files in.
+struct Place {
+    store: FaultyStore,
+    sink: Sink,
+    folder: tempfile::TempDir,
+}
+
+fn place() -> Place {
+    let store = FaultyStore::new(Arc::new(InMemory::new()));
+    let sink = Sink::from_store(Arc::new(store.clone()), Confirm::ReadBack, "memory");
+    Place { store, sink, folder: tempfile::tempdir().unwrap() }
+}
+
+impl Place {
+    /// A staged file of `month` with these bytes.
+    fn staged(&self, month: &str, bytes: &[u8]) -> StagedFile {
+        staged(self.folder.path(), month, bytes)
+    }
+
+    async fn put(&self, path: &str, bytes: &'static str) {
+        self.sink.store.put(&Path::from(path), bytes.into()).await.unwrap();
+    }
+
+    async fn get(&self, path: &str) -> Option<Bytes> {
+        self.sink.document(path).await.unwrap()
+    }
+}
+
+fn staged(folder: &std::path::Path, month: &str, bytes: &[u8]) -> StagedFile {
+    let sha256 = Sha256::of(bytes);
+    let local: PathBuf = folder.join(sha256.to_string());
+    std::fs::write(&local, bytes).unwrap();
+    let format = archive_formats::FileFormat::Csv;
+    let folder = key::month_folder(&"events".parse().unwrap(), format, month.parse().unwrap());
+    let path = key::data_file(&folder, 0, &sha256, "csv.gz");
+    let bytes = bytes.len() as u64;
+    StagedFile { local, file: DataFile { path, format, rows: 1, bytes, sha256, first: None, last: None } }
+}
+
+/// A draft of `month` with one event.
+fn draft(month: &str) -> Draft {
+    let month: Month = month.parse().unwrap();
+    let events = EventCounts {
+        read: 1,
+        archived: 1,
+        outside_window: 0,
+        duplicates: 0,
+        conflicts: 0,
+        rejected: 0,
+        source_count: None,
+        first: None,
+        last: None,
+    };
+    Draft {
+        kind: CommitKind::Month,
+        dataset: "events".parse().unwrap(),
+        month,
+        window: month.window(),
+        committed_at: Timestamp::from_micros(1),
+        source_clock: None,
+        tool: Tool { name: "kt-archive".to_owned(), version: "0.0.0".to_owned() },
+        source: SourceRecord { kind: "demo".to_owned(), url: String::new(), detail: Value::Null },
+        schema: None,
+        transforms: Vec::new(),
+        events,
+    }
+}
+
+/// Stores one file of `month`, and commits it.
+async fn archive(place: &Place, chain: &mut Chain, month: &str) -> Result<Commit> {
+    let file = place.sink.store(&place.staged(month, month.as_bytes()), |_| {}).await?;
+    place.sink.commit(chain, &draft(month), &[file]).await
+}
+
+fn empty() -> Chain {
+    Chain::new(ARCHIVE.to_owned())
+}

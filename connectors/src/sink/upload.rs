@@ -1,0 +1,205 @@
+//! Storing files: nothing is sent twice, nothing is believed unseen.
+
+use super::{Confirm, PART, Sink, read::hash};
+use crate::{Error, ErrorKind, Result, error::local};
+use archive_formats::{digest::Hasher, manifest::DataFile};
+use bytes::Bytes;
+use futures::{
+    TryStreamExt,
+    stream::{self, BoxStream},
+};
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path as LocalPath, PathBuf},
+};
+
+/// Parts of one file that are under way at once. With the one that is read meanwhile, a file takes 64 MiB of memory.
+const PARTS_IN_FLIGHT: usize = 3;
+
+/// A file that is whole on the local disk, with its name in the archive.
+#[derive(Clone, Debug)]
+pub struct StagedFile {
+    /// Where it lies.
+    pub local: PathBuf,
+    /// What a manifest will say about it.
+    pub file: DataFile,
+}
+
+/// A file that the store confirmed to hold, byte for byte. Only the sink makes one, and only of these a manifest is made.
+#[derive(Clone, Debug)]
+pub struct StoredFile(DataFile);
+
+impl StoredFile {
+    /// What a manifest says about it.
+    pub const fn data_file(&self) -> &DataFile {
+        &self.0
+    }
+}
+
+/// Told how many more bytes were sent, or found to be there.
+type Report<'a> = &'a (dyn Fn(u64) + Send + Sync);
+type Parts<'a> = BoxStream<'a, Result<Bytes>>;
+
+impl Sink {
+    /// Stores a staged file under its name, and returns once the store confirmed its bytes.
+    ///
+    /// The name carries the digest, so an object of that name and size is read back first: if it is this very file, as
+    /// after a crash, nothing is sent; if not, it is replaced. Memory is bounded whatever the size. The local bytes are
+    /// hashed again on their way: a file that changed on the disk since it was staged is never stored. May be called
+    /// again, also after a failure, and for several files at once. `progress` adds up to the file's size.
+    ///
+    /// Dropping the future leaves no object behind; in a bucket the parts that were sent stay until its rule for
+    /// incomplete multipart uploads removes them.
+    pub async fn store(&self, staged: &StagedFile, progress: impl Fn(u64) + Send + Sync) -> Result<StoredFile> {
+        let parts = exactly(local_parts(&staged.local), &staged.file, || {
+            let error = Error::new(ErrorKind::Local, "a staged file changed on the disk after it was written");
+            error.with_context("path", staged.local.display()).with_hint("check the disk, and run again")
+        });
+        self.place(&staged.file, parts, &progress).await
+    }
+
+    /// Stores `file` as it lies in another archive, under the same terms as [`Sink::store`]. A file that is damaged
+    /// there is not copied.
+    pub async fn copy(&self, from: &Self, file: &DataFile, progress: impl Fn(u64) + Send + Sync) -> Result<StoredFile> {
+        let parts = exactly(from.read(&file.path), file, || from.gone("is damaged", &file.path));
+        self.place(file, parts, &progress).await
+    }
+
+    async fn place(&self, file: &DataFile, parts: Parts<'_>, progress: Report<'_>) -> Result<StoredFile> {
+        if self.holds(file).await? {
+            progress(file.bytes);
+            return Ok(StoredFile(file.clone()));
+        }
+        let path = self.location(&file.path)?;
+        let sent = if file.bytes <= PART {
+            self.put_whole(&path, parts, progress).await
+        } else {
+            self.put_parts(&path, parts, progress).await
+        };
+        match sent {
+            Ok(()) => self.confirm(file).await?,
+            // Perhaps only the answer was lost on its way back.
+            Err(error) if error.kind() == ErrorKind::Store => {
+                if !self.holds(file).await.unwrap_or(false) {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(StoredFile(file.clone()))
+    }
+
+    /// Whether the object holds `file`, byte for byte. Only one of the right size is read.
+    async fn holds(&self, file: &DataFile) -> Result<bool> {
+        Ok(self.head(&file.path).await? == Some(file.bytes)
+            && self.digest(&file.path).await? == Some((file.bytes, file.sha256)))
+    }
+
+    async fn confirm(&self, file: &DataFile) -> Result<()> {
+        let confirmed = match self.confirm {
+            Confirm::Checksum => self.head(&file.path).await? == Some(file.bytes),
+            Confirm::ReadBack => self.digest(&file.path).await? == Some((file.bytes, file.sha256)),
+        };
+        if confirmed { Ok(()) } else { Err(self.gone("is not what was stored", &file.path)) }
+    }
+
+    async fn put_whole(&self, path: &Path, parts: Parts<'_>, progress: Report<'_>) -> Result<()> {
+        let payload = parts.try_collect::<Vec<_>>().await?.into_iter().collect::<PutPayload>();
+        let sent = amount(payload.content_length());
+        self.store.put(path, payload).await.map_err(|error| self.failed("store a file", path.as_ref(), &error))?;
+        progress(sent);
+        Ok(())
+    }
+
+    async fn put_parts(&self, path: &Path, parts: Parts<'_>, progress: Report<'_>) -> Result<()> {
+        let failed = |error| self.failed("store a file", path.as_ref(), &error);
+        let mut upload = self.store.put_multipart(path).await.map_err(failed)?;
+        let sent = async {
+            self.send_parts(path, upload.as_mut(), parts, progress).await?;
+            upload.complete().await.map_err(failed)
+        };
+        let sent = sent.await;
+        if let Err(error) = sent {
+            if let Err(left) = upload.abort().await {
+                let left = self.failed("abort an upload", path.as_ref(), &left);
+                tracing::debug!(path = path.as_ref(), error = %left, "left parts of a failed upload behind");
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn send_parts(
+        &self,
+        path: &Path,
+        upload: &mut dyn MultipartUpload,
+        parts: Parts<'_>,
+        progress: Report<'_>,
+    ) -> Result<()> {
+        let sending = parts.map_ok(|part| {
+            let bytes = amount(part.len());
+            let sent = upload.put_part(part.into());
+            async move {
+                sent.await.map_err(|error| self.failed("store a file", path.as_ref(), &error))?;
+                Ok(bytes)
+            }
+        });
+        sending
+            .try_buffer_unordered(PARTS_IN_FLIGHT)
+            .try_for_each(|bytes| async move {
+                progress(bytes);
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn amount(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// A local file in parts of 16 MiB.
+fn local_parts(path: &LocalPath) -> Parts<'static> {
+    let read = |open: Option<File>, path: PathBuf| async move {
+        let reading = tokio::task::spawn_blocking(move || {
+            let part = read_part(open, &path);
+            part.map_err(local("read a staged file", &path))
+                .map(|part| part.map(|(part, file)| (part, (Some(file), path))))
+        });
+        reading.await.map_err(|error| Error::new(ErrorKind::Internal, "reading was cut short").with_source(error))?
+    };
+    Box::pin(stream::try_unfold((None, path.to_owned()), move |(open, path)| read(open, path)))
+}
+
+/// The next part, or `None` at the end of the file.
+fn read_part(open: Option<File>, path: &LocalPath) -> io::Result<Option<(Bytes, File)>> {
+    let mut file = match open {
+        Some(file) => file,
+        None => File::open(path)?,
+    };
+    let mut part = Vec::new();
+    (&mut file).take(PART).read_to_end(&mut part)?;
+    Ok((!part.is_empty()).then(|| (part.into(), file)))
+}
+
+/// Passes `parts` on, and ends with an error unless they were `file`, byte for byte. An upload is completed only after
+/// its last part, so one that ends with the error is never completed.
+fn exactly<'a>(parts: Parts<'a>, file: &'a DataFile, differs: impl Fn() -> Error + Send + 'a) -> Parts<'a> {
+    let start = (parts, Hasher::default(), 0, differs);
+    Box::pin(stream::try_unfold(start, move |(mut parts, hasher, bytes, differs)| async move {
+        match parts.try_next().await? {
+            Some(part) => {
+                let bytes = bytes + amount(part.len());
+                if bytes > file.bytes {
+                    return Err(differs());
+                }
+                let hasher = hash(hasher, part.clone()).await?;
+                Ok(Some((part, (parts, hasher, bytes, differs))))
+            }
+            None if (bytes, hasher.finish()) == (file.bytes, file.sha256) => Ok(None),
+            None => Err(differs()),
+        }
+    }))
+}

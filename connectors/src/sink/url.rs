@@ -1,0 +1,176 @@
+//! Where an archive lies: paths and URLs, and the part of the environment that goes with them.
+
+use super::s3::Bucket;
+use crate::{Error, ErrorKind, Result};
+use object_store::path::Path;
+use std::{collections::BTreeMap, path::PathBuf};
+use url::Url;
+
+/// Forms of archive URLs, for hints.
+const FORMS: &str = "an archive is a path, file:///path or s3://bucket/prefix";
+
+/// A place that an archive may lie at, parsed and checked; whether one lies there is not known yet.
+#[derive(Clone, Debug)]
+pub struct Location {
+    url: String,
+    place: Place,
+}
+
+/// The kinds of places.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// An absolute path.
+    Directory(PathBuf),
+    /// Everything below a prefix of a bucket.
+    S3 { bucket: Bucket, prefix: Path },
+}
+
+impl Location {
+    /// Reads a path, a `file://` URL or an `s3://` URL. Of `environment`, every `AWS_…` variable that `object_store`
+    /// knows becomes an option of the bucket; others are ignored.
+    ///
+    /// Secrets come by the environment: a user, a password or a query in the URL is refused, and not repeated in the
+    /// error. A relative path means one below the current directory.
+    pub fn parse(text: &str, environment: &BTreeMap<String, String>) -> Result<Self> {
+        let place = match scheme(text) {
+            None => directory(text)?,
+            Some(scheme) => from_url(scheme, text, environment)?,
+        };
+        Ok(Self { url: text.to_owned(), place })
+    }
+
+    /// The place as the user wrote it; it never holds a password or a query.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The absolute path, if the place is a directory.
+    pub fn directory(&self) -> Option<&std::path::Path> {
+        match &self.place {
+            Place::Directory(path) => Some(path),
+            Place::S3 { .. } => None,
+        }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// The scheme of `text`, unless it is a path. `s3:bucket` is no path: it can only be a slip.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(':')?;
+    let known = ["file", "s3", "s3a", "gs", "az", "azure", "http", "https"];
+    (rest.starts_with("//") || known.contains(&scheme)).then_some(scheme)
+}
+
+fn checked(text: &str) -> Result<Url> {
+    let url = Url::parse(text).map_err(|error| unusable("not an archive URL").with_context("cause", error))?;
+    if authority(text).contains('@') {
+        let error = Error::new(ErrorKind::Configuration, "an archive URL must not hold a user or a password");
+        return Err(error.with_hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        let error = Error::new(ErrorKind::Configuration, "an archive URL must not hold a query or a fragment");
+        return Err(error.with_hint("options of the store are AWS_… variables of the environment"));
+    }
+    Ok(url)
+}
+
+/// What stands between `//` and the path, an empty user included, which a parsed URL does not show any more.
+fn authority(text: &str) -> &str {
+    let (_, rest) = text.split_once("://").unwrap_or_default();
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+fn from_url(scheme: &str, text: &str, environment: &BTreeMap<String, String>) -> Result<Place> {
+    let url = checked(text)?;
+    match scheme {
+        // `file:archive` would be read as `/archive`.
+        "file" if !text.starts_with("file:/") => Err(unusable("a file URL needs an absolute path")),
+        "file" => {
+            let path = url.to_file_path().map_err(|()| unusable("a file URL needs an absolute path on this host"))?;
+            directory(path)
+        }
+        "s3" => {
+            let name = url.host_str().filter(|name| !name.is_empty());
+            let name = name.ok_or_else(|| unusable("the URL names no bucket"))?;
+            let prefix = Path::from_url_path(url.path()).map_err(|_| unusable("not a prefix of a bucket"))?;
+            Ok(Place::S3 { bucket: Bucket::new(name, environment)?, prefix })
+        }
+        "gs" | "az" | "azure" => {
+            let error = Error::new(ErrorKind::Configuration, format!("{scheme}:// is not built in"));
+            Err(error.with_hint("use s3://bucket/prefix (many stores speak S3: set AWS_ENDPOINT), or a path"))
+        }
+        _ => Err(unusable("not an archive URL")),
+    }
+}
+
+fn directory(path: impl AsRef<std::path::Path>) -> Result<Place> {
+    let absolute = std::path::absolute(path).map_err(|error| unusable("not a path").with_source(error))?;
+    Ok(Place::Directory(absolute))
+}
+
+fn unusable(message: &'static str) -> Error {
+    Error::new(ErrorKind::Configuration, message).with_hint(FORMS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Location> {
+        Location::parse(text, &BTreeMap::new())
+    }
+
+    #[test]
+    fn paths_and_file_urls_are_directories() {
+        let current = std::env::current_dir().unwrap();
+        assert_eq!(parse("./archive").unwrap().directory(), Some(current.join("archive").as_path()));
+        assert_eq!(parse("a:b").unwrap().directory(), Some(current.join("a:b").as_path()));
+        for text in ["/srv/a b", "file:///srv/a%20b", "file://localhost/srv/a%20b"] {
+            let location = parse(text).unwrap();
+            assert_eq!(location.directory(), Some(std::path::Path::new("/srv/a b")), "{text}");
+            assert_eq!(location.url(), text);
+        }
+    }
+
+    #[test]
+    fn a_bucket_has_a_name_and_maybe_a_prefix() {
+        for (text, expected) in [("s3://my-bucket", ""), ("s3://my-bucket/", ""), ("s3://my-bucket/a/b%20c/", "a/b c")]
+        {
+            match parse(text).unwrap().place() {
+                Place::S3 { prefix, .. } => assert_eq!(prefix.as_ref(), expected),
+                Place::Directory(path) => panic!("{text} became {}", path.display()),
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_place() {
+        for text in [
+            "",
+            "s3:bucket",
+            "s3:///prefix",
+            "file:archive",
+            "gs://bucket",
+            "az://box",
+            "https://host/x",
+            "file://other/x",
+            "x://y",
+        ] {
+            assert_eq!(parse(text).unwrap_err().kind(), ErrorKind::Configuration, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_secrets_and_does_not_repeat_them() {
+        for text in
+            ["s3://key:hunter2@bucket/x", "s3://hunter2@bucket", "s3://bucket/x?secret=hunter2", "file:///x?hunter2"]
+        {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
+            assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("hunter2"), "{error:?}");
+        }
+    }
+}

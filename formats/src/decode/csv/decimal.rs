@@ -1,0 +1,161 @@
+//! Decimal numbers, exactly or not at all.
+
+use super::fault::Fault;
+
+/// How far the number of an exponent can go; beyond it the result is the same.
+const MAX_EXPONENT: i64 = 1 << 32;
+
+const POWERS_OF_TEN: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
+/// The significant digits of a number as they are read: `coefficient` times ten to the power of what follows.
+#[derive(Default)]
+struct Digits {
+    coefficient: i128,
+    /// Digits of the coefficient.
+    significant: i64,
+    /// Zeros that were read after the coefficient's last digit.
+    zeros: i64,
+}
+
+impl Digits {
+    /// Digits that `coefficient` can hold; more are counted and no longer multiplied in.
+    const CAPACITY: i64 = 38;
+
+    fn push(&mut self, digit: u8) {
+        if digit == 0 {
+            // Leading zeros are no digits of the coefficient, so they are none behind it either.
+            self.zeros += 1;
+            return;
+        }
+        let zeros = if self.significant == 0 { 0 } else { self.zeros };
+        self.significant += zeros + 1;
+        self.zeros = 0;
+        if self.significant <= Self::CAPACITY {
+            self.coefficient = self.coefficient * power_of_ten(zeros + 1) + i128::from(digit);
+        }
+    }
+}
+
+/// The number `text` times ten to the power of `scale`. Trailing zeros cost no precision; the sign of zero is dropped.
+pub(super) fn parse(text: &[u8], precision: u8, scale: u8) -> Result<i128, Fault> {
+    let (negative, text) = split_sign(text);
+    let mut digits = Digits::default();
+    let (mut count, mut decimals, mut exponent) = (0_i64, None, 0);
+    for (index, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                digits.push(byte - b'0');
+                count += 1;
+                decimals = decimals.map(|decimals| decimals + 1);
+            }
+            b'.' if decimals.is_none() => decimals = Some(0),
+            b'e' | b'E' if count > 0 => {
+                exponent = read_exponent(&text[index + 1..])?;
+                break;
+            }
+            _ => return Err(Fault::Number),
+        }
+    }
+    if count == 0 {
+        return Err(Fault::Number);
+    }
+    let value = scaled(&digits, exponent - decimals.unwrap_or(0_i64), precision, scale)?;
+    Ok(if negative { -value } else { value })
+}
+
+/// Whether there is a minus, and what comes after the sign.
+fn split_sign(text: &[u8]) -> (bool, &[u8]) {
+    match text.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        Some((b'+', rest)) => (false, rest),
+        _ => (false, text),
+    }
+}
+
+fn read_exponent(text: &[u8]) -> Result<i64, Fault> {
+    let (negative, digits) = split_sign(text);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Fault::Number);
+    }
+    let size = digits.iter().fold(0, |size, digit| MAX_EXPONENT.min(size * 10 + i64::from(digit - b'0')));
+    Ok(if negative { -size } else { size })
+}
+
+/// `digits`, the last of which stands for ten to the power of `exponent`, in units of the column's last decimal.
+fn scaled(digits: &Digits, exponent: i64, precision: u8, scale: u8) -> Result<i128, Fault> {
+    if digits.significant == 0 {
+        return Ok(0);
+    }
+    let exponent = exponent + digits.zeros;
+    let integer_digits = precision - scale;
+    if exponent + i64::from(scale) < 0 {
+        return Err(Fault::Decimals(scale));
+    }
+    if digits.significant + exponent > i64::from(integer_digits) {
+        return Err(Fault::IntegerDigits(integer_digits));
+    }
+    Ok(digits.coefficient * power_of_ten(exponent + i64::from(scale)))
+}
+
+/// Ten to a power that [`Digits::CAPACITY`] bounds.
+fn power_of_ten(exponent: i64) -> i128 {
+    usize::try_from(exponent).ok().and_then(|exponent| POWERS_OF_TEN.get(exponent)).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cost(text: &str) -> Result<i128, Fault> {
+        parse(text.as_bytes(), 38, 18)
+    }
+
+    #[test]
+    fn reads_every_spelling_of_a_number() {
+        for text in ["0.0025", "+.0025", "0.002500000000000000000000000", "2.5e-3", "25E-4", "0.00025e+1", "00.0025"] {
+            assert_eq!(cost(text), Ok(2_500_000_000_000_000), "{text}");
+        }
+        for text in ["0", "-0", "0.", "0e99999999999999999999", "0.0000000000000000000000"] {
+            assert_eq!(cost(text), Ok(0), "{text}");
+        }
+        assert_eq!(cost("-1000e-3"), Ok(-1_000_000_000_000_000_000));
+        assert_eq!(cost("99999999999999999999.999999999999999999"), Ok(10_i128.pow(38) - 1));
+        assert_eq!(cost("1e19"), Ok(10_i128.pow(37)));
+    }
+
+    #[test]
+    fn refuses_what_it_would_have_to_round() {
+        for text in ["0.0000000000000000001", "1e-19", "1.5e-18", "-1e-99999999999999999999"] {
+            assert_eq!(cost(text), Err(Fault::Decimals(18)), "{text}");
+        }
+        for text in ["100000000000000000000", "1e20", "123456789012345678901.5", "1e99999999999999999999"] {
+            assert_eq!(cost(text), Err(Fault::IntegerDigits(20)), "{text}");
+        }
+        for text in
+            ["", "-", ".", "e1", "1e", "1e+", "1.2.3", "NaN", "inf", "Infinity", "1,5", "0x1", " 1", "$1", "1e1.5"]
+        {
+            assert_eq!(cost(text), Err(Fault::Number), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reads_every_value_of_the_type(value in -(10_i128.pow(38) - 1)..10_i128.pow(38), shift in 0..39_u32) {
+            let value = value / 10_i128.pow(shift);
+            let unit = 10_u128.pow(18);
+            let sign = if value < 0 { "-" } else { "" };
+            let text = format!("{sign}{}.{:018}", value.unsigned_abs() / unit, value.unsigned_abs() % unit);
+            prop_assert_eq!(cost(&text), Ok(value));
+            prop_assert_eq!(cost(&format!("{value}e-18")), Ok(value));
+        }
+    }
+}

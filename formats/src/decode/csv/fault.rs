@@ -1,0 +1,36 @@
+//! What can be wrong with a row.
+
+/// Why a row cannot become an event, in words that hold no value of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("malformed quotes")]
+    Quotes,
+    #[error("{found} fields instead of {expected}")]
+    FieldCount { found: usize, expected: usize },
+    #[error("not valid UTF-8")]
+    Utf8,
+    #[error("no id")]
+    NoId,
+    #[error("no time")]
+    NoTime,
+    #[error("not a time in RFC 3339")]
+    Time,
+    #[error("a time without a zone")]
+    Zone,
+    #[error("more precise than microseconds")]
+    Precision,
+    #[error("outside the years 1 to 9999")]
+    Year,
+    #[error("not an integer in plain digits")]
+    Integer,
+    #[error("an integer of more than 64 bits")]
+    IntegerRange,
+    #[error("not a number")]
+    Number,
+    #[error("more than {0} decimals")]
+    Decimals(u8),
+    #[error("more than {0} integer digits")]
+    IntegerDigits(u8),
+    #[error("more text than a chunk can hold")]
+    ChunkTooLarge,
+}

@@ -1,0 +1,132 @@
+//! Rows into columns, and the rows that do not fit into rejects.
+
+use super::{
+    column::ColumnBuilder,
+    fault::Fault,
+    records::{Record, Records},
+    text::unquote,
+};
+use crate::{Reject, Schema};
+
+/// When text is checked to be UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Utf8 {
+    /// When the column is finished. A failure does not tell the row.
+    ByColumn,
+    /// Before a row is taken.
+    ByRow,
+}
+
+/// How many rows are decoded before the size of the columns is estimated.
+const SAMPLE: usize = 64;
+
+/// The rows of one chunk.
+pub(super) struct Rows<'a> {
+    schema: &'a Schema,
+    utf8: Utf8,
+    /// The good rows.
+    pub columns: Vec<ColumnBuilder>,
+    /// How many rows every column has.
+    pub good: usize,
+    /// The bad rows.
+    pub rejects: Vec<Reject>,
+    /// Line feeds of the chunk.
+    pub line_feeds: u64,
+    lines: Lines<'a>,
+}
+
+impl<'a> Rows<'a> {
+    /// Reads the whole `chunk` into `columns`, which are empty.
+    pub(super) fn read(chunk: &'a [u8], schema: &'a Schema, columns: Vec<ColumnBuilder>, utf8: Utf8) -> Self {
+        let lines = Lines { chunk, position: 0, count: 0 };
+        let mut rows = Self { schema, utf8, columns, good: 0, rejects: Vec::new(), line_feeds: 0, lines };
+        let mut records = Records::new(chunk, schema.columns.len());
+        while let Some(record) = records.next_record() {
+            match rows.push(&record) {
+                Ok(()) => rows.good += 1,
+                Err(offence) => rows.reject(&record, offence),
+            }
+            if rows.good == SAMPLE {
+                let factor = chunk.len() / records.position() + 1;
+                rows.columns.iter_mut().for_each(|column| column.reserve(factor));
+            }
+        }
+        rows.line_feeds = records.line_feeds();
+        rows
+    }
+
+    /// Takes a row into all columns, or fails and leaves some of them one row longer than the others.
+    #[inline]
+    fn push(&mut self, record: &Record<'_>) -> Result<(), Offence> {
+        let expected = self.columns.len();
+        if record.has_stray_quote {
+            return Err(Offence { column: None, fault: Fault::Quotes });
+        }
+        if record.field_count != expected {
+            let fault = Fault::FieldCount { found: record.field_count, expected };
+            return Err(Offence { column: None, fault });
+        }
+        if self.utf8 == Utf8::ByRow && std::str::from_utf8(record.bytes()).is_err() {
+            return Err(Offence { column: None, fault: Fault::Utf8 });
+        }
+        for (index, (column, field)) in self.columns.iter_mut().zip(record.fields()).enumerate() {
+            column.push(field).map_err(|fault| Offence { column: Some(index), fault })?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is left of a row that failed, and keeps its bytes.
+    #[cold]
+    fn reject(&mut self, record: &Record<'_>, offence: Offence) {
+        self.columns.iter_mut().for_each(|column| column.truncate(self.good));
+        let Offence { column, fault } = self.first_offence(record).unwrap_or(offence);
+        self.rejects.push(Reject {
+            line: self.lines.count_to(record.range.start),
+            column: column.and_then(|index| self.schema.columns.get(index)).map(|column| column.name.clone()),
+            reason: fault.to_string(),
+            row: record.bytes().to_vec(),
+        });
+    }
+
+    /// What is wrong with quotes and encoding, before what is wrong with values: so that the reason depends on the row
+    /// alone, not on when its text was checked.
+    fn first_offence(&self, record: &Record<'_>) -> Option<Offence> {
+        if record.field_count != self.columns.len() {
+            return None;
+        }
+        let find = |fault, is_bad: fn(&[u8]) -> bool| {
+            record.fields().position(is_bad).map(|index| Offence { column: Some(index), fault })
+        };
+        find(Fault::Quotes, has_malformed_quotes)
+            .or_else(|| find(Fault::Utf8, |field| std::str::from_utf8(field).is_err()))
+    }
+}
+
+/// What is wrong with a row, and the column to blame where it is one.
+struct Offence {
+    column: Option<usize>,
+    fault: Fault,
+}
+
+fn has_malformed_quotes(field: &[u8]) -> bool {
+    match field {
+        [b'"', quoted @ ..] => unquote(quoted, &mut Vec::new()).is_err(),
+        plain => plain.contains(&b'"'),
+    }
+}
+
+/// Counts line feeds, from one place that asks to the next.
+struct Lines<'a> {
+    chunk: &'a [u8],
+    position: usize,
+    count: u64,
+}
+
+impl Lines<'_> {
+    /// Line feeds before `position`, which is not before the last one asked for.
+    fn count_to(&mut self, position: usize) -> u64 {
+        self.count += memchr::memchr_iter(b'\n', &self.chunk[self.position..position]).count() as u64;
+        self.position = position;
+        self.count
+    }
+}

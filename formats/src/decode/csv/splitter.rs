@@ -1,0 +1,171 @@
+//! Cuts a stream of CSV into chunks of whole records, which can then be decoded in parallel.
+
+use super::{BOM, CsvError, block::BLOCK, scanner::Scanner};
+use std::collections::VecDeque;
+
+/// The longest record, its line end not counted. Without a limit a quote that is never closed would pull the rest of
+/// an artifact into memory.
+pub const MAX_RECORD_BYTES: usize = 64 << 20;
+
+/// How much of a pushed block is taken at once: a chunk is at most this and one record longer than was asked for.
+const PIECE: usize = 64 << 10;
+
+/// Larger chunks would overflow the 32-bit offsets of their text columns.
+const MAX_CHUNK_BYTES: usize = 1 << 30;
+
+/// Finds the boundaries of records, which takes a pass over all bytes in order: only that tells a line feed that ends
+/// a record from one inside quotes. All chunks together are exactly the bytes that were pushed.
+#[derive(Debug)]
+pub struct CsvSplitter {
+    chunk_bytes: usize,
+    max_record_bytes: usize,
+    ready: VecDeque<Vec<u8>>,
+    /// Begins with a record.
+    current: Vec<u8>,
+    scanner: Scanner,
+    /// Bytes of `current` that the scanner has seen.
+    scanned: usize,
+    /// Where the record begins that the scanner is in.
+    record: usize,
+    /// Whether the input's first bytes were looked at, which may be a byte-order mark.
+    started: bool,
+}
+
+impl CsvSplitter {
+    /// A splitter into chunks of about `chunk_bytes`.
+    pub fn new(chunk_bytes: usize) -> Self {
+        Self {
+            chunk_bytes: chunk_bytes.clamp(1, MAX_CHUNK_BYTES),
+            max_record_bytes: MAX_RECORD_BYTES,
+            ready: VecDeque::new(),
+            current: Vec::new(),
+            scanner: Scanner::new(),
+            scanned: 0,
+            record: 0,
+            started: false,
+        }
+    }
+
+    /// Takes the next bytes of the artifact; blocks may end anywhere. Fails when a record is longer than
+    /// [`MAX_RECORD_BYTES`].
+    pub fn push(&mut self, block: &[u8]) -> Result<(), CsvError> {
+        for piece in block.chunks(PIECE.min(self.chunk_bytes)) {
+            if self.current.capacity() == 0 {
+                self.current.reserve(self.chunk_bytes + PIECE);
+            }
+            self.current.extend_from_slice(piece);
+            self.scan()?;
+            if self.record >= self.chunk_bytes {
+                self.cut();
+            }
+        }
+        Ok(())
+    }
+
+    /// The next whole records, in the order of the input; `None` means that more has to be pushed first. The first
+    /// chunk begins with the header.
+    pub fn next_chunk(&mut self) -> Option<Vec<u8>> {
+        self.ready.pop_front()
+    }
+
+    /// What is left, to be called when [`Self::next_chunk`] has returned all chunks. Fails when the input ended inside
+    /// quotes, which means that it was cut short.
+    pub fn finish(mut self) -> Result<Option<Vec<u8>>, CsvError> {
+        self.skip_bom();
+        self.scan()?;
+        let last = self.scanner.advance_last(&self.current[self.scanned..]);
+        let end = self.current.len();
+        let longest = match last.line_feeds.trailing_zeros() as usize {
+            BLOCK => end - self.record,
+            first => self.scanned + first - self.record,
+        };
+        if longest > self.max_record_bytes {
+            return Err(CsvError::RecordTooLong);
+        }
+        if self.scanner.is_inside_quotes() {
+            return Err(CsvError::Truncated);
+        }
+        self.ready.push_back(self.current);
+        let mut rest = self.ready.pop_front().unwrap_or_default();
+        self.ready.iter().for_each(|chunk| rest.extend_from_slice(chunk));
+        Ok((!rest.is_empty()).then_some(rest))
+    }
+
+    /// Scans all complete blocks.
+    fn scan(&mut self) -> Result<(), CsvError> {
+        if !self.started && self.current.len() < BOM.len() {
+            return Ok(());
+        }
+        self.skip_bom();
+        let (blocks, _) = self.current[self.scanned..].as_chunks::<BLOCK>();
+        for block in blocks {
+            let line_feeds = self.scanner.advance(block).line_feeds;
+            if line_feeds != 0 {
+                let first = self.scanned + line_feeds.trailing_zeros() as usize;
+                if first - self.record > self.max_record_bytes {
+                    return Err(CsvError::RecordTooLong);
+                }
+                self.record = self.scanned + BLOCK - line_feeds.leading_zeros() as usize;
+            }
+            self.scanned += BLOCK;
+        }
+        let so_far = self.scanned.saturating_sub(self.record);
+        if so_far > self.max_record_bytes { Err(CsvError::RecordTooLong) } else { Ok(()) }
+    }
+
+    fn skip_bom(&mut self) {
+        if !self.started && self.current.starts_with(&BOM) {
+            self.scanned = BOM.len();
+        }
+        self.started = true;
+    }
+
+    /// Makes a chunk of all complete records.
+    fn cut(&mut self) {
+        let mut next = Vec::with_capacity(self.chunk_bytes + PIECE);
+        next.extend_from_slice(&self.current[self.record..]);
+        self.current.truncate(self.record);
+        self.ready.push_back(std::mem::replace(&mut self.current, next));
+        self.scanned -= self.record;
+        self.record = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push_all(splitter: &mut CsvSplitter, bytes: &[u8], block: usize) -> Result<(), CsvError> {
+        bytes.chunks(block).try_for_each(|block| splitter.push(block))
+    }
+
+    #[test]
+    fn the_longest_record_is_the_same_however_the_blocks_fall() {
+        for length in 0..300 {
+            let csv = format!("id,t\n{}\n\"{}\n\"", "x".repeat(length), "y".repeat(length.saturating_sub(3)));
+            for block in [1, 7, 64, 1000] {
+                let mut splitter = CsvSplitter { max_record_bytes: 200, ..CsvSplitter::new(50) };
+                let pushed = push_all(&mut splitter, csv.as_bytes(), block);
+                let result = pushed.and_then(|()| splitter.finish());
+                assert_eq!(matches!(result, Err(CsvError::RecordTooLong)), length > 200, "{length} in {block}");
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_about_as_long_as_asked_for() {
+        let csv = "id,timestamp\n".repeat(100_000);
+        let mut splitter = CsvSplitter::new(100_000);
+        push_all(&mut splitter, csv.as_bytes(), 4096).unwrap();
+        let chunks = std::iter::from_fn(|| splitter.next_chunk()).collect::<Vec<_>>();
+        assert_eq!(chunks.len(), csv.len() / 100_000);
+        assert!(chunks.iter().all(|chunk| chunk.len() < 100_000 + PIECE));
+    }
+
+    #[test]
+    fn chunks_that_were_not_taken_are_in_the_rest() {
+        let mut splitter = CsvSplitter::new(1);
+        splitter.push(&b"a,b\n1,2\n".repeat(40)).unwrap();
+        assert_eq!(splitter.finish().unwrap().unwrap(), b"a,b\n1,2\n".repeat(40));
+    }
+}

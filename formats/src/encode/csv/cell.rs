@@ -1,0 +1,211 @@
+//! One column's values as fields.
+
+use super::{calendar, json, number};
+use crate::{Column, ColumnType, catalogue::COST};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
+    Float64Array, Int16Array, Int32Array, Int64Array, ListArray, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray, cast::AsArray,
+};
+use std::io::{self, Write};
+
+/// A column's array, by how its values print.
+#[derive(Debug)]
+pub(super) enum Cells<'a> {
+    Text(&'a StringArray),
+    Json(&'a StringArray),
+    Bool(&'a BooleanArray),
+    Int16(&'a Int16Array),
+    Int32(&'a Int32Array),
+    Int64(&'a Int64Array),
+    Float32(&'a Float32Array),
+    Float64(&'a Float64Array),
+    Decimal { array: &'a Decimal128Array, scale: u32, trim_zeros: bool },
+    TimestampUtc(&'a TimestampMicrosecondArray),
+    Timestamp(&'a TimestampMicrosecondArray),
+    Date(&'a Date32Array),
+    Time(&'a Time64MicrosecondArray),
+    Uuid(&'a FixedSizeBinaryArray),
+    Binary(&'a BinaryArray),
+    List { array: &'a ListArray, elements: Box<Cells<'a>> },
+}
+
+impl<'a> Cells<'a> {
+    /// The values of `column`. A cost from an artifact is printed without the zeros that its type added; a decimal of a
+    /// database has its digits from there.
+    pub(super) fn of_column(column: &Column, array: &'a ArrayRef) -> Self {
+        match Self::of(&column.kind, array) {
+            Self::Decimal { array, scale, .. } => {
+                Self::Decimal { array, scale, trim_zeros: column.kind == COST && column.source_type.is_none() }
+            }
+            other => other,
+        }
+    }
+
+    /// The values of `array`, which has the Arrow type of `kind`.
+    fn of(kind: &ColumnType, array: &'a ArrayRef) -> Self {
+        match kind {
+            ColumnType::Text => Self::Text(array.as_string()),
+            ColumnType::Json => Self::Json(array.as_string()),
+            ColumnType::Bool => Self::Bool(array.as_boolean()),
+            ColumnType::Int16 => Self::Int16(array.as_primitive()),
+            ColumnType::Int32 => Self::Int32(array.as_primitive()),
+            ColumnType::Int64 => Self::Int64(array.as_primitive()),
+            ColumnType::Float32 => Self::Float32(array.as_primitive()),
+            ColumnType::Float64 => Self::Float64(array.as_primitive()),
+            ColumnType::Decimal { scale, .. } => {
+                Self::Decimal { array: array.as_primitive(), scale: u32::from(*scale), trim_zeros: false }
+            }
+            ColumnType::TimestampUtc => Self::TimestampUtc(array.as_primitive()),
+            ColumnType::Timestamp => Self::Timestamp(array.as_primitive()),
+            ColumnType::Date => Self::Date(array.as_primitive()),
+            ColumnType::Time => Self::Time(array.as_primitive()),
+            ColumnType::Uuid => Self::Uuid(array.as_fixed_size_binary()),
+            ColumnType::Binary => Self::Binary(array.as_binary()),
+            ColumnType::List(element) => {
+                let array = array.as_list();
+                Self::List { array, elements: Box::new(Self::of(element, array.values())) }
+            }
+        }
+    }
+
+    pub(super) fn is_null(&self, row: usize) -> bool {
+        self.array().is_null(row)
+    }
+
+    /// The field of `row`: nothing for NULL, quoted where its text needs it.
+    pub(super) fn write_field(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            _ if self.is_null(row) => Ok(()),
+            Self::Text(array) | Self::Json(array) => {
+                write_text(array.value(row).as_bytes(), out);
+                Ok(())
+            }
+            Self::List { .. } | Self::Binary(_) => {
+                let start = out.len();
+                self.write_value(row, out)?;
+                quote_from(start, out);
+                Ok(())
+            }
+            _ => self.write_value(row, out),
+        }
+    }
+
+    /// The value of `row`, which is not NULL, without quotes around it.
+    pub(super) fn write_value(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Self::Text(array) | Self::Json(array) => out.write_all(array.value(row).as_bytes()),
+            Self::Bool(array) => write!(out, "{}", array.value(row)),
+            Self::Int16(array) => write!(out, "{}", array.value(row)),
+            Self::Int32(array) => write!(out, "{}", array.value(row)),
+            Self::Int64(array) => write!(out, "{}", array.value(row)),
+            Self::Float32(array) => number::write_float(array.value(row), out),
+            Self::Float64(array) => number::write_float(array.value(row), out),
+            Self::Decimal { array, scale, trim_zeros } => {
+                number::write_decimal(array.value(row), *scale, *trim_zeros, out)
+            }
+            Self::TimestampUtc(array) => {
+                calendar::write_date_time(array.value(row), out)?;
+                out.write_all(b"Z")
+            }
+            Self::Timestamp(array) => calendar::write_date_time(array.value(row), out),
+            Self::Date(array) => calendar::write_date(array.value(row).into(), out),
+            Self::Time(array) => {
+                calendar::write_time(array.value(row), out);
+                Ok(())
+            }
+            Self::Uuid(array) => {
+                write_uuid(array.value(row), out);
+                Ok(())
+            }
+            Self::Binary(array) => {
+                write_hex(array.value(row), out);
+                Ok(())
+            }
+            Self::List { array, elements } => json::write_list(array, elements, row, out),
+        }
+    }
+
+    fn array(&self) -> &dyn Array {
+        match self {
+            Self::Text(array) | Self::Json(array) => array,
+            Self::Bool(array) => array,
+            Self::Int16(array) => array,
+            Self::Int32(array) => array,
+            Self::Int64(array) => array,
+            Self::Float32(array) => array,
+            Self::Float64(array) => array,
+            Self::Decimal { array, .. } => array,
+            Self::TimestampUtc(array) | Self::Timestamp(array) => array,
+            Self::Date(array) => array,
+            Self::Time(array) => array,
+            Self::Uuid(array) => array,
+            Self::Binary(array) => array,
+            Self::List { array, .. } => array,
+        }
+    }
+}
+
+/// Text as a field. Empty text is quoted, to be told from NULL.
+pub(super) fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    if is_plain(text) {
+        out.extend_from_slice(text);
+    } else {
+        write_quoted(text, out);
+    }
+}
+
+fn is_plain(text: &[u8]) -> bool {
+    let has_special = || memchr::memchr3(b',', b'"', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some();
+    !text.is_empty() && !has_special()
+}
+
+/// Text as a field in quotes.
+pub(super) fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut rest = text;
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        out.extend_from_slice(&rest[..=quote]);
+        out.push(b'"');
+        rest = &rest[quote + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+/// Turns what was appended since `start` into a field, in place.
+fn quote_from(start: usize, out: &mut Vec<u8>) {
+    if is_plain(&out[start..]) {
+        return;
+    }
+    let mut from = out.len();
+    let quotes = memchr::memchr_iter(b'"', &out[start..]).count();
+    out.resize(from + quotes + 2, b'"');
+    let mut to = out.len() - 1;
+    while from > start {
+        from -= 1;
+        to -= 1;
+        out[to] = out[from];
+        if out[from] == b'"' {
+            to -= 1;
+            out[to] = b'"';
+        }
+    }
+    out[start] = b'"';
+}
+
+fn write_uuid(bytes: &[u8], out: &mut Vec<u8>) {
+    for (index, group) in [0..4, 4..6, 6..8, 8..10, 10..16].into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'-');
+        }
+        write_hex(&bytes[group], out);
+    }
+}
+
+fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+}

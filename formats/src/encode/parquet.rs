@@ -1,0 +1,211 @@
+//! Events as Parquet.
+
+use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, column_encoding};
+use crate::{Dataset, EventBatch, Month, digest::DigestWriter, manifest::FORMAT};
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, ZstdLevel},
+    file::{metadata::KeyValue, properties::WriterProperties},
+};
+use std::io::Write;
+
+/// Events of a row group. The unit in which readers skip and run in parallel; the size that DuckDB writes.
+const ROW_GROUP_ROWS: usize = 122_880;
+
+/// Encoded bytes after which a row group ends early: it is held in memory until it is whole.
+const ROW_GROUP_BYTES: usize = 48 * 1024 * 1024;
+
+/// Bytes of events that are looked at before the encodings are chosen; fewer rows when events are large.
+const SAMPLE_BYTES: usize = 24 * 1024 * 1024;
+
+/// What every Parquet file says of itself in its key-value metadata, so that a file that was copied out of its archive
+/// can still be told.
+#[derive(Clone, Debug)]
+pub struct Label {
+    /// The archive's UUID.
+    pub archive: String,
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The month.
+    pub month: Month,
+}
+
+/// Writes one Parquet file: zstd, an encoding for each column, statistics and a page index, so that readers skip what
+/// they do not need.
+#[derive(Debug)]
+pub struct ParquetEncoder<W: Write + Send> {
+    label: Label,
+    state: State<W>,
+    rows: u64,
+    span: TimeSpan,
+}
+
+#[derive(Debug)]
+enum State<W: Write + Send> {
+    /// Events are held back until there are enough of them to choose the encodings.
+    Sampling { sink: W, held: Vec<EventBatch>, bytes: usize },
+    Writing(Box<ArrowWriter<DigestWriter<W>>>),
+    /// Between the two, and for good after an error.
+    Broken,
+}
+
+impl<W: Write + Send> ParquetEncoder<W> {
+    /// A file that is written to `sink`.
+    pub fn new(sink: W, label: Label) -> Self {
+        let state = State::Sampling { sink, held: Vec::new(), bytes: 0 };
+        Self { label, state, rows: 0, span: TimeSpan::default() }
+    }
+
+    /// Chooses the encodings and writes what was held back.
+    fn start(&mut self) -> Result<&mut ArrowWriter<DigestWriter<W>>, EncodeError> {
+        if let State::Sampling { .. } = self.state
+            && let State::Sampling { sink, held, .. } = std::mem::replace(&mut self.state, State::Broken)
+        {
+            let first = held.first().ok_or(EncodeError::Empty)?;
+            let schema = first.records().schema();
+            let sample = concat_batches(&schema, held.iter().map(EventBatch::records))?;
+            let properties = self.properties(first, &sample);
+            let mut writer = ArrowWriter::try_new(DigestWriter::new(sink), schema, Some(properties))?;
+            // The sample is one long batch: the file's pages do not depend on how the source cut its batches.
+            writer.write(&sample)?;
+            self.state = State::Writing(Box::new(writer));
+        }
+        match &mut self.state {
+            State::Writing(writer) => Ok(writer),
+            State::Sampling { .. } | State::Broken => Err(EncodeError::Broken),
+        }
+    }
+
+    fn properties(&self, batch: &EventBatch, sample: &RecordBatch) -> WriterProperties {
+        let Label { archive, dataset, month } = &self.label;
+        let label = [
+            ("keeptrusts.format", FORMAT.to_owned()),
+            ("keeptrusts.archive", archive.clone()),
+            ("keeptrusts.dataset", dataset.to_string()),
+            ("keeptrusts.month", month.to_string()),
+            ("keeptrusts.schema_sha256", batch.schema().sha256.to_string()),
+        ];
+        let label = label.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+            .set_key_value_metadata(Some(label));
+        column_encoding::choose(sample, properties).build()
+    }
+}
+
+impl<W: Write + Send> FileEncoder for ParquetEncoder<W> {
+    fn write(&mut self, batch: &EventBatch) -> Result<(), EncodeError> {
+        self.span.extend(batch);
+        self.rows += batch.len() as u64;
+        if let State::Sampling { held, bytes, .. } = &mut self.state {
+            held.push(batch.clone());
+            *bytes += batch.records().get_array_memory_size();
+            let rows: usize = held.iter().map(EventBatch::len).sum();
+            if rows >= column_encoding::SAMPLE_ROWS || *bytes >= SAMPLE_BYTES {
+                self.start()?;
+            }
+            return Ok(());
+        }
+        Ok(self.start()?.write(batch.records())?)
+    }
+
+    fn bytes_written(&self) -> u64 {
+        match &self.state {
+            State::Writing(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
+            State::Sampling { .. } | State::Broken => 0,
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<EncodedFile, EncodeError> {
+        self.start()?;
+        let State::Writing(writer) = self.state else { return Err(EncodeError::Broken) };
+        // Writes the last row group and the footer.
+        let (mut sink, bytes, sha256) = writer.into_inner()?.finish();
+        sink.flush()?;
+        Ok(EncodedFile { rows: self.rows, bytes, sha256, first: self.span.first(), last: self.span.last() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Schema, Sha256,
+        catalogue::{KeyColumns, text_schema},
+        decode::parquet::{ParquetEvents, ReadError},
+    };
+    use arrow_array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+    use bytes::Bytes;
+    use std::sync::{Arc, Mutex};
+
+    /// A sink that the test can look into after the encoder took it.
+    #[derive(Clone, Debug, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn schema() -> Arc<Schema> {
+        Arc::new(text_schema(&["id", "timestamp", "note"], &KeyColumns::default()).unwrap())
+    }
+
+    fn batch(rows: std::ops::Range<i64>) -> EventBatch {
+        let ids = StringArray::from_iter_values(rows.clone().map(|row| format!("evt_{row}")));
+        let times = TimestampMicrosecondArray::from_iter_values(rows.clone()).with_timezone("UTC");
+        let notes = rows.map(|row| (row % 3 > 0).then(|| "é".repeat(usize::try_from(row % 3).unwrap())));
+        let columns: Vec<ArrayRef> = vec![Arc::new(ids), Arc::new(times), Arc::new(notes.collect::<StringArray>())];
+        EventBatch::try_new(schema(), RecordBatch::try_new(schema().to_arrow(), columns).unwrap()).unwrap()
+    }
+
+    fn encode(batches: &[EventBatch]) -> (EncodedFile, Vec<u8>) {
+        let sink = Shared::default();
+        let label = Label { archive: "a".to_owned(), dataset: "events".parse().unwrap(), month: "2025-03".parse().unwrap() };
+        let mut encoder = Box::new(ParquetEncoder::new(sink.clone(), label));
+        batches.iter().for_each(|batch| encoder.write(batch).unwrap());
+        let file = encoder.finish().unwrap();
+        let bytes = sink.0.lock().unwrap().clone();
+        (file, bytes)
+    }
+
+    #[test]
+    fn events_come_back_as_they_went_in() {
+        let batches = [batch(0..15_000), batch(15_000..30_000)];
+        let (file, bytes) = encode(&batches);
+        assert_eq!((file.rows, file.bytes, file.sha256), (30_000, bytes.len() as u64, Sha256::of(&bytes)));
+        assert_eq!(file.last.unwrap().as_micros(), 29_999);
+        let read = ParquetEvents::open(Bytes::from(bytes), schema()).unwrap().map(Result::unwrap);
+        let read = concat_batches(&schema().to_arrow(), read.map(|batch| batch.records().clone()).collect::<Vec<_>>().iter());
+        let written = concat_batches(&schema().to_arrow(), batches.iter().map(EventBatch::records));
+        assert_eq!(read.unwrap(), written.unwrap());
+    }
+
+    #[test]
+    fn the_same_events_make_the_same_bytes() {
+        assert_eq!(encode(&[batch(0..30_000)]).1, encode(&[batch(0..30_000)]).1);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_cannot_be_opened() {
+        let (_, mut bytes) = encode(&[batch(0..1_000)]);
+        bytes.truncate(bytes.len() - 1);
+        assert!(matches!(ParquetEvents::open(Bytes::from(bytes), schema()), Err(ReadError::Parquet(_))));
+    }
+
+    #[test]
+    fn a_file_with_other_columns_is_refused() {
+        let other = Arc::new(text_schema(&["id", "timestamp"], &KeyColumns::default()).unwrap());
+        assert!(matches!(ParquetEvents::open(Bytes::from(encode(&[batch(0..9)]).1), other), Err(ReadError::Schema(_))));
+    }
+}

@@ -1,0 +1,177 @@
+//! Addresses of sources and archives as the operator wrote them: which kind they are, and whether they hide a secret.
+//!
+//! Nothing here puts an address into a message: what cannot be read as one may be a secret in the wrong place.
+
+use archive_connectors::{Error, ErrorKind, Result};
+use url::Url;
+
+/// Query keys whose value is a secret.
+const SECRET_KEYS: [&str; 6] = ["password", "passwd", "token", "secret", "api_key", "access_token"];
+
+/// Whether the address holds a user, a password or a token. It need not be a valid URL to do so.
+pub fn holds_a_secret(address: &str) -> bool {
+    let Some((_, rest)) = address.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // An unescaped slash inside a password ends the authority too early; then the `@` comes later.
+    let has_user = authority.contains('@')
+        || (authority.contains(':') && rest.split('?').next().is_some_and(|path| path.contains('@')));
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let keys = query.split('&').filter_map(|pair| pair.split('=').next());
+    has_user || keys.map(str::to_ascii_lowercase).any(|key| SECRET_KEYS.contains(&key.as_str()))
+}
+
+/// `text` with the user and password of every URL in it blotted out.
+pub fn redact(text: &str) -> String {
+    let words = text.split_inclusive([' ', '\n', '\'', '"', '`']);
+    words.map(|word| redact_word(word)).collect()
+}
+
+fn redact_word(word: &str) -> String {
+    match word.split_once("://") {
+        Some((scheme, _)) if holds_a_secret(word) => {
+            let end = word.chars().next_back().filter(|letter| [' ', '\n', '\'', '"', '`'].contains(letter));
+            format!("{scheme}://[secret]{}", end.map(String::from).unwrap_or_default())
+        }
+        _ => word.to_owned(),
+    }
+}
+
+/// Where events come from, as `--source` spells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceAddress {
+    /// `demo:`, with what stands in its query.
+    Demo {
+        /// Events of each month.
+        events: u64,
+        /// What the events depend on.
+        seed: u64,
+    },
+    /// The base of an exports API.
+    ExportsApi(Url),
+}
+
+const DEMO_EVENTS: u64 = 10_000;
+const DEMO_SEED: u64 = 1;
+/// More than anyone needs for a trial, and fewer than a month has microseconds.
+const MOST_DEMO_EVENTS: u64 = 1_000_000_000;
+
+impl SourceAddress {
+    /// Reads an address.
+    pub fn parse(address: &str) -> Result<Self> {
+        let scheme = address.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
+            Some("demo") => demo(address),
+            Some("https" | "http") => exports_api(address),
+            Some("postgres" | "postgresql") => Err(not_yet("postgresql sources")),
+            Some(scheme) if address.contains("://") && scheme != "file" => {
+                Err(invalid("the source has a scheme that is not known").with_hint("use https://…, or demo:"))
+            }
+            _ => Err(not_yet("files as sources")),
+        }
+    }
+}
+
+fn demo(address: &str) -> Result<SourceAddress> {
+    let hint = "write it like demo:?events=100000&seed=7";
+    let (mut events, mut seed) = (DEMO_EVENTS, DEMO_SEED);
+    let rest = address.get("demo:".len()..).unwrap_or_default();
+    let query = match rest.strip_prefix('?') {
+        Some(query) => query,
+        None if rest.is_empty() => "",
+        None => return Err(invalid("a demo source has no path").with_hint(hint)),
+    };
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let number = || {
+            let error = || invalid(format!("{key} of the demo source is not a whole number")).with_hint(hint);
+            value.parse::<u64>().map_err(|_| error())
+        };
+        match key {
+            "events" => events = number()?,
+            "seed" => seed = number()?,
+            _ => return Err(invalid(format!("a demo source has no option {key:?}")).with_hint(hint)),
+        }
+    }
+    if events > MOST_DEMO_EVENTS {
+        return Err(invalid(format!("a demo source has at most {MOST_DEMO_EVENTS} events a month")));
+    }
+    Ok(SourceAddress::Demo { events, seed })
+}
+
+fn exports_api(address: &str) -> Result<SourceAddress> {
+    let url = Url::parse(address).map_err(|error| invalid("the source is not a URL").with_source(error))?;
+    if !url.username().is_empty() || url.password().is_some() || holds_a_secret(address) {
+        return Err(invalid("the source's URL holds a user, a password or a token")
+            .with_hint("take it out, and set KEEPTRUSTS_API_TOKEN or KEEPTRUSTS_API_TOKEN_FILE instead"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("the source's URL has a query or a fragment")
+            .with_hint("give the base of the API alone, like https://api.keeptrusts.com"));
+    }
+    Ok(SourceAddress::ExportsApi(url))
+}
+
+fn not_yet(what: &str) -> Error {
+    invalid(format!("{what} are not available yet")).with_hint("use the exports API (https://…), or demo:")
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_secrets_even_in_what_is_no_valid_url() {
+        for address in [
+            "https://user:canary@api.example",
+            "https://canary@api.example/x",
+            "postgres://u:can/ary@db/x",
+            "https://u:ca nary@[bad",
+            "s3://key:canary@bucket",
+            "postgres://db/x?sslmode=require&Password=canary",
+            "https://api.example/?token=canary",
+        ] {
+            assert!(holds_a_secret(address), "{address}");
+            assert!(!format!("{:?}", SourceAddress::parse(address).unwrap_err()).contains("canary"), "{address}");
+        }
+        for address in ["./a@b", "s3://bucket/a@b", "https://api.example:8080/x", "demo:?events=1", "/path?token=1"] {
+            assert!(!holds_a_secret(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn blots_out_secrets_in_the_midst_of_a_text() {
+        let text = "unexpected argument 'https://u:canary@host/x' found\nhttps://host/x";
+        assert_eq!(redact(text), "unexpected argument 'https://[secret]' found\nhttps://host/x");
+    }
+
+    #[test]
+    fn a_demo_source_has_events_and_a_seed() {
+        let demo = |address| SourceAddress::parse(address).ok();
+        assert_eq!(demo("demo:"), Some(SourceAddress::Demo { events: 10_000, seed: 1 }));
+        assert_eq!(demo("demo:?events=5&seed=7"), Some(SourceAddress::Demo { events: 5, seed: 7 }));
+        for address in ["demo:?event=5", "demo:?events=", "demo:?events=-1", "demo:x", "demo:?events=9999999999"] {
+            assert_eq!(demo(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_api_has_neither_user_nor_query() {
+        assert!(SourceAddress::parse("https://api.example/base/").is_ok());
+        for address in ["https://api.example?x=1", "https://api.example/#x", "https://", "http://u@h"] {
+            let error = SourceAddress::parse(address).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{address}");
+        }
+    }
+
+    #[test]
+    fn other_sources_are_not_available_yet() {
+        for address in ["postgres://db/x", "postgresql://db/x", "file:///x.csv", "./events.csv", "events.jsonl.gz"] {
+            let error = SourceAddress::parse(address).unwrap_err();
+            assert!(error.to_string().contains("not available yet"), "{address}: {error}");
+        }
+    }
+}

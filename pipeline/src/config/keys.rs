@@ -1,0 +1,84 @@
+//! The known keys, and the nearest of them to an unknown one.
+
+use super::Config;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, Visitor, value::Error},
+    forward_to_deserialize_any,
+};
+
+/// Every key, as serde knows them: a second list could forget one.
+pub(super) fn all() -> &'static [&'static str] {
+    let mut names: &'static [&'static str] = &[];
+    // Always an error: the deserializer looks at the names and stops.
+    let _: Result<Config, Error> = Config::deserialize(FieldNames(&mut names));
+    names
+}
+
+/// The known key that takes the fewest edits to get to from `key`.
+pub(super) fn nearest(key: &str) -> &'static str {
+    let key = key.to_ascii_lowercase().replace('_', "-");
+    all().iter().min_by_key(|known| edits(&key, known)).copied().unwrap_or_default()
+}
+
+/// Levenshtein's distance, one row of the table at a time.
+fn edits(from: &str, to: &str) -> usize {
+    let mut row = (0..=to.chars().count()).collect::<Vec<_>>();
+    for (index, letter) in from.chars().enumerate() {
+        let mut diagonal = index;
+        let mut left = index + 1;
+        for (above, other) in row.iter_mut().skip(1).zip(to.chars()) {
+            let replaced = diagonal + usize::from(letter != other);
+            diagonal = *above;
+            left = replaced.min(left + 1).min(*above + 1);
+            *above = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+struct FieldNames<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for FieldNames<'_> {
+    type Error = Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        *self.0 = fields;
+        Err(Error::custom("only the names were wanted"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(Error::custom("not a struct"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_the_fields_of_the_config() {
+        assert!(all().contains(&"state-dir") && all().contains(&"expect-head") && !all().contains(&"json"));
+    }
+
+    #[test]
+    fn the_nearest_key_takes_the_fewest_edits() {
+        assert_eq!(nearest("part_size"), "part-size");
+        assert_eq!(nearest("datasets"), "dataset");
+        assert_eq!(nearest("achive"), "archive");
+        assert_eq!((edits("", "abc"), edits("kitten", "sitting"), edits("same", "same")), (3, 3, 0));
+    }
+}

@@ -1,0 +1,99 @@
+//! Whether events that share an id are the same event.
+
+use super::{Repetitions, Suspects, id_index::Suspect};
+use archive_connectors::{Error, ErrorKind, Result};
+use archive_formats::{EventBatch, Sha256};
+use arrow_array::BooleanArray;
+use arrow_row::{RowConverter, SortField};
+
+/// Compares the events of [`Suspects`] in a second read of the same month.
+#[derive(Debug)]
+pub struct Comparison {
+    suspects: std::iter::Peekable<std::vec::IntoIter<Suspect>>,
+    ordinal: u64,
+    seen: Vec<Seen>,
+    converter: Option<RowConverter>,
+}
+
+/// Sorted by group, then content, then ordinal: equal contents of a group are neighbours, the earliest first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    group: u64,
+    content: Sha256,
+    ordinal: u64,
+}
+
+/// What the comparison found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Exact repetitions, without the first of each.
+    pub repetitions: Repetitions,
+    /// Events left that share an id with another one of different content.
+    pub conflicts: u64,
+    /// Ordinals of the first few of them.
+    pub examples: Vec<u64>,
+}
+
+const EXAMPLES: usize = 5;
+
+impl Comparison {
+    /// Will look at `suspects`.
+    pub fn new(suspects: Suspects) -> Self {
+        Self { suspects: suspects.events.into_iter().peekable(), ordinal: 0, seen: Vec::new(), converter: None }
+    }
+
+    /// Looks at the next events, in the order of the first read.
+    pub fn add(&mut self, batch: &EventBatch) -> Result<()> {
+        let end = self.ordinal + batch.len() as u64;
+        let here = std::iter::from_fn(|| self.suspects.next_if(|suspect| suspect.ordinal < end)).collect::<Vec<_>>();
+        let start = std::mem::replace(&mut self.ordinal, end);
+        if here.is_empty() {
+            return Ok(());
+        }
+        let mut wanted = vec![false; batch.len()];
+        for suspect in &here {
+            let row = usize::try_from(suspect.ordinal - start).ok().and_then(|row| wanted.get_mut(row));
+            *row.ok_or_else(|| Error::new(ErrorKind::Internal, "a suspect lies outside its batch"))? = true;
+        }
+        let events = batch.filter(&BooleanArray::from(wanted)).map_err(failed)?;
+        let rows = self.converter(&events)?.convert_columns(events.records().columns()).map_err(failed)?;
+        self.seen.extend(here.iter().zip(&rows).map(|(suspect, row)| Seen {
+            group: suspect.group,
+            content: Sha256::of(row.as_ref()),
+            ordinal: suspect.ordinal,
+        }));
+        Ok(())
+    }
+
+    /// What is to be done about them.
+    pub fn finish(mut self) -> Verdict {
+        self.seen.sort_unstable();
+        let mut verdict = Verdict::default();
+        let mut repetitions = Vec::new();
+        for group in self.seen.chunk_by(|left, right| left.group == right.group) {
+            let contents = || group.chunk_by(|left, right| left.content == right.content);
+            repetitions.extend(contents().flat_map(|same| same.iter().skip(1)).map(|seen| seen.ordinal));
+            let kept = contents().filter_map(|same| same.first()).map(|seen| seen.ordinal).collect::<Vec<_>>();
+            if kept.len() > 1 {
+                verdict.conflicts += kept.len() as u64;
+                verdict.examples.extend(kept);
+            }
+        }
+        verdict.examples.sort_unstable();
+        verdict.examples.truncate(EXAMPLES);
+        verdict.repetitions = Repetitions::new(repetitions);
+        verdict
+    }
+
+    fn converter(&mut self, events: &EventBatch) -> Result<&RowConverter> {
+        if self.converter.is_none() {
+            let types = events.records().columns().iter().map(|column| SortField::new(column.data_type().clone()));
+            self.converter = Some(RowConverter::new(types.collect()).map_err(failed)?);
+        }
+        self.converter.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "there is no row converter"))
+    }
+}
+
+fn failed(error: arrow_schema::ArrowError) -> Error {
+    Error::new(ErrorKind::Internal, "could not compare events").with_source(error)
+}

@@ -1,0 +1,87 @@
+//! One run at a time.
+
+use archive_connectors::{Error, ErrorKind, Result, error::local};
+use archive_formats::Sha256;
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
+
+/// A lock that is held for as long as the value lives. The system releases it when the process ends, however it ends,
+/// so there is no stale lock to remove.
+#[derive(Debug)]
+pub struct Lock {
+    _files: Vec<File>,
+}
+
+impl Lock {
+    /// Locks the archive at `url` for users of the state folder, and a directory archive for everybody on this host.
+    /// On object stores the create-only manifest is what keeps two hosts apart.
+    pub fn acquire(state: &Path, url: &str, directory: Option<&Path>) -> Result<Self> {
+        let folder = state.join("locks");
+        std::fs::create_dir_all(&folder).map_err(local("make the folder of locks", &folder))?;
+        let path = folder.join(format!("{}.lock", Sha256::of(url.as_bytes()).short()));
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let mut files = vec![lock(file.map_err(local("open the lock", &path))?, url)?];
+        if let Some(directory) = directory {
+            // The folder itself is locked: a lock file inside would be no part of the archive, and the folder above may
+            // belong to somebody else.
+            let folder = File::open(directory).map_err(local("open the archive's folder", directory))?;
+            files.extend(lock_folder(folder, url)?);
+        }
+        Ok(Self { _files: files })
+    }
+}
+
+fn lock(file: File, url: &str) -> Result<File> {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(held(url)),
+        Err(TryLockError::Error(error)) => {
+            Err(Error::new(ErrorKind::Local, "could not lock the archive").with_context("archive", url).with_source(error))
+        }
+    }
+}
+
+/// Some network file systems cannot lock a folder; there the lock in the state folder has to do.
+fn lock_folder(folder: File, url: &str) -> Result<Option<File>> {
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Err(held(url)),
+        Err(TryLockError::Error(error)) => {
+            tracing::debug!(archive = url, %error, "this file system cannot lock a folder");
+            Ok(None)
+        }
+    }
+}
+
+fn held(url: &str) -> Error {
+    Error::new(ErrorKind::Locked, "another run works on this archive")
+        .with_context("archive", url)
+        .with_hint("wait until it is done; its lock goes when its process ends")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_is_told_that_the_first_holds_the_lock() {
+        let state = tempfile::tempdir().unwrap();
+        let first = Lock::acquire(state.path(), "s3://bucket", None).unwrap();
+        let second = Lock::acquire(state.path(), "s3://bucket", None).unwrap_err();
+        assert_eq!(second.kind(), ErrorKind::Locked);
+        assert!(Lock::acquire(state.path(), "s3://other", None).is_ok());
+        drop(first);
+        assert!(Lock::acquire(state.path(), "s3://bucket", None).is_ok());
+    }
+
+    #[test]
+    fn a_directory_is_locked_for_runs_with_another_state_folder() {
+        let (archive, one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let _first = Lock::acquire(one.path(), "a", Some(archive.path())).unwrap();
+        let second = Lock::acquire(other.path(), "a", Some(archive.path())).unwrap_err();
+        assert_eq!(second.kind(), ErrorKind::Locked);
+        assert_eq!(std::fs::read_dir(archive.path()).unwrap().count(), 0, "nothing is left in the archive");
+    }
+}

@@ -1,0 +1,166 @@
+//! One month, from the source to the manifest.
+
+use crate::{
+    duplicates::{Repetitions, Verdict},
+    stage::{
+        self,
+        encode::{Encoded, Target},
+    },
+};
+use archive_connectors::{
+    Clock, Error, ErrorKind, EventStream, Progress, Result, Sink, Source,
+    error::local,
+    sink::{Commit, Draft, StoredFile},
+};
+use archive_formats::{
+    Chain, Dataset, FileFormat, Month, Schema,
+    encode::parquet::Label,
+    manifest::{CommitKind, EventCounts, SourceRecord, Tool},
+};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use tokio::sync::Mutex;
+
+/// Archives months of one source into one archive. Safe to use for several months at once.
+#[derive(Debug)]
+pub struct Archiver {
+    /// Where the months go.
+    pub sink: Sink,
+    /// Where the events come from.
+    pub source: Arc<dyn Source>,
+    /// The state of the archive, kept up to date by commits.
+    pub chain: Mutex<Chain>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub progress: Arc<dyn Progress>,
+    /// The formats to write.
+    pub formats: BTreeSet<FileFormat>,
+    /// Size after which a file ends and the next begins.
+    pub part_size: u64,
+    /// A local folder for files on their way; it must exist.
+    pub staging: PathBuf,
+}
+
+/// A month whose files are stored, and which lacks only its manifest.
+#[derive(Debug)]
+pub struct Ready {
+    draft: Draft,
+    files: Vec<StoredFile>,
+}
+
+impl Archiver {
+    /// Reads, encodes and stores a month. Nothing of it is visible yet, and dropping the future undoes it.
+    pub async fn prepare(&self, dataset: &Dataset, month: Month) -> Result<Ready> {
+        let staging = tempfile::Builder::new().prefix("month-").tempdir_in(&self.staging);
+        let staging = staging.map_err(local("make a staging folder", &self.staging))?;
+        let target = Target {
+            label: Label { archive: self.chain.lock().await.archive().to_owned(), dataset: dataset.clone(), month },
+            formats: self.formats.clone(),
+            part_size: self.part_size,
+            folder: staging.path().to_owned(),
+        };
+        let (mut encoded, conflicts) = self.encode(&target).await?;
+        let schema = self.accept(dataset, &encoded).await?;
+        let staged = std::mem::take(&mut encoded.files);
+        let files = stage::store::store(staged, &schema, &self.sink, month, self.progress.as_ref()).await?;
+        Ok(Ready { draft: self.draft(&target, &encoded, &schema, conflicts), files })
+    }
+
+    /// Commits a month that is ready. Not to be cancelled: see [`Sink::commit`].
+    pub async fn commit(&self, ready: Ready) -> Result<Commit> {
+        let Ready { draft, files } = ready;
+        let commit = stage::commit::commit(&self.sink, &self.chain, &draft, &files).await?;
+        self.source.settle(&draft.dataset, draft.window);
+        Ok(commit)
+    }
+
+    /// Encodes the month's events without repetitions; says how many events share an id all the same.
+    async fn encode(&self, target: &Target) -> Result<(Encoded, u64)> {
+        let first = stage::encode::encode(self.read(target), Repetitions::default(), target).await?;
+        if first.suspects.is_empty() || first.rejected > 0 {
+            return Ok((first, 0));
+        }
+        let Verdict { repetitions, conflicts, examples } =
+            stage::compare::compare(self.read(target), first.suspects).await?;
+        if conflicts > 0 {
+            return Err(conflicting(conflicts, &examples));
+        }
+        let second = stage::encode::encode(self.read(target), repetitions, target).await?;
+        if second.suspects.len() != conflicts || second.report.read != first.report.read {
+            return Err(Error::new(ErrorKind::TryLater, "the source changed while it was read"));
+        }
+        Ok((second, conflicts))
+    }
+
+    fn read(&self, target: &Target) -> EventStream {
+        stage::read::read(self.source.as_ref(), &target.label.dataset, target.label.month.window())
+    }
+
+    /// Whether what was read may be committed: every row accounted for, at least one event, and no column that changed
+    /// its type since the last month.
+    async fn accept(&self, dataset: &Dataset, encoded: &Encoded) -> Result<Arc<Schema>> {
+        let Encoded { rejected, rejects, report, .. } = encoded;
+        if *rejected > 0 {
+            let named = rejects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let message = format!("{rejected} of {} rows cannot be archived: {named}", report.read);
+            return Err(Error::new(ErrorKind::Incomplete, message)
+                .with_hint("nothing was committed; have the rows mended at the source, then run again"));
+        }
+        if let Some(count) = report.source_count.filter(|count| *count != report.read) {
+            let message = format!("the source says that it has {count} rows, but delivered {}", report.read);
+            return Err(Error::new(ErrorKind::Incomplete, message).with_hint("nothing was committed; run again"));
+        }
+        let Some(schema) = &encoded.schema else {
+            return Err(Error::new(ErrorKind::Incomplete, "the month has no events")
+                .with_hint("an outage, a wrong organisation and a pruned month look the same: check the source"));
+        };
+        let chain = self.chain.lock().await;
+        let last = chain.last_schema(dataset).and_then(|last| last.contradiction(schema));
+        match last {
+            None => Ok(Arc::clone(schema)),
+            Some((name, before, now)) => {
+                let message = format!("column {name} has the type {now}, but was archived as {before} before");
+                Err(Error::new(ErrorKind::Incomplete, message)
+                    .with_hint("a dataset has one type per column: archive the new form into a new place or dataset"))
+            }
+        }
+    }
+
+    fn draft(&self, target: &Target, encoded: &Encoded, schema: &Schema, conflicts: u64) -> Draft {
+        let Encoded { archived, repetitions, rejected, report, .. } = encoded;
+        Draft {
+            kind: CommitKind::Month,
+            dataset: target.label.dataset.clone(),
+            month: target.label.month,
+            window: target.label.month.window(),
+            committed_at: self.clock.now(),
+            source_clock: report.source_clock,
+            tool: Tool { name: "kt-archive".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            source: SourceRecord {
+                kind: self.source.kind().to_owned(),
+                url: self.source.url(),
+                detail: report.detail.clone(),
+            },
+            schema: Some(schema.clone()),
+            transforms: Vec::new(),
+            events: EventCounts {
+                read: report.read,
+                archived: *archived,
+                outside_window: report.outside_window,
+                duplicates: *repetitions,
+                conflicts,
+                rejected: *rejected,
+                source_count: report.source_count,
+                first: encoded.first,
+                last: encoded.last,
+            },
+        }
+    }
+}
+
+fn conflicting(conflicts: u64, examples: &[u64]) -> Error {
+    let events = examples.iter().map(|ordinal| format!("{}", ordinal + 1)).collect::<Vec<_>>().join(", ");
+    Error::new(ErrorKind::Incomplete, format!("{conflicts} events share an id but not their content"))
+        .with_context("events of the month, counted from 1", events)
+        .with_hint("nothing was committed; find out which version is right, since an archive is evidence")
+}

@@ -1,0 +1,14 @@
+//! Who watches a run.
+
+use crate::report::MonthReport;
+use archive_connectors::{Progress, progress::Silent};
+
+/// Sees the progress of months, and each month's outcome as soon as it has one.
+pub trait Observer: Progress {
+    /// A month is done, well or badly. Called once for each month that the run worked on.
+    fn month_finished(&self, report: &MonthReport);
+}
+
+impl Observer for Silent {
+    fn month_finished(&self, _: &MonthReport) {}
+}

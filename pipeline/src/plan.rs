@@ -1,0 +1,139 @@
+//! What a run has to do: pure arithmetic over months, the chain and the time of day.
+
+use archive_connectors::{Error, ErrorKind, Result};
+use archive_formats::{Chain, Dataset, Entry, FileFormat, Month, Timestamp};
+use std::{collections::BTreeSet, time::Duration};
+
+/// Which months are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The last calendar month, and every gap since the first archived month.
+    Due,
+    /// One month, asked for by name.
+    Month(Month),
+    /// Every month of a range that is not archived yet, asked for by name.
+    Backfill {
+        /// First month.
+        from: Month,
+        /// Last month, included.
+        to: Month,
+        /// Only say what would be done.
+        dry_run: bool,
+    },
+}
+
+/// What is to be done about one month.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The month.
+    pub month: Month,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What is to be done about a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Read it and commit it.
+    Archive,
+    /// It is committed.
+    Nothing,
+    /// It is not over, or ended too recently.
+    Wait,
+}
+
+/// The rules of planning that do not change from month to month.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The formats that every wanted month must have.
+    pub formats: BTreeSet<FileFormat>,
+    /// How long a month must be over before it is archived: events may arrive late.
+    pub grace: Duration,
+    /// The time of day.
+    pub now: Timestamp,
+}
+
+impl Rules {
+    /// Whether `month` is over, and has been for the grace period.
+    pub fn is_closed(&self, month: Month) -> bool {
+        month.window().to().plus(self.grace) <= self.now
+    }
+
+    /// The last calendar month, by the clock alone.
+    pub fn last_month(&self) -> Result<Month> {
+        let current = Month::containing(self.now);
+        let current = current.map_err(|error| Error::new(ErrorKind::TryLater, "the clock is not set").with_source(error))?;
+        Ok(current.previous())
+    }
+
+    /// The last month that [`Rules::is_closed`].
+    pub fn last_closed(&self) -> Result<Month> {
+        let last = self.last_month()?;
+        Ok(if self.is_closed(last) { last } else { last.previous() })
+    }
+}
+
+/// What is to be done about every wanted month of `dataset`, oldest first. Fails, before anything is read, when a month
+/// that was asked for by name cannot be archived as it was asked for.
+pub fn plan(request: Request, dataset: &Dataset, chain: &Chain, rules: &Rules) -> Result<Vec<Planned>> {
+    let months = match request {
+        Request::Due => due(dataset, chain, rules)?,
+        Request::Month(month) => vec![month],
+        Request::Backfill { from, to, .. } => Month::range(from, to).collect(),
+    };
+    let by_name = request != Request::Due;
+    let planned = months.into_iter().map(|month| {
+        let action = match chain.month(dataset, month) {
+            Some(entry) => already(entry, rules)?,
+            None if rules.is_closed(month) => Action::Archive,
+            None if by_name => return Err(not_over(month, rules)),
+            None => Action::Wait,
+        };
+        Ok(Planned { dataset: dataset.clone(), month, action })
+    });
+    planned.collect()
+}
+
+/// The gaps between the first archived month and the last calendar month, and the latter itself.
+fn due(dataset: &Dataset, chain: &Chain, rules: &Rules) -> Result<Vec<Month>> {
+    let last = rules.last_month()?;
+    let first = chain.span(dataset).map_or(last, |(first, _)| first.min(last));
+    let wanted = |month: &Month| *month == last || chain.month(dataset, *month).is_none();
+    Ok(Month::range(first, last).filter(wanted).collect())
+}
+
+/// A committed month is never committed again, so a format that it lacks cannot be added.
+fn already(entry: &Entry, rules: &Rules) -> Result<Action> {
+    let manifest = &entry.manifest;
+    let lacking = rules.formats.difference(&manifest.formats()).map(ToString::to_string).collect::<Vec<_>>();
+    if lacking.is_empty() || manifest.events.archived == 0 {
+        return Ok(Action::Nothing);
+    }
+    let has = manifest.formats().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let message = format!("{} {} is archived without the format {}", manifest.dataset, manifest.month, lacking.join(", "));
+    Err(Error::new(ErrorKind::Configuration, message)
+        .with_context("it has", has.clone())
+        .with_hint(format!("ask for --format {has}, or archive into a new place with --archive")))
+}
+
+/// Why a month that was asked for by name is refused.
+fn not_over(month: Month, rules: &Rules) -> Error {
+    let end = month.window().to();
+    let state = if end > rules.now { "is not over yet" } else { "ended too recently" };
+    Error::new(ErrorKind::Configuration, format!("{month} {state}"))
+        .with_context("now", rules.now)
+        .with_hint(format!("it can be archived from {} on", end.plus(rules.grace).to_seconds_string()))
+}
+
+/// Why a month that is due must wait.
+pub fn wait(month: Month, rules: &Rules) -> Error {
+    let from = month.window().to().plus(rules.grace).to_seconds_string();
+    Error::new(ErrorKind::TryLater, format!("{month} ended too recently, events may still arrive"))
+        .with_context("now", rules.now)
+        .with_hint(format!("run again after {from}, or shorten --grace"))
+}
+
+#[cfg(test)]
+mod tests;

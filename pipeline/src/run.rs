@@ -1,0 +1,177 @@
+//! A run: every month that is wanted, planned, archived and reported.
+
+use crate::{
+    lock::Lock,
+    month::Archiver,
+    observer::Observer,
+    plan::{self, Action, Planned, Request, Rules, plan},
+    report::{Failure, MonthReport, MonthState, RunReport},
+    settings::Settings,
+    sources, state,
+};
+use archive_connectors::{
+    Clock, Error, ErrorKind, Progress, Result, Sink,
+    sink::{Commit, Location},
+};
+use archive_formats::{Chain, manifest::ArchiveDocument};
+use futures::{StreamExt, stream};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Archives what `request` asks for. An error is one of the whole run, before any month was tried; what goes wrong with
+/// a month stands in its report. `stop` asks the run to end: a commit that has begun is completed, the rest is left.
+pub async fn run(
+    settings: &Settings,
+    request: Request,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<RunReport> {
+    let location = Location::parse(&settings.archive, &settings.aws)?;
+    let sink = Sink::open(&location)?;
+    let rules = Rules { formats: settings.formats.clone(), grace: settings.grace, now: clock.now() };
+    // Planned without the lock first: a mistake is told, and a run that has nothing to do ends, without waiting.
+    let (chain, planned) = outlook(&sink, settings, request, &rules).await?;
+    let dry_run = matches!(request, Request::Backfill { dry_run: true, .. });
+    if dry_run || planned.iter().all(|planned| planned.action != Action::Archive) {
+        let months = planned.iter().map(|planned| not_archived(planned, &chain, &rules)).collect::<Vec<_>>();
+        months.iter().for_each(|month| observer.month_finished(month));
+        if !dry_run {
+            sink.complete_sums(&chain).await?;
+        }
+        return Ok(report(&sink, &chain, months));
+    }
+    let source = settings.source()?;
+    let state = state::private_folder(settings.state_dir.clone())?;
+    let document = ArchiveDocument::new(uuid::Uuid::new_v4().to_string(), rules.now);
+    // A source that cannot be used is told before the place becomes an archive.
+    sources::connect(source, &document.archive, &state, &clock, &observer)?;
+    let document = sink.create(&document).await?;
+    let _lock = Lock::acquire(&state, sink.url(), location.directory())?;
+    let (_, planned) = outlook(&sink, settings, request, &rules).await?;
+    let chain = sink.chain(&document.archive).await?;
+    let archiver = Archiver {
+        source: sources::connect(source, &document.archive, &state, &clock, &observer)?,
+        chain: tokio::sync::Mutex::new(chain),
+        clock,
+        progress: Arc::clone(&observer) as Arc<dyn Progress>,
+        formats: settings.formats.clone(),
+        part_size: settings.part_size,
+        staging: state::staging(&state, &document.archive)?,
+        sink,
+    };
+    let run = Run { archiver, rules, observer, stop, given_up: Mutex::new(None) };
+    let months = stream::iter(planned).map(|planned| run.month(planned)).buffered(settings.jobs).collect::<Vec<_>>();
+    let months = months.await;
+    let chain = run.archiver.chain.into_inner();
+    run.archiver.sink.complete_sums(&chain).await?;
+    Ok(report(&run.archiver.sink, &chain, months))
+}
+
+/// The chain as it is now, and what it leaves to be done.
+async fn outlook(sink: &Sink, settings: &Settings, request: Request, rules: &Rules) -> Result<(Chain, Vec<Planned>)> {
+    let chain = match sink.identity().await? {
+        Some(document) => sink.chain(&document.archive).await?,
+        None => Chain::new(String::new()),
+    };
+    let mut planned = Vec::new();
+    for dataset in &settings.datasets_or_default() {
+        planned.extend(plan(request, dataset, &chain, rules)?);
+    }
+    Ok((chain, planned))
+}
+
+fn report(sink: &Sink, chain: &Chain, months: Vec<MonthReport>) -> RunReport {
+    RunReport { archive: sink.url().to_owned(), head: chain.head(), months, replicas: Vec::new() }
+}
+
+/// The report of a month that nothing is done about.
+fn not_archived(planned: &Planned, chain: &Chain, rules: &Rules) -> MonthReport {
+    let Planned { dataset, month, action } = planned;
+    match (action, chain.month(dataset, *month)) {
+        (Action::Wait, _) => MonthReport::failed(planned, Failure::from(plan::wait(*month, rules)), 0.0),
+        (_, Some(entry)) => MonthReport::committed(entry, MonthState::Already, 0.0),
+        (_, None) => MonthReport::planned(planned),
+    }
+}
+
+struct Run {
+    archiver: Archiver,
+    rules: Rules,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+    /// The failure after which no further month is tried.
+    given_up: Mutex<Option<Failure>>,
+}
+
+impl Run {
+    async fn month(&self, planned: Planned) -> MonthReport {
+        let start = Instant::now();
+        let report = match self.attempt(&planned).await {
+            Ok(report) => report,
+            Err(failure) => MonthReport::failed(&planned, failure, 0.0),
+        };
+        let report = MonthReport { seconds: start.elapsed().as_secs_f64(), ..report };
+        self.observer.month_finished(&report);
+        report
+    }
+
+    async fn attempt(&self, planned: &Planned) -> std::result::Result<MonthReport, Failure> {
+        if planned.action != Action::Archive {
+            let chain = self.archiver.chain.lock().await;
+            return Ok(not_archived(planned, &chain, &self.rules));
+        }
+        if let Some(earlier) = self.given_up.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Err(Failure { message: format!("not tried, since an earlier month failed: {}", earlier.message), ..earlier });
+        }
+        match self.archive(planned).await {
+            Ok(Commit::Done(entry)) => Ok(MonthReport::committed(&entry, MonthState::Archived, 0.0)),
+            Ok(Commit::Already(entry)) => Ok(MonthReport::committed(&entry, MonthState::Already, 0.0)),
+            Err(error) => {
+                let failure = Failure::from(&error);
+                if would_fail_again(error.kind()) {
+                    *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn archive(&self, planned: &Planned) -> Result<Commit> {
+        let ready = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {
+                return Err(Error::new(ErrorKind::Interrupted, "stopped before the month was committed")
+                    .with_hint("run the same command again: it goes on where this one stopped"));
+            }
+            ready = self.archiver.prepare(&planned.dataset, planned.month) => ready?,
+        };
+        self.archiver.commit(ready).await
+    }
+}
+
+/// Failures that do not depend on the month: the next one would only ask the same question again.
+const fn would_fail_again(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Configuration
+        | ErrorKind::Unauthorized
+        | ErrorKind::Store
+        | ErrorKind::BrokenChain
+        | ErrorKind::NoArchive
+        | ErrorKind::Locked
+        | ErrorKind::Interrupted
+        | ErrorKind::Terminated
+        | ErrorKind::Local
+        | ErrorKind::Internal => true,
+        ErrorKind::Source
+        | ErrorKind::SourceUnavailable
+        | ErrorKind::Truncated
+        | ErrorKind::Expired
+        | ErrorKind::TooLarge
+        | ErrorKind::Incomplete
+        | ErrorKind::TryLater => false,
+    }
+}

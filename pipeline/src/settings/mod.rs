@@ -1,0 +1,236 @@
+//! Settings that were checked: what comes after this may trust them.
+
+use crate::{
+    address::{self, SourceAddress},
+    config::{Config, LogFormat, ProgressMode},
+    environment::Environment,
+    units::List,
+};
+use archive_connectors::{
+    Error, ErrorKind, Result, Secret,
+    exports_api::{ArtifactFormat, Layout},
+};
+use archive_formats::{Dataset, FileFormat};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    time::Duration,
+};
+use url::Url;
+
+/// Everything that a command needs to know.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where events come from. Reading commands have none.
+    pub source: Option<SourceSettings>,
+    /// URL or path of the archive, as it was given.
+    pub archive: String,
+    /// The datasets that were named, each once, in their order; none when none was named.
+    pub datasets: Vec<Dataset>,
+    /// The formats that a month is written in; at least one.
+    pub formats: BTreeSet<FileFormat>,
+    /// Folder of spool, staging, journal and lock.
+    pub state_dir: PathBuf,
+    /// Size at which a new file of a month is begun.
+    pub part_size: u64,
+    /// How long a month must be over before it is archived.
+    pub grace: Duration,
+    /// How many months are archived at the same time.
+    pub jobs: usize,
+    /// The `AWS_*` variables. They hold secrets, which is why `Debug` shows their names alone.
+    pub aws: BTreeMap<String, String>,
+    /// What is printed while a command works.
+    pub output: OutputSettings,
+}
+
+/// Where events come from.
+#[derive(Clone, Debug)]
+pub enum SourceSettings {
+    /// Invented events.
+    Demo {
+        /// Events of each month.
+        events: u64,
+        /// What the events depend on.
+        seed: u64,
+    },
+    /// The exports API.
+    ExportsApi(ApiSettings),
+}
+
+/// How the exports API is used.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Its address: no user, no query.
+    pub base: Url,
+    /// Its endpoints.
+    pub layout: Layout,
+    /// The format of its artifacts.
+    pub format: ArtifactFormat,
+    /// How much more than the month is asked for, on both sides.
+    pub margin: Duration,
+    /// How long a job may take.
+    pub job_timeout: Duration,
+    /// Whether `http:` may lead to a public address.
+    pub allow_http: bool,
+    /// Name of the id column, where it is not a known one.
+    pub id_column: Option<String>,
+    /// Name of the time column, where it is not a known one.
+    pub time_column: Option<String>,
+    /// The token, if the environment holds it.
+    pub token: Option<Secret>,
+    /// The file that holds the token, if the environment names one instead. It is read again when the token is
+    /// refused, since tokens are rotated.
+    pub token_file: Option<PathBuf>,
+}
+
+/// What is printed while a command works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputSettings {
+    /// When progress is shown.
+    pub progress: ProgressMode,
+    /// How logs look.
+    pub log_format: LogFormat,
+    /// How much is logged: 0 for warnings, 1 for what is done, 2 and more for how.
+    pub verbosity: u32,
+    /// No progress, and only errors are logged.
+    pub quiet: bool,
+}
+
+const ARCHIVE: &str = "./archive";
+const HOUR: Duration = Duration::from_secs(3_600);
+const PART_SIZE: u64 = 256 << 20;
+/// Above this, months would wait for the disk and the source rather than for each other.
+const MOST_JOBS: u32 = 64;
+
+impl Settings {
+    /// Checks `config`, and adds what only the environment may say: secrets, and where the home folder is.
+    pub fn new(config: Config, environment: &Environment) -> Result<Self> {
+        let source = config.source.as_deref().map(|address| source(address, &config, environment)).transpose()?;
+        let part_size = config.part_size.map_or(PART_SIZE, |size| size.0);
+        let jobs = config.jobs.map_or(1, |count| count.0);
+        if part_size == 0 {
+            return Err(invalid("the part size is zero"));
+        }
+        if !(1..=MOST_JOBS).contains(&jobs) {
+            return Err(invalid(format!("{jobs} jobs are not possible")).with_hint(format!("use 1 to {MOST_JOBS}")));
+        }
+        Ok(Self {
+            source,
+            output: output(&config),
+            datasets: datasets(config.dataset),
+            formats: formats(config.format.as_ref())?,
+            archive: archive(config.archive)?,
+            state_dir: state_dir(config.state_dir, environment)?,
+            part_size,
+            grace: config.grace.map_or(HOUR, |span| span.0),
+            jobs: usize::try_from(jobs).unwrap_or(1),
+            aws: environment.with_prefix("AWS_").map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        })
+    }
+
+    /// The datasets that a run archives: `events`, when none was named.
+    pub fn datasets_or_default(&self) -> Vec<Dataset> {
+        if self.datasets.is_empty() { vec![Dataset::default()] } else { self.datasets.clone() }
+    }
+
+    /// Where events come from, for commands that cannot do without.
+    pub fn source(&self) -> Result<&SourceSettings> {
+        self.source.as_ref().ok_or_else(|| {
+            invalid("no source was given")
+                .with_hint("use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://…")
+        })
+    }
+}
+
+fn source(address: &str, config: &Config, environment: &Environment) -> Result<SourceSettings> {
+    let base = match SourceAddress::parse(address)? {
+        SourceAddress::Demo { events, seed } => return Ok(SourceSettings::Demo { events, seed }),
+        SourceAddress::ExportsApi(base) => base,
+    };
+    let token = environment.get("KEEPTRUSTS_API_TOKEN");
+    let token_file = environment.get("KEEPTRUSTS_API_TOKEN_FILE").filter(|_| token.is_none());
+    let token = token.or_else(|| environment.get("API_TOKEN").filter(|_| token_file.is_none()));
+    let job_timeout = config.job_timeout.map_or(HOUR, |span| span.0);
+    if job_timeout.is_zero() {
+        return Err(invalid("the job timeout is zero"));
+    }
+    Ok(SourceSettings::ExportsApi(ApiSettings {
+        base,
+        layout: config.api_layout.unwrap_or_default(),
+        format: config.api_format.unwrap_or_default(),
+        margin: config.api_margin.map_or(HOUR, |span| span.0),
+        job_timeout,
+        allow_http: config.allow_http.is_some_and(|on| on.0),
+        id_column: config.id_column.clone(),
+        time_column: config.time_column.clone(),
+        token: token.map(|token| Secret::new(token.trim().to_owned())),
+        token_file: token_file.map(PathBuf::from),
+    }))
+}
+
+fn archive(address: Option<String>) -> Result<String> {
+    let address = address.unwrap_or_else(|| ARCHIVE.to_owned());
+    if address.is_empty() {
+        return Err(invalid("the archive's address is empty"));
+    }
+    if address::holds_a_secret(&address) {
+        return Err(invalid("the archive's URL holds a user or a password")
+            .with_hint("take it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead"));
+    }
+    Ok(address)
+}
+
+fn datasets(list: Option<List<Dataset>>) -> Vec<Dataset> {
+    let mut datasets = Vec::new();
+    for dataset in list.into_iter().flat_map(|list| list.0) {
+        if !datasets.contains(&dataset) {
+            datasets.push(dataset);
+        }
+    }
+    datasets
+}
+
+fn formats(list: Option<&List<crate::config::EventFormat>>) -> Result<BTreeSet<FileFormat>> {
+    let formats = match list {
+        None => BTreeSet::from([FileFormat::Parquet]),
+        Some(list) => list.0.iter().map(|format| format.0).collect(),
+    };
+    if formats.is_empty() { Err(invalid("the list of formats is empty")) } else { Ok(formats) }
+}
+
+/// A relative `XDG_STATE_HOME` is ignored, as its specification asks.
+fn state_dir(chosen: Option<PathBuf>, environment: &Environment) -> Result<PathBuf> {
+    let xdg = || environment.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local").join("state"));
+    let default = || xdg().or_else(home).map(|state| state.join("kt-archive"));
+    chosen.filter(|path| !path.as_os_str().is_empty()).or_else(default).ok_or_else(|| {
+        invalid("there is no home folder to keep the state in").with_hint("name a folder with --state-dir")
+    })
+}
+
+fn output(config: &Config) -> OutputSettings {
+    OutputSettings {
+        progress: config.progress.unwrap_or_default(),
+        log_format: config.log_format.unwrap_or_default(),
+        verbosity: config.verbose.map_or(0, |count| count.0),
+        quiet: config.quiet.is_some_and(|on| on.0),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, archive, datasets, formats, state_dir, part_size, grace, jobs, aws, output } = self;
+        let mut shown = formatter.debug_struct("Settings");
+        shown.field("source", source).field("archive", archive).field("datasets", datasets).field("formats", formats);
+        shown.field("state_dir", state_dir).field("part_size", part_size).field("grace", grace).field("jobs", jobs);
+        shown.field("aws", &aws.keys().collect::<Vec<_>>()).field("output", output).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+use super::*;
+use crate::units::{Count, Size, Span};
+
+fn home() -> Environment {
+    Environment::from([("HOME", "/home/ada")])
+}
+
+fn api(variables: Environment) -> ApiSettings {
+    let config = Config { source: Some("https://api.example".to_owned()), ..Config::default() };
+    let config = Config { state_dir: Some("/state".into()), ..config };
+    match Settings::new(config, &variables).unwrap().source {
+        Some(SourceSettings::ExportsApi(api)) => api,
+        other => panic!("not an exports API: {other:?}"),
+    }
+}
+
+#[test]
+fn what_nobody_said_has_the_documented_default() {
+    let settings = Settings::new(Config::default(), &home()).unwrap();
+    assert_eq!(settings.archive, "./archive");
+    assert_eq!(settings.formats, BTreeSet::from([FileFormat::Parquet]));
+    assert_eq!(settings.state_dir, PathBuf::from("/home/ada/.local/state/kt-archive"));
+    assert_eq!((settings.part_size, settings.grace, settings.jobs), (268_435_456, HOUR, 1));
+    assert!(settings.datasets.is_empty() && settings.source.is_none());
+    assert!(settings.source().unwrap_err().hint().unwrap_or_default().contains("--source demo:"));
+}
+
+#[test]
+fn the_state_folder_follows_the_xdg_rules() {
+    let folder = |variables: Environment| Settings::new(Config::default(), &variables).map(|it| it.state_dir).ok();
+    let both = Environment::from([("HOME", "/home/ada"), ("XDG_STATE_HOME", "/xdg")]);
+    assert_eq!(folder(both), Some("/xdg/kt-archive".into()));
+    let relative = Environment::from([("HOME", "/home/ada"), ("XDG_STATE_HOME", "xdg")]);
+    assert_eq!(folder(relative), Some("/home/ada/.local/state/kt-archive".into()));
+    assert_eq!(folder(Environment::default()), None);
+}
+
+#[test]
+fn tokens_come_from_the_environment_in_a_fixed_order() {
+    let all = [("KEEPTRUSTS_API_TOKEN", "first\n"), ("KEEPTRUSTS_API_TOKEN_FILE", "/token"), ("API_TOKEN", "last")];
+    let first = api(Environment::from(all));
+    assert_eq!((first.token, first.token_file), (Some(Secret::new("first".to_owned())), None));
+    let second = api(Environment::from([all[1], all[2]]));
+    assert_eq!((second.token, second.token_file), (None, Some("/token".into())));
+    let third = api(Environment::from([all[2]]));
+    assert_eq!((third.token, third.token_file), (Some(Secret::new("last".to_owned())), None));
+    assert_eq!(api(Environment::default()).token, None);
+}
+
+#[test]
+fn what_cannot_work_is_refused() {
+    let refused = |config: Config| Settings::new(config, &home()).unwrap_err().kind();
+    let source = "https://api.example".to_owned();
+    for config in [
+        Config { part_size: Some(Size(0)), ..Config::default() },
+        Config { jobs: Some(Count(0)), ..Config::default() },
+        Config { jobs: Some(Count(65)), ..Config::default() },
+        Config { archive: Some(String::new()), ..Config::default() },
+        Config { archive: Some("s3://key:secret@bucket/x".to_owned()), ..Config::default() },
+        Config { format: Some(List(Vec::new())), ..Config::default() },
+        Config { source: Some(source), job_timeout: Some(Span(Duration::ZERO)), ..Config::default() },
+    ] {
+        assert_eq!(refused(config.clone()), ErrorKind::Configuration, "{config:?}");
+    }
+}
+
+#[test]
+fn datasets_are_kept_in_order_and_once() {
+    let list = ["traces", "events", "traces"].map(|name| name.parse().unwrap());
+    let config = Config { dataset: Some(List(list.to_vec())), ..Config::default() };
+    let names = Settings::new(config, &home()).unwrap().datasets;
+    assert_eq!(names.iter().map(Dataset::as_str).collect::<Vec<_>>(), ["traces", "events"]);
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let variables = [("HOME", "/h"), ("AWS_SECRET_ACCESS_KEY", "canary"), ("KEEPTRUSTS_API_TOKEN", "canary")];
+    let config = Config { source: Some("https://api.example".to_owned()), ..Config::default() };
+    let settings = Settings::new(config, &Environment::from(variables)).unwrap();
+    assert_eq!(settings.aws.get("AWS_SECRET_ACCESS_KEY").map(String::as_str), Some("canary"));
+    let shown = format!("{settings:?}");
+    assert!(shown.contains("AWS_SECRET_ACCESS_KEY") && !shown.contains("canary"), "{shown}");
+}

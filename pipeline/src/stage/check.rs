@@ -1,0 +1,34 @@
+//! Staged files -> the same files, read back.
+
+use crate::contents::{self, ContentsError};
+use archive_connectors::{Error, ErrorKind, Result, sink::StagedFile};
+use archive_formats::{Schema, encode::TimeSpan};
+use std::sync::Arc;
+
+/// Reads a staged file back from the disk, every byte and every page, and compares it with what the encoder said. What
+/// an encoder or a disk got wrong is found here, before it becomes evidence.
+pub async fn check(staged: StagedFile, schema: Arc<Schema>) -> Result<StagedFile> {
+    let task = tokio::task::spawn_blocking(move || read_back(&staged, &schema).map(|()| staged));
+    task.await.map_err(|error| Error::new(ErrorKind::Internal, "the read-back stopped").with_source(error))?
+}
+
+fn read_back(staged: &StagedFile, schema: &Arc<Schema>) -> Result<()> {
+    let StagedFile { local, file } = staged;
+    let mut span = TimeSpan::default();
+    let mut visit = |batch: &_| {
+        span.extend(batch);
+        Ok(())
+    };
+    let rows = contents::events(local, file.format, schema, &mut visit).map_err(|error| match error {
+        ContentsError::Failed(error) => error,
+        error => differs(staged).with_source(error),
+    })?;
+    let read = (contents::digest(local)?, rows, span.first(), span.last());
+    if read == ((file.bytes, file.sha256), file.rows, file.first, file.last) { Ok(()) } else { Err(differs(staged)) }
+}
+
+fn differs(staged: &StagedFile) -> Error {
+    Error::new(ErrorKind::Local, "a staged file is not what was written to it")
+        .with_context("path", staged.local.display())
+        .with_hint("check the disk of the state folder, then run again; nothing was committed")
+}

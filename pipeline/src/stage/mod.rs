@@ -1,0 +1,8 @@
+//! The stages of a month, each a plain function and each in its own file. [`crate::month`] puts them in a row.
+
+pub mod check;
+pub mod commit;
+pub mod compare;
+pub mod encode;
+pub mod read;
+pub mod store;

@@ -1,0 +1,101 @@
+//! Source -> events, with the source held to its contract.
+
+use archive_connectors::{Error, ErrorKind, EventStream, Result, Source, SourceItem};
+use archive_formats::{Dataset, EventBatch, Schema, Timestamp, Window};
+use futures::{StreamExt, TryStreamExt, stream};
+use std::sync::Arc;
+
+/// The events of `window`. A feed that ends without the source's report, goes on after it, changes its columns or
+/// leaves its window is an error: none of them can be told from a whole month later.
+pub fn read(source: &dyn Source, dataset: &Dataset, window: Window) -> EventStream {
+    let guard = Guard { feed: source.read(dataset, window), window, schema: None, ended: false };
+    stream::try_unfold(guard, |mut guard| async move {
+        let item = guard.next().await?;
+        Ok(item.map(|item| (item, guard)))
+    })
+    .boxed()
+}
+
+struct Guard {
+    feed: EventStream,
+    window: Window,
+    schema: Option<Arc<Schema>>,
+    ended: bool,
+}
+
+impl Guard {
+    async fn next(&mut self) -> Result<Option<SourceItem>> {
+        match self.feed.try_next().await? {
+            None if self.ended => Ok(None),
+            None => Err(Error::new(ErrorKind::Truncated, "the source ended before it said that it was done")),
+            Some(_) if self.ended => Err(Error::new(ErrorKind::Internal, "the source went on after it was done")),
+            Some(SourceItem::Batch(batch)) => {
+                self.check(&batch)?;
+                Ok(Some(SourceItem::Batch(batch)))
+            }
+            Some(item) => {
+                self.ended = matches!(item, SourceItem::Report(_));
+                Ok(Some(item))
+            }
+        }
+    }
+
+    fn check(&mut self, batch: &EventBatch) -> Result<()> {
+        let schema = self.schema.get_or_insert_with(|| Arc::clone(batch.schema()));
+        if schema.sha256 != batch.schema().sha256 {
+            return Err(Error::new(ErrorKind::Incomplete, "the columns changed in the middle of a month"));
+        }
+        let outside = batch.times().values().iter().find(|time| !self.window.contains(Timestamp::from_micros(**time)));
+        match outside {
+            None => Ok(()),
+            Some(_) => Err(Error::new(ErrorKind::Internal, "the source yielded an event outside its window")
+                .with_context("window", self.window)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_connectors::SourceReport;
+
+    #[derive(Debug)]
+    struct Scripted(fn() -> Vec<Result<SourceItem>>);
+
+    impl Source for Scripted {
+        fn kind(&self) -> &'static str {
+            "scripted"
+        }
+
+        fn url(&self) -> String {
+            "scripted:".to_owned()
+        }
+
+        fn read(&self, _: &Dataset, _: Window) -> EventStream {
+            stream::iter((self.0)()).boxed()
+        }
+
+        fn settle(&self, _: &Dataset, _: Window) {}
+    }
+
+    async fn outcome(script: fn() -> Vec<Result<SourceItem>>) -> std::result::Result<usize, ErrorKind> {
+        let window = "2025-03".parse::<archive_formats::Month>().unwrap().window();
+        let feed = read(&Scripted(script), &"events".parse().unwrap(), window);
+        feed.try_collect::<Vec<_>>().await.map(|items| items.len()).map_err(|error| error.kind())
+    }
+
+    fn report() -> Result<SourceItem> {
+        Ok(SourceItem::Report(SourceReport::default()))
+    }
+
+    #[tokio::test]
+    async fn a_short_read_is_an_error_and_never_an_end() {
+        assert_eq!(outcome(Vec::new).await, Err(ErrorKind::Truncated));
+        assert_eq!(outcome(|| vec![report()]).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn nothing_comes_after_the_report() {
+        assert_eq!(outcome(|| vec![report(), report()]).await, Err(ErrorKind::Internal));
+    }
+}

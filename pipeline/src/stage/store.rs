@@ -1,0 +1,33 @@
+//! Staged files -> stored files.
+
+use super::check::check;
+use archive_connectors::{
+    Progress, Result, Sink,
+    progress::Step,
+    sink::{StagedFile, StoredFile},
+};
+use archive_formats::{Month, Schema};
+use futures::{StreamExt, TryStreamExt, stream};
+use std::sync::Arc;
+
+/// Files that are read back or uploaded at once: while one is sent, the next is checked.
+const AT_ONCE: usize = 2;
+
+/// Reads every file back, stores it, and returns them in the same order once the store confirmed each.
+pub async fn store(
+    files: Vec<StagedFile>,
+    schema: &Arc<Schema>,
+    sink: &Sink,
+    month: Month,
+    progress: &dyn Progress,
+) -> Result<Vec<StoredFile>> {
+    progress.step(month, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));
+    let stored = files.into_iter().map(|staged| async move {
+        let staged = check(staged, Arc::clone(schema)).await?;
+        let stored = sink.store(&staged, |bytes| progress.advance(month, bytes)).await?;
+        // Staged files of a large month would otherwise fill the disk until its end.
+        drop(tokio::fs::remove_file(&staged.local).await);
+        Ok(stored)
+    });
+    stream::iter(stored).buffered(AT_ONCE).try_collect().await
+}

@@ -1,0 +1,211 @@
+//! How settings spell durations, sizes, counts, switches and lists. Flags, environment and file use the same spellings;
+//! in the file, numbers and `true` may also stand for themselves.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use std::{fmt::Display, str::FromStr, time::Duration};
+
+/// A text that a setting cannot have.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected {expected}, not {found:?}")]
+pub struct UnitError {
+    expected: &'static str,
+    found: String,
+}
+
+fn error(expected: &'static str, found: &str) -> UnitError {
+    UnitError { expected, found: found.to_owned() }
+}
+
+/// A duration such as `90s`, `15m`, `1h` or `2d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || error("a duration like 90s, 15m, 1h or 2d", text);
+        let (number, unit) = split_number(text).ok_or_else(error)?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return Err(error()),
+        };
+        number.checked_mul(seconds).map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(error)
+    }
+}
+
+/// A number of bytes such as `256MiB`, `64MB` or `1048576`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || error("a size like 256MiB, 64MB or 1048576", text);
+        let (number, unit) = split_number(text).ok_or_else(error)?;
+        let bytes: u64 = match unit.to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            "kib" => 1 << 10,
+            "mib" => 1 << 20,
+            "gib" => 1 << 30,
+            _ => return Err(error()),
+        };
+        number.checked_mul(bytes).map(Self).ok_or_else(error)
+    }
+}
+
+/// A number of things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub u32);
+
+impl FromStr for Count {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| error("a whole number", text))
+    }
+}
+
+/// A switch: `true` or `1`, `false` or `0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch(pub bool);
+
+impl FromStr for Switch {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "true" | "1" => Ok(Self(true)),
+            "false" | "0" => Ok(Self(false)),
+            _ => Err(error("true or false", text)),
+        }
+    }
+}
+
+/// Several values: a text with commas, or in the file also an array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+fn split_number(text: &str) -> Option<(u64, &str)> {
+    let (digits, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    digits.parse().ok().map(|number| (number, unit))
+}
+
+fn parse<T: FromStr<Err: Display>, E: serde::de::Error>(text: &str) -> Result<T, E> {
+    text.parse().map_err(E::custom)
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number or a text")]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parse(&String::deserialize(deserializer)?)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match NumberOrText::deserialize(deserializer)? {
+            NumberOrText::Number(bytes) => Ok(Self(bytes)),
+            NumberOrText::Text(text) => parse(&text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match NumberOrText::deserialize(deserializer)? {
+            NumberOrText::Number(number) => u32::try_from(number).map(Self).map_err(D::Error::custom),
+            NumberOrText::Text(text) => parse(&text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Switch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected true or false")]
+        enum BoolOrText {
+            Bool(bool),
+            Text(String),
+        }
+        match BoolOrText::deserialize(deserializer)? {
+            BoolOrText::Bool(on) => Ok(Self(on)),
+            BoolOrText::Text(text) => parse(&text),
+        }
+    }
+}
+
+impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a text or an array of texts")]
+        enum TextOrTexts {
+            Text(String),
+            Texts(Vec<String>),
+        }
+        let texts = match TextOrTexts::deserialize(deserializer)? {
+            TextOrTexts::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+            TextOrTexts::Texts(texts) => texts,
+        };
+        texts.iter().map(|text| parse(text)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_a_number_and_one_unit() {
+        let seconds = |text: &str| text.parse::<Span>().map(|span| span.0.as_secs()).ok();
+        assert_eq!(
+            ["90s", "15m", "1h", "2d", "0s"].map(seconds),
+            [Some(90), Some(900), Some(3600), Some(172_800), Some(0)]
+        );
+        for text in ["", "90", "h", "-1h", "1.5h", "1h30m", "1 h", "1H", "99999999999999999999s", "999999999999999999d"]
+        {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_have_a_decimal_or_binary_unit() {
+        let bytes = |text: &str| text.parse::<Size>().map(|size| size.0).ok();
+        assert_eq!(bytes("256MiB"), Some(268_435_456));
+        assert_eq!(bytes("64MB"), Some(64_000_000));
+        assert_eq!(bytes("1048576"), Some(1_048_576));
+        for text in ["", "MiB", "1.5GiB", "-1", "12 MiB", "99999999999GiB", "1M"] {
+            assert_eq!(bytes(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_file_may_write_numbers_switches_and_arrays_as_themselves() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Values {
+            size: Size,
+            count: Count,
+            on: Switch,
+            list: List<u8>,
+        }
+        let expected = Values { size: Size(5), count: Count(2), on: Switch(true), list: List(vec![1, 2]) };
+        let native = "size = 5\ncount = 2\non = true\nlist = ['1', '2']";
+        let texts = "size = '5B'\ncount = '2'\non = '1'\nlist = '1, 2'";
+        assert_eq!(toml::from_str::<Values>(native).unwrap(), expected);
+        assert_eq!(toml::from_str::<Values>(texts).unwrap(), expected);
+        assert!(toml::from_str::<Values>("size = -5\ncount = 2\non = true\nlist = []").is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! The chain of manifests, walked without believing it.
+
+use super::{Findings, Listing, Verifier};
+use crate::{expected_head::ExpectedHead, report::Code};
+use archive_connectors::Result;
+use archive_formats::{
+    Manifest, Sha256,
+    key::{self, ObjectName},
+    manifest::CommitKind,
+    sums,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::{BTreeMap, HashSet};
+
+/// Manifests that are fetched at once.
+const AT_ONCE: usize = 8;
+
+/// A manifest that could be read, and the digest of its bytes.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) sha256: Sha256,
+    pub(super) manifest: Manifest,
+}
+
+/// By sequence number.
+pub(super) type Commits = BTreeMap<u64, Commit>;
+
+impl Verifier {
+    /// Reads every manifest and `SHA256SUMS`, and reports what does not fit. Returns the manifests that can be read,
+    /// whether or not they fit: their files are verified all the same.
+    pub(super) async fn chain(&self, archive: &str, listing: &Listing, findings: &mut Findings) -> Result<Commits> {
+        let names = || listing.keys().map(|path| ObjectName::parse(path));
+        let manifests = names().filter_map(|name| if let ObjectName::Manifest(n) = name { Some(n) } else { None });
+        let manifests = manifests.collect::<HashSet<_>>();
+        let sums = names().filter_map(|name| if let ObjectName::Sums(n) = name { Some(n) } else { None });
+        let sums = sums.collect::<HashSet<_>>();
+        let last = manifests.iter().chain(&sums).copied().max().unwrap_or(0);
+        let fetched = stream::iter(1..=last).map(|sequence| async move {
+            let manifest = self.document(&key::manifest(sequence), listing).await?;
+            let sums = self.document(&key::sums(sequence), listing).await?;
+            Ok::<_, archive_connectors::Error>((sequence, manifest, sums))
+        });
+        let mut fetched = fetched.buffered(AT_ONCE);
+        let mut walk = Walk { archive, findings, commits: Commits::new(), digests: BTreeMap::new() };
+        while let Some((sequence, manifest, sums)) = fetched.try_next().await? {
+            walk.step(sequence, manifest, sums);
+        }
+        Ok(walk.commits)
+    }
+
+    async fn document(&self, path: &str, listing: &Listing) -> Result<Option<Vec<u8>>> {
+        if !listing.contains_key(path) {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        let mut blocks = self.sink.read(path);
+        while let Some(block) = blocks.try_next().await? {
+            bytes.extend_from_slice(&block);
+        }
+        Ok(Some(bytes))
+    }
+}
+
+struct Walk<'a> {
+    archive: &'a str,
+    findings: &'a mut Findings,
+    commits: Commits,
+    /// The digest of every manifest that is there, readable or not.
+    digests: BTreeMap<u64, Sha256>,
+}
+
+impl Walk<'_> {
+    fn step(&mut self, sequence: u64, manifest: Option<Vec<u8>>, sums: Option<Vec<u8>>) {
+        let path = key::manifest(sequence);
+        let Some(bytes) = manifest else {
+            self.findings.damage(Code::SequenceHole, path, "the manifest is missing");
+            return;
+        };
+        let sha256 = Sha256::of(&bytes);
+        self.digests.insert(sequence, sha256);
+        match Manifest::from_bytes(&bytes) {
+            Ok(manifest) => {
+                self.link(sequence, &manifest);
+                self.content(sequence, &manifest);
+                self.sums(&manifest, sha256, sums);
+                self.commits.insert(sequence, Commit { sha256, manifest });
+            }
+            Err(error) => self.findings.damage(Code::ChainBroken, path, format!("the manifest cannot be read: {error}")),
+        }
+    }
+
+    /// V003: whether this manifest names the one before it.
+    fn link(&mut self, sequence: u64, manifest: &Manifest) {
+        let named = manifest.previous.as_ref().map(|link| (link.sequence, link.sha256));
+        let before = sequence.checked_sub(1).filter(|before| *before > 0);
+        let before = before.map(|before| (before, self.digests.get(&before).copied()));
+        match (named, before) {
+            (None, None) => {}
+            (Some((number, digest)), Some((before, Some(found)))) if number == before => {
+                if digest != found {
+                    let message = format!("the manifest is not the one that number {sequence} names ({digest})");
+                    self.findings.damage(Code::ChainBroken, key::manifest(before), message);
+                }
+            }
+            // The one before is missing, which is a finding of its own.
+            (Some((number, _)), Some((before, None))) if number == before => {}
+            _ => {
+                let message = "the manifest does not name the one before it";
+                self.findings.damage(Code::ChainBroken, key::manifest(sequence), message);
+            }
+        }
+    }
+
+    fn content(&mut self, sequence: u64, manifest: &Manifest) {
+        let path = key::manifest(sequence);
+        if manifest.sequence != sequence {
+            let message = format!("the manifest says that it is number {}", manifest.sequence);
+            self.findings.damage(Code::ChainBroken, path.clone(), message);
+        }
+        if manifest.archive != self.archive {
+            self.findings.damage(Code::ForeignManifest, path.clone(), "the manifest belongs to another archive");
+        }
+        if let Err(imbalance) = manifest.check_balance() {
+            self.findings.damage(Code::Balance, path.clone(), imbalance.to_string());
+        }
+        let consistent = manifest.schema.as_ref().is_none_or(archive_formats::Schema::is_consistent);
+        if !consistent || (manifest.schema.is_none() && manifest.files.iter().any(|file| file.format.holds_events())) {
+            self.findings.damage(Code::Schema, path.clone(), "the schema's digest is not the one of its columns");
+        }
+        let same = |commit: &&Commit| {
+            let other = &commit.manifest;
+            let months = manifest.kind == CommitKind::Month && other.kind == CommitKind::Month;
+            months && other.dataset == manifest.dataset && other.month == manifest.month
+        };
+        if let Some(other) = self.commits.values().find(same) {
+            let message = format!("{} {} is committed by {} too", manifest.dataset, manifest.month, other.manifest.sequence);
+            self.findings.damage(Code::MonthTwice, path, message);
+        }
+    }
+
+    /// V006: `SHA256SUMS` says what the manifest says.
+    fn sums(&mut self, manifest: &Manifest, sha256: Sha256, found: Option<Vec<u8>>) {
+        let path = key::sums(manifest.sequence);
+        match found {
+            None => self.findings.warning(Code::Sums, path, "SHA256SUMS is missing; the next run adds it"),
+            Some(found) if found == sums::to_bytes(manifest, &sha256) => {}
+            Some(_) => self.findings.damage(Code::Sums, path, "SHA256SUMS is not what its manifest makes it"),
+        }
+    }
+}
+
+/// V005: whether the head that the caller knows is still in the chain.
+pub(super) fn expect_head(commits: &Commits, expected: ExpectedHead, findings: &mut Findings) {
+    let head = commits.keys().next_back().copied().unwrap_or(0);
+    let digest_known = |sha256| commits.values().any(|commit| commit.sha256 == sha256);
+    let found = match expected {
+        ExpectedHead { sequence: Some(sequence), sha256: Some(sha256) } => {
+            commits.get(&sequence).is_some_and(|commit| commit.sha256 == sha256)
+        }
+        ExpectedHead { sequence: Some(sequence), sha256: None } => sequence <= head,
+        ExpectedHead { sequence: None, sha256: Some(sha256) } => digest_known(sha256),
+        ExpectedHead { sequence: None, sha256: None } => true,
+    };
+    if !found {
+        let message = format!("the expected head is not in the chain, which ends with number {head}");
+        findings.damage(Code::OldHead, key::manifest(head.max(1)), message);
+    }
+}

@@ -1,0 +1,91 @@
+//! The objects that manifests name, and those that none does.
+
+use super::{Findings, Listing, Verifier, chain::Commits, rows::MonthRows};
+use crate::report::{Code, Level};
+use archive_connectors::{Error, ErrorKind, Result, error::local};
+use archive_formats::{Manifest, Month, Sha256, digest::Hasher, key::ObjectName, manifest::DataFile};
+use futures::TryStreamExt;
+use std::{collections::HashSet, path::Path, sync::Arc};
+use tokio::io::AsyncWriteExt as _;
+
+impl Verifier {
+    /// Verifies the files of one manifest.
+    pub(super) async fn month(
+        &self,
+        manifest: &Manifest,
+        level: Level,
+        listing: &Listing,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let folder = tempfile::Builder::new().prefix("verify-").tempdir_in(&self.folder);
+        let folder = folder.map_err(local("make a folder for fetched files", &self.folder))?;
+        let mut rows = MonthRows::new(manifest, folder.path());
+        for file in &manifest.files {
+            match listing.get(&file.path) {
+                None => findings.damage(Code::Missing, file.path.clone(), "the object is missing"),
+                Some(bytes) if *bytes != file.bytes => {
+                    let message = format!("the object has {bytes} bytes instead of {}", file.bytes);
+                    findings.damage(Code::Size, file.path.clone(), message);
+                }
+                Some(_) if level == Level::Quick => {}
+                Some(_) => rows = self.file(file, rows, folder.path(), findings).await?,
+            }
+        }
+        if level == Level::Full { rows.finish(findings) } else { Ok(()) }
+    }
+
+    /// Hashes a file on its way to the local disk, then reads its rows. A file with other bytes is not read: whatever
+    /// its rows say would be said about something that was never committed.
+    async fn file(&self, file: &DataFile, rows: MonthRows, folder: &Path, findings: &mut Findings) -> Result<MonthRows> {
+        let local_path = folder.join("file");
+        let found = self.fetch(&file.path, &local_path).await?;
+        if found != file.sha256 {
+            let message = format!("the object has the SHA-256 {found} instead of {}", file.sha256);
+            findings.damage(Code::Digest, file.path.clone(), message);
+            return Ok(rows);
+        }
+        let file = file.clone();
+        let reading = tokio::task::spawn_blocking(move || rows.read(&file, &local_path));
+        let stopped = |error| Error::new(ErrorKind::Internal, "reading a file stopped").with_source(error);
+        let (rows, found) = reading.await.map_err(stopped)??;
+        findings.0.extend(found.0);
+        Ok(rows)
+    }
+
+    async fn fetch(&self, path: &str, target: &Path) -> Result<Sha256> {
+        let file = tokio::fs::File::create(target).await.map_err(local("create a file", target))?;
+        let mut file = tokio::io::BufWriter::new(file);
+        let mut hasher = Hasher::default();
+        let mut blocks = self.sink.read(path);
+        while let Some(block) = blocks.try_next().await? {
+            hasher.update(&block);
+            file.write_all(&block).await.map_err(local("write a fetched file", target))?;
+        }
+        file.flush().await.map_err(local("write a fetched file", target))?;
+        Ok(hasher.finish())
+    }
+}
+
+/// V015: objects that no manifest names. In the folder of a committed month a reader would take them for events.
+pub(super) fn unnamed(listing: &Listing, commits: &Commits, range: Option<(Month, Month)>, findings: &mut Findings) {
+    let manifests = || commits.values().map(|commit| &commit.manifest);
+    let named = manifests().flat_map(|manifest| &manifest.files).map(|file| file.path.as_str()).collect::<HashSet<_>>();
+    let committed = manifests().map(|manifest| (&manifest.dataset, manifest.month)).collect::<HashSet<_>>();
+    for path in listing.keys().filter(|path| !named.contains(path.as_str())) {
+        match ObjectName::parse(path) {
+            ObjectName::Archive | ObjectName::Manifest(_) | ObjectName::Sums(_) => {}
+            ObjectName::Data { month, .. } if range.is_some_and(|(first, last)| !(first..=last).contains(&month)) => {}
+            ObjectName::Data { dataset, month } if committed.contains(&(&dataset, month)) => {
+                findings.damage(Code::Unnamed, path, "no manifest names this file, but its month is committed");
+            }
+            ObjectName::Data { .. } | ObjectName::Other => {
+                findings.warning(Code::Unnamed, path, "no manifest names this file");
+            }
+        }
+    }
+}
+
+/// The schema of a month, for its readers.
+pub(super) fn schema(manifest: &Manifest) -> Option<Arc<archive_formats::Schema>> {
+    manifest.schema.clone().map(Arc::new)
+}

@@ -1,0 +1,73 @@
+//! Flag beats environment beats file beats default.
+
+use crate::support::{cli::Host, events, script::Script, world::World};
+use std::fs;
+
+/// A host with a configuration file, which archives from the demo source.
+fn host(settings: &str) -> Host {
+    let mut host = Host::new();
+    host.set("KT_ARCHIVE_SOURCE", "demo:?events=20&seed=1");
+    fs::write(host.path("archive.toml"), settings).unwrap();
+    host
+}
+
+#[track_caller]
+fn dataset(host: &Host, arguments: &[&str]) -> String {
+    let arguments = [&["run", "--month", "2025-03", "--config", "archive.toml", "--json"], arguments].concat();
+    let document = host.run(&arguments).expect(0).json();
+    document["months"][0]["dataset"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn each_layer_beats_the_one_below() {
+    let mut host = host("");
+    assert_eq!(dataset(&host, &[]), "events");
+    fs::write(host.path("archive.toml"), "dataset = \"traces\"\n").unwrap();
+    assert_eq!(dataset(&host, &[]), "traces");
+    host.set("KT_ARCHIVE_DATASET", "escalations");
+    assert_eq!(dataset(&host, &[]), "escalations");
+    assert_eq!(dataset(&host, &["--dataset", "audit-log"]), "audit-log");
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_known_one() {
+    let host = host("datset = \"events\"\n");
+    let outcome = host.run(&["run", "--month", "2025-03", "--config", "archive.toml", "--json"]).expect(2);
+    let said = outcome.output();
+    assert!(said.contains("datset") && said.contains("dataset"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_toml_is_2() {
+    let host = host("dataset = \n");
+    host.run(&["run", "--month", "2025-03", "--config", "archive.toml"]).expect(2);
+    host.run(&["run", "--month", "2025-03", "--config", "elsewhere.toml"]).expect(2);
+}
+
+#[test]
+fn the_platforms_own_variables_are_understood() {
+    let mut world = World::new(Script::of(events::month("2025-03", 10)));
+    world.host.set("KEEPTRUSTS_API_URL", world.platform.url());
+    world.host.set("KT_ARCHIVE_SOURCE", "");
+    world.archive_month("2025-03").expect(0);
+    world.archive().check();
+}
+
+#[test]
+fn a_token_can_come_from_a_file() {
+    let mut world = World::new(Script::of(events::month("2025-03", 10)));
+    fs::write(world.host.path("token"), format!("{}\n", crate::support::platform::TOKEN)).unwrap();
+    world.host.set("KEEPTRUSTS_API_TOKEN_FILE", world.host.path("token").display().to_string());
+    world.host.set("KEEPTRUSTS_API_TOKEN", "");
+    world.archive_month("2025-03").expect(0);
+    world.archive().check();
+}
+
+#[test]
+fn the_state_folder_is_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = host("");
+    dataset(&host, &[]);
+    let mode = fs::metadata(host.state_dir()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}

@@ -1,0 +1,229 @@
+//! One exit code says what happened, and `--json` says it too.
+
+use crate::support::{
+    events,
+    http::Reply,
+    script::{Cut, Endpoint, Script},
+    world::World,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const MONTH: &str = "2025-03";
+
+fn world() -> World {
+    World::new(Script::of(events::month(MONTH, 20)))
+}
+
+/// A world in which the download takes long enough to do something meanwhile.
+fn slow() -> World {
+    let slow = Cut::Slow(100, Duration::from_millis(200));
+    World::new(Script::of(events::month(MONTH, 20)).always_cut(slow))
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    let world = world();
+    for arguments in [
+        &["run", "--month", "2025-13"][..],
+        &["run", "--month", "March"],
+        &["run", "--no-such-option"],
+        &["no-such-command"],
+        &["backfill", "--from", "2025-03", "--to", "2025-01"],
+        &["backfill", "--from", "2025-03"],
+        &["run", "--month", MONTH, "--format", "xlsx"],
+        &["run", "--month", MONTH, "--dataset", "Events!"],
+        &["run", "--month", MONTH, "--dataset", "manifests"],
+        &["run", "--month", MONTH, "--job-timeout", "soon"],
+    ] {
+        let outcome = world.run(arguments).expect(2);
+        assert!(!outcome.stderr.is_empty(), "{arguments:?} says nothing");
+    }
+    assert_eq!(world.platform.jobs(), 0);
+}
+
+#[test]
+fn a_month_that_is_not_over_is_2() {
+    let world = World::at("2025-04-10T03:00:00Z", "UTC", Script::of(events::month(MONTH, 20)));
+    for month in ["2025-04", "2025-05", "2030-01"] {
+        world.archive_month(month).expect(2);
+    }
+    assert_eq!(world.platform.jobs(), 0);
+}
+
+#[test]
+fn a_month_that_has_just_ended_is_left_alone_for_the_time_of_grace() {
+    let world = World::at("2025-04-01T00:30:00Z", "UTC", Script::of(events::month(MONTH, 20)));
+    world.archive_month(MONTH).expect(2);
+    world.run(&["run", "--month", MONTH, "--grace", "10m", "--json"]).expect(0);
+    assert_eq!(world.archive().months(), [MONTH]);
+}
+
+#[test]
+fn reading_where_no_archive_is_is_7() {
+    let world = world();
+    for arguments in [&["verify", "--json"][..], &["status", "--json"]] {
+        let outcome = world.run(arguments).expect(7);
+        assert!(outcome.output().contains("no archive here"), "{arguments:?}: {}", outcome.output());
+    }
+    assert!(!world.archive().root().is_dir(), "a reading command made the folder");
+}
+
+#[test]
+fn a_lock_that_another_run_holds_is_8() {
+    let world = slow();
+    let running = world.start_month(MONTH);
+    world.platform.wait_for(Endpoint::Download, 1);
+    world.archive_month("2025-02").expect(8);
+    assert_eq!(world.platform.jobs(), 1);
+    running.kill();
+    // The lock of a run that died is nobody's.
+    world.platform.behave(|script| script.cuts(&[]));
+    world.archive_month(MONTH).expect(0);
+}
+
+#[test]
+fn an_empty_month_is_5() {
+    let world = world();
+    let outcome = world.archive_month("2025-02").expect(5);
+    assert!(outcome.output().contains("no events"), "{}", outcome.output());
+    world.assert_nothing_committed();
+}
+
+#[test]
+fn a_password_in_a_url_is_2_and_is_not_repeated() {
+    let world = world();
+    for url in ["https://user:canarypassword@api.example", "postgres://reader:canarypassword@127.0.0.1/events"] {
+        let outcome = world.run(&["run", "--month", MONTH, "--source", url, "--json"]).expect(2);
+        assert!(!outcome.output().contains("canarypassword"), "{}", outcome.output());
+        assert!(outcome.output().contains("hint") || !outcome.json()["error"]["hint"].is_null());
+    }
+}
+
+#[test]
+fn plain_http_to_a_public_address_is_refused() {
+    let world = world();
+    let outcome = world.run(&["run", "--month", MONTH, "--source", "http://192.0.2.1", "--json"]).expect(2);
+    assert!(outcome.output().contains("--allow-http"), "{}", outcome.output());
+}
+
+#[test]
+fn asking_for_a_format_that_an_archived_month_lacks_is_2() {
+    let mut world = world();
+    world.host.set("KT_ARCHIVE_FORMAT", "parquet");
+    world.archive_month(MONTH).expect(0);
+    let outcome = world.run(&["run", "--month", MONTH, "--format", "parquet,csv", "--json"]).expect(2);
+    assert!(outcome.output().contains("csv"), "{}", outcome.output());
+    world.archive_month(MONTH).expect(0);
+}
+
+#[test]
+fn good_and_bad_months_together_are_3() {
+    let world = World::new(Script::of(events::month(MONTH, 20)));
+    let outcome = world.run(&["backfill", "--from", "2025-02", "--to", MONTH, "--json"]).expect(3).json();
+    let months = outcome["months"].as_array().unwrap();
+    let state = |name: &str| months.iter().find(|month| month["month"] == name).unwrap()["state"].clone();
+    assert_eq!((state("2025-02"), state(MONTH)), (json!("failed"), json!("archived")));
+    assert_eq!(world.archive().months(), [MONTH]);
+    world.archive().check();
+    // A failed month is named with its own error.
+    assert!(months.iter().find(|month| month["month"] == "2025-02").unwrap()["error"]["message"].is_string());
+}
+
+#[test]
+fn a_gap_is_a_finding_of_verify_with_5() {
+    let world = World::new(Script::of(["2025-01", MONTH].map(|month| events::month(month, 9)).concat()));
+    for month in ["2025-01", MONTH] {
+        world.archive_month(month).expect(0);
+    }
+    let outcome = world.run(&["verify", "--from", "2025-01", "--to", MONTH, "--json"]).expect(5).json();
+    let codes = outcome["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap());
+    assert_eq!(codes.collect::<Vec<_>>(), ["V030"]);
+}
+
+#[test]
+fn sigterm_is_143_and_sigint_is_130() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let world = slow();
+        let running = world.start_month(MONTH);
+        world.platform.wait_for(Endpoint::Download, 1);
+        running.signal(signal);
+        let outcome = running.wait();
+        assert_eq!(outcome.signal, None, "it died by the signal");
+        outcome.expect(code);
+        world.assert_nothing_committed();
+        world.platform.behave(|script| script.cuts(&[]));
+        world.archive_month(MONTH).expect(0);
+        world.archive().check();
+        assert_eq!(world.platform.jobs(), 1, "the job was not found again");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_job_at_once() {
+    let world = World::new(Script::of(events::month(MONTH, 20)).statuses(&["processing"]));
+    let running = world.start_month(MONTH);
+    world.platform.wait_for(Endpoint::Status, 1);
+    let start = std::time::Instant::now();
+    running.signal("TERM");
+    running.wait().expect(143);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn json_is_one_document_whatever_happens() {
+    let refused = Reply::json(400, &json!({"error": "bad request"}));
+    let failing = World::new(Script::of(Vec::new()).always(Endpoint::Create, refused));
+    for (world, arguments, command, code) in [
+        (world(), &["run", "--month", MONTH, "--json"][..], "run", 0),
+        (world(), &["run", "--month", "2025-02", "--json"], "run", 5),
+        (world(), &["verify", "--json"], "verify", 7),
+        (world(), &["status", "--json"], "status", 7),
+        (failing, &["backfill", "--from", "2025-02", "--to", MONTH, "--json"], "backfill", 6),
+    ] {
+        let document = world.run(arguments).expect(code).json();
+        assert_eq!((&document["command"], &document["exit"]), (&json!(command), &json!(code)), "{arguments:?}");
+        assert_eq!(document["error"].is_null(), code == 0, "{document}");
+        if code != 0 {
+            assert!(document["error"]["message"].is_string(), "{document}");
+            assert!(document["error"].get("hint").is_some(), "{document}");
+        }
+    }
+}
+
+#[test]
+fn results_go_to_stdout_and_the_rest_to_stderr() {
+    let world = world();
+    let outcome = world.run(&["run", "--month", MONTH]).expect(0);
+    assert!(outcome.stdout.contains(MONTH), "{}", outcome.stdout);
+    let failed = world.run(&["run", "--month", "2025-02"]).expect(5);
+    assert!(failed.stderr.contains("hint:"), "{}", failed.stderr);
+    for noise in ["panicked", "RUST_BACKTRACE", "\u{1b}["] {
+        assert!(!failed.output().contains(noise), "{}", failed.output());
+    }
+}
+
+#[test]
+fn status_names_every_month_of_its_range() {
+    let world = World::at(
+        "2025-04-10T03:00:00Z",
+        "UTC",
+        Script::of(["2025-01", MONTH].map(|month| events::month(month, 9)).concat()),
+    );
+    for month in ["2025-01", MONTH] {
+        world.archive_month(month).expect(0);
+    }
+    let months = |arguments: &[&str]| {
+        let document = world.run(arguments).expect(0).json();
+        let months = document["datasets"][0]["months"].as_array().unwrap().clone();
+        let text = |month: &Value, key: &str| month[key].as_str().unwrap().to_owned();
+        months.iter().map(|month| (text(month, "month"), text(month, "state"))).collect::<Vec<_>>()
+    };
+    let expect = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(month, state)| ((*month).to_owned(), (*state).to_owned())).collect::<Vec<_>>()
+    };
+    let known = [("2025-01", "archived"), ("2025-02", "missing"), ("2025-03", "archived")];
+    assert_eq!(months(&["status", "--json"]), expect(&known));
+    let wider = [&[("2024-12", "missing")], &known[..], &[("2025-04", "open")]].concat();
+    assert_eq!(months(&["status", "--from", "2024-12", "--to", "2025-04", "--json"]), expect(&wider));
+}

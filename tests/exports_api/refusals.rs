@@ -1,0 +1,117 @@
+//! Platforms that refuse, and platforms whose answers contradict themselves.
+
+use super::{MONTH, archived, march};
+use crate::support::{
+    archive::sha256,
+    events::{self, Event},
+    http::Reply,
+    script::{Endpoint, Filter, Script},
+    together,
+    world::World,
+};
+use serde_json::json;
+
+#[test]
+fn a_refused_token_is_not_tried_again_and_again() {
+    let endpoints = [Endpoint::Create, Endpoint::Status, Endpoint::Download];
+    together(endpoints.into_iter().flat_map(|endpoint| [(endpoint, 401), (endpoint, 403)]), |(endpoint, status)| {
+        let refused = Reply::json(status, &json!({"error": {"message": "exports:create is missing"}}));
+        let world = World::new(Script::of(march()).always(endpoint, refused));
+        let outcome = world.archive_month(MONTH).expect(9);
+        assert!(outcome.output().contains(&status.to_string()), "{}", outcome.output());
+        assert!(world.platform.requests(endpoint).len() <= 2, "{status} was tried again and again");
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
+fn a_missing_token_is_refused_before_anything_is_asked() {
+    let mut world = World::new(Script::of(march()));
+    world.host.set("KEEPTRUSTS_API_TOKEN", "");
+    let outcome = world.archive_month(MONTH);
+    assert!([Some(2), Some(9)].contains(&outcome.code), "{}", outcome.output());
+    assert!(outcome.output().contains("KEEPTRUSTS_API_TOKEN"), "{}", outcome.output());
+    assert_eq!(world.platform.jobs(), 0);
+}
+
+#[test]
+fn trouble_that_stays_ends_the_run() {
+    let refused = Reply::json(400, &json!({"error": "bad request"}));
+    let world = World::new(Script::of(march()).always(Endpoint::Create, refused));
+    world.archive_month(MONTH).expect(6);
+    assert_eq!(world.platform.requests(Endpoint::Create).len(), 1);
+}
+
+#[test]
+fn a_window_that_is_too_large_is_split_and_merged() {
+    let world = archived(Script::of(march()).longest_window(10));
+    let mut windows = world.platform.windows();
+    windows.sort();
+    assert!(windows.len() >= 3, "{windows:?}");
+    assert!(windows.iter().all(|(from, to)| (*to - *from).num_days() < 10), "{windows:?}");
+    assert!(windows.windows(2).all(|pair| pair[0].1 >= pair[1].0), "a gap between the windows {windows:?}");
+    assert!(world.archive().month(MONTH)["source"]["detail"]["jobs"].as_array().unwrap().len() >= 3);
+}
+
+#[test]
+fn counts_and_digests_that_agree_are_written_down() {
+    let world = archived(
+        Script::of(march())
+            .details(|bytes, rows| json!({"event_count": rows, "size_bytes": bytes.len(), "sha256": sha256(bytes)})),
+    );
+    assert_eq!(world.archive().month(MONTH)["events"]["source_count"], 60);
+}
+
+#[test]
+fn a_count_that_disagrees_is_never_committed() {
+    for (name, details) in [
+        ("event_count", (|_, rows| json!({"event_count": rows + 1})) as fn(&[u8], usize) -> serde_json::Value),
+        ("row_count", |_, rows| json!({"row_count": rows - 1})),
+    ] {
+        let world = World::new(Script::of(march()).details(details));
+        let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "5s", "--json"]).expect(5);
+        assert!(outcome.output().contains("60"), "{name}: {}", outcome.output());
+        world.assert_nothing_committed();
+    }
+}
+
+#[test]
+fn a_size_or_digest_that_disagrees_is_never_committed() {
+    for details in [
+        (|bytes, _| json!({"size_bytes": bytes.len() + 1})) as fn(&[u8], usize) -> serde_json::Value,
+        |_, _| json!({"sha256": sha256(b"something else")}),
+    ] {
+        let world = World::new(Script::of(march()).details(details));
+        let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "5s", "--json"]);
+        assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
+        world.assert_nothing_committed();
+    }
+}
+
+#[test]
+fn events_of_the_margin_are_counted_and_left_out() {
+    let events = [march(), events::edges(MONTH).to_vec()].concat();
+    let world = World::new(Script::of(events));
+    world.archive_month(MONTH).expect(0);
+    let counts = world.archive().month(MONTH)["events"].clone();
+    assert_eq!(counts["archived"], 62);
+    assert_eq!(counts["outside_window"], 2);
+    assert_eq!(counts["read"], 64);
+    world.archive().check();
+}
+
+#[test]
+fn a_filter_that_did_not_work_is_noticed() {
+    let events = [march(), vec![Event::at("stray", "2025-05-20T12:00:00.000000Z")]].concat();
+    let world = World::new(Script::of(events).filter(Filter::Ignored));
+    world.archive_month(MONTH).expect(5);
+    world.assert_nothing_committed();
+}
+
+#[test]
+fn a_header_without_the_columns_of_an_event_is_no_artifact() {
+    let world = World::new(Script::of_bytes("name,size\r\nreport.csv,12\r\n"));
+    let outcome = world.archive_month(MONTH);
+    assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
+    world.assert_nothing_committed();
+}

@@ -1,0 +1,100 @@
+//! Jobs that take their time, platforms that ask for patience, and clocks.
+
+use super::{MONTH, archived, march};
+use crate::support::{
+    http::Reply,
+    script::{Endpoint, Script, ServerClock},
+    together,
+    world::World,
+};
+use chrono::{DateTime, TimeDelta};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+fn busy(status: u16) -> Reply {
+    Reply::json(status, &json!({"error": "busy"}))
+}
+
+#[test]
+fn waiting_words_are_waited_for() {
+    let world = archived(Script::of(march()).statuses(&["queued", "in-progress", "completed"]));
+    assert_eq!(world.platform.requests(Endpoint::Status).len(), 3);
+}
+
+#[test]
+fn an_unknown_word_is_waited_for_until_the_deadline_and_then_named() {
+    let world = World::new(Script::of(march()).statuses(&["marinating"]));
+    let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "3s", "--json"]).expect(75);
+    assert!(outcome.output().contains("marinating"), "{}", outcome.output());
+    world.assert_nothing_committed();
+}
+
+#[test]
+fn passing_trouble_is_tried_again() {
+    let endpoints = [Endpoint::Status, Endpoint::Download];
+    let cases =
+        endpoints.into_iter().flat_map(|endpoint| [408, 429, 500, 502, 503, 504].map(|status| (endpoint, status)));
+    together(cases, |(endpoint, status)| drop(archived(Script::of(march()).answer(endpoint, 1, &busy(status)))));
+}
+
+#[test]
+fn retry_after_in_seconds_is_obeyed() {
+    together([Endpoint::Create, Endpoint::Status, Endpoint::Download], |endpoint| {
+        let asks = busy(429).header("Retry-After", 3);
+        let world = World::new(Script::of(march()).answer(endpoint, 1, &asks));
+        let start = Instant::now();
+        world.archive_month(MONTH).expect(0);
+        assert!(start.elapsed() >= Duration::from_secs(3), "{endpoint:?} was asked again after {:?}", start.elapsed());
+        super::assert_archived(&world);
+    });
+}
+
+#[test]
+fn retry_after_as_a_date_is_obeyed() {
+    let date = http_date_in(TimeDelta::seconds(5));
+    let world = World::new(Script::of(march()).answer(Endpoint::Status, 1, &busy(503).header("Retry-After", date)));
+    let start = Instant::now();
+    world.archive_month(MONTH).expect(0);
+    assert!(start.elapsed() >= Duration::from_secs(3), "it was asked again after {:?}", start.elapsed());
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program that reads the date runs in real time")]
+fn http_date_in(delta: TimeDelta) -> String {
+    (chrono::Utc::now() + delta).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[test]
+fn an_absurd_retry_after_does_not_outlast_the_deadline() {
+    let asks = busy(429).header("Retry-After", 31_536_000);
+    let world = World::new(Script::of(march()).always(Endpoint::Status, asks));
+    let start = Instant::now();
+    let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "4s", "--json"]);
+    outcome.expect(75);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    world.assert_nothing_committed();
+}
+
+#[test]
+fn a_clock_that_is_minutes_off_postpones_the_run() {
+    for minutes in [-10, 10] {
+        let world = World::new(Script::of(march()).clock(ServerClock::Moved(TimeDelta::minutes(minutes))));
+        let outcome = world.archive_month(MONTH).expect(75);
+        assert!(outcome.output().contains("clock"), "{}", outcome.output());
+        world.assert_nothing_committed();
+    }
+}
+
+#[test]
+fn a_clock_that_is_a_little_off_is_written_down() {
+    let world = archived(Script::of(march()).clock(ServerClock::Moved(TimeDelta::minutes(3))));
+    let manifest = world.archive().month(MONTH);
+    let time = |name: &str| DateTime::parse_from_rfc3339(manifest[name].as_str().unwrap()).unwrap();
+    let apart = time("source_clock") - time("committed_at");
+    assert!((TimeDelta::minutes(2)..TimeDelta::minutes(4)).contains(&apart), "{apart}");
+}
+
+#[test]
+fn a_platform_without_a_clock_is_believed() {
+    let world = archived(Script::of(march()).clock(ServerClock::Silent));
+    assert_eq!(world.archive().month(MONTH)["source_clock"], serde_json::Value::Null);
+}

@@ -1,0 +1,159 @@
+//! The seven ways in which the platform guide's own monthly script loses events. None of them is possible here.
+
+use crate::support::{
+    events::{self, Event},
+    http::Reply,
+    script::{Cut, Endpoint, Filter, IdShape, Script},
+    together,
+    world::World,
+};
+use serde_json::json;
+use std::time::Duration;
+
+fn months(names: &[&str]) -> Vec<Event> {
+    names.iter().flat_map(|month| events::month(month, 30)).collect()
+}
+
+#[track_caller]
+fn assert_last_month(now: &str, zone: &str, expected: &str) {
+    let before = events::month_after(expected, -1);
+    let after = events::month_after(expected, 1);
+    let world = World::at(now, zone, Script::of(months(&[&before, expected, &after])));
+    world.run(&["run", "--json"]).expect(0);
+    assert_eq!(world.archive().months(), [expected], "at {now} in {zone}");
+    assert_eq!(world.archive().ids(expected).len(), 30);
+    world.archive().check();
+}
+
+#[test]
+fn defect_1_on_the_30th_of_march_the_last_month_is_february() {
+    assert_last_month("2025-03-30T03:00:00Z", "UTC", "2025-02");
+}
+
+#[test]
+fn defect_1_on_the_31st_of_may_the_last_month_is_april() {
+    assert_last_month("2025-05-31T03:00:00Z", "UTC", "2025-04");
+}
+
+#[test]
+fn defect_2_a_host_that_is_still_in_the_month_before_archives_the_same_month() {
+    // In New York it is the evening of 28 February.
+    assert_last_month("2025-03-01T02:30:00Z", "America/New_York", "2025-02");
+}
+
+#[test]
+fn defect_2_a_host_that_is_already_in_the_next_month_archives_the_same_month() {
+    // On Kiritimati it is the morning of 1 March.
+    assert_last_month("2025-02-28T20:00:00Z", "Pacific/Kiritimati", "2025-01");
+}
+
+#[test]
+fn defect_2_the_window_is_the_month_in_utc_wherever_the_host_is() {
+    let events = events::edges("2025-01").to_vec();
+    let mut world = World::new(Script::of(events));
+    world.host.set("TZ", "America/New_York");
+    world.archive_month("2025-01").expect(0);
+    let window = world.archive().month("2025-01")["window"].clone();
+    assert_eq!(window, json!({"from": "2025-01-01T00:00:00.000000Z", "to": "2025-02-01T00:00:00.000000Z"}));
+    assert_eq!(world.archive().ids("2025-01"), ["edge_2025-01_first", "edge_2025-01_last"]);
+    let asked = world.platform.windows();
+    let start = events::start_of("2025-01");
+    assert!(asked.iter().any(|(from, _)| *from <= start), "{asked:?}");
+    assert!(asked.iter().any(|(_, to)| *to >= events::start_of("2025-02")), "{asked:?}");
+}
+
+#[test]
+fn defect_3_a_job_that_never_ends_is_given_up_at_its_deadline() {
+    let world = World::new(Script::of(months(&["2025-03"])).statuses(&["queued", "processing"]));
+    let outcome = world.run(&["run", "--month", "2025-03", "--job-timeout", "3s", "--json"]).expect(75);
+    assert_eq!(outcome.json()["exit"], 75);
+    world.assert_nothing_committed();
+    // The job is kept: when it is done, it is used.
+    world.platform.behave(|script| script.statuses(&["completed"]));
+    world.archive_month("2025-03").expect(0);
+    assert_eq!(world.platform.jobs(), 1);
+    assert_eq!(world.archive().ids("2025-03").len(), 30);
+}
+
+#[test]
+fn defect_3_polling_ends_when_the_platform_says_that_the_token_is_wrong() {
+    let unauthorised = Reply::json(401, &json!({"error": "token revoked"}));
+    let world = World::new(Script::of(months(&["2025-03"])).always(Endpoint::Status, unauthorised));
+    world.archive_month("2025-03").expect(9);
+    world.assert_nothing_committed();
+}
+
+#[test]
+fn defect_3_cancelled_and_failed_jobs_end_the_run() {
+    together(["cancelled", "failed", "ERROR", "timed-out"], |word| {
+        let world = World::new(Script::of(months(&["2025-03"])).statuses(&[word]));
+        world.archive_month("2025-03").expect(6);
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
+fn defect_4_an_error_body_is_never_an_artifact() {
+    let bodies = [
+        r#"{"error": {"message": "internal error"}}"#,
+        "<!DOCTYPE html><html><body>502 Bad Gateway</body></html>",
+        "<?xml version=\"1.0\"?><Error><Code>ExpiredToken</Code></Error>",
+        "upstream connect error\n",
+        "",
+    ];
+    together(bodies, |body| {
+        let world = World::new(Script::of_bytes(body));
+        let code = world.archive_month("2025-03").code;
+        assert!([Some(5), Some(6)].contains(&code), "{body:?} ended with {code:?}");
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
+fn defect_4_an_error_status_is_never_an_artifact() {
+    together([400, 402, 404, 500], |status| {
+        let refused = Reply::new(status, events::csv(&months(&["2025-03"])));
+        let world = World::new(Script::of(months(&["2025-03"])).always(Endpoint::Download, refused));
+        let outcome = world.run(&["run", "--month", "2025-03", "--job-timeout", "4s", "--json"]);
+        assert!([Some(6), Some(75)].contains(&outcome.code), "{status}: {}", outcome.output());
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
+fn defect_5_an_id_that_is_null_is_never_polled() {
+    let world = World::new(Script::of(months(&["2025-03"])).id(IdShape::Null));
+    world.archive_month("2025-03").expect(6);
+    assert_eq!(world.platform.requests(Endpoint::Status).len(), 0);
+    world.assert_nothing_committed();
+}
+
+#[test]
+fn defect_6_events_at_the_edges_are_in_their_month_exactly_once() {
+    together([Filter::HalfOpen, Filter::Closed], |filter| {
+        let events = events::edges("2025-03").to_vec();
+        let world = World::new(Script::of(events).filter(filter));
+        world.run(&["backfill", "--from", "2025-02", "--to", "2025-04", "--json"]).expect(0);
+        let archive = world.archive();
+        assert_eq!(archive.ids("2025-02"), ["edge_2025-03_before"]);
+        assert_eq!(archive.ids("2025-03"), ["edge_2025-03_first", "edge_2025-03_last"]);
+        assert_eq!(archive.ids("2025-04"), ["edge_2025-03_after"]);
+        assert_eq!(archive.month("2025-03")["events"]["last"], "2025-03-31T23:59:59.999999Z");
+        archive.check();
+    });
+}
+
+#[test]
+fn defect_7_a_kill_in_mid_download_leaves_no_file_that_looks_whole() {
+    let slow = Cut::Slow(400, Duration::from_millis(100));
+    let world = World::new(Script::of(months(&["2025-03"])).cuts(&[slow]));
+    let running = world.start_month("2025-03");
+    world.platform.wait_for(Endpoint::Download, 1);
+    std::thread::sleep(Duration::from_millis(300));
+    running.kill();
+    world.assert_nothing_committed();
+    assert_eq!(world.archive().data_snapshot().len(), 0, "a data file appeared before its month was whole");
+    world.archive_month("2025-03").expect(0);
+    world.archive().check();
+    assert_eq!(world.archive().ids("2025-03").len(), 30);
+}

@@ -1,0 +1,75 @@
+//! Memory does not grow with the size of a month.
+
+use crate::support::{
+    events,
+    http::Generator,
+    script::{Artifact, Script},
+    world::World,
+};
+use chrono::{DateTime, Utc};
+use std::{fs, io::Write, sync::Arc, thread, time::Duration};
+
+const EVENTS: u32 = 2_000_000;
+
+/// Most memory that a run may ever hold, in KiB.
+const LIMIT: u64 = 300 << 10;
+
+#[test]
+fn two_million_events_fit_into_300_mib() {
+    let artifact = Artifact::Generated(Arc::new(|_, _| rows()));
+    let mut world = World::new(Script { artifact, ..Script::of(Vec::new()) });
+    world.host.set("KT_ARCHIVE_FORMAT", "parquet");
+    let mut running = world.start_month("2025-03");
+    let mut peak = 0;
+    while running.is_running() {
+        // The file is empty once the process has ended.
+        peak = peak.max(peak_memory(running.id()).unwrap_or(0));
+        thread::sleep(Duration::from_millis(20));
+    }
+    running.wait().expect(0);
+    assert_eq!(world.archive().month("2025-03")["events"]["archived"], EVENTS);
+    assert!(peak > 0, "the peak was never seen");
+    assert!(peak < LIMIT, "{} MiB", peak >> 10);
+    assert_verifies_within_the_limit(&world);
+}
+
+fn assert_verifies_within_the_limit(world: &World) {
+    let mut running = world.host.start(&["verify", "--json"]);
+    let mut peak = 0;
+    while running.is_running() {
+        peak = peak.max(peak_memory(running.id()).unwrap_or(0));
+        thread::sleep(Duration::from_millis(20));
+    }
+    running.wait().expect(0);
+    assert!(peak < LIMIT, "verify needs {} MiB", peak >> 10);
+}
+
+/// The kernel's high-water mark of a process, in KiB.
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Rows of March, made while they are sent.
+fn rows() -> Generator {
+    let start = events::start_of("2025-03");
+    let step = chrono::TimeDelta::days(31) / i32::try_from(EVENTS).unwrap();
+    Arc::new(move |writer| {
+        writer.write_all(&events::header())?;
+        (0..EVENTS).try_for_each(|number| write_row(writer, number, start + step * i32::try_from(number).unwrap()))
+    })
+}
+
+fn write_row(writer: &mut dyn Write, number: u32, time: DateTime<Utc>) -> std::io::Result<()> {
+    let decision = ["allowed", "blocked", "redacted"][number as usize % 3];
+    let spread = u64::from(number) * 2_654_435_761 % 1_000_003;
+    let time = events::written(time);
+    write!(
+        writer,
+        "evt_{spread:07}{number:08x},{time},{decision},\"[{{\"\"name\"\":\"\"pii\"\",\"\"ms\"\":{}}}]\"",
+        spread % 50
+    )?;
+    write!(writer, ",gpt-4o,openai,gw_{},user_{}", spread % 7, spread % 4999)?;
+    write!(writer, ",{},{},0.{spread:06},{},,\r\n", spread % 4000, spread % 900, spread % 9000)
+}

@@ -1,0 +1,119 @@
+//! No secret is printed, logged or stored, whatever goes wrong.
+
+use crate::support::{
+    cli::Outcome,
+    events,
+    http::Reply,
+    platform::{SIGNATURE, TOKEN},
+    script::{Cut, Endpoint, Script},
+    together,
+    world::World,
+};
+use serde_json::json;
+use std::{fs, path::Path};
+
+const MONTH: &str = "2025-03";
+
+fn script() -> Script {
+    Script::of(events::month(MONTH, 30)).redirect()
+}
+
+/// Runs in the most talkative ways, and looks for the secrets in all that was printed and in every file.
+#[track_caller]
+fn assert_silent(script: &Script) {
+    let talkative = [&["-v", "-v", "--log-format", "json"][..], &["-v", "-v", "--json"], &[]];
+    together(talkative, |arguments| {
+        let world = World::new(script.clone());
+        let arguments = [&["run", "--month", MONTH, "--job-timeout", "4s"], arguments].concat();
+        let outcome = world.run(&arguments);
+        assert_no_secret(&outcome);
+        for command in ["verify", "status"] {
+            assert_no_secret(&world.run(&[command, "-v", "-v"]));
+        }
+        assert_no_secret_in(&world.host.path(""));
+    });
+}
+
+#[track_caller]
+fn assert_no_secret(outcome: &Outcome) {
+    let output = outcome.output();
+    assert!(!holds_secret(output.as_bytes()), "{output}");
+}
+
+#[track_caller]
+fn assert_no_secret_in(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            assert_no_secret_in(&path);
+        } else {
+            assert!(!holds_secret(&fs::read(&path).unwrap()), "{}", path.display());
+        }
+    }
+}
+
+fn holds_secret(bytes: &[u8]) -> bool {
+    [TOKEN, SIGNATURE].iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
+}
+
+#[test]
+fn a_run_that_works_is_silent() {
+    assert_silent(&script());
+}
+
+#[test]
+fn a_run_that_is_refused_is_silent() {
+    let endpoints = [Endpoint::Create, Endpoint::Status, Endpoint::Download, Endpoint::Storage];
+    together(endpoints.into_iter().flat_map(|endpoint| [(endpoint, 401), (endpoint, 403)]), |(endpoint, status)| {
+        // The worst platform: it repeats what it was given.
+        let body = json!({"error": format!("Bearer {TOKEN} is not allowed, signature {SIGNATURE}")});
+        assert_silent(&script().always(endpoint, Reply::json(status, &body)));
+    });
+}
+
+#[test]
+fn a_store_that_cannot_be_reached_is_silent() {
+    // Port 9 of the loopback interface: nobody listens.
+    let location = format!("http://127.0.0.1:9/bucket/exp_0001?X-Amz-Signature={SIGNATURE}");
+    let nowhere = Reply::new(302, "").header("Location", location);
+    assert_silent(&script().always(Endpoint::Download, nowhere));
+}
+
+#[test]
+fn a_redirect_that_makes_no_sense_is_silent() {
+    for location in [format!("ftp://127.0.0.1/?X-Amz-Signature={SIGNATURE}"), format!("http://[oops/?sig={SIGNATURE}")]
+    {
+        let odd = Reply::new(302, "").header("Location", location);
+        assert_silent(&script().always(Endpoint::Download, odd));
+    }
+}
+
+#[test]
+fn a_download_that_breaks_is_silent() {
+    assert_silent(&script().always_cut(Cut::Short(777)));
+}
+
+#[test]
+fn a_kill_leaves_no_secret_behind() {
+    let slow = Cut::Slow(300, std::time::Duration::from_millis(100));
+    let world = World::new(script().ranges("\"v1\"").cuts(&[slow]));
+    let running = world.start_month(MONTH);
+    world.platform.wait_for(Endpoint::Storage, 1);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let command_line = fs::read(format!("/proc/{}/cmdline", running.id())).unwrap();
+    assert!(!command_line.is_empty() && !holds_secret(&command_line));
+    running.kill();
+    assert_no_secret_in(&world.host.path(""));
+}
+
+#[test]
+fn no_flag_takes_a_secret() {
+    let world = World::new(script());
+    for command in ["run", "backfill", "verify", "status"] {
+        let help = world.run(&[command, "--help"]).expect(0);
+        for flag in ["--token ", "--api-token ", "--password ", "--secret ", "--key "] {
+            assert!(!help.stdout.contains(flag), "{command} has {flag}");
+        }
+        assert_no_secret(&help);
+    }
+}

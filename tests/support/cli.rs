@@ -1,0 +1,175 @@
+//! Runs the built program as a stranger would: with an environment that holds nothing but what the test says.
+
+use serde_json::Value;
+use std::{
+    fs::{self, File},
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// A run that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A host with its home, its clock and its zone.
+#[derive(Debug)]
+pub(crate) struct Host {
+    home: TempDir,
+    environment: Vec<(String, String)>,
+    time: Option<String>,
+}
+
+/// What a run left behind.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// The exit code; `None` if a signal ended the process.
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut host = Self { home, environment: Vec::new(), time: None };
+        let state = host.path("state").display().to_string();
+        host.set("PATH", "/usr/local/bin:/usr/bin:/bin");
+        host.set("HOME", host.home.path().display().to_string());
+        host.set("XDG_STATE_HOME", state);
+        host.set("TZ", "UTC");
+        host
+    }
+
+    /// Sets a variable for the program.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.into()));
+    }
+
+    /// The program believes that it starts at `time`, such as `2025-04-10 03:00:00`, read in the host's zone.
+    pub(crate) fn set_time(&mut self, time: &str) {
+        self.time = Some(time.to_owned());
+    }
+
+    /// A path in the home folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// The program's command, ready to be run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kt-archive"));
+        command.args(arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.home.path()).stdin(Stdio::null());
+        if let Some(time) = &self.time {
+            command.env("LD_PRELOAD", faketime_library()).env("FAKETIME", format!("@{time}"));
+            // Timers run by the monotonic clock, which stays honest so that waiting works.
+            command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        command
+    }
+
+    /// Starts the program.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let outputs = tempfile::Builder::new().prefix("output-").tempdir_in(self.home.path()).unwrap().keep();
+        let [stdout, stderr] = ["stdout", "stderr"].map(|name| outputs.join(name));
+        let mut command = self.command(arguments);
+        command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        Running { child: command.spawn().unwrap(), stdout, stderr }
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        self.start(arguments).wait()
+    }
+
+    /// Folder of the program's journal, spool and staging, if it made one.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.path("state/kt-archive")
+    }
+}
+
+impl Running {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether the process is still there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap();
+        assert!(sent.success(), "could not send {name}");
+    }
+
+    /// Ends the process as a power cut would: it gets no chance to do anything.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn wait(mut self) -> Outcome {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                panic!("the program hangs; it said:\n{}\n{}", read(&self.stdout), read(&self.stderr));
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        let (stdout, stderr) = (read(&self.stdout), read(&self.stderr));
+        Outcome { code: status.code(), signal: status.signal(), stdout, stderr }
+    }
+}
+
+impl Outcome {
+    /// Fails the test, with all that the program said, unless it ended with `code`.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        let Self { code: actual, signal, stdout, stderr } = &self;
+        assert_eq!(*actual, Some(code), "signal: {signal:?}\nstdout:\n{stdout}\nstderr:\n{stderr}");
+        self
+    }
+
+    /// The one document of `--json`.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        let parsed = serde_json::from_str(&self.stdout);
+        parsed.unwrap_or_else(|error| panic!("{error}\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr))
+    }
+
+    /// All that it printed.
+    pub(crate) fn output(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+}
+
+/// The library of `faketime`. The wrapper would stand between a signal and the program, so it is only asked for the path.
+fn faketime_library() -> String {
+    let asked = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
+    let asked = asked.expect("`faketime` is needed: `tests/run` installs it");
+    String::from_utf8(asked.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,75 @@
+//! A place in a bucket of the S3 server that `tests/run` started.
+
+use super::{archive::Archive, cli::Host, handed_over};
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, path::Path};
+use std::{fs, path::PathBuf};
+
+/// A prefix that nobody else uses.
+#[derive(Debug)]
+pub(crate) struct Place {
+    bucket: String,
+    prefix: String,
+}
+
+impl Place {
+    /// In an ordinary bucket.
+    pub(crate) fn plain(name: &str) -> Self {
+        Self::within("KT_TEST_S3_BUCKET", name)
+    }
+
+    /// In a bucket whose objects are locked: none can be changed or removed.
+    pub(crate) fn locked(name: &str) -> Self {
+        Self::within("KT_TEST_S3_LOCKED_BUCKET", name)
+    }
+
+    fn within(bucket: &str, name: &str) -> Self {
+        Self { bucket: handed_over(bucket), prefix: format!("{name}-{}", uuid::Uuid::new_v4().simple()) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix)
+    }
+
+    /// Gives a host the credentials.
+    pub(crate) fn admit(host: &mut Host) {
+        for (name, value) in credentials() {
+            host.set(name, value);
+        }
+    }
+
+    /// A copy of the place in a folder.
+    pub(crate) fn download(&self, folder: PathBuf) -> Archive {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = self.store();
+            let prefix = Path::from(self.prefix.as_str());
+            let objects = store.list(Some(&prefix)).try_collect::<Vec<_>>().await.unwrap();
+            for object in objects {
+                let target = folder
+                    .join(object.location.as_ref().strip_prefix(prefix.as_ref()).unwrap().trim_start_matches('/'));
+                fs::create_dir_all(target.parent().unwrap()).unwrap();
+                let bytes = store.get(&object.location).await.unwrap().bytes().await.unwrap();
+                fs::write(target, bytes).unwrap();
+            }
+        });
+        Archive::at(folder)
+    }
+
+    fn store(&self) -> impl ObjectStore {
+        let builder = credentials().into_iter().fold(AmazonS3Builder::new(), |builder, (name, value)| {
+            builder.with_config(name.to_ascii_lowercase().parse().unwrap(), value)
+        });
+        builder.with_bucket_name(&self.bucket).build().unwrap()
+    }
+}
+
+fn credentials() -> [(&'static str, String); 5] {
+    [
+        ("AWS_ENDPOINT", handed_over("KT_TEST_S3_ENDPOINT")),
+        ("AWS_ACCESS_KEY_ID", handed_over("KT_TEST_S3_KEY")),
+        ("AWS_SECRET_ACCESS_KEY", handed_over("KT_TEST_S3_SECRET")),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ALLOW_HTTP", "true".to_owned()),
+    ]
+}

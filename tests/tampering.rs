@@ -1,0 +1,268 @@
+//! Whatever is done to an archive, `verify` sees it and names it.
+
+use crate::support::{
+    archive::{Archive, manifest_path, sums_path},
+    cli::{Host, Outcome},
+};
+use serde_json::Value;
+use std::fs;
+
+/// Five months, each with its files in two formats.
+struct Vault {
+    host: Host,
+    archive: Archive,
+}
+
+const MONTHS: [&str; 5] = ["2025-01", "2025-02", "2025-03", "2025-04", "2025-05"];
+
+impl Vault {
+    fn new() -> Self {
+        let mut host = Host::new();
+        let archive = Archive::at(host.path("archive"));
+        host.set("KT_ARCHIVE_SOURCE", "demo:?events=200&seed=7");
+        host.set("KT_ARCHIVE_ARCHIVE", archive.root().display().to_string());
+        host.set("KT_ARCHIVE_FORMAT", "parquet,csv");
+        host.run(&["backfill", "--from", MONTHS[0], "--to", MONTHS[4], "--json"]).expect(0);
+        archive.check();
+        Self { host, archive }
+    }
+
+    fn verify(&self, level: &str) -> Outcome {
+        self.host.run(&["verify", "--level", level, "--json"])
+    }
+
+    fn remove(&self, object: &str) {
+        fs::remove_file(self.archive.path(object)).unwrap();
+    }
+
+    fn change(&self, object: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let path = self.archive.path(object);
+        let mut bytes = fs::read(&path).unwrap();
+        change(&mut bytes);
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// Asserts that both levels, or the full one alone, find `expected` and nothing else, and that it is damage.
+    #[track_caller]
+    fn assert_damage(&self, levels: &[&str], expected: &[(&str, &str)]) {
+        for level in levels {
+            let outcome = self.verify(level).expect(4);
+            assert_eq!(findings(&outcome, "damage"), sorted(expected), "level {level}");
+        }
+    }
+}
+
+const BOTH: &[&str] = &["quick", "full"];
+
+fn sorted(findings: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut sorted = findings.iter().map(|(code, path)| ((*code).to_owned(), (*path).to_owned())).collect::<Vec<_>>();
+    sorted.sort();
+    sorted
+}
+
+/// Code and path of the findings of a severity, sorted.
+fn findings(outcome: &Outcome, severity: &str) -> Vec<(String, String)> {
+    let document = outcome.json();
+    let found = document["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] == severity);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut found = found.map(|finding| (text(&finding["code"]), text(&finding["path"]))).collect::<Vec<_>>();
+    found.sort();
+    found
+}
+
+#[test]
+fn an_untouched_archive_verifies_with_all_its_counts() {
+    let vault = Vault::new();
+    for level in BOTH {
+        let document = vault.verify(level).expect(0).json();
+        assert_eq!((&document["level"], &document["manifests"]), (&Value::from(*level), &Value::from(5)));
+        assert_eq!((&document["files"], &document["events"]), (&Value::from(10), &Value::from(1000)));
+        assert_eq!(document["findings"], Value::Array(Vec::new()));
+    }
+    assert!(vault.archive.sums_agree());
+}
+
+#[test]
+fn a_flipped_bit_is_v012() {
+    let vault = Vault::new();
+    for format in ["parquet", "csv"] {
+        let file = vault.archive.file("2025-03", format);
+        vault.change(&file, |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        });
+        let found = findings(&vault.verify("full").expect(4), "damage");
+        assert!(found.contains(&("V012".to_owned(), file.clone())), "{found:?}");
+        assert!(!vault.archive.sums_agree(), "sha256sum does not see it");
+    }
+}
+
+#[test]
+fn a_cut_file_is_v011() {
+    let vault = Vault::new();
+    let file = vault.archive.file("2025-03", "parquet");
+    vault.change(&file, |bytes| bytes.truncate(bytes.len() - 1));
+    for level in BOTH {
+        let found = findings(&vault.verify(level).expect(4), "damage");
+        assert!(found.contains(&("V011".to_owned(), file.clone())), "{found:?}");
+    }
+    assert!(!vault.archive.sums_agree(), "sha256sum does not see it");
+}
+
+#[test]
+fn a_missing_file_is_v010() {
+    let vault = Vault::new();
+    let file = vault.archive.file("2025-03", "csv");
+    vault.remove(&file);
+    vault.assert_damage(BOTH, &[("V010", &file)]);
+    assert!(!vault.archive.sums_agree(), "sha256sum does not see it");
+}
+
+#[test]
+fn a_file_that_was_added_to_a_committed_month_is_v015() {
+    let vault = Vault::new();
+    let stranger = "events/parquet/month=2025-03/part-00001-0123456789abcdef.parquet";
+    fs::copy(vault.archive.path(&vault.archive.file("2025-04", "parquet")), vault.archive.path(stranger)).unwrap();
+    vault.assert_damage(BOTH, &[("V015", stranger)]);
+}
+
+#[test]
+fn a_file_in_a_month_that_is_not_committed_is_a_warning() {
+    let vault = Vault::new();
+    let orphan = "events/parquet/month=2025-06/part-00000-0123456789abcdef.parquet";
+    fs::create_dir_all(vault.archive.path("events/parquet/month=2025-06")).unwrap();
+    fs::write(vault.archive.path(orphan), "half").unwrap();
+    let outcome = vault.verify("quick").expect(0);
+    assert_eq!(findings(&outcome, "warning"), sorted(&[("V015", orphan)]));
+}
+
+#[test]
+fn an_edited_manifest_is_v003() {
+    let vault = Vault::new();
+    edit_manifest(&vault, 3);
+    for level in BOTH {
+        let found = findings(&vault.verify(level).expect(4), "damage");
+        assert!(found.iter().any(|(code, _)| code == "V003"), "{found:?}");
+    }
+    assert!(!vault.archive.sums_agree(), "sha256sum does not see it");
+}
+
+#[test]
+fn an_edited_last_manifest_is_v006() {
+    let vault = Vault::new();
+    edit_manifest(&vault, 5);
+    vault.assert_damage(BOTH, &[("V006", &sums_path(5))]);
+}
+
+/// Says that the platform's own address is another one: nothing else depends on it.
+fn edit_manifest(vault: &Vault, sequence: u64) {
+    vault.change(&manifest_path(sequence), |bytes| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.contains("\"source_clock\": null"), "{text}");
+        *bytes =
+            text.replace("\"source_clock\": null", "\"source_clock\": \"2025-06-01T00:00:00.000000Z\"").into_bytes();
+    });
+}
+
+#[test]
+fn a_missing_manifest_is_v004() {
+    let vault = Vault::new();
+    vault.remove(&manifest_path(3));
+    for level in BOTH {
+        assert_eq!(count(&vault.verify(level).expect(4), "V004"), 1, "level {level}");
+    }
+}
+
+#[test]
+fn two_manifests_missing_in_a_row_are_two_v004() {
+    let vault = Vault::new();
+    for sequence in [2, 3] {
+        vault.remove(&manifest_path(sequence));
+        vault.remove(&sums_path(sequence));
+    }
+    for level in BOTH {
+        assert_eq!(count(&vault.verify(level).expect(4), "V004"), 2, "level {level}");
+    }
+}
+
+#[test]
+fn a_missing_last_manifest_is_v004_while_its_sums_are_there() {
+    let vault = Vault::new();
+    vault.remove(&manifest_path(5));
+    for level in BOTH {
+        assert_eq!(count(&vault.verify(level).expect(4), "V004"), 1, "level {level}");
+    }
+}
+
+fn count(outcome: &Outcome, code: &str) -> usize {
+    findings(outcome, "damage").iter().filter(|(found, _)| found == code).count()
+}
+
+#[test]
+fn edited_sums_are_v006() {
+    let vault = Vault::new();
+    vault.change(&sums_path(3), |bytes| bytes[0] = if bytes[0] == b'0' { b'1' } else { b'0' });
+    vault.assert_damage(BOTH, &[("V006", &sums_path(3))]);
+}
+
+#[test]
+fn missing_sums_are_a_warning_and_the_next_run_writes_them() {
+    let vault = Vault::new();
+    let before = vault.archive.snapshot();
+    vault.remove(&sums_path(3));
+    let outcome = vault.verify("full").expect(0);
+    assert_eq!(findings(&outcome, "warning"), sorted(&[("V006", &sums_path(3))]));
+    vault.host.run(&["run", "--month", "2025-05", "--json"]).expect(0);
+    assert_eq!(vault.archive.snapshot(), before);
+}
+
+#[test]
+fn a_manifest_of_another_archive_is_v007() {
+    let vault = Vault::new();
+    let other = Vault::new();
+    let last = manifest_path(5);
+    fs::copy(other.archive.path(&last), vault.archive.path(&last)).unwrap();
+    for level in BOTH {
+        assert_eq!(count(&vault.verify(level).expect(4), "V007"), 1, "level {level}");
+    }
+}
+
+#[test]
+fn swapped_files_are_found_though_their_digests_are_in_the_archive() {
+    let vault = Vault::new();
+    let [march, april] = ["2025-03", "2025-04"].map(|month| vault.archive.path(&vault.archive.file(month, "parquet")));
+    let aside = vault.host.path("aside");
+    fs::rename(&march, &aside).unwrap();
+    fs::rename(&april, &march).unwrap();
+    fs::rename(&aside, &april).unwrap();
+    let outcome = vault.verify("full").expect(4);
+    assert!(count(&outcome, "V011") + count(&outcome, "V012") >= 2, "{}", outcome.stdout);
+}
+
+#[test]
+fn a_head_that_fell_back_is_v005() {
+    let vault = Vault::new();
+    let head = vault.host.run(&["status", "--json"]).expect(0).json()["head"]["sha256"].as_str().unwrap().to_owned();
+    vault.host.run(&["verify", "--expect-head", &head, "--json"]).expect(0);
+    for object in [manifest_path(5), sums_path(5)] {
+        vault.remove(&object);
+    }
+    let outcome = vault.host.run(&["verify", "--expect-head", &head, "--json"]).expect(4);
+    assert_eq!(count(&outcome, "V005"), 1, "{}", outcome.stdout);
+}
+
+#[test]
+fn a_broken_chain_is_never_continued() {
+    let vault = Vault::new();
+    vault.remove(&manifest_path(3));
+    let before = vault.archive.snapshot();
+    vault.host.run(&["run", "--month", "2025-06", "--json"]).expect(4);
+    let manifests = |snapshot: &std::collections::BTreeMap<String, String>| {
+        snapshot
+            .iter()
+            .filter(|(path, _)| path.starts_with("manifests/"))
+            .map(|(_, digest)| digest.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(manifests(&vault.archive.snapshot()), manifests(&before));
+}
