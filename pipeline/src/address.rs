@@ -23,7 +23,7 @@ pub fn holds_a_secret(address: &str) -> bool {
 /// `text` with the user and password of every URL in it blotted out.
 pub fn redact(text: &str) -> String {
     let words = text.split_inclusive([' ', '\n', '\'', '"', '`']);
-    words.map(|word| redact_word(word)).collect()
+    words.map(redact_word).collect()
 }
 
 fn redact_word(word: &str) -> String {

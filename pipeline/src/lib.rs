@@ -37,6 +37,7 @@
 //! 9. Only [`cli`] prints, and only it knows clap and indicatif.
 
 pub mod address;
+pub mod cli;
 pub mod config;
 pub mod contents;
 pub mod duplicates;

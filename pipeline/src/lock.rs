@@ -37,9 +37,9 @@ fn lock(file: File, url: &str) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(held(url)),
-        Err(TryLockError::Error(error)) => {
-            Err(Error::new(ErrorKind::Local, "could not lock the archive").with_context("archive", url).with_source(error))
-        }
+        Err(TryLockError::Error(error)) => Err(Error::new(ErrorKind::Local, "could not lock the archive")
+            .with_context("archive", url)
+            .with_source(error)),
     }
 }
 
@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_directory_is_locked_for_runs_with_another_state_folder() {
-        let (archive, one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (archive, one, other) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let _first = Lock::acquire(one.path(), "a", Some(archive.path())).unwrap();
         let second = Lock::acquire(other.path(), "a", Some(archive.path())).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::Locked);

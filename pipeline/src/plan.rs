@@ -64,7 +64,8 @@ impl Rules {
     /// The last calendar month, by the clock alone.
     pub fn last_month(&self) -> Result<Month> {
         let current = Month::containing(self.now);
-        let current = current.map_err(|error| Error::new(ErrorKind::TryLater, "the clock is not set").with_source(error))?;
+        let current =
+            current.map_err(|error| Error::new(ErrorKind::TryLater, "the clock is not set").with_source(error))?;
         Ok(current.previous())
     }
 
@@ -112,7 +113,8 @@ fn already(entry: &Entry, rules: &Rules) -> Result<Action> {
         return Ok(Action::Nothing);
     }
     let has = manifest.formats().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let message = format!("{} {} is archived without the format {}", manifest.dataset, manifest.month, lacking.join(", "));
+    let message =
+        format!("{} {} is archived without the format {}", manifest.dataset, manifest.month, lacking.join(", "));
     Err(Error::new(ErrorKind::Configuration, message)
         .with_context("it has", has.clone())
         .with_hint(format!("ask for --format {has}, or archive into a new place with --archive")))

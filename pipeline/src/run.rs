@@ -78,7 +78,7 @@ async fn outlook(sink: &Sink, settings: &Settings, request: Request, rules: &Rul
         None => Chain::new(String::new()),
     };
     let mut planned = Vec::new();
-    for dataset in &settings.datasets_or_default() {
+    for dataset in &settings.datasets {
         planned.extend(plan(request, dataset, &chain, rules)?);
     }
     Ok((chain, planned))
@@ -125,7 +125,10 @@ impl Run {
             return Ok(not_archived(planned, &chain, &self.rules));
         }
         if let Some(earlier) = self.given_up.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Err(Failure { message: format!("not tried, since an earlier month failed: {}", earlier.message), ..earlier });
+            return Err(Failure {
+                message: format!("not tried, since an earlier month failed: {}", earlier.message),
+                ..earlier
+            });
         }
         match self.archive(planned).await {
             Ok(Commit::Done(entry)) => Ok(MonthReport::committed(&entry, MonthState::Archived, 0.0)),

@@ -41,7 +41,12 @@ fn months(chain: &Chain, request: &StatusRequest, rules: &Rules) -> Result<Statu
     Ok(StatusReport { head: chain.head(), datasets: datasets.collect::<Result<_>>()? })
 }
 
-fn range(chain: &Chain, dataset: &Dataset, request: &StatusRequest, rules: &Rules) -> Result<impl Iterator<Item = Month>> {
+fn range(
+    chain: &Chain,
+    dataset: &Dataset,
+    request: &StatusRequest,
+    rules: &Rules,
+) -> Result<impl Iterator<Item = Month>> {
     let last_closed = rules.last_closed()?;
     let (first, last) = chain.span(dataset).unwrap_or((last_closed.next(), last_closed));
     let to = request.to.unwrap_or_else(|| last.max(last_closed));

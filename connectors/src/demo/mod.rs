@@ -42,7 +42,7 @@ impl Source for Demo {
     }
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
-        let reading = Reading::start(*self, dataset, window);
+        let reading = Some(Reading::start(*self, dataset, window));
         let items = stream::try_unfold(reading, |reading| async {
             match reading {
                 Some(reading) => reading.next().await,
@@ -69,13 +69,13 @@ struct Reading {
 }
 
 impl Reading {
-    fn start(demo: Demo, dataset: &Dataset, window: Window) -> Option<Self> {
+    fn start(demo: Demo, dataset: &Dataset, window: Window) -> Self {
         let whole = Month::containing(window.from()).map_or(window, Month::window);
         let month = DemoMonth::new(demo, dataset, whole);
         let next = month.slot(window.from());
         // The last slot may reach over the end of the window: its event is invented, and left out when it is not inside.
         let end = month.slot(window.to()).saturating_add(1).min(demo.events);
-        Some(Self { demo, month: Arc::new(month), window, next, end, read: 0 })
+        Self { demo, month: Arc::new(month), window, next, end, read: 0 }
     }
 
     async fn next(mut self) -> Result<Option<(SourceItem, Option<Self>)>> {

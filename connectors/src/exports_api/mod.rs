@@ -1,9 +1,9 @@
 //! Events out of the Keeptrusts exports API.
 //!
-//! A read asks for an export job ([`job`]), downloads its artifact into the spool ([`download`]) and decodes it from
-//! there ([`artifact`]), so that a broken connection, a crash or a second read costs neither another job nor another
-//! download. [`journal`] is what a later run finds jobs by. The platform documents several shapes of the same answers;
-//! [`wire`] reads them all, and nothing else looks at JSON.
+//! A read asks for an export job (`job`), downloads its artifact into the spool (`download`) and decodes it from
+//! there (`artifact`), so that a broken connection, a crash or a second read costs neither another job nor another
+//! download. `journal` is what a later run finds jobs by. The platform documents several shapes of the same answers;
+//! `wire` reads them all, and nothing else looks at JSON.
 
 mod artifact;
 mod client;

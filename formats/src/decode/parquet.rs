@@ -53,6 +53,10 @@ impl Iterator for ParquetEvents {
             Ok(records) => records.with_schema(self.schema.to_arrow()),
             Err(error) => Err(error),
         };
-        Some(batch.map_err(ReadError::from).and_then(|records| Ok(EventBatch::try_new(Arc::clone(&self.schema), records)?)))
+        Some(
+            batch
+                .map_err(ReadError::from)
+                .and_then(|records| Ok(EventBatch::try_new(Arc::clone(&self.schema), records)?)),
+        )
     }
 }

@@ -8,8 +8,8 @@ mod span;
 pub use span::TimeSpan;
 
 use crate::{EventBatch, Sha256, Timestamp};
-use arrow_schema::ArrowError;
 use ::parquet::errors::ParquetError;
+use arrow_schema::ArrowError;
 
 /// A finished file, as its manifest will describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]

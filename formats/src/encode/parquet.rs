@@ -45,7 +45,11 @@ pub struct ParquetEncoder<W: Write + Send> {
 #[derive(Debug)]
 enum State<W: Write + Send> {
     /// Events are held back until there are enough of them to choose the encodings.
-    Sampling { sink: W, held: Vec<EventBatch>, bytes: usize },
+    Sampling {
+        sink: W,
+        held: Vec<EventBatch>,
+        bytes: usize,
+    },
     Writing(Box<ArrowWriter<DigestWriter<W>>>),
     /// Between the two, and for good after an error.
     Broken,
@@ -171,7 +175,8 @@ mod tests {
 
     fn encode(batches: &[EventBatch]) -> (EncodedFile, Vec<u8>) {
         let sink = Shared::default();
-        let label = Label { archive: "a".to_owned(), dataset: "events".parse().unwrap(), month: "2025-03".parse().unwrap() };
+        let label =
+            Label { archive: "a".to_owned(), dataset: "events".parse().unwrap(), month: "2025-03".parse().unwrap() };
         let mut encoder = Box::new(ParquetEncoder::new(sink.clone(), label));
         batches.iter().for_each(|batch| encoder.write(batch).unwrap());
         let file = encoder.finish().unwrap();
@@ -186,7 +191,8 @@ mod tests {
         assert_eq!((file.rows, file.bytes, file.sha256), (30_000, bytes.len() as u64, Sha256::of(&bytes)));
         assert_eq!(file.last.unwrap().as_micros(), 29_999);
         let read = ParquetEvents::open(Bytes::from(bytes), schema()).unwrap().map(Result::unwrap);
-        let read = concat_batches(&schema().to_arrow(), read.map(|batch| batch.records().clone()).collect::<Vec<_>>().iter());
+        let read =
+            concat_batches(&schema().to_arrow(), read.map(|batch| batch.records().clone()).collect::<Vec<_>>().iter());
         let written = concat_batches(&schema().to_arrow(), batches.iter().map(EventBatch::records));
         assert_eq!(read.unwrap(), written.unwrap());
     }

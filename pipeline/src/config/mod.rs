@@ -8,7 +8,10 @@ use crate::{
     report::Level,
     units::{Count, List, Size, Span, Switch},
 };
-use archive_connectors::{exports_api::{ArtifactFormat, Layout}, Error, ErrorKind, Result};
+use archive_connectors::{
+    Error, ErrorKind, Result,
+    exports_api::{ArtifactFormat, Layout},
+};
 use archive_formats::{Dataset, FileFormat};
 use serde::{Deserialize, de::IntoDeserializer};
 use std::{

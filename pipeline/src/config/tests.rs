@@ -1,8 +1,8 @@
 use super::*;
 use std::time::Duration;
 
-fn hours(hours: u64) -> Option<Span> {
-    Some(Span(Duration::from_secs(hours * 3600)))
+fn hours(hours: u64) -> Span {
+    Span(Duration::from_secs(hours * 3600))
 }
 
 #[test]
@@ -10,9 +10,9 @@ fn flags_beat_the_environment_and_the_environment_beats_the_file() {
     let file = Config::from_toml("grace = '3h'\napi-margin = '3h'\njob-timeout = '3h'\njobs = 2").unwrap();
     let environment = Environment::from([("KT_ARCHIVE_GRACE", "2h"), ("KT_ARCHIVE_API_MARGIN", "2h")]);
     let (environment, unknown) = Config::from_environment(&environment).unwrap();
-    let flags = Config { grace: hours(1), ..Config::default() };
+    let flags = Config { grace: Some(hours(1)), ..Config::default() };
     let merged = flags.or(environment).or(file);
-    assert_eq!((merged.grace, merged.api_margin, merged.job_timeout), (hours(1), hours(2), hours(3)));
+    assert_eq!((merged.grace, merged.api_margin, merged.job_timeout), (Some(hours(1)), Some(hours(2)), Some(hours(3))));
     assert_eq!(merged.jobs, Some(Count(2)));
     assert!(unknown.is_empty());
 }

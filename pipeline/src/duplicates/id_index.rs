@@ -61,13 +61,7 @@ impl Suspects {
 impl IdIndex {
     /// An index that spills into `folder`, which must exist and belongs to the index.
     pub fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            held: vec![Vec::new(); PARTITIONS],
-            held_bytes: 0,
-            spilled: false,
-            events: 0,
-        }
+        Self { folder: folder.to_owned(), held: vec![Vec::new(); PARTITIONS], held_bytes: 0, spilled: false, events: 0 }
     }
 
     /// Adds the next events.
@@ -92,7 +86,8 @@ impl IdIndex {
         let mut suspects = Suspects::default();
         let mut groups = 0;
         for partition in 0..PARTITIONS {
-            let mut entries = if self.spilled { self.read(partition)? } else { std::mem::take(&mut self.held[partition]) };
+            let mut entries =
+                if self.spilled { self.read(partition)? } else { std::mem::take(&mut self.held[partition]) };
             entries.sort_unstable();
             for same in entries.chunk_by(|left, right| left.0 == right.0).filter(|same| same.len() > 1) {
                 suspects.events.extend(same.iter().map(|(_, ordinal)| Suspect { ordinal: *ordinal, group: groups }));

@@ -46,7 +46,8 @@ fn a_month_of_unique_ids_needs_no_second_look() {
 
 #[test]
 fn repetitions_are_left_out_and_the_first_stays() {
-    let batches = [batch(&[("a", Some("1")), ("b", Some("2"))]), batch(&[("a", Some("1")), ("c", Some("3")), ("a", Some("1"))])];
+    let batches =
+        [batch(&[("a", Some("1")), ("b", Some("2"))]), batch(&[("a", Some("1")), ("c", Some("3")), ("a", Some("1"))])];
     let verdict = compare(&batches);
     assert_eq!((verdict.repetitions.len(), verdict.conflicts), (2, 0));
     assert_eq!(notes(verdict.repetitions, &batches), ["1", "2", "3"]);

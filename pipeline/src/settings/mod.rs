@@ -55,7 +55,7 @@ pub enum SourceSettings {
         seed: u64,
     },
     /// The exports API.
-    ExportsApi(ApiSettings),
+    ExportsApi(Box<ApiSettings>),
 }
 
 /// How the exports API is used.
@@ -129,11 +129,6 @@ impl Settings {
         })
     }
 
-    /// The datasets that a run archives: `events`, when none was named.
-    pub fn datasets_or_default(&self) -> Vec<Dataset> {
-        if self.datasets.is_empty() { vec![Dataset::default()] } else { self.datasets.clone() }
-    }
-
     /// Where events come from, for commands that cannot do without.
     pub fn source(&self) -> Result<&SourceSettings> {
         self.source.as_ref().ok_or_else(|| {
@@ -155,7 +150,7 @@ fn source(address: &str, config: &Config, environment: &Environment) -> Result<S
     if job_timeout.is_zero() {
         return Err(invalid("the job timeout is zero"));
     }
-    Ok(SourceSettings::ExportsApi(ApiSettings {
+    Ok(SourceSettings::ExportsApi(Box::new(ApiSettings {
         base,
         layout: config.api_layout.unwrap_or_default(),
         format: config.api_format.unwrap_or_default(),
@@ -166,7 +161,7 @@ fn source(address: &str, config: &Config, environment: &Environment) -> Result<S
         time_column: config.time_column.clone(),
         token: token.map(|token| Secret::new(token.trim().to_owned())),
         token_file: token_file.map(PathBuf::from),
-    }))
+    })))
 }
 
 fn archive(address: Option<String>) -> Result<String> {

@@ -5,11 +5,11 @@ fn home() -> Environment {
     Environment::from([("HOME", "/home/ada")])
 }
 
-fn api(variables: Environment) -> ApiSettings {
+fn api(variables: &Environment) -> ApiSettings {
     let config = Config { source: Some("https://api.example".to_owned()), ..Config::default() };
     let config = Config { state_dir: Some("/state".into()), ..config };
-    match Settings::new(config, &variables).unwrap().source {
-        Some(SourceSettings::ExportsApi(api)) => api,
+    match Settings::new(config, variables).unwrap().source {
+        Some(SourceSettings::ExportsApi(api)) => *api,
         other => panic!("not an exports API: {other:?}"),
     }
 }
@@ -38,13 +38,13 @@ fn the_state_folder_follows_the_xdg_rules() {
 #[test]
 fn tokens_come_from_the_environment_in_a_fixed_order() {
     let all = [("KEEPTRUSTS_API_TOKEN", "first\n"), ("KEEPTRUSTS_API_TOKEN_FILE", "/token"), ("API_TOKEN", "last")];
-    let first = api(Environment::from(all));
+    let first = api(&Environment::from(all));
     assert_eq!((first.token, first.token_file), (Some(Secret::new("first".to_owned())), None));
-    let second = api(Environment::from([all[1], all[2]]));
+    let second = api(&Environment::from([all[1], all[2]]));
     assert_eq!((second.token, second.token_file), (None, Some("/token".into())));
-    let third = api(Environment::from([all[2]]));
+    let third = api(&Environment::from([all[2]]));
     assert_eq!((third.token, third.token_file), (Some(Secret::new("last".to_owned())), None));
-    assert_eq!(api(Environment::default()).token, None);
+    assert_eq!(api(&Environment::default()).token, None);
 }
 
 #[test]

@@ -2,9 +2,7 @@
 
 use crate::duplicates::{IdIndex, Repetitions, Suspects};
 use archive_connectors::{
-    Error, ErrorKind, EventStream, Result, SourceItem, SourceReport,
-    error::local,
-    sink::StagedFile,
+    Error, ErrorKind, EventStream, Result, SourceItem, SourceReport, error::local, sink::StagedFile,
 };
 use archive_formats::{
     EventBatch, FileFormat, Reject, Schema, Timestamp,

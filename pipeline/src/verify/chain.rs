@@ -85,7 +85,9 @@ impl Walk<'_> {
                 self.sums(&manifest, sha256, sums);
                 self.commits.insert(sequence, Commit { sha256, manifest });
             }
-            Err(error) => self.findings.damage(Code::ChainBroken, path, format!("the manifest cannot be read: {error}")),
+            Err(error) => {
+                self.findings.damage(Code::ChainBroken, path, format!("the manifest cannot be read: {error}"))
+            }
         }
     }
 
@@ -133,7 +135,8 @@ impl Walk<'_> {
             months && other.dataset == manifest.dataset && other.month == manifest.month
         };
         if let Some(other) = self.commits.values().find(same) {
-            let message = format!("{} {} is committed by {} too", manifest.dataset, manifest.month, other.manifest.sequence);
+            let message =
+                format!("{} {} is committed by {} too", manifest.dataset, manifest.month, other.manifest.sequence);
             self.findings.damage(Code::MonthTwice, path, message);
         }
     }

@@ -36,7 +36,13 @@ impl Verifier {
 
     /// Hashes a file on its way to the local disk, then reads its rows. A file with other bytes is not read: whatever
     /// its rows say would be said about something that was never committed.
-    async fn file(&self, file: &DataFile, rows: MonthRows, folder: &Path, findings: &mut Findings) -> Result<MonthRows> {
+    async fn file(
+        &self,
+        file: &DataFile,
+        rows: MonthRows,
+        folder: &Path,
+        findings: &mut Findings,
+    ) -> Result<MonthRows> {
         let local_path = folder.join("file");
         let found = self.fetch(&file.path, &local_path).await?;
         if found != file.sha256 {

@@ -47,11 +47,7 @@ pub struct Verifier {
 }
 
 /// Verifies the archive of `settings`. Findings are in the report; an error means that it could not be read.
-pub async fn verify(
-    settings: &Settings,
-    request: &VerifyRequest,
-    progress: Arc<dyn Progress>,
-) -> Result<VerifyReport> {
+pub async fn verify(settings: &Settings, request: &VerifyRequest, progress: Arc<dyn Progress>) -> Result<VerifyReport> {
     let (sink, document) = place::existing(settings).await?;
     let folder = state::private_folder(settings.state_dir.join("verify"))?;
     Verifier { sink, folder, progress }.verify(&document.archive, request).await
@@ -85,9 +81,8 @@ impl Verifier {
         }
         files::unnamed(&listing, &commits, request.range, &mut findings);
         missing_months(&commits, request, &mut findings);
-        let in_range = |manifest: &&Manifest| {
-            request.range.is_none_or(|(first, last)| (first..=last).contains(&manifest.month))
-        };
+        let in_range =
+            |manifest: &&Manifest| request.range.is_none_or(|(first, last)| (first..=last).contains(&manifest.month));
         let wanted = commits.values().map(|commit| &commit.manifest).filter(in_range).collect::<Vec<_>>();
         for manifest in &wanted {
             self.month(manifest, request.level, &listing, &mut findings).await?;
@@ -120,7 +115,8 @@ fn missing_months(commits: &chain::Commits, request: &VerifyRequest, findings: &
     }
     for dataset in datasets {
         for month in Month::range(first, last) {
-            let committed = |commit: &chain::Commit| commit.manifest.dataset == *dataset && commit.manifest.month == month;
+            let committed =
+                |commit: &chain::Commit| commit.manifest.dataset == *dataset && commit.manifest.month == month;
             if !commits.values().any(committed) {
                 findings.warning(Code::MonthMissing, dataset.as_str(), format!("{month} is not archived"));
             }

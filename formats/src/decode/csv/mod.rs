@@ -9,7 +9,6 @@
 
 mod block;
 mod column;
-mod count;
 mod decimal;
 mod fault;
 mod header;
@@ -25,7 +24,6 @@ mod timestamp;
 #[cfg(test)]
 mod tests;
 
-pub use count::count_records;
 pub use layout::{CsvLayout, Decoded};
 pub use splitter::{CsvSplitter, MAX_RECORD_BYTES};
 

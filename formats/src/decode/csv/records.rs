@@ -17,7 +17,7 @@ pub(super) struct Records<'a> {
     next_block: usize,
     /// Where the next record begins.
     start: usize,
-    /// Line feeds of all blocks so far.
+    /// Line feeds that ended a record so far, and those inside quotes of all blocks so far.
     line_feeds: u64,
     max_fields: usize,
     ends: Vec<usize>,
@@ -98,6 +98,7 @@ impl<'a> Records<'a> {
                 self.left.commas &= !before;
                 self.left.strays &= !before;
                 self.left.line_feeds ^= line_feed;
+                self.line_feeds += 1;
                 return (self.block + line_feed.trailing_zeros() as usize, field_count, has_stray_quote);
             }
             if !self.load() {
@@ -114,7 +115,9 @@ impl<'a> Records<'a> {
             None if rest.is_empty() => Delimiters::default(),
             None => self.scanner.advance_last(rest),
         };
-        self.line_feeds += u64::from((self.left.line_feeds | self.left.quoted_line_feeds).count_ones());
+        if self.left.quoted_line_feeds != 0 {
+            self.line_feeds += u64::from(self.left.quoted_line_feeds.count_ones());
+        }
         self.block = self.next_block;
         self.next_block += BLOCK;
         !rest.is_empty()

@@ -42,10 +42,11 @@ impl<'a> Rows<'a> {
         let mut rows = Self { schema, utf8, columns, good: 0, rejects: Vec::new(), line_feeds: 0, lines };
         let mut records = Records::new(chunk, schema.columns.len());
         while let Some(record) = records.next_record() {
-            match rows.push(&record) {
-                Ok(()) => rows.good += 1,
-                Err(offence) => rows.reject(&record, offence),
+            if let Err(offence) = rows.push(&record) {
+                rows.reject(&record, offence);
+                continue;
             }
+            rows.good += 1;
             if rows.good == SAMPLE {
                 let factor = chunk.len() / records.position() + 1;
                 rows.columns.iter_mut().for_each(|column| column.reserve(factor));

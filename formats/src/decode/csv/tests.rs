@@ -1,8 +1,16 @@
 use super::*;
-use crate::{Reject, catalogue::KeyColumns, encode::FileEncoder as _, encode::csv::CsvEncoder};
-use arrow_array::{Array, RecordBatch, cast::AsArray};
+use crate::{
+    EventBatch, Reject, Timestamp,
+    catalogue::KeyColumns,
+    encode::{FileEncoder as _, csv::CsvEncoder},
+};
+use arrow_array::{
+    Array, RecordBatch,
+    cast::AsArray,
+    types::{Decimal128Type, Int64Type, TimestampMicrosecondType},
+};
 use proptest::prelude::*;
-use std::io::Read as _;
+use std::{io::Read as _, sync::Arc};
 
 const HEADER: &str = "id,timestamp,latency_ms,cost_usd,reason\n";
 
@@ -43,20 +51,11 @@ fn decode_chunks(chunks: &[Vec<u8>]) -> All {
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 fn decode(csv: impl AsRef<[u8]>) -> All {
     decode_chunks(&[csv.as_ref().to_vec()])
-}
-
-/// The one reject of a file with one bad row, as (line, what it prints without the line, row).
-fn only_reject(rows: impl AsRef<[u8]>) -> (u64, String, Vec<u8>) {
-    let all = decode([HEADER.as_bytes(), rows.as_ref()].concat());
-    let [reject] = all.rejects.as_slice() else { panic!("{:?}", all.rejects) };
-    let printed = reject.to_string();
-    let (_, reason) = printed.split_once(|letter| ",:".contains(letter)).unwrap();
-    (reject.line, reason.trim().to_owned(), reject.row.clone())
 }
 
 /// The values of a text column.
@@ -66,31 +65,209 @@ fn texts(all: &All, column: usize) -> Vec<Option<&str>> {
 
 fn encode(records: &RecordBatch, csv: &[u8]) -> Vec<u8> {
     let (layout, _) = CsvLayout::from_header(csv, &KeyColumns::default()).unwrap();
-    let batch = crate::EventBatch::try_new(layout.schema().clone(), records.clone()).unwrap();
-    let file = tempfile();
-    let mut encoder = Box::new(CsvEncoder::new(file.clone()));
+    let batch = EventBatch::try_new(Arc::clone(layout.schema()), records.clone()).unwrap();
+    let mut file = Vec::new();
+    let mut encoder = Box::new(CsvEncoder::new(&mut file));
     encoder.write(&batch).unwrap();
     encoder.finish().unwrap();
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(file.0.lock().unwrap().as_slice()).read_to_end(&mut text).unwrap();
+    flate2::read::GzDecoder::new(file.as_slice()).read_to_end(&mut text).unwrap();
     text
 }
 
-/// A sink whose bytes can be read after the encoder has taken it.
-#[derive(Clone)]
-struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-fn tempfile() -> Shared {
-    Shared(std::sync::Arc::default())
+#[test]
+fn types_what_the_header_knows() {
+    let all = decode(format!("{HEADER}evt_1,2025-03-01T12:00:00.5+01:00,42,0.0025,\"a \"\"b\"\", c\"\n"));
+    let records = all.records.unwrap();
+    assert_eq!(records.column(0).as_string::<i32>().value(0), "evt_1");
+    assert_eq!(records.column(1).as_primitive::<TimestampMicrosecondType>().value(0), 1_740_826_800_500_000);
+    assert_eq!(records.column(2).as_primitive::<Int64Type>().value(0), 42);
+    assert_eq!(records.column(3).as_primitive::<Decimal128Type>().value(0), 2_500_000_000_000_000);
+    assert_eq!(records.column(4).as_string::<i32>().value(0), "a \"b\", c");
+    assert_eq!((all.rejects.len(), all.rows, all.lines), (0, 1, 2));
 }
 
-impl std::io::Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
+#[test]
+fn line_ends_are_no_data_and_lone_carriage_returns_are() {
+    let all = decode(
+        "\u{feff}id,timestamp,note\r\n1,2025-03-01 00:00:00Z,a\r\n\r\n2,2025-03-01 00:00:00Z,\"b\"\r\n\n\
+                      3,2025-03-01 00:00:00Z,\r\n4,2025-03-01 00:00:00Z,c\rd\r\r\n5,2025-03-01 00:00:00Z,\"e\r\nf\"",
+    );
+    let notes = [Some("a"), Some("b"), None, Some("c\rd\r"), Some("e\r\nf")];
+    assert_eq!(texts(&all, 2), notes);
+    assert_eq!((all.rejects, all.rows, all.lines), (Vec::new(), 5, 8));
+    assert_eq!(texts(&decode("id,timestamp\n\n\r\n1,2025-03-01T00:00:00Z"), 0), [Some("1")]);
+}
+
+#[test]
+fn an_empty_field_is_null_with_and_without_quotes() {
+    let all = decode(format!("{HEADER}1,2025-03-01T00:00:00Z,,,\n2,\"2025-03-01T00:00:00Z\",\"\",\"\",\"\"\n"));
+    let records = all.records.unwrap();
+    assert!((2..5).all(|column| records.column(column).null_count() == 2));
+}
+
+#[test]
+fn each_fault_names_line_column_and_reason_and_keeps_the_row() {
+    let cases: [(&[u8], &str); 19] = [
+        (b",2025-03-01T00:00:00Z,1,1,x", "column id: no id"),
+        (b"\"\",2025-03-01T00:00:00Z,1,1,x", "column id: no id"),
+        (b"1,,1,1,x", "column timestamp: no time"),
+        (b"1,2025-03-01T00:00:00,1,1,x", "column timestamp: a time without a zone"),
+        (b"1,2025-03-01T00:00:00.1234567Z,1,1,x", "column timestamp: more precise than microseconds"),
+        (b"1,yesterday,1,1,x", "column timestamp: not a time in RFC 3339"),
+        (b"1,2025-03-01T00:00:00Z,007,1,x", "column latency_ms: not an integer in plain digits"),
+        (b"1,2025-03-01T00:00:00Z,1,0.0000000000000000001,x", "column cost_usd: more than 18 decimals"),
+        (b"1,2025-03-01T00:00:00Z,1,100000000000000000000,x", "column cost_usd: more than 20 integer digits"),
+        (b"1,2025-03-01T00:00:00Z,1,NaN,x", "column cost_usd: not a number"),
+        (b"1,2025-03-01T00:00:00Z,1,1", "4 fields instead of 5"),
+        (b"1,2025-03-01T00:00:00Z,1,1,x,\"y\n\"", "6 fields instead of 5"),
+        (b"1,2025-03-01T00:00:00Z,1,1,x\xff", "column reason: not valid UTF-8"),
+        (b"1,yesterday,1,1,\"x\xff\"", "column reason: not valid UTF-8"),
+        (b"1,2025-03-01T00:00:00Z,1,1,x \"y\"", "column reason: malformed quotes"),
+        (b"1,2025-03-01T00:00:00Z,1,1,\"x\"y", "column reason: malformed quotes"),
+        (b"1,2025-03-01T00:00:00Z,1,1,\"x\"\ry", "column reason: malformed quotes"),
+        (b"\"a\"b,2025-03-01T00:00:00Z,1,1,x", "column id: malformed quotes"),
+        (b"1,2025-03-01T00:00:00Z,\"1\"2,x\"", "malformed quotes"),
+    ];
+    for (row, printed) in cases {
+        let before = "9,2025-03-01T00:00:00Z,1,1,\"two\nlines\"\n";
+        let after = "\n8,2025-03-01T00:00:00Z,1,1,\n";
+        let all = decode([HEADER.as_bytes(), before.as_bytes(), row, after.as_bytes()].concat());
+        let [reject] = all.rejects.as_slice() else { panic!("{printed}: {:?}", all.rejects) };
+        // The header and both lines of the row before come first.
+        let separator = if printed.starts_with("column") { "," } else { ":" };
+        assert_eq!(reject.to_string(), format!("line 3{separator} {printed}"));
+        assert_eq!((reject.row.as_slice(), all.rows), (row, 3), "{printed}");
+        assert_eq!(texts(&all, 0), [Some("9"), Some("8")], "{printed}");
+    }
+}
+
+#[test]
+fn a_quote_opens_a_field_only_at_its_start() {
+    // The stray quotes of the first row swallow nothing of the second.
+    let all = decode(format!("{HEADER}1,2025-03-01T00:00:00Z,1,1,5\" disk\n2,2025-03-01T00:00:00Z,1,1,b\n"));
+    assert_eq!((texts(&all, 0), all.rejects.len()), (vec![Some("2")], 1));
+}
+
+#[test]
+fn an_input_that_ends_inside_quotes_was_cut_short() {
+    for end in ["\"", "\"abc", "\"abc\"\"", "\"a\n1,2\n"] {
+        let csv = format!("{HEADER}1,2025-03-01T00:00:00Z,1,1,{end}");
+        assert!(matches!(split(csv.as_bytes(), 3, 10), Err(CsvError::Truncated)), "{end}");
+    }
+}
+
+#[test]
+fn headers_that_are_none_of_events_are_refused() {
+    let error = |header: &[u8]| CsvLayout::from_header(header, &KeyColumns::default()).unwrap_err();
+    assert!(matches!(error(b""), CsvError::Header(_)));
+    assert!(matches!(error(b"<html>\n"), CsvError::Header(_)));
+    assert!(matches!(error(b"id,timestamp,id\n"), CsvError::Header(_)));
+    assert!(matches!(error(b"id,timestamp,\xff\n"), CsvError::HeaderNotUtf8));
+    assert!(matches!(error(b"id,timestamp,a\"b\n"), CsvError::HeaderQuotes));
+    assert!(matches!(error(b"id,timestamp,\"a\"b\n"), CsvError::HeaderQuotes));
+    assert!(matches!(error(&b",".repeat(20_000)), CsvError::TooManyColumns(20_001)));
+    let keys = KeyColumns { id: Some("timestamp".to_owned()), time: None };
+    assert!(matches!(CsvLayout::from_header(b"timestamp\n", &keys), Err(CsvError::OneKey(_))));
+}
+
+#[test]
+fn a_header_may_be_quoted_and_span_lines() {
+    let header = b"\xef\xbb\xbf\n\"id\",timestamp,\"a \"\"b\"\"\nc\"\r\n";
+    let (layout, bytes) =
+        CsvLayout::from_header(&[header, b"1,2,3\n".as_slice()].concat(), &KeyColumns::default()).unwrap();
+    let names = layout.schema().columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
+    assert_eq!((names, bytes), (vec!["id", "timestamp", "a \"b\"\nc"], header.len()));
+}
+
+/// Rows of all sorts, good ones and pieces that break every rule.
+fn any_rows() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => Just(b"7,2025-03-01T00:00:00Z,12,0.5,fine\n".to_vec()),
+        2 => Just("8,2025-03-01 00:00:00+00,,,\"sch\u{f6}n, \"\"a\"\"\nb\"\r\n".as_bytes().to_vec()),
+        1 => Just(b"9,2025-03-01T00:00:00Z,1,1,bad \xff\n".to_vec()),
+        4 => "[\",\n\ra1\"]{0,40}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn chunk_by_chunk_is_as_good_as_all_at_once(
+        bom: bool, rows in any_rows(), block in 1..200_usize, chunk in 1..300_usize,
+    ) {
+        let csv = [if bom { BOM.as_slice() } else { &[] }, HEADER.as_bytes(), &rows].concat();
+        match split(&csv, block, chunk) {
+            Ok(chunks) => {
+                prop_assert_eq!(chunks.concat(), csv.clone());
+                let all = decode_chunks(&chunks);
+                prop_assert_eq!(&all, &decode(&csv));
+                prop_assert_eq!(all.lines, count_lines(&csv));
+                let good = all.records.map_or(0, |records| records.num_rows());
+                prop_assert_eq!(good + all.rejects.len(), usize::try_from(all.rows).unwrap());
+            }
+            Err(error) => {
+                prop_assert!(matches!(error, CsvError::Truncated));
+                // Closing the quotes mends it.
+                prop_assert!(split(&[csv.as_slice(), b"\""].concat(), block, chunk).is_ok());
+                // What the splitter would refuse is still decoded without a panic.
+                prop_assert_eq!(decode(&csv).lines, count_lines(&csv));
+            }
+        }
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    #[test]
+    fn every_rejected_row_is_on_its_line_byte_for_byte(rows in any_rows()) {
+        let csv = [HEADER.as_bytes(), &rows].concat();
+        for reject in decode(&csv).rejects {
+            let line = usize::try_from(reject.line).unwrap();
+            let start = csv.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(line - 1).unwrap().0 + 1;
+            prop_assert!(csv[start..].starts_with(&reject.row));
+        }
+    }
+
+    #[test]
+    fn agrees_with_an_independent_reader(
+        rows in prop::collection::vec(("[^\0]{1,20}", "(\\PC|[\",\r\n]){0,40}"), 1..20),
+    ) {
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        writer.write_record(["id", "timestamp", "note"]).unwrap();
+        for (id, note) in &rows {
+            writer.write_record([id, "2025-03-01T00:00:00Z", note]).unwrap();
+        }
+        let text = writer.into_inner().unwrap();
+        let all = decode(&text);
+        let mut reader = csv::Reader::from_reader(text.as_slice());
+        let theirs = reader.records().map(Result::unwrap).collect::<Vec<_>>();
+        for column in [0, 2] {
+            let expected = theirs.iter().map(|record| Some(&record[column]).filter(|value| !value.is_empty()));
+            prop_assert_eq!(texts(&all, column), expected.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_comes_in_goes_out_and_comes_back(
+        rows in prop::collection::vec(
+            ("\\PC{1,9}", -62_135_596_800_000_000..253_402_300_800_000_000_i64, any::<Option<i64>>(),
+             prop::option::of((-(10_i128.pow(38) - 1)..10_i128.pow(38), 0..20_u32)), "(\\PC|[\",\r\n]){0,30}"),
+            1..200,
+        ),
+    ) {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(HEADER.trim_end().split(',')).unwrap();
+        for (id, time, latency, cost, reason) in &rows {
+            let cost = cost.map_or_else(String::new, |(cost, shift)| format!("{}e-18", cost / 10_i128.pow(shift)));
+            let latency = latency.map_or_else(String::new, |latency| latency.to_string());
+            let time = Timestamp::from_micros(*time).to_string();
+            writer.write_record([id, &time, &latency, &cost, reason]).unwrap();
+        }
+        let csv = writer.into_inner().unwrap();
+        let first = decode(&csv);
+        prop_assert!(first.rejects.is_empty(), "{:?}", first.rejects);
+        let out = encode(first.records.as_ref().unwrap(), &csv);
+        let second = decode(&out);
+        prop_assert_eq!(&first.records, &second.records);
+        prop_assert_eq!(encode(second.records.as_ref().unwrap(), &out), out);
     }
 }

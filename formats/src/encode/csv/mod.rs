@@ -21,7 +21,7 @@ use std::{
 /// Text that is collected before it is compressed.
 const BUFFER: usize = 128 << 10;
 
-/// The level at which gzip's size stops falling much faster than its time rises.
+/// gzip's own default. On events, level 2 takes 60% of the time and makes files 12% larger.
 const LEVEL: u32 = 6;
 
 /// The byte-order mark, which readers take off a file's first bytes.

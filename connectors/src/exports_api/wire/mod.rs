@@ -176,5 +176,4 @@ fn sha256(value: &Value) -> Option<Sha256> {
 }
 
 #[cfg(test)]
-#[path = "wire/tests.rs"]
 mod tests;

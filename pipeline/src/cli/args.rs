@@ -1,0 +1,237 @@
+//! What can be typed. The comments are the help texts.
+
+#![expect(clippy::doc_markdown, reason = "a help text on a terminal has no backticks")]
+
+use crate::{
+    config::{EventFormat, LogFormat, ProgressMode, choice},
+    expected_head::ExpectedHead,
+    report::Level,
+    units::{Count, Size, Span},
+};
+use archive_connectors::exports_api::{ArtifactFormat, Layout};
+use archive_formats::{Dataset, Month};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const ENVIRONMENT: &str = "\
+Every option but --month, --from, --to and --json can be set as KT_ARCHIVE_<OPTION>, such as
+KT_ARCHIVE_STATE_DIR, and all but --config in the configuration file under its own name.
+A flag beats the environment, which beats the file.";
+
+const LONG: &str = "\
+Every option but --month, --from, --to and --json can be set as KT_ARCHIVE_<OPTION>, such as
+KT_ARCHIVE_STATE_DIR, and all but --config in the configuration file (TOML) under its own name.
+A flag beats the environment, which beats the file.
+
+Secrets come from the environment alone:
+  KEEPTRUSTS_API_TOKEN       token of the exports API; else
+  KEEPTRUSTS_API_TOKEN_FILE  file that holds it; else API_TOKEN
+  AWS_*                      credentials and endpoint of an s3:// archive
+KEEPTRUSTS_API_URL is the source when there is no --source.
+
+Exit codes:
+  0    done, or archived before
+  1    failed for another reason
+  2    usage or configuration
+  3    partial: some months done, some not
+  4    damage, or a broken chain
+  5    incomplete data: nothing was committed, or a month is missing
+  6    the source failed for good
+  7    the archive's store failed for good, or holds no archive
+  8    another run works on the same archive
+  9    not authorised
+  75   try again later
+  130  interrupted (SIGINT); 143 stopped (SIGTERM)";
+
+/// Archives Keeptrusts events by month, with manifests that prove nothing is missing or changed.
+#[derive(Debug, Parser)]
+#[command(name = "kt-archive", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Archive a month, by default the last one and every gap
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Run(RunArgs),
+    /// Archive every month of a range that is not archived yet
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Backfill(BackfillArgs),
+    /// Read the archive back and prove it
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Verify(VerifyArgs),
+    /// Show which months are archived, and which are missing
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Status(StatusArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(super) struct CommonArgs {
+    /// Where the archive is: a folder, file://… or s3://bucket/prefix [default: ./archive]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) archive: Option<String>,
+    /// Read settings from this TOML file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Folder for spool, staging, journal and lock [default: $XDG_STATE_HOME/kt-archive, else ~/.local/state/kt-archive]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// Print one JSON document on stdout, and nothing else there
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// How logs on stderr look: text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = choice::<LogFormat>)]
+    pub(super) log_format: Option<LogFormat>,
+    /// Progress on stderr: auto (bars on a terminal, else a line per month), always (bars) or never [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", value_parser = choice::<ProgressMode>)]
+    pub(super) progress: Option<ProgressMode>,
+    /// Log what is done; twice: and how
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// No progress, and log errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SourceArgs {
+    /// Where events come from: https://… (exports API), or demo:?events=N&seed=N [default: $KEEPTRUSTS_API_URL]
+    #[arg(long, value_name = "URL")]
+    pub(super) source: Option<String>,
+    /// What to archive: events, traces, escalations, audit-log; repeat it or use commas [default: events]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) dataset: Vec<Dataset>,
+    /// How to archive it: parquet, csv; repeat it or use commas [default: parquet]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    pub(super) format: Vec<EventFormat>,
+    /// How long a month must be over before it is archived [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    pub(super) grace: Option<Span>,
+    /// Begin another file of the month at this size [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(super) part_size: Option<Size>,
+    #[command(flatten)]
+    pub(super) api: ApiArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Exports API")]
+pub(super) struct ApiArgs {
+    /// Endpoints: exports, exports-jobs, or auto [default: exports]
+    #[arg(long, value_name = "LAYOUT", value_parser = choice::<Layout>)]
+    pub(super) api_layout: Option<Layout>,
+    /// Format of the artifacts: csv [default: csv]
+    #[arg(long, value_name = "FORMAT", value_parser = choice::<ArtifactFormat>)]
+    pub(super) api_format: Option<ArtifactFormat>,
+    /// Ask for this much more on both sides of the month, and keep what belongs to it [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    pub(super) api_margin: Option<Span>,
+    /// How long an export job may take before the run gives up with exit code 75 [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    pub(super) job_timeout: Option<Span>,
+    /// Allow http:// to hosts that are neither loopback nor private
+    #[arg(long)]
+    pub(super) allow_http: bool,
+    /// Name of the column that identifies an event [default: event_id, id or eventId]
+    #[arg(long, value_name = "NAME")]
+    pub(super) id_column: Option<String>,
+    /// Name of the column with the time of an event [default: timestamp, created_at, occurred_at or time]
+    #[arg(long, value_name = "NAME")]
+    pub(super) time_column: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The month [default: the last calendar month, and every gap since the first archived month]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) month: Option<Month>,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackfillArgs {
+    /// First month
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) from: Month,
+    /// Last month, included
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) to: Month,
+    /// Months that are archived at the same time [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<Count>,
+    /// Only say which months would be archived
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Verify this month alone
+    #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"])]
+    pub(super) month: Option<Month>,
+    /// First month [default: the whole archive]
+    #[arg(long, value_name = "YYYY-MM", requires = "to")]
+    pub(super) from: Option<Month>,
+    /// Last month, included
+    #[arg(long, value_name = "YYYY-MM", requires = "from")]
+    pub(super) to: Option<Month>,
+    /// quick (chain, names and sizes) or full (every byte and every row) [default: full]
+    #[arg(long, value_name = "LEVEL", value_parser = choice::<Level>)]
+    pub(super) level: Option<Level>,
+    /// A head that the archive had once: its number, its sha256, or NUMBER:SHA256
+    #[arg(long, value_name = "HEAD")]
+    pub(super) expect_head: Option<ExpectedHead>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// First month [default: the first archived one]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) from: Option<Month>,
+    /// Last month, included [default: the last closed one]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) to: Option<Month>,
+    /// Show these datasets; repeat it or use commas [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) dataset: Vec<Dataset>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn common_options_may_stand_before_and_after_the_command() {
+        for line in ["kt-archive --json status", "kt-archive status --json"] {
+            assert!(Arguments::try_parse_from(line.split(' ')).unwrap().common.json, "{line}");
+        }
+    }
+
+    #[test]
+    fn months_and_ranges_do_not_mix() {
+        for line in [
+            "kt-archive verify --month 2025-03 --from 2025-01 --to 2025-02",
+            "kt-archive verify --from 2025-01",
+            "kt-archive backfill --from 2025-01",
+            "kt-archive run --month 2025-13",
+            "kt-archive run --format artifact",
+        ] {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What was typed, as a layer of the configuration.
+
+use super::args::{CommonArgs, SourceArgs};
+use crate::{
+    config::Config,
+    units::{Count, List, Switch},
+};
+
+impl From<&CommonArgs> for Config {
+    fn from(args: &CommonArgs) -> Self {
+        Self {
+            archive: args.archive.clone(),
+            state_dir: args.state_dir.clone(),
+            log_format: args.log_format,
+            progress: args.progress,
+            verbose: (args.verbose > 0).then_some(Count(args.verbose.into())),
+            quiet: switch(args.quiet),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<SourceArgs> for Config {
+    fn from(args: SourceArgs) -> Self {
+        Self {
+            source: args.source,
+            dataset: list(args.dataset),
+            format: list(args.format),
+            grace: args.grace,
+            part_size: args.part_size,
+            api_layout: args.api.api_layout,
+            api_format: args.api.api_format,
+            api_margin: args.api.api_margin,
+            job_timeout: args.api.job_timeout,
+            allow_http: switch(args.api.allow_http),
+            id_column: args.api.id_column,
+            time_column: args.api.time_column,
+            ..Self::default()
+        }
+    }
+}
+
+/// A switch that was not typed says nothing: the environment or the file may have turned it on.
+pub(super) fn switch(on: bool) -> Option<Switch> {
+    on.then_some(Switch(true))
+}
+
+/// A list that was not typed says nothing.
+pub(super) fn list<T>(values: Vec<T>) -> Option<List<T>> {
+    (!values.is_empty()).then_some(List(values))
+}

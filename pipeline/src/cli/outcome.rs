@@ -1,0 +1,126 @@
+//! What a command came to, and how that is told.
+
+use super::{errors, json, style::Style};
+use crate::{environment::Environment, exit::ExitCode, report::Failure};
+use archive_connectors::Error;
+use clap::error::ErrorKind as ClapKind;
+use serde::Serialize;
+use serde_json::Value;
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+};
+
+/// What a command came to.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The exit code.
+    pub(super) exit: ExitCode,
+    /// Why it is not zero, in one sentence.
+    pub(super) error: Option<Failure>,
+    /// Failures of single months, which stderr tells instead of the sentence.
+    pub(super) details: Vec<Failure>,
+    /// The report, as `--json` prints it; none when the command did not get that far.
+    pub(super) report: Option<Value>,
+    /// The report for people.
+    pub(super) text: String,
+}
+
+impl Outcome {
+    /// A command that went well as far as its own work goes.
+    pub(super) fn reported(exit: ExitCode, report: &impl Serialize, text: String) -> Self {
+        let report = serde_json::to_value(report);
+        let report = report.unwrap_or_else(|_| unreachable!("reports have string keys"));
+        Self { exit, error: None, details: Vec::new(), report: Some(report), text }
+    }
+
+    /// A command that found out nothing.
+    pub(super) fn failed(error: &Error) -> Self {
+        let failure = Failure::from(error);
+        Self { exit: failure.exit, error: Some(failure), details: Vec::new(), report: None, text: String::new() }
+    }
+}
+
+/// The two streams, and what was asked of them.
+#[derive(Debug)]
+pub(super) struct Console {
+    json: bool,
+    command: Option<String>,
+    /// How stdout looks.
+    pub(super) results: Style,
+    /// How stderr looks.
+    pub(super) messages: Style,
+}
+
+const COMMANDS: [&str; 4] = ["run", "backfill", "verify", "status"];
+
+impl Console {
+    /// Looks at the arguments without understanding them: what cannot be parsed must still be answered in JSON.
+    pub(super) fn new(arguments: &[OsString], environment: Option<&Environment>) -> Self {
+        let words =
+            || arguments.iter().skip(1).filter_map(|argument| argument.to_str()).take_while(|word| *word != "--");
+        Self {
+            json: words().any(|word| word == "--json"),
+            command: words().find(|word| COMMANDS.contains(word)).map(str::to_owned),
+            results: Style::of(&io::stdout(), environment),
+            messages: Style::of(&io::stderr(), environment),
+        }
+    }
+
+    /// Tells why the arguments cannot be used, or shows the help that they asked for.
+    pub(super) fn usage(&self, error: &clap::Error) -> ExitCode {
+        match error.kind() {
+            ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
+                drop(error.print());
+                ExitCode::Done
+            }
+            ClapKind::DisplayHelpOnMissingArgumentOrSubcommand if !self.json => {
+                drop(error.print());
+                ExitCode::Usage
+            }
+            _ => {
+                let failure = errors::usage(error, self.command.as_deref());
+                let outcome = Outcome {
+                    exit: failure.exit,
+                    error: Some(failure),
+                    details: Vec::new(),
+                    report: None,
+                    text: String::new(),
+                };
+                self.finish(outcome)
+            }
+        }
+    }
+
+    /// Prints the outcome.
+    pub(super) fn finish(&self, outcome: Outcome) -> ExitCode {
+        let command = self.command.as_deref();
+        let printed = if self.json {
+            let report = outcome.report.unwrap_or_else(|| json::empty_report(command));
+            print(&json::document(command, outcome.exit, outcome.error.as_ref(), report))
+        } else {
+            print(&outcome.text)
+        };
+        let sentence = outcome.error.iter().filter(|_| outcome.details.is_empty());
+        for failure in sentence.chain(&outcome.details) {
+            errors::print(failure, self.messages);
+        }
+        match printed {
+            Ok(()) => outcome.exit,
+            Err(error) => {
+                let message = format!("could not write the result to stdout: {error}");
+                errors::print(&Failure { message, hint: None, exit: ExitCode::Failed }, self.messages);
+                if outcome.exit == ExitCode::Done { ExitCode::Failed } else { outcome.exit }
+            }
+        }
+    }
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

@@ -1,0 +1,252 @@
+//! Progress on stderr: bars on a terminal, one line per month otherwise.
+
+use super::numbers;
+use crate::{
+    config::ProgressMode,
+    observer::Observer,
+    report::{MonthReport, MonthState},
+    settings::OutputSettings,
+};
+use archive_connectors::{
+    Progress,
+    progress::{Silent, Step},
+};
+use archive_formats::Month;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use std::{
+    collections::HashMap,
+    io::{self, IsTerminal, Write as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// The part of stderr that bars share with logs and lines.
+#[derive(Clone, Debug)]
+pub(super) struct Screen {
+    bars: MultiProgress,
+    manner: Manner,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Bars,
+    Lines,
+    Silent,
+}
+
+impl Screen {
+    pub(super) fn new(output: OutputSettings) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let (manner, target) = match output.progress {
+            _ if output.quiet => (Manner::Silent, ProgressDrawTarget::hidden()),
+            ProgressMode::Never => (Manner::Silent, ProgressDrawTarget::hidden()),
+            ProgressMode::Auto if !terminal => (Manner::Lines, ProgressDrawTarget::hidden()),
+            ProgressMode::Always if !terminal => (Manner::Bars, ProgressDrawTarget::term_like(Box::new(NoTerminal))),
+            ProgressMode::Auto | ProgressMode::Always => (Manner::Bars, ProgressDrawTarget::stderr()),
+        };
+        Self { bars: MultiProgress::with_draw_target(target), manner }
+    }
+
+    /// Who watches a run on this screen.
+    pub(super) fn observer(&self) -> Arc<dyn Observer> {
+        match self.manner {
+            Manner::Bars => Arc::new(Bars { screen: self.clone(), months: Mutex::default() }),
+            Manner::Lines => Arc::new(Lines(self.clone())),
+            Manner::Silent => Arc::new(Silent),
+        }
+    }
+
+    /// Writes above the bars.
+    pub(super) fn write(&self, bytes: &[u8]) {
+        // Nothing can be said about a failure to write to stderr.
+        self.bars.suspend(|| drop(io::stderr().write_all(bytes)));
+    }
+}
+
+fn finished_line(report: &MonthReport) -> String {
+    let state = match report.state {
+        MonthState::Archived => "archived",
+        MonthState::Already => "already archived",
+        MonthState::Failed => "failed",
+        MonthState::Planned => "planned",
+    };
+    let mut parts = vec![format!("{} {}", report.dataset, report.month), state.to_owned()];
+    if let Some(events) = report.events {
+        parts.push(numbers::count(events.archived, "event"));
+        parts.push(numbers::size(report.bytes));
+    }
+    parts.push(numbers::time(report.seconds));
+    format!("{}\n", parts.join("  "))
+}
+
+/// One line for each month that is done.
+#[derive(Debug)]
+struct Lines(Screen);
+
+impl Progress for Lines {
+    fn step(&self, _: Month, _: Step, _: Option<u64>) {}
+
+    fn advance(&self, _: Month, _: u64) {}
+}
+
+impl Observer for Lines {
+    fn month_finished(&self, report: &MonthReport) {
+        self.0.write(finished_line(report).as_bytes());
+    }
+}
+
+/// A bar for each month that is worked on, and a line for each that is done.
+#[derive(Debug)]
+struct Bars {
+    screen: Screen,
+    months: Mutex<HashMap<Month, ProgressBar>>,
+}
+
+/// How often a bar moves by itself, so that waiting does not look like hanging.
+const TICK: Duration = Duration::from_millis(200);
+
+impl Bars {
+    /// A thread that panicked with the lock left a map that is as good as before.
+    fn months(&self) -> MutexGuard<'_, HashMap<Month, ProgressBar>> {
+        self.months.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self, month: Month) -> ProgressBar {
+        let bar = self.screen.bars.add(ProgressBar::new_spinner()).with_prefix(month.to_string());
+        bar.enable_steady_tick(TICK);
+        bar
+    }
+}
+
+impl Progress for Bars {
+    fn step(&self, month: Month, step: Step, total: Option<u64>) {
+        let mut months = self.months();
+        let bar = months.entry(month).or_insert_with(|| self.start(month));
+        bar.set_style(style(step, total.is_some()));
+        bar.set_message(name(step));
+        bar.set_length(total.unwrap_or_default());
+        bar.reset();
+    }
+
+    fn advance(&self, month: Month, amount: u64) {
+        if let Some(bar) = self.months().get(&month) {
+            bar.inc(amount);
+        }
+    }
+}
+
+impl Observer for Bars {
+    fn month_finished(&self, report: &MonthReport) {
+        if let Some(bar) = self.months().remove(&report.month) {
+            bar.finish_and_clear();
+            self.screen.bars.remove(&bar);
+        }
+        self.screen.write(finished_line(report).as_bytes());
+    }
+}
+
+const fn name(step: Step) -> &'static str {
+    match step {
+        Step::Create => "create",
+        Step::Wait => "wait",
+        Step::Download => "download",
+        Step::Decode => "decode",
+        Step::Check => "check",
+        Step::Upload => "upload",
+    }
+}
+
+fn style(step: Step, bounded: bool) -> ProgressStyle {
+    let template = match step {
+        Step::Create | Step::Wait => "{prefix}  {msg:8}  {spinner} {elapsed}",
+        Step::Decode if bounded => "{prefix}  {msg:8}  {bar:24} {percent:>3}%  eta {eta}",
+        Step::Decode => "{prefix}  {msg:8}  {spinner} {human_pos}",
+        _ if bounded => "{prefix}  {msg:8}  {bar:24} {binary_bytes:>10}/{binary_total_bytes}  {binary_bytes_per_sec}",
+        _ => "{prefix}  {msg:8}  {spinner} {binary_bytes}  {binary_bytes_per_sec}",
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Stderr where bars were asked for although it is no terminal: a log viewer may know the escape sequences.
+#[derive(Debug)]
+struct NoTerminal;
+
+impl NoTerminal {
+    fn put(text: &str) -> io::Result<()> {
+        io::stderr().write_all(text.as_bytes())
+    }
+
+    fn move_by(count: usize, direction: char) -> io::Result<()> {
+        if count == 0 { Ok(()) } else { Self::put(&format!("\x1b[{count}{direction}")) }
+    }
+}
+
+impl TermLike for NoTerminal {
+    fn width(&self) -> u16 {
+        80
+    }
+
+    fn move_cursor_up(&self, count: usize) -> io::Result<()> {
+        Self::move_by(count, 'A')
+    }
+
+    fn move_cursor_down(&self, count: usize) -> io::Result<()> {
+        Self::move_by(count, 'B')
+    }
+
+    fn move_cursor_right(&self, count: usize) -> io::Result<()> {
+        Self::move_by(count, 'C')
+    }
+
+    fn move_cursor_left(&self, count: usize) -> io::Result<()> {
+        Self::move_by(count, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        Self::put(&format!("{text}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        Self::put(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Self::put("\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_month_is_one_line() {
+        let report = MonthReport {
+            dataset: "events".parse().unwrap(),
+            month: "2025-03".parse().unwrap(),
+            state: MonthState::Failed,
+            sequence: None,
+            manifest_sha256: None,
+            events: None,
+            files: 0,
+            bytes: 0,
+            seconds: 0.83,
+            error: None,
+        };
+        assert_eq!(finished_line(&report), "events 2025-03  failed  0.8 s\n");
+    }
+
+    #[test]
+    fn every_template_is_understood() {
+        for step in [Step::Create, Step::Wait, Step::Download, Step::Decode, Step::Check, Step::Upload] {
+            for bounded in [true, false] {
+                let bar = ProgressBar::hidden().with_style(style(step, bounded));
+                assert_eq!(bar.position(), 0);
+            }
+        }
+    }
+}

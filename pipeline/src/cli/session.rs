@@ -1,0 +1,109 @@
+//! What every command does first: layers of settings become one, are checked, and logs begin.
+
+use super::{args::CommonArgs, logging, outcome::Console, progress::Screen, style::Style};
+use crate::{
+    address,
+    config::{CONFIG_VARIABLE, Config},
+    environment::Environment,
+    settings::Settings,
+};
+use archive_connectors::{Error, ErrorKind, Result};
+use archive_formats::Month;
+use std::path::PathBuf;
+
+/// What was said to the program beside the command.
+#[derive(Debug)]
+pub(super) struct Session {
+    flags: Config,
+    file: Option<PathBuf>,
+    environment: Environment,
+    /// How stdout looks.
+    pub(super) results: Style,
+    messages: Style,
+}
+
+/// Settings that a command can work with.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What all layers said together.
+    pub(super) config: Config,
+    /// The same, checked.
+    pub(super) settings: Settings,
+    /// Where progress and logs go.
+    pub(super) screen: Screen,
+}
+
+impl Session {
+    pub(super) fn new(args: CommonArgs, environment: Environment, console: &Console) -> Self {
+        let flags = Config::from(&args);
+        Self { flags, file: args.config, environment, results: console.results, messages: console.messages }
+    }
+
+    /// Settings of a command that archives: it has a source, and datasets.
+    pub(super) fn open_writing(&self, flags: Config) -> Result<Opened> {
+        let (mut config, unknown) = self.layered(flags)?;
+        let url = || self.environment.get("KEEPTRUSTS_API_URL").map(str::to_owned);
+        config.source = config.source.or_else(url);
+        if config.dataset.is_none() {
+            config.dataset = "events".parse().ok().map(|events| crate::units::List(vec![events]));
+        }
+        let opened = self.open(config, &unknown)?;
+        opened.settings.source()?;
+        Ok(opened)
+    }
+
+    /// Settings of a command that reads: whatever the layers say about a source does not matter to it.
+    pub(super) fn open_reading(&self, flags: Config) -> Result<Opened> {
+        let (config, unknown) = self.layered(flags)?;
+        self.open(Config { source: None, ..config }, &unknown)
+    }
+
+    fn layered(&self, flags: Config) -> Result<(Config, Vec<String>)> {
+        let flags = flags.or(self.flags.clone());
+        refuse_typed_secrets(&flags)?;
+        let (environment, unknown) = Config::from_environment(&self.environment)?;
+        let named = || self.environment.get(CONFIG_VARIABLE).map(PathBuf::from);
+        let file = match self.file.clone().or_else(named) {
+            Some(path) => Config::from_file(&path)?,
+            None => Config::default(),
+        };
+        Ok((flags.or(environment).or(file), unknown))
+    }
+
+    fn open(&self, config: Config, unknown: &[String]) -> Result<Opened> {
+        let settings = Settings::new(config.clone(), &self.environment)?;
+        let screen = Screen::new(settings.output);
+        logging::start(settings.output, &screen, self.messages);
+        for variable in unknown {
+            tracing::warn!(variable, "ignored an environment variable that is no option");
+        }
+        Ok(Opened { config, settings, screen })
+    }
+}
+
+/// Whoever lists the processes of the host sees what was typed.
+fn refuse_typed_secrets(flags: &Config) -> Result<()> {
+    let refuse = |option: &str, hint: &str| {
+        let message = format!("{option} holds a user, a password or a token, which every user of this host can see");
+        Err(Error::new(ErrorKind::Configuration, message).with_hint(hint))
+    };
+    if flags.source.as_deref().is_some_and(address::holds_a_secret) {
+        return refuse(
+            "--source",
+            "take it out and set KEEPTRUSTS_API_TOKEN, or give the whole URL as KT_ARCHIVE_SOURCE",
+        );
+    }
+    if flags.archive.as_deref().is_some_and(address::holds_a_secret) {
+        return refuse("--archive", "take it out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    }
+    Ok(())
+}
+
+/// Refuses a range that ends before it begins.
+pub(super) fn check_range(from: Month, to: Month) -> Result<()> {
+    if from <= to {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Configuration, format!("the range ends ({to}) before it begins ({from})"));
+    Err(error.with_hint("--from names the first month, --to the last one; both are included"))
+}

@@ -1,0 +1,81 @@
+//! SIGINT and SIGTERM ask the work to stop; the process does not die by them.
+
+use crate::exit::ExitCode;
+use archive_connectors::{Error, ErrorKind, Result};
+use std::pin::pin;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Listens for both signals.
+#[derive(Debug)]
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    stop: CancellationToken,
+}
+
+/// What became of work that was listened for.
+#[derive(Debug)]
+pub(super) struct Guarded<T> {
+    /// What it returned; nothing when it was given up.
+    pub(super) output: Option<T>,
+    /// The signal that came first.
+    pub(super) signal: Option<ExitCode>,
+}
+
+impl Signals {
+    /// Starts to listen.
+    pub(super) fn listen() -> Result<Self> {
+        let failed = |error| Error::new(ErrorKind::Local, "could not listen for signals").with_source(error);
+        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        Ok(Self { interrupt, terminate, stop: CancellationToken::new() })
+    }
+
+    /// What is cancelled by the first signal.
+    pub(super) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Awaits work that finishes what it must once [`Self::stop`] is cancelled. A second signal gives it up: nothing is
+    /// lost by that which a crash would not lose too.
+    pub(super) async fn let_finish<T>(mut self, work: impl Future<Output = T>) -> Guarded<T> {
+        let mut work = pin!(work);
+        let signal = tokio::select! {
+            biased;
+            output = &mut work => return Guarded { output: Some(output), signal: None },
+            signal = next(&mut self.interrupt, &mut self.terminate) => signal,
+        };
+        self.stop.cancel();
+        tokio::select! {
+            biased;
+            output = work => Guarded { output: Some(output), signal: Some(signal) },
+            _ = next(&mut self.interrupt, &mut self.terminate) => Guarded { output: None, signal: Some(signal) },
+        }
+    }
+
+    /// Awaits work that only reads, and gives it up at the first signal.
+    pub(super) async fn give_up<T>(mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            output = work => output,
+            signal = next(&mut self.interrupt, &mut self.terminate) => Err(stopped(signal)),
+        }
+    }
+}
+
+async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> ExitCode {
+    tokio::select! {
+        _ = interrupt.recv() => ExitCode::Interrupted,
+        _ = terminate.recv() => ExitCode::Terminated,
+    }
+}
+
+/// The error of work that a signal stopped.
+pub(super) fn stopped(signal: ExitCode) -> Error {
+    let hint = "run the same command again: what is committed stays, and the rest goes on from there";
+    match signal {
+        ExitCode::Terminated => Error::new(ErrorKind::Terminated, "stopped by SIGTERM").with_hint(hint),
+        _ => Error::new(ErrorKind::Interrupted, "interrupted by SIGINT").with_hint(hint),
+    }
+}

@@ -1,0 +1,113 @@
+//! Aligned columns. Data beats layout: nothing is ever cut off, and what is usual fits into 80 columns.
+
+use super::style::{Style, Tone};
+
+/// On which side a column's values stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Right,
+}
+
+/// One value.
+#[derive(Debug)]
+pub(super) struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    pub(super) fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        Self { text: text.into(), tone }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::toned(text, Tone::Plain)
+    }
+}
+
+/// Rows below titles.
+#[derive(Debug)]
+pub(super) struct Table<const N: usize> {
+    columns: [(&'static str, Align); N],
+    rows: Vec<[Cell; N]>,
+}
+
+const GAP: &str = "  ";
+
+impl<const N: usize> Table<N> {
+    pub(super) const fn new(columns: [(&'static str, Align); N]) -> Self {
+        Self { columns, rows: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, row: [Cell; N]) {
+        self.rows.push(row);
+    }
+
+    /// The table, each line with its line feed; nothing when there are no rows.
+    pub(super) fn render(&self, style: Style) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let titles = self.columns.map(|(title, _)| Cell::toned(title, Tone::Faint));
+        let mut widths = self.columns.map(|(title, _)| title.len());
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.text.chars().count());
+            }
+        }
+        let lines = std::iter::once(&titles).chain(&self.rows).map(|row| self.line(row, &widths, style));
+        lines.collect()
+    }
+
+    fn line(&self, row: &[Cell; N], widths: &[usize; N], style: Style) -> String {
+        let mut line = String::new();
+        for (index, ((cell, width), (_, align))) in row.iter().zip(widths).zip(self.columns).enumerate() {
+            if index > 0 {
+                line.push_str(GAP);
+            }
+            // Padded before it is painted: escape sequences have no width.
+            let padding = " ".repeat(width.saturating_sub(cell.text.chars().count()));
+            let text = style.paint(cell.tone, &cell.text);
+            match align {
+                Align::Left if index + 1 == N => line.push_str(&text),
+                Align::Left => line.extend([text, padding]),
+                Align::Right => line.extend([padding, text]),
+            }
+        }
+        line.push('\n');
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::style::COLORED, *};
+
+    fn table() -> Table<3> {
+        let mut table = Table::new([("NAME", Align::Left), ("EVENTS", Align::Right), ("NOTE", Align::Left)]);
+        table.push(["données".into(), "1".into(), "short".into()]);
+        table.push([Cell::toned("b", Tone::Bad), "1,234,567".into(), "x".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_trailing_blanks() {
+        let expected = "NAME        EVENTS  NOTE\ndonnées          1  short\nb        1,234,567  x\n";
+        assert_eq!(table().render(Style::plain()), expected);
+    }
+
+    #[test]
+    fn colour_does_not_move_columns() {
+        let rendered = table().render(COLORED);
+        let bare = ["\x1b[1;31m", "\x1b[2m", "\x1b[0m"].iter().fold(rendered, |text, code| text.replace(code, ""));
+        assert_eq!(bare, table().render(Style::plain()));
+    }
+
+    #[test]
+    fn a_table_without_rows_is_nothing() {
+        assert_eq!(Table::new([("A", Align::Left)]).render(Style::plain()), "");
+    }
+}
