@@ -76,7 +76,7 @@ fn a_run_without_a_month_closes_the_gaps() {
 
 #[test]
 fn the_same_events_make_the_same_files_on_another_host() {
-    let [one, other] = [(); 2].map(|()| World::new(Script::of(quarter())));
+    let [one, other] = [(); 2].map(|()| World::identified(Script::of(quarter())));
     for world in [&one, &other] {
         world.archive_month("2025-03").expect(0);
     }
@@ -85,7 +85,7 @@ fn the_same_events_make_the_same_files_on_another_host() {
 
 #[test]
 fn a_kill_while_the_job_waits_ends_in_the_same_archive() {
-    let world = World::new(Script::of(quarter()).statuses(&["queued", "queued", "completed"]));
+    let world = World::identified(Script::of(quarter()).statuses(&["queued", "queued", "completed"]));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Status, 1);
     thread::sleep(Duration::from_millis(50));
@@ -95,7 +95,7 @@ fn a_kill_while_the_job_waits_ends_in_the_same_archive() {
 
 #[test]
 fn a_kill_while_the_status_is_answered_ends_in_the_same_archive() {
-    let world = World::new(Script::of(quarter()).pause(Endpoint::Status, Duration::from_millis(300)));
+    let world = World::identified(Script::of(quarter()).pause(Endpoint::Status, Duration::from_millis(300)));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Status, 1);
     running.kill();
@@ -105,7 +105,7 @@ fn a_kill_while_the_status_is_answered_ends_in_the_same_archive() {
 #[test]
 fn a_kill_in_mid_download_ends_in_the_same_archive() {
     let slow = Cut::Slow(500, Duration::from_millis(50));
-    let world = World::new(Script::of(quarter()).ranges("\"strong\"").cuts(&[slow]));
+    let world = World::identified(Script::of(quarter()).ranges("\"strong\"").cuts(&[slow]));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Download, 1);
     thread::sleep(Duration::from_millis(400));
@@ -117,7 +117,7 @@ fn a_kill_in_mid_download_ends_in_the_same_archive() {
 #[test]
 fn a_kill_at_any_moment_after_the_download_ends_in_the_same_archive() {
     for milliseconds in [0, 2, 5, 10, 15, 20, 30, 45, 65, 100, 150, 250] {
-        let world = World::new(Script::of(quarter()));
+        let world = World::identified(Script::of(quarter()));
         let running = world.start_month("2025-03");
         world.platform.wait_for(Endpoint::Download, 1);
         thread::sleep(Duration::from_millis(milliseconds));
@@ -128,7 +128,7 @@ fn a_kill_at_any_moment_after_the_download_ends_in_the_same_archive() {
 
 #[test]
 fn a_host_that_is_killed_again_and_again_gets_there() {
-    let world = World::new(Script::of(quarter()));
+    let world = World::identified(Script::of(quarter()));
     for attempt in 0..8 {
         let mut running = world.start_month("2025-03");
         thread::sleep(Duration::from_millis(40 + 35 * attempt));
@@ -151,7 +151,7 @@ fn assert_converges(world: &World) {
 }
 
 fn undisturbed() -> BTreeMap<String, String> {
-    let world = World::new(Script::of(quarter()));
+    let world = World::identified(Script::of(quarter()));
     world.archive_month("2025-03").expect(0);
     world.archive().data_snapshot()
 }

@@ -20,20 +20,17 @@ pub fn holds_a_secret(address: &str) -> bool {
     has_user || keys.map(str::to_ascii_lowercase).any(|key| SECRET_KEYS.contains(&key.as_str()))
 }
 
-/// `text` with the user and password of every URL in it blotted out.
+/// `text` with every quoted or separate URL that holds a secret blotted out, all but its scheme.
 pub fn redact(text: &str) -> String {
-    let words = text.split_inclusive([' ', '\n', '\'', '"', '`']);
-    words.map(redact_word).collect()
-}
-
-fn redact_word(word: &str) -> String {
-    match word.split_once("://") {
-        Some((scheme, _)) if holds_a_secret(word) => {
-            let end = word.chars().next_back().filter(|letter| [' ', '\n', '\'', '"', '`'].contains(letter));
+    const ENDS: [char; 4] = ['\n', '\'', '"', '`'];
+    let blot = |part: &str| match part.split_once("://") {
+        Some((scheme, _)) if holds_a_secret(part) => {
+            let end = part.chars().next_back().filter(|letter| ENDS.contains(letter));
             format!("{scheme}://[secret]{}", end.map(String::from).unwrap_or_default())
         }
-        _ => word.to_owned(),
-    }
+        _ => part.to_owned(),
+    };
+    text.split_inclusive(ENDS).map(blot).collect()
 }
 
 /// Where events come from, as `--source` spells it.
@@ -144,7 +141,7 @@ mod tests {
 
     #[test]
     fn blots_out_secrets_in_the_midst_of_a_text() {
-        let text = "unexpected argument 'https://u:canary@host/x' found\nhttps://host/x";
+        let text = "unexpected argument 'https://u:cana ry@host/x' found\nhttps://host/x";
         assert_eq!(redact(text), "unexpected argument 'https://[secret]' found\nhttps://host/x");
     }
 

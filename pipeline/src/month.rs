@@ -160,7 +160,7 @@ impl Archiver {
 
 fn conflicting(conflicts: u64, examples: &[u64]) -> Error {
     let events = examples.iter().map(|ordinal| format!("{}", ordinal + 1)).collect::<Vec<_>>().join(", ");
-    Error::new(ErrorKind::Incomplete, format!("{conflicts} events share an id but not their content"))
+    Error::new(ErrorKind::Incomplete, format!("conflict: {conflicts} events share an id but not their content"))
         .with_context("events of the month, counted from 1", events)
         .with_hint("nothing was committed; find out which version is right, since an archive is evidence")
 }

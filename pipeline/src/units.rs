@@ -111,7 +111,11 @@ enum NumberOrText {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        parse(&String::deserialize(deserializer)?)
+        match NumberOrText::deserialize(deserializer)? {
+            // Seconds or minutes? Refused, with the message that shows the spelling.
+            NumberOrText::Number(number) => parse(&number.to_string()),
+            NumberOrText::Text(text) => parse(&text),
+        }
     }
 }
 

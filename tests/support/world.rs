@@ -35,6 +35,20 @@ impl World {
         world
     }
 
+    /// The same, with an archive whose identity is given, as two runs must have it whose files shall be the same: every
+    /// Parquet file names its archive.
+    pub(crate) fn identified(script: Script) -> Self {
+        let world = Self::new(script);
+        let root = world.host.path("archive");
+        let identity = concat!(
+            r#"{"format": "keeptrusts-archive/1", "archive": "0f8fad5b-d9cb-469f-a165-70867728950e", "#,
+            r#""created_at": "2025-01-01T00:00:00.000000Z"}"#
+        );
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(root.join("archive.json"), identity).unwrap();
+        world
+    }
+
     /// The archive, to look at from outside.
     pub(crate) fn archive(&self) -> Archive {
         Archive::at(self.host.path("archive"))

@@ -81,16 +81,31 @@ async fn excerpt(mut response: Response, token: &Secret) -> String {
     one_line(&token.redact(&String::from_utf8_lossy(&body)))
 }
 
-/// The first words of `text`, without what follows the question mark of a URL.
+/// The first words of `text`, without what might be a secret: what follows the question mark of a URL, and long words
+/// of letters and digits, as tokens and signatures are. A server may repeat what it was sent, or what it would have
+/// answered.
 pub(super) fn one_line(text: &str) -> String {
     const SHOWN: usize = 200;
     let words =
         text.split(|letter: char| letter.is_whitespace() || letter.is_control()).filter(|word| !word.is_empty());
     let words = words.map(|word| match (word.find("://"), word.find('?')) {
-        (Some(_), Some(query)) => &word[..query],
-        _ => word,
+        (Some(_), Some(query)) => without_opaque_parts(&word[..query]),
+        _ => without_opaque_parts(word),
     });
     words.collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect()
+}
+
+fn without_opaque_parts(word: &str) -> String {
+    const OPAQUE: usize = 16;
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    let parts = word.split_inclusive(|letter| !plain(letter));
+    let shown = parts.map(|part| {
+        let opaque = part.trim_end_matches(|letter| !plain(letter));
+        let mixed = opaque.contains(|letter: char| letter.is_ascii_digit())
+            && opaque.contains(|letter: char| letter.is_ascii_alphabetic());
+        if mixed && opaque.len() >= OPAQUE { format!("[…]{}", &part[opaque.len()..]) } else { part.to_owned() }
+    });
+    shown.collect()
 }
 
 #[cfg(test)]
@@ -131,6 +146,10 @@ mod tests {
         assert_eq!(
             one_line("see https://s3.example/a.csv?X-Amz-Signature=canary now"),
             "see https://s3.example/a.csv now"
+        );
+        assert_eq!(
+            one_line("{\"signature\":\"canarysig8d1f36a05be2\"}, job exp_a1b2"),
+            "{\"signature\":\"[…]\"}, job exp_a1b2"
         );
         assert_eq!(one_line(&"ä".repeat(500)).chars().count(), 200);
     }

@@ -56,6 +56,12 @@ impl Screen {
         }
     }
 
+    /// Takes the bars away, those too that nobody finished: results come next.
+    pub(super) fn close(&self) {
+        drop(self.bars.clear());
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     /// Writes above the bars.
     pub(super) fn write(&self, bytes: &[u8]) {
         // Nothing can be said about a failure to write to stderr.
@@ -122,10 +128,10 @@ impl Progress for Bars {
     fn step(&self, month: Month, step: Step, total: Option<u64>) {
         let mut months = self.months();
         let bar = months.entry(month).or_insert_with(|| self.start(month));
-        bar.set_style(style(step, total.is_some()));
-        bar.set_message(name(step));
-        bar.set_length(total.unwrap_or_default());
         bar.reset();
+        bar.set_length(total.unwrap_or_default());
+        bar.set_message(name(step));
+        bar.set_style(style(step, total.is_some()));
     }
 
     fn advance(&self, month: Month, amount: u64) {

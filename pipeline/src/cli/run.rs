@@ -39,6 +39,7 @@ async fn archive(opened: &Opened, request: Request, style: Style) -> Result<Outc
     let (clock, observer) = (Arc::new(SystemClock), opened.screen.observer());
     let work = run::run(&opened.settings, request, clock, observer, signals.stop());
     let guarded = signals.let_finish(work).await;
+    opened.screen.close();
     let stopped = guarded.signal.map(stopped);
     let report = match (guarded.output, &stopped) {
         (Some(Ok(report)), _) => report,

@@ -90,7 +90,7 @@ fn refuse_typed_secrets(flags: &Config) -> Result<()> {
     if flags.source.as_deref().is_some_and(address::holds_a_secret) {
         return refuse(
             "--source",
-            "take it out and set KEEPTRUSTS_API_TOKEN, or give the whole URL as KT_ARCHIVE_SOURCE",
+            "take it out and set KEEPTRUSTS_API_TOKEN; a URL that cannot do without belongs in KT_ARCHIVE_SOURCE",
         );
     }
     if flags.archive.as_deref().is_some_and(address::holds_a_secret) {

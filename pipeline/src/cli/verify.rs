@@ -28,7 +28,9 @@ pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome
     let request = VerifyRequest { range, level, expect_head: opened.config.expect_head };
     let progress = opened.screen.observer();
     let work = verify::verify(&opened.settings, &request, progress);
-    let report = Signals::listen()?.give_up(work).await?;
+    let report = Signals::listen()?.give_up(work).await;
+    opened.screen.close();
+    let report = report?;
     let outcome = Outcome::reported(report.exit(), &report, text(&report, session.results));
     Ok(Outcome { error: failure(&report), ..outcome })
 }

@@ -143,9 +143,10 @@ fn source(address: &str, config: &Config, environment: &Environment) -> Result<S
         SourceAddress::Demo { events, seed } => return Ok(SourceSettings::Demo { events, seed }),
         SourceAddress::ExportsApi(base) => base,
     };
-    let token = environment.get("KEEPTRUSTS_API_TOKEN");
-    let token_file = environment.get("KEEPTRUSTS_API_TOKEN_FILE").filter(|_| token.is_none());
-    let token = token.or_else(|| environment.get("API_TOKEN").filter(|_| token_file.is_none()));
+    let text = |name| environment.get(name).map(str::trim).filter(|text| !text.is_empty());
+    let token = text("KEEPTRUSTS_API_TOKEN");
+    let token_file = text("KEEPTRUSTS_API_TOKEN_FILE").filter(|_| token.is_none());
+    let token = token.or_else(|| text("API_TOKEN").filter(|_| token_file.is_none()));
     let job_timeout = config.job_timeout.map_or(HOUR, |span| span.0);
     if job_timeout.is_zero() {
         return Err(invalid("the job timeout is zero"));
@@ -159,7 +160,7 @@ fn source(address: &str, config: &Config, environment: &Environment) -> Result<S
         allow_http: config.allow_http.is_some_and(|on| on.0),
         id_column: config.id_column.clone(),
         time_column: config.time_column.clone(),
-        token: token.map(|token| Secret::new(token.trim().to_owned())),
+        token: token.map(|token| Secret::new(token.to_owned())),
         token_file: token_file.map(PathBuf::from),
     })))
 }

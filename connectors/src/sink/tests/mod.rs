@@ -14,7 +14,7 @@ use archive_formats::{
 use bytes::Bytes;
 use object_store::{ObjectStoreExt as _, memory::InMemory};
 use serde_json::Value;
-use std::{path::PathBuf, sync::atomic};
+use std::sync::atomic;
 
 const ARCHIVE: &str = "6f6d6a8e-0000-4000-8000-000000000000";
 
@@ -48,7 +48,8 @@ impl Place {
 
 fn staged(folder: &std::path::Path, month: &str, bytes: &[u8]) -> StagedFile {
     let sha256 = Sha256::of(bytes);
-    let local: PathBuf = folder.join(sha256.to_string());
+    // A file of its own for each call: writers that race must not see each other's staging.
+    let (_, local) = tempfile::NamedTempFile::new_in(folder).unwrap().keep().unwrap();
     std::fs::write(&local, bytes).unwrap();
     let format = archive_formats::FileFormat::Csv;
     let folder = key::month_folder(&"events".parse().unwrap(), format, month.parse().unwrap());
