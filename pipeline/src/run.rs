@@ -38,7 +38,9 @@ pub async fn run(
     let dry_run = matches!(request, Request::Backfill { dry_run: true, .. });
     if dry_run || planned.iter().all(|planned| planned.action != Action::Archive) {
         let months = planned.iter().map(|planned| not_archived(planned, &chain, &rules)).collect::<Vec<_>>();
-        months.iter().for_each(|month| observer.month_finished(month));
+        for month in &months {
+            observer.month_finished(month);
+        }
         if !dry_run {
             sink.complete_sums(&chain).await?;
         }

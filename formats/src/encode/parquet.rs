@@ -178,7 +178,9 @@ mod tests {
         let label =
             Label { archive: "a".to_owned(), dataset: "events".parse().unwrap(), month: "2025-03".parse().unwrap() };
         let mut encoder = Box::new(ParquetEncoder::new(sink.clone(), label));
-        batches.iter().for_each(|batch| encoder.write(batch).unwrap());
+        for batch in batches {
+            encoder.write(batch).unwrap();
+        }
         let file = encoder.finish().unwrap();
         let bytes = sink.0.lock().unwrap().clone();
         (file, bytes)

@@ -21,9 +21,13 @@ fn batch(events: &[(&str, Option<&str>)]) -> EventBatch {
 fn compare(batches: &[EventBatch]) -> Verdict {
     let folder = tempfile::tempdir().unwrap();
     let mut index = IdIndex::new(folder.path());
-    batches.iter().for_each(|batch| index.add(batch).unwrap());
+    for batch in batches {
+        index.add(batch).unwrap();
+    }
     let mut comparison = Comparison::new(index.finish().unwrap());
-    batches.iter().for_each(|batch| comparison.add(batch).unwrap());
+    for batch in batches {
+        comparison.add(batch).unwrap();
+    }
     comparison.finish()
 }
 

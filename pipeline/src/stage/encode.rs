@@ -210,18 +210,18 @@ impl PartWriter {
 
     fn close(&mut self) -> Result<()> {
         let Some((local, encoder)) = self.current.take() else { return Ok(()) };
-        let encoded = encoder.finish().map_err(failed(&local))?;
+        let whole = encoder.finish().map_err(failed(&local))?;
         let Label { dataset, month, .. } = &self.target.label;
         let folder = key::month_folder(dataset, self.format, *month);
-        let path = key::data_file(&folder, self.files.len(), &encoded.sha256, extension(self.format));
+        let path = key::data_file(&folder, self.files.len(), &whole.sha256, extension(self.format));
         let file = DataFile {
             path,
             format: self.format,
-            rows: encoded.rows,
-            bytes: encoded.bytes,
-            sha256: encoded.sha256,
-            first: encoded.first,
-            last: encoded.last,
+            rows: whole.rows,
+            bytes: whole.bytes,
+            sha256: whole.sha256,
+            first: whole.first,
+            last: whole.last,
         };
         self.files.push(StagedFile { local, file });
         Ok(())

@@ -60,7 +60,7 @@ mod tests {
     use archive_connectors::SourceReport;
 
     #[derive(Debug)]
-    struct Scripted(fn() -> Vec<Result<SourceItem>>);
+    struct Scripted(fn() -> Vec<SourceItem>);
 
     impl Source for Scripted {
         fn kind(&self) -> &'static str {
@@ -72,20 +72,20 @@ mod tests {
         }
 
         fn read(&self, _: &Dataset, _: Window) -> EventStream {
-            stream::iter((self.0)()).boxed()
+            stream::iter((self.0)()).map(Ok).boxed()
         }
 
         fn settle(&self, _: &Dataset, _: Window) {}
     }
 
-    async fn outcome(script: fn() -> Vec<Result<SourceItem>>) -> std::result::Result<usize, ErrorKind> {
+    async fn outcome(script: fn() -> Vec<SourceItem>) -> std::result::Result<usize, ErrorKind> {
         let window = "2025-03".parse::<archive_formats::Month>().unwrap().window();
         let feed = read(&Scripted(script), &"events".parse().unwrap(), window);
         feed.try_collect::<Vec<_>>().await.map(|items| items.len()).map_err(|error| error.kind())
     }
 
-    fn report() -> Result<SourceItem> {
-        Ok(SourceItem::Report(SourceReport::default()))
+    fn report() -> SourceItem {
+        SourceItem::Report(SourceReport::default())
     }
 
     #[tokio::test]

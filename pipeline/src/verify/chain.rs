@@ -86,7 +86,8 @@ impl Walk<'_> {
                 self.commits.insert(sequence, Commit { sha256, manifest });
             }
             Err(error) => {
-                self.findings.damage(Code::ChainBroken, path, format!("the manifest cannot be read: {error}"))
+                let message = format!("the manifest cannot be read: {error}");
+                self.findings.damage(Code::ChainBroken, path, message);
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::report::{Code, Level};
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use archive_formats::{Manifest, Month, Sha256, digest::Hasher, key::ObjectName, manifest::DataFile};
 use futures::TryStreamExt;
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path};
 use tokio::io::AsyncWriteExt as _;
 
 impl Verifier {
@@ -89,9 +89,4 @@ pub(super) fn unnamed(listing: &Listing, commits: &Commits, range: Option<(Month
             }
         }
     }
-}
-
-/// The schema of a month, for its readers.
-pub(super) fn schema(manifest: &Manifest) -> Option<Arc<archive_formats::Schema>> {
-    manifest.schema.clone().map(Arc::new)
 }

@@ -1,6 +1,6 @@
 //! The rows of a month's files.
 
-use super::{Findings, files::schema};
+use super::Findings;
 use crate::{
     contents::{self, ContentsError},
     duplicates::IdIndex,
@@ -32,7 +32,7 @@ impl MonthRows {
         let formats = manifest.formats();
         Self {
             sequence: manifest.sequence,
-            schema: schema(manifest),
+            schema: manifest.schema.clone().map(Arc::new),
             window: manifest.month.window(),
             events: manifest.events,
             index: IdIndex::new(folder),
