@@ -11,6 +11,9 @@ use std::{fs, io::Write, sync::Arc, thread, time::Duration};
 
 const EVENTS: u32 = 2_000_000;
 
+/// Bytes of CSV that so many realistic events have at least.
+const ARTIFACT: u64 = 1_100_000_000;
+
 /// Most memory that a run may ever hold, in KiB.
 const LIMIT: u64 = 300 << 10;
 
@@ -27,7 +30,11 @@ fn two_million_events_fit_into_300_mib() {
         thread::sleep(Duration::from_millis(20));
     }
     running.wait().expect(0);
-    assert_eq!(world.archive().month("2025-03")["events"]["archived"], EVENTS);
+    let month = world.archive().month("2025-03");
+    assert_eq!(month["events"]["archived"], EVENTS);
+    let artifact = month["source"]["detail"]["jobs"][0]["artifact_bytes"].as_u64().unwrap();
+    assert!(artifact > ARTIFACT, "{artifact} bytes are no large month");
+    println!("{EVENTS} events, {} MB of CSV: archived with {} MiB", artifact / 1_000_000, peak >> 10);
     assert!(peak > 0, "the peak was never seen");
     assert!(peak < LIMIT, "{} MiB", peak >> 10);
     assert_verifies_within_the_limit(&world);
@@ -71,5 +78,12 @@ fn write_row(writer: &mut dyn Write, number: u32, time: DateTime<Utc>) -> std::i
         spread % 50
     )?;
     write!(writer, ",gpt-4o,openai,gw_{},user_{}", spread % 7, spread % 4999)?;
-    write!(writer, ",{},{},0.{spread:06},{},,\r\n", spread % 4000, spread % 900, spread % 9000)
+    write!(writer, ",{},{},0.{spread:06},{},", spread % 4000, spread % 900, spread % 9000)?;
+    // Metadata that repeats its keys and not its values, as an event's does.
+    write!(writer, "\"{{\"\"region\"\":\"\"eu-central-{}\"\"", spread % 4)?;
+    for key in ["session", "request", "trace", "prompt", "response", "client"] {
+        let value = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key.len() as u64;
+        write!(writer, ",\"\"{key}\"\":\"\"{value:016x}{:016x}\"\"", value.rotate_left(29))?;
+    }
+    write!(writer, "}}\",\r\n")
 }

@@ -21,13 +21,13 @@ pub fn connect(
     clock: &Arc<dyn Clock>,
     observer: &Arc<dyn Observer>,
 ) -> Result<Arc<dyn Source>> {
+    let progress = Arc::clone(observer) as Arc<dyn Progress>;
     match settings {
-        SourceSettings::Demo { events, seed } => Ok(Arc::new(Demo::new(*events, *seed))),
+        SourceSettings::Demo { events, seed } => Ok(Arc::new(Demo::new(*events, *seed).with_progress(progress))),
         SourceSettings::ExportsApi(api) => {
             let archive = archive.parse().map_err(|error| {
                 Error::new(ErrorKind::BrokenChain, "the archive's identity is not a UUID").with_source(error)
             })?;
-            let progress = Arc::clone(observer) as Arc<dyn Progress>;
             Ok(Arc::new(ExportsApi::new(config(api)?, Arc::clone(clock), progress, state, archive)?))
         }
     }

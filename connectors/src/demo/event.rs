@@ -1,6 +1,6 @@
 //! One invented event.
 
-use super::{Demo, random::Random};
+use super::{Scale, random::Random};
 use archive_formats::{Dataset, Timestamp, Window};
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 /// its own slot. So times never go back, and the event of any number is known without those before it.
 #[derive(Debug)]
 pub(super) struct Month {
-    demo: Demo,
+    scale: Scale,
     window: Window,
     dataset: u64,
 }
@@ -63,9 +63,9 @@ const PROMPTS: [&str; 5] = [
 ];
 
 impl Month {
-    pub(super) fn new(demo: Demo, dataset: &Dataset, window: Window) -> Self {
+    pub(super) fn new(scale: Scale, dataset: &Dataset, window: Window) -> Self {
         let letters = dataset.as_str().bytes().map(u64::from).collect::<Vec<_>>();
-        Self { demo, window, dataset: Random::seeded(&letters).next() }
+        Self { scale, window, dataset: Random::seeded(&letters).next() }
     }
 
     pub(super) const fn window(&self) -> Window {
@@ -75,14 +75,14 @@ impl Month {
     /// Number of the slot in which `at` lies: events of earlier slots come before `at`, those of later ones do not.
     pub(super) fn slot(&self, at: Timestamp) -> u64 {
         let passed = if at > self.window.from() { self.window.from().distance(at).as_micros() } else { 0 };
-        let slot = u128::from(self.demo.events) * passed / self.window.length().as_micros();
+        let slot = u128::from(self.scale.events) * passed / self.window.length().as_micros();
         u64::try_from(slot).unwrap_or(u64::MAX)
     }
 
     /// The event with the number `number`.
     pub(super) fn event(&self, number: u64) -> Event {
         let month = self.window.from().as_micros().cast_unsigned();
-        let mut random = Random::seeded(&[self.demo.seed, self.dataset, month, number]);
+        let mut random = Random::seeded(&[self.scale.seed, self.dataset, month, number]);
         let timestamp = self.time(number, &mut random);
         let (provider, model, input_price, output_price) = random.pick(&MODELS);
         let intervention = random.chance(12).then(|| random.pick(&INTERVENTIONS));
@@ -113,7 +113,7 @@ impl Month {
     /// Microseconds since the epoch, somewhere in the slot.
     fn time(&self, number: u64, random: &mut Random) -> i64 {
         let length = self.window.length().as_micros();
-        let edge = |number: u64| length * u128::from(number) / u128::from(self.demo.events.max(1));
+        let edge = |number: u64| length * u128::from(number) / u128::from(self.scale.events.max(1));
         let (start, end) = (edge(number), edge(number.saturating_add(1)));
         let inside = random.below(u64::try_from(end - start).unwrap_or(u64::MAX));
         let offset = i64::try_from(start).unwrap_or(i64::MAX).saturating_add_unsigned(inside);

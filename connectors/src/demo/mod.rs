@@ -7,7 +7,10 @@ mod columns;
 mod event;
 mod random;
 
-use crate::{Error, ErrorKind, EventStream, Result, Source, SourceItem, SourceReport};
+use crate::{
+    Error, ErrorKind, EventStream, Progress, Result, Source, SourceItem, SourceReport,
+    progress::{Silent, Step},
+};
 use archive_formats::{Dataset, EventBatch, Month, Timestamp, Window};
 use columns::Columns;
 use event::Month as DemoMonth;
@@ -19,16 +22,38 @@ use std::sync::Arc;
 const BATCH: u64 = 8192;
 
 /// A source that invents its events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Demo {
+    scale: Scale,
+    progress: Arc<dyn Progress>,
+}
+
+/// What all months of a source have in common.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
     events: u64,
     seed: u64,
 }
 
 impl Demo {
     /// A source with `events` events in every month; fewer than a month has microseconds.
-    pub const fn new(events: u64, seed: u64) -> Self {
-        Self { events, seed }
+    pub fn new(events: u64, seed: u64) -> Self {
+        Self { scale: Scale { events, seed }, progress: Arc::new(Silent) }
+    }
+
+    /// The same, and `progress` is told of every batch.
+    #[must_use]
+    pub fn with_progress(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress, ..self }
+    }
+}
+
+impl Demo {
+    fn tell(&self, window: Window, what: impl FnOnce(&dyn Progress, Month)) {
+        // Nothing is told of instants that are in no month.
+        if let Ok(month) = Month::containing(window.from()) {
+            what(self.progress.as_ref(), month);
+        }
     }
 }
 
@@ -42,7 +67,7 @@ impl Source for Demo {
     }
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
-        let reading = Some(Reading::start(*self, dataset, window));
+        let reading = Some(Reading::start(self.clone(), dataset, window));
         let items = stream::try_unfold(reading, |reading| async {
             match reading {
                 Some(reading) => reading.next().await,
@@ -71,10 +96,11 @@ struct Reading {
 impl Reading {
     fn start(demo: Demo, dataset: &Dataset, window: Window) -> Self {
         let whole = Month::containing(window.from()).map_or(window, Month::window);
-        let month = DemoMonth::new(demo, dataset, whole);
+        let month = DemoMonth::new(demo.scale, dataset, whole);
         let next = month.slot(window.from());
         // The last slot may reach over the end of the window: its event is invented, and left out when it is not inside.
-        let end = month.slot(window.to()).saturating_add(1).min(demo.events);
+        let end = month.slot(window.to()).saturating_add(1).min(demo.scale.events);
+        demo.tell(window, |progress, month| progress.step(month, Step::Decode, Some(end.saturating_sub(next))));
         Self { demo, month: Arc::new(month), window, next, end, read: 0 }
     }
 
@@ -82,6 +108,8 @@ impl Reading {
         while self.next < self.end {
             let numbers = self.next..self.end.min(self.next.saturating_add(BATCH));
             self.next = numbers.end;
+            let amount = numbers.end - numbers.start;
+            self.demo.tell(self.window, |progress, month| progress.advance(month, amount));
             let (month, window) = (Arc::clone(&self.month), self.window);
             let batch = tokio::task::spawn_blocking(move || invent(&month, numbers, window));
             let batch = batch.await.map_err(|error| bug("inventing events was cut short").with_source(error))??;
@@ -97,8 +125,8 @@ impl Reading {
         let whole = self.window == self.month.window();
         SourceReport {
             read: self.read,
-            source_count: Some(if whole { self.demo.events } else { self.read }),
-            detail: json!({"events": self.demo.events, "seed": self.demo.seed}),
+            source_count: Some(if whole { self.demo.scale.events } else { self.read }),
+            detail: json!({"events": self.demo.scale.events, "seed": self.demo.scale.seed}),
             ..SourceReport::default()
         }
     }

@@ -59,9 +59,9 @@ async fn parts_of_a_month_are_the_month() {
     let whole = window("2025-03");
     let (early, late) = whole.split_at("2025-03-17T05:06:07.123456Z".parse().unwrap()).unwrap();
     let demo = Demo::new(1_000, 3);
-    let (first, report) = read(demo, "events", early).await;
+    let (first, report) = read(demo.clone(), "events", early).await;
     assert_eq!(report.source_count, Some(report.read));
-    let (second, _) = read(demo, "events", late).await;
+    let (second, _) = read(demo.clone(), "events", late).await;
     let (all, _) = read(demo, "events", whole).await;
     assert_eq!([ids(&first), ids(&second)].concat(), ids(&all));
 }

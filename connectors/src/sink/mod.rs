@@ -35,8 +35,8 @@ use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
 use std::{fmt, sync::Arc};
 
 /// How much is read or sent with one request. Stores want at least 5 MiB for each part but the last, and all of them of
-/// one size; at most 10,000 parts make an object, so that it may have 156 GiB.
-const PART: u64 = 16 * 1024 * 1024;
+/// one size; at most 10,000 parts make an object, so that it may have 78 GiB.
+const PART: u64 = 8 * 1024 * 1024;
 
 /// An archive's place. Cheap to clone, and safe to use from several tasks at once.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use futures::{
 use object_store::ObjectStoreExt;
 use std::ops::Range;
 
-/// Pieces that are fetched while the one before is used: enough to hide a round trip, and 32 MiB at most.
+/// Pieces that are fetched while the one before is used: enough to hide a round trip, and 16 MiB at most.
 const READ_AHEAD: usize = 2;
 
 /// A document larger than this is none of ours: a manifest takes some 300 bytes for each of its files.
@@ -79,7 +79,7 @@ impl Sink {
         }
     }
 
-    /// The content of a file, in pieces of at most 16 MiB, each with a request of its own: a slow line is no reason to
+    /// The content of a file, in pieces of at most 8 MiB, each with a request of its own: a slow line is no reason to
     /// time out, and a broken connection costs one piece. The store may be asked for a piece ahead.
     pub fn read(&self, path: &str) -> BoxStream<'static, Result<Bytes>> {
         let (sink, path) = (self.clone(), path.to_owned());

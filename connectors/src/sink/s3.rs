@@ -12,8 +12,8 @@ use url::{Host, Url};
 /// A store that does not even take the connection is given up after this, times the retries.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One request, its body included. Three parts of 16 MiB are sent at once, so this is the time in which a line of
-/// 3.4 Mbit/s sends them; `AWS_TIMEOUT` changes it.
+/// One request, its body included. Three parts of 8 MiB are sent at once, so this is the time in which a line of
+/// 1.7 Mbit/s sends them; `AWS_TIMEOUT` changes it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A request is not repeated once this much has passed since its first try: with the connect timeout and the longest

@@ -15,7 +15,7 @@ use std::{
     path::{Path as LocalPath, PathBuf},
 };
 
-/// Parts of one file that are under way at once. With the one that is read meanwhile, a file takes 64 MiB of memory.
+/// Parts of one file that are under way at once. With the one that is read meanwhile, a file takes 32 MiB of memory.
 const PARTS_IN_FLIGHT: usize = 3;
 
 /// A file that is whole on the local disk, with its name in the archive.
@@ -160,7 +160,7 @@ fn amount(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-/// A local file in parts of 16 MiB.
+/// A local file in parts of 8 MiB.
 fn local_parts(path: &LocalPath) -> Parts<'static> {
     let read = |open: Option<File>, path: PathBuf| async move {
         let reading = tokio::task::spawn_blocking(move || {
