@@ -20,8 +20,7 @@ const LIMIT: u64 = 300 << 10;
 #[test]
 fn two_million_events_fit_into_300_mib() {
     let artifact = Artifact::Generated(Arc::new(|_, _| rows()));
-    let mut world = World::new(Script { artifact, ..Script::of(Vec::new()) });
-    world.host.set("KT_ARCHIVE_FORMAT", "parquet");
+    let world = World::new(Script { artifact, ..Script::of(Vec::new()) });
     let mut running = world.start_month("2025-03");
     let mut peak = 0;
     while running.is_running() {
@@ -81,7 +80,7 @@ fn write_row(writer: &mut dyn Write, number: u32, time: DateTime<Utc>) -> std::i
     write!(writer, ",{},{},0.{spread:06},{},", spread % 4000, spread % 900, spread % 9000)?;
     // Metadata that repeats its keys and not its values, as an event's does.
     write!(writer, "\"{{\"\"region\"\":\"\"eu-central-{}\"\"", spread % 4)?;
-    for key in ["session", "request", "trace", "prompt", "response", "client"] {
+    for key in ["session", "request", "trace", "prompt", "response", "client", "model", "policy", "gateway", "tool"] {
         let value = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key.len() as u64;
         write!(writer, ",\"\"{key}\"\":\"\"{value:016x}{:016x}\"\"", value.rotate_left(29))?;
     }
