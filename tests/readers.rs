@@ -2,7 +2,7 @@
 
 use crate::support::{
     events::{self, COLUMNS, Event},
-    foreign::{ReadBack, read_back},
+    foreign::{ReadBack, read_back, verify},
     script::Script,
     world::World,
 };
@@ -87,4 +87,13 @@ fn csv_files_hold_the_canonical_text_of_each_value() {
             assert_eq!(row[*column], sent, "{column} of {}", event.id());
         }
     }
+}
+
+#[test]
+fn the_page_of_the_format_is_enough_to_verify_and_read_an_archive() {
+    let (world, events) = world();
+    let verified = verify(&world.archive());
+    assert_eq!(verified["findings"], serde_json::json!([]));
+    assert_eq!((&verified["manifests"], &verified["files"]), (&2.into(), &4.into()));
+    assert_eq!(verified["events"], events.len());
 }

@@ -3,9 +3,10 @@
 use crate::support::{
     archive::{Archive, manifest_path, sums_path},
     cli::{Host, Outcome},
+    foreign,
 };
 use serde_json::Value;
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 /// Five months, each with its files in two formats.
 struct Vault {
@@ -27,8 +28,15 @@ impl Vault {
         Self { host, archive }
     }
 
+    /// Verifies the archive, in full also with the verifier that knows `docs/format.md` alone: what the program calls
+    /// damage must follow from that page, and the other way round.
+    #[track_caller]
     fn verify(&self, level: &str) -> Outcome {
-        self.host.run(&["verify", "--level", level, "--json"])
+        let outcome = self.host.run(&["verify", "--level", level, "--json"]);
+        if level == "full" {
+            assert_eq!(codes(&foreign::verify(&self.archive)), codes(&outcome.json()), "{}", outcome.stdout);
+        }
+        outcome
     }
 
     fn remove(&self, object: &str) {
@@ -53,6 +61,12 @@ impl Vault {
 }
 
 const BOTH: &[&str] = &["quick", "full"];
+
+/// Code and severity of what a verifier found.
+fn codes(document: &Value) -> BTreeSet<(&str, &str)> {
+    let findings = document["findings"].as_array().unwrap().iter();
+    findings.map(|finding| (finding["code"].as_str().unwrap(), finding["severity"].as_str().unwrap())).collect()
+}
 
 fn sorted(findings: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut sorted = findings.iter().map(|(code, path)| ((*code).to_owned(), (*path).to_owned())).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Other people's readers: DuckDB and PyArrow.
+//! Readers that are not the program's: DuckDB, PyArrow, and a verifier written from the format's page.
 
 use super::{archive::Archive, handed_over};
 use serde_json::Value;
@@ -15,11 +15,20 @@ pub(crate) struct ReadBack {
 
 /// Reads an archive with `duckdb-parquet`, `duckdb-csv` or `pyarrow-parquet`.
 pub(crate) fn read_back(reader: &str, archive: &Archive) -> ReadBack {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/read_back.py");
-    let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
-    let output = command.arg(script).arg(reader).arg(archive.root()).output().unwrap();
-    assert!(output.status.success(), "{reader}: {}", String::from_utf8_lossy(&output.stderr));
-    let document = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    let document = python("tests/readers/read_back.py", Some(reader), archive);
     let rows = document["rows"].as_array().unwrap().clone();
     ReadBack { columns: document["columns"].clone(), rows }
+}
+
+/// What a verifier says that knows `docs/format.md` alone: counts and findings like those of `verify --json`.
+pub(crate) fn verify(archive: &Archive) -> Value {
+    python("tests/readers/verify.py", None, archive)
+}
+
+fn python(script: &str, argument: Option<&str>, archive: &Archive) -> Value {
+    let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).args(argument).arg(archive.root());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -1,0 +1,206 @@
+"""Verifies an archive in a directory by docs/format.md alone: it proves that the page is enough to do so.
+
+Usage: verify.py ARCHIVE
+
+Prints {"manifests": n, "files": n, "events": n, "findings": [{"code", "severity", "path", "message"}]}. What the page
+asks for without a code in brackets has the code "page".
+"""
+
+import collections
+import datetime
+import decimal
+import gzip
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import pyarrow.parquet
+
+FORMAT = "keeptrusts-archive/1"
+CHAIN = re.compile(r"manifests/(\d{8,})\.(json|SHA256SUMS)")
+DATA = re.compile(r"([a-z0-9][a-z0-9_-]*)/(parquet|csv|artifact|rejects)/month=(\d{4}-\d{2})/[^/]+")
+EXTENSIONS = {"parquet": r"parquet", "csv": r"csv\.gz"}
+FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\n)')
+LOGICAL_TYPES = {
+    "text": "String",
+    "int64": "None",
+    "decimal(38,18)": "Decimal(precision=38, scale=18)",
+    "timestamp(us,UTC)": "Timestamp(isAdjustedToUTC=true, timeUnit=microseconds, is_from_converted_type=false,"
+    " force_set_converted_type=false)",
+}
+
+
+class Verifier:
+    def __init__(self, root):
+        self.root = Path(root)
+        self.findings = []
+        self.manifests = {}
+        paths = (path.relative_to(root).as_posix() for path in self.root.rglob("*") if path.is_file())
+        self.objects = {path for path in paths if not re.search(r"#\d+$", path)}
+        self.archive = self.document("archive.json")
+        self.expect(self.archive["format"] == FORMAT, "page", "archive.json", "another format")
+
+    def document(self, path):
+        return json.loads((self.root / path).read_bytes())
+
+    def expect(self, holds, code, path, message, severity="damage"):
+        if not holds:
+            self.findings.append({"code": code, "severity": severity, "path": path, "message": message})
+        return holds
+
+    def verify(self):
+        self.chain()
+        for manifest in self.manifests.values():
+            self.counts(manifest)
+            self.month(manifest)
+        self.unnamed()
+        return {
+            "manifests": len(self.manifests),
+            "files": sum(len(manifest["files"]) for manifest in self.manifests.values()),
+            "events": sum(manifest["events"]["archived"] for manifest in self.manifests.values()),
+            "findings": self.findings,
+        }
+
+    def chain(self):
+        names = [match for match in map(CHAIN.fullmatch, self.objects) if match]
+        previous = None
+        for sequence in range(1, max((int(name[1]) for name in names), default=0) + 1):
+            path = f"manifests/{sequence:08}.json"
+            if not self.expect(path in self.objects, "V004", path, "missing"):
+                previous = "unknown"
+                continue
+            sha256 = hashlib.sha256((self.root / path).read_bytes()).hexdigest()
+            manifest = self.document(path)
+            if previous != "unknown":
+                self.expect(manifest["previous"] == previous, "V003", path, "does not follow")
+            previous = {"sequence": sequence, "sha256": sha256}
+            self.head(sequence, path, manifest)
+            self.sums(path, sha256, manifest)
+            self.manifests[sequence] = manifest
+
+    def head(self, sequence, path, manifest):
+        self.expect(manifest["format"] == FORMAT, "V003", path, "another format")
+        self.expect(manifest["sequence"] == sequence, "V003", path, "another number")
+        self.expect(manifest["archive"] == self.archive["archive"], "V007", path, "another archive's")
+        whole = [(one["dataset"], one["month"]) for one in self.manifests.values() if one["kind"] == "month"]
+        twice = manifest["kind"] == "month" and (manifest["dataset"], manifest["month"]) in whole
+        self.expect(not twice, "V016", path, "a month twice")
+        if manifest["schema"] is None:
+            self.expect(not manifest["files"], "V024", path, "files without a schema")
+            return
+        keys = ("name", "type", "source_type", "nullable")
+        columns = [{key: column[key] for key in keys} for column in manifest["schema"]["columns"]]
+        compact = json.dumps(columns, separators=(",", ":"), ensure_ascii=False).encode()
+        self.expect(hashlib.sha256(compact).hexdigest() == manifest["schema"]["sha256"], "V024", path, "schema")
+
+    def sums(self, path, sha256, manifest):
+        sums = path.replace(".json", ".SHA256SUMS")
+        if self.expect(sums in self.objects, "V006", sums, "missing", "warning"):
+            lines = [(file["sha256"], file["path"]) for file in manifest["files"]] + [(sha256, path)]
+            text = "".join(f"{digest}  {path}\n" for digest, path in lines)
+            self.expect((self.root / sums).read_bytes() == text.encode(), "V006", sums, "differ")
+
+    def counts(self, manifest):
+        path = f"manifests/{manifest['sequence']:08}.json"
+        events = manifest["events"]
+        accounted = sum(events[name] for name in ("archived", "outside_window", "duplicates", "rejected"))
+        self.expect(events["read"] == accounted, "V021", path, "counts")
+        for format in EXTENSIONS:
+            rows = [file["rows"] for file in manifest["files"] if file["format"] == format]
+            self.expect(not rows or sum(rows) == events["archived"], "V021", path, f"rows of {format}")
+
+    def month(self, manifest):
+        rows = {format: [] for format in EXTENSIONS}
+        for file in manifest["files"]:
+            path = file["path"]
+            if not self.expect(path in self.objects, "V010", path, "missing"):
+                continue
+            content = (self.root / path).read_bytes()
+            if not self.expect(len(content) == file["bytes"], "V011", path, "size"):
+                continue
+            if not self.expect(hashlib.sha256(content).hexdigest() == file["sha256"], "V012", path, "digest"):
+                continue
+            folder = f"{manifest['dataset']}/{file['format']}/month={manifest['month']}"
+            name = rf"{folder}/part-\d{{5}}-{file['sha256'][:16]}\.{EXTENSIONS[file['format']]}"
+            self.expect(re.fullmatch(name, path), "page", path, "name")
+            read = self.parquet if file["format"] == "parquet" else self.csv
+            found = list(read(path, manifest))
+            self.rows(manifest, file, found)
+            rows[file["format"]] += found
+        if rows["parquet"] and rows["csv"]:
+            self.expect(rows["parquet"] == rows["csv"], "page", manifest["month"], "Parquet and CSV differ")
+
+    def rows(self, manifest, file, rows):
+        path, schema, window = file["path"], manifest["schema"], manifest["window"]
+        names = [column["name"] for column in schema["columns"]]
+        id, time = names.index(schema["id"]), names.index(schema["time"])
+        times = [row[time] for row in rows]
+        self.expect(len(rows) == file["rows"], "V020", path, "rows")
+        self.expect((min(times), max(times)) == (file["first"], file["last"]), "V021", path, "first and last")
+        self.expect(all(window["from"] <= at < window["to"] for at in times), "V022", path, "outside")
+        ids = collections.Counter(row[id] for row in rows)
+        shared = sum(count for count in ids.values() if count > 1)
+        self.expect(shared <= manifest["events"]["conflicts"], "V023", path, "ids twice")
+
+    def csv(self, path, manifest):
+        """Each row as a list of its fields; None is NULL."""
+        text = gzip.decompress((self.root / path).read_bytes()).decode()
+        self.expect((self.root / path).read_bytes()[4:8] == bytes(4), "page", path, "a modification time")
+        records = csv_records(text)
+        self.expect(next(records) == [column["name"] for column in manifest["schema"]["columns"]], "V024", path, "header")
+        return records
+
+    def parquet(self, path, manifest):
+        """Each row as the list of fields that the table of types makes of it."""
+        file = pyarrow.parquet.ParquetFile(self.root / path)
+        columns = manifest["schema"]["columns"]
+        found = [(column.name, str(column.logical_type)) for column in file.schema]
+        expected = [(column["name"], LOGICAL_TYPES[column["type"]]) for column in columns]
+        self.expect(found == expected, "V024", path, f"columns {found}")
+        label = {
+            "keeptrusts.format": FORMAT,
+            "keeptrusts.archive": self.archive["archive"],
+            "keeptrusts.dataset": manifest["dataset"],
+            "keeptrusts.month": manifest["month"],
+            "keeptrusts.schema_sha256": manifest["schema"]["sha256"],
+        }
+        metadata = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
+        self.expect(label.items() <= metadata.items(), "page", path, "key-value metadata")
+        for batch in file.iter_batches():
+            for row in zip(*(column.to_pylist() for column in batch.columns)):
+                yield [as_text(value) for value in row]
+
+    def unnamed(self):
+        named = {file["path"] for manifest in self.manifests.values() for file in manifest["files"]}
+        committed = {(manifest["dataset"], manifest["month"]) for manifest in self.manifests.values()}
+        for path in sorted(self.objects - named - {"archive.json"}):
+            data = DATA.fullmatch(path)
+            damage = data and (data[1], data[3]) in committed
+            self.expect(CHAIN.fullmatch(path), "V015", path, "unnamed", "damage" if damage else "warning")
+
+
+def csv_records(text):
+    record, position = [], 0
+    while position < len(text):
+        field = FIELD.match(text, position)
+        quoted, plain, end = field.groups()
+        record.append(quoted.replace('""', '"') if quoted is not None else plain or None)
+        if end == "\n":
+            yield record
+            record = []
+        position = field.end()
+
+
+def as_text(value):
+    if isinstance(value, decimal.Decimal):
+        text = format(value, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, datetime.datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value if value is None else str(value)
+
+
+if __name__ == "__main__":
+    json.dump(Verifier(sys.argv[1]).verify(), sys.stdout)
