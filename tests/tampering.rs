@@ -168,6 +168,16 @@ fn an_edited_last_manifest_is_v006() {
     vault.assert_damage(BOTH, &[("V006", &sums_path(5))]);
 }
 
+#[test]
+fn a_manifest_of_another_format_is_v003() {
+    let vault = Vault::new();
+    vault.change(&manifest_path(5), |bytes| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        *bytes = text.replace("keeptrusts-archive/1", "keeptrusts-archive/2").into_bytes();
+    });
+    vault.assert_damage(BOTH, &[("V003", &manifest_path(5)), ("V006", &sums_path(5))]);
+}
+
 /// Says that the platform's own address is another one: nothing else depends on it.
 fn edit_manifest(vault: &Vault, sequence: u64) {
     vault.change(&manifest_path(sequence), |bytes| {

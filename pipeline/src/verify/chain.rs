@@ -6,7 +6,7 @@ use archive_connectors::Result;
 use archive_formats::{
     Manifest, Sha256,
     key::{self, ObjectName},
-    manifest::CommitKind,
+    manifest::{CommitKind, FORMAT},
     sums,
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -116,6 +116,9 @@ impl Walk<'_> {
 
     fn content(&mut self, sequence: u64, manifest: &Manifest) {
         let path = key::manifest(sequence);
+        if manifest.format != FORMAT {
+            self.findings.damage(Code::ChainBroken, path.clone(), "the manifest has another format");
+        }
         if manifest.sequence != sequence {
             let message = format!("the manifest says that it is number {}", manifest.sequence);
             self.findings.damage(Code::ChainBroken, path.clone(), message);
