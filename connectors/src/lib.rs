@@ -12,7 +12,7 @@ pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod spool;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub mod testing;
 
 pub use clock::Clock;

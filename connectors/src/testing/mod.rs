@@ -1,4 +1,4 @@
-//! Doubles for tests, also for those of other crates (feature `testing`).
+//! Doubles for the tests of this crate.
 
 mod faulty_store;
 
