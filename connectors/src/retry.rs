@@ -114,7 +114,7 @@ pub struct Intervals(ExponentialBackoff);
 
 impl Intervals {
     /// Each wait is anything from nothing to a cap, which doubles from `first` to `longest`.
-    pub fn full_jitter(first: Duration, longest: Duration) -> Self {
+    fn full_jitter(first: Duration, longest: Duration) -> Self {
         // The crate spreads waits around a middle; a factor of one around half the cap is the whole way from zero to it.
         Self::spread(first / 2, longest / 2, 1.0, 2.0)
     }

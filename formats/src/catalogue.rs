@@ -7,11 +7,11 @@
 use crate::{Column, ColumnType, Schema, schema::SchemaError};
 
 /// Names of the id column, best first.
-pub const ID_COLUMNS: [&str; 3] = ["event_id", "id", "eventId"];
+const ID_COLUMNS: [&str; 3] = ["event_id", "id", "eventId"];
 
 /// Names of the time column, best first. `created_at` comes after `timestamp` because records that have both use it for
 /// the time of insertion.
-pub const TIME_COLUMNS: [&str; 4] = ["timestamp", "created_at", "occurred_at", "time"];
+const TIME_COLUMNS: [&str; 4] = ["timestamp", "created_at", "occurred_at", "time"];
 
 /// Columns that hold an instant wherever they appear.
 const INSTANTS: [&str; 4] = ["timestamp", "created_at", "occurred_at", "updated_at"];

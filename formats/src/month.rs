@@ -49,7 +49,7 @@ impl Month {
     /// The month after this one; December 9999 is its own successor.
     #[must_use]
     pub fn next(self) -> Self {
-        self.plus(1)
+        Self::from_index(self.index() + 1)
     }
 
     /// The month before this one; January of year 1 is its own predecessor.
@@ -61,15 +61,6 @@ impl Month {
     /// Every month from `first` to `last`, both included. Empty when `last` comes before `first`.
     pub fn range(first: Self, last: Self) -> impl Iterator<Item = Self> {
         (first.index()..=last.index()).map(Self::from_index)
-    }
-
-    /// The year, 1 to 9999.
-    pub const fn year(self) -> u16 {
-        self.year
-    }
-
-    fn plus(self, months: u32) -> Self {
-        Self::from_index(self.index() + months)
     }
 
     /// Months since January of year 1.

@@ -68,7 +68,7 @@ impl Sink {
     }
 
     /// The bytes of a range that lies within the object.
-    pub async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
+    async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
         let expected = range.end.saturating_sub(range.start);
         let bytes = self.store.get_range(&self.location(path)?, range).await;
         let bytes = bytes.map_err(|error| self.failed("read a file", path, &error))?;

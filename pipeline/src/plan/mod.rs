@@ -62,7 +62,7 @@ impl Rules {
     }
 
     /// The last calendar month, by the clock alone.
-    pub fn last_month(&self) -> Result<Month> {
+    fn last_month(&self) -> Result<Month> {
         let current = Month::containing(self.now);
         let current =
             current.map_err(|error| Error::new(ErrorKind::TryLater, "the clock is not set").with_source(error))?;
