@@ -52,7 +52,7 @@ pub async fn run(
     // A source that cannot be used is told before the place becomes an archive.
     sources::connect(source, &document.archive, &state, &clock, &observer)?;
     let document = sink.create(&document).await?;
-    let _lock = Lock::acquire(&state, sink.url(), location.directory())?;
+    let _lock = Lock::acquire(&state, &document.archive, sink.url(), location.directory())?;
     let (_, planned) = outlook(&sink, settings, request, &rules).await?;
     let chain = sink.chain(&document.archive).await?;
     let archiver = Archiver {
