@@ -42,7 +42,8 @@ async fn another_format_is_not_read() {
 /// Folders of the host are named after an archive: a run empties the one for its staged files.
 #[tokio::test]
 async fn an_identity_is_a_uuid_and_never_a_path() {
-    let document = r#"{"format": "keeptrusts-archive/1", "archive": "../../home", "created_at": "2025-01-01T00:00:00Z"}"#;
+    let document =
+        r#"{"format": "keeptrusts-archive/1", "archive": "../../home", "created_at": "2025-01-01T00:00:00Z"}"#;
     let place = place();
     place.put("archive.json", document).await;
     assert_eq!(place.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain);
