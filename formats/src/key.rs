@@ -103,7 +103,8 @@ impl ObjectName {
 }
 
 fn chain_name(name: &str) -> ObjectName {
-    let number = |digits: &str| (digits.len() >= 8).then(|| digits.parse::<u64>().ok()).flatten().filter(|number| *number > 0);
+    let number =
+        |digits: &str| (digits.len() >= 8).then(|| digits.parse::<u64>().ok()).flatten().filter(|number| *number > 0);
     let parsed = name.split_once('.').and_then(|(digits, kind)| match kind {
         "json" => number(digits).map(ObjectName::Manifest),
         "SHA256SUMS" => number(digits).map(ObjectName::Sums),
