@@ -4,11 +4,15 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in tests a panic is the report")]
 
+mod broken_places;
 mod config;
 mod exit_codes;
 mod exports_api;
+mod forgeries;
 mod guide_script;
 mod house;
+mod lying_stores;
+mod manifests;
 mod memory;
 mod readers;
 mod rejects;

@@ -1,6 +1,7 @@
 //! Other people's readers see the events that the platform delivered.
 
 use crate::support::{
+    archive::files,
     events::{self, COLUMNS, Event},
     foreign::{ReadBack, read_back, verify},
     script::Script,
@@ -96,4 +97,27 @@ fn the_page_of_the_format_is_enough_to_verify_and_read_an_archive() {
     assert_eq!(verified["findings"], serde_json::json!([]));
     assert_eq!((&verified["manifests"], &verified["files"]), (&2.into(), &4.into()));
     assert_eq!(verified["events"], events.len());
+}
+
+#[test]
+fn a_month_in_many_small_parts_is_the_same_month() {
+    let events = [events::difficult(MONTH), events::month(MONTH, 4_000)].concat();
+    let world = World::new(Script::of(events.clone()));
+    world.run(&["run", "--month", MONTH, "--part-size", "20KiB", "--json"]).expect(0);
+    world.run(&["verify", "--json"]).expect(0);
+    let archive = world.archive();
+    archive.check();
+    let manifest = archive.month(MONTH);
+    for format in ["parquet", "csv"] {
+        let names = files(&manifest).filter(|file| file["format"] == format);
+        let names = names.map(|file| file["path"].as_str().unwrap().rsplit_once('/').unwrap().1);
+        let numbers = names.map(|name| name[5..10].parse::<usize>().unwrap()).collect::<Vec<_>>();
+        assert!(numbers.len() > 2 && numbers.iter().copied().eq(0..numbers.len()), "{format}: {numbers:?}");
+    }
+    let read = archive.rows(MONTH).into_iter().map(|row| row["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(read, events.iter().map(|event| event.id().to_owned()).collect::<Vec<_>>(), "another order");
+    let events = events.into_iter().map(|event| (event.id().to_owned(), event)).collect();
+    for reader in ["duckdb-parquet", "pyarrow-parquet", "duckdb-csv"] {
+        assert_same(&read_back(reader, &archive), &events, canonical);
+    }
 }

@@ -12,7 +12,7 @@ pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod spool;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use clock::Clock;

@@ -85,6 +85,22 @@ impl EventBatch {
         column.as_fixed_size_binary_opt().map_or_else(|| Ids::Text(column.as_string()), Ids::Uuid)
     }
 
+    /// Memory that the events take, whatever they share with others.
+    pub fn memory(&self) -> usize {
+        let columns = self.records.columns().iter();
+        columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+    }
+
+    /// The events in pieces of some `bytes` of memory, and of at least one event.
+    pub fn pieces(&self, bytes: u64) -> impl Iterator<Item = Self> {
+        let pieces = (self.memory() as u64).div_ceil(bytes.max(1)).max(1);
+        let length = usize::try_from((self.len() as u64).div_ceil(pieces)).unwrap_or(usize::MAX).max(1);
+        (0..self.len()).step_by(length).map(move |start| {
+            let records = self.records.slice(start, length.min(self.len() - start));
+            Self { records, schema: Arc::clone(&self.schema), ..*self }
+        })
+    }
+
     /// The events for which `keep` is true.
     pub fn filter(&self, keep: &BooleanArray) -> Result<Self, ArrowError> {
         let records = arrow_select::filter::filter_record_batch(&self.records, keep)?;

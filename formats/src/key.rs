@@ -72,7 +72,7 @@ pub enum ObjectName {
     Manifest(u64),
     /// The `SHA256SUMS` of the manifest with this sequence number.
     Sums(u64),
-    /// A file in the folder of a month.
+    /// A file in the folder of a month, or further down: readers take whatever lies below it for events.
     Data {
         /// The dataset's folder.
         dataset: Dataset,
@@ -90,7 +90,7 @@ impl ObjectName {
         match parts.as_slice() {
             [ARCHIVE] => Self::Archive,
             [MANIFESTS, name] => chain_name(name),
-            [dataset, format, folder, _] if format.parse::<FileFormat>().is_ok() => {
+            [dataset, format, folder, _, ..] if format.parse::<FileFormat>().is_ok() => {
                 let month = folder.strip_prefix("month=").and_then(|month| month.parse().ok());
                 match (dataset.parse(), month) {
                     (Ok(dataset), Some(month)) => Self::Data { dataset, month },
@@ -103,7 +103,8 @@ impl ObjectName {
 }
 
 fn chain_name(name: &str) -> ObjectName {
-    let number = |digits: &str| (digits.len() >= 8).then(|| digits.parse::<u64>().ok()).flatten();
+    let number =
+        |digits: &str| (digits.len() >= 8).then(|| digits.parse::<u64>().ok()).flatten().filter(|number| *number > 0);
     let parsed = name.split_once('.').and_then(|(digits, kind)| match kind {
         "json" => number(digits).map(ObjectName::Manifest),
         "SHA256SUMS" => number(digits).map(ObjectName::Sums),
@@ -150,7 +151,10 @@ mod tests {
         assert_eq!(folder, "events/parquet/month=2025-03");
         let path = data_file(&folder, 0, &Sha256::of(b"abc"), "parquet");
         assert_eq!(path, "events/parquet/month=2025-03/part-00000-ba7816bf8f01cfea.parquet");
-        assert_eq!(ObjectName::parse(&path), ObjectName::Data { dataset: "events".parse().unwrap(), month });
+        let deeper = format!("{folder}/deeper/part.parquet");
+        for path in [path, deeper] {
+            assert_eq!(ObjectName::parse(&path), ObjectName::Data { dataset: "events".parse().unwrap(), month });
+        }
     }
 
     #[test]
@@ -158,8 +162,9 @@ mod tests {
         assert_eq!(ObjectName::parse("manifests/00000042.json"), ObjectName::Manifest(42));
         assert_eq!(ObjectName::parse("manifests/123456789.json"), ObjectName::Manifest(123_456_789));
         assert_eq!(ObjectName::parse("manifests/00000042.SHA256SUMS"), ObjectName::Sums(42));
-        for other in ["manifests/42.json", "manifests/000000042.json", "manifests/00000042.json.bak", "x/archive.json"]
-        {
+        let others = "manifests/42.json manifests/000000042.json manifests/00000042.json.bak manifests/00000000.json \
+                      x/archive.json";
+        for other in others.split_whitespace() {
             assert_eq!(ObjectName::parse(other), ObjectName::Other, "{other}");
         }
     }

@@ -161,6 +161,18 @@ pub enum Imbalance {
         /// What should be there.
         archived: u64,
     },
+    /// Events that lie nowhere.
+    #[error("{archived} events were archived, but there is no file")]
+    NoFile {
+        /// What should be there.
+        archived: u64,
+    },
+    /// The times of the files are not those of the month.
+    #[error("the first and last event of the {format} files are not those of the month")]
+    Span {
+        /// The format.
+        format: FileFormat,
+    },
 }
 
 impl Manifest {
@@ -192,11 +204,18 @@ impl Manifest {
         if read != accounted {
             return Err(Imbalance::Rows { read, accounted });
         }
+        if archived > 0 && self.files.is_empty() {
+            return Err(Imbalance::NoFile { archived });
+        }
         for format in self.formats().into_iter().filter(|format| format.holds_events()) {
-            let files = self.files.iter().filter(|file| file.format == format);
-            let rows = files.fold(0, |sum: u64, file| sum.saturating_add(file.rows));
+            let files = || self.files.iter().filter(|file| file.format == format);
+            let rows = files().fold(0, |sum: u64, file| sum.saturating_add(file.rows));
             if rows != archived {
                 return Err(Imbalance::Files { format, rows, archived });
+            }
+            let span = (files().filter_map(|file| file.first).min(), files().filter_map(|file| file.last).max());
+            if span != (self.events.first, self.events.last) {
+                return Err(Imbalance::Span { format });
             }
         }
         Ok(())

@@ -149,6 +149,7 @@ impl From<ReadError> for ContentsError {
             ReadError::Schema(_) => Self::Schema,
             ReadError::Parquet(error) => Self::Damaged(error.to_string()),
             ReadError::Page(error) => Self::Damaged(error.to_string()),
+            ReadError::Nonsense => Self::Damaged(error.to_string()),
         }
     }
 }

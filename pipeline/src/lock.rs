@@ -1,7 +1,6 @@
 //! One run at a time.
 
 use archive_connectors::{Error, ErrorKind, Result, error::local};
-use archive_formats::Sha256;
 use std::{
     fs::{File, TryLockError},
     path::Path,
@@ -15,12 +14,13 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Locks the archive at `url` for users of the state folder, and a directory archive for everybody on this host.
-    /// On object stores the create-only manifest is what keeps two hosts apart.
-    pub fn acquire(state: &Path, url: &str, directory: Option<&Path>) -> Result<Self> {
+    /// Locks the archive with the UUID `archive`, however its URL is spelled, for users of the state folder, and a
+    /// directory archive for everybody on this host. On object stores the create-only manifest is what keeps two hosts
+    /// apart. Messages call it `url`.
+    pub fn acquire(state: &Path, archive: &str, url: &str, directory: Option<&Path>) -> Result<Self> {
         let folder = state.join("locks");
         std::fs::create_dir_all(&folder).map_err(local("make the folder of locks", &folder))?;
-        let path = folder.join(format!("{}.lock", Sha256::of(url.as_bytes()).short()));
+        let path = folder.join(format!("{archive}.lock"));
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let mut files = vec![lock(file.map_err(local("open the lock", &path))?, url)?];
         if let Some(directory) = directory {
@@ -68,20 +68,20 @@ mod tests {
     #[test]
     fn a_second_run_is_told_that_the_first_holds_the_lock() {
         let state = tempfile::tempdir().unwrap();
-        let first = Lock::acquire(state.path(), "s3://bucket", None).unwrap();
-        let second = Lock::acquire(state.path(), "s3://bucket", None).unwrap_err();
+        let first = Lock::acquire(state.path(), "one", "s3://bucket", None).unwrap();
+        let second = Lock::acquire(state.path(), "one", "s3://bucket/", None).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::Locked);
-        assert!(Lock::acquire(state.path(), "s3://other", None).is_ok());
+        assert!(Lock::acquire(state.path(), "other", "s3://other", None).is_ok());
         drop(first);
-        assert!(Lock::acquire(state.path(), "s3://bucket", None).is_ok());
+        assert!(Lock::acquire(state.path(), "one", "s3://bucket", None).is_ok());
     }
 
     #[test]
     fn a_directory_is_locked_for_runs_with_another_state_folder() {
         let (archive, one, other) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let _first = Lock::acquire(one.path(), "a", Some(archive.path())).unwrap();
-        let second = Lock::acquire(other.path(), "a", Some(archive.path())).unwrap_err();
+        let _first = Lock::acquire(one.path(), "one", "a", Some(archive.path())).unwrap();
+        let second = Lock::acquire(other.path(), "one", "a", Some(archive.path())).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::Locked);
         assert_eq!(std::fs::read_dir(archive.path()).unwrap().count(), 0, "nothing is left in the archive");
     }

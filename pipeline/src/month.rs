@@ -10,7 +10,7 @@ use crate::{
 use archive_connectors::{
     Clock, Error, ErrorKind, EventStream, Progress, Result, Sink, Source,
     error::local,
-    sink::{Commit, Draft, StoredFile},
+    sink::{Commit, Draft, StoredFile, check_types},
 };
 use archive_formats::{
     Chain, Dataset, FileFormat, Month, Schema,
@@ -114,16 +114,8 @@ impl Archiver {
             return Err(Error::new(ErrorKind::Incomplete, "the month has no events")
                 .with_hint("an outage, a wrong organisation and a pruned month look the same: check the source"));
         };
-        let chain = self.chain.lock().await;
-        let last = chain.last_schema(dataset).and_then(|last| last.contradiction(schema));
-        match last {
-            None => Ok(Arc::clone(schema)),
-            Some((name, before, now)) => {
-                let message = format!("column {name} has the type {now}, but was archived as {before} before");
-                Err(Error::new(ErrorKind::Incomplete, message)
-                    .with_hint("a dataset has one type per column: archive the new form into a new place or dataset"))
-            }
-        }
+        check_types(&*self.chain.lock().await, dataset, schema)?;
+        Ok(Arc::clone(schema))
     }
 
     fn draft(&self, target: &Target, encoded: &Encoded, schema: &Schema, conflicts: u64) -> Draft {

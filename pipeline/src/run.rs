@@ -7,7 +7,7 @@ use crate::{
     plan::{self, Action, Planned, Request, Rules, plan},
     report::{Failure, MonthReport, MonthState, RunReport},
     settings::Settings,
-    sources, state,
+    sources, stage, state,
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink,
@@ -42,7 +42,7 @@ pub async fn run(
             observer.month_finished(month);
         }
         if !dry_run {
-            sink.complete_sums(&chain).await?;
+            tidy_up(&sink, &chain, &planned).await;
         }
         return Ok(report(&sink, &chain, months));
     }
@@ -52,7 +52,7 @@ pub async fn run(
     // A source that cannot be used is told before the place becomes an archive.
     sources::connect(source, &document.archive, &state, &clock, &observer)?;
     let document = sink.create(&document).await?;
-    let _lock = Lock::acquire(&state, sink.url(), location.directory())?;
+    let _lock = Lock::acquire(&state, &document.archive, sink.url(), location.directory())?;
     let (_, planned) = outlook(&sink, settings, request, &rules).await?;
     let chain = sink.chain(&document.archive).await?;
     let archiver = Archiver {
@@ -66,10 +66,11 @@ pub async fn run(
         sink,
     };
     let run = Run { archiver, rules, observer, stop, given_up: Mutex::new(None) };
-    let months = stream::iter(planned).map(|planned| run.month(planned)).buffered(settings.jobs).collect::<Vec<_>>();
+    let months =
+        stream::iter(planned.clone()).map(|planned| run.month(planned)).buffered(settings.jobs).collect::<Vec<_>>();
     let months = months.await;
     let chain = run.archiver.chain.into_inner();
-    run.archiver.sink.complete_sums(&chain).await?;
+    tidy_up(&run.archiver.sink, &chain, &planned).await;
     Ok(report(&run.archiver.sink, &chain, months))
 }
 
@@ -84,6 +85,17 @@ async fn outlook(sink: &Sink, settings: &Settings, request: Request, rules: &Rul
         planned.extend(plan(request, dataset, &chain, rules)?);
     }
     Ok((chain, planned))
+}
+
+/// Does what runs that crashed right after a commit left undone. What fails is told and left to the next run: no
+/// committed event depends on it.
+async fn tidy_up(sink: &Sink, chain: &Chain, planned: &[Planned]) {
+    if let Err(error) = sink.complete_sums(chain).await {
+        tracing::warn!(%error, "could not add the SHA256SUMS that are missing");
+    }
+    for Planned { dataset, month, .. } in planned.iter().filter(|planned| planned.action == Action::Nothing) {
+        stage::commit::remove_orphans(sink, chain, dataset, *month).await;
+    }
 }
 
 fn report(sink: &Sink, chain: &Chain, months: Vec<MonthReport>) -> RunReport {

@@ -58,6 +58,11 @@ impl Sink {
         Ok(())
     }
 
+    /// Whether there is a trace of a commit.
+    pub(super) async fn has_commits(&self) -> Result<bool> {
+        Ok(self.names().await?.last() > 0)
+    }
+
     async fn names(&self) -> Result<Names> {
         let mut names = Names::default();
         let mut objects = self.list(Some(key::MANIFESTS));

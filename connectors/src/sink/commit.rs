@@ -68,7 +68,7 @@ impl Sink {
     /// Commits `draft` with `files`, as the successor of whatever is the head of the chain by then.
     ///
     /// `chain` is what the caller knows of the chain; it is caught up with the store before each try and holds the
-    /// commit afterwards. Counts that do not add up are refused. Every file is looked for right before. After `Ok` every
+    /// commit afterwards. Counts that do not add up and columns of another type are refused. Every file is looked for right before. After `Ok` every
     /// reader sees the manifest and all of its files; after an error the commit may still have happened, or happen
     /// when a request that is under way arrives: calling it again, in this run or another, finds out.
     ///
@@ -94,6 +94,9 @@ impl Sink {
             }
             let manifest = draft.manifest(chain, files);
             check_balance(&manifest)?;
+            if let Some(schema) = &manifest.schema {
+                check_types(chain, &manifest.dataset, schema)?;
+            }
             let bytes = Bytes::from(manifest.to_bytes());
             let found = self.create_document(&key::manifest(manifest.sequence), bytes.clone()).await?;
             if found == bytes {
@@ -133,6 +136,18 @@ impl Sink {
 fn committed(chain: &Chain, draft: &Draft) -> Option<Entry> {
     let entry = chain.month(&draft.dataset, draft.month).filter(|_| draft.kind == CommitKind::Month);
     entry.cloned()
+}
+
+/// Whether `schema` may follow the last one of the dataset in `chain`: a column has one type in all of a dataset. A
+/// commit asks again for what has been committed since.
+pub fn check_types(chain: &Chain, dataset: &Dataset, schema: &Schema) -> Result<()> {
+    let Some((name, before, now)) = chain.last_schema(dataset).and_then(|last| last.contradiction(schema)) else {
+        return Ok(());
+    };
+    let message = format!("column {name} has the type {now}, but was archived as {before} before");
+    Err(Error::new(ErrorKind::Incomplete, message)
+        .with_context("dataset", dataset)
+        .with_hint("a dataset has one type per column: archive the new form into a new place or dataset"))
 }
 
 fn check_balance(manifest: &Manifest) -> Result<()> {

@@ -24,7 +24,7 @@ mod s3;
 mod upload;
 mod url;
 
-pub use commit::{Commit, Draft};
+pub use commit::{Commit, Draft, check_types};
 pub use read::StoredObject;
 pub use upload::{StagedFile, StoredFile};
 pub use url::Location;

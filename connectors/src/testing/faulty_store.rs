@@ -92,8 +92,16 @@ pub struct FaultyStore {
     script: Arc<Mutex<Script>>,
 }
 
+impl Operation {
+    const fn writes(self) -> bool {
+        matches!(self, Self::Put | Self::Start | Self::Part | Self::Complete | Self::Delete)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Script {
+    /// After so many more writes nothing works any more.
+    writes_left: Option<usize>,
     faults: Vec<(Operation, String, Fault)>,
     calls: Vec<(Operation, String)>,
 }
@@ -116,6 +124,16 @@ impl FaultyStore {
         }
     }
 
+    /// Refuses every request after `writes` more that write, as if the host had crashed right after the last of them.
+    pub fn crash_after(&self, writes: usize) {
+        self.script().writes_left = Some(writes);
+    }
+
+    /// Everything works again; whether there was a crash.
+    pub fn recover(&self) -> bool {
+        self.script().writes_left.take() == Some(0)
+    }
+
     /// Requests of the kind, so far, whose path contains `part`.
     pub fn calls(&self, operation: Operation, part: &str) -> usize {
         self.script().calls.iter().filter(|(kind, path)| *kind == operation && path.contains(part)).count()
@@ -128,6 +146,11 @@ impl FaultyStore {
     fn next(&self, operation: Operation, path: &Path) -> Fault {
         let mut script = self.script();
         script.calls.push((operation, path.to_string()));
+        match &mut script.writes_left {
+            Some(0) => return Fault::Reject(Answer::Forbidden),
+            Some(left) if operation.writes() => *left -= 1,
+            _ => {}
+        }
         let planned =
             script.faults.iter().position(|(kind, part, _)| *kind == operation && path.as_ref().contains(part));
         planned.map_or(Fault::Pass, |index| script.faults.remove(index).2)

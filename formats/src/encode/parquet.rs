@@ -38,6 +38,7 @@ pub struct Label {
 pub struct ParquetEncoder<W: Write + Send> {
     label: Label,
     state: State<W>,
+    sample_bytes: usize,
     rows: u64,
     span: TimeSpan,
 }
@@ -56,10 +57,12 @@ enum State<W: Write + Send> {
 }
 
 impl<W: Write + Send> ParquetEncoder<W> {
-    /// A file that is written to `sink`.
-    pub fn new(sink: W, label: Label) -> Self {
+    /// A file that is written to `sink`, and which is to end at a size of some `target` bytes. What is held back before
+    /// the file begins cannot be counted yet, so that it is never more than that.
+    pub fn new(sink: W, label: Label, target: u64) -> Self {
         let state = State::Sampling { sink, held: Vec::new(), bytes: 0 };
-        Self { label, state, rows: 0, span: TimeSpan::default() }
+        let sample_bytes = usize::try_from(target).map_or(SAMPLE_BYTES, |target| target.min(SAMPLE_BYTES));
+        Self { label, state, sample_bytes, rows: 0, span: TimeSpan::default() }
     }
 
     /// Chooses the encodings and writes what was held back.
@@ -107,9 +110,9 @@ impl<W: Write + Send> FileEncoder for ParquetEncoder<W> {
         self.rows += batch.len() as u64;
         if let State::Sampling { held, bytes, .. } = &mut self.state {
             held.push(batch.clone());
-            *bytes += batch.records().get_array_memory_size();
+            *bytes += batch.memory();
             let rows: usize = held.iter().map(EventBatch::len).sum();
-            if rows >= column_encoding::SAMPLE_ROWS || *bytes >= SAMPLE_BYTES {
+            if rows >= column_encoding::SAMPLE_ROWS || *bytes >= self.sample_bytes {
                 self.start()?;
             }
             return Ok(());
@@ -177,7 +180,7 @@ mod tests {
         let sink = Shared::default();
         let label =
             Label { archive: "a".to_owned(), dataset: "events".parse().unwrap(), month: "2025-03".parse().unwrap() };
-        let mut encoder = Box::new(ParquetEncoder::new(sink.clone(), label));
+        let mut encoder = Box::new(ParquetEncoder::new(sink.clone(), label, u64::MAX));
         for batch in batches {
             encoder.write(batch).unwrap();
         }

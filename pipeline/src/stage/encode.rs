@@ -181,7 +181,12 @@ struct PartWriter {
 }
 
 impl PartWriter {
+    /// In pieces that fit into a part, so that a part is not much larger than it should be.
     fn write(&mut self, batch: &EventBatch) -> Result<()> {
+        batch.pieces(self.target.part_size).try_for_each(|piece| self.write_piece(&piece))
+    }
+
+    fn write_piece(&mut self, batch: &EventBatch) -> Result<()> {
         let (path, encoder) = match self.current.take() {
             Some(current) => current,
             None => self.open()?,
@@ -202,7 +207,7 @@ impl PartWriter {
         let encoder: Box<dyn FileEncoder> = match self.format {
             FileFormat::Csv => Box::new(CsvEncoder::new(file)),
             FileFormat::Parquet | FileFormat::Artifact | FileFormat::Rejects => {
-                Box::new(ParquetEncoder::new(file, self.target.label.clone()))
+                Box::new(ParquetEncoder::new(file, self.target.label.clone(), self.target.part_size))
             }
         };
         Ok((path, encoder))

@@ -9,11 +9,17 @@ use archive_formats::{
     manifest::{CommitKind, FORMAT},
     sums,
 };
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Manifests that are fetched at once.
 const AT_ONCE: usize = 8;
+
+/// Missing manifests in a row that are reported one by one.
+const LONG_HOLE: u64 = 1_000;
+
+const MISSING: &str = "the manifest is missing";
 
 /// A manifest that could be read, and the digest of its bytes.
 #[derive(Debug)]
@@ -29,35 +35,25 @@ impl Verifier {
     /// Reads every manifest and `SHA256SUMS`, and reports what does not fit. Returns the manifests that can be read,
     /// whether or not they fit: their files are verified all the same.
     pub(super) async fn chain(&self, archive: &str, listing: &Listing, findings: &mut Findings) -> Result<Commits> {
-        let names = || listing.keys().map(|path| ObjectName::parse(path));
-        let manifests = names().filter_map(|name| if let ObjectName::Manifest(n) = name { Some(n) } else { None });
-        let manifests = manifests.collect::<HashSet<_>>();
-        let sums = names().filter_map(|name| if let ObjectName::Sums(n) = name { Some(n) } else { None });
-        let sums = sums.collect::<HashSet<_>>();
-        let last = manifests.iter().chain(&sums).copied().max().unwrap_or(0);
-        let fetched = stream::iter(1..=last).map(|sequence| async move {
+        let numbers = listing.keys().filter_map(|path| match ObjectName::parse(path) {
+            ObjectName::Manifest(sequence) | ObjectName::Sums(sequence) => Some(sequence),
+            _ => None,
+        });
+        let fetched = stream::iter(numbers.collect::<BTreeSet<_>>()).map(|sequence| async move {
             let manifest = self.document(&key::manifest(sequence), listing).await?;
             let sums = self.document(&key::sums(sequence), listing).await?;
             Ok::<_, archive_connectors::Error>((sequence, manifest, sums))
         });
         let mut fetched = fetched.buffered(AT_ONCE);
-        let mut walk = Walk { archive, findings, commits: Commits::new(), digests: BTreeMap::new() };
+        let mut walk = Walk { archive, findings, commits: Commits::new(), digests: BTreeMap::new(), next: 1 };
         while let Some((sequence, manifest, sums)) = fetched.try_next().await? {
             walk.step(sequence, manifest, sums);
         }
         Ok(walk.commits)
     }
 
-    async fn document(&self, path: &str, listing: &Listing) -> Result<Option<Vec<u8>>> {
-        if !listing.contains_key(path) {
-            return Ok(None);
-        }
-        let mut bytes = Vec::new();
-        let mut blocks = self.sink.read(path);
-        while let Some(block) = blocks.try_next().await? {
-            bytes.extend_from_slice(&block);
-        }
-        Ok(Some(bytes))
+    async fn document(&self, path: &str, listing: &Listing) -> Result<Option<Bytes>> {
+        if listing.contains_key(path) { self.sink.document(path).await } else { Ok(None) }
     }
 }
 
@@ -67,13 +63,17 @@ struct Walk<'a> {
     commits: Commits,
     /// The digest of every manifest that is there, readable or not.
     digests: BTreeMap<u64, Sha256>,
+    /// The number that comes next where nothing is missing.
+    next: u64,
 }
 
 impl Walk<'_> {
-    fn step(&mut self, sequence: u64, manifest: Option<Vec<u8>>, sums: Option<Vec<u8>>) {
+    fn step(&mut self, sequence: u64, manifest: Option<Bytes>, sums: Option<Bytes>) {
         let path = key::manifest(sequence);
+        self.holes(sequence);
+        self.next = sequence.saturating_add(1);
         let Some(bytes) = manifest else {
-            self.findings.damage(Code::SequenceHole, path, "the manifest is missing");
+            self.findings.damage(Code::SequenceHole, path, MISSING);
             return;
         };
         let sha256 = Sha256::of(&bytes);
@@ -89,6 +89,19 @@ impl Walk<'_> {
                 let message = format!("the manifest cannot be read: {error}");
                 self.findings.damage(Code::ChainBroken, path, message);
             }
+        }
+    }
+
+    /// V004: every number before `sequence` of which there is no trace. A file with an absurd number must not make as many
+    /// findings, so that the rest of a very long hole is one.
+    fn holes(&mut self, sequence: u64) {
+        let rest = self.next.saturating_add(LONG_HOLE).min(sequence);
+        for missing in self.next..rest {
+            self.findings.damage(Code::SequenceHole, key::manifest(missing), MISSING);
+        }
+        if rest < sequence {
+            let message = format!("{MISSING}, and so is every other before number {sequence}");
+            self.findings.damage(Code::SequenceHole, key::manifest(rest), message);
         }
     }
 
@@ -123,6 +136,9 @@ impl Walk<'_> {
             let message = format!("the manifest says that it is number {}", manifest.sequence);
             self.findings.damage(Code::ChainBroken, path.clone(), message);
         }
+        if manifest.format != FORMAT {
+            self.findings.damage(Code::ChainBroken, path.clone(), "the manifest has another format");
+        }
         if manifest.archive != self.archive {
             self.findings.damage(Code::ForeignManifest, path.clone(), "the manifest belongs to another archive");
         }
@@ -132,6 +148,13 @@ impl Walk<'_> {
         let consistent = manifest.schema.as_ref().is_none_or(archive_formats::Schema::is_consistent);
         if !consistent || (manifest.schema.is_none() && manifest.files.iter().any(|file| file.format.holds_events())) {
             self.findings.damage(Code::Schema, path.clone(), "the schema's digest is not the one of its columns");
+        }
+        for file in &manifest.files {
+            let folder = key::month_folder(&manifest.dataset, file.format, manifest.month);
+            if !file.path.strip_prefix(&folder).is_some_and(|rest| rest.starts_with('/')) {
+                let message = format!("manifest {sequence} names this file, which does not lie in {folder}");
+                self.findings.damage(Code::OutsideMonth, file.path.clone(), message);
+            }
         }
         let same = |commit: &&Commit| {
             let other = &commit.manifest;
@@ -146,7 +169,7 @@ impl Walk<'_> {
     }
 
     /// V006: `SHA256SUMS` says what the manifest says.
-    fn sums(&mut self, manifest: &Manifest, sha256: Sha256, found: Option<Vec<u8>>) {
+    fn sums(&mut self, manifest: &Manifest, sha256: Sha256, found: Option<Bytes>) {
         let path = key::sums(manifest.sequence);
         match found {
             None => self.findings.warning(Code::Sums, path, "SHA256SUMS is missing; the next run adds it"),

@@ -21,14 +21,8 @@ impl Verifier {
         let folder = folder.map_err(local("make a folder for fetched files", &self.folder))?;
         let mut rows = MonthRows::new(manifest, folder.path());
         for file in &manifest.files {
-            match listing.get(&file.path) {
-                None => findings.damage(Code::Missing, file.path.clone(), "the object is missing"),
-                Some(bytes) if *bytes != file.bytes => {
-                    let message = format!("the object has {bytes} bytes instead of {}", file.bytes);
-                    findings.damage(Code::Size, file.path.clone(), message);
-                }
-                Some(_) if level == Level::Quick => {}
-                Some(_) => rows = self.file(file, rows, folder.path(), findings).await?,
+            if is_there(file, listing.get(&file.path).copied(), findings) && level == Level::Full {
+                rows = self.file(file, rows, folder.path(), findings).await?;
             }
         }
         if level == Level::Full { rows.finish(findings) } else { Ok(()) }
@@ -44,7 +38,14 @@ impl Verifier {
         findings: &mut Findings,
     ) -> Result<MonthRows> {
         let local_path = folder.join("file");
-        let found = self.fetch(&file.path, &local_path).await?;
+        let found = match self.fetch(&file.path, &local_path).await {
+            Ok(found) => found,
+            // Perhaps somebody changed it since it was listed.
+            Err(error) => {
+                let changed = !is_there(file, self.sink.head(&file.path).await?, findings);
+                return if changed { Ok(rows) } else { Err(error) };
+            }
+        };
         if found != file.sha256 {
             let message = format!("the object has the SHA-256 {found} instead of {}", file.sha256);
             findings.damage(Code::Digest, file.path.clone(), message);
@@ -70,6 +71,19 @@ impl Verifier {
         file.flush().await.map_err(local("write a fetched file", target))?;
         Ok(hasher.finish())
     }
+}
+
+/// V010 and V011: whether an object that has `bytes`, if it exists, may be `file`.
+fn is_there(file: &DataFile, bytes: Option<u64>, findings: &mut Findings) -> bool {
+    match bytes {
+        None => findings.damage(Code::Missing, file.path.clone(), "the object is missing"),
+        Some(bytes) if bytes != file.bytes => {
+            let message = format!("the object has {bytes} bytes instead of {}", file.bytes);
+            findings.damage(Code::Size, file.path.clone(), message);
+        }
+        Some(_) => return true,
+    }
+    false
 }
 
 /// V015: objects that no manifest names. In the folder of a committed month a reader would take them for events.

@@ -6,14 +6,18 @@ use crate::{
     duplicates::IdIndex,
     report::Code,
 };
-use archive_connectors::Result;
+use archive_connectors::{Result, error::local};
 use archive_formats::{
     FileFormat, Manifest, Schema, Timestamp, Window,
     encode::TimeSpan,
     key,
     manifest::{DataFile, EventCounts},
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// What the files of one month hold, read one after the other.
 #[derive(Debug)]
@@ -22,21 +26,27 @@ pub(super) struct MonthRows {
     schema: Option<Arc<Schema>>,
     window: Window,
     events: EventCounts,
-    /// Ids of the events of one format; the other formats hold the same events.
+    folder: PathBuf,
+    formats: BTreeMap<FileFormat, FormatRows>,
+}
+
+/// The events of one format.
+#[derive(Debug)]
+struct FormatRows {
     index: IdIndex,
-    indexed: Option<FileFormat>,
+    /// Events of files that could be read.
+    read: u64,
 }
 
 impl MonthRows {
     pub(super) fn new(manifest: &Manifest, folder: &Path) -> Self {
-        let formats = manifest.formats();
         Self {
             sequence: manifest.sequence,
             schema: manifest.schema.clone().map(Arc::new),
             window: manifest.month.window(),
             events: manifest.events,
-            index: IdIndex::new(folder),
-            indexed: formats.into_iter().find(|format| format.holds_events()),
+            folder: folder.to_owned(),
+            formats: BTreeMap::new(),
         }
     }
 
@@ -47,12 +57,13 @@ impl MonthRows {
             return Ok((self, findings));
         };
         let (mut span, mut outside) = (TimeSpan::default(), 0_u64);
-        let indexed = self.indexed == Some(file.format);
+        let mut format = self.format(file.format)?;
         let mut visit = |batch: &archive_formats::EventBatch| {
             span.extend(batch);
             let times = batch.times().values().iter().map(|time| Timestamp::from_micros(*time));
             outside += times.filter(|time| !self.window.contains(*time)).count() as u64;
-            if indexed { self.index.add(batch) } else { Ok(()) }
+            format.read += batch.len() as u64;
+            format.index.add(batch)
         };
         let path = file.path.as_str();
         match contents::events(local, file.format, &schema, &mut visit) {
@@ -69,15 +80,32 @@ impl MonthRows {
         if outside > 0 {
             findings.damage(Code::OutsideMonth, path, format!("{outside} rows lie outside the month"));
         }
+        self.formats.insert(file.format, format);
         Ok((self, findings))
     }
 
-    /// V023, once every file of the month was read.
+    /// What was read of a format, to be put back with more.
+    fn format(&mut self, format: FileFormat) -> Result<FormatRows> {
+        if let Some(known) = self.formats.remove(&format) {
+            return Ok(known);
+        }
+        let folder = self.folder.join(format.as_str());
+        std::fs::create_dir(&folder).map_err(local("make a folder for the index of ids", &folder))?;
+        Ok(FormatRows { index: IdIndex::new(&folder), read: 0 })
+    }
+
+    /// V023, once every file of the month was read. Fewer shared ids than the manifest says are V021, unless a damaged
+    /// file was left out.
     pub(super) fn finish(self, findings: &mut Findings) -> Result<()> {
-        let shared = self.index.finish()?.len();
-        if shared > self.events.conflicts {
-            let message = format!("{shared} events share an id, but only {} should", self.events.conflicts);
-            findings.damage(Code::IdTwice, key::manifest(self.sequence), message);
+        let EventCounts { archived, conflicts, .. } = self.events;
+        for (format, FormatRows { index, read }) in self.formats {
+            let shared = index.finish()?.len();
+            let message = format!("{shared} events of the {format} files share an id, but {conflicts} should");
+            if shared > conflicts {
+                findings.damage(Code::IdTwice, key::manifest(self.sequence), message);
+            } else if shared < conflicts && read == archived {
+                findings.damage(Code::Balance, key::manifest(self.sequence), message);
+            }
         }
         Ok(())
     }

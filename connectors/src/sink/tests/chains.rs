@@ -12,7 +12,7 @@ async fn a_place_without_an_archive_has_no_identity() {
 async fn the_loser_of_the_race_for_an_archive_adopts_it() {
     let place = place();
     let [ours, theirs] =
-        ["ours", "theirs"].map(|name| ArchiveDocument::new(name.to_owned(), Timestamp::from_micros(0)));
+        [ARCHIVE, OTHER].map(|archive| ArchiveDocument::new(archive.to_owned(), Timestamp::from_micros(0)));
     let (rival, document) = (place.sink.clone(), theirs.clone());
     let race = async move {
         rival.create(&document).await.unwrap();
@@ -37,6 +37,29 @@ async fn another_format_is_not_read() {
         place.put("archive.json", document).await;
         assert_eq!(place.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain, "{document}");
     }
+}
+
+/// Folders of the host are named after an archive: a run empties the one for its staged files.
+#[tokio::test]
+async fn an_identity_is_a_uuid_and_never_a_path() {
+    let document =
+        r#"{"format": "keeptrusts-archive/1", "archive": "../../home", "created_at": "2025-01-01T00:00:00Z"}"#;
+    let place = place();
+    place.put("archive.json", document).await;
+    assert_eq!(place.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain);
+    let ours = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    assert_eq!(place.sink.create(&ours).await.unwrap_err().kind(), ErrorKind::BrokenChain);
+}
+
+#[tokio::test]
+async fn manifests_without_the_archives_name_are_no_empty_place() {
+    let place = three_months().await;
+    let error = place.sink.identity().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BrokenChain);
+    assert!(error.hint().is_some());
+    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    place.sink.create(&document).await.unwrap();
+    assert_eq!(place.sink.identity().await.unwrap(), Some(document));
 }
 
 /// A chain of three months.

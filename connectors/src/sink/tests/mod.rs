@@ -17,6 +17,7 @@ use serde_json::Value;
 use std::sync::atomic;
 
 const ARCHIVE: &str = "6f6d6a8e-0000-4000-8000-000000000000";
+const OTHER: &str = "6f6d6a8e-0000-4000-8000-000000000001";
 
 /// A store in memory that fails on demand, a sink over it, and a folder to stage files in.
 struct Place {

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     EventBatch, Reject, Timestamp,
     catalogue::KeyColumns,
+    decode::parquet::ParquetEvents,
     encode::{FileEncoder as _, csv::CsvEncoder},
 };
 use arrow_array::{
@@ -192,6 +193,16 @@ fn any_rows() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
 }
 
+/// What a Parquet file with these events gives back.
+fn through_parquet(records: &RecordBatch, csv: &[u8]) -> RecordBatch {
+    let (layout, _) = CsvLayout::from_header(csv, &KeyColumns::default()).unwrap();
+    let batch = EventBatch::try_new(Arc::clone(layout.schema()), records.clone()).unwrap();
+    let file = crate::decode::parquet::tests::encoded(&[batch]);
+    let events = ParquetEvents::open(file, Arc::clone(layout.schema())).unwrap();
+    let events = events.map(|batch| batch.unwrap().records().clone()).collect::<Vec<_>>();
+    arrow_select::concat::concat_batches(&records.schema(), &events).unwrap()
+}
+
 proptest! {
     #[test]
     fn chunk_by_chunk_is_as_good_as_all_at_once(
@@ -269,5 +280,6 @@ proptest! {
         let second = decode(&out);
         prop_assert_eq!(&first.records, &second.records);
         prop_assert_eq!(encode(second.records.as_ref().unwrap(), &out), out);
+        prop_assert_eq!(first.records, Some(through_parquet(&second.records.unwrap(), &csv)));
     }
 }

@@ -1,0 +1,110 @@
+//! Places that are no archive any more, or have more in them than one.
+
+use crate::support::{
+    archive::{Archive, manifest_path},
+    cli::{Host, Outcome},
+};
+use std::fs;
+
+fn archived() -> (Host, Archive) {
+    let mut host = Host::new();
+    let archive = Archive::at(host.path("archive"));
+    host.set("KT_ARCHIVE_SOURCE", "demo:?events=60&seed=5");
+    host.set("KT_ARCHIVE_ARCHIVE", archive.root().display().to_string());
+    host.run(&["backfill", "--from", "2025-01", "--to", "2025-03", "--json"]).expect(0);
+    (host, archive)
+}
+
+#[track_caller]
+fn assert_says(outcome: &Outcome, words: &str) {
+    assert!(outcome.output().contains(words), "{words} is missing: {}", outcome.output());
+}
+
+#[test]
+fn an_archive_without_its_name_is_broken_and_not_named_anew() {
+    let (host, archive) = archived();
+    fs::remove_file(archive.path("archive.json")).unwrap();
+    let before = archive.snapshot();
+    for arguments in [&["verify", "--json"][..], &["status", "--json"], &["run", "--month", "2025-04", "--json"]] {
+        assert_says(&host.run(arguments).expect(4), "archive.json");
+    }
+    assert_eq!(archive.snapshot(), before);
+}
+
+#[test]
+fn an_archive_whose_name_is_no_uuid_is_broken_and_its_name_no_path() {
+    let (host, archive) = archived();
+    fs::create_dir(host.path("precious")).unwrap();
+    fs::create_dir(host.path("precious/folder")).unwrap();
+    let path = host.path("precious").display().to_string();
+    for identity in [path.as_str(), "../../../precious", ""] {
+        let document = serde_json::json!({
+            "format": "keeptrusts-archive/1", "archive": identity, "created_at": "2025-01-01T00:00:00.000000Z"
+        });
+        fs::write(archive.path("archive.json"), document.to_string()).unwrap();
+        for arguments in [&["verify", "--json"][..], &["run", "--month", "2025-04", "--json"]] {
+            assert_says(&host.run(arguments).expect(4), "archive.json");
+        }
+    }
+    assert!(host.path("precious/folder").is_dir(), "a run emptied a folder that an archive named");
+}
+
+#[test]
+fn another_name_makes_strangers_of_the_manifests() {
+    let (host, archive) = archived();
+    let document = fs::read_to_string(archive.path("archive.json")).unwrap();
+    let identity = serde_json::from_str::<serde_json::Value>(&document).unwrap()["archive"].clone();
+    let other = document.replace(identity.as_str().unwrap(), "00000000-0000-4000-8000-000000000000");
+    fs::write(archive.path("archive.json"), other).unwrap();
+    let found = host.run(&["verify", "--level", "quick", "--json"]).expect(4);
+    assert_eq!(found.stdout.matches("V007").count(), 3, "{}", found.stdout);
+    host.run(&["run", "--month", "2025-04", "--json"]).expect(4);
+}
+
+#[test]
+fn an_absurd_number_is_a_hole_and_not_the_end_of_the_program() {
+    let (host, archive) = archived();
+    for sequence in [99_999_999, u64::MAX] {
+        fs::write(archive.path(&manifest_path(sequence)), "{}").unwrap();
+        let found = host.run(&["verify", "--level", "quick", "--json"]).expect(4);
+        let holes = found.stdout.matches("V004").count();
+        assert!((1..5_000).contains(&holes), "{holes} holes");
+        host.run(&["run", "--month", "2025-04", "--json"]).expect(4);
+        host.run(&["status", "--json"]).expect(4);
+    }
+}
+
+#[test]
+fn a_file_below_the_folder_of_a_committed_month_is_damage() {
+    let (host, archive) = archived();
+    let folder = archive.path("events/parquet/month=2025-02/deeper");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("part.parquet"), "").unwrap();
+    assert_says(&host.run(&["verify", "--level", "quick", "--json"]).expect(4), "V015");
+}
+
+#[test]
+fn a_missing_month_and_damage_together_are_4() {
+    let (host, archive) = archived();
+    host.run(&["verify", "--from", "2025-01", "--to", "2025-04", "--json"]).expect(5);
+    fs::remove_file(archive.path(&archive.file("2025-02", "parquet"))).unwrap();
+    let found = host.run(&["verify", "--from", "2025-01", "--to", "2025-04", "--json"]).expect(4);
+    assert!(found.stdout.contains("V010") && found.stdout.contains("V030"), "{}", found.stdout);
+    host.run(&["verify", "--month", "2025-03", "--json"]).expect(0);
+}
+
+#[test]
+fn a_run_that_finds_its_month_removes_what_a_crash_left_there() {
+    let (host, archive) = archived();
+    let before = archive.snapshot();
+    let orphan = "events/parquet/month=2025-03/part-00001-0123456789abcdef.parquet";
+    for command in [&["run", "--month", "2025-03"][..], &["backfill", "--from", "2025-03", "--to", "2025-04"]] {
+        fs::write(archive.path(orphan), "half").unwrap();
+        host.run(&["verify", "--level", "quick"]).expect(4);
+        host.run(command).expect(0);
+        assert!(!archive.objects().contains(orphan), "{command:?} left it");
+        host.run(&["verify", "--level", "quick"]).expect(0);
+    }
+    let after = archive.snapshot();
+    assert!(before.iter().all(|(path, digest)| after.get(path) == Some(digest)));
+}

@@ -1,0 +1,312 @@
+//! Archives that were forged with care: every digest, link and `SHA256SUMS` is right, and one thing is not.
+
+use crate::support::{
+    archive::{Archive, manifest_path, sha256, sums_path},
+    cli::Host,
+    platform::gzip,
+};
+use serde_json::{Value, json};
+use std::{fmt::Write as _, fs};
+
+const MONTHS: [&str; 3] = ["2025-01", "2025-02", "2025-03"];
+const FORGED: &str = "2025-02";
+
+struct Forger {
+    host: Host,
+    archive: Archive,
+}
+
+impl Forger {
+    /// Three months in these formats.
+    fn of(formats: &str) -> Self {
+        let mut host = Host::new();
+        let archive = Archive::at(host.path("archive"));
+        host.set("KT_ARCHIVE_SOURCE", "demo:?events=60&seed=5");
+        host.set("KT_ARCHIVE_ARCHIVE", archive.root().display().to_string());
+        host.set("KT_ARCHIVE_FORMAT", formats);
+        host.run(&["backfill", "--from", MONTHS[0], "--to", MONTHS[2], "--json"]).expect(0);
+        Self { host, archive }
+    }
+
+    /// Changes the manifest of the forged month, and mends everything that depends on its bytes.
+    fn manifest(&self, change: impl FnOnce(&mut Value)) {
+        let mut change = Some(change);
+        let mut previous = Value::Null;
+        for sequence in self.archive.sequences() {
+            let mut manifest = self.archive.manifest(sequence);
+            if manifest["month"] == FORGED
+                && let Some(change) = change.take()
+            {
+                change(&mut manifest);
+            }
+            manifest["previous"] = previous;
+            previous = self.put(sequence, &manifest);
+        }
+    }
+
+    /// Writes a manifest and its sums; returns how the next one names it.
+    fn put(&self, sequence: u64, manifest: &Value) -> Value {
+        let bytes = serde_json::to_vec_pretty(manifest).unwrap();
+        let digest = sha256(&bytes);
+        let mut sums = String::new();
+        for file in manifest["files"].as_array().unwrap() {
+            writeln!(sums, "{}  {}", file["sha256"].as_str().unwrap(), file["path"].as_str().unwrap()).unwrap();
+        }
+        writeln!(sums, "{digest}  {}", manifest_path(sequence)).unwrap();
+        fs::write(self.archive.path(&manifest_path(sequence)), bytes).unwrap();
+        fs::write(self.archive.path(&sums_path(sequence)), sums).unwrap();
+        json!({"sequence": sequence, "sha256": digest})
+    }
+
+    /// Replaces a file of the forged month, under the name that its new bytes deserve.
+    fn file(&self, format: &str, bytes: &[u8]) {
+        let old = self.archive.file(FORGED, format);
+        let (folder, name) = old.rsplit_once('/').unwrap();
+        let (_, extension) = name.split_once('.').unwrap();
+        let digest = sha256(bytes);
+        let new = format!("{folder}/part-00000-{}.{extension}", &digest[..16]);
+        fs::remove_file(self.archive.path(&old)).unwrap();
+        fs::write(self.archive.path(&new), bytes).unwrap();
+        self.manifest(|manifest| {
+            let files = manifest["files"].as_array_mut().unwrap();
+            let file = files.iter_mut().find(|file| file["format"] == format).unwrap();
+            file["path"] = json!(new);
+            file["sha256"] = json!(digest);
+            file["bytes"] = json!(bytes.len());
+        });
+    }
+
+    /// Changes the records of the forged month's CSV file, the first of which is its header.
+    fn records(&self, change: impl FnOnce(&mut Vec<String>)) {
+        let text = String::from_utf8(self.archive.unzipped(&self.archive.file(FORGED, "csv"))).unwrap();
+        let mut records = vec![String::new()];
+        for line in text.split_inclusive('\n') {
+            // A line feed within quotes is part of a value.
+            match records.last_mut() {
+                Some(open) if open.matches('"').count() % 2 == 1 || open.is_empty() => open.push_str(line),
+                _ => records.push(line.to_owned()),
+            }
+        }
+        change(&mut records);
+        self.file("csv", &gzip(records.concat().as_bytes()));
+    }
+
+    /// Asserts that these codes, and no others, are damage, and that nobody's tools but ours see it.
+    #[track_caller]
+    fn assert_found(&self, levels: &[&str], codes: &[&str]) {
+        assert!(self.archive.sums_agree(), "the forgery is clumsy: sha256sum sees it");
+        for level in levels {
+            let outcome = self.host.run(&["verify", "--level", level, "--json"]).expect(4);
+            let document = outcome.json();
+            let findings = document["findings"].as_array().unwrap();
+            let mut found = findings.iter().map(|finding| finding["code"].as_str().unwrap()).collect::<Vec<_>>();
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found, codes, "{level}: {}", outcome.stdout);
+        }
+    }
+}
+
+const BOTH: &[&str] = &["quick", "full"];
+const FULL: &[&str] = &["full"];
+
+#[test]
+fn the_forgers_tools_leave_no_trace() {
+    let forger = Forger::of("parquet,csv");
+    forger.manifest(|_| {});
+    forger.records(|_| {});
+    for level in BOTH {
+        let outcome = forger.host.run(&["verify", "--level", level, "--json"]).expect(0);
+        assert_eq!(outcome.json()["findings"], json!([]));
+    }
+}
+
+#[test]
+fn fewer_rows_in_every_count_are_v020() {
+    let forger = Forger::of("parquet,csv");
+    forger.manifest(|manifest| {
+        for name in ["read", "archived"] {
+            manifest["events"][name] = json!(59);
+        }
+        for file in manifest["files"].as_array_mut().unwrap() {
+            file["rows"] = json!(59);
+        }
+    });
+    forger.assert_found(FULL, &["V020"]);
+    forger.host.run(&["verify", "--level", "quick"]).expect(0);
+}
+
+#[test]
+fn a_row_that_was_cut_out_is_v020() {
+    let forger = Forger::of("csv");
+    forger.records(|records| drop(records.remove(7)));
+    forger.assert_found(FULL, &["V020"]);
+}
+
+#[test]
+fn counts_that_do_not_add_up_are_v021() {
+    let changes: [fn(&mut Value); 5] = [
+        |manifest| manifest["events"]["read"] = json!(61),
+        |manifest| manifest["events"]["duplicates"] = json!(1),
+        |manifest| manifest["files"][0]["rows"] = json!(59),
+        |manifest| manifest["events"]["first"] = json!("2025-02-02T00:00:00.000000Z"),
+        |manifest| manifest["events"]["last"] = Value::Null,
+    ];
+    let forger = Forger::of("csv");
+    let original = forger.archive.month(FORGED);
+    for (number, change) in changes.into_iter().enumerate() {
+        forger.manifest(|manifest| {
+            manifest.clone_from(&original);
+            change(manifest);
+        });
+        forger.assert_found(&["quick"], &["V021"]);
+        let full = forger.host.run(&["verify", "--json"]).expect(4);
+        assert!(full.stdout.contains("V021"), "change {number}: {}", full.stdout);
+    }
+}
+
+#[test]
+fn conflicts_that_nobody_finds_are_v021() {
+    let forger = Forger::of("parquet,csv");
+    forger.manifest(|manifest| manifest["events"]["conflicts"] = json!(2));
+    forger.assert_found(FULL, &["V021"]);
+}
+
+#[test]
+fn events_without_a_file_are_v021() {
+    let forger = Forger::of("parquet,csv");
+    for format in ["parquet", "csv"] {
+        fs::remove_file(forger.archive.path(&forger.archive.file(FORGED, format))).unwrap();
+    }
+    forger.manifest(|manifest| manifest["files"] = json!([]));
+    forger.assert_found(BOTH, &["V021"]);
+}
+
+#[test]
+fn a_row_of_another_month_is_v022() {
+    let forger = Forger::of("csv");
+    let stray = "2025-03-01T00:00:00.000000Z";
+    forger.records(|records| {
+        let last = records.last_mut().unwrap();
+        let start = last.find("2025-02-").unwrap();
+        last.replace_range(start..start + stray.len(), stray);
+    });
+    forger.manifest(|manifest| {
+        manifest["files"][0]["last"] = json!(stray);
+        manifest["events"]["last"] = json!(stray);
+    });
+    forger.assert_found(FULL, &["V022"]);
+}
+
+#[test]
+fn a_file_in_the_folder_of_another_month_is_v022() {
+    let forger = Forger::of("parquet");
+    let path = forger.archive.file(FORGED, "parquet");
+    let moved = path.replace("month=2025-02", "month=2025-03");
+    fs::rename(forger.archive.path(&path), forger.archive.path(&moved)).unwrap();
+    forger.manifest(|manifest| manifest["files"][0]["path"] = json!(moved));
+    forger.assert_found(BOTH, &["V022"]);
+}
+
+#[test]
+fn an_id_that_appears_twice_is_v023_in_whichever_format() {
+    for formats in ["csv", "parquet,csv"] {
+        let forger = Forger::of(formats);
+        forger.records(|records| records[20] = records[21].clone());
+        forger.assert_found(FULL, &["V023"]);
+    }
+}
+
+#[test]
+fn a_renamed_column_is_v024() {
+    let forger = Forger::of("csv");
+    forger.records(|records| records[0] = records[0].replacen("model", "modal", 1));
+    forger.assert_found(FULL, &["V024"]);
+}
+
+#[test]
+fn a_schema_that_is_not_the_files_is_v024() {
+    let forger = Forger::of("parquet");
+    forger.manifest(|manifest| {
+        let columns = manifest["schema"]["columns"].as_array_mut().unwrap();
+        let column = columns.iter_mut().find(|column| column["type"] == "int64").unwrap();
+        column["type"] = json!("text");
+        // The digest is one of the columns in the order of their keys, which a map of JSON does not keep.
+        let columns = columns.iter().map(|column| {
+            let [name, kind, source, nullable] = ["name", "type", "source_type", "nullable"].map(|key| &column[key]);
+            format!(r#"{{"name":{name},"type":{kind},"source_type":{source},"nullable":{nullable}}}"#)
+        });
+        let columns = format!("[{}]", columns.collect::<Vec<_>>().join(","));
+        manifest["schema"]["sha256"] = json!(sha256(columns.as_bytes()));
+    });
+    forger.assert_found(FULL, &["V024"]);
+}
+
+#[test]
+fn a_wrong_digest_of_the_columns_is_v024() {
+    let forger = Forger::of("parquet");
+    forger.manifest(|manifest| manifest["schema"]["columns"][3]["name"] = json!("other"));
+    forger.assert_found(BOTH, &["V024"]);
+}
+
+#[test]
+fn a_file_that_is_no_parquet_is_v024() {
+    let forger = Forger::of("parquet");
+    let honest = fs::read(forger.archive.path(&forger.archive.file(FORGED, "parquet"))).unwrap();
+    let mut nonsense = honest.clone();
+    // The first page's header, and what counts its values.
+    nonsense[4..40].fill(0xff);
+    for bytes in [b"no Parquet at all".to_vec(), honest[..honest.len() / 2].to_vec(), nonsense] {
+        forger.file("parquet", &bytes);
+        forger.assert_found(FULL, &["V024"]);
+    }
+}
+
+#[test]
+fn a_month_that_is_committed_again_is_v016() {
+    let forger = Forger::of("csv");
+    let mut again = forger.archive.month(FORGED);
+    let head = fs::read(forger.archive.path(&manifest_path(3))).unwrap();
+    again["sequence"] = json!(4);
+    again["previous"] = json!({"sequence": 3, "sha256": sha256(&head)});
+    forger.put(4, &again);
+    forger.assert_found(BOTH, &["V016"]);
+}
+
+#[test]
+fn a_path_out_of_the_archive_is_not_followed() {
+    let forger = Forger::of("csv");
+    let path = forger.archive.file(FORGED, "csv");
+    fs::rename(forger.archive.path(&path), forger.host.path("outside.csv.gz")).unwrap();
+    for outside in ["../outside.csv.gz", "events/csv/month=2025-02/../../../../outside.csv.gz"] {
+        forger.manifest(|manifest| manifest["files"][0]["path"] = json!(outside));
+        let outcome = forger.host.run(&["verify", "--json"]).expect(4);
+        assert!(outcome.stdout.contains("V010"), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn a_manifest_of_another_format_or_number_is_v003() {
+    for (key, value) in [("format", json!("keeptrusts-archive/2")), ("sequence", json!(7))] {
+        let forger = Forger::of("csv");
+        forger.manifest(|manifest| manifest[key] = value);
+        let outcome = forger.host.run(&["verify", "--level", "quick", "--json"]).expect(4);
+        assert!(outcome.stdout.contains("V003"), "{key}: {}", outcome.stdout);
+    }
+}
+
+#[test]
+fn a_cut_chain_fits_together_and_is_v005() {
+    let forger = Forger::of("csv");
+    let head = forger.host.run(&["status", "--json"]).expect(0).json()["head"].clone();
+    let (sequence, digest) = (head["sequence"].to_string(), head["sha256"].as_str().unwrap().to_owned());
+    let file = forger.archive.file("2025-03", "csv");
+    for object in [manifest_path(3), sums_path(3), file] {
+        fs::remove_file(forger.archive.path(&object)).unwrap();
+    }
+    forger.host.run(&["verify", "--expect-head", "2"]).expect(0);
+    for expected in [&sequence, &digest, &format!("{sequence}:{digest}"), &format!("2:{digest}")] {
+        let outcome = forger.host.run(&["verify", "--expect-head", expected, "--json"]).expect(4);
+        assert!(outcome.stdout.contains("V005"), "{expected}: {}", outcome.stdout);
+    }
+}
