@@ -184,7 +184,7 @@ impl Reader {
             Error::new(ErrorKind::Truncated, "the artifact ends in the middle of a record").with_source(error)
         })?;
         let delivered = content.delivered() - self.accounted;
-        let measured = content.finish()?;
+        let measured = content.finish();
         if measured.delivered_sha256 != self.artifact.spooled.sha256 {
             return Err(Error::new(ErrorKind::Local, "the spooled artifact is not what was downloaded")
                 .with_context("path", self.artifact.spooled.path.display())
