@@ -82,8 +82,7 @@ fn a_size_or_digest_that_disagrees_is_never_committed() {
         |_, _| json!({"sha256": sha256(b"something else")}),
     ] {
         let world = World::new(Script::of(march()).details(details));
-        let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "5s", "--json"]);
-        assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
+        world.archive_month(MONTH).expect(5);
         world.assert_nothing_committed();
     }
 }

@@ -194,7 +194,7 @@ impl Reader {
         let same_size = inside.bytes.is_none_or(|bytes| bytes == measured.plain_bytes);
         let same_digest = inside.sha256.is_none_or(|sha256: Sha256| sha256 == measured.plain_sha256);
         if !(same_size && same_digest) {
-            return Err(disagree(measured.plain_bytes, measured.plain_sha256, inside));
+            return Err(disagree(ErrorKind::Incomplete, measured.plain_bytes, measured.plain_sha256, inside));
         }
         Ok(bytes.map(|bytes| Chunk { bytes, delivered }))
     }

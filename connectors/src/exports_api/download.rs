@@ -93,11 +93,12 @@ impl<'a> Download<'a> {
     async fn finish(&self, part: Part, disputed: &mut Option<Sha256>) -> Result<ControlFlow<Artifact, (Part, Error)>> {
         let Part { writer, target, .. } = part;
         let closed = writer.close().await?;
-        let sha256 = closed.sha256;
-        match check(closed, &self.ready.claims).await {
+        // The same bytes twice: it is not the network that changes them.
+        let again = disputed.replace(closed.sha256) == Some(closed.sha256);
+        let kind = if again { ErrorKind::Incomplete } else { ErrorKind::Truncated };
+        match check(closed, &self.ready.claims, kind).await {
             Ok((closed, packing)) => Ok(ControlFlow::Break(Artifact::keep(closed, packing, self.ready).await?)),
-            // The same bytes twice: it is not the network that changes them.
-            Err(error) if disputed.replace(sha256) == Some(sha256) => Err(error),
+            Err(error) if again => Err(error),
             Err(error) => Ok(ControlFlow::Continue((self.begin(target).await?, error))),
         }
     }
@@ -199,9 +200,9 @@ pub(super) struct Packing {
     pub(super) inside: Claims,
 }
 
-/// Compares the artifact with what the job claims, and refuses what cannot be CSV. A size or digest of something that
-/// is gzip may be meant before or after packing.
-async fn check(closed: ClosedSpool, claims: &Claims) -> Result<(ClosedSpool, Packing)> {
+/// Compares the artifact with what the job claims, and refuses what cannot be CSV; a contradiction is of `kind`. A size
+/// or digest of something that is gzip may be meant before or after packing.
+async fn check(closed: ClosedSpool, claims: &Claims, kind: ErrorKind) -> Result<(ClosedSpool, Packing)> {
     let path = closed.path().to_owned();
     let gzip = on_blocking_thread(move || {
         const START: usize = 512;
@@ -218,12 +219,12 @@ async fn check(closed: ClosedSpool, claims: &Claims) -> Result<(ClosedSpool, Pac
     if gzip || inside == Claims::default() {
         return Ok((closed, Packing { gzip, inside }));
     }
-    Err(disagree(closed.bytes, closed.sha256, claims))
+    Err(disagree(kind, closed.bytes, closed.sha256, claims))
 }
 
 /// The error for an artifact that is not what its job says it is.
-pub(super) fn disagree(bytes: u64, sha256: Sha256, claims: &Claims) -> Error {
-    let error = Error::new(ErrorKind::Truncated, "the artifact is not the one that the export job describes");
+pub(super) fn disagree(kind: ErrorKind, bytes: u64, sha256: Sha256, claims: &Claims) -> Error {
+    let error = Error::new(kind, "the artifact is not the one that the export job describes");
     let error = match claims.bytes {
         Some(claimed) if claimed != bytes => error.with_context("bytes", bytes).with_context("expected bytes", claimed),
         _ => error,

@@ -58,6 +58,10 @@ impl Inner {
         match self.obtain(&intent, &key, meter).await {
             Ok(artifact) => Ok(Fetched::Artifact(Arc::clone(slot.insert(Arc::new(artifact))))),
             Err(error) if error.kind() == ErrorKind::TooLarge => self.split(intent, window, error).await,
+            Err(error) if error.kind() == ErrorKind::Incomplete => {
+                self.clear(&key, true);
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }
