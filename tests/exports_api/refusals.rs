@@ -114,3 +114,15 @@ fn a_header_without_the_columns_of_an_event_is_no_artifact() {
     assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
     world.assert_nothing_committed();
 }
+
+#[test]
+fn a_header_that_no_option_helps_with_gets_its_own_hint() {
+    for (header, hint) in [("id,timestamp,month", "--rename month="), ("id,timestamp,verdict,verdict", "at the source")]
+    {
+        let world = World::new(Script::of_bytes(format!("{header}\r\n")));
+        let outcome = world.archive_month(MONTH).expect(6).json();
+        let told = outcome["error"]["hint"].as_str().unwrap();
+        assert!(told.contains(hint) && !told.contains("--id-column"), "{header}: {told}");
+        world.assert_nothing_committed();
+    }
+}

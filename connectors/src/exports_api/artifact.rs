@@ -14,8 +14,9 @@ use crate::{
 };
 use archive_formats::{
     Reject, Sha256, Timestamp,
-    catalogue::KeyColumns,
-    decode::csv::{CsvLayout, CsvSplitter},
+    catalogue::{HeaderError, KeyColumns},
+    decode::csv::{CsvError, CsvLayout, CsvSplitter},
+    schema::SchemaError,
 };
 use futures::{
     FutureExt as _, StreamExt as _, TryStreamExt as _,
@@ -139,10 +140,17 @@ fn line_feeds(bytes: &[u8]) -> u64 {
     bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
-fn no_header(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Source, "the artifact's header is not one of events")
-        .with_source(error)
-        .with_hint("name the columns with --id-column and --time-column")
+fn no_header(error: CsvError) -> Error {
+    let hint = match &error {
+        CsvError::Header(HeaderError::NoKey { .. }) | CsvError::OneKey(_) => {
+            "name the columns with --id-column and --time-column"
+        }
+        CsvError::Header(HeaderError::Schema(SchemaError::Month)) => {
+            "give the column another name at the source; an option for it (--rename month=…) is not available yet"
+        }
+        _ => "have the header mended at the source",
+    };
+    Error::new(ErrorKind::Source, "the artifact's header is not one of events").with_source(error).with_hint(hint)
 }
 
 /// Cuts an artifact into chunks, and compares it at its end with what was downloaded.
