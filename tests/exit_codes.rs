@@ -192,6 +192,13 @@ fn json_is_one_document_whatever_happens() {
 }
 
 #[test]
+fn the_document_names_the_command_and_not_a_value_that_looks_like_one() {
+    let document = world().run(&["--archive", "run", "status", "--json"]).expect(7).json();
+    assert_eq!(document["command"], "status");
+    assert_eq!(document["datasets"], json!([]));
+}
+
+#[test]
 fn results_go_to_stdout_and_the_rest_to_stderr() {
     let world = world();
     let outcome = world.run(&["run", "--month", MONTH]).expect(0);

@@ -67,6 +67,11 @@ impl Console {
         }
     }
 
+    /// The console of a command that was understood.
+    pub(super) fn of(self, command: &str) -> Self {
+        Self { command: Some(command.to_owned()), ..self }
+    }
+
     /// Tells why the arguments cannot be used, or shows the help that they asked for.
     pub(super) fn usage(&self, error: &clap::Error) -> ExitCode {
         match error.kind() {
