@@ -192,6 +192,33 @@ fn json_is_one_document_whatever_happens() {
 }
 
 #[test]
+fn the_document_names_the_command_and_not_a_value_that_looks_like_one() {
+    let document = world().run(&["--archive", "run", "status", "--json"]).expect(7).json();
+    assert_eq!(document["command"], "status");
+    assert_eq!(document["datasets"], json!([]));
+}
+
+#[test]
+fn with_json_logs_every_line_of_stderr_is_json() {
+    let world = world();
+    for (arguments, code) in [
+        (&["run", "--month", MONTH][..], 0),
+        (&["run", "--month", "2025-02"], 5),
+        (&["run", "--month", "2025-13"], 2),
+        (&["verify", "--archive", "./nowhere"], 7),
+    ] {
+        let outcome = world.run(&[arguments, &["--log-format", "json"]].concat()).expect(code);
+        let records = outcome.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+        let records = records.collect::<Vec<_>>();
+        let failed = records.iter().find(|record| record["level"] == "ERROR");
+        assert_eq!(failed.is_some(), code != 0, "{arguments:?}: {}", outcome.stderr);
+        assert!(failed.is_none_or(|record| record["hint"].is_string()), "{}", outcome.stderr);
+        let archives = arguments[0] == "run" && code != 2;
+        assert_eq!(records.iter().any(|record| record["month"] == arguments[2]), archives, "{}", outcome.stderr);
+    }
+}
+
+#[test]
 fn results_go_to_stdout_and_the_rest_to_stderr() {
     let world = world();
     let outcome = world.run(&["run", "--month", MONTH]).expect(0);

@@ -3,7 +3,7 @@
 use crate::{Error, ErrorKind, Result};
 use backoff::{ExponentialBackoff, backoff::Backoff as _};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Whether the same call can turn out better when it is repeated. Nothing else decides it.
 pub const fn is_transient(kind: ErrorKind) -> bool {
@@ -41,10 +41,19 @@ impl Policy {
         Self { retries: 5, budget: Duration::from_secs(120), deadline: None }
     }
 
-    /// The same, but no try begins after `deadline`.
+    /// The same, but no try begins after `deadline`, and none goes on for long after it.
     #[must_use]
     pub const fn until(self, deadline: Instant) -> Self {
         Self { deadline: Some(deadline), ..self }
+    }
+
+    /// Awaits a try, but not beyond the deadline by more than a last try at it takes. A server that never ends its
+    /// answer would hold the caller for ever.
+    pub async fn bounded<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        const LAST_TRY: Duration = Duration::from_secs(10);
+        let Some(deadline) = self.deadline else { return call.await };
+        let cut_off = |_| Err(Error::new(ErrorKind::TryLater, "the deadline passed before the server's answer ended"));
+        timeout_at(deadline + LAST_TRY, call).await.unwrap_or_else(cut_off)
     }
 }
 
@@ -56,7 +65,7 @@ where
 {
     let mut attempts = Attempts::new(policy);
     loop {
-        match call().await {
+        match policy.bounded(call()).await {
             Ok(value) => return Ok(value),
             Err(error) => attempts.pause(error).await?,
         }
@@ -194,6 +203,15 @@ mod tests {
         let year = || unavailable().with_retry_after(Some(Duration::from_secs(365 * 86_400)));
         let (calls, spent) = calls_until_given_up(policy, year).await;
         assert_eq!((calls, spent.as_secs()), (2, 60), "one last try at the deadline");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_never_ends_is_cut_off_soon_after_the_deadline() {
+        let start = Instant::now();
+        let policy = Policy::per_call().until(start + Duration::from_secs(60));
+        let error = retry(policy, std::future::pending::<Result<()>>).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TryLater);
+        assert!(start.elapsed() <= Duration::from_secs(90), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,6 +20,9 @@ fn error(expected: &'static str, found: &str) -> UnitError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
+/// A century, in seconds: whatever is longer is a slip of the hand, and no calendar can be trusted with it.
+const LONGEST_SPAN: u64 = 100 * 365 * 86_400;
+
 impl FromStr for Span {
     type Err = UnitError;
 
@@ -33,7 +36,8 @@ impl FromStr for Span {
             "d" => 86_400,
             _ => return Err(error()),
         };
-        number.checked_mul(seconds).map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(error)
+        let seconds = number.checked_mul(seconds).filter(|seconds| *seconds <= LONGEST_SPAN);
+        seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(error)
     }
 }
 
@@ -179,8 +183,19 @@ mod tests {
             ["90s", "15m", "1h", "2d", "0s"].map(seconds),
             [Some(90), Some(900), Some(3600), Some(172_800), Some(0)]
         );
-        for text in ["", "90", "h", "-1h", "1.5h", "1h30m", "1 h", "1H", "99999999999999999999s", "999999999999999999d"]
-        {
+        for text in [
+            "",
+            "90",
+            "h",
+            "-1h",
+            "1.5h",
+            "1h30m",
+            "1 h",
+            "1H",
+            "99999999999999999999s",
+            "999999999999999999d",
+            "36501d",
+        ] {
             assert_eq!(seconds(text), None, "{text}");
         }
     }

@@ -82,8 +82,7 @@ fn a_size_or_digest_that_disagrees_is_never_committed() {
         |_, _| json!({"sha256": sha256(b"something else")}),
     ] {
         let world = World::new(Script::of(march()).details(details));
-        let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "5s", "--json"]);
-        assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
+        world.archive_month(MONTH).expect(5);
         world.assert_nothing_committed();
     }
 }
@@ -114,4 +113,16 @@ fn a_header_without_the_columns_of_an_event_is_no_artifact() {
     let outcome = world.archive_month(MONTH);
     assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
     world.assert_nothing_committed();
+}
+
+#[test]
+fn a_header_that_no_option_helps_with_gets_its_own_hint() {
+    for (header, hint) in [("id,timestamp,month", "--rename month="), ("id,timestamp,verdict,verdict", "at the source")]
+    {
+        let world = World::new(Script::of_bytes(format!("{header}\r\n")));
+        let outcome = world.archive_month(MONTH).expect(6).json();
+        let told = outcome["error"]["hint"].as_str().unwrap();
+        assert!(told.contains(hint) && !told.contains("--id-column"), "{header}: {told}");
+        world.assert_nothing_committed();
+    }
 }

@@ -3,7 +3,7 @@
 use super::{MONTH, archived, march};
 use crate::support::{
     http::Reply,
-    script::{Endpoint, Script, ServerClock},
+    script::{Cut, Endpoint, Script, ServerClock},
     together,
     world::World,
 };
@@ -71,6 +71,29 @@ fn an_absurd_retry_after_does_not_outlast_the_deadline() {
     let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "4s", "--json"]);
     outcome.expect(75);
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    world.assert_nothing_committed();
+}
+
+#[test]
+fn a_download_is_not_put_off_beyond_the_deadline() {
+    let asks = busy(429).header("Retry-After", 31_536_000);
+    let world = World::new(Script::of(march()).always(Endpoint::Download, asks));
+    let start = Instant::now();
+    world.run(&["run", "--month", MONTH, "--job-timeout", "4s", "--json"]).expect(75);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    world.platform.behave(|_| Script::of(march()));
+    world.archive_month(MONTH).expect(0);
+    assert_eq!(world.platform.jobs(), 1);
+}
+
+#[test]
+fn an_answer_that_never_ends_does_not_outlast_the_deadline() {
+    let drip = Cut::Slow(1, Duration::from_millis(200));
+    let world = World::new(Script::of(march()).always_cut(drip));
+    let start = Instant::now();
+    let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "3s", "--json"]).expect(75);
+    assert!(outcome.output().contains("not downloaded in time"), "{}", outcome.output());
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
     world.assert_nothing_committed();
 }
 

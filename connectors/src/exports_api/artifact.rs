@@ -14,8 +14,9 @@ use crate::{
 };
 use archive_formats::{
     Reject, Sha256, Timestamp,
-    catalogue::KeyColumns,
-    decode::csv::{CsvLayout, CsvSplitter},
+    catalogue::{HeaderError, KeyColumns},
+    decode::csv::{CsvError, CsvLayout, CsvSplitter},
+    schema::SchemaError,
 };
 use futures::{
     FutureExt as _, StreamExt as _, TryStreamExt as _,
@@ -139,10 +140,17 @@ fn line_feeds(bytes: &[u8]) -> u64 {
     bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
-fn no_header(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Source, "the artifact's header is not one of events")
-        .with_source(error)
-        .with_hint("name the columns with --id-column and --time-column")
+fn no_header(error: CsvError) -> Error {
+    let hint = match &error {
+        CsvError::Header(HeaderError::NoKey { .. }) | CsvError::OneKey(_) => {
+            "name the columns with --id-column and --time-column"
+        }
+        CsvError::Header(HeaderError::Schema(SchemaError::Month)) => {
+            "give the column another name at the source; an option for it (--rename month=…) is not available yet"
+        }
+        _ => "have the header mended at the source",
+    };
+    Error::new(ErrorKind::Source, "the artifact's header is not one of events").with_source(error).with_hint(hint)
 }
 
 /// Cuts an artifact into chunks, and compares it at its end with what was downloaded.
@@ -184,7 +192,7 @@ impl Reader {
             Error::new(ErrorKind::Truncated, "the artifact ends in the middle of a record").with_source(error)
         })?;
         let delivered = content.delivered() - self.accounted;
-        let measured = content.finish()?;
+        let measured = content.finish();
         if measured.delivered_sha256 != self.artifact.spooled.sha256 {
             return Err(Error::new(ErrorKind::Local, "the spooled artifact is not what was downloaded")
                 .with_context("path", self.artifact.spooled.path.display())
@@ -194,7 +202,7 @@ impl Reader {
         let same_size = inside.bytes.is_none_or(|bytes| bytes == measured.plain_bytes);
         let same_digest = inside.sha256.is_none_or(|sha256: Sha256| sha256 == measured.plain_sha256);
         if !(same_size && same_digest) {
-            return Err(disagree(measured.plain_bytes, measured.plain_sha256, inside));
+            return Err(disagree(ErrorKind::Incomplete, measured.plain_bytes, measured.plain_sha256, inside));
         }
         Ok(bytes.map(|bytes| Chunk { bytes, delivered }))
     }

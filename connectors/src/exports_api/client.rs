@@ -290,7 +290,8 @@ pub(super) fn unreachable_host(error: reqwest::Error) -> Error {
     } else {
         "the exchange with the server broke off"
     };
-    Error::new(ErrorKind::SourceUnavailable, message).with_source(error.without_url())
+    let hint = "check the source's address and the way to it, then run the same command again";
+    Error::new(ErrorKind::SourceUnavailable, message).with_source(error.without_url()).with_hint(hint)
 }
 
 fn location(response: &Response) -> Option<String> {

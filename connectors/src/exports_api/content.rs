@@ -3,10 +3,10 @@
 use super::sniff::GZIP;
 use crate::{Error, ErrorKind, Result, error::local};
 use archive_formats::{Sha256, digest::Hasher};
-use flate2::bufread::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Read},
+    io::{self, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Measured {
 #[derive(Debug)]
 enum Packing {
     None(Delivered),
-    Gzip(Box<GzDecoder<BufReader<Delivered>>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Delivered>>>),
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Content {
         let delivered = Delivered { file, bytes: 0, digest: Hasher::default() };
         let gzip = start == GZIP;
         let packing = if gzip {
-            Packing::Gzip(Box::new(GzDecoder::new(BufReader::with_capacity(BUFFER, delivered))))
+            Packing::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, delivered))))
         } else {
             Packing::None(delivered)
         };
@@ -94,23 +94,15 @@ impl Content {
         Ok(count)
     }
 
-    /// Ends the reading at the end of the content; nothing may come after it.
-    pub(super) fn finish(mut self) -> Result<Measured> {
-        if let Packing::Gzip(unpacked) = &mut self.packing {
-            let behind = unpacked.get_mut().fill_buf().map_err(local("read the spool file", &self.path))?.len() as u64;
-            if behind > 0 {
-                let offset = self.delivered() - behind;
-                return Err(Error::new(ErrorKind::Source, "the artifact goes on after the end of its gzip content")
-                    .with_context("offset", offset));
-            }
-        }
+    /// Ends the reading at the end of the content.
+    pub(super) fn finish(self) -> Measured {
         let delivered = match self.packing {
             Packing::None(delivered) => delivered,
             Packing::Gzip(unpacked) => unpacked.into_inner().into_inner(),
         };
         let delivered_sha256 = delivered.digest.finish();
         let plain_sha256 = self.plain_digest.map_or(delivered_sha256, Hasher::finish);
-        Ok(Measured { delivered_sha256, plain_bytes: self.plain, plain_sha256 })
+        Measured { delivered_sha256, plain_bytes: self.plain, plain_sha256 }
     }
 
     /// A few kilobytes can unpack to terabytes of one letter. Events do not compress like that.
@@ -172,7 +164,7 @@ mod tests {
         let (mut plain, mut block) = (Vec::new(), vec![0; 1 << 16]);
         loop {
             match content.read(&mut block)? {
-                0 => return Ok((plain, content.finish()?)),
+                0 => return Ok((plain, content.finish())),
                 count => plain.extend_from_slice(&block[..count]),
             }
         }
@@ -204,12 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_gzip_content_is_refused_with_its_offset() {
-        let packed = gzip(b"id\n");
-        for behind in [b"x".to_vec(), gzip(b"more\n")] {
-            let error = read(&[packed.clone(), behind].concat()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Source);
-            assert!(error.to_string().contains(&format!("offset: {}", packed.len())), "{error}");
+    fn gzip_of_several_members_is_read_to_its_end() {
+        let artifact = [gzip(b"id\n"), gzip(b"1\n"), gzip(b""), gzip(b"2\n")].concat();
+        let (plain, measured) = read(&artifact).unwrap();
+        assert_eq!(plain, b"id\n1\n2\n");
+        assert_eq!(measured.delivered_sha256, Sha256::of(&artifact));
+    }
+
+    #[test]
+    fn what_follows_gzip_content_and_is_none_is_refused() {
+        for behind in [&b"x"[..], b"id,timestamp\n1,2025-03-01T00:00:00Z\n", &[0; 512]] {
+            let error = read(&[gzip(b"id\n"), behind.to_vec()].concat()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     client::{Client, Rest, Target, unreachable_host},
     content::Content,
     headers,
-    job::Ready,
+    job::{Ready, late},
     sniff,
     wire::Claims,
 };
@@ -20,15 +20,17 @@ use archive_formats::Sha256;
 use bytes::Bytes;
 use reqwest::{Response, StatusCode};
 use std::ops::ControlFlow;
+use tokio::time::Instant;
 
 /// A download that survives broken connections.
 #[derive(Debug)]
 pub(super) struct Download<'a> {
-    client: &'a Client,
-    ready: &'a Ready,
-    spool: &'a Spool,
-    key: &'a str,
-    meter: &'a Meter,
+    pub(super) client: &'a Client,
+    pub(super) ready: &'a Ready,
+    pub(super) spool: &'a Spool,
+    pub(super) key: &'a str,
+    pub(super) meter: &'a Meter,
+    pub(super) deadline: Instant,
 }
 
 /// What of an artifact is here.
@@ -41,30 +43,21 @@ struct Part {
     total: Option<u64>,
 }
 
-impl<'a> Download<'a> {
-    pub(super) const fn new(
-        client: &'a Client,
-        ready: &'a Ready,
-        spool: &'a Spool,
-        key: &'a str,
-        meter: &'a Meter,
-    ) -> Self {
-        Self { client, ready, spool, key, meter }
-    }
-
+impl Download<'_> {
     /// Downloads until the artifact is whole and is what the job says it is.
     pub(super) async fn run(&self) -> Result<Artifact> {
         let named = self.ready.target.clone().map_or(Target::Endpoint, Target::Named);
         let mut part = self.begin(named).await?;
-        let mut attempts = Attempts::new(Policy::per_call());
+        let policy = Policy::per_call().until(self.deadline);
+        let mut attempts = Attempts::new(policy);
         let mut furthest = 0;
         let mut disputed = None;
         loop {
-            let received = self.receive(&mut part).await;
+            let received = policy.bounded(self.receive(&mut part)).await;
             // A long download may break often; only one that gets no further is given up.
             if part.writer.bytes() > furthest {
                 furthest = part.writer.bytes();
-                attempts = Attempts::new(Policy::per_call());
+                attempts = Attempts::new(policy);
             }
             let error = match received {
                 Err(error) => error,
@@ -77,11 +70,21 @@ impl<'a> Download<'a> {
                 },
             };
             if part.target == Target::Endpoint || error.kind() == ErrorKind::Local {
-                attempts.pause(error).await?;
+                attempts.pause(error).await.map_err(|error| self.late(error))?;
             } else {
                 tracing::debug!(%error, "the address that the job names does not work, using the download endpoint");
                 part.target = Target::Endpoint;
             }
+        }
+    }
+
+    /// A server that asks for more patience than there is may have the artifact for another run, with the same job.
+    fn late(&self, error: Error) -> Error {
+        let put_off = error.retry_after().is_some() && Instant::now() >= self.deadline;
+        if put_off || error.kind() == ErrorKind::TryLater {
+            late(error, "the artifact was not downloaded in time").with_context("job", &self.ready.id)
+        } else {
+            error
         }
     }
 
@@ -93,11 +96,12 @@ impl<'a> Download<'a> {
     async fn finish(&self, part: Part, disputed: &mut Option<Sha256>) -> Result<ControlFlow<Artifact, (Part, Error)>> {
         let Part { writer, target, .. } = part;
         let closed = writer.close().await?;
-        let sha256 = closed.sha256;
-        match check(closed, &self.ready.claims).await {
+        // The same bytes twice: it is not the network that changes them.
+        let again = disputed.replace(closed.sha256) == Some(closed.sha256);
+        let kind = if again { ErrorKind::Incomplete } else { ErrorKind::Truncated };
+        match check(closed, &self.ready.claims, kind).await {
             Ok((closed, packing)) => Ok(ControlFlow::Break(Artifact::keep(closed, packing, self.ready).await?)),
-            // The same bytes twice: it is not the network that changes them.
-            Err(error) if disputed.replace(sha256) == Some(sha256) => Err(error),
+            Err(error) if again => Err(error),
             Err(error) => Ok(ControlFlow::Continue((self.begin(target).await?, error))),
         }
     }
@@ -137,12 +141,12 @@ impl<'a> Download<'a> {
             let more = matches!(block, Ok(Some(_)));
             if let Ok(Some(block)) = &block {
                 size += block.len();
+                self.meter.advance(block.len() as u64);
                 blocks.push(block.clone());
             }
             if size >= PIECE || !more {
                 // What came before a break is kept: the rest may be all that is asked for.
                 part.writer.append(std::mem::take(&mut blocks)).await?;
-                self.meter.advance(size as u64);
                 size = 0;
             }
             if block?.is_none() {
@@ -199,9 +203,9 @@ pub(super) struct Packing {
     pub(super) inside: Claims,
 }
 
-/// Compares the artifact with what the job claims, and refuses what cannot be CSV. A size or digest of something that
-/// is gzip may be meant before or after packing.
-async fn check(closed: ClosedSpool, claims: &Claims) -> Result<(ClosedSpool, Packing)> {
+/// Compares the artifact with what the job claims, and refuses what cannot be CSV; a contradiction is of `kind`. A size
+/// or digest of something that is gzip may be meant before or after packing.
+async fn check(closed: ClosedSpool, claims: &Claims, kind: ErrorKind) -> Result<(ClosedSpool, Packing)> {
     let path = closed.path().to_owned();
     let gzip = on_blocking_thread(move || {
         const START: usize = 512;
@@ -218,12 +222,12 @@ async fn check(closed: ClosedSpool, claims: &Claims) -> Result<(ClosedSpool, Pac
     if gzip || inside == Claims::default() {
         return Ok((closed, Packing { gzip, inside }));
     }
-    Err(disagree(closed.bytes, closed.sha256, claims))
+    Err(disagree(kind, closed.bytes, closed.sha256, claims))
 }
 
 /// The error for an artifact that is not what its job says it is.
-pub(super) fn disagree(bytes: u64, sha256: Sha256, claims: &Claims) -> Error {
-    let error = Error::new(ErrorKind::Truncated, "the artifact is not the one that the export job describes");
+pub(super) fn disagree(kind: ErrorKind, bytes: u64, sha256: Sha256, claims: &Claims) -> Error {
+    let error = Error::new(kind, "the artifact is not the one that the export job describes");
     let error = match claims.bytes {
         Some(claimed) if claimed != bytes => error.with_context("bytes", bytes).with_context("expected bytes", claimed),
         _ => error,

@@ -58,6 +58,10 @@ impl Inner {
         match self.obtain(&intent, &key, meter).await {
             Ok(artifact) => Ok(Fetched::Artifact(Arc::clone(slot.insert(Arc::new(artifact))))),
             Err(error) if error.kind() == ErrorKind::TooLarge => self.split(intent, window, error).await,
+            Err(error) if error.kind() == ErrorKind::Incomplete => {
+                self.clear(&key, true);
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }
@@ -128,7 +132,9 @@ impl Inner {
             deadline,
         };
         let ready = jobs.ready(intent).await?;
-        Download::new(&self.client, &ready, &self.spool, key, meter).run().await
+        // However long the job took, its artifact is worth as long again.
+        let deadline = Instant::now() + self.job_timeout;
+        Download { client: &self.client, ready: &ready, spool: &self.spool, key, meter, deadline }.run().await
     }
 
     async fn split(&self, intent: Intent, window: Window, refused: Error) -> Result<Fetched> {

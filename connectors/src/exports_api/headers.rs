@@ -14,8 +14,9 @@ pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
 /// the past asks for no wait.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = text(headers, &header::RETRY_AFTER)?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are a wait that no one will see the end of, not none at all.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let until = http_date(value)?;
     Some(if until > now { now.distance(until) } else { Duration::ZERO })
@@ -71,7 +72,9 @@ mod tests {
         assert_eq!(read("120"), Some(Duration::from_secs(120)));
         assert_eq!(read("Tue, 01 Apr 2025 00:01:30 GMT"), Some(Duration::from_secs(90)));
         assert_eq!(read("Mon, 31 Mar 2025 23:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(read("-5"), None);
+        assert_eq!(read(""), None);
         assert_eq!(read("soon"), None);
     }
 

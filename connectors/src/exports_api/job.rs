@@ -159,11 +159,8 @@ impl Jobs<'_> {
 
     /// A passing failure at the deadline is not the end: another run goes on with the same job.
     fn late(&self, error: Error, message: &str) -> Error {
-        if is_transient(error.kind()) && Instant::now() >= self.deadline {
-            Error::new(ErrorKind::TryLater, message).with_source(error).with_hint(LATER)
-        } else {
-            error
-        }
+        let passing = is_transient(error.kind()) && Instant::now() >= self.deadline;
+        if passing || error.kind() == ErrorKind::TryLater { late(error, message) } else { error }
     }
 
     async fn failed(&self, id: &JobId, view: &JobView) -> Error {
@@ -184,6 +181,11 @@ impl Jobs<'_> {
     fn may_use(&self, endpoints: Endpoints) -> bool {
         self.layout.candidates().contains(&endpoints)
     }
+}
+
+/// The error of what the deadline ended.
+pub(super) fn late(error: Error, message: &str) -> Error {
+    Error::new(ErrorKind::TryLater, message).with_source(error).with_hint(LATER)
 }
 
 const LATER: &str = "run the same command again later: it goes on with the same export job; or raise --job-timeout";

@@ -229,7 +229,7 @@ async fn a_page_or_another_artifact_than_described_is_never_kept() {
     for (job, body, kind) in [
         (r#"{"id": 1, "status": "done"}"#, "<html>gone fishing</html>", ErrorKind::Source),
         (r#"{"id": 1, "status": "done"}"#, r#"{"error": "no"}"#, ErrorKind::Source),
-        (r#"{"id": 1, "status": "done", "bytes": 5}"#, CSV, ErrorKind::Truncated),
+        (r#"{"id": 1, "status": "done", "bytes": 5}"#, CSV, ErrorKind::Incomplete),
     ] {
         let server = Server::start(move |request, _| if request.line.starts_with("POST") { ok(job) } else { ok(body) });
         let state = tempfile::tempdir().unwrap();

@@ -70,6 +70,18 @@ pub(super) enum Command {
     Status(StatusArgs),
 }
 
+impl Command {
+    /// What was typed for it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Backfill(_) => "backfill",
+            Self::Verify(_) => "verify",
+            Self::Status(_) => "status",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
 pub(super) struct CommonArgs {

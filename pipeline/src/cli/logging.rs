@@ -2,7 +2,7 @@
 
 use super::{progress::Screen, style::Style};
 use crate::{config::LogFormat, settings::OutputSettings};
-use std::io;
+use std::{io, sync::OnceLock};
 use tracing_subscriber::{
     Layer, Registry,
     filter::{LevelFilter, Targets},
@@ -13,8 +13,22 @@ use tracing_subscriber::{
 /// Our own crates; those of others only warn, however verbose we are.
 const OURS: [&str; 3] = ["archive", "archive_connectors", "archive_formats"];
 
-/// Sends logs to the screen, where they do not tear the bars apart.
+/// Which months are done: said however little is logged, unless progress is not wanted.
+pub(super) const PROGRESS: &str = "archive::progress";
+
+/// Set once, as the subscriber is.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// How everything on stderr looks.
+pub(super) fn format() -> LogFormat {
+    FORMAT.get().copied().unwrap_or_default()
+}
+
+/// Sends logs to the screen, where they do not tear the bars apart. The first call counts.
 pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style) {
+    if FORMAT.set(output.log_format).is_err() {
+        return;
+    }
     let screen = screen.clone();
     let layer = fmt::layer().with_ansi(style.has_color()).with_writer(move || LogWriter(screen.clone()));
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match output.log_format {
@@ -33,7 +47,8 @@ fn filter(output: OutputSettings) -> Targets {
         (false, 1) => (LevelFilter::WARN, LevelFilter::INFO),
         (false, _) => (LevelFilter::WARN, LevelFilter::DEBUG),
     };
-    Targets::new().with_default(others).with_targets(OURS.map(|target| (target, ours)))
+    let targets = Targets::new().with_default(others).with_targets(OURS.map(|target| (target, ours)));
+    targets.with_target(PROGRESS, if output.quiet { LevelFilter::ERROR } else { LevelFilter::INFO })
 }
 
 /// The subscriber writes each event with one call.

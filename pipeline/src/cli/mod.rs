@@ -32,6 +32,7 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
         Ok(parsed) => parsed,
         Err(error) => return console.usage(&error),
     };
+    let console = console.of(parsed.command.name());
     let outcome = match environment {
         Ok(environment) => Box::pin(dispatch(parsed, environment, &console)).await,
         Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! What a command came to, and how that is told.
 
-use super::{errors, json, style::Style};
-use crate::{environment::Environment, exit::ExitCode, report::Failure};
+use super::{errors, json, logging, progress::Screen, style::Style};
+use crate::{config::LogFormat, environment::Environment, exit::ExitCode, report::Failure, settings::OutputSettings};
 use archive_connectors::Error;
 use clap::error::ErrorKind as ClapKind;
 use serde::Serialize;
@@ -46,6 +46,8 @@ impl Outcome {
 pub(super) struct Console {
     json: bool,
     command: Option<String>,
+    /// How messages look that come before the settings are known.
+    log_format: LogFormat,
     /// How stdout looks.
     pub(super) results: Style,
     /// How stderr looks.
@@ -59,12 +61,21 @@ impl Console {
     pub(super) fn new(arguments: &[OsString], environment: Option<&Environment>) -> Self {
         let words =
             || arguments.iter().skip(1).filter_map(|argument| argument.to_str()).take_while(|word| *word != "--");
+        let in_environment = environment.and_then(|it| it.get("KT_ARCHIVE_LOG_FORMAT")) == Some("json");
+        let typed = words().zip(words().skip(1)).any(|pair| pair == ("--log-format", "json"))
+            || words().any(|word| word == "--log-format=json");
         Self {
             json: words().any(|word| word == "--json"),
+            log_format: if typed || in_environment { LogFormat::Json } else { LogFormat::Text },
             command: words().find(|word| COMMANDS.contains(word)).map(str::to_owned),
             results: Style::of(&io::stdout(), environment),
             messages: Style::of(&io::stderr(), environment),
         }
+    }
+
+    /// The console of a command that was understood.
+    pub(super) fn of(self, command: &str) -> Self {
+        Self { command: Some(command.to_owned()), ..self }
     }
 
     /// Tells why the arguments cannot be used, or shows the help that they asked for.
@@ -103,15 +114,26 @@ impl Console {
         };
         let sentence = outcome.error.iter().filter(|_| outcome.details.is_empty());
         for failure in sentence.chain(&outcome.details) {
-            errors::print(failure, self.messages);
+            self.tell(failure);
         }
         match printed {
             Ok(()) => outcome.exit,
             Err(error) => {
                 let message = format!("could not write the result to stdout: {error}");
-                errors::print(&Failure { message, hint: None, exit: ExitCode::Failed }, self.messages);
+                self.tell(&Failure { message, hint: None, exit: ExitCode::Failed });
                 if outcome.exit == ExitCode::Done { ExitCode::Failed } else { outcome.exit }
             }
+        }
+    }
+
+    /// Prints a failure in the form of everything else on stderr.
+    fn tell(&self, failure: &Failure) {
+        let output = OutputSettings { log_format: self.log_format, ..OutputSettings::default() };
+        // Without effect where the command has started its logs.
+        logging::start(output, &Screen::new(output), self.messages);
+        match logging::format() {
+            LogFormat::Text => errors::print(failure, self.messages),
+            LogFormat::Json => tracing::error!(hint = failure.hint, "{}", failure.message),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Progress on stderr: bars on a terminal, one line per month otherwise.
 
-use super::numbers;
+use super::{logging, numbers};
 use crate::{
-    config::ProgressMode,
+    config::{LogFormat, ProgressMode},
     observer::Observer,
     report::{MonthReport, MonthState},
     settings::OutputSettings,
@@ -31,6 +31,8 @@ pub(super) struct Screen {
 enum Manner {
     Bars,
     Lines,
+    /// Lines among logs that are read by a machine.
+    Records,
     Silent,
 }
 
@@ -40,6 +42,9 @@ impl Screen {
         let (manner, target) = match output.progress {
             _ if output.quiet => (Manner::Silent, ProgressDrawTarget::hidden()),
             ProgressMode::Never => (Manner::Silent, ProgressDrawTarget::hidden()),
+            ProgressMode::Auto if output.log_format == LogFormat::Json => {
+                (Manner::Records, ProgressDrawTarget::hidden())
+            }
             ProgressMode::Auto if !terminal => (Manner::Lines, ProgressDrawTarget::hidden()),
             ProgressMode::Always if !terminal => (Manner::Bars, ProgressDrawTarget::term_like(Box::new(NoTerminal))),
             ProgressMode::Auto | ProgressMode::Always => (Manner::Bars, ProgressDrawTarget::stderr()),
@@ -52,6 +57,7 @@ impl Screen {
         match self.manner {
             Manner::Bars => Arc::new(Bars { screen: self.clone(), months: Mutex::default() }),
             Manner::Lines => Arc::new(Lines(self.clone())),
+            Manner::Records => Arc::new(Records),
             Manner::Silent => Arc::new(Silent),
         }
     }
@@ -69,14 +75,17 @@ impl Screen {
     }
 }
 
-fn finished_line(report: &MonthReport) -> String {
-    let state = match report.state {
+const fn state(report: &MonthReport) -> &'static str {
+    match report.state {
         MonthState::Archived => "archived",
         MonthState::Already => "already archived",
         MonthState::Failed => "failed",
         MonthState::Planned => "planned",
-    };
-    let mut parts = vec![format!("{} {}", report.dataset, report.month), state.to_owned()];
+    }
+}
+
+fn finished_line(report: &MonthReport) -> String {
+    let mut parts = vec![format!("{} {}", report.dataset, report.month), state(report).to_owned()];
     if let Some(events) = report.events {
         parts.push(numbers::count(events.archived, "event"));
         parts.push(numbers::size(report.bytes));
@@ -98,6 +107,24 @@ impl Progress for Lines {
 impl Observer for Lines {
     fn month_finished(&self, report: &MonthReport) {
         self.0.write(finished_line(report).as_bytes());
+    }
+}
+
+/// One log record for each month that is done.
+#[derive(Debug)]
+struct Records;
+
+impl Progress for Records {
+    fn step(&self, _: Month, _: Step, _: Option<u64>) {}
+
+    fn advance(&self, _: Month, _: u64) {}
+}
+
+impl Observer for Records {
+    fn month_finished(&self, report: &MonthReport) {
+        let MonthReport { dataset, month, bytes, seconds, .. } = report;
+        let events = report.events.map(|events| events.archived);
+        tracing::info!(target: logging::PROGRESS, %dataset, %month, events, bytes, seconds, "{}", state(report));
     }
 }
 

@@ -49,7 +49,7 @@ impl TryFrom<String> for JobId {
     fn try_from(text: String) -> Result<Self, JobIdError> {
         const LONGEST: usize = 200;
         // A path ending in `.` or `..` would be another endpoint; `null` is what careless tools print for no id.
-        let reserved = text.is_empty() || matches!(text.as_str(), "null" | "." | "..");
+        let reserved = text.trim().is_empty() || matches!(text.as_str(), "null" | "." | "..");
         let valid =
             !reserved && text.len() <= LONGEST && !text.chars().any(|letter| letter == '/' || letter.is_control());
         if valid { Ok(Self(text)) } else { Err(JobIdError) }
@@ -88,7 +88,7 @@ pub(super) struct Claims {
     pub(super) sha256: Option<Sha256>,
 }
 
-const IDS: [&str; 4] = ["id", "job_id", "export_id", "jobId"];
+const IDS: [&str; 3] = ["id", "job_id", "export_id"];
 const JOBS: [&str; 3] = ["data", "job", "export"];
 const ARTIFACTS: [&str; 5] = ["artifact", "result", "data", "job", "export"];
 const STATUSES: [&str; 2] = ["status", "state"];
@@ -113,11 +113,11 @@ const DIGESTS: [&str; 5] = ["sha256", "artifact_sha256", "checksum_sha256", "che
 impl JobView {
     pub(super) fn read(answer: &Value) -> Self {
         let job = job_object(answer);
-        let status = find(&[job, answer], &STATUSES, |value| value.as_str().map(str::to_owned));
+        let status = find(&[job, answer], &STATUSES, Value::as_str);
         let places = places(job, answer);
         Self {
             id: find(&[job], &IDS, job_id),
-            status: Status::read(&status.unwrap_or_default()),
+            status: Status::read(status.unwrap_or_default()),
             target: find(&places, &TARGETS, |value| value.as_str().filter(|url| !url.is_empty()).map(str::to_owned)),
             reason: find(&[job, answer], &REASONS, reason),
             claims: Claims {
@@ -132,9 +132,10 @@ impl JobView {
 /// The object that is the job: the answer, or what it wraps. An envelope may have a status of its own, which says how
 /// the call went and not how the job goes.
 fn job_object(answer: &Value) -> &Value {
-    let has_id = |object: &&Value| find(&[object], &IDS, job_id).is_some();
-    let wrapped = || JOBS.iter().filter_map(|name| answer.get(name)).find(has_id);
-    if has_id(&answer) { answer } else { wrapped().unwrap_or(answer) }
+    let has_id = |object: &Value| find(&[object], &IDS, job_id).is_some();
+    let is_job = |object: &&Value| has_id(object) || find(&[object], &STATUSES, Value::as_str).is_some();
+    let wrapped = || JOBS.iter().filter_map(|name| answer.get(name)).find(is_job);
+    if has_id(answer) { answer } else { wrapped().unwrap_or(answer) }
 }
 
 /// The objects in which amounts may stand, nearest first.
@@ -144,8 +145,15 @@ fn places<'a>(job: &'a Value, answer: &'a Value) -> Vec<&'a Value> {
     [job].into_iter().chain(nested(job)).chain([answer]).chain(nested(answer)).collect()
 }
 
-fn find<T>(objects: &[&Value], names: &[&str], read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-    objects.iter().find_map(|object| names.iter().filter_map(|name| object.get(name)).find_map(&read))
+fn find<'a, T>(objects: &[&'a Value], names: &[&str], read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+    objects.iter().find_map(|object| names.iter().filter_map(|name| member(object, name)).find_map(&read))
+}
+
+/// The member called `name` in either style: `row_count` is also `rowCount`.
+fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    let letters = |name: &str| name.chars().filter(|letter| *letter != '_').collect::<String>();
+    let same = |key: &str| letters(key).eq_ignore_ascii_case(&letters(name));
+    object.get(name).or_else(|| object.as_object()?.iter().find(|(key, _)| same(key)).map(|(_, value)| value))
 }
 
 fn job_id(value: &Value) -> Option<JobId> {

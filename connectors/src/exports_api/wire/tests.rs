@@ -30,8 +30,17 @@ fn finds_ids_under_every_name_and_in_every_wrapper() {
 
 #[test]
 fn refuses_ids_that_would_be_other_paths() {
-    for bad in [json!("null"), json!(""), Value::Null, json!("a/b"), json!("a\nb"), json!(".."), json!(true), json!({})]
-    {
+    for bad in [
+        json!("null"),
+        json!(""),
+        json!(" "),
+        Value::Null,
+        json!("a/b"),
+        json!("a\nb"),
+        json!(".."),
+        json!(true),
+        json!({}),
+    ] {
         assert_eq!(id(&json!({ "id": bad })), None, "{bad}");
     }
     assert_eq!(id(&json!("exp_1")), None);
@@ -44,6 +53,24 @@ fn the_status_of_an_envelope_is_not_the_status_of_its_job() {
     assert_eq!(view.status.phase, Phase::Waiting);
     let view = JobView::read(&json!({"state": "DONE", "data": {"id": "exp_1"}}));
     assert_eq!(view.status.phase, Phase::Done);
+    let view = JobView::read(&json!({"status": "success", "data": {"status": "processing"}}));
+    assert_eq!(view.status.phase, Phase::Waiting);
+}
+
+#[test]
+fn a_job_that_is_wrapped_without_its_id_has_a_status_all_the_same() {
+    for wrapper in ["data", "job", "export"] {
+        let view = JobView::read(&json!({ wrapper: {"state": "done", "row_count": 7} }));
+        assert_eq!((view.status.phase, view.claims.rows), (Phase::Done, Some(7)), "{wrapper}");
+    }
+}
+
+#[test]
+fn names_are_known_in_both_styles() {
+    let amounts = json!({"id": 1, "rowCount": 3, "sizeBytes": 40, "artifactSha256": DIGEST, "downloadUrl": "/x"});
+    let view = JobView::read(&amounts);
+    assert_eq!(view.claims, Claims { rows: Some(3), bytes: Some(40), sha256: Some(DIGEST.parse().unwrap()) });
+    assert_eq!(view.target.as_deref(), Some("/x"));
 }
 
 #[test]
