@@ -5,7 +5,7 @@ use crate::support::{
     script::{Cut, Endpoint, Script},
     world::World,
 };
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::{collections::BTreeMap, path::Path, thread, time::Duration};
 
 fn quarter() -> Vec<Event> {
     ["2025-01", "2025-02", "2025-03"].iter().flat_map(|month| events::month(month, 40)).collect()
@@ -154,4 +154,28 @@ fn undisturbed() -> BTreeMap<String, String> {
     let world = World::identified(Script::of(quarter()));
     world.archive_month("2025-03").expect(0);
     world.archive().data_snapshot()
+}
+
+/// Journal and spool hold a job's id and events in the clear; a crash between the commit and their removal must not
+/// leave them on the host for good.
+#[test]
+fn what_a_crash_after_the_commit_left_on_the_host_goes_with_the_next_run() {
+    let world = World::new(Script::of(quarter()).statuses(&["queued", "queued", "completed"]));
+    let running = world.start_month("2025-03");
+    world.platform.wait_for(Endpoint::Status, 1);
+    running.kill();
+    let (kept, aside) = (world.host.state_dir().join("exports-api"), world.host.path("aside"));
+    assert!(files_below(&kept) > 0, "the job was not written down");
+    std::fs::rename(&kept, &aside).unwrap();
+    world.archive_month("2025-03").expect(0);
+    std::fs::remove_dir_all(&kept).unwrap();
+    std::fs::rename(&aside, &kept).unwrap();
+    let again = world.archive_month("2025-03").expect(0).json();
+    assert_eq!(again["months"][0]["state"], "already");
+    assert_eq!(files_below(&kept), 0);
+}
+
+fn files_below(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files_below(&path) } else { 1 }).sum()
 }

@@ -14,7 +14,7 @@ pub enum Step {
     Download,
     /// Events are decoded and encoded; amounts are bytes of the artifact, or events where there is none.
     Decode,
-    /// Files are read back; amounts are bytes.
+    /// Archived files are read back; amounts are bytes.
     Check,
     /// Files are uploaded; amounts are bytes.
     Upload,
@@ -27,6 +27,9 @@ pub trait Progress: fmt::Debug + Send + Sync + 'static {
 
     /// `month` did `amount` more of its step.
     fn advance(&self, month: Month, amount: u64);
+
+    /// `month` is done, well or badly.
+    fn finish(&self, month: Month);
 }
 
 /// Tells nobody.
@@ -37,4 +40,6 @@ impl Progress for Silent {
     fn step(&self, _: Month, _: Step, _: Option<u64>) {}
 
     fn advance(&self, _: Month, _: u64) {}
+
+    fn finish(&self, _: Month) {}
 }

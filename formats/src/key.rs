@@ -43,6 +43,15 @@ impl FileFormat {
         }
     }
 
+    /// How the names of its files end.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv | Self::Artifact => "csv.gz",
+            Self::Rejects => "jsonl.gz",
+        }
+    }
+
     /// Whether each archived event is one row of the format's files.
     pub const fn holds_events(self) -> bool {
         matches!(self, Self::Parquet | Self::Csv)

@@ -99,7 +99,7 @@ pub struct SourceRecord {
 }
 
 /// The counts of a month. `read = archived + outside_window + duplicates + rejected`, always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     /// Rows that the source delivered.
     pub read: u64,

@@ -6,18 +6,28 @@ use std::str::FromStr;
 
 /// What someone noted of an archive's head: its number, its digest, or both. An archive whose chain does not hold it
 /// was cut back, however well the rest of it fits together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedHead {
     /// The number.
     pub sequence: Option<u64>,
-    /// The digest of the manifest's bytes.
-    pub sha256: Option<Sha256>,
+    /// How the digest of the manifest's bytes begins: 16 to 64 lower-case hexadecimal digits.
+    pub digest: Option<String>,
 }
 
 /// A text that names no head.
 #[derive(Debug, thiserror::Error)]
-#[error("expected the number of a manifest, its sha256, or NUMBER:SHA256, not {0:?}")]
+#[error("expected the number of a manifest, its SHA-256 (16 digits or more), or NUMBER:SHA256, not {0:?}")]
 pub struct ExpectedHeadError(String);
+
+/// As few digits as commands print of a head.
+const FEWEST_DIGITS: usize = 16;
+
+impl ExpectedHead {
+    /// Whether a manifest with this digest may be the one that was noted.
+    pub fn matches(&self, sha256: &Sha256) -> bool {
+        self.digest.as_ref().is_none_or(|digits| sha256.to_string().starts_with(digits))
+    }
+}
 
 impl FromStr for ExpectedHead {
     type Err = ExpectedHeadError;
@@ -27,14 +37,20 @@ impl FromStr for ExpectedHead {
         let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
         if let Some((sequence, sha256)) = text.split_once(':') {
             let sequence = number(sequence).ok_or_else(error)?;
-            let sha256 = sha256.parse().map_err(|_| error())?;
-            return Ok(Self { sequence: Some(sequence), sha256: Some(sha256) });
+            return Ok(Self { sequence: Some(sequence), digest: Some(digest(sha256).ok_or_else(error)?) });
         }
-        match text.parse() {
-            Ok(sha256) => Ok(Self { sequence: None, sha256: Some(sha256) }),
-            Err(_) => Ok(Self { sequence: Some(number(text).ok_or_else(error)?), sha256: None }),
+        match digest(text) {
+            Some(digits) => Ok(Self { sequence: None, digest: Some(digits) }),
+            None => Ok(Self { sequence: Some(number(text).ok_or_else(error)?), digest: None }),
         }
     }
+}
+
+/// The digits of a digest, also as they were copied from a line that cuts them off with an ellipsis.
+fn digest(text: &str) -> Option<String> {
+    let digits = text.trim_end_matches('…');
+    let valid = (FEWEST_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    valid.then(|| digits.to_ascii_lowercase())
 }
 
 impl<'de> Deserialize<'de> for ExpectedHead {
@@ -49,11 +65,12 @@ mod tests {
 
     #[test]
     fn is_a_number_a_digest_or_both() {
-        let digest = Sha256::of(b"manifest");
-        let read = |text: &str| text.parse::<ExpectedHead>().ok().map(|head| (head.sequence, head.sha256));
+        let digest = Sha256::of(b"manifest").to_string();
+        let read = |text: &str| text.parse::<ExpectedHead>().ok().map(|head| (head.sequence, head.digest));
         assert_eq!(read("42"), Some((Some(42), None)));
-        assert_eq!(read(&digest.to_string()), Some((None, Some(digest))));
-        assert_eq!(read(&format!("42:{digest}")), Some((Some(42), Some(digest))));
+        assert_eq!(read(&digest), Some((None, Some(digest.clone()))));
+        assert_eq!(read(&format!("42:{digest}")), Some((Some(42), Some(digest.clone()))));
+        assert_eq!(read(&format!("{}…", &digest[..16])), Some((None, Some(digest[..16].to_owned()))));
         for text in ["", "0", "-1", "42:", ":", "abc", "42:abc"] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -10,7 +10,7 @@ use crate::{
     sources, stage, state,
 };
 use archive_connectors::{
-    Clock, Error, ErrorKind, Progress, Result, Sink,
+    Clock, Error, ErrorKind, Progress, Result, Sink, Source,
     sink::{Commit, Location},
 };
 use archive_formats::{Chain, manifest::ArchiveDocument};
@@ -42,7 +42,11 @@ pub async fn run(
             observer.month_finished(month);
         }
         if !dry_run {
-            tidy_up(&sink, &chain, &planned).await;
+            // A source that cannot be used, for want of a token say, is no failure of a run that does not need it.
+            let source = settings
+                .source()
+                .and_then(|source| sources::connect(source, chain.archive(), &settings.state_dir, &clock, &observer));
+            tidy_up(&sink, source.ok().as_deref(), &chain, &planned).await;
         }
         return Ok(report(&sink, &chain, months));
     }
@@ -70,7 +74,7 @@ pub async fn run(
         stream::iter(planned.clone()).map(|planned| run.month(planned)).buffered(settings.jobs).collect::<Vec<_>>();
     let months = months.await;
     let chain = run.archiver.chain.into_inner();
-    tidy_up(&run.archiver.sink, &chain, &planned).await;
+    tidy_up(&run.archiver.sink, Some(run.archiver.source.as_ref()), &chain, &planned).await;
     Ok(report(&run.archiver.sink, &chain, months))
 }
 
@@ -89,12 +93,15 @@ async fn outlook(sink: &Sink, settings: &Settings, request: Request, rules: &Rul
 
 /// Does what runs that crashed right after a commit left undone. What fails is told and left to the next run: no
 /// committed event depends on it.
-async fn tidy_up(sink: &Sink, chain: &Chain, planned: &[Planned]) {
+async fn tidy_up(sink: &Sink, source: Option<&dyn Source>, chain: &Chain, planned: &[Planned]) {
     if let Err(error) = sink.complete_sums(chain).await {
         tracing::warn!(%error, "could not add the SHA256SUMS that are missing");
     }
     for Planned { dataset, month, .. } in planned.iter().filter(|planned| planned.action == Action::Nothing) {
         stage::commit::remove_orphans(sink, chain, dataset, *month).await;
+        if let Some(source) = source {
+            source.settle(dataset, month.window());
+        }
     }
 }
 

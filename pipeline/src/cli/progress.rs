@@ -102,6 +102,8 @@ impl Progress for Lines {
     fn step(&self, _: Month, _: Step, _: Option<u64>) {}
 
     fn advance(&self, _: Month, _: u64) {}
+
+    fn finish(&self, _: Month) {}
 }
 
 impl Observer for Lines {
@@ -118,6 +120,8 @@ impl Progress for Records {
     fn step(&self, _: Month, _: Step, _: Option<u64>) {}
 
     fn advance(&self, _: Month, _: u64) {}
+
+    fn finish(&self, _: Month) {}
 }
 
 impl Observer for Records {
@@ -166,14 +170,18 @@ impl Progress for Bars {
             bar.inc(amount);
         }
     }
+
+    fn finish(&self, month: Month) {
+        if let Some(bar) = self.months().remove(&month) {
+            bar.finish_and_clear();
+            self.screen.bars.remove(&bar);
+        }
+    }
 }
 
 impl Observer for Bars {
     fn month_finished(&self, report: &MonthReport) {
-        if let Some(bar) = self.months().remove(&report.month) {
-            bar.finish_and_clear();
-            self.screen.bars.remove(&bar);
-        }
+        self.finish(report.month);
         self.screen.write(finished_line(report).as_bytes());
     }
 }

@@ -138,17 +138,7 @@ mod tests {
     use archive_formats::{Sha256, manifest::EventCounts};
 
     fn month(dataset: &str, month: &str, archived: Option<u64>) -> MonthReport {
-        let events = archived.map(|archived| EventCounts {
-            read: archived,
-            archived,
-            outside_window: 0,
-            duplicates: 0,
-            conflicts: 0,
-            rejected: 0,
-            source_count: None,
-            first: None,
-            last: None,
-        });
+        let events = archived.map(|archived| EventCounts { read: archived, archived, ..EventCounts::default() });
         let hint = Some("do this".to_owned());
         let failure = Failure { message: "no answer".to_owned(), hint, exit: ExitCode::Source };
         MonthReport {

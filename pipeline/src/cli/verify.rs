@@ -25,7 +25,7 @@ pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome
     let flags = Config { level: args.level, expect_head: args.expect_head, ..Config::default() };
     let opened = session.open_reading(flags)?;
     let level = opened.config.level.unwrap_or_default();
-    let request = VerifyRequest { range, level, expect_head: opened.config.expect_head };
+    let request = VerifyRequest { range, level, expect_head: opened.config.expect_head.clone() };
     let progress = opened.screen.observer();
     let work = verify::verify(&opened.settings, &request, progress);
     let report = Signals::listen()?.give_up(work).await;

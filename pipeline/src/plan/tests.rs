@@ -39,17 +39,7 @@ fn chain(months: &[&str]) -> Chain {
             source: SourceRecord { kind: "demo".to_owned(), url: "demo:".to_owned(), detail: serde_json::Value::Null },
             schema: None,
             transforms: Vec::new(),
-            events: EventCounts {
-                read: 1,
-                archived: 1,
-                outside_window: 0,
-                duplicates: 0,
-                conflicts: 0,
-                rejected: 0,
-                source_count: None,
-                first: None,
-                last: None,
-            },
+            events: EventCounts { read: 1, archived: 1, ..EventCounts::default() },
             files: vec![DataFile {
                 path: "p".to_owned(),
                 format: FileFormat::Parquet,

@@ -202,12 +202,15 @@ impl PartWriter {
     }
 
     fn open(&self) -> Result<(PathBuf, Box<dyn FileEncoder>)> {
-        let path = self.target.folder.join(format!("part-{:05}.{}", self.files.len(), extension(self.format)));
+        let path = self.target.folder.join(format!("part-{:05}.{}", self.files.len(), self.format.extension()));
         let file = BufWriter::new(File::create(&path).map_err(local("create a staged file", &path))?);
         let encoder: Box<dyn FileEncoder> = match self.format {
             FileFormat::Csv => Box::new(CsvEncoder::new(file)),
-            FileFormat::Parquet | FileFormat::Artifact | FileFormat::Rejects => {
+            FileFormat::Parquet => {
                 Box::new(ParquetEncoder::new(file, self.target.label.clone(), self.target.part_size))
+            }
+            FileFormat::Artifact | FileFormat::Rejects => {
+                return Err(Error::new(ErrorKind::Internal, format!("events are not encoded as {}", self.format)));
             }
         };
         Ok((path, encoder))
@@ -218,7 +221,7 @@ impl PartWriter {
         let whole = encoder.finish().map_err(failed(&local))?;
         let Label { dataset, month, .. } = &self.target.label;
         let folder = key::month_folder(dataset, self.format, *month);
-        let path = key::data_file(&folder, self.files.len(), &whole.sha256, extension(self.format));
+        let path = key::data_file(&folder, self.files.len(), &whole.sha256, self.format.extension());
         let file = DataFile {
             path,
             format: self.format,
@@ -230,14 +233,6 @@ impl PartWriter {
         };
         self.files.push(StagedFile { local, file });
         Ok(())
-    }
-}
-
-const fn extension(format: FileFormat) -> &'static str {
-    match format {
-        FileFormat::Parquet => "parquet",
-        FileFormat::Csv | FileFormat::Artifact => "csv.gz",
-        FileFormat::Rejects => "jsonl.gz",
     }
 }
 

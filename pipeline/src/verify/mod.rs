@@ -76,7 +76,7 @@ impl Verifier {
         let listing = self.listing().await?;
         let mut findings = Findings::default();
         let commits = self.chain(archive, &listing, &mut findings).await?;
-        if let Some(expected) = request.expect_head {
+        if let Some(expected) = &request.expect_head {
             chain::expect_head(&commits, expected, &mut findings);
         }
         files::unnamed(&listing, &commits, request.range, &mut findings);

@@ -62,17 +62,7 @@ fn staged(folder: &std::path::Path, month: &str, bytes: &[u8]) -> StagedFile {
 /// A draft of `month` with one event.
 fn draft(month: &str) -> Draft {
     let month: Month = month.parse().unwrap();
-    let events = EventCounts {
-        read: 1,
-        archived: 1,
-        outside_window: 0,
-        duplicates: 0,
-        conflicts: 0,
-        rejected: 0,
-        source_count: None,
-        first: None,
-        last: None,
-    };
+    let events = EventCounts { read: 1, archived: 1, ..EventCounts::default() };
     Draft {
         kind: CommitKind::Month,
         dataset: "events".parse().unwrap(),
