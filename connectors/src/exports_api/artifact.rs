@@ -1,9 +1,9 @@
 //! A spooled artifact, and the events in it.
 
 use super::{
+    claims::{Packing, disagree},
     config::Endpoints,
     content::Content,
-    download::{Packing, disagree},
     job::Ready,
     keep::{Keep, Kept},
     wire::{Claims, JobId},

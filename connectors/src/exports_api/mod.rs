@@ -6,6 +6,7 @@
 //! `wire` reads them all, and nothing else looks at JSON.
 
 mod artifact;
+mod claims;
 mod client;
 mod config;
 mod content;

@@ -1,50 +1,14 @@
 //! Columns that grow by one value per row and can take the last row back.
 
-use super::{decimal, fault::Fault, integer, text::TextColumn, timestamp};
+use super::{decimal, fault::Fault, integer, text::TextColumn, timestamp, validity::Validity};
 use crate::ColumnType;
 use arrow_array::{
     ArrayRef, ArrowPrimitiveType, PrimitiveArray,
     types::{Decimal128Type, Int64Type, TimestampMicrosecondType},
 };
-use arrow_buffer::{NullBufferBuilder, ScalarBuffer};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 use std::sync::Arc;
-
-/// Which rows have a value.
-#[derive(Debug)]
-pub(super) struct Validity {
-    nulls: NullBufferBuilder,
-    /// What a row without a value does wrong; `None` when it may have none.
-    fault: Option<Fault>,
-}
-
-impl Validity {
-    pub(super) fn new(fault: Option<Fault>) -> Self {
-        Self { nulls: NullBufferBuilder::new(0), fault }
-    }
-
-    #[inline]
-    pub(super) fn push_value(&mut self) {
-        self.nulls.append_non_null();
-    }
-
-    #[inline]
-    pub(super) fn push_null(&mut self) -> Result<(), Fault> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        self.nulls.append_null();
-        Ok(())
-    }
-
-    pub(super) fn truncate(&mut self, rows: usize) {
-        self.nulls.truncate(rows);
-    }
-
-    pub(super) fn finish(mut self) -> Option<arrow_buffer::NullBuffer> {
-        self.nulls.finish()
-    }
-}
 
 /// A column of values of one width.
 #[derive(Debug)]

@@ -20,6 +20,7 @@ mod scanner;
 mod splitter;
 mod text;
 mod timestamp;
+mod validity;
 
 #[cfg(test)]
 mod tests;

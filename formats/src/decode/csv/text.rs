@@ -2,8 +2,8 @@
 
 use super::{
     block::{LANE, lane_positions},
-    column::Validity,
     fault::Fault,
+    validity::Validity,
 };
 use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};

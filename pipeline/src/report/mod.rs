@@ -1,0 +1,47 @@
+//! What a command found out, in the shape of its `--json` document.
+
+mod run;
+mod status;
+mod verify;
+
+pub use run::{MonthReport, MonthState, ReplicaReport, RunReport};
+pub use status::{DatasetStatus, MonthStatus, Presence, StatusReport};
+pub use verify::{Code, Finding, Level, Severity, VerifyReport};
+
+use crate::exit::ExitCode;
+use archive_connectors::Error;
+use serde::Serialize;
+
+/// A failure as a person or a program reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// What failed, on what, and why.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The code that this failure alone exits with.
+    #[serde(skip)]
+    pub exit: ExitCode,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some crates print their cause inside their own message; saying it twice helps nobody.
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        Self { message, hint: error.hint().map(str::to_owned), exit: ExitCode::from(error.kind()) }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}

@@ -1,0 +1,118 @@
+//! What `run` and `backfill` did.
+
+use super::Failure;
+use crate::{exit::ExitCode, plan::Planned};
+use archive_formats::{Dataset, Entry, Head, Month, Sha256, manifest::EventCounts};
+use serde::Serialize;
+
+/// What `run` and `backfill` did.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// The archive's URL, printable.
+    pub archive: String,
+    /// The last manifest; null for an archive without any.
+    pub head: Option<Head>,
+    /// Every month that was asked for, oldest first.
+    pub months: Vec<MonthReport>,
+    /// Every replica.
+    pub replicas: Vec<ReplicaReport>,
+}
+
+/// What became of one month.
+#[derive(Clone, Debug, Serialize)]
+pub struct MonthReport {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The month.
+    pub month: Month,
+    /// What became of it.
+    pub state: MonthState,
+    /// Number of its manifest.
+    pub sequence: Option<u64>,
+    /// Digest of its manifest.
+    pub manifest_sha256: Option<Sha256>,
+    /// The manifest's counts.
+    pub events: Option<EventCounts>,
+    /// How many files it has.
+    pub files: u64,
+    /// Their size together.
+    pub bytes: u64,
+    /// How long this run worked on it.
+    pub seconds: f64,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+impl MonthReport {
+    /// The report of a month that `entry` commits.
+    pub fn committed(entry: &Entry, state: MonthState, seconds: f64) -> Self {
+        let manifest = &entry.manifest;
+        Self {
+            dataset: manifest.dataset.clone(),
+            month: manifest.month,
+            state,
+            sequence: Some(manifest.sequence),
+            manifest_sha256: Some(entry.sha256),
+            events: Some(manifest.events),
+            files: manifest.files.len() as u64,
+            bytes: manifest.bytes(),
+            seconds,
+            error: None,
+        }
+    }
+
+    /// The report of a month that would be archived.
+    pub fn planned(planned: &Planned) -> Self {
+        Self {
+            dataset: planned.dataset.clone(),
+            month: planned.month,
+            state: MonthState::Planned,
+            sequence: None,
+            manifest_sha256: None,
+            events: None,
+            files: 0,
+            bytes: 0,
+            seconds: 0.0,
+            error: None,
+        }
+    }
+
+    /// The report of a month that was not committed.
+    pub fn failed(planned: &Planned, failure: Failure, seconds: f64) -> Self {
+        Self { state: MonthState::Failed, error: Some(failure), seconds, ..Self::planned(planned) }
+    }
+}
+
+/// What became of a month in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MonthState {
+    /// Committed by this run.
+    Archived,
+    /// Committed before.
+    Already,
+    /// Not committed.
+    Failed,
+    /// Would be archived (`--dry-run`).
+    Planned,
+}
+
+/// Where a replica stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplicaReport {
+    /// Its URL, printable.
+    pub url: String,
+    /// `current`, `behind` or `failed`.
+    pub state: &'static str,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+impl RunReport {
+    /// The code of the whole run.
+    pub fn exit(&self) -> ExitCode {
+        let failures = self.months.iter().filter_map(|month| month.error.as_ref()).map(|failure| failure.exit);
+        let good = self.months.iter().any(|month| month.error.is_none());
+        ExitCode::combine(good, failures)
+    }
+}
