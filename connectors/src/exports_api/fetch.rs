@@ -81,7 +81,15 @@ impl Inner {
     pub(super) fn disown(&self, dataset: &Dataset, window: Window) {
         let key = self.intent(dataset, window).key();
         log(self.spool.forget(&key));
-        log(self.journal.remove(&key));
+        log(self.journal.disown(&key));
+    }
+
+    /// Removes what was kept for windows that nobody came back for: artifacts are events, and must not stay on the host
+    /// for good.
+    pub(super) fn sweep(&self) {
+        for key in self.journal.abandoned(self.clock.now()) {
+            self.clear(&key, true);
+        }
     }
 
     /// Removes all that was kept for `window`, and for the parts that it may have been split into.

@@ -53,6 +53,8 @@ pub(super) enum State {
     },
     /// The server asked for a smaller window.
     Split,
+    /// The artifact was found wanting. It lies on the host for as long as the process needs it; the next one asks anew.
+    Disowned,
 }
 
 /// One entry of the journal.
@@ -98,6 +100,7 @@ impl Journal {
         let path = self.path(&intent.key());
         let bytes = on_blocking_thread(move || read_if_there(&path)).await?;
         let entry = bytes.and_then(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
+        let entry = entry.filter(|entry| entry.state != State::Disowned);
         Ok(entry.filter(|entry| entry.intent == *intent && is_fresh(entry.asked_at, now)))
     }
 
@@ -107,9 +110,27 @@ impl Journal {
         on_blocking_thread(move || write_durably(&path, &entry)).await
     }
 
+    /// Makes the entry under `key` one that is not found again, but still tells of what lies in the spool.
+    pub(super) fn disown(&self, key: &str) -> Result<()> {
+        let path = self.path(key);
+        let entry = read_if_there(&path)?.and_then(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
+        entry.map_or(Ok(()), |entry| write_durably(&path, &Entry { state: State::Disowned, ..entry }))
+    }
+
     /// Removes the entry under `key`.
     pub(super) fn remove(&self, key: &str) -> Result<()> {
         remove_if_there(&self.path(key))
+    }
+
+    /// Keys of the entries that nobody came back for. What they asked for was given up: another margin, another dataset,
+    /// a month that was archived from elsewhere. Clocks that jump by less than a week make nothing abandoned.
+    pub(super) fn abandoned(&self, now: Timestamp) -> Vec<String> {
+        const ABANDONED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+        let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let entries = files.filter_map(|file| read_if_there(&file.path()).ok().flatten());
+        let entries = entries.filter_map(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
+        let old = entries.filter(|entry| entry.asked_at.plus(ABANDONED) < now);
+        old.map(|entry| entry.intent.key()).collect()
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -192,5 +213,18 @@ mod tests {
         journal.write(&Entry::new(intent(), NOW)).await.unwrap();
         let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(folder.path().join("journal")), mode(journal.path(&intent().key()))), (0o700, 0o600));
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_nobody_came_back_for_is_abandoned_after_a_week() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::new(folder.path().to_owned());
+        assert_eq!(journal.abandoned(NOW), [] as [String; 0]);
+        journal.write(&Entry::new(intent(), NOW)).await.unwrap();
+        journal.disown(&intent().key()).unwrap();
+        assert_eq!(journal.find(&intent(), NOW).await.unwrap(), None);
+        let days = |days: u64| NOW.plus(Duration::from_secs(days * 24 * 60 * 60 + 1));
+        assert_eq!(journal.abandoned(days(6)), [] as [String; 0]);
+        assert_eq!(journal.abandoned(days(7)), [intent().key()]);
     }
 }

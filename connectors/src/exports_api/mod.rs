@@ -119,6 +119,7 @@ impl Source for ExportsApi {
 
     fn settle(&self, dataset: &Dataset, window: Window) {
         self.inner.settle(dataset, window);
+        self.inner.sweep();
     }
 }
 
