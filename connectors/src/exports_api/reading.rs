@@ -81,7 +81,7 @@ impl Reading {
                 match current.pieces.next().await {
                     Some(Ok(piece)) => self.take(piece)?,
                     Some(Err(error)) => return Err(self.give_up(error)),
-                    None => self.finish_artifact(),
+                    None => self.finish_artifact()?,
                 }
             } else if let Some(window) = self.windows.pop_front() {
                 self.open(window).await?;
@@ -131,14 +131,21 @@ impl Reading {
         Ok(())
     }
 
-    fn finish_artifact(&mut self) {
-        let Some(Current { window, artifact, rows, .. }) = self.current.take() else { return };
-        self.totals.add(&artifact, rows);
-        let contradicted = artifact.note.rows.is_some_and(|claimed| claimed != rows);
-        if contradicted || rows == 0 {
-            // Nothing of it will be committed as it is, and the next run shall see what the server says then.
-            self.inner.disown(&self.dataset, window);
+    /// Every artifact is held to the count of its own job: over the parts of a window, two wrong counts might add up.
+    fn finish_artifact(&mut self) -> Result<()> {
+        let Some(Current { window, artifact, rows, .. }) = &self.current else { return Ok(()) };
+        if let Some(claimed) = artifact.note.rows.filter(|claimed| claimed != rows) {
+            let message = format!("the export job counts {claimed} rows, but its artifact has {rows}");
+            let hint = "nothing was committed; run again for a new job";
+            return Err(self.give_up(Error::new(ErrorKind::Incomplete, message).with_hint(hint)));
         }
+        self.totals.add(artifact, *rows);
+        if *rows == 0 {
+            // An empty month is not committed, and the next run shall see what the server says then.
+            self.inner.disown(&self.dataset, *window);
+        }
+        self.current = None;
+        Ok(())
     }
 
     fn give_up(&mut self, error: Error) -> Error {
