@@ -57,8 +57,8 @@ pub async fn run(
     sources::connect(source, &document.archive, &state, &clock, &observer)?;
     let document = sink.create(&document).await?;
     let _lock = Lock::acquire(&state, &document.archive, sink.url(), location.directory())?;
-    let (_, planned) = outlook(&sink, settings, request, &rules).await?;
-    let chain = sink.chain(&document.archive).await?;
+    // Another run may have committed something before the lock was ours.
+    let (chain, planned) = outlook(&sink, settings, request, &rules).await?;
     let archiver = Archiver {
         source: sources::connect(source, &document.archive, &state, &clock, &observer)?,
         chain: tokio::sync::Mutex::new(chain),
@@ -113,8 +113,8 @@ fn report(sink: &Sink, chain: &Chain, months: Vec<MonthReport>) -> RunReport {
 fn not_archived(planned: &Planned, chain: &Chain, rules: &Rules) -> MonthReport {
     let Planned { dataset, month, action } = planned;
     match (action, chain.month(dataset, *month)) {
-        (Action::Wait, _) => MonthReport::failed(planned, Failure::from(plan::wait(*month, rules)), 0.0),
-        (_, Some(entry)) => MonthReport::committed(entry, MonthState::Already, 0.0),
+        (Action::Wait, _) => MonthReport::failed(planned, Failure::from(plan::wait(*month, rules))),
+        (_, Some(entry)) => MonthReport::committed(entry, MonthState::Already),
         (_, None) => MonthReport::planned(planned),
     }
 }
@@ -133,7 +133,7 @@ impl Run {
         let start = Instant::now();
         let report = match self.attempt(&planned).await {
             Ok(report) => report,
-            Err(failure) => MonthReport::failed(&planned, failure, 0.0),
+            Err(failure) => MonthReport::failed(&planned, failure),
         };
         let report = MonthReport { seconds: start.elapsed().as_secs_f64(), ..report };
         self.observer.month_finished(&report);
@@ -152,8 +152,8 @@ impl Run {
             });
         }
         match self.archive(planned).await {
-            Ok(Commit::Done(entry)) => Ok(MonthReport::committed(&entry, MonthState::Archived, 0.0)),
-            Ok(Commit::Already(entry)) => Ok(MonthReport::committed(&entry, MonthState::Already, 0.0)),
+            Ok(Commit::Done(entry)) => Ok(MonthReport::committed(&entry, MonthState::Archived)),
+            Ok(Commit::Already(entry)) => Ok(MonthReport::committed(&entry, MonthState::Already)),
             Err(error) => {
                 let failure = Failure::from(&error);
                 if would_fail_again(error.kind()) {

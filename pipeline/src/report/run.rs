@@ -43,9 +43,10 @@ pub struct MonthReport {
     pub error: Option<Failure>,
 }
 
+/// The reports of months that no time was spent on yet; the run fills the seconds in.
 impl MonthReport {
     /// The report of a month that `entry` commits.
-    pub fn committed(entry: &Entry, state: MonthState, seconds: f64) -> Self {
+    pub fn committed(entry: &Entry, state: MonthState) -> Self {
         let manifest = &entry.manifest;
         Self {
             dataset: manifest.dataset.clone(),
@@ -56,7 +57,7 @@ impl MonthReport {
             events: Some(manifest.events),
             files: manifest.files.len() as u64,
             bytes: manifest.bytes(),
-            seconds,
+            seconds: 0.0,
             error: None,
         }
     }
@@ -78,8 +79,8 @@ impl MonthReport {
     }
 
     /// The report of a month that was not committed.
-    pub fn failed(planned: &Planned, failure: Failure, seconds: f64) -> Self {
-        Self { state: MonthState::Failed, error: Some(failure), seconds, ..Self::planned(planned) }
+    pub fn failed(planned: &Planned, failure: Failure) -> Self {
+        Self { state: MonthState::Failed, error: Some(failure), ..Self::planned(planned) }
     }
 }
 
