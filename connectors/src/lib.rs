@@ -20,4 +20,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use progress::Progress;
 pub use secret::Secret;
 pub use sink::Sink;
-pub use source::{EventStream, Source, SourceItem, SourceReport};
+pub use source::{EventStream, LocalArtifact, Source, SourceItem, SourceReport};

@@ -1,7 +1,7 @@
 //! What a run tells while it works. Bars and lines are drawn by the command line; libraries only report.
 
-use archive_formats::Month;
-use std::fmt;
+use archive_formats::{Dataset, Month, Window};
+use std::{fmt, sync::Arc};
 
 /// What a month is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +20,31 @@ pub enum Step {
     Upload,
 }
 
+/// What one commit covers: a month of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Coverage {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The month.
+    pub month: Month,
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.dataset, self.month)
+    }
+}
+
 /// Receives the progress of months. Called often and from several threads; must return at once.
 pub trait Progress: fmt::Debug + Send + Sync + 'static {
-    /// `month` entered `step`, whose whole amount is `total` where it is known.
-    fn step(&self, month: Month, step: Step, total: Option<u64>);
+    /// `coverage` entered `step`, whose whole amount is `total` where it is known.
+    fn step(&self, coverage: &Coverage, step: Step, total: Option<u64>);
 
-    /// `month` did `amount` more of its step.
-    fn advance(&self, month: Month, amount: u64);
+    /// `coverage` did `amount` more of its step.
+    fn advance(&self, coverage: &Coverage, amount: u64);
 
-    /// `month` is done, well or badly.
-    fn finish(&self, month: Month);
+    /// `coverage` is done, well or badly.
+    fn finish(&self, coverage: &Coverage);
 }
 
 /// Tells nobody.
@@ -37,9 +52,36 @@ pub trait Progress: fmt::Debug + Send + Sync + 'static {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn step(&self, _: Month, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &Coverage, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: Month, _: u64) {}
+    fn advance(&self, _: &Coverage, _: u64) {}
 
-    fn finish(&self, _: Month) {}
+    fn finish(&self, _: &Coverage) {}
+}
+
+/// Tells the progress of the month that a source reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Meter {
+    progress: Arc<dyn Progress>,
+    /// Nothing is told of instants that are in no month.
+    coverage: Option<Coverage>,
+}
+
+impl Meter {
+    pub(crate) fn new(progress: Arc<dyn Progress>, dataset: &Dataset, window: Window) -> Self {
+        let month = Month::containing(window.from()).ok();
+        Self { progress, coverage: month.map(|month| Coverage { dataset: dataset.clone(), month }) }
+    }
+
+    pub(crate) fn step(&self, step: Step, total: Option<u64>) {
+        if let Some(coverage) = &self.coverage {
+            self.progress.step(coverage, step, total);
+        }
+    }
+
+    pub(crate) fn advance(&self, amount: u64) {
+        if let Some(coverage) = &self.coverage {
+            self.progress.advance(coverage, amount);
+        }
+    }
 }

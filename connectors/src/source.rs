@@ -1,10 +1,10 @@
 //! The port that events come in by, and its contract.
 
 use crate::Result;
-use archive_formats::{Dataset, EventBatch, Reject, Timestamp, Window};
+use archive_formats::{ArtifactKind, Dataset, EventBatch, Reject, Sha256, Timestamp, Window};
 use futures::stream::BoxStream;
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 /// Where events come from.
 pub trait Source: fmt::Debug + Send + Sync + 'static {
@@ -44,6 +44,23 @@ pub enum SourceItem {
     Report(SourceReport),
 }
 
+/// An artifact on the local disk, as it was delivered. It stays there until [`Source::settle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalArtifact {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it is once it is unpacked.
+    pub kind: ArtifactKind,
+    /// Whether it was delivered as gzip.
+    pub gzip: bool,
+    /// Rows that it holds, those outside the window and rejects included.
+    pub rows: u64,
+    /// Size of the delivered bytes.
+    pub bytes: u64,
+    /// Their digest.
+    pub sha256: Sha256,
+}
+
 /// What a source says at the end of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceReport {
@@ -55,6 +72,8 @@ pub struct SourceReport {
     pub source_count: Option<u64>,
     /// What the source's clock showed, where it has one.
     pub source_clock: Option<Timestamp>,
+    /// The artifacts that the rows were read from, in their order; none where the source has no such thing.
+    pub artifacts: Vec<LocalArtifact>,
     /// For the manifest: jobs, artifacts, layout, snapshot. No secret and no query string.
     pub detail: Value,
 }

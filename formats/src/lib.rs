@@ -3,6 +3,7 @@
 //! Everything here is a pure function or a value. This crate knows no network, no clock, no file system and no async
 //! runtime; encoders write into whatever [`std::io::Write`] they are given.
 
+pub mod artifact;
 pub mod batch;
 pub mod catalogue;
 pub mod chain;
@@ -19,6 +20,7 @@ pub mod sums;
 pub mod timestamp;
 pub mod window;
 
+pub use artifact::ArtifactKind;
 pub use batch::EventBatch;
 pub use chain::{Chain, Entry, Head};
 pub use dataset::Dataset;

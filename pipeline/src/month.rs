@@ -10,6 +10,7 @@ use crate::{
 use archive_connectors::{
     Clock, Error, ErrorKind, EventStream, Progress, Result, Sink, Source,
     error::local,
+    progress::Coverage,
     sink::{Commit, Draft, StoredFile, check_types},
 };
 use archive_formats::{
@@ -62,7 +63,8 @@ impl Archiver {
         let (mut encoded, conflicts) = self.encode(&target).await?;
         let schema = self.accept(dataset, &encoded).await?;
         let staged = std::mem::take(&mut encoded.files);
-        let files = stage::store::store(staged, &schema, &self.sink, month, self.progress.as_ref()).await?;
+        let coverage = Coverage { dataset: dataset.clone(), month };
+        let files = stage::store::store(staged, &schema, &self.sink, &coverage, self.progress.as_ref()).await?;
         Ok(Ready { draft: self.draft(&target, &encoded, &schema, conflicts), files })
     }
 

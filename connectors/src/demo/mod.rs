@@ -9,7 +9,7 @@ mod random;
 
 use crate::{
     Error, ErrorKind, EventStream, Progress, Result, Source, SourceItem, SourceReport,
-    progress::{Silent, Step},
+    progress::{Meter, Silent, Step},
 };
 use archive_formats::{Dataset, EventBatch, Month, Timestamp, Window};
 use columns::Columns;
@@ -48,15 +48,6 @@ impl Demo {
     }
 }
 
-impl Demo {
-    fn tell(&self, window: Window, what: impl FnOnce(&dyn Progress, Month)) {
-        // Nothing is told of instants that are in no month.
-        if let Ok(month) = Month::containing(window.from()) {
-            what(self.progress.as_ref(), month);
-        }
-    }
-}
-
 impl Source for Demo {
     fn kind(&self) -> &'static str {
         "demo"
@@ -84,6 +75,7 @@ impl Source for Demo {
 #[derive(Debug)]
 struct Reading {
     demo: Demo,
+    meter: Meter,
     month: Arc<DemoMonth>,
     window: Window,
     /// Number of the next event.
@@ -100,8 +92,9 @@ impl Reading {
         let next = month.slot(window.from());
         // The last slot may reach over the end of the window: its event is invented, and left out when it is not inside.
         let end = month.slot(window.to()).saturating_add(1).min(demo.scale.events);
-        demo.tell(window, |progress, month| progress.step(month, Step::Decode, Some(end.saturating_sub(next))));
-        Self { demo, month: Arc::new(month), window, next, end, read: 0 }
+        let meter = Meter::new(Arc::clone(&demo.progress), dataset, window);
+        meter.step(Step::Decode, Some(end.saturating_sub(next)));
+        Self { demo, meter, month: Arc::new(month), window, next, end, read: 0 }
     }
 
     async fn next(mut self) -> Result<Option<(SourceItem, Option<Self>)>> {
@@ -109,7 +102,7 @@ impl Reading {
             let numbers = self.next..self.end.min(self.next.saturating_add(BATCH));
             self.next = numbers.end;
             let amount = numbers.end - numbers.start;
-            self.demo.tell(self.window, |progress, month| progress.advance(month, amount));
+            self.meter.advance(amount);
             let (month, window) = (Arc::clone(&self.month), self.window);
             let batch = tokio::task::spawn_blocking(move || invent(&month, numbers, window));
             let batch = batch.await.map_err(|error| bug("inventing events was cut short").with_source(error))??;

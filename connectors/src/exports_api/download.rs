@@ -1,7 +1,6 @@
 //! The artifact of a finished job, onto the local disk.
 
 use super::{
-    Meter,
     artifact::Artifact,
     claims,
     client::{Client, Rest, Target, unreachable_host},
@@ -10,7 +9,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    progress::Step,
+    progress::{Meter, Step},
     retry::{Attempts, Policy},
     spool::{Spool, SpoolWriter},
 };

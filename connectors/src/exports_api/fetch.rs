@@ -1,13 +1,13 @@
 //! From a window to its artifact: the one in the spool, the one of a job that an earlier run made, or a new one.
 
 use super::{
-    Inner, Meter,
+    Inner,
     artifact::Artifact,
     download::Download,
     job::Jobs,
     journal::{Entry, Intent, State, is_fresh},
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, progress::Meter};
 use archive_formats::{Dataset, Timestamp, Window};
 use std::{
     collections::HashMap,

@@ -26,7 +26,7 @@ pub(super) struct Jobs<'a> {
     pub(super) layout: Layout,
     /// The endpoints that the server turned out to have.
     pub(super) known: &'a OnceLock<Endpoints>,
-    pub(super) meter: &'a super::Meter,
+    pub(super) meter: &'a crate::progress::Meter,
     pub(super) deadline: Instant,
 }
 

@@ -29,8 +29,8 @@ mod wire;
 pub use config::{ArtifactFormat, Config, Endpoints, Layout};
 pub use credentials::Credentials;
 
-use crate::{Clock, EventStream, Progress, Result, Source, progress::Step, spool::Spool};
-use archive_formats::{Dataset, Month, Window, catalogue::KeyColumns};
+use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter, spool::Spool};
+use archive_formats::{Dataset, Window, catalogue::KeyColumns};
 use fetch::Slots;
 use journal::Journal;
 use std::{
@@ -113,35 +113,13 @@ impl Source for ExportsApi {
     }
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
-        let meter = Meter { progress: Arc::clone(&self.inner.progress), month: Month::containing(window.from()).ok() };
+        let meter = Meter::new(Arc::clone(&self.inner.progress), dataset, window);
         reading::stream(Arc::clone(&self.inner), dataset.clone(), window, meter)
     }
 
     fn settle(&self, dataset: &Dataset, window: Window) {
         self.inner.settle(dataset, window);
         self.inner.sweep();
-    }
-}
-
-/// Tells the progress of one month.
-#[derive(Clone, Debug)]
-struct Meter {
-    progress: Arc<dyn Progress>,
-    /// Nothing is told of instants that are in no month.
-    month: Option<Month>,
-}
-
-impl Meter {
-    fn step(&self, step: Step, total: Option<u64>) {
-        if let Some(month) = self.month {
-            self.progress.step(month, step, total);
-        }
-    }
-
-    fn advance(&self, amount: u64) {
-        if let Some(month) = self.month {
-            self.progress.advance(month, amount);
-        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! One read of a window: its artifacts, one after the other, as a stream of events.
 
 use super::{
-    Inner, Meter,
+    Inner,
     artifact::{Artifact, Note, Piece},
     fetch::Fetched,
     keep::Keep,
     plain_http,
 };
-use crate::{Error, ErrorKind, EventStream, Result, SourceItem, SourceReport, progress::Step};
-use archive_formats::{Dataset, Sha256, Timestamp, Window};
+use crate::{
+    Error, ErrorKind, EventStream, LocalArtifact, Result, SourceItem, SourceReport,
+    progress::{Meter, Step},
+};
+use archive_formats::{ArtifactKind, Dataset, Sha256, Timestamp, Window};
 use futures::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
@@ -47,6 +50,7 @@ struct Totals {
     any_claim: bool,
     server_clock: Option<Timestamp>,
     jobs: Vec<Value>,
+    artifacts: Vec<LocalArtifact>,
     layout: Option<Value>,
     schema: Option<Sha256>,
 }
@@ -167,6 +171,14 @@ impl Totals {
         self.claimed += note.rows.unwrap_or(rows);
         self.any_claim |= note.rows.is_some();
         self.server_clock = server_clock.or(self.server_clock);
+        self.artifacts.push(LocalArtifact {
+            path: spooled.path.clone(),
+            kind: ArtifactKind::Csv,
+            gzip: *gzip,
+            rows,
+            bytes: spooled.bytes,
+            sha256: spooled.sha256,
+        });
         self.layout = Some(json!(endpoints));
         self.jobs.push(json!({
             "id": job,
@@ -183,6 +195,7 @@ impl Totals {
             outside_window: self.outside,
             source_count: self.any_claim.then_some(self.claimed),
             source_clock: self.server_clock,
+            artifacts: self.artifacts,
             detail: json!({"layout": self.layout, "jobs": self.jobs, "margin_seconds": inner.margin.as_secs()}),
         }
     }

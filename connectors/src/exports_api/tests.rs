@@ -89,7 +89,7 @@ fn api(url: &str, state: &Path, job_timeout: u64) -> ExportsApi {
 }
 
 fn march() -> (Dataset, Window) {
-    ("events".parse().unwrap(), "2025-03".parse::<Month>().unwrap().window())
+    ("events".parse().unwrap(), "2025-03".parse::<archive_formats::Month>().unwrap().window())
 }
 
 /// How many events a read of March yields, and its report.

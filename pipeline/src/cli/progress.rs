@@ -9,9 +9,8 @@ use crate::{
 };
 use archive_connectors::{
     Progress,
-    progress::{Silent, Step},
+    progress::{Coverage, Silent, Step},
 };
-use archive_formats::Month;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use std::{
     collections::HashMap,
@@ -99,11 +98,11 @@ fn finished_line(report: &MonthReport) -> String {
 struct Lines(Screen);
 
 impl Progress for Lines {
-    fn step(&self, _: Month, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &Coverage, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: Month, _: u64) {}
+    fn advance(&self, _: &Coverage, _: u64) {}
 
-    fn finish(&self, _: Month) {}
+    fn finish(&self, _: &Coverage) {}
 }
 
 impl Observer for Lines {
@@ -117,11 +116,11 @@ impl Observer for Lines {
 struct Records;
 
 impl Progress for Records {
-    fn step(&self, _: Month, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &Coverage, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: Month, _: u64) {}
+    fn advance(&self, _: &Coverage, _: u64) {}
 
-    fn finish(&self, _: Month) {}
+    fn finish(&self, _: &Coverage) {}
 }
 
 impl Observer for Records {
@@ -136,7 +135,7 @@ impl Observer for Records {
 #[derive(Debug)]
 struct Bars {
     screen: Screen,
-    months: Mutex<HashMap<Month, ProgressBar>>,
+    months: Mutex<HashMap<Coverage, ProgressBar>>,
 }
 
 /// How often a bar moves by itself, so that waiting does not look like hanging.
@@ -144,35 +143,35 @@ const TICK: Duration = Duration::from_millis(200);
 
 impl Bars {
     /// A thread that panicked with the lock left a map that is as good as before.
-    fn months(&self) -> MutexGuard<'_, HashMap<Month, ProgressBar>> {
+    fn months(&self) -> MutexGuard<'_, HashMap<Coverage, ProgressBar>> {
         self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, month: Month) -> ProgressBar {
-        let bar = self.screen.bars.add(ProgressBar::new_spinner()).with_prefix(month.to_string());
+    fn start(&self, coverage: &Coverage) -> ProgressBar {
+        let bar = self.screen.bars.add(ProgressBar::new_spinner()).with_prefix(coverage.to_string());
         bar.enable_steady_tick(TICK);
         bar
     }
 }
 
 impl Progress for Bars {
-    fn step(&self, month: Month, step: Step, total: Option<u64>) {
+    fn step(&self, coverage: &Coverage, step: Step, total: Option<u64>) {
         let mut months = self.months();
-        let bar = months.entry(month).or_insert_with(|| self.start(month));
+        let bar = months.entry(coverage.clone()).or_insert_with(|| self.start(coverage));
         bar.reset();
         bar.set_length(total.unwrap_or_default());
         bar.set_message(name(step));
         bar.set_style(style(step, total.is_some()));
     }
 
-    fn advance(&self, month: Month, amount: u64) {
-        if let Some(bar) = self.months().get(&month) {
+    fn advance(&self, coverage: &Coverage, amount: u64) {
+        if let Some(bar) = self.months().get(coverage) {
             bar.inc(amount);
         }
     }
 
-    fn finish(&self, month: Month) {
-        if let Some(bar) = self.months().remove(&month) {
+    fn finish(&self, coverage: &Coverage) {
+        if let Some(bar) = self.months().remove(coverage) {
             bar.finish_and_clear();
             self.screen.bars.remove(&bar);
         }
@@ -181,7 +180,7 @@ impl Progress for Bars {
 
 impl Observer for Bars {
     fn month_finished(&self, report: &MonthReport) {
-        self.finish(report.month);
+        self.finish(&Coverage { dataset: report.dataset.clone(), month: report.month });
         self.screen.write(finished_line(report).as_bytes());
     }
 }

@@ -1,6 +1,9 @@
 //! What flags, environment and file say, before anyone asked whether it makes sense.
 
+mod choices;
 mod keys;
+
+pub use choices::{EventFormat, LogFormat, ProgressMode, choice};
 
 use crate::{
     environment::Environment,
@@ -12,88 +15,57 @@ use archive_connectors::{
     Error, ErrorKind, Result,
     exports_api::{ArtifactFormat, Layout},
 };
-use archive_formats::{Dataset, FileFormat};
-use serde::{Deserialize, de::IntoDeserializer};
-use std::{
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use archive_formats::Dataset;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
 
-/// One layer of settings: the flags, the environment, or the file. `None` means that the layer does not say.
-///
-/// The names of the fields are the keys of the file; with hyphens for underscores they are the long flags, and in
-/// capitals after `KT_ARCHIVE_` the variables.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "each field is the option of the same name, which `--help` explains")]
-pub struct Config {
-    pub archive: Option<String>,
-    pub state_dir: Option<PathBuf>,
-    pub log_format: Option<LogFormat>,
-    pub progress: Option<ProgressMode>,
-    pub verbose: Option<Count>,
-    pub quiet: Option<Switch>,
-    pub source: Option<String>,
-    pub dataset: Option<List<Dataset>>,
-    pub format: Option<List<EventFormat>>,
-    pub grace: Option<Span>,
-    pub part_size: Option<Size>,
-    pub api_layout: Option<Layout>,
-    pub api_format: Option<ArtifactFormat>,
-    pub api_margin: Option<Span>,
-    pub job_timeout: Option<Span>,
-    pub allow_http: Option<Switch>,
-    pub id_column: Option<String>,
-    pub time_column: Option<String>,
-    pub jobs: Option<Count>,
-    pub dry_run: Option<Switch>,
-    pub level: Option<Level>,
-    pub expect_head: Option<ExpectedHead>,
-}
-
-/// How logs look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
-/// When progress is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProgressMode {
-    /// Bars on a terminal, one line per month otherwise.
-    #[default]
-    Auto,
-    /// Bars everywhere.
-    Always,
-    /// None.
-    Never,
-}
-
-/// A format that can be asked for. `rejects` cannot: such files are written when there are rejects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventFormat(pub FileFormat);
-
-impl FromStr for EventFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text.parse() {
-            Ok(format @ (FileFormat::Parquet | FileFormat::Csv)) => Ok(Self(format)),
-            Ok(FileFormat::Artifact) => Err("the format artifact is not available yet, use parquet or csv".to_owned()),
-            Ok(FileFormat::Rejects) | Err(_) => Err(format!("expected parquet or csv, not {text:?}")),
+/// Defines [`Config`]: every field is optional, and a layer fills in what the one above it leaves open.
+macro_rules! config {
+    ($($field:ident: $value:ty,)*) => {
+        /// One layer of settings: the flags, the environment, or the file. `None` means that the layer does not say.
+        ///
+        /// The names of the fields are the keys of the file; with hyphens for underscores they are the long flags, and in
+        /// capitals after `KT_ARCHIVE_` the variables.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+        #[expect(missing_docs, reason = "each field is the option of the same name, which `--help` explains")]
+        pub struct Config {
+            $(pub $field: Option<$value>,)*
         }
-    }
+
+        impl Config {
+            /// This layer, and where it does not say, the `lower` one.
+            #[must_use]
+            pub fn or(self, lower: Self) -> Self {
+                Self { $($field: self.$field.or(lower.$field),)* }
+            }
+        }
+    };
 }
 
-/// Reads one of an enum's names.
-pub fn choice<T: for<'de> Deserialize<'de>>(text: &str) -> std::result::Result<T, serde::de::value::Error> {
-    T::deserialize(text.into_deserializer())
+config! {
+    archive: String,
+    state_dir: PathBuf,
+    log_format: LogFormat,
+    progress: ProgressMode,
+    verbose: Count,
+    quiet: Switch,
+    source: String,
+    dataset: List<Dataset>,
+    format: List<EventFormat>,
+    grace: Span,
+    part_size: Size,
+    api_layout: Layout,
+    api_format: ArtifactFormat,
+    api_margin: Span,
+    job_timeout: Span,
+    allow_http: Switch,
+    id_column: String,
+    time_column: String,
+    jobs: Count,
+    dry_run: Switch,
+    level: Level,
+    expect_head: ExpectedHead,
 }
 
 /// What the variables of this program begin with.
@@ -151,35 +123,6 @@ impl Config {
     fn from_entry(key: String, value: toml::Value) -> std::result::Result<Self, String> {
         let entry = toml::Value::Table(toml::Table::from_iter([(key, value)]));
         entry.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
-    }
-
-    /// This layer, and where it does not say, the `lower` one.
-    #[must_use]
-    pub fn or(self, lower: Self) -> Self {
-        Self {
-            archive: self.archive.or(lower.archive),
-            state_dir: self.state_dir.or(lower.state_dir),
-            log_format: self.log_format.or(lower.log_format),
-            progress: self.progress.or(lower.progress),
-            verbose: self.verbose.or(lower.verbose),
-            quiet: self.quiet.or(lower.quiet),
-            source: self.source.or(lower.source),
-            dataset: self.dataset.or(lower.dataset),
-            format: self.format.or(lower.format),
-            grace: self.grace.or(lower.grace),
-            part_size: self.part_size.or(lower.part_size),
-            api_layout: self.api_layout.or(lower.api_layout),
-            api_format: self.api_format.or(lower.api_format),
-            api_margin: self.api_margin.or(lower.api_margin),
-            job_timeout: self.job_timeout.or(lower.job_timeout),
-            allow_http: self.allow_http.or(lower.allow_http),
-            id_column: self.id_column.or(lower.id_column),
-            time_column: self.time_column.or(lower.time_column),
-            jobs: self.jobs.or(lower.jobs),
-            dry_run: self.dry_run.or(lower.dry_run),
-            level: self.level.or(lower.level),
-            expect_head: self.expect_head.or(lower.expect_head),
-        }
     }
 }
 

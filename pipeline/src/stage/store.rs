@@ -3,10 +3,10 @@
 use super::check::check;
 use archive_connectors::{
     Progress, Result, Sink,
-    progress::Step,
+    progress::{Coverage, Step},
     sink::{StagedFile, StoredFile},
 };
-use archive_formats::{Month, Schema};
+use archive_formats::Schema;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ pub async fn store(
     files: Vec<StagedFile>,
     schema: &Arc<Schema>,
     sink: &Sink,
-    month: Month,
+    coverage: &Coverage,
     progress: &dyn Progress,
 ) -> Result<Vec<StoredFile>> {
-    progress.step(month, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));
+    progress.step(coverage, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));
     let stored = files.into_iter().map(|staged| async move {
         let staged = check(staged, Arc::clone(schema)).await?;
-        let stored = sink.store(&staged, |bytes| progress.advance(month, bytes)).await?;
+        let stored = sink.store(&staged, |bytes| progress.advance(coverage, bytes)).await?;
         // Staged files of a large month would otherwise fill the disk until its end.
         drop(tokio::fs::remove_file(&staged.local).await);
         Ok(stored)

@@ -2,7 +2,11 @@
 
 use super::{Findings, Listing, Verifier, chain::Commits, rows::MonthRows};
 use crate::report::{Code, Level};
-use archive_connectors::{Error, ErrorKind, Result, error::local, progress::Step};
+use archive_connectors::{
+    Error, ErrorKind, Result,
+    error::local,
+    progress::{Coverage, Step},
+};
 use archive_formats::{Manifest, Month, Sha256, digest::Hasher, key::ObjectName, manifest::DataFile};
 use futures::TryStreamExt;
 use std::{collections::HashSet, path::Path};
@@ -19,17 +23,18 @@ impl Verifier {
     ) -> Result<()> {
         let folder = tempfile::Builder::new().prefix("verify-").tempdir_in(&self.folder);
         let folder = folder.map_err(local("make a folder for fetched files", &self.folder))?;
+        let coverage = Coverage { dataset: manifest.dataset.clone(), month: manifest.month };
         let mut rows = MonthRows::new(manifest, folder.path());
         if level == Level::Full {
-            self.progress.step(manifest.month, Step::Check, Some(manifest.bytes()));
+            self.progress.step(&coverage, Step::Check, Some(manifest.bytes()));
         }
         for file in &manifest.files {
             if is_there(file, listing.get(&file.path).copied(), findings) && level == Level::Full {
                 rows = self.file(file, rows, folder.path(), findings).await?;
-                self.progress.advance(manifest.month, file.bytes);
+                self.progress.advance(&coverage, file.bytes);
             }
         }
-        self.progress.finish(manifest.month);
+        self.progress.finish(&coverage);
         if level == Level::Full { rows.finish(findings) } else { Ok(()) }
     }
 

@@ -8,8 +8,9 @@ use super::{
     rows::{Rows, Utf8},
 };
 use crate::{
-    EventBatch, Reject, Schema,
+    EventBatch, Schema,
     catalogue::{KeyColumns, text_schema},
+    decode::Decoded,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
@@ -20,19 +21,6 @@ use std::sync::Arc;
 pub struct CsvLayout {
     schema: Arc<Schema>,
     arrow: SchemaRef,
-}
-
-/// What a chunk holds.
-#[derive(Debug)]
-pub struct Decoded {
-    /// The good rows, in order; `None` when there are none.
-    pub batch: Option<EventBatch>,
-    /// The other rows, in order. Their lines count from 0, the chunk's first line.
-    pub rejects: Vec<Reject>,
-    /// Records, rejected ones included.
-    pub rows: u64,
-    /// Line feeds, also those inside quotes: how far the next chunk's first line is from this one's.
-    pub lines: u64,
 }
 
 impl CsvLayout {

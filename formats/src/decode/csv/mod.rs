@@ -25,7 +25,7 @@ mod validity;
 #[cfg(test)]
 mod tests;
 
-pub use layout::{CsvLayout, Decoded};
+pub use layout::CsvLayout;
 pub use splitter::{CsvSplitter, MAX_RECORD_BYTES};
 
 use crate::{ColumnType, catalogue::HeaderError};

@@ -82,6 +82,7 @@ impl<'a> Rows<'a> {
         self.columns.iter_mut().for_each(|column| column.truncate(self.good));
         let Offence { column, fault } = self.first_offence(record).unwrap_or(offence);
         self.rejects.push(Reject {
+            file: None,
             line: self.lines.count_to(record.range.start),
             column: column.and_then(|index| self.schema.columns.get(index)).map(|column| column.name.clone()),
             reason: fault.to_string(),

@@ -1,0 +1,50 @@
+//! Settings that are one of a few words.
+
+use archive_formats::FileFormat;
+use serde::{Deserialize, de::IntoDeserializer};
+use std::str::FromStr;
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// When progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgressMode {
+    /// Bars on a terminal, one line per month otherwise.
+    #[default]
+    Auto,
+    /// Bars everywhere.
+    Always,
+    /// None.
+    Never,
+}
+
+/// A format that can be asked for. `rejects` cannot: such files are written when there are rejects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventFormat(pub FileFormat);
+
+impl FromStr for EventFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(format @ (FileFormat::Parquet | FileFormat::Csv)) => Ok(Self(format)),
+            Ok(FileFormat::Artifact) => Err("the format artifact is not available yet, use parquet or csv".to_owned()),
+            Ok(FileFormat::Rejects) | Err(_) => Err(format!("expected parquet or csv, not {text:?}")),
+        }
+    }
+}
+
+/// Reads one of an enum's names.
+pub fn choice<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde::de::value::Error> {
+    T::deserialize(text.into_deserializer())
+}
