@@ -6,9 +6,9 @@
 
 use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
 use arrow_schema::DataType;
+use foldhash::fast::FixedState;
 use parquet::{basic::Encoding, file::properties::WriterPropertiesBuilder, schema::types::ColumnPath};
-use std::collections::HashSet;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::{collections::HashSet, hash::BuildHasher};
 
 /// How many events are looked at. Few enough to be held in memory (some 20 MB), enough to tell a column of a few
 /// thousand users from one of unique ids.
@@ -50,7 +50,7 @@ fn without_dictionary(data_type: &DataType) -> Option<Encoding> {
 fn keeps_growing(column: &ArrayRef) -> bool {
     let Some(hashes) = value_hashes(column) else { return false };
     let (first, second) = hashes.split_at(hashes.len() / 2);
-    let mut seen = first.iter().copied().collect::<HashSet<_>>();
+    let mut seen = first.iter().copied().collect::<HashSet<_, FixedState>>();
     let fresh = second.iter().filter(|hash| seen.insert(**hash)).count();
     // Samples are at most SAMPLE_ROWS long, so the counts are exact as f64.
     let share = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
@@ -59,8 +59,8 @@ fn keeps_growing(column: &ArrayRef) -> bool {
 
 /// A hash of every value that is not null; `None` for types that never have a dictionary or are nested.
 fn value_hashes(column: &ArrayRef) -> Option<Vec<u64>> {
-    // Unkeyed, because the choice must be the same in every run.
-    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    // Of a fixed seed, because the choice must be the same in every run.
+    let hasher = FixedState::default();
     let rows = || (0..column.len()).filter(|row| column.is_valid(*row));
     let fixed = |width: usize| -> Option<Vec<u64>> {
         let data = column.to_data();
