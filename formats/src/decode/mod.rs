@@ -1,9 +1,17 @@
 //! Artifacts and files into events.
 
+mod block;
+mod column;
+mod columns;
 pub mod csv;
+mod fault;
 pub mod parquet;
+mod value;
 
 use crate::{EventBatch, Reject};
+
+/// UTF-8's byte-order mark, which spreadsheets put before their first byte.
+const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// What a chunk holds.
 #[derive(Debug)]
