@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     EventBatch, Reject, Timestamp,
     catalogue::KeyColumns,
-    decode::parquet::ParquetEvents,
+    decode::{BOM, parquet::ParquetEvents},
     encode::{FileEncoder as _, csv::CsvEncoder},
 };
 use arrow_array::{
