@@ -6,6 +6,7 @@
 
 mod broken_places;
 mod config;
+mod examples;
 mod exit_codes;
 mod exports_api;
 mod forgeries;
