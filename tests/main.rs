@@ -16,6 +16,7 @@ mod lying_stores;
 mod manifests;
 mod memory;
 mod readers;
+mod reading;
 mod rejects;
 mod run_twice;
 mod s3;
