@@ -5,7 +5,9 @@
 use archive::month::Archiver;
 use archive_connectors::{Clock as _, clock::SystemClock, sink::Location};
 use archive_connectors::{Error, ErrorKind, EventStream, Result, Sink, Source, SourceItem, SourceReport};
-use archive_formats::{Chain, Dataset, Window, decode::csv::CsvLayout, manifest::ArchiveDocument};
+use archive_formats::{
+    Chain, Dataset, Window, catalogue::KeyColumns, decode::csv::CsvLayout, manifest::ArchiveDocument,
+};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,7 +18,7 @@ struct Letter(&'static str);
 
 impl Letter {
     fn events(&self) -> Result<Vec<SourceItem>> {
-        let header = CsvLayout::from_header(self.0.as_bytes(), &Default::default());
+        let header = CsvLayout::from_header(self.0.as_bytes(), &KeyColumns::default());
         let (layout, header) = header.map_err(|error| Error::new(ErrorKind::Source, "no events").with_source(error))?;
         let decoded = layout.decode(&self.0.as_bytes()[header..]);
         // Rows that are no events are yielded too: the run stops, and names them.
