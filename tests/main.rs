@@ -6,6 +6,7 @@
 
 mod broken_places;
 mod config;
+mod examples;
 mod exit_codes;
 mod exports_api;
 mod forgeries;
@@ -15,6 +16,7 @@ mod lying_stores;
 mod manifests;
 mod memory;
 mod readers;
+mod reading;
 mod rejects;
 mod run_twice;
 mod s3;

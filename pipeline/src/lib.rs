@@ -20,7 +20,7 @@
 //! | what may a user set? | [`config`], checked into [`settings`] |
 //!
 //! Below this crate lie `archive_connectors` (sources, and the sink over an object store) and `archive_formats` (what the
-//! bytes look like). No crate knows one above it.
+//! bytes look like). No crate knows one above it. `examples/` shows all three in use.
 //!
 //! # Invariants
 //!

@@ -2,6 +2,7 @@
 
 use crate::{
     duplicates::{Repetitions, Verdict},
+    settings::PART_SIZE,
     stage::{
         self,
         encode::{Encoded, Target},
@@ -10,7 +11,7 @@ use crate::{
 use archive_connectors::{
     Clock, Error, ErrorKind, EventStream, Progress, Result, Sink, Source,
     error::local,
-    progress::Coverage,
+    progress::{Coverage, Silent},
     sink::{Commit, Draft, StoredFile, check_types},
 };
 use archive_formats::{
@@ -50,6 +51,21 @@ pub struct Ready {
 }
 
 impl Archiver {
+    /// An archiver that writes Parquet and tells nobody; the fields are there to be set. `chain` is that of the archive
+    /// in `sink`.
+    pub fn new(sink: Sink, source: Arc<dyn Source>, chain: Chain, clock: Arc<dyn Clock>, staging: PathBuf) -> Self {
+        Self {
+            sink,
+            source,
+            chain: Mutex::new(chain),
+            clock,
+            progress: Arc::new(Silent),
+            formats: BTreeSet::from([FileFormat::Parquet]),
+            part_size: PART_SIZE,
+            staging,
+        }
+    }
+
     /// Reads, encodes and stores a month. Nothing of it is visible yet, and dropping the future undoes it.
     pub async fn prepare(&self, dataset: &Dataset, month: Month) -> Result<Ready> {
         let staging = tempfile::Builder::new().prefix("month-").tempdir_in(&self.staging);

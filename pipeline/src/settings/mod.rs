@@ -99,7 +99,8 @@ pub struct OutputSettings {
 
 const ARCHIVE: &str = "./archive";
 const HOUR: Duration = Duration::from_secs(3_600);
-const PART_SIZE: u64 = 256 << 20;
+/// Size at which a new file of a month is begun, unless somebody says otherwise.
+pub(crate) const PART_SIZE: u64 = 256 << 20;
 /// Above this, months would wait for the disk and the source rather than for each other.
 const MOST_JOBS: u32 = 64;
 

@@ -1,0 +1,59 @@
+//! Archives events from a source of one's own: `cargo run --example custom_source`.
+
+#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+
+use archive::month::Archiver;
+use archive_connectors::{Clock as _, clock::SystemClock, sink::Location};
+use archive_connectors::{Error, ErrorKind, EventStream, Result, Sink, Source, SourceItem, SourceReport};
+use archive_formats::{
+    Chain, Dataset, Window, catalogue::KeyColumns, decode::csv::CsvLayout, manifest::ArchiveDocument,
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A source needs no more than batches of events; here a decoder makes them of a text. All of it lies in one month; a
+/// real source asks for what the window holds.
+#[derive(Debug)]
+struct Letter(&'static str);
+
+impl Letter {
+    fn events(&self) -> Result<Vec<SourceItem>> {
+        let header = CsvLayout::from_header(self.0.as_bytes(), &KeyColumns::default());
+        let (layout, header) = header.map_err(|error| Error::new(ErrorKind::Source, "no events").with_source(error))?;
+        let decoded = layout.decode(&self.0.as_bytes()[header..]);
+        // Rows that are no events are yielded too: the run stops, and names them.
+        let rejects = decoded.rejects.into_iter().map(SourceItem::Reject);
+        let events = decoded.batch.map(SourceItem::Batch).into_iter().chain(rejects);
+        // The report says that this was all. A stream without it was cut short, and is not committed.
+        let report = SourceReport { read: decoded.rows, ..SourceReport::default() };
+        Ok(events.chain([SourceItem::Report(report)]).collect())
+    }
+}
+
+impl Source for Letter {
+    fn kind(&self) -> &'static str {
+        "letter"
+    }
+    fn url(&self) -> String {
+        "letter:".to_owned()
+    }
+    fn read(&self, _: &Dataset, _: Window) -> EventStream {
+        let events = self.events().map(|items| stream::iter(items).map(Ok));
+        stream::iter([events]).try_flatten().boxed()
+    }
+    fn settle(&self, _: &Dataset, _: Window) {}
+}
+
+#[tokio::main]
+async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let scratch = tempfile::tempdir()?;
+    let place = scratch.path().join("archive").display().to_string();
+    let sink = Sink::open(&Location::parse(&place, &BTreeMap::new())?)?;
+    let document = sink.create(&ArchiveDocument::new(uuid::Uuid::new_v4().to_string(), SystemClock.now())).await?;
+    let source = Letter("id,timestamp,cost_usd\nevt_1,2025-03-01T00:00:00Z,0.000000000000000001\n");
+    let (chain, staging) = (Chain::new(document.archive), scratch.path().to_owned());
+    let archiver = Archiver::new(sink, Arc::new(source), chain, Arc::new(SystemClock), staging);
+    let ready = archiver.prepare(&Dataset::default(), "2025-03".parse()?).await?;
+    print!("{}", String::from_utf8(archiver.commit(ready).await?.entry().manifest.to_bytes())?);
+    Ok(())
+}

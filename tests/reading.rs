@@ -1,0 +1,133 @@
+//! The snippets of `docs/reading.md` read what the archive's CSV files say, to the last digit.
+
+use crate::support::{archive::files, events, handed_over, script::Script, world::World};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+const MONTHS: [&str; 4] = ["2025-01", "2025-02", "2025-03", "2025-04"];
+
+/// Three months of the demo, as the page asks for, and one with other columns and with long costs.
+fn world() -> World {
+    let world = World::new(Script::of(events::difficult(MONTHS[3])));
+    let demo = ["backfill", "--from", MONTHS[0], "--to", MONTHS[2], "--source", "demo:?events=300", "--json"];
+    world.run(&demo).expect(0);
+    world.archive_month(MONTHS[3]).expect(0);
+    world
+}
+
+/// Runs the snippets of the page, or those with these `names`, in the folder of the archive.
+fn try_snippets(world: &World, names: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
+    command.arg(root.join("tests/readers/reading.py")).arg(root.join("docs/reading.md")).args(names);
+    command.current_dir(world.archive().root().parent().unwrap()).output().unwrap()
+}
+
+/// What the snippets show: rows of texts by the snippet's name.
+#[track_caller]
+fn snippets(world: &World, names: &[&str]) -> BTreeMap<String, Value> {
+    let output = try_snippets(world, names);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The sum of decimals with up to 18 digits after the point, without zeros at its end.
+fn sum<'a>(numbers: impl Iterator<Item = &'a str>) -> String {
+    let units = |number: &str| {
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        format!("{whole}{fraction:0<18}").parse::<i128>().unwrap()
+    };
+    let sum = numbers.filter(|number| !number.is_empty()).map(units).sum::<i128>();
+    let text = format!("{}.{:018}", sum / 10_i128.pow(18), sum % 10_i128.pow(18));
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What every reader has to answer to the page's questions.
+fn answers(world: &World) -> BTreeMap<&'static str, Value> {
+    let archive = world.archive();
+    let (mut union, mut committed, mut decisions, mut retries) = (vec![], vec![], BTreeMap::new(), 0);
+    for month in MONTHS {
+        let rows = archive.rows(month);
+        let cost = sum(rows.iter().map(|row| row["cost_usd"].as_str()));
+        let typed = rows.iter().filter(|row| row.contains_key("event_type")).count();
+        union.push(json!([month, rows.len().to_string(), cost, typed.to_string()]));
+        if month > MONTHS[0] {
+            committed.push(json!([month, rows.len().to_string()]));
+        }
+        for row in rows.iter().filter(|_| month == MONTHS[2]) {
+            *decisions.entry(row["decision"].clone()).or_insert(0_u32) += 1;
+        }
+        for row in rows.iter().filter(|row| month <= MONTHS[2] && !row["metadata"].is_empty()) {
+            retries += serde_json::from_str::<Value>(&row["metadata"]).unwrap()["retries"].as_u64().unwrap();
+        }
+    }
+    let decisions = decisions.into_iter().map(|(decision, events)| json!([decision, events.to_string()]));
+    BTreeMap::from([
+        ("month", decisions.collect()),
+        ("csv", json!([[union[2][2]]])),
+        ("union", Value::Array(union)),
+        ("committed", Value::Array(committed)),
+        ("json", json!([[retries.to_string()]])),
+    ])
+}
+
+#[test]
+fn every_snippet_of_the_page_gives_the_same_true_answer() {
+    let world = world();
+    let (shown, answers) = (snippets(&world, &[]), answers(&world));
+    let mut readers = BTreeMap::<_, u32>::new();
+    for (name, rows) in &shown {
+        if let Some((reader, question)) = name.split_once(' ') {
+            assert_eq!(rows, &answers[question], "{name}");
+            *readers.entry(reader).or_default() += 1;
+        }
+    }
+    let expected = [("clickhouse", 4), ("duckdb", 5), ("pandas", 2), ("polars", 3), ("pyarrow", 1)];
+    assert_eq!(readers, BTreeMap::from(expected));
+    assert_eq!(shown["sums"], json!([["unchanged"]]));
+    assert_eq!(shown["committed"], json!([["month=2025-02"], ["month=2025-03"], ["month=2025-04"]]));
+    assert_eq!(shown["files"], json!([[committed_file(&world)]]));
+}
+
+/// The file of March, relative to the archive's root.
+fn committed_file(world: &World) -> String {
+    let march = world.archive().month(MONTHS[2]);
+    let file = files(&march).find(|file| file["format"] == "parquet").unwrap();
+    file["path"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn only_what_is_committed_is_read_by_the_snippets_that_say_so() {
+    let world = world();
+    let root = world.archive().root().to_owned();
+    let file = root.join(committed_file(&world));
+    fs::copy(&file, file.with_file_name("part-00001-0000000000000000.parquet")).unwrap();
+    let careful = ["duckdb committed", "pyarrow committed", "clickhouse committed", "polars union", "pandas union"];
+    // What comes before them on the page, and they use.
+    let others = ["committed", "polars month", "pandas month", "files"];
+    let shown = snippets(&world, &[&careful[..], &others].concat());
+    let answers = answers(&world);
+    for name in careful {
+        assert_eq!(shown[name], answers[name.split_once(' ').unwrap().1], "{name}");
+    }
+    assert_eq!(shown["files"], json!([[committed_file(&world)]]));
+    assert_ne!(shown["polars month"], answers["month"], "the test's own file is not seen by a scan");
+}
+
+#[test]
+fn a_file_that_was_changed_is_not_read() {
+    let world = world();
+    let file = world.archive().root().join(committed_file(&world));
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    for name in ["committed", "sums"] {
+        let output = try_snippets(&world, &[name]);
+        assert!(!output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
