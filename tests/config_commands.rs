@@ -134,7 +134,8 @@ fn editors_find_the_mistakes_that_the_program_finds() {
     fs::write(host.path("schema.json"), host.run(&["config", "schema"]).expect(0).stdout).unwrap();
     let good = [
         fs::read_to_string(EXAMPLE).unwrap(),
-        "grace = '2h'\npart-size = 5\nformat = ['csv']\ndataset = 'events,traces'\nquiet = true\nlevel = 'quick'".to_owned(),
+        "grace = '2h'\npart-size = 5\nformat = ['csv']\ndataset = 'events,traces'\nquiet = true\nlevel = 'quick'"
+            .to_owned(),
         "format = 'parquet,csv'\nlevel = '${LEVEL}'\nverbose = 2".to_owned(),
     ];
     let bad = ["datset = 'events'", "level = 'fast'", "quiet = 1", "archive = 5", "jobs = -1", "format = ['xml']"];

@@ -148,7 +148,9 @@ mod tests {
         }
         assert_eq!(printable("https://user:canary@api.example/x?token=canary#canary"), "https://api.example/x");
         assert_eq!(printable("file:///srv/a?canary"), "file:///srv/a");
-        for odd in ["https://user:can?ary@api.example", "https://u:1#canary@x", "x://u:can\nary@h ost", "https://u:ca/nary@x"] {
+        for odd in
+            ["https://user:can?ary@api.example", "https://u:1#canary@x", "x://u:can\nary@h ost", "https://u:ca/nary@x"]
+        {
             assert!(!printable(odd).contains("nary"), "{odd}: {}", printable(odd));
         }
     }

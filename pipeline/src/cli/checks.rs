@@ -29,7 +29,8 @@ pub(super) fn failure(report: &DoctorReport) -> Option<Failure> {
 fn line(check: &Check, style: Style) -> String {
     let (word, tone) = if check.ok { ("ok", Tone::Good) } else { ("FAILED", Tone::Bad) };
     let padding = INDENT.get(word.len()..).unwrap_or_default();
-    let mut text = format!("{}{padding}{}\n", style.paint(tone, word), wrap(&format!("{}: {}", check.name, check.message)));
+    let mut text =
+        format!("{}{padding}{}\n", style.paint(tone, word), wrap(&format!("{}: {}", check.name, check.message)));
     if let Some(hint) = &check.hint {
         text.extend([INDENT, &wrap(&format!("hint: {hint}")), "\n"]);
     }

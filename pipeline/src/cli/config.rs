@@ -85,14 +85,12 @@ fn chosen(layers: &Layers) -> BTreeMap<&'static str, Setting> {
 }
 
 fn shown(key: &'static str, setting: Option<Setting>, documented: Option<&Documented>) -> Shown {
-    match setting {
-        Some(setting) => Shown { key, value: Some(printable(setting.value)), from: setting.from, sentence: None },
-        None => {
-            let value = documented.and_then(|documented| documented.default_value(key));
-            let sentence = documented.and_then(|documented| documented.default.clone());
-            Shown { key, value, from: Origin::Default, sentence }
-        }
+    if let Some(Setting { value, from, .. }) = setting {
+        return Shown { key, value: Some(printable(value)), from, sentence: None };
     }
+    let value = documented.and_then(|documented| documented.default_value(key));
+    let sentence = documented.and_then(|documented| documented.default.clone());
+    Shown { key, value, from: Origin::Default, sentence }
 }
 
 /// A value without what a URL may hide.
@@ -128,5 +126,5 @@ fn escaped(value: Value) -> Value {
 fn secrets(session: &Session) -> String {
     let prefixes = ["KEEPTRUSTS_API_TOKEN", "API_TOKEN", "AWS_"].into_iter();
     let names = prefixes.flat_map(|prefix| session.environment.with_prefix(prefix)).map(|(name, _)| name);
-    names.map(|name| format!("# {name} is set\n")).collect()
+    names.flat_map(|name| ["# ", name, " is set\n"]).collect()
 }

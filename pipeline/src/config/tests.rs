@@ -109,10 +109,10 @@ fn variables_are_filled_into_texts_and_arrays_and_can_add_no_key() {
     let file = "archive = 's3://${BUCKET}/x'\ndataset = ['events', '${SET}']\nid-column = '$${ID}'";
     let config = Config::from_toml_in(&environment, file).unwrap();
     assert_eq!(config.archive.as_deref(), Some("s3://b'\"\njobs = 9/x"));
-    assert_eq!(config.dataset.map(|list| list.0.iter().map(Dataset::to_string).collect()), Some(vec![
-        "events".to_owned(),
-        "traces".to_owned()
-    ]));
+    assert_eq!(
+        config.dataset.map(|list| list.0.iter().map(Dataset::to_string).collect()),
+        Some(vec!["events".to_owned(), "traces".to_owned()])
+    );
     assert_eq!((config.id_column.as_deref(), config.jobs), (Some("${ID}"), None));
 }
 

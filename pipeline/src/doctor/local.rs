@@ -35,7 +35,8 @@ fn state_folder(folder: &Path) -> Check {
 /// How much room spool and staging have.
 pub(super) fn disk(folder: &Path) -> Check {
     let found = nearest(folder).and_then(|nearest| {
-        let space = rustix::fs::statvfs(&nearest).map_err(|error| local("ask for the free space", &nearest)(error.into()));
+        let space =
+            rustix::fs::statvfs(&nearest).map_err(|error| local("ask for the free space", &nearest)(error.into()));
         let space = space?;
         judge(space.f_bavail.saturating_mul(space.f_frsize), folder)
     });

@@ -28,6 +28,7 @@ async fn content(location: &Location) -> Result<String> {
         return Ok(format!("{}: no archive yet, the first run makes one", sink.url()));
     };
     let chain = sink.chain(&document.archive).await?;
-    let head = chain.head().map_or_else(|| "empty".to_owned(), |head| format!("head {} {}", head.sequence, head.sha256));
+    let head =
+        chain.head().map_or_else(|| "empty".to_owned(), |head| format!("head {} {}", head.sequence, head.sha256));
     Ok(format!("{}: archive {}, {head}", sink.url(), document.archive))
 }

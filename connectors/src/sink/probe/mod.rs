@@ -8,7 +8,7 @@ mod signed;
 #[cfg(test)]
 mod tests;
 
-use super::{Confirm, Location, Sink, directory::Directory, url::Place};
+use super::{Location, Sink, directory::Directory, url::Place};
 use crate::{Error, ErrorKind, Probe, Result};
 use std::{path::Path, sync::Arc};
 
@@ -49,6 +49,5 @@ fn trial(sink: &Sink, path: &Path) -> Result<(tempfile::TempDir, Sink)> {
     })?;
     let directory = Directory::open(folder.path())?;
     let store = Arc::new(directory.clone());
-    let trial = Sink { store, confirm: Confirm::ReadBack, directory: Some(directory), url: Arc::clone(&sink.url) };
-    Ok((folder, trial))
+    Ok((folder, Sink { store, directory: Some(directory), ..sink.clone() }))
 }

@@ -1,9 +1,11 @@
 use super::*;
 use crate::{
+    sink::Confirm,
     testing::{Answer, Fault, FaultyStore, Operation},
 };
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path as ObjectPath};
+use std::collections::BTreeMap;
 
 fn faulty() -> (Arc<InMemory>, FaultyStore, Sink) {
     let inner = Arc::new(InMemory::new());
@@ -66,7 +68,7 @@ async fn an_object_that_cannot_be_removed_is_named() {
 async fn a_folder_is_as_it_was() {
     let home = tempfile::tempdir().unwrap();
     for archive in ["", "not/yet/there"] {
-        let location = Location::parse(home.path().join(archive).to_str().unwrap(), &Default::default()).unwrap();
+        let location = Location::parse(home.path().join(archive).to_str().unwrap(), &BTreeMap::new()).unwrap();
         let probes = probe(&location).await;
         assert_eq!(failed(&probes), [], "{probes:?}");
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
@@ -76,6 +78,6 @@ async fn a_folder_is_as_it_was() {
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_the_stores_fault() {
     // Not even root writes there.
-    let location = Location::parse("/proc/kt-archive", &Default::default()).unwrap();
+    let location = Location::parse("/proc/kt-archive", &BTreeMap::new()).unwrap();
     assert_eq!(failed(&probe(&location).await), [("write", ErrorKind::Store)]);
 }
