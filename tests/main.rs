@@ -6,6 +6,8 @@
 
 mod broken_places;
 mod config;
+mod config_commands;
+mod doctor;
 mod examples;
 mod exit_codes;
 mod exports_api;

@@ -27,8 +27,8 @@ fn assert_silent(script: &Script) {
         let arguments = [&["run", "--month", MONTH, "--job-timeout", "4s"], arguments].concat();
         let outcome = world.run(&arguments);
         assert_no_secret(&outcome);
-        for command in ["verify", "status"] {
-            assert_no_secret(&world.run(&[command, "-v", "-v"]));
+        for command in [&["verify"][..], &["status"], &["doctor"], &["config", "check"], &["config", "show"]] {
+            assert_no_secret(&world.run(&[command, &["-v", "-v"]].concat()));
         }
         assert_no_secret_in(&world.host.path(""));
     });
@@ -116,4 +116,40 @@ fn no_flag_takes_a_secret() {
         }
         assert_no_secret(&help);
     }
+}
+
+#[test]
+fn a_doctor_whom_everybody_refuses_is_silent() {
+    let body = json!({"error": format!("Bearer {TOKEN} is not allowed, signature {SIGNATURE}")});
+    let location = format!("http://127.0.0.1:9/?X-Amz-Signature={SIGNATURE}");
+    let redirect = Reply::new(302, "").header("Location", location);
+    for reply in [Reply::json(401, &body), Reply::json(403, &body), Reply::json(500, &body), redirect] {
+        let world = World::new(script().always(Endpoint::List, reply));
+        for arguments in [&["doctor", "-v", "-v"][..], &["doctor", "--json", "--log-format", "json", "-v", "-v"]] {
+            assert_no_secret(&world.run(arguments));
+        }
+    }
+}
+
+#[test]
+fn urls_that_hold_a_secret_are_not_shown() {
+    let with_secrets = [
+        ("KT_ARCHIVE_SOURCE", format!("https://user:{TOKEN}@api.example")),
+        ("KT_ARCHIVE_SOURCE", format!("https://api.example/?token={TOKEN}")),
+        ("KT_ARCHIVE_SOURCE", format!("https://user:{TOKEN}?x@api.example")),
+        ("KT_ARCHIVE_ARCHIVE", format!("s3://key:{TOKEN}@bucket/x")),
+        ("KT_ARCHIVE_ARCHIVE", format!("s3://bucket/x?{TOKEN}")),
+        ("KT_ARCHIVE_CONFIG", "secrets.toml".to_owned()),
+    ];
+    together(with_secrets, |(name, value)| {
+        let mut world = World::new(script());
+        let file = "grace = '${KEEPTRUSTS_API_TOKEN}'\n";
+        fs::write(world.host.path("secrets.toml"), file).unwrap();
+        world.host.set(name, value);
+        for command in [&["doctor"][..], &["config", "check"], &["config", "show"]] {
+            for format in [&["-v", "-v"][..], &["--json"]] {
+                assert_no_secret(&world.run(&[command, format].concat()));
+            }
+        }
+    });
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod demo;
 pub mod error;
 pub mod exports_api;
+pub mod probe;
 pub mod progress;
 pub mod retry;
 pub mod secret;
@@ -17,6 +18,7 @@ pub mod testing;
 
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Result};
+pub use probe::Probe;
 pub use progress::Progress;
 pub use secret::Secret;
 pub use sink::Sink;

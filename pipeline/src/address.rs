@@ -33,6 +33,27 @@ pub fn redact(text: &str) -> String {
     text.split_inclusive(ENDS).map(blot).collect()
 }
 
+/// `text` as it may be shown: a URL without user, password, query and fragment, and anything else as it is.
+pub fn printable(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    if !rest.contains(['@', '?', '#']) {
+        return text.to_owned();
+    }
+    let hidden = || format!("{scheme}://[secret]");
+    let Ok(mut url) = Url::parse(text) else { return hidden() };
+    // A password with a question mark in it would be taken for a query.
+    if rest.split_once(['?', '#']).is_some_and(|(_, rest)| rest.contains('@')) {
+        return hidden();
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    match url.set_username("").and_then(|()| url.set_password(None)) {
+        Ok(()) => url.into(),
+        Err(()) if url.username().is_empty() => url.into(),
+        Err(()) => hidden(),
+    }
+}
+
 /// Where events come from, as `--source` spells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceAddress {
@@ -119,6 +140,20 @@ fn invalid(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_printable_address_hides_what_may_be_a_secret() {
+        for plain in ["./archive", "demo:?events=5", "s3://bucket/a/b", "https://api.example", "a@b?c"] {
+            assert_eq!(printable(plain), plain);
+        }
+        assert_eq!(printable("https://user:canary@api.example/x?token=canary#canary"), "https://api.example/x");
+        assert_eq!(printable("file:///srv/a?canary"), "file:///srv/a");
+        for odd in
+            ["https://user:can?ary@api.example", "https://u:1#canary@x", "x://u:can\nary@h ost", "https://u:ca/nary@x"]
+        {
+            assert!(!printable(odd).contains("nary"), "{odd}: {}", printable(odd));
+        }
+    }
 
     #[test]
     fn finds_secrets_even_in_what_is_no_valid_url() {

@@ -17,6 +17,7 @@
 //! | what is an event that appears twice? | [`duplicates`] |
 //! | is the archive what was committed? | [`mod@verify`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
+//! | would a run work here? | [`mod@doctor`] |
 //! | what may a user set? | [`config`], checked into [`settings`] |
 //!
 //! Below this crate lie `archive_connectors` (sources, and the sink over an object store) and `archive_formats` (what the
@@ -40,6 +41,7 @@ pub mod address;
 pub mod cli;
 pub mod config;
 pub mod contents;
+pub mod doctor;
 pub mod duplicates;
 pub mod environment;
 pub mod exit;

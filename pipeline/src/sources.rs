@@ -33,7 +33,8 @@ pub fn connect(
     }
 }
 
-fn config(api: &ApiSettings) -> Result<Config> {
+/// How the exports API is used.
+pub fn config(api: &ApiSettings) -> Result<Config> {
     Ok(Config {
         base: api.base.clone(),
         layout: api.layout,

@@ -159,6 +159,7 @@ fn route(request: &Request) -> Option<(Endpoint, Layout, String)> {
     };
     let parts = rest.split('/').skip(1).collect::<Vec<_>>();
     match (request.method.as_str(), parts.as_slice()) {
+        ("GET", []) => Some((Endpoint::List, layout, String::new())),
         ("POST", []) => Some((Endpoint::Create, layout, String::new())),
         ("GET", [id]) => Some((Endpoint::Status, layout, (*id).to_owned())),
         ("GET", [id, "artifact"]) if layout == Layout::Exports => Some((Endpoint::Download, layout, (*id).to_owned())),
@@ -176,6 +177,7 @@ impl State {
             return Reply::json(401, &json!({"error": {"message": "invalid token"}}));
         }
         match endpoint {
+            Endpoint::List => Reply::json(200, &json!({"exports": []})),
             Endpoint::Create => self.create(request),
             Endpoint::Status => self.status(id),
             Endpoint::Download if self.script.redirect => {

@@ -3,7 +3,7 @@
 use super::{archive::Archive, cli::Host, handed_over};
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, path::Path};
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 /// A prefix that nobody else uses.
 #[derive(Debug)]
@@ -21,6 +21,11 @@ impl Place {
     /// In a bucket whose objects are locked: none can be changed or removed.
     pub(crate) fn locked(name: &str) -> Self {
         Self::within("KT_TEST_S3_LOCKED_BUCKET", name)
+    }
+
+    /// In a bucket that keeps what is overwritten and removed.
+    pub(crate) fn versioned(name: &str) -> Self {
+        Self::within("KT_TEST_S3_VERSIONED_BUCKET", name)
     }
 
     fn within(bucket: &str, name: &str) -> Self {
@@ -54,6 +59,16 @@ impl Place {
             }
         });
         Archive::at(folder)
+    }
+
+    /// How many versions of objects, delete markers and unfinished uploads the bucket keeps here.
+    pub(crate) fn versions(&self) -> usize {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/count_versions.py");
+        let account = ["KT_TEST_S3_ENDPOINT", "KT_TEST_S3_KEY", "KT_TEST_S3_SECRET"].map(handed_over);
+        let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
+        let output = command.arg(script).args(account).args([&self.bucket, &self.prefix]).output().unwrap();
+        let count = String::from_utf8_lossy(&output.stdout).trim().parse();
+        count.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
     }
 
     fn store(&self) -> impl ObjectStore {

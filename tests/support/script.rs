@@ -17,9 +17,11 @@ pub(crate) enum Layout {
     Jobs,
 }
 
-/// The four places where a script can interfere.
+/// The places where a script can interfere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
+    /// The list of jobs, which only `doctor` asks for.
+    List,
     Create,
     Status,
     Download,

@@ -45,6 +45,16 @@ pub(super) enum Creation {
     WrongLayout(Error),
 }
 
+/// What a server shows of its endpoints when it is asked for the list of jobs.
+#[derive(Debug)]
+pub(super) struct Glimpse {
+    pub(super) status: StatusCode,
+    /// What the server's clock showed.
+    pub(super) date: Option<Timestamp>,
+    /// Why no job could be created either, if that is so.
+    pub(super) refusal: Option<Error>,
+}
+
 /// Where an artifact is fetched from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -94,6 +104,16 @@ impl Client {
             Error::new(ErrorKind::Internal, "could not set up the HTTP client").with_source(error.without_url())
         })?;
         Ok(Self { http, base, credentials, allow_http, clock })
+    }
+
+    /// Asks for the list of jobs, which changes nothing. Nobody documents it, so that an answer such as 405 shows as much
+    /// as a list would.
+    pub(super) async fn glimpse(&self, endpoints: Endpoints) -> Result<Glimpse> {
+        let exchange = self.send(&Call::get(Endpoint::List, self.jobs_url(endpoints)?)).await?;
+        let (status, date) = (exchange.response.status(), headers::date(exchange.response.headers()));
+        let is_refusal = status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 408 | 429);
+        let refusal = if is_refusal { Some(self.refusal(exchange).await) } else { None };
+        Ok(Glimpse { status, date, refusal })
     }
 
     /// Asks for a new job.
@@ -237,7 +257,7 @@ impl Client {
 }
 
 impl Endpoints {
-    const fn create(self) -> &'static [&'static str] {
+    pub(super) const fn create(self) -> &'static [&'static str] {
         match self {
             Self::Exports => &["v1", "exports"],
             Self::ExportsJobs => &["v1", "exports", "jobs"],

@@ -28,6 +28,11 @@ impl Credentials {
         Ok(Self { file, current: Mutex::new(token) })
     }
 
+    /// Reads the token as a run would, and forgets it again.
+    pub async fn probe(&self) -> Result<()> {
+        self.current().await.map(drop)
+    }
+
     /// The token to send.
     pub(super) async fn current(&self) -> Result<Secret> {
         let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();

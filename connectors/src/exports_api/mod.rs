@@ -18,6 +18,7 @@ mod job;
 mod journal;
 mod keep;
 mod plain_http;
+mod probe;
 mod reading;
 mod redirect;
 mod refusal;
@@ -28,6 +29,7 @@ mod wire;
 
 pub use config::{ArtifactFormat, Config, Endpoints, Layout};
 pub use credentials::Credentials;
+pub use probe::probe;
 
 use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter, spool::Spool};
 use archive_formats::{Dataset, Window, catalogue::KeyColumns};

@@ -8,6 +8,8 @@ use reqwest::{Response, StatusCode};
 /// What was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
+    /// The list of jobs, which nothing but a probe asks for.
+    List,
     Create,
     Status,
     Download,
@@ -18,6 +20,7 @@ pub(super) enum Endpoint {
 impl Endpoint {
     const fn doing(self) -> &'static str {
         match self {
+            Self::List => "list the export jobs",
             Self::Create => "create an export job",
             Self::Status => "ask for the export job's status",
             Self::Download | Self::Storage => "download the artifact",

@@ -49,7 +49,7 @@ impl Sink {
         }
     }
 
-    async fn put_if_absent(&self, location: &Path, bytes: Bytes) -> object_store::Result<()> {
+    pub(super) async fn put_if_absent(&self, location: &Path, bytes: Bytes) -> object_store::Result<()> {
         self.store.put_opts(location, bytes.into(), PutMode::Create.into()).await?;
         Ok(())
     }

@@ -41,6 +41,11 @@ impl Directory {
         Ok(Self { inner: PrefixStore::new(LocalFileSystem::new(), prefix), root, anchor })
     }
 
+    /// The deepest folder on the way to the directory, and maybe the directory itself, that is there.
+    pub(super) fn anchor(&self) -> &std::path::Path {
+        &self.anchor
+    }
+
     /// Where an object or a folder lies.
     pub(super) fn file(&self, path: impl AsRef<str>) -> PathBuf {
         self.root.join(path.as_ref())

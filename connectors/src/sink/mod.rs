@@ -19,12 +19,14 @@ mod directory;
 mod failure;
 mod identity;
 mod orphans;
+mod probe;
 mod read;
 mod s3;
 mod upload;
 mod url;
 
 pub use commit::{Commit, Draft, check_types};
+pub use probe::probe;
 pub use read::StoredObject;
 pub use upload::{StagedFile, StoredFile};
 pub use url::Location;

@@ -45,8 +45,7 @@ impl Bucket {
 
     /// A client. It is not connected yet.
     pub(super) fn store(&self) -> Result<AmazonS3> {
-        let client = ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
-        let builder = AmazonS3Builder::new().with_client_options(client).with_retry(retries());
+        let builder = AmazonS3Builder::new().with_client_options(self.client_options()).with_retry(retries());
         let builder =
             self.options.iter().fold(builder, |builder, (key, value)| builder.with_config(*key, value.expose()));
         // What the archive's promises rest on is not left to the environment.
@@ -60,6 +59,18 @@ impl Bucket {
             let unusable = unusable.with_context("bucket", &self.name);
             unusable.with_context("cause", printable(&error.to_string())).with_hint("check the AWS_… variables")
         })
+    }
+
+    /// The region that requests are signed for.
+    pub(super) fn region(&self) -> &str {
+        let region = self.option(AmazonS3ConfigKey::Region).or_else(|| self.option(AmazonS3ConfigKey::DefaultRegion));
+        region.unwrap_or("us-east-1")
+    }
+
+    /// How the client connects.
+    pub(super) fn client_options(&self) -> ClientOptions {
+        let client = ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
+        client.with_allow_http(self.allow_http)
     }
 
     /// Whether plain HTTP is fine: to this machine, or because the environment says so.

@@ -68,6 +68,11 @@ pub(super) enum Command {
     /// Show which months are archived, and which are missing
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Status(StatusArgs),
+    /// Check settings, credentials, source and stores before the first run; leaves nothing behind
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Doctor(DoctorArgs),
+    /// Check the settings, show where they come from, or print their schema
+    Config(ConfigArgs),
 }
 
 impl Command {
@@ -78,6 +83,10 @@ impl Command {
             Self::Backfill(_) => "backfill",
             Self::Verify(_) => "verify",
             Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
+            Self::Config(ConfigArgs { command: ConfigCommand::Check(_) }) => "config check",
+            Self::Config(ConfigArgs { command: ConfigCommand::Show(_) }) => "config show",
+            Self::Config(ConfigArgs { command: ConfigCommand::Schema }) => "config schema",
         }
     }
 }
@@ -215,6 +224,30 @@ pub(super) struct StatusArgs {
     /// Show these datasets; repeat it or use commas [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(super) dataset: Vec<Dataset>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Say what is wrong with the settings, without asking source or stores
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Check(SourceArgs),
+    /// Print the settings that count as a configuration file, each with where it comes from
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Show(SourceArgs),
+    /// Print the JSON Schema of the configuration file, for editors
+    Schema,
 }
 
 #[cfg(test)]

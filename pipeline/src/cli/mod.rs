@@ -1,14 +1,19 @@
 //! The command line: the one place that prints. Results go to stdout, everything else to stderr.
 
 mod args;
+mod checks;
+mod config;
+mod doctor;
 mod errors;
 mod flags;
 mod json;
 mod logging;
 mod numbers;
+mod options;
 mod outcome;
 mod progress;
 mod run;
+mod schema;
 mod session;
 mod signals;
 mod status;
@@ -19,7 +24,7 @@ mod verify;
 use crate::{environment::Environment, exit::ExitCode};
 use archive_connectors::{Error, ErrorKind, Result};
 use args::{Arguments, Command};
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use outcome::{Console, Outcome};
 use session::Session;
 use std::ffi::OsString;
@@ -28,13 +33,18 @@ use std::ffi::OsString;
 pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result<Environment>) -> ExitCode {
     let arguments = arguments.collect::<Vec<_>>();
     let console = Console::new(&arguments, environment.as_ref().ok());
-    let parsed = match Arguments::try_parse_from(&arguments) {
+    let parsed = Arguments::command().try_get_matches_from(&arguments);
+    let parsed = parsed.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, options::typed(&matches))));
+    let (parsed, typed) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return console.usage(&error),
     };
     let console = console.of(parsed.command.name());
     let outcome = match environment {
-        Ok(environment) => Box::pin(dispatch(parsed, environment, &console)).await,
+        Ok(environment) => {
+            let session = Session::new(parsed.common, typed, environment, &console);
+            Box::pin(dispatch(parsed.command, session)).await
+        }
         Err(error) => Err(error),
     };
     console.finish(outcome.unwrap_or_else(|error| Outcome::failed(&error)))
@@ -46,12 +56,13 @@ pub fn cannot_start(error: &std::io::Error) {
     errors::print(&(&error).into(), style::Style::plain());
 }
 
-async fn dispatch(arguments: Arguments, environment: Environment, console: &Console) -> Result<Outcome> {
-    let session = Session::new(arguments.common, environment, console);
-    match arguments.command {
+async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
+    match command {
         Command::Run(args) => run::run(args, session).await,
         Command::Backfill(args) => run::backfill(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Status(args) => status::status(args, session).await,
+        Command::Doctor(args) => doctor::doctor(args, session).await,
+        Command::Config(args) => config::config(args.command, session).await,
     }
 }

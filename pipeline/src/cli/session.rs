@@ -3,7 +3,7 @@
 use super::{args::CommonArgs, logging, outcome::Console, progress::Screen, style::Style};
 use crate::{
     address,
-    config::{CONFIG_VARIABLE, Config},
+    config::{CONFIG_VARIABLE, Config, Layer, Layers},
     environment::Environment,
     settings::Settings,
 };
@@ -11,12 +11,17 @@ use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::Month;
 use std::path::PathBuf;
 
+/// The platform's own variable for what is `--source` here. Ours beats it.
+pub(super) const SOURCE_VARIABLE: &str = "KEEPTRUSTS_API_URL";
+
 /// What was said to the program beside the command.
 #[derive(Debug)]
 pub(super) struct Session {
     flags: Config,
+    /// The flags as they were typed.
+    typed: toml::Table,
     file: Option<PathBuf>,
-    environment: Environment,
+    pub(super) environment: Environment,
     /// How stdout looks.
     pub(super) results: Style,
     messages: Style,
@@ -34,40 +39,45 @@ pub(super) struct Opened {
 }
 
 impl Session {
-    pub(super) fn new(args: CommonArgs, environment: Environment, console: &Console) -> Self {
+    pub(super) fn new(args: CommonArgs, typed: toml::Table, environment: Environment, console: &Console) -> Self {
         let flags = Config::from(&args);
-        Self { flags, file: args.config, environment, results: console.results, messages: console.messages }
+        let Console { results, messages, .. } = *console;
+        Self { flags, typed, file: args.config, environment, results, messages }
     }
 
     /// Settings of a command that archives: it has a source, and datasets.
     pub(super) fn open_writing(&self, flags: Config) -> Result<Opened> {
-        let (mut config, unknown) = self.layered(flags)?;
-        let url = || self.environment.get("KEEPTRUSTS_API_URL").map(str::to_owned);
-        config.source = config.source.or_else(url);
-        if config.dataset.is_none() {
-            config.dataset = "events".parse().ok().map(|events| crate::units::List(vec![events]));
-        }
-        let opened = self.open(config, &unknown)?;
+        let (opened, _) = self.open_all(flags)?;
         opened.settings.source()?;
         Ok(opened)
     }
 
-    /// Settings of a command that reads: whatever the layers say about a source does not matter to it.
-    pub(super) fn open_reading(&self, flags: Config) -> Result<Opened> {
-        let (config, unknown) = self.layered(flags)?;
-        self.open(Config { source: None, ..config }, &unknown)
+    /// Settings as a command that archives would have them, with the layers that they come from. A source may be
+    /// missing.
+    pub(super) fn open_all(&self, flags: Config) -> Result<(Opened, Layers)> {
+        let (layers, unknown) = self.layered(flags)?;
+        let mut config = layers.merged();
+        config.source = config.source.or_else(|| self.environment.get(SOURCE_VARIABLE).map(str::to_owned));
+        if config.dataset.is_none() {
+            config.dataset = "events".parse().ok().map(|events| crate::units::List(vec![events]));
+        }
+        Ok((self.open(config, &unknown)?, layers))
     }
 
-    fn layered(&self, flags: Config) -> Result<(Config, Vec<String>)> {
+    /// Settings of a command that reads: whatever the layers say about a source does not matter to it.
+    pub(super) fn open_reading(&self, flags: Config) -> Result<Opened> {
+        let (layers, unknown) = self.layered(flags)?;
+        self.open(Config { source: None, ..layers.merged() }, &unknown)
+    }
+
+    fn layered(&self, flags: Config) -> Result<(Layers, Vec<String>)> {
         let flags = flags.or(self.flags.clone());
         refuse_typed_secrets(&flags)?;
-        let (environment, unknown) = Config::from_environment(&self.environment)?;
+        let flags = Layer::of_flags(flags, self.typed.clone());
+        let (environment, unknown) = Layer::of_environment(&self.environment)?;
         let named = || self.environment.get(CONFIG_VARIABLE).map(PathBuf::from);
-        let file = match self.file.clone().or_else(named) {
-            Some(path) => Config::from_file(&path)?,
-            None => Config::default(),
-        };
-        Ok((flags.or(environment).or(file), unknown))
+        let file = self.file.clone().or_else(named).map(|path| Layer::of_file(&path, &self.environment)).transpose()?;
+        Ok((Layers { flags, environment, file: file.unwrap_or_default() }, unknown))
     }
 
     fn open(&self, config: Config, unknown: &[String]) -> Result<Opened> {

@@ -7,8 +7,8 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-/// Every key, as serde knows them: a second list could forget one.
-pub(super) fn all() -> &'static [&'static str] {
+/// Every key of the configuration file, as serde knows them: a second list could forget one.
+pub fn all() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
     // Always an error: the deserializer looks at the names and stops.
     drop(Config::deserialize(FieldNames(&mut names)));

@@ -1,23 +1,30 @@
 //! What flags, environment and file say, before anyone asked whether it makes sense.
 
 mod choices;
+mod file;
 mod keys;
+mod layer;
+mod spelling;
+mod substitute;
 
 pub use choices::{EventFormat, LogFormat, ProgressMode, choice};
+pub use keys::all as keys;
+pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting};
+pub use spelling::{Spelling, is_value, spelling};
+pub use substitute::escape;
 
 use crate::{
-    environment::Environment,
     expected_head::ExpectedHead,
     report::Level,
     units::{Count, List, Size, Span, Switch},
 };
 use archive_connectors::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind,
     exports_api::{ArtifactFormat, Layout},
 };
 use archive_formats::Dataset;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Defines [`Config`]: every field is optional, and a layer fills in what the one above it leaves open.
 macro_rules! config {
@@ -66,64 +73,6 @@ config! {
     dry_run: Switch,
     level: Level,
     expect_head: ExpectedHead,
-}
-
-/// What the variables of this program begin with.
-const PREFIX: &str = "KT_ARCHIVE_";
-
-/// The variable that names the file: the only one that is not a key of it.
-pub const CONFIG_VARIABLE: &str = "KT_ARCHIVE_CONFIG";
-
-impl Config {
-    /// What the environment says, and the names of variables with our prefix that mean nothing.
-    pub fn from_environment(environment: &Environment) -> Result<(Self, Vec<String>)> {
-        let (mut config, mut unknown) = (Self::default(), Vec::new());
-        for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| *name != CONFIG_VARIABLE) {
-            let key = name.trim_start_matches(PREFIX).to_ascii_lowercase().replace('_', "-");
-            if keys::all().contains(&key.as_str()) {
-                let entry = Self::from_entry(key, toml::Value::String(value.to_owned()));
-                config = entry.map_err(|reason| invalid(format!("{name} cannot be used: {reason}")))?.or(config);
-            } else {
-                unknown.push(name.to_owned());
-            }
-        }
-        Ok((config, unknown))
-    }
-
-    /// What the file at `path` says.
-    pub fn from_file(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            invalid("could not read the configuration file").with_context("path", path.display()).with_source(error)
-        })?;
-        Self::from_toml(&text).map_err(|error| error.with_context("path", path.display()))
-    }
-
-    fn from_toml(text: &str) -> Result<Self> {
-        // The parser's own message quotes the line, and a line of a settings file may hold anything.
-        let table = text.parse::<toml::Table>().map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            invalid(format!("line {line} of the configuration file is not TOML: {}", error.message()))
-        })?;
-        let mut config = Self::default();
-        for (key, value) in table {
-            if !keys::all().contains(&key.as_str()) {
-                let nearest = keys::nearest(&key);
-                return Err(invalid(format!("the configuration file has an unknown key {key:?}"))
-                    .with_hint(format!("did you mean {nearest:?}? `kt-archive run --help` explains every option")));
-            }
-            let entry = Self::from_entry(key.clone(), value);
-            config = entry
-                .map_err(|reason| invalid(format!("{key:?} in the configuration file cannot be used: {reason}")))?
-                .or(config);
-        }
-        Ok(config)
-    }
-
-    fn from_entry(key: String, value: toml::Value) -> std::result::Result<Self, String> {
-        let entry = toml::Value::Table(toml::Table::from_iter([(key, value)]));
-        entry.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
-    }
 }
 
 fn invalid(message: impl Into<String>) -> Error {

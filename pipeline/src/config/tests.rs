@@ -1,5 +1,21 @@
 use super::*;
+use crate::environment::Environment;
+use archive_connectors::Result;
 use std::time::Duration;
+
+impl Config {
+    fn from_toml(text: &str) -> Result<Self> {
+        Self::from_toml_in(&Environment::default(), text)
+    }
+
+    fn from_toml_in(environment: &Environment, text: &str) -> Result<Self> {
+        Layer::of_toml(text, environment).map(Layer::into_config)
+    }
+
+    fn from_environment(environment: &Environment) -> Result<(Self, Vec<String>)> {
+        Layer::of_environment(environment).map(|(layer, unknown)| (layer.into_config(), unknown))
+    }
+}
 
 fn hours(hours: u64) -> Span {
     Span(Duration::from_secs(hours * 3600))
@@ -50,9 +66,9 @@ fn lists_are_texts_with_commas_or_arrays() {
 
 #[test]
 fn an_unknown_key_of_the_file_names_the_nearest_known_one() {
-    let error = Config::from_toml("achive = '/backup'").unwrap_err();
+    let error = Config::from_toml("grace = '1h'\nachive = '/backup'").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.to_string().contains("\"achive\""), "{error}");
+    assert!(error.to_string().contains("line 2") && error.to_string().contains("\"achive\""), "{error}");
     assert!(error.hint().unwrap_or_default().contains("\"archive\""), "{error:?}");
 }
 
@@ -85,4 +101,57 @@ fn a_file_that_is_not_toml_is_not_quoted() {
 fn artifacts_are_not_available_yet() {
     let error = Config::from_toml("format = 'artifact'").unwrap_err();
     assert!(error.to_string().contains("not available yet"), "{error}");
+}
+
+#[test]
+fn variables_are_filled_into_texts_and_arrays_and_can_add_no_key() {
+    let environment = Environment::from([("BUCKET", "b'\"\njobs = 9"), ("SET", "traces")]);
+    let file = "archive = 's3://${BUCKET}/x'\ndataset = ['events', '${SET}']\nid-column = '$${ID}'";
+    let config = Config::from_toml_in(&environment, file).unwrap();
+    assert_eq!(config.archive.as_deref(), Some("s3://b'\"\njobs = 9/x"));
+    assert_eq!(
+        config.dataset.map(|list| list.0.iter().map(Dataset::to_string).collect()),
+        Some(vec!["events".to_owned(), "traces".to_owned()])
+    );
+    assert_eq!((config.id_column.as_deref(), config.jobs), (Some("${ID}"), None));
+}
+
+#[test]
+fn a_variable_that_is_missing_is_named_with_its_key() {
+    for value in ["'${BUCKET}'", "['${BUCKET}']"] {
+        let error = Config::from_toml(&format!("archive = {value}")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains("BUCKET") && error.to_string().contains("\"archive\""), "{error}");
+    }
+    let error = Config::from_toml("archive = '${BUCKET'").unwrap_err();
+    assert!(error.to_string().contains("\"archive\"") && error.hint().unwrap().contains("${NAME}"), "{error:?}");
+}
+
+#[test]
+fn what_a_variable_holds_is_never_told() {
+    let environment = Environment::from([("TOKEN", "canary")]);
+    for text in ["grace = '${TOKEN}'", "level = '${TOKEN}'", "format = ['${TOKEN}']", "dataset = ['!${TOKEN}']"] {
+        let error = Config::from_toml_in(&environment, text).unwrap_err();
+        assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("canary"), "{error:?}");
+        assert!(error.to_string().contains("cannot be used: "), "{error}");
+    }
+}
+
+#[test]
+fn each_setting_knows_the_layer_that_chose_it() {
+    let environment = Environment::from([("KT_ARCHIVE_GRACE", "2h"), ("KT_ARCHIVE_JOBS", "3")]);
+    let flags = Config { jobs: Some(Count(1)), ..Config::default() };
+    let layers = Layers {
+        flags: Layer::of_flags(flags, toml::Table::from_iter([("jobs".to_owned(), 1.into())])),
+        environment: Layer::of_environment(&environment).unwrap().0,
+        file: Layer::of_toml("grace = '3h'\njob-timeout = '3h'", &environment).unwrap(),
+    };
+    let settings = layers.settings().into_iter().map(|it| (it.key, it.value, it.from)).collect::<Vec<_>>();
+    let expected = [
+        ("grace", "2h".into(), Origin::Variable("KT_ARCHIVE_GRACE".to_owned())),
+        ("job-timeout", "3h".into(), Origin::File),
+        ("jobs", 1.into(), Origin::Flag),
+    ];
+    assert_eq!(settings, expected);
+    assert_eq!(layers.merged().jobs, Some(Count(1)));
 }

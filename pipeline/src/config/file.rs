@@ -1,0 +1,75 @@
+//! The configuration file.
+
+use super::{
+    Layer, invalid, keys,
+    layer::read_entry,
+    substitute::{Refusal, fill},
+};
+use crate::environment::Environment;
+use archive_connectors::{Error, Result};
+use std::path::Path;
+use toml::{Table, Value, de::DeTable};
+
+impl Layer {
+    /// What the file at `path` says, with `${NAME}` filled in from the environment.
+    pub fn of_file(path: &Path, environment: &Environment) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            invalid("could not read the configuration file").with_context("path", path.display()).with_source(error)
+        })?;
+        Self::of_toml(&text, environment).map_err(|error| error.with_context("path", path.display()))
+    }
+
+    pub(super) fn of_toml(text: &str, environment: &Environment) -> Result<Self> {
+        refuse_unknown_keys(text)?;
+        let table = text.parse::<Table>().map_err(|error| not_toml(text, &error))?;
+        let mut layer = Self::default();
+        for (key, raw) in table {
+            let value = fill(raw.clone(), environment).map_err(|refusal| refused(&key, &refusal))?;
+            let entry = read_entry(&key, value.clone()).map_err(|reason| unfit(&key, &raw, &value, &reason))?;
+            layer.add(key, value, entry);
+        }
+        Ok(layer)
+    }
+}
+
+/// Before anything else is looked at: a slip in a key explains what is wrong with its value, too.
+fn refuse_unknown_keys(text: &str) -> Result<()> {
+    let table = DeTable::parse(text).map_err(|error| not_toml(text, &error))?;
+    match table.get_ref().keys().find(|key| !keys::all().contains(&key.get_ref().as_ref())) {
+        None => Ok(()),
+        Some(key) => {
+            let (line, name) = (line(text, key.span().start), key.get_ref());
+            let error = invalid(format!("line {line} of the configuration file has an unknown key {name:?}"));
+            let nearest = keys::nearest(name);
+            Err(error.with_hint(format!("did you mean {nearest:?}? `kt-archive config schema` tells every key")))
+        }
+    }
+}
+
+/// The parser's own message quotes the line, and a line of a settings file may hold anything.
+fn not_toml(text: &str, error: &toml::de::Error) -> Error {
+    let line = line(text, error.span().map_or(0, |span| span.start));
+    invalid(format!("line {line} of the configuration file is not TOML: {}", error.message()))
+}
+
+fn line(text: &str, offset: usize) -> usize {
+    text.get(..offset).unwrap_or_default().matches('\n').count() + 1
+}
+
+fn refused(key: &str, refusal: &Refusal) -> Error {
+    match refusal {
+        Refusal::Unset(name) => {
+            invalid(format!("{key:?} in the configuration file needs the variable {name}, which is unset or empty"))
+                .with_hint(format!("set {name} in the environment; $${{ means ${{ itself"))
+        }
+        Refusal::Malformed => invalid(format!("{key:?} in the configuration file has a ${{ that names no variable"))
+            .with_hint("write ${NAME} for a variable of the environment, and $${ for ${ itself"),
+    }
+}
+
+/// A value that does not fit. What a variable holds is not repeated: the file's own text takes its place.
+fn unfit(key: &str, raw: &Value, filled: &Value, reason: &str) -> Error {
+    let reason = if raw == filled { Some(reason.to_owned()) } else { read_entry(key, raw.clone()).err() };
+    let reason = reason.unwrap_or_else(|| "what its variables hold does not fit".to_owned());
+    invalid(format!("{key:?} in the configuration file cannot be used: {reason}"))
+}

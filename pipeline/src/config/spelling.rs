@@ -1,0 +1,108 @@
+//! How the values of each key may be spelled. Asked of the code that reads them: a second list could lie.
+
+use super::{Config, layer::read_entry};
+use archive_formats::FileFormat;
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        Error as _, IntoDeserializer, Visitor,
+        value::{Error, MapDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+use toml::Value;
+
+/// What a key takes beside texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spelling {
+    /// The words that it takes, and no others; empty when there is no such list.
+    pub words: Vec<&'static str>,
+    /// Whole numbers.
+    pub integer: bool,
+    /// `true` and `false`.
+    pub boolean: bool,
+    /// Several values.
+    pub array: bool,
+}
+
+/// Whether `key` takes `value`.
+pub fn is_value(key: &str, value: impl Into<Value>) -> bool {
+    read_entry(key, value.into()).is_ok()
+}
+
+/// How the values of `key` may be spelled.
+pub fn spelling(key: &'static str) -> Spelling {
+    let mut words = variants(key).to_vec();
+    if key == "format" {
+        // The one list of words.
+        words = FileFormat::ALL.iter().map(|format| format.as_str()).filter(|word| is_value(key, *word)).collect();
+    }
+    Spelling {
+        words,
+        integer: is_value(key, 1),
+        boolean: is_value(key, true),
+        array: is_value(key, Value::Array(Vec::new())),
+    }
+}
+
+/// The names of the enum that `key` takes.
+fn variants(key: &'static str) -> &'static [&'static str] {
+    let mut names: &'static [&'static str] = &[];
+    let entry = MapDeserializer::<_, Error>::new(std::iter::once((key, VariantNames(&mut names))));
+    // Always an error: the deserializer looks at the names and stops.
+    drop(Config::deserialize(entry));
+    names
+}
+
+struct VariantNames<'a>(&'a mut &'static [&'static str]);
+
+impl IntoDeserializer<'_, Error> for VariantNames<'_> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for VariantNames<'_> {
+    type Error = Error;
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        *self.0 = variants;
+        Err(Error::custom("only the names were wanted"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(Error::custom("not an enum"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reader_of_a_value_tells_how_it_is_spelled() {
+        assert_eq!(spelling("progress").words, ["auto", "always", "never"]);
+        assert_eq!(spelling("archive"), Spelling::default());
+        assert_eq!(spelling("grace"), Spelling::default());
+        assert_eq!(spelling("part-size"), Spelling { integer: true, ..Spelling::default() });
+        assert_eq!(spelling("quiet"), Spelling { boolean: true, ..Spelling::default() });
+        assert_eq!(spelling("dataset"), Spelling { array: true, ..Spelling::default() });
+        assert!(spelling("format").array && spelling("format").words.starts_with(&["parquet", "csv"]));
+    }
+}

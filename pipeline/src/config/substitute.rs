@@ -1,0 +1,100 @@
+//! `${NAME}` in the values of the configuration file: a variable of the environment.
+//!
+//! Values are filled in after the file was parsed, so that what a variable holds can only ever be a part of the value,
+//! whatever quotes and line ends are in it.
+
+use crate::environment::Environment;
+use toml::Value;
+
+/// Why a value cannot be filled in. The value of a variable is never a part of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// This variable is not set, or empty.
+    Unset(String),
+    /// A `${` that no name and `}` follow.
+    Malformed,
+}
+
+/// `value` with the variables of all its texts filled in.
+pub(super) fn fill(value: Value, environment: &Environment) -> Result<Value, Refusal> {
+    match value {
+        Value::String(text) => fill_text(&text, environment).map(Value::String),
+        Value::Array(values) => {
+            let filled = values.into_iter().map(|value| fill(value, environment));
+            filled.collect::<Result<_, _>>().map(Value::Array)
+        }
+        other => Ok(other),
+    }
+}
+
+/// `text` as a value of the file that means just this text.
+pub fn escape(text: &str) -> String {
+    text.replace("${", "$${")
+}
+
+fn fill_text(text: &str, environment: &Environment) -> Result<String, Refusal> {
+    let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once("${") {
+        if let Some(before) = before.strip_suffix('$') {
+            filled.extend([before, "${"]);
+            rest = after;
+            continue;
+        }
+        let (name, after) = after.split_once('}').filter(|(name, _)| is_name(name)).ok_or(Refusal::Malformed)?;
+        let value = environment.get(name).ok_or_else(|| Refusal::Unset(name.to_owned()))?;
+        filled.extend([before, value]);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// Whether a shell could have set a variable of this name.
+fn is_name(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn filled(text: &str) -> Result<String, Refusal> {
+        let environment = Environment::from([("NAME", "value"), ("_X1", "\"\nkey = '${NAME}'"), ("EMPTY", "")]);
+        fill_text(text, &environment)
+    }
+
+    #[test]
+    fn a_variable_is_replaced_wherever_it_stands_and_once() {
+        assert_eq!(filled("${NAME}").as_deref(), Ok("value"));
+        assert_eq!(filled("a/${NAME}/${NAME}.x").as_deref(), Ok("a/value/value.x"));
+        assert_eq!(filled("${_X1}").as_deref(), Ok("\"\nkey = '${NAME}'"));
+    }
+
+    #[test]
+    fn a_doubled_dollar_keeps_the_brace_and_others_mean_themselves() {
+        assert_eq!(filled("$${NAME}").as_deref(), Ok("${NAME}"));
+        assert_eq!(filled("$${NAME}${NAME}").as_deref(), Ok("${NAME}value"));
+        for text in ["", "$", "$NAME", "a$$b", "{NAME}", "$ {NAME}", "}"] {
+            assert_eq!(filled(text).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn what_is_unset_empty_or_malformed_is_refused() {
+        assert_eq!(filled("${NO_SUCH}"), Err(Refusal::Unset("NO_SUCH".to_owned())));
+        assert_eq!(filled("${NAME} ${EMPTY}"), Err(Refusal::Unset("EMPTY".to_owned())));
+        for text in ["${", "${NAME", "x${}", "${1A}", "${A-B}", "${A:-b}", "${${NAME}}", "${ NAME }"] {
+            assert_eq!(filled(text), Err(Refusal::Malformed), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_text_means_itself(text in r"[${}A-B\PC]{0,12}") {
+            prop_assert_eq!(filled(&escape(&text)).ok(), Some(text));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The host: the state folder, and the space that it has.
+
+use crate::{report::Check, settings::Settings};
+use archive_connectors::{Error, ErrorKind, Result, error::local};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+/// With less than this, an artifact and the files that are made of it will hardly have room.
+const LEAST_SPACE: u64 = 1 << 30;
+
+pub(super) fn checks(settings: &Settings) -> Vec<Check> {
+    vec![state_folder(&settings.state_dir)]
+}
+
+fn state_folder(folder: &Path) -> Check {
+    let found = nearest(folder).and_then(|nearest| {
+        // What is created here vanishes with the value.
+        tempfile::tempdir_in(&nearest).map_err(local("write into the folder for the state", &nearest))?;
+        Ok(nearest)
+    });
+    match found {
+        Ok(nearest) if nearest == folder => {
+            let is_open = fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o077 != 0);
+            let hint = is_open.then(|| format!("others may look into it: chmod 700 {}", folder.display()));
+            Check::new("state folder", Ok(format!("{} can be written", folder.display()))).with_hint(hint)
+        }
+        Ok(_) => Check::new("state folder", Ok(format!("{} can be made", folder.display()))),
+        Err(error) => Check::failed("state folder", &error),
+    }
+}
+
+/// How much room spool and staging have.
+pub(super) fn disk(folder: &Path) -> Check {
+    let found = nearest(folder).and_then(|nearest| {
+        let space =
+            rustix::fs::statvfs(&nearest).map_err(|error| local("ask for the free space", &nearest)(error.into()));
+        let space = space?;
+        judge(space.f_bavail.saturating_mul(space.f_frsize), folder)
+    });
+    Check::new("disk space", found)
+}
+
+fn judge(free: u64, folder: &Path) -> Result<String> {
+    let tenths = free / (LEAST_SPACE / 10);
+    let text = format!("{}.{} GiB free for spool and staging", tenths / 10, tenths % 10);
+    if free >= LEAST_SPACE {
+        return Ok(text);
+    }
+    let error = Error::new(ErrorKind::Local, format!("only {text}")).with_context("path", folder.display());
+    Err(error.with_hint("free some space, or choose another --state-dir: a month takes about twice its artifact"))
+}
+
+/// The folder, or the deepest one above it that is there.
+fn nearest(folder: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(folder).map_err(local("find the folder for the state", folder))?;
+    for ancestor in absolute.ancestors() {
+        match fs::metadata(ancestor) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(_) => return Ok(ancestor.to_owned()),
+            Err(error) => return Err(local("look for the folder for the state", folder)(error)),
+        }
+    }
+    Ok(absolute)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_is_tried_where_it_is_or_is_to_be() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(state_folder(home.path()).hint, None);
+        let check = state_folder(&home.path().join("a/b"));
+        assert!(check.ok && check.message.ends_with("can be made"), "{check:?}");
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(state_folder(home.path()).hint.unwrap().contains("chmod 700"));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_state_folder_that_cannot_be_is_found_out() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for folder in [file.path().join("state"), file.path().to_owned(), "/proc/kt-archive".into()] {
+            assert!(!state_folder(&folder).ok, "{}", folder.display());
+        }
+    }
+
+    #[test]
+    fn too_little_space_is_a_failure_that_says_how_little() {
+        assert_eq!(judge(LEAST_SPACE * 3 / 2, Path::new("/x")).unwrap(), "1.5 GiB free for spool and staging");
+        let error = judge(LEAST_SPACE - 1, Path::new("/x")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Local);
+        assert!(error.to_string().starts_with("only 1.0 GiB") || error.to_string().starts_with("only 0.9 GiB"));
+    }
+}

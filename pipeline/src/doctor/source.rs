@@ -1,0 +1,56 @@
+//! The source, as far as it can be asked without making anything there.
+
+use crate::{
+    report::Check,
+    settings::{ApiSettings, Settings, SourceSettings},
+    sources,
+};
+use archive_connectors::{
+    Clock, Result,
+    exports_api::{self, Config},
+};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+
+/// What the settings say of the source.
+pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
+    match settings.source() {
+        Err(error) => vec![Check::failed("source", &error)],
+        Ok(SourceSettings::Demo { .. }) => vec![Check::new("source", Ok("demo: needs no server".to_owned()))],
+        Ok(SourceSettings::ExportsApi(api)) => {
+            let found = token(api).await.map(|(message, _)| message);
+            vec![Check::new("token", found).with_hint(careless(api))]
+        }
+    }
+}
+
+/// The same, and what the server says.
+pub(super) async fn checks(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
+    let mut checks = self::settings(settings).await;
+    if let Some(SourceSettings::ExportsApi(api)) = &settings.source
+        && let Ok((_, config)) = token(api).await
+    {
+        checks.extend(exports_api::probe(config, Arc::clone(clock)).await.into_iter().map(Check::from));
+    }
+    checks
+}
+
+/// Where the token is, and the source with it.
+async fn token(api: &ApiSettings) -> Result<(String, Config)> {
+    let config = sources::config(api)?;
+    config.credentials.probe().await?;
+    let message = match &api.token_file {
+        Some(file) => format!("is read from {}", file.display()),
+        None => "is set in the environment".to_owned(),
+    };
+    Ok((message, config))
+}
+
+/// What to do about a token that others may read.
+fn careless(api: &ApiSettings) -> Option<String> {
+    let file = api.token_file.as_deref()?;
+    is_open(file).then(|| format!("others may read it: chmod 600 {}", file.display()))
+}
+
+fn is_open(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+}

@@ -1,0 +1,257 @@
+//! `doctor` says whether a run would work, with the exit code of that run, and leaves nothing behind.
+
+use crate::support::{
+    cli::{Host, Outcome},
+    events,
+    http::Reply,
+    s3::Place,
+    script::{Endpoint, Layout, Script, ServerClock},
+    together,
+    world::World,
+};
+use chrono::TimeDelta;
+use serde_json::Value;
+use std::{collections::BTreeMap, fs, path::Path};
+
+fn world(script: Script) -> World {
+    World::new(script)
+}
+
+fn healthy() -> Script {
+    Script::of(events::month("2025-03", 20))
+}
+
+/// Runs the doctor, who must leave the host as it was and create no job.
+#[track_caller]
+fn examine(world: &World, code: i32) -> Outcome {
+    let before = tree(&world.host.path(""));
+    let outcome = world.run(&["doctor", "--json"]).expect(code);
+    let mut after = tree(&world.host.path(""));
+    after.retain(|path, _| !path.contains("output-"));
+    assert_eq!(after, without_outputs(before));
+    assert_eq!(world.platform.jobs(), 0);
+    outcome
+}
+
+fn without_outputs(mut tree: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    tree.retain(|path, _| !path.contains("output-"));
+    tree
+}
+
+/// Every file and folder, and the sizes of the files.
+fn tree(folder: &Path) -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let size = if path.is_dir() { 0 } else { fs::metadata(&path).unwrap().len() };
+        if path.is_dir() {
+            found.extend(tree(&path));
+        }
+        found.insert(path.display().to_string(), size);
+    }
+    found
+}
+
+#[track_caller]
+fn check(outcome: &Outcome, name: &str) -> Value {
+    let document = outcome.json();
+    let checks = document["checks"].as_array().unwrap();
+    let found = checks.iter().find(|check| check["name"] == name);
+    found.unwrap_or_else(|| panic!("no check is called {name}: {document}")).clone()
+}
+
+#[track_caller]
+fn failed(outcome: &Outcome) -> Vec<String> {
+    let document = outcome.json();
+    let failed = document["checks"].as_array().unwrap().iter().filter(|check| check["ok"] == false);
+    failed.map(|check| check["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn where_all_is_well_every_check_passes_and_a_run_works() {
+    let world = world(healthy());
+    let outcome = examine(&world, 0);
+    assert_eq!(failed(&outcome), [] as [String; 0]);
+    for check in outcome.json()["checks"].as_array().unwrap() {
+        let keys = check.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
+        assert_eq!(keys, ["name", "ok", "message", "hint"]);
+    }
+    world.archive_month("2025-03").expect(0);
+    world.archive().check();
+}
+
+#[test]
+fn an_archive_is_recognised_and_left_as_it_is() {
+    let world = world(healthy());
+    world.archive_month("2025-03").expect(0);
+    let snapshot = world.archive().snapshot();
+    let outcome = world.run(&["doctor", "--json"]).expect(0);
+    let message = check(&outcome, "archive")["message"].as_str().unwrap().to_owned();
+    let identity = fs::read_to_string(world.archive().path("archive.json")).unwrap();
+    let identity = serde_json::from_str::<Value>(&identity).unwrap();
+    assert!(message.contains(identity["archive"].as_str().unwrap()) && message.contains("head 1 "), "{message}");
+    assert_eq!(world.archive().snapshot(), snapshot);
+    world.archive().check();
+}
+
+#[test]
+fn a_broken_chain_is_4() {
+    let world = world(healthy());
+    world.archive_month("2025-03").expect(0);
+    fs::remove_file(world.archive().path("manifests/00000001.json")).unwrap();
+    assert_eq!(failed(&world.run(&["doctor", "--json"]).expect(4)), ["archive"]);
+}
+
+#[test]
+fn a_token_that_is_refused_is_9() {
+    together([401, 403], |status| {
+        let world = world(healthy().always(Endpoint::List, Reply::new(status, "")));
+        let outcome = examine(&world, 9);
+        assert_eq!(failed(&outcome), ["source"]);
+        assert!(check(&outcome, "source")["hint"].as_str().unwrap().contains("token"));
+    });
+}
+
+#[test]
+fn a_missing_token_has_the_code_of_a_run_without_one() {
+    let mut world = world(healthy());
+    world.host.set("KEEPTRUSTS_API_TOKEN", "");
+    let outcome = examine(&world, world.archive_month("2025-03").code.unwrap());
+    assert_eq!(failed(&outcome), ["token"]);
+    assert!(check(&outcome, "token")["hint"].as_str().unwrap().contains("KEEPTRUSTS_API_TOKEN"));
+}
+
+#[test]
+fn the_layout_that_answers_is_told() {
+    let mut other = world(healthy().layouts(&[Layout::Jobs]));
+    let outcome = examine(&other, 6);
+    let source = check(&outcome, "source");
+    assert!(source["message"].as_str().unwrap().contains("GET /v1/exports: 404, GET /v1/exports/jobs: 200"));
+    assert!(source["hint"].as_str().unwrap().contains("--api-layout exports-jobs"));
+    for layout in ["exports-jobs", "auto"] {
+        other.host.set("KT_ARCHIVE_API_LAYOUT", layout);
+        let outcome = examine(&other, 0);
+        let message = check(&outcome, "source")["message"].as_str().unwrap().to_owned();
+        assert!(message.ends_with("a run uses /v1/exports/jobs"), "{message}");
+    }
+    let neither = world(healthy().layouts(&[]));
+    assert_eq!(failed(&examine(&neither, 6)), ["source"]);
+}
+
+#[test]
+fn an_endpoint_that_lists_nothing_is_there_all_the_same() {
+    let world = world(healthy().always(Endpoint::List, Reply::new(405, "")));
+    examine(&world, 0);
+    world.archive_month("2025-03").expect(0);
+}
+
+#[test]
+fn clocks_that_disagree_are_75_as_in_a_run() {
+    for minutes in [-7, 7] {
+        let world = world(healthy().clock(ServerClock::Moved(TimeDelta::minutes(minutes))));
+        assert_eq!(failed(&examine(&world, 75)), ["source: clock"]);
+        world.archive_month("2025-03").expect(75);
+    }
+    examine(&world(healthy().clock(ServerClock::Silent)), 0);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_6() {
+    let mut world = world(healthy());
+    // Port 9 of the loopback interface: nobody listens.
+    world.host.set("KT_ARCHIVE_SOURCE", "http://127.0.0.1:9");
+    assert_eq!(failed(&examine(&world, 6)), ["source"]);
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_a_check_too() {
+    let mut host = Host::new();
+    assert_eq!(failed(&host.run(&["doctor", "--json"]).expect(2)), ["source"]);
+    host.set("KT_ARCHIVE_JOBS", "many");
+    assert_eq!(failed(&host.run(&["doctor", "--json"]).expect(2)), ["settings"]);
+}
+
+#[test]
+fn places_that_cannot_be_written_have_the_code_of_a_run() {
+    // Not even root writes there.
+    for (variable, name, code) in
+        [("KT_ARCHIVE_ARCHIVE", "archive: write", 7), ("KT_ARCHIVE_STATE_DIR", "state folder", 1)]
+    {
+        let mut world = world(healthy());
+        world.host.set(variable, "/proc/kt-archive");
+        let outcome = world.run(&["doctor", "--json"]).expect(code);
+        assert_eq!(failed(&outcome).first().map(String::as_str), Some(name));
+        world.archive_month("2025-03").expect(code);
+    }
+}
+
+#[test]
+fn of_several_failures_the_gravest_counts() {
+    let mut world = world(healthy().always(Endpoint::List, Reply::new(401, "")));
+    world.host.set("KT_ARCHIVE_ARCHIVE", "/proc/kt-archive");
+    let document = examine(&world, 9).json();
+    assert!(document["error"]["message"].as_str().unwrap().contains("source, archive: write"), "{document}");
+}
+
+#[test]
+fn people_read_lines_of_80_columns() {
+    let mut world = world(healthy().always(Endpoint::List, Reply::new(401, "")));
+    world.host.set("KT_ARCHIVE_ARCHIVE", "archive");
+    let outcome = world.run(&["doctor"]).expect(9);
+    for line in outcome.stdout.lines() {
+        assert!(line.starts_with("ok      ") || line.starts_with("FAILED  ") || line.starts_with("        "), "{line}");
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert!(outcome.stdout.contains("\n        hint: "), "{}", outcome.stdout);
+}
+
+#[test]
+fn buckets_are_as_they_were() {
+    together([Place::plain("doctor"), Place::locked("doctor"), Place::versioned("doctor")], |place| {
+        let mut world = world(healthy());
+        Place::admit(&mut world.host);
+        world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
+        examine(&world, 0);
+        assert_eq!(place.versions(), 0, "{place:?}");
+        world.archive_month("2025-03").expect(0);
+        let versions = place.versions();
+        assert!(versions > 0);
+        examine_again(&world);
+        assert_eq!(place.versions(), versions, "{place:?}");
+    });
+}
+
+fn examine_again(world: &World) {
+    assert_eq!(failed(&world.run(&["doctor", "--json"]).expect(0)), [] as [String; 0]);
+}
+
+#[test]
+fn a_bucket_is_tried_as_far_as_it_lets_go() {
+    let examined = |place: &Place| {
+        let mut world = world(healthy());
+        Place::admit(&mut world.host);
+        world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
+        examine(&world, 0)
+    };
+    for place in [Place::plain("trial"), Place::versioned("trial")] {
+        let outcome = examined(&place);
+        for name in ["write", "put-if-absent", "checksum", "list", "read back", "delete"] {
+            assert_eq!(check(&outcome, &format!("archive: {name}"))["ok"], true);
+        }
+        let checksum = check(&outcome, "archive: checksum");
+        assert!(checksum["message"].as_str().unwrap().contains("refused"), "{checksum}");
+    }
+    let outcome = examined(&Place::locked("trial"));
+    let lock = check(&outcome, "archive: object lock");
+    assert!(lock["message"].as_str().unwrap().contains("locked (COMPLIANCE, days: 1)"), "{lock}");
+}
+
+#[test]
+fn a_wrong_key_of_the_bucket_is_9() {
+    let place = Place::plain("refused");
+    let mut world = world(healthy());
+    Place::admit(&mut world.host);
+    world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
+    world.host.set("AWS_SECRET_ACCESS_KEY", "not-the-key");
+    assert_eq!(failed(&examine(&world, 9)), ["archive"]);
+}
