@@ -1,10 +1,12 @@
 //! What a command found out, in the shape of its `--json` document.
 
+mod replicate;
 mod run;
 mod status;
 mod verify;
 
-pub use run::{MonthReport, MonthState, ReplicaReport, RunReport};
+pub use replicate::{ReplicaReport, ReplicaState, ReplicateReport};
+pub use run::{MonthReport, MonthState, RunReport};
 pub use status::{DatasetStatus, MonthStatus, Presence, StatusReport};
 pub use verify::{Code, Finding, Level, Severity, VerifyReport};
 
