@@ -16,6 +16,7 @@ mod manifests;
 mod memory;
 mod readers;
 mod rejects;
+mod replicas;
 mod run_twice;
 mod s3;
 mod secrets;

@@ -36,7 +36,7 @@ impl Directory {
     pub(super) fn open(path: &std::path::Path) -> Result<Self> {
         let unusable = || {
             let error = Error::new(ErrorKind::Configuration, "not a path that an archive can have");
-            error.with_context("path", path.display())
+            error.with_context("path", path.display()).with_hint("check the folders on the way, and who may enter them")
         };
         let (anchor, root) = resolve(path).map_err(|error| unusable().with_source(error))?;
         // `LocalFileSystem` wants its root to exist. The root of all paths does.

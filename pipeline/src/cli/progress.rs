@@ -94,7 +94,8 @@ fn finished_line(report: &MonthReport) -> String {
 }
 
 fn replica_line(report: &ReplicaReport) -> String {
-    format!("replica {}  {}  {} copied\n", report.url, report.state, numbers::count(report.copied, "month"))
+    let copied = (report.copied > 0).then(|| format!("  {} copied", numbers::count(report.copied, "month")));
+    format!("replica {}  {}{}\n", report.url, report.state, copied.unwrap_or_default())
 }
 
 /// One line for each month that is done.

@@ -76,27 +76,27 @@ impl Original {
         let sinks = opened.iter().flatten().cloned().collect::<Vec<_>>();
         let mut reports = Vec::new();
         for (location, opened) in replicas.iter().zip(opened) {
-            let mut tally = Tally::default();
-            let outcome = match opened {
-                Ok(replica) => Box::pin(self.one(&replica, &sinks, &mut tally)).await,
-                Err(error) => Err(error),
+            let placed = opened.and_then(|replica| self.has_its_own_place(&replica, &sinks).map(|()| replica));
+            let report = match placed {
+                Ok(replica) => Box::pin(self.bring_up_one(&replica)).await,
+                Err(error) => self.report(location.url(), Some(error), Tally::default()),
             };
-            let report = self.report(location.url(), outcome.err(), tally);
             self.observer.replica_finished(&report);
             reports.push(report);
         }
         reports
     }
 
-    async fn one(&mut self, replica: &Sink, sinks: &[Sink], tally: &mut Tally) -> Result<()> {
-        self.has_its_own_place(replica, sinks)?;
-        let stop = self.stop.clone();
-        tokio::select! {
+    /// Brings one replica up, wherever it is.
+    pub async fn bring_up_one(&mut self, replica: &Sink) -> ReplicaReport {
+        let (stop, mut tally) = (self.stop.clone(), Tally::default());
+        let done = tokio::select! {
             biased;
             () = stop.cancelled() => Err(Error::new(ErrorKind::Interrupted, "stopped before the replica was brought up")
                 .with_hint("run the same command again: it goes on where this one stopped")),
-            done = self.copy_to(replica, tally) => done,
-        }
+            done = self.copy_to(replica, &mut tally) => done,
+        };
+        self.report(replica.url(), done.err(), tally)
     }
 
     /// Refuses a replica that shares its place with the archive or with another one of `sinks`, in which it is itself.
