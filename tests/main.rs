@@ -20,6 +20,7 @@ mod memory;
 mod readers;
 mod reading;
 mod rejects;
+mod replicas;
 mod run_twice;
 mod s3;
 mod secrets;

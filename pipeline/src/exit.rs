@@ -11,7 +11,7 @@ pub enum ExitCode {
     Failed,
     /// 2: usage or configuration.
     Usage,
-    /// 3: some months done, some not.
+    /// 3: some months or replicas done, some not.
     Partial,
     /// 4: damage, or a broken chain.
     Damaged,

@@ -16,6 +16,7 @@
 //! | what happens to one month? | [`month`], and a file for each [`stage`] |
 //! | what is an event that appears twice? | [`duplicates`] |
 //! | is the archive what was committed? | [`mod@verify`] |
+//! | are its copies what the archive is? | [`mod@replicate`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
 //! | would a run work here? | [`mod@doctor`] |
 //! | what may a user set? | [`config`], checked into [`settings`] |
@@ -51,6 +52,7 @@ pub mod month;
 pub mod observer;
 pub mod place;
 pub mod plan;
+pub mod replicate;
 pub mod report;
 pub mod run;
 pub mod settings;

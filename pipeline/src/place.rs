@@ -6,7 +6,7 @@ use archive_formats::manifest::ArchiveDocument;
 
 /// The archive of `settings`, which must exist.
 pub async fn existing(settings: &Settings) -> Result<(Sink, ArchiveDocument)> {
-    let sink = Sink::open(&Location::parse(&settings.archive, &settings.aws)?)?;
+    let sink = Sink::open(&Location::parse(&settings.archive, &settings.clouds)?)?;
     match sink.identity().await? {
         Some(document) => Ok((sink, document)),
         None => Err(Error::new(ErrorKind::NoArchive, "no archive here")

@@ -5,7 +5,8 @@ use crate::{
     month::Archiver,
     observer::Observer,
     plan::{self, Action, Planned, Request, Rules, plan},
-    report::{Failure, MonthReport, MonthState, RunReport},
+    replicate::{self, Original},
+    report::{Failure, MonthReport, MonthState, ReplicaReport, RunReport},
     settings::Settings,
     sources, stage, state,
 };
@@ -30,7 +31,8 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<RunReport> {
-    let location = Location::parse(&settings.archive, &settings.aws)?;
+    let location = Location::parse(&settings.archive, &settings.clouds)?;
+    let replicas = replicate::locations(settings)?;
     let sink = Sink::open(&location)?;
     let rules = Rules { formats: settings.formats.clone(), grace: settings.grace, now: clock.now() };
     // Planned without the lock first: a mistake is told, and a run that has nothing to do ends, without waiting.
@@ -48,7 +50,8 @@ pub async fn run(
                 .and_then(|source| sources::connect(source, chain.archive(), &settings.state_dir, &clock, &observer));
             tidy_up(&sink, source.ok().as_deref(), &chain, &planned).await;
         }
-        return Ok(report(&sink, &chain, months));
+        let replicas = if dry_run { Vec::new() } else { replicas };
+        return Ok(report(Archived { sink, chain, months }, &replicas, observer, stop).await);
     }
     let source = settings.source()?;
     let state = state::private_folder(settings.state_dir.clone())?;
@@ -73,9 +76,10 @@ pub async fn run(
     let months =
         stream::iter(planned.clone()).map(|planned| run.month(planned)).buffered(settings.jobs).collect::<Vec<_>>();
     let months = months.await;
-    let chain = run.archiver.chain.into_inner();
-    tidy_up(&run.archiver.sink, Some(run.archiver.source.as_ref()), &chain, &planned).await;
-    Ok(report(&run.archiver.sink, &chain, months))
+    let Run { archiver: Archiver { sink, source, chain, .. }, observer, stop, .. } = run;
+    let chain = chain.into_inner();
+    tidy_up(&sink, Some(source.as_ref()), &chain, &planned).await;
+    Ok(report(Archived { sink, chain, months }, &replicas, observer, stop).await)
 }
 
 /// The chain as it is now, and what it leaves to be done.
@@ -105,8 +109,28 @@ async fn tidy_up(sink: &Sink, source: Option<&dyn Source>, chain: &Chain, planne
     }
 }
 
-fn report(sink: &Sink, chain: &Chain, months: Vec<MonthReport>) -> RunReport {
-    RunReport { archive: sink.url().to_owned(), head: chain.head(), months, replicas: Vec::new() }
+/// The archive as a run leaves it.
+struct Archived {
+    sink: Sink,
+    chain: Chain,
+    months: Vec<MonthReport>,
+}
+
+/// Brings the replicas up to what was archived, by this run and before it, and reports.
+async fn report(
+    archived: Archived,
+    replicas: &[Location],
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> RunReport {
+    let Archived { sink, chain, months } = archived;
+    let (archive, head) = (sink.url().to_owned(), chain.head());
+    let replicas = if chain.archive().is_empty() {
+        replicas.iter().map(|location| ReplicaReport::behind(location.url())).collect()
+    } else {
+        Original { sink, chain, repair: false, observer, stop }.bring_up(replicas).await
+    };
+    RunReport { archive, head, months, replicas }
 }
 
 /// The report of a month that nothing is done about.

@@ -1,9 +1,9 @@
-//! Creating a document exactly once, whatever the store answers.
+//! Creating a document exactly once, whatever the store answers; and replacing one that was damaged.
 
 use super::{Sink, failure::is_final};
 use crate::Result;
 use bytes::Bytes;
-use object_store::{ObjectStore, PutMode, path::Path};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use std::time::Duration;
 
 /// How often a document is put when the store keeps failing without a trace of it. The store repeats every put by
@@ -46,6 +46,19 @@ impl Sink {
             tokio::time::sleep(pause).await;
             pause *= 2;
             puts += 1;
+        }
+    }
+
+    /// Replaces the document `path` by `bytes`, which the chain names: for the repair of a replica alone. In a bucket
+    /// that keeps versions, the damaged one stays beside the new one. What lies there afterwards decides, as above.
+    pub async fn replace_document(&self, path: &str, bytes: Bytes) -> Result<()> {
+        let put = self.store.put(&self.location(path)?, bytes.clone().into()).await;
+        let found = self.document(path).await;
+        match (put, found) {
+            (_, Ok(Some(found))) if found == bytes => Ok(()),
+            (Err(error), _) => Err(self.failed("replace a document", path, &error)),
+            (Ok(_), Err(error)) => Err(error),
+            (Ok(_), Ok(_)) => Err(self.gone("is not what was stored", path)),
         }
     }
 

@@ -4,6 +4,7 @@
 //! folders above it before a write counts as done, and a file that is created is flushed before its name appears: a
 //! manifest is whole or absent, whenever the power goes.
 
+use super::overlap::Root;
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -24,6 +25,8 @@ use std::{
 #[derive(Clone, Debug)]
 pub(super) struct Directory {
     inner: PrefixStore<LocalFileSystem>,
+    /// The root as the file system below all paths names it.
+    prefix: Path,
     root: PathBuf,
     /// The deepest folder that existed when the directory was opened: what lies above it needs no flushing.
     anchor: PathBuf,
@@ -33,12 +36,16 @@ impl Directory {
     pub(super) fn open(path: &std::path::Path) -> Result<Self> {
         let unusable = || {
             let error = Error::new(ErrorKind::Configuration, "not a path that an archive can have");
-            error.with_context("path", path.display())
+            error.with_context("path", path.display()).with_hint("check the folders on the way, and who may enter them")
         };
         let (anchor, root) = resolve(path).map_err(|error| unusable().with_source(error))?;
         // `LocalFileSystem` wants its root to exist. The root of all paths does.
         let prefix = Path::from_absolute_path(&root).map_err(|error| unusable().with_source(error))?;
-        Ok(Self { inner: PrefixStore::new(LocalFileSystem::new(), prefix), root, anchor })
+        Ok(Self { inner: PrefixStore::new(LocalFileSystem::new(), prefix.clone()), prefix, root, anchor })
+    }
+
+    pub(super) fn root(&self) -> Root {
+        Root::new("file", self.prefix.clone())
     }
 
     /// The deepest folder on the way to the directory, and maybe the directory itself, that is there.

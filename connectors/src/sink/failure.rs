@@ -3,13 +3,22 @@
 //! The store's own errors are not kept as sources: they print addresses with queries and whole answers, in which a
 //! server may repeat the key that it was sent.
 
-use super::Sink;
+use super::{Sink, cloud::Words, s3};
 use crate::{Error, ErrorKind};
 use object_store::client::{HttpError, HttpErrorKind};
 use std::{error::Error as StdError, io};
 
 /// A cause is one line; what is longer than this is an answer that no one should print.
 const LONGEST_CAUSE: usize = 200;
+
+/// Parts of the addresses at which clouds hand out the credentials of a host.
+const HOST_CREDENTIALS: [&str; 5] = [
+    "latest/api/token",
+    "security-credentials",
+    "AssumeRoleWithWebIdentity",
+    "computeMetadata",
+    "metadata/identity/oauth2/token",
+];
 
 impl Sink {
     /// What a failed request means. `doing` completes "could not …".
@@ -19,7 +28,7 @@ impl Sink {
         let kind = if unauthorized { ErrorKind::Unauthorized } else { ErrorKind::Store };
         let failed = Error::new(kind, format!("could not {doing}")).with_context("path", path);
         let failed = failed.with_context("archive", self.url()).with_context("cause", answer.cause());
-        match answer.hint() {
+        match answer.hint(Words::of(self.url()).unwrap_or(s3::WORDS)) {
             Some(hint) => failed.with_hint(hint),
             None => failed,
         }
@@ -74,9 +83,7 @@ impl<'a> Answer<'a> {
 
     /// Whether no credentials were given, so that those of the host were asked for in vain.
     fn is_about_credentials(&self) -> bool {
-        ["latest/api/token", "security-credentials", "AssumeRoleWithWebIdentity"]
-            .iter()
-            .any(|part| self.text.contains(part))
+        HOST_CREDENTIALS.iter().any(|part| self.text.contains(part))
     }
 
     fn cause(&self) -> String {
@@ -93,22 +100,25 @@ impl<'a> Answer<'a> {
         }
     }
 
-    fn hint(&self) -> Option<&'static str> {
+    fn hint(&self, words: Words) -> Option<String> {
+        let Words { variables, endpoint, credentials, .. } = words;
         if self.is_about_credentials() {
-            return Some("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: none were found");
+            return Some(format!("set {credentials}: none were found"));
         }
         if self.is_refusal() {
-            return Some("check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, the host's clock, and the key's policy");
+            return Some(format!("check {credentials}, the host's clock, and what the key may do"));
         }
-        if self.code() == Some("NoSuchBucket") {
-            return Some("create the bucket, or check its name, AWS_ENDPOINT and AWS_REGION");
+        if matches!(self.code(), Some("NoSuchBucket" | "ContainerNotFound")) {
+            return Some(format!("create the bucket, or check its name and the {variables}… variables"));
         }
         if self.find::<HttpError>().is_some() {
-            return Some("check the network and AWS_ENDPOINT");
+            return Some(format!("check the network and {endpoint}"));
         }
         match self.find::<io::Error>().map(io::Error::kind) {
-            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Some("free some space"),
-            Some(io::ErrorKind::PermissionDenied) => Some("check the owner and the mode of the archive's folder"),
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Some("free some space".to_owned()),
+            Some(io::ErrorKind::PermissionDenied) => {
+                Some("check the owner and the mode of the archive's folder".to_owned())
+            }
             _ => None,
         }
     }

@@ -3,22 +3,28 @@
 //! A [`Sink`] is a struct over an [`ObjectStore`]. What it does with a directory, a bucket or memory is the same code,
 //! and tests make a store misbehave by wrapping it. Four rules hold for everything here:
 //!
-//! * **Confirmed, then named.** [`StoredFile`] is made by [`Sink::store`] and [`Sink::copy`] alone, after the store
-//!   confirmed the bytes, and manifests are made of `StoredFile`s alone ([`Sink::commit`]).
+//! * **Confirmed, then named.** [`StoredFile`] is made by [`Sink::store`] alone, after the store confirmed the bytes,
+//!   and manifests are made of `StoredFile`s alone ([`Sink::commit`]).
 //! * **Written once.** Data files carry their digest in their name, documents are created only where nothing is. The
-//!   one thing that is ever replaced is an object that does not hold the bytes that its name promises.
+//!   one thing that is ever replaced is an object that does not hold the bytes that its name promises: a data file, or
+//!   in the repair of a replica a document ([`Sink::replace_document`]).
 //! * **A failed request proves nothing.** Whatever a store answers to a write but success, the object is read again,
 //!   and what it holds decides.
 //! * **No second retry.** The store repeats transient failures by itself, for a bounded time; nothing here repeats them
 //!   again, except the creation of documents, where reading again is part of the protocol.
 
+mod azure;
+mod bucket;
 mod chain;
+mod cloud;
 mod commit;
 mod create;
 mod directory;
 mod failure;
+mod gcs;
 mod identity;
 mod orphans;
+mod overlap;
 mod probe;
 mod read;
 mod s3;
@@ -33,7 +39,7 @@ pub use url::Location;
 
 use crate::{Error, ErrorKind, Result};
 use directory::Directory;
-use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
+use object_store::{ObjectStore, path::Path};
 use std::{fmt, sync::Arc};
 
 /// How much is read or sent with one request. Stores want at least 5 MiB for each part but the last, and all of them of
@@ -46,6 +52,7 @@ pub struct Sink {
     store: Arc<dyn ObjectStore>,
     confirm: Confirm,
     directory: Option<Directory>,
+    root: overlap::Root,
     url: Arc<str>,
 }
 
@@ -66,19 +73,20 @@ impl Sink {
         match location.place() {
             url::Place::Directory(path) => {
                 let directory = Directory::open(path)?;
-                let store = Arc::new(directory.clone());
-                Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), url })
+                let (store, root) = (Arc::new(directory.clone()), directory.root());
+                Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), root, url })
             }
-            url::Place::S3 { bucket, prefix } => {
-                let store = Arc::new(PrefixStore::new(bucket.store()?, prefix.clone()));
-                Ok(Self { store, confirm: Confirm::Checksum, directory: None, url })
+            url::Place::Bucket { bucket, prefix } => {
+                let (store, confirm) = bucket.open(prefix)?;
+                Ok(Self { store, confirm, directory: None, root: bucket.root(prefix), url })
             }
         }
     }
 
     /// A sink over any store, such as one in memory or one that fails on purpose. `url` is what messages call it.
     pub fn from_store(store: Arc<dyn ObjectStore>, confirm: Confirm, url: &str) -> Self {
-        Self { store, confirm, directory: None, url: url.into() }
+        let root = overlap::Root::new(url, Path::default());
+        Self { store, confirm, directory: None, root, url: url.into() }
     }
 
     /// The place as the user wrote it; it never holds a password or a query.

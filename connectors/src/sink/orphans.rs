@@ -35,10 +35,17 @@ impl Sink {
             }
             removed.push(path);
         }
-        if let Some(directory) = &self.directory {
-            removed.extend(remove_leftovers(directory.clone(), leftover_folders(dataset, month), chain).await?);
-        }
+        removed.extend(self.remove_leftovers(chain, dataset, month).await?);
         Ok(removed)
+    }
+
+    /// Removes what interrupted writes left in the folders of a month that is committed here, if the place is a
+    /// directory; returns their paths.
+    pub async fn remove_leftovers(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
+        match &self.directory {
+            Some(directory) => remove_leftovers(directory.clone(), leftover_folders(dataset, month), chain).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn orphans(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
@@ -59,7 +66,7 @@ impl Sink {
 
 fn leftover_folders(dataset: &Dataset, month: Month) -> Vec<String> {
     let folders = FileFormat::ALL.map(|format| key::month_folder(dataset, format, month));
-    folders.into_iter().chain([key::MANIFESTS.to_owned()]).collect()
+    folders.into_iter().chain([key::MANIFESTS.to_owned(), String::new()]).collect()
 }
 
 /// Removes what interrupted writes left in `folders`. Of documents only those of numbers that are taken: nobody can be
@@ -76,7 +83,7 @@ fn remove_from(directory: &Directory, folder: &str, next: u64) -> Vec<String> {
         tracing::warn!(folder, %error, "could not look for leftovers of interrupted writes");
         Vec::new()
     });
-    let paths = names.into_iter().map(|name| format!("{folder}/{name}"));
+    let paths = names.into_iter().map(|name| if folder.is_empty() { name } else { format!("{folder}/{name}") });
     let settled = paths.filter(|path| written_name(path).is_some_and(|written| is_settled(written, next)));
     let removed = settled.filter(|path| {
         let removed = std::fs::remove_file(directory.file(path));
@@ -90,8 +97,9 @@ fn remove_from(directory: &Directory, folder: &str, next: u64) -> Vec<String> {
 
 fn is_settled(path: &str, next: u64) -> bool {
     match ObjectName::parse(path) {
-        ObjectName::Data { .. } => true,
+        // There are manifests, so that the archive got its name before.
+        ObjectName::Data { .. } | ObjectName::Archive => true,
         ObjectName::Manifest(sequence) | ObjectName::Sums(sequence) => sequence < next,
-        ObjectName::Archive | ObjectName::Other => false,
+        ObjectName::Other => false,
     }
 }

@@ -5,7 +5,7 @@ use crate::{Error, ErrorKind, Result, error::local};
 use archive_formats::{digest::Hasher, manifest::DataFile};
 use bytes::Bytes;
 use futures::{
-    TryStreamExt,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload, path::Path};
@@ -57,20 +57,38 @@ impl Sink {
             let error = Error::new(ErrorKind::Local, "a staged file changed on the disk after it was written");
             error.with_context("path", staged.local.display()).with_hint("check the disk, and run again")
         });
-        self.place(&staged.file, parts, &progress).await
+        self.place(&staged.file, parts, &progress).await?;
+        Ok(StoredFile(staged.file.clone()))
     }
 
-    /// Stores `file` as it lies in another archive, under the same terms as [`Sink::store`]. A file that is damaged
-    /// there is not copied.
-    pub async fn copy(&self, from: &Self, file: &DataFile, progress: impl Fn(u64) + Send + Sync) -> Result<StoredFile> {
-        let parts = exactly(from.read(&file.path), file, || from.gone("is damaged", &file.path));
+    /// Stores `file` as it lies in another archive, under the same terms as [`Sink::store`]; says whether anything had
+    /// to be sent. A file that is missing or damaged there is not copied: that is [`ErrorKind::BrokenChain`], and
+    /// nothing is stored.
+    pub async fn copy(&self, from: &Self, file: &DataFile, progress: impl Fn(u64) + Send + Sync) -> Result<bool> {
+        let parts = stream::once(async move {
+            if from.head(&file.path).await? == Some(file.bytes) {
+                Ok(from.read(&file.path))
+            } else {
+                Err(from.damaged(file))
+            }
+        });
+        let parts = exactly(parts.try_flatten().boxed(), file, || from.damaged(file));
         self.place(file, parts, &progress).await
     }
 
-    async fn place(&self, file: &DataFile, parts: Parts<'_>, progress: Report<'_>) -> Result<StoredFile> {
+    fn damaged(&self, file: &DataFile) -> Error {
+        let error = Error::new(ErrorKind::BrokenChain, "a file of the archive is missing or damaged");
+        error.with_context("path", &file.path).with_context("archive", self.url()).with_hint(
+            "`kt-archive verify` shows all that is damaged; a replica that holds the file mends it: \
+             `kt-archive replicate --repair` with that replica as --archive, and this archive as --replica",
+        )
+    }
+
+    /// Whether anything had to be sent.
+    async fn place(&self, file: &DataFile, parts: Parts<'_>, progress: Report<'_>) -> Result<bool> {
         if self.holds(file).await? {
             progress(file.bytes);
-            return Ok(StoredFile(file.clone()));
+            return Ok(false);
         }
         let path = self.location(&file.path)?;
         let sent = if file.bytes <= PART {
@@ -88,7 +106,7 @@ impl Sink {
             }
             Err(error) => return Err(error),
         }
-        Ok(StoredFile(file.clone()))
+        Ok(true)
     }
 
     /// Whether the object holds `file`, byte for byte. Only one of the right size is read.

@@ -1,13 +1,18 @@
 //! Where an archive lies: paths and URLs, and the part of the environment that goes with them.
 
-use super::s3::Bucket;
+use super::{
+    bucket::Bucket,
+    cloud::{CLOUDS, Words},
+    s3,
+};
 use crate::{Error, ErrorKind, Result};
 use object_store::path::Path;
 use std::{collections::BTreeMap, path::PathBuf};
 use url::Url;
 
 /// Forms of archive URLs, for hints.
-const FORMS: &str = "an archive is a path, file:///path or s3://bucket/prefix";
+const FORMS: &str =
+    "an archive is a path, file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
 /// A place that an archive may lie at, parsed and checked; whether one lies there is not known yet.
 #[derive(Clone, Debug)]
@@ -22,12 +27,15 @@ pub(super) enum Place {
     /// An absolute path.
     Directory(PathBuf),
     /// Everything below a prefix of a bucket.
-    S3 { bucket: Bucket, prefix: Path },
+    Bucket { bucket: Bucket, prefix: Path },
 }
 
 impl Location {
-    /// Reads a path, a `file://` URL or an `s3://` URL. Of `environment`, every `AWS_…` variable that `object_store`
-    /// knows becomes an option of the bucket; others are ignored.
+    /// Prefixes of the variables that [`Location::parse`] wants to see.
+    pub const VARIABLES: [&str; CLOUDS.len()] = [CLOUDS[0].variables, CLOUDS[1].variables, CLOUDS[2].variables];
+
+    /// Reads a path, a `file://` URL, or that of a bucket: `s3://`, `gs://` or `az://`. Of `environment`, every `AWS_…`,
+    /// `GOOGLE_…` or `AZURE_…` variable that `object_store` knows becomes an option of the bucket; others are ignored.
     ///
     /// Secrets come by the environment: a user, a password or a query in the URL is refused, and not repeated in the
     /// error. A relative path means one below the current directory.
@@ -48,7 +56,7 @@ impl Location {
     pub fn directory(&self) -> Option<&std::path::Path> {
         match &self.place {
             Place::Directory(path) => Some(path),
-            Place::S3 { .. } => None,
+            Place::Bucket { .. } => None,
         }
     }
 
@@ -68,11 +76,13 @@ fn checked(text: &str) -> Result<Url> {
     let url = Url::parse(text).map_err(|error| unusable("not an archive URL").with_context("cause", error))?;
     if authority(text).contains('@') {
         let error = Error::new(ErrorKind::Configuration, "an archive URL must not hold a user or a password");
-        return Err(error.with_hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"));
+        let credentials = Words::of(text).unwrap_or(s3::WORDS).credentials;
+        return Err(error.with_hint(format!("set {credentials} in the environment")));
     }
     if url.query().is_some() || url.fragment().is_some() {
         let error = Error::new(ErrorKind::Configuration, "an archive URL must not hold a query or a fragment");
-        return Err(error.with_hint("options of the store are AWS_… variables of the environment"));
+        let variables = Words::of(text).unwrap_or(s3::WORDS).variables;
+        return Err(error.with_hint(format!("options of the store are {variables}… variables of the environment")));
     }
     Ok(url)
 }
@@ -92,17 +102,15 @@ fn from_url(scheme: &str, text: &str, environment: &BTreeMap<String, String>) ->
             let path = url.to_file_path().map_err(|()| unusable("a file URL needs an absolute path on this host"))?;
             directory(path)
         }
-        "s3" => {
-            let name = url.host_str().filter(|name| !name.is_empty());
-            let name = name.ok_or_else(|| unusable("the URL names no bucket"))?;
+        _ => {
+            let name = url.host_str().unwrap_or_default();
+            let bucket = Bucket::new(scheme, name, environment).ok_or_else(|| unusable("not an archive URL"))?;
+            if name.is_empty() {
+                return Err(unusable("the URL names no bucket"));
+            }
             let prefix = Path::from_url_path(url.path()).map_err(|_| unusable("not a prefix of a bucket"))?;
-            Ok(Place::S3 { bucket: Bucket::new(name, environment)?, prefix })
+            Ok(Place::Bucket { bucket: bucket?, prefix })
         }
-        "gs" | "az" | "azure" => {
-            let error = Error::new(ErrorKind::Configuration, format!("{scheme}:// is not built in"));
-            Err(error.with_hint("use s3://bucket/prefix (many stores speak S3: set AWS_ENDPOINT), or a path"))
-        }
-        _ => Err(unusable("not an archive URL")),
     }
 }
 
@@ -137,10 +145,14 @@ mod tests {
 
     #[test]
     fn a_bucket_has_a_name_and_maybe_a_prefix() {
-        for (text, expected) in [("s3://my-bucket", ""), ("s3://my-bucket/", ""), ("s3://my-bucket/a/b%20c/", "a/b c")]
-        {
+        for (text, expected) in [
+            ("s3://my-bucket", ""),
+            ("s3://my-bucket/", ""),
+            ("s3://my-bucket/a/b%20c/", "a/b c"),
+            ("gs://my_bucket/a", "a"),
+        ] {
             match parse(text).unwrap().place() {
-                Place::S3 { prefix, .. } => assert_eq!(prefix.as_ref(), expected),
+                Place::Bucket { prefix, .. } => assert_eq!(prefix.as_ref(), expected),
                 Place::Directory(path) => panic!("{text} became {}", path.display()),
             }
         }
@@ -153,8 +165,9 @@ mod tests {
             "s3:bucket",
             "s3:///prefix",
             "file:archive",
-            "gs://bucket",
-            "az://box",
+            "gs:///prefix",
+            "az://box-of-no-account",
+            "azure://box",
             "https://host/x",
             "file://other/x",
             "x://y",
@@ -166,7 +179,7 @@ mod tests {
     #[test]
     fn refuses_secrets_and_does_not_repeat_them() {
         for text in
-            ["s3://key:hunter2@bucket/x", "s3://hunter2@bucket", "s3://bucket/x?secret=hunter2", "file:///x?hunter2"]
+            ["s3://key:hunter2@bucket/x", "az://hunter2@box", "gs://bucket/x?secret=hunter2", "file:///x?hunter2"]
         {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");

@@ -26,14 +26,14 @@ A flag beats the environment, which beats the file.
 Secrets come from the environment alone:
   KEEPTRUSTS_API_TOKEN       token of the exports API; else
   KEEPTRUSTS_API_TOKEN_FILE  file that holds it; else API_TOKEN
-  AWS_*                      credentials and endpoint of an s3:// archive
+  AWS_*, GOOGLE_*, AZURE_*   credentials and endpoint of an archive at s3://, gs:// or az://
 KEEPTRUSTS_API_URL is the source when there is no --source.
 
 Exit codes:
   0    done, or archived before
   1    failed for another reason
   2    usage or configuration
-  3    partial: some months done, some not
+  3    partial: some months or replicas done, some not
   4    damage, or a broken chain
   5    incomplete data: nothing was committed, or a month is missing
   6    the source failed for good
@@ -73,6 +73,12 @@ pub(super) enum Command {
     Doctor(DoctorArgs),
     /// Check the settings, show where they come from, or print their schema
     Config(ConfigArgs),
+    /// Bring every replica up to the archive
+    ///
+    /// Copies the months that a replica lacks: first their files, each checked against its digest, then their
+    /// manifests. What the replica has of earlier months is not read again; --repair reads all of it.
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Replicate(ReplicateArgs),
 }
 
 impl Command {
@@ -87,6 +93,7 @@ impl Command {
             Self::Config(ConfigArgs { command: ConfigCommand::Check(_) }) => "config check",
             Self::Config(ConfigArgs { command: ConfigCommand::Show(_) }) => "config show",
             Self::Config(ConfigArgs { command: ConfigCommand::Schema }) => "config schema",
+            Self::Replicate(_) => "replicate",
         }
     }
 }
@@ -94,7 +101,7 @@ impl Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
 pub(super) struct CommonArgs {
-    /// Where the archive is: a folder, file://… or s3://bucket/prefix [default: ./archive]
+    /// Where the archive is: a folder, file://…, s3://bucket/prefix, gs://… or az://… [default: ./archive]
     #[arg(long, global = true, value_name = "URL")]
     pub(super) archive: Option<String>,
     /// Read settings from this TOML file
@@ -125,6 +132,9 @@ pub(super) struct SourceArgs {
     /// Where events come from: https://… (exports API), or demo:?events=N&seed=N [default: $KEEPTRUSTS_API_URL]
     #[arg(long, value_name = "URL")]
     pub(super) source: Option<String>,
+    /// A copy of the archive, brought up to it after the commits: a place like --archive; repeat it or use commas
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(super) replica: Vec<String>,
     /// What to archive: events, traces, escalations, audit-log; repeat it or use commas [default: events]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(super) dataset: Vec<Dataset>,
@@ -248,6 +258,16 @@ pub(super) enum ConfigCommand {
     Show(SourceArgs),
     /// Print the JSON Schema of the configuration file, for editors
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplicateArgs {
+    /// A copy of the archive: a place like --archive; repeat it or use commas
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(super) replica: Vec<String>,
+    /// Read every object of the replicas, and replace what is missing or damaged by the archive's bytes
+    #[arg(long)]
+    pub(super) repair: bool,
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ impl From<SourceArgs> for Config {
     fn from(args: SourceArgs) -> Self {
         Self {
             source: args.source,
+            replica: list(args.replica),
             dataset: list(args.dataset),
             format: list(args.format),
             grace: args.grace,

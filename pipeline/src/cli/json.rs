@@ -26,6 +26,7 @@ pub(super) fn empty_report(command: Option<&str>) -> Value {
         Some("doctor" | "config check") => json!({"checks": []}),
         Some("config show") => json!({"settings": []}),
         Some("config schema") => json!({"schema": null}),
+        Some("replicate") => json!({"replicas": []}),
         _ => json!({}),
     }
 }

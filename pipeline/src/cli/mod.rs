@@ -12,6 +12,7 @@ mod numbers;
 mod options;
 mod outcome;
 mod progress;
+mod replicate;
 mod run;
 mod schema;
 mod session;
@@ -64,5 +65,6 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Status(args) => status::status(args, session).await,
         Command::Doctor(args) => doctor::doctor(args, session).await,
         Command::Config(args) => config::config(args.command, session).await,
+        Command::Replicate(args) => replicate::replicate(args, session).await,
     }
 }

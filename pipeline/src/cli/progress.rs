@@ -4,7 +4,7 @@ use super::{logging, numbers};
 use crate::{
     config::{LogFormat, ProgressMode},
     observer::Observer,
-    report::{MonthReport, MonthState},
+    report::{MonthReport, MonthState, ReplicaReport},
     settings::OutputSettings,
 };
 use archive_connectors::{
@@ -93,6 +93,11 @@ fn finished_line(report: &MonthReport) -> String {
     format!("{}\n", parts.join("  "))
 }
 
+fn replica_line(report: &ReplicaReport) -> String {
+    let copied = (report.copied > 0).then(|| format!("  {} copied", numbers::count(report.copied, "month")));
+    format!("replica {}  {}{}\n", report.url, report.state, copied.unwrap_or_default())
+}
+
 /// One line for each month that is done.
 #[derive(Debug)]
 struct Lines(Screen);
@@ -108,6 +113,10 @@ impl Progress for Lines {
 impl Observer for Lines {
     fn month_finished(&self, report: &MonthReport) {
         self.0.write(finished_line(report).as_bytes());
+    }
+
+    fn replica_finished(&self, report: &ReplicaReport) {
+        self.0.write(replica_line(report).as_bytes());
     }
 }
 
@@ -128,6 +137,11 @@ impl Observer for Records {
         let MonthReport { dataset, month, bytes, seconds, .. } = report;
         let events = report.events.map(|events| events.archived);
         tracing::info!(target: logging::PROGRESS, %dataset, %month, events, bytes, seconds, "{}", state(report));
+    }
+
+    fn replica_finished(&self, report: &ReplicaReport) {
+        let ReplicaReport { url, state, copied, .. } = report;
+        tracing::info!(target: logging::PROGRESS, replica = url, copied, "{state}");
     }
 }
 
@@ -182,6 +196,10 @@ impl Observer for Bars {
     fn month_finished(&self, report: &MonthReport) {
         self.finish(&Coverage { dataset: report.dataset.clone(), month: report.month });
         self.screen.write(finished_line(report).as_bytes());
+    }
+
+    fn replica_finished(&self, report: &ReplicaReport) {
+        self.screen.write(replica_line(report).as_bytes());
     }
 }
 

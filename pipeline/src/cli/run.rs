@@ -4,6 +4,7 @@ use super::{
     args::{BackfillArgs, RunArgs},
     flags, numbers,
     outcome::Outcome,
+    replicate,
     session::{Opened, Session, check_range},
     signals::{Signals, stopped},
     style::{Style, Tone},
@@ -56,14 +57,14 @@ async fn archive(opened: &Opened, request: Request, style: Style) -> Result<Outc
     Ok(Outcome { exit, error, details, ..outcome })
 }
 
-/// The failed months, each with its name.
+/// The failed months and replicas, each with its name.
 fn failures(report: &RunReport) -> Vec<Failure> {
     let failed = report.months.iter().filter_map(|month| month.error.as_ref().map(|error| (month, error)));
     let named = failed.map(|(month, error)| Failure {
         message: format!("{} {}: {}", month.dataset, month.month, error.message),
         ..error.clone()
     });
-    named.collect()
+    named.chain(replicate::failures(&report.replicas)).collect()
 }
 
 /// All failures in one sentence.
@@ -72,16 +73,20 @@ fn summary(report: &RunReport, failures: &[Failure]) -> Option<Failure> {
         [] => None,
         [only] => Some(Failure { exit: report.exit(), ..only.clone() }),
         [first, ..] => Some(Failure {
-            message: format!(
-                "{} of {} months failed; the first: {}",
-                failures.len(),
-                report.months.len(),
-                first.message
-            ),
+            message: format!("{} failed; the first: {}", share(report), first.message),
             hint: first.hint.clone(),
             exit: report.exit(),
         }),
     }
+}
+
+/// How many of what there was failed.
+fn share(report: &RunReport) -> String {
+    let months = report.months.iter().filter(|month| month.error.is_some()).count();
+    let replicas = report.replicas.iter().filter(|replica| replica.error.is_some()).count();
+    let months = (months > 0).then(|| format!("{months} of {} months", report.months.len()));
+    let replicas = (replicas > 0).then(|| format!("{replicas} of {} replicas", report.replicas.len()));
+    months.into_iter().chain(replicas).collect::<Vec<_>>().join(" and ")
 }
 
 fn text(report: &RunReport, style: Style) -> String {
@@ -99,7 +104,8 @@ fn text(report: &RunReport, style: Style) -> String {
     }
     let nothing = if report.months.is_empty() { "nothing to do: every month is archived\n" } else { "" };
     let head = head(report.head.as_ref());
-    format!("{}{nothing}{head}  archive {}\n", table.render(style), report.archive)
+    let replicas = replicate::table(&report.replicas, style);
+    format!("{}{nothing}{replicas}{head}  archive {}\n", table.render(style), report.archive)
 }
 
 fn row(month: &MonthReport) -> [Cell; 7] {

@@ -91,6 +91,8 @@ impl Session {
     }
 }
 
+const STORE_SECRETS: &str = "take it out and set the AWS_…, GOOGLE_… or AZURE_… variables";
+
 /// Whoever lists the processes of the host sees what was typed.
 fn refuse_typed_secrets(flags: &Config) -> Result<()> {
     let refuse = |option: &str, hint: &str| {
@@ -104,7 +106,10 @@ fn refuse_typed_secrets(flags: &Config) -> Result<()> {
         );
     }
     if flags.archive.as_deref().is_some_and(address::holds_a_secret) {
-        return refuse("--archive", "take it out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+        return refuse("--archive", STORE_SECRETS);
+    }
+    if flags.replica.iter().flat_map(|list| &list.0).any(|address| address::holds_a_secret(address)) {
+        return refuse("--replica", STORE_SECRETS);
     }
     Ok(())
 }

@@ -58,6 +58,7 @@ config! {
     verbose: Count,
     quiet: Switch,
     source: String,
+    replica: List<String>,
     dataset: List<Dataset>,
     format: List<EventFormat>,
     grace: Span,
@@ -71,6 +72,7 @@ config! {
     time_column: String,
     jobs: Count,
     dry_run: Switch,
+    repair: Switch,
     level: Level,
     expect_head: ExpectedHead,
 }

@@ -39,7 +39,7 @@ fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
         let value = match *key {
             "log-format" => "json",
             "progress" => "never",
-            "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" => "1",
+            "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" | "repair" => "1",
             "format" | "api-format" => "csv",
             "grace" | "api-margin" | "job-timeout" => "1h",
             "api-layout" => "exports-jobs",

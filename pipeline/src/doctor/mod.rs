@@ -28,18 +28,20 @@ pub async fn doctor(settings: &Settings, clock: &Arc<dyn Clock>, stop: &Cancella
         if stop.is_cancelled() {
             break;
         }
-        checks.extend(store::checks(&name, url, &settings.aws).await);
+        checks.extend(store::checks(&name, url, &settings.clouds).await);
     }
     checks
 }
 
 /// Where archives lie: how a check calls the place, and its URL.
 fn places(settings: &Settings) -> impl Iterator<Item = (String, &str)> {
-    std::iter::once(("archive".to_owned(), settings.archive.as_str()))
+    let replicas = settings.replicas.iter().enumerate();
+    let replicas = replicas.map(|(index, url)| (format!("replica {}", index + 1), url.as_str()));
+    std::iter::once(("archive".to_owned(), settings.archive.as_str())).chain(replicas)
 }
 
 fn form(settings: &Settings, url: &str) -> Result<String> {
-    let location = Location::parse(url, &settings.aws)?;
+    let location = Location::parse(url, &settings.clouds)?;
     Ok(match location.directory() {
         Some(path) => format!("the folder {}", path.display()),
         None => format!("the bucket {url}"),

@@ -1,6 +1,6 @@
 //! What `run` and `backfill` did.
 
-use super::Failure;
+use super::{Failure, ReplicaReport};
 use crate::{exit::ExitCode, plan::Planned};
 use archive_formats::{Dataset, Entry, Head, Month, Sha256, manifest::EventCounts};
 use serde::Serialize;
@@ -98,22 +98,14 @@ pub enum MonthState {
     Planned,
 }
 
-/// Where a replica stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReplicaReport {
-    /// Its URL, printable.
-    pub url: String,
-    /// `current`, `behind` or `failed`.
-    pub state: &'static str,
-    /// Why it failed.
-    pub error: Option<Failure>,
-}
-
 impl RunReport {
-    /// The code of the whole run.
+    /// The code of the whole run. A replica that lacked nothing does not make a failed run a partial one.
     pub fn exit(&self) -> ExitCode {
-        let failures = self.months.iter().filter_map(|month| month.error.as_ref()).map(|failure| failure.exit);
-        let good = self.months.iter().any(|month| month.error.is_none());
-        ExitCode::combine(good, failures)
+        let months = self.months.iter().filter_map(|month| month.error.as_ref());
+        let replicas = self.replicas.iter().filter_map(|replica| replica.error.as_ref());
+        let good = self.months.is_empty()
+            || self.months.iter().any(|month| month.error.is_none())
+            || self.replicas.iter().any(|replica| replica.copied > 0);
+        ExitCode::combine(good, months.chain(replicas).map(|failure| failure.exit))
     }
 }

@@ -9,6 +9,7 @@ use crate::{
 use archive_connectors::{
     Error, ErrorKind, Result, Secret,
     exports_api::{ArtifactFormat, Layout},
+    sink::Location,
 };
 use archive_formats::{Dataset, FileFormat};
 use std::{
@@ -26,6 +27,8 @@ pub struct Settings {
     pub source: Option<SourceSettings>,
     /// URL or path of the archive, as it was given.
     pub archive: String,
+    /// URLs or paths of the replicas, as they were given.
+    pub replicas: Vec<String>,
     /// The datasets that were named, each once, in their order; none when none was named.
     pub datasets: Vec<Dataset>,
     /// The formats that a month is written in; at least one.
@@ -38,8 +41,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How many months are archived at the same time.
     pub jobs: usize,
-    /// The `AWS_*` variables. They hold secrets, which is why `Debug` shows their names alone.
-    pub aws: BTreeMap<String, String>,
+    /// The `AWS_*`, `GOOGLE_*` and `AZURE_*` variables. They hold secrets, which is why `Debug` shows their names alone.
+    pub clouds: BTreeMap<String, String>,
     /// What is printed while a command works.
     pub output: OutputSettings,
 }
@@ -121,12 +124,13 @@ impl Settings {
             output: output(&config),
             datasets: datasets(config.dataset),
             formats: formats(config.format.as_ref())?,
-            archive: archive(config.archive)?,
+            archive: place("archive", config.archive.unwrap_or_else(|| ARCHIVE.to_owned()))?,
+            replicas: replicas(config.replica)?,
             state_dir: state_dir(config.state_dir, environment)?,
             part_size,
             grace: config.grace.map_or(HOUR, |span| span.0),
             jobs: usize::try_from(jobs).unwrap_or(1),
-            aws: environment.with_prefix("AWS_").map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            clouds: clouds(environment),
         })
     }
 
@@ -166,16 +170,25 @@ fn source(address: &str, config: &Config, environment: &Environment) -> Result<S
     })))
 }
 
-fn archive(address: Option<String>) -> Result<String> {
-    let address = address.unwrap_or_else(|| ARCHIVE.to_owned());
+/// The address of the archive or of a replica, which `what` says.
+fn place(what: &str, address: String) -> Result<String> {
     if address.is_empty() {
-        return Err(invalid("the archive's address is empty"));
+        return Err(invalid(format!("the {what}'s address is empty")));
     }
     if address::holds_a_secret(&address) {
-        return Err(invalid("the archive's URL holds a user or a password")
-            .with_hint("take it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead"));
+        return Err(invalid(format!("the {what}'s URL holds a user or a password"))
+            .with_hint("take it out, and set the AWS_…, GOOGLE_… or AZURE_… variables instead"));
     }
     Ok(address)
+}
+
+fn replicas(list: Option<List<String>>) -> Result<Vec<String>> {
+    list.into_iter().flat_map(|list| list.0).map(|address| place("replica", address)).collect()
+}
+
+fn clouds(environment: &Environment) -> BTreeMap<String, String> {
+    let variables = Location::VARIABLES.iter().flat_map(|prefix| environment.with_prefix(prefix));
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn datasets(list: Option<List<Dataset>>) -> Vec<Dataset> {
@@ -221,11 +234,13 @@ fn invalid(message: impl Into<String>) -> Error {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, archive, datasets, formats, state_dir, part_size, grace, jobs, aws, output } = self;
+        let Self { source, archive, replicas, datasets, formats, state_dir, part_size, grace, jobs, clouds, output } =
+            self;
         let mut shown = formatter.debug_struct("Settings");
-        shown.field("source", source).field("archive", archive).field("datasets", datasets).field("formats", formats);
+        shown.field("source", source).field("archive", archive).field("replicas", replicas);
+        shown.field("datasets", datasets).field("formats", formats);
         shown.field("state_dir", state_dir).field("part_size", part_size).field("grace", grace).field("jobs", jobs);
-        shown.field("aws", &aws.keys().collect::<Vec<_>>()).field("output", output).finish()
+        shown.field("clouds", &clouds.keys().collect::<Vec<_>>()).field("output", output).finish()
     }
 }
 

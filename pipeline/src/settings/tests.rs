@@ -57,6 +57,8 @@ fn what_cannot_work_is_refused() {
         Config { jobs: Some(Count(65)), ..Config::default() },
         Config { archive: Some(String::new()), ..Config::default() },
         Config { archive: Some("s3://key:secret@bucket/x".to_owned()), ..Config::default() },
+        Config { replica: Some(List(vec!["/b".to_owned(), String::new()])), ..Config::default() },
+        Config { replica: Some(List(vec!["az://key@box/x".to_owned()])), ..Config::default() },
         Config { format: Some(List(Vec::new())), ..Config::default() },
         Config { source: Some(source), job_timeout: Some(Span(Duration::ZERO)), ..Config::default() },
     ] {
@@ -74,10 +76,14 @@ fn datasets_are_kept_in_order_and_once() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let variables = [("HOME", "/h"), ("AWS_SECRET_ACCESS_KEY", "canary"), ("KEEPTRUSTS_API_TOKEN", "canary")];
+    let secrets = ["AWS_SECRET_ACCESS_KEY", "GOOGLE_SERVICE_ACCOUNT_KEY", "AZURE_STORAGE_ACCOUNT_KEY"];
+    let [aws, google, azure] = secrets.map(|name| (name, "canary"));
+    let variables = [("HOME", "/h"), aws, google, azure, ("KEEPTRUSTS_API_TOKEN", "canary")];
     let config = Config { source: Some("https://api.example".to_owned()), ..Config::default() };
     let settings = Settings::new(config, &Environment::from(variables)).unwrap();
-    assert_eq!(settings.aws.get("AWS_SECRET_ACCESS_KEY").map(String::as_str), Some("canary"));
     let shown = format!("{settings:?}");
-    assert!(shown.contains("AWS_SECRET_ACCESS_KEY") && !shown.contains("canary"), "{shown}");
+    for name in secrets {
+        assert_eq!(settings.clouds.get(name).map(String::as_str), Some("canary"), "{name}");
+        assert!(shown.contains(name) && !shown.contains("canary"), "{shown}");
+    }
 }

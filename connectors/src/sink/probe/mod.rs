@@ -8,7 +8,7 @@ mod signed;
 #[cfg(test)]
 mod tests;
 
-use super::{Location, Sink, directory::Directory, url::Place};
+use super::{Location, Sink, bucket::Bucket, directory::Directory, url::Place};
 use crate::{Error, ErrorKind, Probe, Result};
 use std::{path::Path, sync::Arc};
 
@@ -20,7 +20,8 @@ pub async fn probe(location: &Location) -> Vec<Probe> {
     };
     match location.place() {
         Place::Directory(path) => directory(&sink, path).await,
-        Place::S3 { bucket, prefix } => bucket::probe(&sink, bucket, prefix).await,
+        Place::Bucket { bucket: Bucket::S3(bucket), prefix } => bucket::probe(&sink, bucket, prefix).await,
+        Place::Bucket { .. } => objects::probe(&sink, &objects::name(), None).await,
     }
 }
 

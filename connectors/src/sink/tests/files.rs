@@ -91,11 +91,18 @@ async fn a_copy_is_checked_against_the_manifest() {
     let (from, to) = (place(), place());
     let staged = from.staged("2025-03", b"events");
     from.sink.store(&staged, |_| {}).await.unwrap();
-    to.sink.copy(&from.sink, &staged.file, |_| {}).await.unwrap();
+    assert!(to.sink.copy(&from.sink, &staged.file, |_| {}).await.unwrap());
+    assert!(!to.sink.copy(&from.sink, &staged.file, |_| {}).await.unwrap(), "it was sent twice");
     assert_eq!(to.get(&staged.file.path).await.unwrap(), "events");
     let damaged = from.staged("2025-04", b"events of April");
-    from.put(&damaged.file.path, "something else.").await;
-    assert_eq!(to.sink.copy(&from.sink, &damaged.file, |_| {}).await.unwrap_err().kind(), ErrorKind::Store);
+    for lies in [None, Some("something else."), Some("shorter")] {
+        if let Some(bytes) = lies {
+            from.put(&damaged.file.path, bytes).await;
+        }
+        let error = to.sink.copy(&from.sink, &damaged.file, |_| {}).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenChain, "{lies:?}");
+        assert!(error.to_string().contains(&damaged.file.path), "{error}");
+    }
     assert!(to.get(&damaged.file.path).await.is_none());
 }
 

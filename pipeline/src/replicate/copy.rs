@@ -1,0 +1,181 @@
+//! Bringing one replica up, manifest by manifest.
+
+use super::{
+    Original, Tally,
+    standing::{Held, Standing},
+};
+use archive_connectors::{
+    Error, ErrorKind, Result, Sink,
+    progress::{Coverage, Step},
+};
+use archive_formats::{
+    Sha256,
+    chain::Entry,
+    key::{self, ObjectName},
+    manifest::DataFile,
+    sums,
+};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::HashSet;
+
+/// Files that are copied or compared at once.
+const AT_ONCE: usize = 2;
+
+impl Original {
+    /// Brings `replica` up. `tally` tells what was done, also after an error.
+    pub(super) async fn copy_to(&mut self, replica: &Sink, tally: &mut Tally) -> Result<()> {
+        let identity = self.document(key::ARCHIVE).await?;
+        let standing = Standing::of(replica, &self.sink, &mut self.chain, &identity).await?;
+        if !self.repair {
+            standing.is_sound(replica)?;
+        }
+        let copying = Copying { original: self, replica, standing: &standing };
+        if copying.put(key::ARCHIVE, identity, standing.identity).await? && standing.last > 0 {
+            tally.mended += 1;
+        }
+        let mut lost = None;
+        for (entry, held) in self.chain.entries().iter().zip(&standing.manifests) {
+            let coverage = Coverage { dataset: entry.manifest.dataset.clone(), month: entry.manifest.month };
+            let done = copying.month(entry, *held, &coverage, tally).await;
+            self.observer.finish(&coverage);
+            match done {
+                // What the archive has lost stops nothing but the manifests that the replica has not.
+                Err(error) if error.kind() == ErrorKind::BrokenChain && *held != Held::Missing => {
+                    lost.get_or_insert(error);
+                }
+                done => done?,
+            }
+        }
+        if self.repair {
+            copying.tell_strangers().await?;
+        }
+        lost.map_or(Ok(()), Err)
+    }
+
+    /// A document of the archive, which must be there.
+    async fn document(&self, path: &str) -> Result<Bytes> {
+        self.sink.document(path).await?.ok_or_else(|| changed(&self.sink, path))
+    }
+}
+
+struct Copying<'a> {
+    original: &'a Original,
+    replica: &'a Sink,
+    standing: &'a Standing,
+}
+
+impl Copying<'_> {
+    /// Copies what the replica lacks of one commit: files, manifest, sums, in this order. A repair compares all of it.
+    async fn month(&self, entry: &Entry, held: Held, coverage: &Coverage, tally: &mut Tally) -> Result<()> {
+        let sequence = entry.manifest.sequence;
+        let is_new = sequence > self.standing.last;
+        let (mut written, lost) = match held {
+            Held::Same if !self.original.repair => (0, None),
+            _ => self.files(&entry.manifest.files, coverage).await,
+        };
+        if held == Held::Missing
+            && let Some(error) = lost
+        {
+            return Err(error);
+        }
+        if held != Held::Same {
+            let bytes = self.manifest(entry).await?;
+            written += u64::from(self.put(&key::manifest(sequence), bytes, held).await?);
+        }
+        written += u64::from(self.sums(entry).await?);
+        if is_new {
+            tally.copied += 1;
+        } else {
+            tally.mended += written;
+        }
+        let is_head = sequence + 1 == self.original.chain.next_sequence();
+        if written > 0 || is_head {
+            self.tidy_up(coverage).await;
+        }
+        lost.map_or(Ok(()), Err)
+    }
+
+    /// Copies the files that the replica does not hold, and says how many, and what first went wrong.
+    async fn files(&self, files: &[DataFile], coverage: &Coverage) -> (u64, Option<Error>) {
+        let Original { sink, observer, repair, .. } = self.original;
+        let step = if *repair { Step::Check } else { Step::Upload };
+        observer.step(coverage, step, Some(files.iter().map(|file| file.bytes).sum()));
+        let copies = files.iter().map(|file| self.replica.copy(sink, file, |bytes| observer.advance(coverage, bytes)));
+        let (mut sent, mut lost) = (0, None);
+        for copied in stream::iter(copies).buffered(AT_ONCE).collect::<Vec<_>>().await {
+            match copied {
+                Ok(was_sent) => sent += u64::from(was_sent),
+                Err(error) => drop(lost.get_or_insert(error)),
+            }
+        }
+        (sent, lost)
+    }
+
+    /// The manifest's bytes as they lie in the archive: a verifier hashes them as they are.
+    async fn manifest(&self, entry: &Entry) -> Result<Bytes> {
+        let path = key::manifest(entry.manifest.sequence);
+        let bytes = self.original.document(&path).await?;
+        if Sha256::of(&bytes) == entry.sha256 { Ok(bytes) } else { Err(changed(&self.original.sink, &path)) }
+    }
+
+    async fn sums(&self, entry: &Entry) -> Result<bool> {
+        let path = key::sums(entry.manifest.sequence);
+        let bytes = Bytes::from(sums::to_bytes(&entry.manifest, &entry.sha256));
+        let held = match self.standing.sums.contains(&entry.manifest.sequence) {
+            false => Held::Missing,
+            true if !self.original.repair => Held::Same,
+            true => match self.replica.document(&path).await? {
+                Some(found) if found == bytes => Held::Same,
+                Some(_) => Held::Damaged,
+                None => Held::Missing,
+            },
+        };
+        self.put(&path, bytes, held).await
+    }
+
+    /// Puts a document where it is to be; says whether anything had to be written.
+    async fn put(&self, path: &str, bytes: Bytes, held: Held) -> Result<bool> {
+        match held {
+            Held::Same => return Ok(false),
+            Held::Damaged => self.replica.replace_document(path, bytes).await?,
+            Held::Missing => {
+                if self.replica.create_document(path, bytes.clone()).await? != bytes {
+                    return Err(changed(self.replica, path));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes what interrupted writes left in a replica that is a directory.
+    async fn tidy_up(&self, coverage: &Coverage) {
+        let Coverage { dataset, month } = coverage;
+        if let Err(error) = self.replica.remove_leftovers(&self.original.chain, dataset, *month).await {
+            tracing::warn!(%error, "could not look for leftovers of interrupted writes");
+        }
+    }
+
+    /// Tells of files that no manifest names. They are left alone: nobody knows whose they are.
+    async fn tell_strangers(&self) -> Result<()> {
+        let files = self.original.chain.entries().iter().flat_map(|entry| &entry.manifest.files);
+        let named = files.map(|file| file.path.as_str()).collect::<HashSet<_>>();
+        let mut objects = self.replica.list(None);
+        while let Some(object) = objects.try_next().await? {
+            let is_data = matches!(ObjectName::parse(&object.path), ObjectName::Data { .. } | ObjectName::Other);
+            if is_data && !named.contains(object.path.as_str()) {
+                let replica = self.replica.url();
+                tracing::warn!(replica, path = object.path, "left alone a file that no manifest names");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error of a document that is not what it was a moment ago.
+fn changed(sink: &Sink, path: &str) -> Error {
+    Error::new(ErrorKind::BrokenChain, "a document changed or vanished while it was copied")
+        .with_context("path", path)
+        .with_context("archive", sink.url())
+        .with_hint("find out who else writes there, then run again")
+}

@@ -1,0 +1,124 @@
+//! Replicas: copies of the archive, the same tree byte for byte.
+//!
+//! A replica is brought up in the order of the commits: a month's files, each checked against its digest on the way,
+//! then its manifest, then its `SHA256SUMS`. So a replica is an archive at every moment, if an older one, and whatever
+//! stops the work, the next run goes on. Nothing is locked: documents are created where nothing is, and files are named
+//! after their digests, so that several hosts may bring up one replica at once.
+//!
+//! Nothing is written before it is known that the replica is one of this archive and holds the beginning of its chain.
+
+mod copy;
+mod standing;
+
+use crate::{
+    observer::Observer,
+    place,
+    report::{Failure, ReplicaReport, ReplicaState, ReplicateReport},
+    settings::Settings,
+};
+use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
+use archive_formats::Chain;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What replicas are brought up to, and how.
+#[derive(Debug)]
+pub struct Original {
+    /// The archive.
+    pub sink: Sink,
+    /// Its manifests, as far as they are known; it is caught up with the archive.
+    pub chain: Chain,
+    /// Whether every object of a replica is compared, and replaced where it is damaged.
+    pub repair: bool,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// Asks the work to end. What is under way is dropped: no half object counts.
+    pub stop: CancellationToken,
+}
+
+/// What was written to a replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    /// Manifests that are new to it.
+    copied: u64,
+    /// Objects of the manifests that it had before.
+    mended: u64,
+}
+
+/// Brings every replica of `settings` up to the archive. An error is one of the archive or of the settings, before any
+/// replica was touched; what goes wrong with a replica stands in its report.
+pub async fn replicate(
+    settings: &Settings,
+    repair: bool,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<ReplicateReport> {
+    let replicas = locations(settings)?;
+    if replicas.is_empty() {
+        let error = Error::new(ErrorKind::Configuration, "no replica was named");
+        return Err(error.with_hint("name one with --replica, or set KT_ARCHIVE_REPLICA"));
+    }
+    let (sink, document) = place::existing(settings).await?;
+    let chain = sink.chain(&document.archive).await?;
+    let mut original = Original { sink, chain, repair, observer, stop };
+    Ok(ReplicateReport { replicas: original.bring_up(&replicas).await })
+}
+
+/// Where the replicas of `settings` are.
+pub fn locations(settings: &Settings) -> Result<Vec<Location>> {
+    settings.replicas.iter().map(|replica| Location::parse(replica, &settings.clouds)).collect()
+}
+
+impl Original {
+    /// Brings replicas up, one after another; none stops the next.
+    pub async fn bring_up(&mut self, replicas: &[Location]) -> Vec<ReplicaReport> {
+        let opened = replicas.iter().map(Sink::open).collect::<Vec<_>>();
+        let sinks = opened.iter().flatten().cloned().collect::<Vec<_>>();
+        let mut reports = Vec::new();
+        for (location, opened) in replicas.iter().zip(opened) {
+            let placed = opened.and_then(|replica| self.has_its_own_place(&replica, &sinks).map(|()| replica));
+            let report = match placed {
+                Ok(replica) => Box::pin(self.bring_up_one(&replica)).await,
+                Err(error) => self.report(location.url(), Some(error), Tally::default()),
+            };
+            self.observer.replica_finished(&report);
+            reports.push(report);
+        }
+        reports
+    }
+
+    /// Brings one replica up, wherever it is.
+    pub async fn bring_up_one(&mut self, replica: &Sink) -> ReplicaReport {
+        let (stop, mut tally) = (self.stop.clone(), Tally::default());
+        let done = tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Error::new(ErrorKind::Interrupted, "stopped before the replica was brought up")
+                .with_hint("run the same command again: it goes on where this one stopped")),
+            done = self.copy_to(replica, &mut tally) => done,
+        };
+        self.report(replica.url(), done.err(), tally)
+    }
+
+    /// Refuses a replica that shares its place with the archive or with another one of `sinks`, in which it is itself.
+    fn has_its_own_place(&self, replica: &Sink, sinks: &[Sink]) -> Result<()> {
+        let message = if self.sink.overlaps(replica) {
+            "a replica is the place of the archive, or one of them lies within the other"
+        } else if sinks.iter().filter(|sink| sink.overlaps(replica)).count() > 1 {
+            "two replicas are one place, or one of them lies within the other"
+        } else {
+            return Ok(());
+        };
+        let error = Error::new(ErrorKind::Configuration, message).with_context("archive", self.sink.url());
+        Err(error.with_hint("give every copy a place of its own"))
+    }
+
+    fn report(&self, url: &str, error: Option<Error>, tally: Tally) -> ReplicaReport {
+        let state = match error.as_ref().map(Error::kind) {
+            None => ReplicaState::Current,
+            Some(ErrorKind::Interrupted) => ReplicaState::Behind,
+            Some(_) => ReplicaState::Failed,
+        };
+        let mended = self.repair.then_some(tally.mended);
+        ReplicaReport { url: url.to_owned(), state, error: error.map(Failure::from), copied: tally.copied, mended }
+    }
+}

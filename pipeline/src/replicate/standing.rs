@@ -1,0 +1,183 @@
+//! Where a replica stands before anything is written to it, and whether anything may be.
+
+use archive_connectors::{Error, ErrorKind, Result, Sink};
+use archive_formats::{
+    Chain, Manifest, Sha256,
+    chain::Entry,
+    key::{self, ObjectName},
+    manifest::ArchiveDocument,
+};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::BTreeSet;
+
+/// Manifests that are fetched at once.
+const FETCHES: usize = 16;
+
+/// What lies where a document of the archive is to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// The same bytes.
+    Same,
+    /// Nothing.
+    Missing,
+    /// Other bytes, which somebody or something put in the place of ours.
+    Damaged,
+}
+
+/// What a replica holds of the chain.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) identity: Held,
+    /// For each manifest of the archive, oldest first.
+    pub(super) manifests: Vec<Held>,
+    /// Numbers that have a `SHA256SUMS`.
+    pub(super) sums: BTreeSet<u64>,
+    /// The last number of which there is a trace; zero where there is none.
+    pub(super) last: u64,
+}
+
+impl Standing {
+    /// Compares the chain of `replica` with that of `archive`, whose `archive.json` is `identity`, and refuses one that
+    /// is not the beginning of it. `chain` is caught up with the archive.
+    pub(super) async fn of(replica: &Sink, archive: &Sink, chain: &mut Chain, identity: &Bytes) -> Result<Self> {
+        let (last, sums) = numbers(replica).await?;
+        // After the replica was looked at: another host may commit a month and copy it meanwhile.
+        archive.catch_up(chain).await?;
+        let looking = Looking { replica, archive: chain.archive() };
+        let found = stream::iter(chain.entries()).map(|entry| looking.manifest(entry, last)).buffered(FETCHES);
+        let found = found.try_collect::<Vec<_>>().await?;
+        let is_ours = found.iter().any(|(_, is_ours)| *is_ours);
+        let identity = looking.identity(identity, is_ours).await?;
+        let manifests = found.into_iter().map(|(held, _)| held).collect::<Vec<_>>();
+        if last > chain.entries().len() as u64 {
+            return Err(longer(replica, archive, chain));
+        }
+        if !is_ours && identity != Held::Same && manifests.contains(&Held::Damaged) {
+            return Err(unknown(replica));
+        }
+        Ok(Self { identity, manifests, sums, last })
+    }
+
+    /// Refuses damage, which only a repair may mend.
+    pub(super) fn is_sound(&self, replica: &Sink) -> Result<()> {
+        let damaged = self.manifests.iter().zip(1..).find(|(held, _)| **held == Held::Damaged);
+        let path = match (self.identity, damaged) {
+            (Held::Damaged, _) => key::ARCHIVE.to_owned(),
+            (_, Some((_, sequence))) => key::manifest(sequence),
+            (_, None) => return Ok(()),
+        };
+        let error = Error::new(ErrorKind::BrokenChain, "the replica is damaged").with_context("path", path);
+        Err(error.with_context("replica", replica.url()).with_hint("`kt-archive replicate --repair` mends it"))
+    }
+}
+
+/// The last number of which the replica has a trace, and the numbers of its `SHA256SUMS`.
+async fn numbers(replica: &Sink) -> Result<(u64, BTreeSet<u64>)> {
+    let (mut last, mut sums) = (0, BTreeSet::new());
+    let mut objects = replica.list(Some(key::MANIFESTS));
+    while let Some(object) = objects.try_next().await? {
+        match ObjectName::parse(&object.path) {
+            ObjectName::Manifest(sequence) => last = last.max(sequence),
+            ObjectName::Sums(sequence) => drop(sums.insert(sequence)),
+            _ => {}
+        }
+    }
+    Ok((last.max(sums.last().copied().unwrap_or(0)), sums))
+}
+
+struct Looking<'a> {
+    replica: &'a Sink,
+    /// The archive's UUID.
+    archive: &'a str,
+}
+
+impl Looking<'_> {
+    /// What the replica has in the place of a manifest, and whether that shows that it is a replica of this archive.
+    async fn manifest(&self, ours: &Entry, last: u64) -> Result<(Held, bool)> {
+        let sequence = ours.manifest.sequence;
+        if sequence > last {
+            return Ok((Held::Missing, false));
+        }
+        let Some(bytes) = self.replica.document(&key::manifest(sequence)).await? else {
+            return Ok((Held::Missing, false));
+        };
+        if Sha256::of(&bytes) == ours.sha256 {
+            return Ok((Held::Same, true));
+        }
+        // What the replica itself says was there: the next manifest, and the sums.
+        if self.is_named(ours).await? {
+            return Ok((Held::Damaged, true));
+        }
+        match Manifest::from_bytes(&bytes) {
+            Err(_) => Ok((Held::Damaged, false)),
+            Ok(theirs) if theirs.archive != self.archive => {
+                Err(self.foreign(&theirs.archive).with_context("path", key::manifest(sequence)))
+            }
+            Ok(_) => Err(self.diverged(ours, Sha256::of(&bytes))),
+        }
+    }
+
+    async fn is_named(&self, ours: &Entry) -> Result<bool> {
+        let sequence = ours.manifest.sequence;
+        let next = self.replica.document(&key::manifest(sequence.saturating_add(1))).await?;
+        let next = next.and_then(|bytes| Manifest::from_bytes(&bytes).ok()).and_then(|manifest| manifest.previous);
+        if next.is_some_and(|link| link.sequence == sequence && link.sha256 == ours.sha256) {
+            return Ok(true);
+        }
+        let line = format!("{}  {}", ours.sha256, key::manifest(sequence));
+        let sums = self.replica.document(&key::sums(sequence)).await?.unwrap_or_default();
+        Ok(sums.split(|byte| *byte == b'\n').any(|found| found == line.as_bytes()))
+    }
+
+    /// What the replica has in the place of `archive.json`. One that names no archive, or another one, is damaged if the
+    /// manifests beside it are ours; else this is a stranger's place.
+    async fn identity(&self, ours: &Bytes, is_ours: bool) -> Result<Held> {
+        let Some(bytes) = self.replica.document(key::ARCHIVE).await? else { return Ok(Held::Missing) };
+        if bytes == *ours {
+            return Ok(Held::Same);
+        }
+        match ArchiveDocument::from_bytes(&bytes) {
+            _ if is_ours => Ok(Held::Damaged),
+            Ok(document) if document.archive == self.archive => Ok(Held::Damaged),
+            Ok(document) => Err(self.foreign(&document.archive)),
+            Err(_) => Err(unknown(self.replica).with_context("path", key::ARCHIVE)),
+        }
+    }
+
+    fn foreign(&self, uuid: &str) -> Error {
+        Error::new(ErrorKind::Configuration, "the replica's place holds another archive")
+            .with_context("replica", self.replica.url())
+            .with_context("its archive", uuid.escape_debug())
+            .with_context("ours", self.archive)
+            .with_hint("check --archive and --replica, or choose an empty place")
+    }
+
+    fn diverged(&self, ours: &Entry, theirs: Sha256) -> Error {
+        let sequence = ours.manifest.sequence;
+        let message =
+            format!("the chain of the replica is not the beginning of the archive's: manifest {sequence} differs");
+        Error::new(ErrorKind::BrokenChain, message)
+            .with_context("replica", self.replica.url())
+            .with_context("its sha256", theirs)
+            .with_context("ours", ours.sha256)
+            .with_hint(
+                "somebody wrote to the replica as to an archive: keep it, find out who, and choose another place",
+            )
+    }
+}
+
+fn longer(replica: &Sink, archive: &Sink, chain: &Chain) -> Error {
+    let next = chain.next_sequence();
+    let message = format!("the replica goes on where the archive ends: manifest {next} is in the replica alone");
+    Error::new(ErrorKind::BrokenChain, message)
+        .with_context("replica", replica.url())
+        .with_context("archive", archive.url())
+        .with_hint("if the archive lost its end, give the replica as --archive, and the archive as --replica")
+}
+
+fn unknown(replica: &Sink) -> Error {
+    Error::new(ErrorKind::Configuration, "nothing shows that this is a replica of the archive")
+        .with_context("replica", replica.url())
+        .with_hint("check --replica, or choose an empty place")
+}

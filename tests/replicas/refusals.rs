@@ -1,0 +1,141 @@
+//! What is no replica of ours stays as it is.
+
+use super::{Copies, assert_says, states};
+use crate::support::archive::{Archive, manifest_path, sums_path};
+use std::fs;
+
+/// Asserts that neither a plain call nor a repair nor a run touches the replica, and that each says `words`.
+#[track_caller]
+fn assert_refused(copies: &Copies, code: i32, words: &[&str]) {
+    let before = copies.replica.snapshot();
+    for options in [&[][..], &["--repair"]] {
+        let outcome = copies.replicate(options).expect(code);
+        assert_eq!(states(&outcome), ["failed"]);
+        assert_says(&outcome, words);
+        assert!(outcome.json()["replicas"][0]["error"]["hint"].is_string());
+    }
+    let replica = copies.replica.root().display().to_string();
+    let run = copies.host.run(&["run", "--month", "2025-01", "--json", "--replica", &replica]).expect(3);
+    assert_says(&run, words);
+    assert_eq!(copies.replica.snapshot(), before, "a stranger was written to");
+}
+
+/// Archives months into the replica's place, as if it were an archive.
+fn archive_into(copies: &Copies, from: &str, to: &str, source: &str) {
+    let replica = copies.replica.root().display().to_string();
+    copies.backfill(from, to, &["--archive", &replica, "--source", source]).expect(0);
+}
+
+#[test]
+fn another_archive_is_refused() {
+    let copies = Copies::new();
+    archive_into(&copies, "2025-01", "2025-01", "demo:?events=10");
+    assert_refused(&copies, 2, &["another archive"]);
+    fs::remove_file(copies.replica.path("archive.json")).unwrap();
+    assert_refused(&copies, 2, &["another archive", &manifest_path(1)]);
+}
+
+#[test]
+fn an_archive_without_a_manifest_is_another_one_too() {
+    let copies = Copies::new();
+    archive_into(&copies, "2025-01", "2025-01", "demo:?events=10");
+    fs::remove_dir_all(copies.replica.path("manifests")).unwrap();
+    assert_refused(&copies, 2, &["another archive"]);
+    fs::write(copies.replica.path("archive.json"), "{}").unwrap();
+    assert_refused(&copies, 2, &["archive.json"]);
+}
+
+#[test]
+fn a_chain_that_parted_is_refused_and_the_manifest_named() {
+    let copies = Copies::current();
+    copies.backfill("2025-04", "2025-05", &[]).expect(0);
+    archive_into(&copies, "2025-04", "2025-04", "demo:?events=10");
+    assert_refused(&copies, 4, &["manifest 4 differs"]);
+}
+
+#[test]
+fn a_longer_chain_is_refused() {
+    let copies = Copies::current();
+    archive_into(&copies, "2025-04", "2025-04", "demo:?events=10");
+    assert_refused(&copies, 4, &["manifest 4 is in the replica alone"]);
+}
+
+#[test]
+fn a_parted_chain_without_its_name_is_refused() {
+    let copies = Copies::current();
+    copies.backfill("2025-04", "2025-04", &[]).expect(0);
+    archive_into(&copies, "2025-04", "2025-04", "demo:?events=10");
+    for object in ["archive.json".to_owned(), sums_path(4)] {
+        fs::remove_file(copies.replica.path(&object)).unwrap();
+    }
+    assert_refused(&copies, 4, &["manifest 4 differs"]);
+}
+
+#[test]
+fn manifests_of_which_nothing_can_be_read_are_not_taken_for_ours() {
+    let copies = Copies::new();
+    fs::create_dir_all(copies.replica.path("manifests")).unwrap();
+    fs::write(copies.replica.path(&manifest_path(1)), "a list of passengers").unwrap();
+    assert_refused(&copies, 2, &["nothing shows"]);
+}
+
+#[test]
+fn the_archives_own_place_is_refused() {
+    let copies = Copies::new();
+    let before = copies.archive.snapshot();
+    std::os::unix::fs::symlink(copies.archive.root(), copies.host.path("link")).unwrap();
+    for place in ["archive", "./archive/", "link", "archive/replica", "."] {
+        let outcome = copies.replicate_to(place, &[]).expect(2);
+        assert_says(&outcome, &["the place of the archive"]);
+    }
+    assert_eq!(copies.archive.snapshot(), before);
+}
+
+#[test]
+fn a_replica_that_is_named_twice_is_refused() {
+    let copies = Copies::new();
+    let outcome = copies.replicate_to("replica,./replica", &[]).expect(2);
+    assert_eq!(states(&outcome), ["failed", "failed"]);
+    assert!(!copies.replica.root().is_dir());
+}
+
+#[test]
+fn a_replica_that_is_none_does_not_keep_the_next_from_being_one() {
+    let copies = Copies::new();
+    let outcome = copies.replicate_to("archive,replica", &[]).expect(3);
+    assert_eq!(states(&outcome), ["failed", "current"]);
+    copies.assert_same();
+}
+
+#[test]
+fn without_a_replica_or_an_archive_there_is_nothing_to_do() {
+    let copies = Copies::new();
+    assert_says(&copies.host.run(&["replicate", "--json"]).expect(2), &["--replica"]);
+    let nowhere = Archive::at(copies.host.path("nowhere"));
+    let outcome = copies.replicate(&["--archive", &nowhere.root().display().to_string()]).expect(7);
+    assert_says(&outcome, &["no archive here"]);
+    assert_eq!(outcome.json()["replicas"], serde_json::json!([]));
+    assert!(!copies.replica.root().is_dir());
+}
+
+#[test]
+fn addresses_that_are_none_are_told_before_anything_is_done() {
+    let copies = Copies::new();
+    for (replica, words) in [("s3:bucket", "s3://bucket"), ("az://key:canary@box", "AZURE_"), ("ftp://x", "gs://")] {
+        let outcome = copies.backfill("2025-04", "2025-04", &["--replica", replica]).expect(2);
+        assert_says(&outcome, &[words]);
+        assert!(!outcome.output().contains("canary"), "{}", outcome.output());
+    }
+    assert_eq!(copies.archive.months().len(), 3);
+}
+
+#[test]
+fn a_broken_chain_is_not_copied() {
+    let copies = Copies::current();
+    fs::remove_file(copies.archive.path(&manifest_path(2))).unwrap();
+    let before = copies.replica.snapshot();
+    for options in [&[][..], &["--repair"]] {
+        copies.replicate(options).expect(4);
+    }
+    assert_eq!(copies.replica.snapshot(), before);
+}

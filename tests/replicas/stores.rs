@@ -1,0 +1,104 @@
+//! Replicas in stores that lie, and in stores that stop after every single write.
+
+use super::Copies;
+use archive::{
+    replicate::Original,
+    report::{ReplicaReport, ReplicaState},
+};
+use archive_connectors::{
+    Sink,
+    progress::Silent,
+    sink::{Confirm, Location},
+    testing::{Answer, Fault, FaultyStore, Operation},
+};
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+fn store() -> FaultyStore {
+    FaultyStore::new(Arc::new(InMemory::new()))
+}
+
+/// Brings the replica in `store` up to the archive of `copies`.
+async fn bring_up(copies: &Copies, store: &FaultyStore, repair: bool) -> ReplicaReport {
+    let location = Location::parse(&copies.archive.root().display().to_string(), &BTreeMap::new()).unwrap();
+    let sink = Sink::open(&location).unwrap();
+    let chain = sink.chain(&sink.identity().await.unwrap().unwrap().archive).await.unwrap();
+    let (observer, stop) = (Arc::new(Silent), CancellationToken::new());
+    let replica = Sink::from_store(Arc::new(store.clone()), Confirm::ReadBack, "memory");
+    Original { sink, chain, repair, observer, stop }.bring_up_one(&replica).await
+}
+
+/// Every object and its digest.
+async fn snapshot(store: &FaultyStore) -> BTreeMap<String, String> {
+    let mut snapshot = BTreeMap::new();
+    for object in store.list(None).try_collect::<Vec<_>>().await.unwrap() {
+        let bytes = store.get(&object.location).await.unwrap().bytes().await.unwrap();
+        snapshot.insert(object.location.to_string(), crate::support::archive::sha256(&bytes));
+    }
+    snapshot
+}
+
+#[tokio::test]
+async fn a_stop_after_any_write_leaves_what_the_next_call_completes() {
+    let copies = Copies::new();
+    let mut writes = 0;
+    loop {
+        let store = store();
+        store.crash_after(writes);
+        let stopped = bring_up(&copies, &store, false).await;
+        if !store.recover() {
+            break;
+        }
+        assert!(writes > 12 || stopped.state == ReplicaState::Failed, "current after {writes} writes");
+        let again = bring_up(&copies, &store, false).await;
+        assert_eq!(again.state, ReplicaState::Current, "{again:?}");
+        assert_eq!(snapshot(&store).await, copies.archive.snapshot(), "a stop after {writes} writes");
+        writes += 1;
+    }
+    assert_eq!(writes, 14, "archive.json, and for three months two files, a manifest and its sums");
+}
+
+#[tokio::test]
+async fn whatever_the_store_answers_what_lies_there_decides() {
+    let copies = Copies::new();
+    for answer in [Answer::AlreadyExists, Answer::Unavailable, Answer::Forbidden] {
+        let store = store();
+        for part in ["archive.json", "00000001.json", "00000002.SHA256SUMS"] {
+            store.plan(Operation::Put, part, Fault::FailAfterEffect(answer));
+        }
+        let report = bring_up(&copies, &store, false).await;
+        assert_eq!((report.state, report.copied), (ReplicaState::Current, 3), "{answer:?}: {report:?}");
+        let damaged = Path::from("manifests/00000002.json");
+        store.put(&damaged, "{}".into()).await.unwrap();
+        store.plan(Operation::Put, damaged.as_ref(), Fault::FailAfterEffect(answer));
+        let report = bring_up(&copies, &store, true).await;
+        assert_eq!((report.state, report.mended), (ReplicaState::Current, Some(1)), "{answer:?}: {report:?}");
+        assert_eq!(snapshot(&store).await, copies.archive.snapshot());
+    }
+}
+
+#[tokio::test]
+async fn a_repair_that_the_store_refuses_is_a_failure() {
+    let (copies, store) = (Copies::new(), store());
+    bring_up(&copies, &store, false).await;
+    let damaged = Path::from("manifests/00000002.json");
+    store.put(&damaged, "{}".into()).await.unwrap();
+    store.reject(Operation::Put, damaged.as_ref(), Answer::Forbidden, 1);
+    let report = bring_up(&copies, &store, true).await;
+    assert_eq!((report.state, report.mended), (ReplicaState::Failed, Some(0)), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_manifest_of_somebody_else_in_the_last_moment_is_not_overwritten() {
+    let (copies, store) = (Copies::new(), store());
+    let (theirs, path) = (store.clone(), Path::from("manifests/00000003.json"));
+    let intrusion =
+        async move { drop(theirs.put(&Path::from("manifests/00000003.json"), "theirs".into()).await.unwrap()) };
+    // Right before ours is created: after the files of its month were stored.
+    store.plan(Operation::Put, "csv/month=2025-03", Fault::race_with(intrusion));
+    let report = bring_up(&copies, &store, false).await;
+    assert_eq!((report.state, report.copied), (ReplicaState::Failed, 2), "{report:?}");
+    assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "theirs");
+}
