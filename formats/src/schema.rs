@@ -229,8 +229,7 @@ impl Schema {
 
     /// The same columns in Arrow.
     pub fn to_arrow(&self) -> arrow_schema::SchemaRef {
-        let fields = self.columns.iter().map(|column| column.kind.field(&column.name, column.nullable));
-        Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
+        arrow_columns(&self.columns)
     }
 
     /// Position of the id column.
@@ -254,6 +253,12 @@ impl Schema {
     fn position(&self, name: &str) -> usize {
         self.columns.iter().position(|column| column.name == name).unwrap_or_default()
     }
+}
+
+/// Columns in Arrow.
+pub fn arrow_columns(columns: &[Column]) -> arrow_schema::SchemaRef {
+    let fields = columns.iter().map(|column| column.kind.field(&column.name, column.nullable));
+    Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn digest(columns: &[Column]) -> Sha256 {
