@@ -227,6 +227,14 @@ impl Schema {
         digest(&self.columns) == self.sha256
     }
 
+    /// The columns of these names, and those that an event cannot be without, in the order of this schema.
+    #[must_use]
+    pub fn narrowed(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let kept = |column: &&Column| wanted(&column.name) || column.name == self.id || column.name == self.time;
+        let columns = self.columns.iter().filter(kept).cloned().collect::<Vec<_>>();
+        Self { sha256: digest(&columns), id: self.id.clone(), time: self.time.clone(), columns }
+    }
+
     /// The same columns in Arrow.
     pub fn to_arrow(&self) -> arrow_schema::SchemaRef {
         arrow_columns(&self.columns)

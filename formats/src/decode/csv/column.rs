@@ -66,7 +66,7 @@ impl ColumnBuilder {
     pub(super) fn new(kind: &ColumnType, data_type: DataType, fault: Option<Fault>) -> Option<Self> {
         let validity = Validity::new(fault);
         Some(match *kind {
-            ColumnType::Text => Self::Text(TextColumn::new(validity)),
+            ColumnType::Text | ColumnType::Json => Self::Text(TextColumn::new(validity)),
             ColumnType::TimestampUtc => Self::Timestamp(FixedColumn::new(validity, data_type)),
             ColumnType::Int64 => Self::Integer(FixedColumn::new(validity, data_type)),
             ColumnType::Decimal { precision, scale } => {
