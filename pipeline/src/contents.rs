@@ -2,7 +2,7 @@
 //!
 //! A run reads every staged file this way before it is stored, and `verify` reads every archived one.
 
-use archive_connectors::{Error, error::local};
+use archive_connectors::{Error, ErrorKind, error::local};
 use archive_formats::{
     EventBatch, FileFormat, Schema, Sha256, Window,
     catalogue::KeyColumns,
@@ -13,7 +13,7 @@ use archive_formats::{
     digest::Hasher,
 };
 use flate2::read::GzDecoder;
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use std::{collections::HashSet, fs::File, io::Read, path::Path, sync::Arc};
 
 /// Bytes that are hashed or decoded at once.
 const BLOCK: usize = 1024 * 1024;
@@ -65,12 +65,12 @@ pub fn events(
 }
 
 /// A part of the events of a file.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
     /// When they happened.
     pub window: Window,
-    /// Whether the column of a name is wanted.
-    pub wanted: &'a dyn Fn(&str) -> bool,
+    /// Names of the columns that are wanted.
+    pub columns: &'a HashSet<&'a str>,
 }
 
 /// Shows every event of `part` to `visit`, with the types of `schema`. Other events and other columns may come too, where
@@ -84,7 +84,10 @@ pub fn part_of_events(
 ) -> Result<u64, ContentsError> {
     let file = File::open(path).map_err(local("open a file", path))?;
     match format {
-        FileFormat::Parquet => parquet(ParquetEvents::open_within(file, schema, part.window, part.wanted)?, visit),
+        FileFormat::Parquet => {
+            let wanted = |name: &str| part.columns.contains(name);
+            parquet(ParquetEvents::open_within(file, schema, part.window, wanted)?, visit)
+        }
         FileFormat::Csv => csv(unzipped(file), &|chunk| Ok(CsvLayout::of_archived(chunk, schema)?), visit),
         FileFormat::Artifact | FileFormat::Rejects => Ok(0),
     }
@@ -170,6 +173,10 @@ impl From<CsvError> for ContentsError {
     fn from(error: CsvError) -> Self {
         match error {
             CsvError::Header(_) | CsvError::OtherColumns => Self::Schema,
+            CsvError::UnreadableType { .. } => Self::Failed(
+                Error::new(ErrorKind::Incomplete, error.to_string())
+                    .with_hint("archive the month as parquet into another place"),
+            ),
             error => Self::Damaged(error.to_string()),
         }
     }

@@ -16,6 +16,7 @@
 //! | what happens to one month? | [`month`], and a file for each [`stage`] |
 //! | what is an event that appears twice? | [`duplicates`] |
 //! | is the archive what was committed? | [`mod@verify`] |
+//! | what does a reviewer get? | [`mod@pull`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
 //! | what may a user set? | [`config`], checked into [`settings`] |
 //!
@@ -44,11 +45,14 @@ pub mod duplicates;
 pub mod environment;
 pub mod exit;
 pub mod expected_head;
+pub mod fetch;
 pub mod lock;
 pub mod month;
+pub mod month_ranges;
 pub mod observer;
 pub mod place;
 pub mod plan;
+pub mod pull;
 pub mod report;
 pub mod run;
 pub mod settings;

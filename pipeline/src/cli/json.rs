@@ -23,6 +23,7 @@ pub(super) fn empty_report(command: Option<&str>) -> Value {
             json!({"level": null, "manifests": 0, "files": 0, "events": 0, "bytes": 0, "findings": []})
         }
         Some("status") => json!({"head": null, "datasets": []}),
+        Some("pull") => json!({"rows": 0, "bytes": 0, "output": null, "manifest": null}),
         _ => json!({}),
     }
 }

@@ -8,6 +8,7 @@ mod logging;
 mod numbers;
 mod outcome;
 mod progress;
+mod pull;
 mod run;
 mod session;
 mod signals;
@@ -53,5 +54,6 @@ async fn dispatch(arguments: Arguments, environment: Environment, console: &Cons
         Command::Backfill(args) => run::backfill(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Status(args) => status::status(args, session).await,
+        Command::Pull(args) => pull::pull(args, session).await,
     }
 }

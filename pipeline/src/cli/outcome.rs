@@ -54,7 +54,7 @@ pub(super) struct Console {
     pub(super) messages: Style,
 }
 
-const COMMANDS: [&str; 4] = ["run", "backfill", "verify", "status"];
+const COMMANDS: [&str; 5] = ["run", "backfill", "verify", "status", "pull"];
 
 impl Console {
     /// Looks at the arguments without understanding them: what cannot be parsed must still be answered in JSON.

@@ -33,6 +33,15 @@ pub(super) struct Opened {
     pub(super) screen: Screen,
 }
 
+/// What was said, by whom.
+struct Layers {
+    /// Flags, and below them the environment.
+    typed_or_set: Config,
+    file: Config,
+    /// Variables of ours that mean nothing.
+    unknown: Vec<String>,
+}
+
 impl Session {
     pub(super) fn new(args: CommonArgs, environment: Environment, console: &Console) -> Self {
         let flags = Config::from(&args);
@@ -52,13 +61,34 @@ impl Session {
         Ok(opened)
     }
 
-    /// Settings of a command that reads: whatever the layers say about a source does not matter to it.
+    /// Settings of a command that reads: whatever the layers say about how months are archived does not matter to it.
     pub(super) fn open_reading(&self, flags: Config) -> Result<Opened> {
         let (config, unknown) = self.layered(flags)?;
-        self.open(Config { source: None, ..config }, &unknown)
+        self.open_as_reader(config, &unknown)
+    }
+
+    /// Settings of a pull. The file is about all pulls and runs, so it has no say in what one slice holds.
+    pub(super) fn open_pulling(&self, flags: Config) -> Result<Opened> {
+        let Layers { typed_or_set, file, unknown } = self.layers(flags)?;
+        if file.r#match.is_some() {
+            let error = Error::new(ErrorKind::Configuration, "\"match\" cannot stand in the configuration file");
+            return Err(error.with_hint("it is about one slice: use --match, or KT_ARCHIVE_MATCH"));
+        }
+        let columns = typed_or_set.columns.clone();
+        self.open_as_reader(Config { columns, ..typed_or_set.or(file) }, &unknown)
+    }
+
+    fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
+        let checked = Config { source: None, format: None, columns: None, ..config.clone() };
+        Ok(Opened { config, ..self.open(checked, unknown)? })
     }
 
     fn layered(&self, flags: Config) -> Result<(Config, Vec<String>)> {
+        let Layers { typed_or_set, file, unknown } = self.layers(flags)?;
+        Ok((typed_or_set.or(file), unknown))
+    }
+
+    fn layers(&self, flags: Config) -> Result<Layers> {
         let flags = flags.or(self.flags.clone());
         refuse_typed_secrets(&flags)?;
         let (environment, unknown) = Config::from_environment(&self.environment)?;
@@ -67,7 +97,7 @@ impl Session {
             Some(path) => Config::from_file(&path)?,
             None => Config::default(),
         };
-        Ok((flags.or(environment).or(file), unknown))
+        Ok(Layers { typed_or_set: flags.or(environment), file, unknown })
     }
 
     fn open(&self, config: Config, unknown: &[String]) -> Result<Opened> {

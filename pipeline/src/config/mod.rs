@@ -4,10 +4,12 @@ mod choices;
 mod keys;
 
 pub use choices::{EventFormat, LogFormat, ProgressMode, choice};
+pub(crate) use keys::edits;
 
 use crate::{
     environment::Environment,
     expected_head::ExpectedHead,
+    pull::Conditions,
     report::Level,
     units::{Count, List, Size, Span, Switch},
 };
@@ -66,6 +68,12 @@ config! {
     dry_run: Switch,
     level: Level,
     expect_head: ExpectedHead,
+    r#match: Conditions,
+    columns: List<String>,
+    output: PathBuf,
+    allow_gaps: Switch,
+    csv_safe: Switch,
+    force: Switch,
 }
 
 /// What the variables of this program begin with.

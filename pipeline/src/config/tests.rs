@@ -23,7 +23,9 @@ fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
         let value = match *key {
             "log-format" => "json",
             "progress" => "never",
-            "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" => "1",
+            "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" | "allow-gaps"
+            | "csv-safe" | "force" => "1",
+            "match" => "column=value",
             "format" | "api-format" => "csv",
             "grace" | "api-margin" | "job-timeout" => "1h",
             "api-layout" => "exports-jobs",
@@ -46,6 +48,14 @@ fn lists_are_texts_with_commas_or_arrays() {
     let text = Config::from_toml("dataset = 'events, traces'\nformat = 'csv'").unwrap();
     assert_eq!(array, text);
     assert_eq!(array.dataset.map(|list| list.0.len()), Some(2));
+}
+
+#[test]
+fn a_condition_is_never_split_at_its_commas() {
+    let conditions = |text| Config::from_toml(text).unwrap().r#match.map(|conditions| conditions.0);
+    let one = conditions("match = 'note=a, b=c'").unwrap();
+    assert_eq!((one[0].column.as_str(), one[0].value.as_str(), one.len()), ("note", "a, b=c", 1));
+    assert_eq!(conditions("match = ['a=1', 'b=']").unwrap().len(), 2);
 }
 
 #[test]

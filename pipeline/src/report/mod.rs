@@ -1,9 +1,11 @@
 //! What a command found out, in the shape of its `--json` document.
 
+mod pull;
 mod run;
 mod status;
 mod verify;
 
+pub use pull::PullReport;
 pub use run::{MonthReport, MonthState, ReplicaReport, RunReport};
 pub use status::{DatasetStatus, MonthStatus, Presence, StatusReport};
 pub use verify::{Code, Finding, Level, Severity, VerifyReport};

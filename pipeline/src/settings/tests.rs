@@ -58,6 +58,7 @@ fn what_cannot_work_is_refused() {
         Config { archive: Some(String::new()), ..Config::default() },
         Config { archive: Some("s3://key:secret@bucket/x".to_owned()), ..Config::default() },
         Config { format: Some(List(Vec::new())), ..Config::default() },
+        Config { format: Some(List(vec![EventFormat::Jsonl])), ..Config::default() },
         Config { source: Some(source), job_timeout: Some(Span(Duration::ZERO)), ..Config::default() },
     ] {
         assert_eq!(refused(config.clone()), ErrorKind::Configuration, "{config:?}");

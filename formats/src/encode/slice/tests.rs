@@ -45,9 +45,9 @@ fn columns(columns: Vec<(&str, &str, ArrayRef)>) -> (Vec<Column>, RecordBatch) {
 
 fn encode(style: SliceStyle, columns: Vec<Column>, rows: &[RecordBatch]) -> Vec<u8> {
     let sink = Shared::default();
-    let mut encoder = encoder(style, columns, sink.clone()).unwrap();
-    rows.iter().try_for_each(|rows| encoder.write(rows)).unwrap();
-    let encoded = encoder.finish().unwrap();
+    let mut writer = encoder(style, columns, sink.clone()).unwrap();
+    rows.iter().try_for_each(|rows| writer.write(rows)).unwrap();
+    let encoded = writer.finish().unwrap();
     let bytes = sink.0.lock().unwrap().clone();
     let count = rows.iter().map(|rows| rows.num_rows() as u64).sum();
     assert_eq!(encoded, EncodedSlice { rows: count, bytes: bytes.len() as u64, sha256: Sha256::of(&bytes) });
@@ -120,7 +120,7 @@ fn formulas_are_guarded_in_text_alone() {
 fn text_can_be_gzipped() {
     for format in [SliceFormat::Csv, SliceFormat::Jsonl] {
         let (columns, rows) = columns(samples());
-        let zipped = encode(SliceStyle { gzip: true, ..plain(format) }, columns.clone(), &[rows.clone()]);
+        let zipped = encode(SliceStyle { gzip: true, ..plain(format) }, columns.clone(), std::slice::from_ref(&rows));
         let mut unzipped = Vec::new();
         flate2::read::GzDecoder::new(zipped.as_slice()).read_to_end(&mut unzipped).unwrap();
         assert_eq!(unzipped, encode(plain(format), columns, &[rows]));
