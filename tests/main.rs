@@ -14,6 +14,7 @@ mod house;
 mod lying_stores;
 mod manifests;
 mod memory;
+mod pull;
 mod readers;
 mod rejects;
 mod run_twice;

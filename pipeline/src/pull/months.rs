@@ -91,3 +91,105 @@ fn unreadable(manifest: &Manifest) -> Error {
         .with_context("it has", formats)
         .with_hint("archive the month as parquet into another place, from its artifacts or from the source")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_formats::Sha256;
+    use serde_json::{Value, json};
+
+    /// A commit of an event at noon on the 15th, in files of these formats.
+    fn manifest(chain: &Chain, month: &str, kind: &str, formats: &[&str]) -> Manifest {
+        let (from, to, noon) =
+            (format!("{month}-01T00:00:00Z"), format!("{month}-28T00:00:00Z"), format!("{month}-15T12:00:00Z"));
+        let count = u64::from(!formats.is_empty());
+        let digest = Sha256::of(b"").to_string();
+        let time = (count > 0).then_some(&noon);
+        let files = formats.iter().map(|format| {
+            let path = format!("events/{format}/month={month}/part");
+            json!({"path": path, "format": format, "rows": 1, "bytes": 1, "sha256": digest, "first": noon, "last": noon})
+        });
+        let column = |name, kind| json!({"name": name, "type": kind, "source_type": null, "nullable": false});
+        let document = json!({
+            "format": "keeptrusts-archive/1", "archive": "a", "sequence": chain.next_sequence(),
+            "previous": chain.head(), "kind": kind, "dataset": "events", "month": month,
+            "window": {"from": from, "to": to}, "committed_at": to, "source_clock": null,
+            "tool": {"name": "kt-archive", "version": "0"},
+            "source": {"type": "demo", "url": "demo:", "detail": null},
+            "schema": (count > 0).then(|| json!({"sha256": digest, "id": "id", "time": "t",
+                "columns": [column("id", "text"), column("t", "timestamp(us,UTC)")]})),
+            "transforms": [],
+            "events": {"read": count, "archived": count, "outside_window": 0, "duplicates": 0, "conflicts": 0,
+                "rejected": 0, "source_count": null, "first": time, "last": time},
+            "files": Value::Array(files.collect()),
+        });
+        Manifest::from_bytes(document.to_string().as_bytes()).unwrap()
+    }
+
+    fn chain(commits: &[(&str, &str)]) -> Chain {
+        let mut chain = Chain::new("a".to_owned());
+        for (month, kind) in commits {
+            let manifest = manifest(&chain, month, kind, &["parquet"]);
+            chain.push(Entry { sha256: Sha256::of(&manifest.to_bytes()), manifest }).unwrap();
+        }
+        chain
+    }
+
+    fn window(from: &str, to: &str) -> Window {
+        Window::new(Timestamp::from_people(from).unwrap(), Timestamp::from_people(to).unwrap()).unwrap()
+    }
+
+    /// Numbers of the commits of a range, and its gaps.
+    fn months(commits: &[(&str, &str)], from: &str, to: &str) -> (Vec<u64>, String) {
+        let chain = chain(commits);
+        let months = Months::of(&chain, &Dataset::default(), window(from, to)).unwrap();
+        let numbers = months.entries.iter().map(|entry| entry.manifest.sequence).collect();
+        (numbers, month_ranges::spell(months.gaps))
+    }
+
+    #[test]
+    fn a_range_takes_every_month_that_it_touches_and_no_other() {
+        let commits = [("2025-03", "month"), ("2025-01", "month"), ("2025-02", "month")];
+        assert_eq!(months(&commits, "2025-01-31T23:59:59.999999Z", "2025-03-01"), (vec![2, 3], String::new()));
+        assert_eq!(months(&commits, "2025-02", "2025-03-01T00:00:00.000001Z"), (vec![3, 1], String::new()));
+        assert_eq!(months(&commits, "2025-03-30", "2025-05-02"), (vec![1], "2025-04 to 2025-05".to_owned()));
+    }
+
+    #[test]
+    fn what_came_later_belongs_to_its_month_but_makes_none() {
+        let commits = [("2025-01", "month"), ("2025-02", "month"), ("2025-01", "addendum"), ("2025-03", "addendum")];
+        assert_eq!(months(&commits, "2025-01", "2025-04"), (vec![1, 3, 2, 4], "2025-03".to_owned()));
+    }
+
+    #[test]
+    fn parquet_is_read_before_csv_and_artifacts_not_at_all() {
+        let empty = Chain::new("a".to_owned());
+        let read = |formats: &[&str]| {
+            let manifest = manifest(&empty, "2025-03", "month", formats);
+            files(&manifest, window("2025-03", "2025-04"))
+                .map(|files| files.iter().map(|file| file.format.to_string()).collect::<Vec<_>>())
+                .map_err(|error| error.kind())
+        };
+        assert_eq!(read(&["csv", "parquet"]), Ok(vec!["parquet".to_owned()]));
+        assert_eq!(read(&["csv", "artifact"]), Ok(vec!["csv".to_owned()]));
+        assert_eq!(read(&["artifact"]), Err(ErrorKind::Incomplete));
+        assert_eq!(read(&[]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn files_without_an_event_of_the_range_are_not_read() {
+        let manifest = manifest(&Chain::new("a".to_owned()), "2025-03", "month", &["parquet"]);
+        let count = |from, to| files(&manifest, window(from, to)).unwrap().len();
+        assert_eq!(count("2025-03-15T12:00:00Z", "2025-03-16"), 1);
+        assert_eq!(count("2025-03-01", "2025-03-15T12:00:00Z"), 0);
+        assert_eq!(count("2025-03-15T12:00:00.000001Z", "2025-04"), 0);
+    }
+
+    #[test]
+    fn a_manifest_whose_counts_do_not_add_up_is_not_believed() {
+        let mut manifest = manifest(&Chain::new("a".to_owned()), "2025-03", "month", &["parquet"]);
+        manifest.events.archived = 2;
+        let error = files(&manifest, window("2025-03", "2025-04")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenChain);
+    }
+}
