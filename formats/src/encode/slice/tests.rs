@@ -5,6 +5,7 @@ use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray,
     TimestampMicrosecondArray,
 };
+use proptest::prelude::*;
 use std::{
     io::Read as _,
     sync::{Arc, Mutex, PoisonError},
@@ -147,4 +148,18 @@ fn a_slice_without_rows_has_its_columns() {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).unwrap();
     assert_eq!(reader.schema().fields(), rows.schema().fields());
     assert_eq!(reader.build().unwrap().count(), 0);
+}
+
+proptest! {
+    #[test]
+    fn any_text_and_any_number_come_back_from_json_lines(value: Option<String>, name: String, number: i64) {
+        let texts = Arc::new(StringArray::from(vec![value.as_deref()])) as ArrayRef;
+        let numbers = Arc::new(Int64Array::from(vec![number])) as ArrayRef;
+        let other = format!("{name}?");
+        let given = vec![(name.as_str(), "text", texts), (other.as_str(), "int64", numbers)];
+        let printed = text(plain(SliceFormat::Jsonl), given);
+        prop_assert_eq!(printed.find('\n'), Some(printed.len() - 1));
+        let read = serde_json::from_str::<serde_json::Value>(&printed).unwrap();
+        prop_assert_eq!(read, serde_json::json!({name: value, other: number}));
+    }
 }
