@@ -48,7 +48,7 @@ fn place(formats: &[FileFormat]) -> Result<(TempDir, Settings), Box<dyn Error>> 
         source: Some(format!("demo:?events={EVENTS}")),
         archive: Some(folder.path().join("archive").display().to_string()),
         dataset: Some(List(vec![Dataset::default()])),
-        format: Some(List(formats.iter().copied().map(EventFormat).collect())),
+        format: Some(List(formats.iter().copied().map(EventFormat::Archived).collect())),
         state_dir: Some(folder.path().join("state")),
         ..Config::default()
     };

@@ -17,6 +17,7 @@ mod house;
 mod lying_stores;
 mod manifests;
 mod memory;
+mod pull;
 mod readers;
 mod reading;
 mod rejects;

@@ -36,18 +36,23 @@ fn two_million_events_fit_into_300_mib() {
     println!("{EVENTS} events, {} MB of CSV: archived with {} MiB", artifact / 1_000_000, peak >> 10);
     assert!(peak > 0, "the peak was never seen");
     assert!(peak < LIMIT, "{} MiB", peak >> 10);
-    assert_verifies_within_the_limit(&world);
+    assert_within_the_limit(&world, &["verify", "--json"]);
+    for format in ["csv", "parquet"] {
+        let range = ["pull", "--from", "2025-03", "--to", "2025-04", "--output", "slice", "--force"];
+        assert_within_the_limit(&world, &[&range[..], &["--format", format]].concat());
+    }
 }
 
-fn assert_verifies_within_the_limit(world: &World) {
-    let mut running = world.host.start(&["verify", "--json"]);
+#[track_caller]
+fn assert_within_the_limit(world: &World, command: &[&str]) {
+    let mut running = world.host.start(command);
     let mut peak = 0;
     while running.is_running() {
         peak = peak.max(peak_memory(running.id()).unwrap_or(0));
         thread::sleep(Duration::from_millis(20));
     }
     running.wait().expect(0);
-    assert!(peak < LIMIT, "verify needs {} MiB", peak >> 10);
+    assert!(peak < LIMIT, "{} needs {} MiB", command[0], peak >> 10);
 }
 
 /// The kernel's high-water mark of a process, in KiB.

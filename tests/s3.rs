@@ -2,11 +2,12 @@
 
 use crate::support::{
     events::{self, Event},
+    handed_over,
     s3::Place,
     script::{Endpoint, Script},
     world::World,
 };
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 fn events() -> Vec<Event> {
     ["2025-02", "2025-03"].iter().flat_map(|month| events::month(month, 40)).collect()
@@ -54,6 +55,24 @@ fn a_copy_of_a_bucket_is_the_same_archive() {
     world.host.set("KT_ARCHIVE_ARCHIVE", archive.root().display().to_string());
     let document = world.run(&["verify", "--json"]).expect(0).json();
     assert_eq!(document["events"], 40);
+}
+
+#[test]
+fn a_slice_can_be_pulled_out_of_a_bucket() {
+    let place = Place::locked("pulled");
+    let world = world(&place, Script::of(events()));
+    world.run(&["backfill", "--from", "2025-02", "--to", "2025-03", "--json"]).expect(0);
+    let before = place.download(world.host.path("before")).snapshot();
+    let pull = ["pull", "--from", "2025-02-20", "--to", "2025-03-10", "--format", "jsonl", "--output", "slice.jsonl"];
+    let pulled = world.run(&[&pull[..], &["--json", "-v", "-v"]].concat()).expect(0);
+    let slice = fs::read_to_string(world.host.path("slice.jsonl")).unwrap();
+    let manifest = fs::read_to_string(world.host.path("slice.jsonl.manifest.json")).unwrap();
+    let events = events();
+    let of_range = events.iter().filter(|event| ("2025-02-20".."2025-03-10").contains(&&event.0[1][..10]));
+    assert_eq!(slice.lines().count(), of_range.count());
+    assert_eq!(place.download(world.host.path("after")).snapshot(), before);
+    let secret = handed_over("KT_TEST_S3_SECRET");
+    assert!([pulled.output(), slice, manifest].iter().all(|text| !text.contains(&secret)));
 }
 
 #[test]

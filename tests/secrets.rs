@@ -30,6 +30,9 @@ fn assert_silent(script: &Script) {
         for command in [&["verify"][..], &["status"], &["doctor"], &["config", "check"], &["config", "show"]] {
             assert_no_secret(&world.run(&[command, &["-v", "-v"]].concat()));
         }
+        let pull =
+            ["pull", "--from", "2025-03", "--to", "2025-04", "--format", "csv", "--output", "slice.csv", "-v", "-v"];
+        assert_no_secret(&world.run(&pull));
         assert_no_secret_in(&world.host.path(""));
     });
 }
@@ -109,7 +112,7 @@ fn a_kill_leaves_no_secret_behind() {
 #[test]
 fn no_flag_takes_a_secret() {
     let world = World::new(script());
-    for command in ["run", "backfill", "verify", "status"] {
+    for command in ["run", "backfill", "verify", "status", "pull"] {
         let help = world.run(&[command, "--help"]).expect(0);
         for flag in ["--token ", "--api-token ", "--password ", "--secret ", "--key "] {
             assert!(!help.stdout.contains(flag), "{command} has {flag}");

@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod month;
 pub mod reject;
 pub mod schema;
+pub mod slice;
 pub mod sums;
 pub mod timestamp;
 pub mod window;

@@ -239,7 +239,7 @@ impl ArchiveDocument {
     }
 }
 
-fn document_bytes(document: &impl Serialize) -> Vec<u8> {
+pub(crate) fn document_bytes(document: &impl Serialize) -> Vec<u8> {
     let bytes = serde_json::to_vec_pretty(document);
     let mut bytes = bytes.unwrap_or_else(|_| unreachable!("documents have string keys and finite numbers"));
     bytes.push(b'\n');

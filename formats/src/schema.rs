@@ -227,10 +227,17 @@ impl Schema {
         digest(&self.columns) == self.sha256
     }
 
+    /// The columns of these names, and those that an event cannot be without, in the order of this schema.
+    #[must_use]
+    pub fn narrowed(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let kept = |column: &&Column| wanted(&column.name) || column.name == self.id || column.name == self.time;
+        let columns = self.columns.iter().filter(kept).cloned().collect::<Vec<_>>();
+        Self { sha256: digest(&columns), id: self.id.clone(), time: self.time.clone(), columns }
+    }
+
     /// The same columns in Arrow.
     pub fn to_arrow(&self) -> arrow_schema::SchemaRef {
-        let fields = self.columns.iter().map(|column| column.kind.field(&column.name, column.nullable));
-        Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
+        arrow_columns(&self.columns)
     }
 
     /// Position of the id column.
@@ -254,6 +261,12 @@ impl Schema {
     fn position(&self, name: &str) -> usize {
         self.columns.iter().position(|column| column.name == name).unwrap_or_default()
     }
+}
+
+/// Columns in Arrow.
+pub fn arrow_columns(columns: &[Column]) -> arrow_schema::SchemaRef {
+    let fields = columns.iter().map(|column| column.kind.field(&column.name, column.nullable));
+    Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn digest(columns: &[Column]) -> Sha256 {

@@ -1,6 +1,7 @@
 //! Instants in microseconds, and their one printed form.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use crate::Month;
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{fmt, str::FromStr};
 
@@ -13,7 +14,28 @@ pub struct Timestamp(i64);
 #[error("not an RFC 3339 time: {0:?}")]
 pub struct TimestampError(String);
 
+/// A text that names no instant.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected a time like 2025-03-01T00:00:00Z, or a date like 2025-03-01 for its midnight in UTC")]
+pub struct NotAnInstant;
+
 impl Timestamp {
+    /// Reads an instant as people write it: RFC 3339, with microseconds at the finest, or a date or a month, which stand
+    /// for their first instant in UTC.
+    pub fn from_people(text: &str) -> Result<Self, NotAnInstant> {
+        if let Ok(month) = text.parse::<Month>() {
+            return Ok(month.window().from());
+        }
+        if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            // chrono also takes `2025-3-1`, and years of any length.
+            let canonical = date.to_string() == text;
+            return canonical.then(|| date.and_time(NaiveTime::MIN).and_utc().into()).ok_or(NotAnInstant);
+        }
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| NotAnInstant)?;
+        // Digits that are cut off would move the edge of a window.
+        if time.timestamp_subsec_nanos() % 1_000 == 0 { Ok(time.to_utc().into()) } else { Err(NotAnInstant) }
+    }
+
     /// From microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
@@ -97,6 +119,31 @@ mod tests {
     fn prints_six_digits_and_z() {
         assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(Timestamp::from_micros(-1).to_string(), "1969-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn people_may_write_times_dates_and_months() {
+        let read = |text| Timestamp::from_people(text).map(|time| time.to_string());
+        let midnight = Ok("2025-03-01T00:00:00.000000Z".to_owned());
+        for text in ["2025-03", "2025-03-01", "2025-03-01T00:00:00Z", "2025-03-01T01:30:00.000000000+01:30"] {
+            assert_eq!(read(text), midnight, "{text}");
+        }
+        assert_eq!(read("2025-03-01T00:00:00.000001Z"), Ok("2025-03-01T00:00:00.000001Z".to_owned()));
+        for text in [
+            "",
+            "2025",
+            "2025-3-1",
+            "+2025-03-01",
+            "2025-02-30",
+            "2025-03-01T00:00:00",
+            "2025-03-01T00:00:00.0000001Z",
+            "20250301",
+            "01.03.2025",
+            " 2025-03-01",
+            "yesterday",
+        ] {
+            assert_eq!(read(text), Err(NotAnInstant), "{text}");
+        }
     }
 
     #[test]

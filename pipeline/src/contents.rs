@@ -2,9 +2,9 @@
 //!
 //! A run reads every staged file this way before it is stored, and `verify` reads every archived one.
 
-use archive_connectors::{Error, error::local};
+use archive_connectors::{Error, ErrorKind, error::local};
 use archive_formats::{
-    EventBatch, FileFormat, Schema, Sha256,
+    EventBatch, FileFormat, Schema, Sha256, Window,
     catalogue::KeyColumns,
     decode::{
         csv::{CsvError, CsvLayout, CsvSplitter},
@@ -13,7 +13,7 @@ use archive_formats::{
     digest::Hasher,
 };
 use flate2::read::GzDecoder;
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use std::{collections::HashSet, fs::File, io::Read, path::Path, sync::Arc};
 
 /// Bytes that are hashed or decoded at once.
 const BLOCK: usize = 1024 * 1024;
@@ -58,19 +58,51 @@ pub fn events(
 ) -> Result<u64, ContentsError> {
     let file = File::open(path).map_err(local("open a file", path))?;
     match format {
-        FileFormat::Parquet => parquet(file, schema, visit),
-        FileFormat::Csv => csv(GzDecoder::new(std::io::BufReader::new(file)), schema, visit),
+        FileFormat::Parquet => parquet(ParquetEvents::open(file, Arc::clone(schema))?, visit),
+        FileFormat::Csv => csv(unzipped(file), &|chunk| artifact_header(chunk, schema), visit),
         FileFormat::Artifact | FileFormat::Rejects => Ok(0),
     }
 }
 
-fn parquet(
-    file: File,
+/// A part of the events of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// When they happened.
+    pub window: Window,
+    /// Names of the columns that are wanted.
+    pub columns: &'a HashSet<&'a str>,
+}
+
+/// Shows every event of `part` to `visit`, with the types of `schema`. Other events and other columns may come too, where
+/// it is not cheaper to leave them out.
+pub fn part_of_events(
+    path: &Path,
+    format: FileFormat,
     schema: &Arc<Schema>,
+    part: Part<'_>,
+    visit: &mut dyn FnMut(&EventBatch) -> Result<(), Error>,
+) -> Result<u64, ContentsError> {
+    let file = File::open(path).map_err(local("open a file", path))?;
+    match format {
+        FileFormat::Parquet => {
+            let wanted = |name: &str| part.columns.contains(name);
+            parquet(ParquetEvents::open_within(file, schema, part.window, wanted)?, visit)
+        }
+        FileFormat::Csv => csv(unzipped(file), &|chunk| Ok(CsvLayout::of_archived(chunk, schema)?), visit),
+        FileFormat::Artifact | FileFormat::Rejects => Ok(0),
+    }
+}
+
+fn unzipped(file: File) -> impl Read {
+    GzDecoder::new(std::io::BufReader::new(file))
+}
+
+fn parquet(
+    events: ParquetEvents,
     visit: &mut dyn FnMut(&EventBatch) -> Result<(), Error>,
 ) -> Result<u64, ContentsError> {
     let mut rows = 0;
-    for batch in ParquetEvents::open(file, Arc::clone(schema))? {
+    for batch in events {
         let batch = batch?;
         visit(&batch)?;
         rows += batch.len() as u64;
@@ -80,11 +112,11 @@ fn parquet(
 
 fn csv(
     mut text: impl Read,
-    schema: &Arc<Schema>,
+    header: &ReadHeader<'_>,
     visit: &mut dyn FnMut(&EventBatch) -> Result<(), Error>,
 ) -> Result<u64, ContentsError> {
     let mut splitter = CsvSplitter::new(BLOCK);
-    let mut reader = CsvEvents { schema, layout: None, rows: 0, visit };
+    let mut reader = CsvEvents { header, layout: None, rows: 0, visit };
     let mut block = vec![0; BLOCK];
     loop {
         let count = text.read(&mut block).map_err(|error| ContentsError::Damaged(error.to_string()))?;
@@ -102,8 +134,11 @@ fn csv(
     Ok(reader.rows)
 }
 
+/// Makes a layout of the header at the start of a chunk, and says how long the header is.
+type ReadHeader<'a> = dyn Fn(&[u8]) -> Result<(CsvLayout, usize), ContentsError> + 'a;
+
 struct CsvEvents<'a> {
-    schema: &'a Schema,
+    header: &'a ReadHeader<'a>,
     layout: Option<CsvLayout>,
     rows: u64,
     visit: &'a mut dyn FnMut(&EventBatch) -> Result<(), Error>,
@@ -113,7 +148,7 @@ impl CsvEvents<'_> {
     fn chunk(&mut self, chunk: &[u8]) -> Result<(), ContentsError> {
         let (layout, header) = match self.layout.take() {
             Some(layout) => (layout, 0),
-            None => self.header(chunk)?,
+            None => (self.header)(chunk)?,
         };
         let decoded = self.layout.insert(layout).decode(&chunk[header..]);
         if let Some(reject) = decoded.rejects.first() {
@@ -125,19 +160,23 @@ impl CsvEvents<'_> {
         self.rows += decoded.rows;
         Ok(())
     }
+}
 
-    fn header(&self, chunk: &[u8]) -> Result<(CsvLayout, usize), ContentsError> {
-        let keys = KeyColumns { id: Some(self.schema.id.clone()), time: Some(self.schema.time.clone()) };
-        let (layout, bytes) = CsvLayout::from_header(chunk, &keys)?;
-        let names = |schema: &Schema| schema.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-        if names(layout.schema()) == names(self.schema) { Ok((layout, bytes)) } else { Err(ContentsError::Schema) }
-    }
+fn artifact_header(chunk: &[u8], schema: &Schema) -> Result<(CsvLayout, usize), ContentsError> {
+    let keys = KeyColumns { id: Some(schema.id.clone()), time: Some(schema.time.clone()) };
+    let (layout, bytes) = CsvLayout::from_header(chunk, &keys)?;
+    let names = |schema: &Schema| schema.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    if names(layout.schema()) == names(schema) { Ok((layout, bytes)) } else { Err(ContentsError::Schema) }
 }
 
 impl From<CsvError> for ContentsError {
     fn from(error: CsvError) -> Self {
         match error {
-            CsvError::Header(_) => Self::Schema,
+            CsvError::Header(_) | CsvError::OtherColumns => Self::Schema,
+            CsvError::UnreadableType { .. } => Self::Failed(
+                Error::new(ErrorKind::Incomplete, error.to_string())
+                    .with_hint("archive the month as parquet into another place"),
+            ),
             error => Self::Damaged(error.to_string()),
         }
     }

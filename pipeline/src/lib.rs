@@ -17,6 +17,7 @@
 //! | what is an event that appears twice? | [`duplicates`] |
 //! | is the archive what was committed? | [`mod@verify`] |
 //! | are its copies what the archive is? | [`mod@replicate`] |
+//! | what does a reviewer get? | [`mod@pull`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
 //! | would a run work here? | [`mod@doctor`] |
 //! | what may a user set? | [`config`], checked into [`settings`] |
@@ -47,12 +48,15 @@ pub mod duplicates;
 pub mod environment;
 pub mod exit;
 pub mod expected_head;
+pub mod fetch;
 pub mod lock;
 pub mod month;
+pub mod month_ranges;
 pub mod observer;
 pub mod place;
 pub mod plan;
 pub mod replicate;
+pub mod pull;
 pub mod report;
 pub mod run;
 pub mod settings;

@@ -15,19 +15,25 @@ pub(crate) struct ReadBack {
 
 /// Reads an archive with `duckdb-parquet`, `duckdb-csv` or `pyarrow-parquet`.
 pub(crate) fn read_back(reader: &str, archive: &Archive) -> ReadBack {
-    let document = python("tests/readers/read_back.py", Some(reader), archive);
+    let document = python("tests/readers/read_back.py", Some(reader), archive.root());
     let rows = document["rows"].as_array().unwrap().clone();
     ReadBack { columns: document["columns"].clone(), rows }
 }
 
 /// What a verifier says that knows `docs/format.md` alone: counts and findings like those of `verify --json`.
 pub(crate) fn verify(archive: &Archive) -> Value {
-    python("tests/readers/verify.py", None, archive)
+    python("tests/readers/verify.py", None, archive.root())
 }
 
-fn python(script: &str, argument: Option<&str>, archive: &Archive) -> Value {
+/// Reads a slice with `duckdb-csv`, `duckdb-jsonl`, `duckdb-parquet` or `pyarrow-parquet`.
+pub(crate) fn read_slice(reader: &str, slice: &Path) -> ReadBack {
+    let document = python("tests/readers/read_slice.py", Some(reader), slice);
+    ReadBack { columns: document["columns"].clone(), rows: document["rows"].as_array().unwrap().clone() }
+}
+
+fn python(script: &str, argument: Option<&str>, path: &Path) -> Value {
     let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).args(argument).arg(archive.root());
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).args(argument).arg(path);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()

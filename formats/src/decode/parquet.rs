@@ -1,12 +1,15 @@
 //! Events out of a Parquet file of an archive.
 
-use crate::{EventBatch, Schema, batch::SchemaMismatch};
+use crate::{EventBatch, Schema, Timestamp, Window, batch::SchemaMismatch};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use parquet::{
-    arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+    },
     errors::ParquetError,
-    file::reader::ChunkReader,
+    file::{metadata::RowGroupMetaData, reader::ChunkReader, statistics::Statistics},
 };
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -52,6 +55,30 @@ impl ParquetEvents {
         Ok(Self { schema, batches: Some(batches) })
     }
 
+    /// Like [`Self::open`], for the events of `window` alone, and of their columns for those that `wanted` names and the
+    /// two that every event has. Row groups whose statistics say that they lie outside the window are not decoded; events
+    /// outside may still come.
+    pub fn open_within(
+        file: impl ChunkReader + 'static,
+        schema: &Schema,
+        window: Window,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, ReadError> {
+        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
+        if builder.schema().fields() != schema.to_arrow().fields() {
+            return Err(SchemaMismatch::Columns.into());
+        }
+        let narrowed = schema.narrowed(wanted);
+        let kept = schema.columns.iter().enumerate().filter(|(_, column)| narrowed.columns.contains(column));
+        let mask = ProjectionMask::roots(builder.parquet_schema(), kept.map(|(index, _)| index));
+        let time = schema.time.as_str();
+        let groups = builder.metadata().row_groups().iter().enumerate();
+        let groups = groups.filter(|(_, group)| may_hold(group, time, window)).map(|(index, _)| index).collect();
+        let builder = builder.with_batch_size(BATCH_ROWS).with_projection(mask).with_row_groups(groups);
+        let batches = guarded(|| builder.build())??;
+        Ok(Self { schema: Arc::new(narrowed), batches: Some(batches) })
+    }
+
     fn batch(&self, records: RecordBatch) -> Result<EventBatch, ReadError> {
         // The schema of a file carries the file's metadata; the events' schema has none.
         let records = records.with_schema(self.schema.to_arrow())?;
@@ -71,6 +98,15 @@ impl Iterator for ParquetEvents {
         self.batches = Some(batches);
         Some(records.map_err(ReadError::from).and_then(|records| self.batch(records)))
     }
+}
+
+/// Whether events of `window` may be in a row group, as far as its statistics tell.
+fn may_hold(group: &RowGroupMetaData, time: &str, window: Window) -> bool {
+    let column = group.columns().iter().find(|column| column.column_path().parts() == [time]);
+    let Some(Statistics::Int64(times)) = column.and_then(|column| column.statistics()) else { return true };
+    let (first, last) = (times.min_opt().copied(), times.max_opt().copied());
+    first.is_none_or(|first| Timestamp::from_micros(first) < window.to())
+        && last.is_none_or(|last| Timestamp::from_micros(last) >= window.from())
 }
 
 /// The decoder trusts the counts and offsets of a file, and some that no writer makes are beyond it. That must not end a
@@ -147,6 +183,47 @@ pub(super) mod tests {
             let framed = [b"PAR1", bytes.as_slice(), &u32::try_from(bytes.len()).unwrap().to_le_bytes(), b"PAR1"];
             prop_assert!(read(framed.concat().into()).is_err());
         }
+    }
+
+    #[test]
+    fn row_groups_outside_the_window_are_not_decoded() {
+        const ROWS: i64 = 130_000;
+        let schema = Arc::new(text_schema(&["id", "timestamp"], &KeyColumns::default()).unwrap());
+        let ids = StringArray::from_iter_values((0..ROWS).map(|row| format!("evt_{row}")));
+        let times = TimestampMicrosecondArray::from_iter_values(0..ROWS).with_timezone("UTC");
+        let columns: Vec<ArrayRef> = vec![Arc::new(ids), Arc::new(times)];
+        let records = RecordBatch::try_new(schema.to_arrow(), columns).unwrap();
+        let file = encoded(&[EventBatch::try_new(Arc::clone(&schema), records).unwrap()]);
+        let metadata = Arc::clone(ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap().metadata());
+        let [first, second] = metadata.row_groups() else { panic!("{} row groups", metadata.num_row_groups()) };
+        // What cannot be decoded shows whether it was looked at.
+        let mut damaged = file.to_vec();
+        for column in first.columns() {
+            let (start, length) = column.byte_range();
+            let start = usize::try_from(start).unwrap();
+            damaged[start..start + usize::try_from(length).unwrap()].fill(0xff);
+        }
+        let count = |file: Vec<u8>, from, to| -> Result<usize, ReadError> {
+            let window = Window::new(Timestamp::from_micros(from), Timestamp::from_micros(to)).unwrap();
+            let events = ParquetEvents::open_within(Bytes::from(file), &schema, window, |_| false)?;
+            events.map(|batch| Ok(batch?.len())).sum()
+        };
+        let edge = first.num_rows();
+        let behind = usize::try_from(second.num_rows()).unwrap();
+        assert_eq!(count(damaged.clone(), edge, edge + 1).unwrap(), behind);
+        assert!(count(damaged.clone(), edge - 1, edge).is_err());
+        assert_eq!(count(damaged, ROWS, ROWS + 1).unwrap(), 0);
+        assert_eq!(count(file.to_vec(), edge - 1, edge + 1).unwrap(), 130_000);
+    }
+
+    #[test]
+    fn only_the_wanted_columns_and_the_keys_are_decoded() {
+        let window = Window::new(Timestamp::from_micros(0), Timestamp::from_micros(1)).unwrap();
+        let mut events =
+            ParquetEvents::open_within(FILE.clone(), &schema(), window, |name| name == "input_tokens").unwrap();
+        let batch = events.next().unwrap().unwrap();
+        let names = batch.schema().columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
+        assert_eq!((names, batch.records().num_columns()), (vec!["id", "timestamp", "input_tokens"], 3));
     }
 
     #[test]

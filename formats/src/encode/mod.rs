@@ -1,10 +1,14 @@
 //! Events into files.
 
+mod cell;
 pub mod column_encoding;
 pub mod csv;
 pub mod parquet;
+pub mod slice;
 mod span;
+mod text_file;
 
+pub use cell::Texts;
 pub use span::TimeSpan;
 
 use crate::{EventBatch, Sha256, Timestamp};

@@ -12,10 +12,10 @@ use parquet::{
 use std::io::Write;
 
 /// Events of a row group. The unit in which readers skip and run in parallel; the size that DuckDB writes.
-const ROW_GROUP_ROWS: usize = 122_880;
+pub(super) const ROW_GROUP_ROWS: usize = 122_880;
 
 /// Encoded bytes after which a row group ends early: it is held in memory until it is whole.
-const ROW_GROUP_BYTES: usize = 48 * 1024 * 1024;
+pub(super) const ROW_GROUP_BYTES: usize = 48 * 1024 * 1024;
 
 /// Bytes of events that are looked at before the encodings are chosen; fewer rows when events are large.
 const SAMPLE_BYTES: usize = 24 * 1024 * 1024;

@@ -5,11 +5,12 @@
 use crate::{
     config::{EventFormat, LogFormat, ProgressMode, choice},
     expected_head::ExpectedHead,
+    pull::Condition,
     report::Level,
     units::{Count, Size, Span},
 };
 use archive_connectors::exports_api::{ArtifactFormat, Layout};
-use archive_formats::{Dataset, Month};
+use archive_formats::{Dataset, Month, Timestamp};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -79,6 +80,9 @@ pub(super) enum Command {
     /// manifests. What the replica has of earlier months is not read again; --repair reads all of it.
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Replicate(ReplicateArgs),
+    /// Write a slice of the archive for a reviewer, with the proof of where it came from
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Pull(PullArgs),
 }
 
 impl Command {
@@ -94,6 +98,7 @@ impl Command {
             Self::Config(ConfigArgs { command: ConfigCommand::Show(_) }) => "config show",
             Self::Config(ConfigArgs { command: ConfigCommand::Schema }) => "config schema",
             Self::Replicate(_) => "replicate",
+            Self::Pull(_) => "pull",
         }
     }
 }
@@ -270,6 +275,42 @@ pub(super) struct ReplicateArgs {
     pub(super) repair: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct PullArgs {
+    /// When the slice begins, included: a time (2025-03-01T08:00:00Z) or a date, for its midnight in UTC
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_people)]
+    pub(super) from: Timestamp,
+    /// When it ends, not included
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_people)]
+    pub(super) to: Timestamp,
+    /// The dataset [default: events]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) dataset: Vec<Dataset>,
+    /// Only events with this value, as the archive's CSV has it; nothing after the = means NULL or empty text. Values of
+    /// one column are alternatives, several columns must all match. Repeat it; not for the configuration file
+    #[arg(long = "match", value_name = "COLUMN=VALUE")]
+    pub(super) conditions: Vec<Condition>,
+    /// These columns, in this order; repeat it or use commas. Those of the configuration file are the columns of a run
+    /// [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) columns: Vec<String>,
+    /// csv, parquet or jsonl (a JSON object per line)
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    pub(super) format: Vec<EventFormat>,
+    /// The file to write; csv and jsonl are gzipped when it ends in .gz. Its proof goes to FILE.manifest.json
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Replace what is there
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Take what there is of a range that is not archived whole
+    #[arg(long)]
+    pub(super) allow_gaps: bool,
+    /// Put a ' before texts of CSV that a spreadsheet would evaluate: those that begin with = + - @, tab or return
+    #[arg(long)]
+    pub(super) csv_safe: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,6 +336,9 @@ mod tests {
             "kt-archive backfill --from 2025-01",
             "kt-archive run --month 2025-13",
             "kt-archive run --format artifact",
+            "kt-archive pull --from 2025-03-01",
+            "kt-archive pull --from 2025-03-01 --to yesterday",
+            "kt-archive pull --from 2025-03-01 --to 2025-03-02 --match model",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

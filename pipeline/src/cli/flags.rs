@@ -1,8 +1,9 @@
 //! What was typed, as a layer of the configuration.
 
-use super::args::{CommonArgs, SourceArgs};
+use super::args::{CommonArgs, PullArgs, SourceArgs};
 use crate::{
     config::Config,
+    pull::Conditions,
     units::{Count, List, Switch},
 };
 
@@ -36,6 +37,22 @@ impl From<SourceArgs> for Config {
             allow_http: switch(args.api.allow_http),
             id_column: args.api.id_column,
             time_column: args.api.time_column,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<PullArgs> for Config {
+    fn from(args: PullArgs) -> Self {
+        Self {
+            dataset: list(args.dataset),
+            r#match: (!args.conditions.is_empty()).then_some(Conditions(args.conditions)),
+            columns: list(args.columns),
+            format: list(args.format),
+            output: args.output,
+            force: switch(args.force),
+            allow_gaps: switch(args.allow_gaps),
+            csv_safe: switch(args.csv_safe),
             ..Self::default()
         }
     }

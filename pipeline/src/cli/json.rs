@@ -27,6 +27,7 @@ pub(super) fn empty_report(command: Option<&str>) -> Value {
         Some("config show") => json!({"settings": []}),
         Some("config schema") => json!({"schema": null}),
         Some("replicate") => json!({"replicas": []}),
+        Some("pull") => json!({"rows": 0, "bytes": 0, "output": null, "manifest": null}),
         _ => json!({}),
     }
 }

@@ -12,6 +12,7 @@ mod numbers;
 mod options;
 mod outcome;
 mod progress;
+mod pull;
 mod replicate;
 mod run;
 mod schema;
@@ -66,5 +67,6 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Doctor(args) => doctor::doctor(args, session).await,
         Command::Config(args) => config::config(args.command, session).await,
         Command::Replicate(args) => replicate::replicate(args, session).await,
+        Command::Pull(args) => pull::pull(args, session).await,
     }
 }

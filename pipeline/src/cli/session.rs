@@ -64,10 +64,26 @@ impl Session {
         Ok((self.open(config, &unknown)?, layers))
     }
 
-    /// Settings of a command that reads: whatever the layers say about a source does not matter to it.
+    /// Settings of a command that reads: whatever the layers say about how months are archived does not matter to it.
     pub(super) fn open_reading(&self, flags: Config) -> Result<Opened> {
         let (layers, unknown) = self.layered(flags)?;
-        self.open(Config { source: None, ..layers.merged() }, &unknown)
+        self.open_as_reader(layers.merged(), &unknown)
+    }
+
+    /// Settings of a pull. The file is about all pulls and runs, so it has no say in what one slice holds.
+    pub(super) fn open_pulling(&self, flags: Config) -> Result<Opened> {
+        let (layers, unknown) = self.layered(flags)?;
+        if layers.file.config().r#match.is_some() {
+            let error = Error::new(ErrorKind::Configuration, "\"match\" cannot stand in the configuration file");
+            return Err(error.with_hint("it is about one slice: use --match, or KT_ARCHIVE_MATCH"));
+        }
+        let chosen = layers.flags.config().columns.as_ref().or(layers.environment.config().columns.as_ref());
+        self.open_as_reader(Config { columns: chosen.cloned(), ..layers.merged() }, &unknown)
+    }
+
+    fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
+        let checked = Config { source: None, format: None, columns: None, ..config.clone() };
+        Ok(Opened { config, ..self.open(checked, unknown)? })
     }
 
     fn layered(&self, flags: Config) -> Result<(Layers, Vec<String>)> {

@@ -14,11 +14,12 @@ use super::{
 use crate::{
     config::Config,
     exit::ExitCode,
+    month_ranges,
     report::{DatasetStatus, MonthStatus, Presence, StatusReport},
     status::{self, StatusRequest},
 };
 use archive_connectors::{Result, clock::SystemClock};
-use archive_formats::{Dataset, Month};
+use archive_formats::Dataset;
 
 pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome> {
     if let Some((from, to)) = args.from.zip(args.to) {
@@ -71,22 +72,10 @@ fn totals(status: &DatasetStatus) -> String {
     let bytes = status.months.iter().filter_map(|month| month.bytes).fold(0, u64::saturating_add);
     let archived = status.months.iter().filter(|month| month.state == Presence::Archived).count();
     let archived = count(u64::try_from(archived).unwrap_or(u64::MAX), "month");
-    let gaps = gaps(&status.months);
-    let missing = if gaps.is_empty() { "no gaps".to_owned() } else { format!("missing {}", gaps.join(", ")) };
+    let missing = status.months.iter().filter(|month| month.state == Presence::Missing).map(|month| month.month);
+    let gaps = month_ranges::spell(missing);
+    let missing = if gaps.is_empty() { "no gaps".to_owned() } else { format!("missing {gaps}") };
     format!("{}: {archived}, {}, {}, {missing}\n", status.dataset, count(events, "event"), size(bytes))
-}
-
-/// The missing months; neighbours as a range.
-fn gaps(months: &[MonthStatus]) -> Vec<String> {
-    let mut ranges: Vec<(Month, Month)> = Vec::new();
-    for month in months.iter().filter(|month| month.state == Presence::Missing).map(|month| month.month) {
-        match ranges.last_mut() {
-            Some((_, last)) if last.next() == month => *last = month,
-            _ => ranges.push((month, month)),
-        }
-    }
-    let spell = |(first, last)| if first == last { format!("{first}") } else { format!("{first} to {last}") };
-    ranges.into_iter().map(spell).collect()
 }
 
 #[cfg(test)]

@@ -30,14 +30,20 @@ pub enum ProgressMode {
 
 /// A format that can be asked for. `rejects` cannot: such files are written when there are rejects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventFormat(pub FileFormat);
+pub enum EventFormat {
+    /// Of an archive's files, and some of them of slices too.
+    Archived(FileFormat),
+    /// Of slices alone.
+    Jsonl,
+}
 
 impl FromStr for EventFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
-            Ok(format @ (FileFormat::Parquet | FileFormat::Csv)) => Ok(Self(format)),
+            _ if text == "jsonl" => Ok(Self::Jsonl),
+            Ok(format @ (FileFormat::Parquet | FileFormat::Csv)) => Ok(Self::Archived(format)),
             Ok(FileFormat::Artifact) => Err("the format artifact is not available yet, use parquet or csv".to_owned()),
             Ok(FileFormat::Rejects) | Err(_) => Err(format!("expected parquet or csv, not {text:?}")),
         }

@@ -22,7 +22,7 @@ pub(super) fn nearest(key: &str) -> &'static str {
 }
 
 /// Levenshtein's distance, one row of the table at a time.
-fn edits(from: &str, to: &str) -> usize {
+pub(crate) fn edits(from: &str, to: &str) -> usize {
     let mut row = (0..=to.chars().count()).collect::<Vec<_>>();
     for (index, letter) in from.chars().enumerate() {
         let mut diagonal = index;

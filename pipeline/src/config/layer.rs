@@ -77,14 +77,14 @@ impl Layer {
         Ok((layer, unknown))
     }
 
+    /// What it says, read.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     pub(super) fn add(&mut self, key: String, value: Value, entry: Config) {
         self.config = entry.or(std::mem::take(&mut self.config));
         self.words.insert(key, value);
-    }
-
-    #[cfg(test)]
-    pub(super) fn into_config(self) -> Config {
-        self.config
     }
 }
 

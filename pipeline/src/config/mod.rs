@@ -8,6 +8,7 @@ mod spelling;
 mod substitute;
 
 pub use choices::{EventFormat, LogFormat, ProgressMode, choice};
+pub(crate) use keys::edits;
 pub use keys::all as keys;
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting};
 pub use spelling::{Spelling, is_value, spelling};
@@ -15,6 +16,7 @@ pub use substitute::escape;
 
 use crate::{
     expected_head::ExpectedHead,
+    pull::Conditions,
     report::Level,
     units::{Count, List, Size, Span, Switch},
 };
@@ -75,6 +77,12 @@ config! {
     repair: Switch,
     level: Level,
     expect_head: ExpectedHead,
+    r#match: Conditions,
+    columns: List<String>,
+    output: PathBuf,
+    allow_gaps: Switch,
+    csv_safe: Switch,
+    force: Switch,
 }
 
 fn invalid(message: impl Into<String>) -> Error {

@@ -9,11 +9,11 @@ impl Config {
     }
 
     fn from_toml_in(environment: &Environment, text: &str) -> Result<Self> {
-        Layer::of_toml(text, environment).map(Layer::into_config)
+        Layer::of_toml(text, environment).map(|layer| layer.config().clone())
     }
 
     fn from_environment(environment: &Environment) -> Result<(Self, Vec<String>)> {
-        Layer::of_environment(environment).map(|(layer, unknown)| (layer.into_config(), unknown))
+        Layer::of_environment(environment).map(|(layer, unknown)| (layer.config().clone(), unknown))
     }
 }
 
@@ -39,7 +39,9 @@ fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
         let value = match *key {
             "log-format" => "json",
             "progress" => "never",
-            "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" | "repair" => "1",
+            "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" | "repair"
+            | "allow-gaps" | "csv-safe" | "force" => "1",
+            "match" => "column=value",
             "format" | "api-format" => "csv",
             "grace" | "api-margin" | "job-timeout" => "1h",
             "api-layout" => "exports-jobs",
@@ -62,6 +64,14 @@ fn lists_are_texts_with_commas_or_arrays() {
     let text = Config::from_toml("dataset = 'events, traces'\nformat = 'csv'").unwrap();
     assert_eq!(array, text);
     assert_eq!(array.dataset.map(|list| list.0.len()), Some(2));
+}
+
+#[test]
+fn a_condition_is_never_split_at_its_commas() {
+    let conditions = |text| Config::from_toml(text).unwrap().r#match.map(|conditions| conditions.0);
+    let one = conditions("match = 'note=a, b=c'").unwrap();
+    assert_eq!((one[0].column.as_str(), one[0].value.as_str(), one.len()), ("note", "a, b=c", 1));
+    assert_eq!(conditions("match = ['a=1', 'b=']").unwrap().len(), 2);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What a command found out, in the shape of its `--json` document.
 
 mod doctor;
+mod pull;
 mod replicate;
 mod run;
 mod status;
 mod verify;
 
 pub use doctor::{Check, DoctorReport};
+pub use pull::PullReport;
 pub use replicate::{ReplicaReport, ReplicaState, ReplicateReport};
 pub use run::{MonthReport, MonthState, RunReport};
 pub use status::{DatasetStatus, MonthStatus, Presence, StatusReport};

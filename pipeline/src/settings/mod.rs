@@ -2,7 +2,7 @@
 
 use crate::{
     address::{self, SourceAddress},
-    config::{Config, LogFormat, ProgressMode},
+    config::{Config, EventFormat, LogFormat, ProgressMode},
     environment::Environment,
     units::List,
 };
@@ -201,12 +201,20 @@ fn datasets(list: Option<List<Dataset>>) -> Vec<Dataset> {
     datasets
 }
 
-fn formats(list: Option<&List<crate::config::EventFormat>>) -> Result<BTreeSet<FileFormat>> {
+fn formats(list: Option<&List<EventFormat>>) -> Result<BTreeSet<FileFormat>> {
     let formats = match list {
         None => BTreeSet::from([FileFormat::Parquet]),
-        Some(list) => list.0.iter().map(|format| format.0).collect(),
+        Some(list) => list.0.iter().map(|format| archived(*format)).collect::<Result<_>>()?,
     };
     if formats.is_empty() { Err(invalid("the list of formats is empty")) } else { Ok(formats) }
+}
+
+fn archived(format: EventFormat) -> Result<FileFormat> {
+    match format {
+        EventFormat::Archived(format) => Ok(format),
+        EventFormat::Jsonl => Err(invalid("months are not archived as jsonl")
+            .with_hint("use parquet or csv; `kt-archive pull` makes jsonl of either")),
+    }
 }
 
 /// A relative `XDG_STATE_HOME` is ignored, as its specification asks.

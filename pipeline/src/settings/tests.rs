@@ -60,6 +60,7 @@ fn what_cannot_work_is_refused() {
         Config { replica: Some(List(vec!["/b".to_owned(), String::new()])), ..Config::default() },
         Config { replica: Some(List(vec!["az://key@box/x".to_owned()])), ..Config::default() },
         Config { format: Some(List(Vec::new())), ..Config::default() },
+        Config { format: Some(List(vec![EventFormat::Jsonl])), ..Config::default() },
         Config { source: Some(source), job_timeout: Some(Span(Duration::ZERO)), ..Config::default() },
     ] {
         assert_eq!(refused(config.clone()), ErrorKind::Configuration, "{config:?}");

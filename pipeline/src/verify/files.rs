@@ -1,16 +1,17 @@
 //! The objects that manifests name, and those that none does.
 
 use super::{Findings, Listing, Verifier, chain::Commits, rows::MonthRows};
-use crate::report::{Code, Level};
+use crate::{
+    fetch::fetch,
+    report::{Code, Level},
+};
 use archive_connectors::{
     Error, ErrorKind, Result,
     error::local,
     progress::{Coverage, Step},
 };
-use archive_formats::{Manifest, Month, Sha256, digest::Hasher, key::ObjectName, manifest::DataFile};
-use futures::TryStreamExt;
+use archive_formats::{Manifest, Month, key::ObjectName, manifest::DataFile};
 use std::{collections::HashSet, path::Path};
-use tokio::io::AsyncWriteExt as _;
 
 impl Verifier {
     /// Verifies the files of one manifest.
@@ -48,7 +49,7 @@ impl Verifier {
         findings: &mut Findings,
     ) -> Result<MonthRows> {
         let local_path = folder.join("file");
-        let found = match self.fetch(&file.path, &local_path).await {
+        let found = match fetch(&self.sink, &file.path, &local_path).await {
             Ok(found) => found,
             // Perhaps somebody changed it since it was listed.
             Err(error) => {
@@ -67,19 +68,6 @@ impl Verifier {
         let (rows, found) = reading.await.map_err(stopped)??;
         findings.0.extend(found.0);
         Ok(rows)
-    }
-
-    async fn fetch(&self, path: &str, target: &Path) -> Result<Sha256> {
-        let file = tokio::fs::File::create(target).await.map_err(local("create a file", target))?;
-        let mut file = tokio::io::BufWriter::new(file);
-        let mut hasher = Hasher::default();
-        let mut blocks = self.sink.read(path);
-        while let Some(block) = blocks.try_next().await? {
-            hasher.update(&block);
-            file.write_all(&block).await.map_err(local("write a fetched file", target))?;
-        }
-        file.flush().await.map_err(local("write a fetched file", target))?;
-        Ok(hasher.finish())
     }
 }
 

@@ -23,12 +23,31 @@ impl CsvLayout {
     pub fn from_header(chunk: &[u8], keys: &KeyColumns) -> Result<(Self, usize), CsvError> {
         let (names, bytes) = header::read(chunk)?;
         let schema = text_schema(&names, keys)?;
+        Ok((Self::new(schema)?, bytes))
+    }
+
+    /// Reads the header like [`Self::from_header`], which must be the one of a file of the archive with the columns of
+    /// `schema`: they have its types, whatever their names say.
+    pub fn of_archived(chunk: &[u8], schema: &Schema) -> Result<(Self, usize), CsvError> {
+        let (names, bytes) = header::read(chunk)?;
+        if !names.iter().eq(schema.columns.iter().map(|column| &column.name)) {
+            return Err(CsvError::OtherColumns);
+        }
+        let mut schema = schema.clone();
+        for column in &mut schema.columns {
+            // An empty text reads as NULL.
+            column.nullable = column.name != schema.id && column.name != schema.time;
+        }
+        Ok((Self::new(schema)?, bytes))
+    }
+
+    fn new(schema: Schema) -> Result<Self, CsvError> {
         if schema.id == schema.time {
             return Err(CsvError::OneKey(schema.id));
         }
         let columns =
             Columns::new(schema).map_err(|column| CsvError::UnreadableType { name: column.name, kind: column.kind })?;
-        Ok((Self { columns }, bytes))
+        Ok(Self { columns })
     }
 
     /// The columns of every batch.

@@ -35,6 +35,9 @@ pub enum CsvError {
     /// The header's columns are not those of events.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// The header of an archived file does not name the columns of its manifest.
+    #[error("the header has other columns than the schema")]
+    OtherColumns,
     /// A name that is not text.
     #[error("the header is not valid UTF-8")]
     HeaderNotUtf8,

@@ -1,39 +1,22 @@
 //! Gzipped CSV, as RFC 4180 has it, with line feeds as line ends.
 
-mod calendar;
-mod cell;
-mod json;
-mod number;
+mod field;
+mod safe;
 
 #[cfg(test)]
 mod tests;
 
-use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan};
-use crate::{EventBatch, Schema, digest::DigestWriter};
-use cell::Cells;
-use flate2::{Compression, GzBuilder, write::GzEncoder};
-use std::{
-    fmt,
-    io::{self, Write},
-    sync::Arc,
-};
-
-/// Text that is collected before it is compressed.
-const BUFFER: usize = 128 << 10;
-
-/// gzip's own default. On events, level 2 takes 60% of the time and makes files 12% larger.
-const LEVEL: u32 = 6;
+use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, cell::Cells, text_file::TextFile};
+use crate::{Column, EventBatch, Schema};
+pub(super) use safe::write_safe_field;
+use std::{fmt, io::Write, sync::Arc};
 
 /// The byte-order mark, which readers take off a file's first bytes.
 const BOM: &str = "\u{feff}";
 
 /// Writes a header and one record per event. NULL is an empty field, and empty text is `""`.
-///
-/// The gzip header has neither a time nor a name, so equal events make equal bytes.
 pub struct CsvEncoder<W: Write> {
-    gzip: GzEncoder<DigestWriter<W>>,
-    /// Records that are not yet in `gzip`.
-    buffer: Vec<u8>,
+    file: TextFile<W>,
     /// The first batch's.
     schema: Option<Arc<Schema>>,
     rows: u64,
@@ -43,8 +26,7 @@ pub struct CsvEncoder<W: Write> {
 impl<W: Write> CsvEncoder<W> {
     /// A file whose bytes go to `sink`. Without any batch it stays empty, for the columns are not known.
     pub fn new(sink: W) -> Self {
-        let gzip = GzBuilder::new().mtime(0).write(DigestWriter::new(sink), Compression::new(LEVEL));
-        Self { gzip, buffer: Vec::with_capacity(BUFFER), schema: None, rows: 0, span: TimeSpan::default() }
+        Self { file: TextFile::gzipped(sink), schema: None, rows: 0, span: TimeSpan::default() }
     }
 
     fn write_header(&mut self, schema: &Arc<Schema>) -> Result<(), EncodeError> {
@@ -53,24 +35,8 @@ impl<W: Write> CsvEncoder<W> {
             Some(_) => return Err(EncodeError::OtherSchema),
             None => self.schema = Some(Arc::clone(schema)),
         }
-        for (index, column) in schema.columns.iter().enumerate() {
-            if index > 0 {
-                self.buffer.push(b',');
-            }
-            if column.name.starts_with(BOM) {
-                cell::write_quoted(column.name.as_bytes(), &mut self.buffer);
-            } else {
-                cell::write_text(column.name.as_bytes(), &mut self.buffer);
-            }
-        }
-        self.buffer.push(b'\n');
-        Ok(())
-    }
-
-    fn compress_buffer(&mut self) -> io::Result<()> {
-        self.gzip.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
+        write_names(&schema.columns, self.file.buffer());
+        Ok(self.file.end_line()?)
     }
 }
 
@@ -80,16 +46,14 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
         let columns = batch.schema().columns.iter().zip(batch.records().columns());
         let columns = columns.map(|(column, array)| Cells::of_column(column, array)).collect::<Vec<_>>();
         for row in 0..batch.len() {
+            let line = self.file.buffer();
             for (index, cells) in columns.iter().enumerate() {
                 if index > 0 {
-                    self.buffer.push(b',');
+                    line.push(b',');
                 }
-                cells.write_field(row, &mut self.buffer)?;
+                cells.write_field(row, line)?;
             }
-            self.buffer.push(b'\n');
-            if self.buffer.len() >= BUFFER {
-                self.compress_buffer()?;
-            }
+            self.file.end_line()?;
         }
         self.rows += batch.len() as u64;
         self.span.extend(batch);
@@ -97,15 +61,27 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     }
 
     fn bytes_written(&self) -> u64 {
-        self.gzip.get_ref().bytes()
+        self.file.bytes()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<EncodedFile, EncodeError> {
-        self.compress_buffer()?;
-        let Self { gzip, rows, span, .. } = *self;
-        let (mut sink, bytes, sha256) = gzip.finish()?.finish();
-        sink.flush()?;
+    fn finish(self: Box<Self>) -> Result<EncodedFile, EncodeError> {
+        let Self { file, rows, span, .. } = *self;
+        let (bytes, sha256) = file.finish()?;
         Ok(EncodedFile { rows, bytes, sha256, first: span.first(), last: span.last() })
+    }
+}
+
+/// The header, without its line end.
+pub(super) fn write_names(columns: &[Column], line: &mut Vec<u8>) {
+    for (index, column) in columns.iter().enumerate() {
+        if index > 0 {
+            line.push(b',');
+        }
+        if column.name.starts_with(BOM) {
+            field::write_quoted(column.name.as_bytes(), line);
+        } else {
+            field::write_text(column.name.as_bytes(), line);
+        }
     }
 }
 

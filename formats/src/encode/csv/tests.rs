@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Column, ColumnType, catalogue::COST};
+use crate::{ColumnType, catalogue::COST};
 use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
     Float64Array, Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, Time64MicrosecondArray,

@@ -1,6 +1,6 @@
-//! Lists as JSON arrays.
+//! Values as JSON, lists as arrays.
 
-use super::cell::Cells;
+use super::Cells;
 use arrow_array::ListArray;
 use std::io::{self, Write};
 
@@ -19,7 +19,8 @@ pub(super) fn write_list(array: &ListArray, elements: &Cells<'_>, row: usize, ou
     Ok(())
 }
 
-fn write_element(elements: &Cells<'_>, index: usize, out: &mut Vec<u8>) -> io::Result<()> {
+/// The value at `index` of a column, or of a list's elements.
+pub(super) fn write_element(elements: &Cells<'_>, index: usize, out: &mut Vec<u8>) -> io::Result<()> {
     match elements {
         _ if elements.is_null(index) => out.write_all(b"null"),
         Cells::Text(array) => Ok(serde_json::to_writer(out, array.value(index))?),

@@ -1,6 +1,9 @@
-//! One column's values as fields.
+//! The values of one column as text.
 
-use super::{calendar, json, number};
+mod calendar;
+mod json;
+mod number;
+
 use crate::{Column, ColumnType, catalogue::COST};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
@@ -8,6 +11,26 @@ use arrow_array::{
     TimestampMicrosecondArray, cast::AsArray,
 };
 use std::io::{self, Write};
+
+/// The values of a column as the texts that CSV files of an archive have for them, without quotes around.
+#[derive(Debug)]
+pub struct Texts<'a>(Cells<'a>);
+
+impl<'a> Texts<'a> {
+    /// The texts of `array`, which has the Arrow type of `column`.
+    pub fn new(column: &Column, array: &'a ArrayRef) -> Self {
+        Self(Cells::of_column(column, array))
+    }
+
+    /// The text of `row`, written into `buffer`; empty for NULL and for empty text.
+    pub fn get<'b>(&self, row: usize, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
+        buffer.clear();
+        if !self.0.is_null(row) {
+            self.0.write_value(row, buffer)?;
+        }
+        Ok(buffer)
+    }
+}
 
 /// A column's array, by how its values print.
 #[derive(Debug)]
@@ -73,25 +96,7 @@ impl<'a> Cells<'a> {
         self.array().is_null(row)
     }
 
-    /// The field of `row`: nothing for NULL, quoted where its text needs it.
-    pub(super) fn write_field(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        match self {
-            _ if self.is_null(row) => Ok(()),
-            Self::Text(array) | Self::Json(array) => {
-                write_text(array.value(row).as_bytes(), out);
-                Ok(())
-            }
-            Self::List { .. } | Self::Binary(_) => {
-                let start = out.len();
-                self.write_value(row, out)?;
-                quote_from(start, out);
-                Ok(())
-            }
-            _ => self.write_value(row, out),
-        }
-    }
-
-    /// The value of `row`, which is not NULL, without quotes around it.
+    /// The value of `row`, which is not NULL, as CSV files have it, without quotes around it.
     pub(super) fn write_value(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::Text(array) | Self::Json(array) => out.write_all(array.value(row).as_bytes()),
@@ -126,6 +131,12 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// The value of `row` as JSON: numbers with their exact digits, JSON as it is, and what JSON has no type for as a
+    /// string of its text.
+    pub(super) fn write_json(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        json::write_element(self, row, out)
+    }
+
     fn array(&self) -> &dyn Array {
         match self {
             Self::Text(array) | Self::Json(array) => array,
@@ -144,54 +155,6 @@ impl<'a> Cells<'a> {
             Self::List { array, .. } => array,
         }
     }
-}
-
-/// Text as a field. Empty text is quoted, to be told from NULL.
-pub(super) fn write_text(text: &[u8], out: &mut Vec<u8>) {
-    if is_plain(text) {
-        out.extend_from_slice(text);
-    } else {
-        write_quoted(text, out);
-    }
-}
-
-fn is_plain(text: &[u8]) -> bool {
-    let has_special = || memchr::memchr3(b',', b'"', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some();
-    !text.is_empty() && !has_special()
-}
-
-/// Text as a field in quotes.
-pub(super) fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    let mut rest = text;
-    while let Some(quote) = memchr::memchr(b'"', rest) {
-        out.extend_from_slice(&rest[..=quote]);
-        out.push(b'"');
-        rest = &rest[quote + 1..];
-    }
-    out.extend_from_slice(rest);
-    out.push(b'"');
-}
-
-/// Turns what was appended since `start` into a field, in place.
-fn quote_from(start: usize, out: &mut Vec<u8>) {
-    if is_plain(&out[start..]) {
-        return;
-    }
-    let mut from = out.len();
-    let quotes = memchr::memchr_iter(b'"', &out[start..]).count();
-    out.resize(from + quotes + 2, b'"');
-    let mut to = out.len() - 1;
-    while from > start {
-        from -= 1;
-        to -= 1;
-        out[to] = out[from];
-        if out[from] == b'"' {
-            to -= 1;
-            out[to] = b'"';
-        }
-    }
-    out[start] = b'"';
 }
 
 fn write_uuid(bytes: &[u8], out: &mut Vec<u8>) {

@@ -1,0 +1,65 @@
+//! Which values a column must have.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use std::str::FromStr;
+
+/// A column and a value that it may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Name of the column.
+    pub column: String,
+    /// The text that CSV files of the archive have for the value; empty for NULL and for empty text.
+    pub value: String,
+}
+
+/// A text that is no condition. It is not repeated: it may hold what nobody else should see.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected COLUMN=VALUE")]
+pub struct ConditionError;
+
+impl FromStr for Condition {
+    type Err = ConditionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (column, value) = text.split_once('=').filter(|(column, _)| !column.is_empty()).ok_or(ConditionError)?;
+        Ok(Self { column: column.to_owned(), value: value.to_owned() })
+    }
+}
+
+/// Several conditions. Unlike other lists, a text is one of them, whatever commas it has: values may have commas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conditions(pub Vec<Condition>);
+
+impl<'de> Deserialize<'de> for Conditions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a text or an array of texts")]
+        enum TextOrTexts {
+            Text(String),
+            Texts(Vec<String>),
+        }
+        let texts = match TextOrTexts::deserialize(deserializer)? {
+            TextOrTexts::Text(text) => vec![text],
+            TextOrTexts::Texts(texts) => texts,
+        };
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_equals_sign_divides() {
+        let read = |text: &str| text.parse::<Condition>().map(|it| (it.column, it.value));
+        let pair = |column: &str, value: &str| Ok((column.to_owned(), value.to_owned()));
+        assert_eq!(read("note=a=b, c"), pair("note", "a=b, c"));
+        assert_eq!(read("note="), pair("note", ""));
+        assert_eq!(read("a b= c "), pair("a b", " c "));
+        assert_eq!(
+            (read("note"), read("=x"), read("")),
+            (Err(ConditionError), Err(ConditionError), Err(ConditionError))
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! A slice of an archive for a reviewer, and the proof of where it came from.
+//!
+//! Only files that manifests name are read, one after the other, and each only after its bytes were compared with its
+//! digest. What is doubtful ends the pull, and then there is no slice.
+
+mod columns;
+mod condition;
+mod filter;
+mod months;
+mod output;
+mod slicer;
+
+pub use condition::{Condition, Conditions};
+
+use crate::{place, report::PullReport, settings::Settings, state};
+use archive_connectors::{Clock, Progress, Result, error::local, sink::Location};
+use archive_formats::{
+    Chain, Dataset, Window,
+    encode::slice::{EncodedSlice, SliceFormat, SliceStyle},
+    manifest::Tool,
+    slice::{self, SliceColumn, SliceCounts, SliceManifest, SliceOrigin, SliceOutput},
+};
+use columns::SliceColumns;
+use filter::Filter;
+use months::Months;
+use output::Output;
+use slicer::{Slicer, Writing};
+use std::{path::PathBuf, sync::Arc};
+
+/// What is to be pulled.
+#[derive(Clone, Debug)]
+pub struct PullRequest {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// When the events happened.
+    pub window: Window,
+    /// The values that they have: one of those of each column that is named.
+    pub conditions: Vec<Condition>,
+    /// The columns of the slice; by default all.
+    pub columns: Option<Vec<String>>,
+    /// The format of the slice.
+    pub format: SliceFormat,
+    /// Whether texts that a spreadsheet would evaluate are changed. For CSV alone.
+    pub csv_safe: bool,
+    /// The slice. Its manifest lies beside it.
+    pub output: PathBuf,
+    /// Whether what is there is replaced.
+    pub force: bool,
+    /// Whether months may be missing.
+    pub allow_gaps: bool,
+}
+
+/// Cuts a slice out of the archive of `settings`.
+pub async fn pull(
+    settings: &Settings,
+    request: &PullRequest,
+    clock: &dyn Clock,
+    progress: Arc<dyn Progress>,
+) -> Result<PullReport> {
+    let output = Output::new(&request.output, request.force)?;
+    let output = output.outside_of(Location::parse(&settings.archive, &settings.clouds)?.directory())?;
+    let (sink, document) = place::existing(settings).await?;
+    let chain = sink.chain(&document.archive).await?;
+    let months = Months::of(&chain, &request.dataset, request.window)?;
+    if !request.allow_gaps {
+        months.whole(&request.dataset)?;
+    }
+    let filter = Filter::new(request.window, &request.conditions);
+    let schemas = months.schemas(&chain, &request.dataset)?;
+    let columns = SliceColumns::new(schemas, request.columns.as_deref(), filter.names())?;
+
+    let folder = state::private_folder(settings.state_dir.join("pull"))?;
+    let fetched = tempfile::Builder::new().prefix("pull-").tempdir_in(&folder);
+    let fetched = fetched.map_err(local("make a folder for fetched files", &folder))?;
+    let (draft, file) = output.begin()?;
+    let writing = Writing::begin(file, request.style(), &columns, output.slice())?;
+    let (folder, filter, columns) = (fetched.path().to_owned(), Arc::new(filter), Arc::new(columns));
+    let slicer = Slicer { sink, folder, progress, filter, columns };
+    let (origins, writing) = slicer.cut(&months.entries, writing).await?;
+    let (encoded, counts) = writing.finish().await?;
+
+    let cut = Cut { request, chain: &chain, months: &months, slicer: &slicer, origins, encoded, counts };
+    draft.publish(&cut.manifest(&output, clock).to_bytes())?;
+    Ok(PullReport {
+        rows: encoded.rows,
+        bytes: encoded.bytes,
+        output: output.slice().display().to_string(),
+        manifest: output.manifest().display().to_string(),
+        in_window: counts.in_window,
+        gaps: months.gaps,
+    })
+}
+
+impl PullRequest {
+    fn style(&self) -> SliceStyle {
+        SliceStyle { format: self.format, gzip: self.is_gzipped(), csv_safe: self.csv_safe }
+    }
+
+    /// Whether the name of the output asks for gzip.
+    pub fn is_gzipped(&self) -> bool {
+        self.output.extension().is_some_and(|extension| extension == "gz")
+    }
+}
+
+/// A slice that was cut, and all that is to be said about it.
+struct Cut<'a> {
+    request: &'a PullRequest,
+    chain: &'a Chain,
+    months: &'a Months<'a>,
+    slicer: &'a Slicer,
+    origins: Vec<SliceOrigin>,
+    encoded: EncodedSlice,
+    counts: SliceCounts,
+}
+
+impl Cut<'_> {
+    fn manifest(self, output: &Output, clock: &dyn Clock) -> SliceManifest {
+        let Self { request, chain, months, slicer, origins, encoded, counts } = self;
+        let columns = slicer.columns.columns().iter();
+        let columns = columns.map(|column| SliceColumn { name: column.name.clone(), kind: column.kind.clone() });
+        let EncodedSlice { rows, bytes, sha256 } = encoded;
+        let name = output.slice().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        SliceManifest {
+            format: slice::FORMAT.to_owned(),
+            archive: chain.archive().to_owned(),
+            dataset: request.dataset.clone(),
+            window: request.window,
+            conditions: slicer.filter.to_json(),
+            columns: request.columns.clone(),
+            csv_safe: request.csv_safe,
+            output: SliceOutput { name, format: request.format, columns: columns.collect(), rows, bytes, sha256 },
+            events: counts,
+            gaps: months.gaps.clone(),
+            manifests: origins,
+            head: chain.head(),
+            created_at: clock.now(),
+            tool: Tool { name: "kt-archive".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        }
+    }
+}
