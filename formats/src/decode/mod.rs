@@ -2,6 +2,9 @@
 
 pub mod csv;
 pub mod parquet;
+pub mod survey;
+
+pub use survey::Survey;
 
 use crate::{EventBatch, Reject};
 

@@ -19,6 +19,7 @@ mod rows;
 mod scanner;
 mod splitter;
 mod text;
+mod times;
 mod timestamp;
 mod validity;
 
