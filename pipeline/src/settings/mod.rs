@@ -10,7 +10,7 @@ use archive_connectors::{
     Error, ErrorKind, Result, Secret,
     exports_api::{ArtifactFormat, Layout},
 };
-use archive_formats::{Dataset, FileFormat};
+use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -56,6 +56,15 @@ pub enum SourceSettings {
     },
     /// The exports API.
     ExportsApi(Box<ApiSettings>),
+    /// Files that were exported earlier.
+    Files {
+        /// What the user typed.
+        address: String,
+        /// The path or pattern that it means.
+        path: PathBuf,
+        /// The names of the id and the time column.
+        keys: KeyColumns,
+    },
 }
 
 /// How the exports API is used.
@@ -73,10 +82,8 @@ pub struct ApiSettings {
     pub job_timeout: Duration,
     /// Whether `http:` may lead to a public address.
     pub allow_http: bool,
-    /// Name of the id column, where it is not a known one.
-    pub id_column: Option<String>,
-    /// Name of the time column, where it is not a known one.
-    pub time_column: Option<String>,
+    /// The names of the id and the time column.
+    pub keys: KeyColumns,
     /// The token, if the environment holds it.
     pub token: Option<Secret>,
     /// The file that holds the token, if the environment names one instead. It is read again when the token is
@@ -133,14 +140,16 @@ impl Settings {
     pub fn source(&self) -> Result<&SourceSettings> {
         self.source.as_ref().ok_or_else(|| {
             invalid("no source was given")
-                .with_hint("use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://…")
+                .with_hint("use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://… or a path of files")
         })
     }
 }
 
 fn source(address: &str, config: &Config, environment: &Environment) -> Result<SourceSettings> {
+    let keys = KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() };
     let base = match SourceAddress::parse(address)? {
         SourceAddress::Demo { events, seed } => return Ok(SourceSettings::Demo { events, seed }),
+        SourceAddress::Files(path) => return Ok(SourceSettings::Files { address: address.to_owned(), path, keys }),
         SourceAddress::ExportsApi(base) => base,
     };
     let text = |name| environment.get(name).map(str::trim).filter(|text| !text.is_empty());
@@ -158,8 +167,7 @@ fn source(address: &str, config: &Config, environment: &Environment) -> Result<S
         margin: config.api_margin.map_or(HOUR, |span| span.0),
         job_timeout,
         allow_http: config.allow_http.is_some_and(|on| on.0),
-        id_column: config.id_column.clone(),
-        time_column: config.time_column.clone(),
+        keys,
         token: token.map(|token| Secret::new(token.to_owned())),
         token_file: token_file.map(PathBuf::from),
     })))

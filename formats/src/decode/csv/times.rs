@@ -13,10 +13,10 @@ use crate::{
 impl CsvLayout {
     /// What the times in a chunk of whole records are; several times as fast as [`Self::decode`].
     pub fn survey(&self, chunk: &[u8]) -> Survey {
-        let mut surveyor = Surveyor::default();
-        let mut records = self.records(chunk);
+        let (times, mut surveyor) = (Times::of(self), Surveyor::default());
+        let mut records = times.records(chunk);
         while let Some(record) = records.next_record() {
-            surveyor.count(self.time(&record));
+            surveyor.count(times.time(&record));
         }
         surveyor.finish(records.line_feeds())
     }
@@ -24,19 +24,33 @@ impl CsvLayout {
     /// The time of the row of a [`Reject`](crate::Reject), if it is not that which is wrong. Where the fields of a row
     /// cannot be told apart, none of them is its time for certain.
     pub fn time_of(&self, row: &[u8]) -> Option<Timestamp> {
-        self.records(row).next_record().and_then(|record| self.time(&record))
+        let times = Times::of(self);
+        times.records(row).next_record().and_then(|record| times.time(&record))
+    }
+}
+
+/// Where in a row its time is.
+struct Times {
+    index: usize,
+    columns: usize,
+}
+
+impl Times {
+    fn of(layout: &CsvLayout) -> Self {
+        let schema = layout.schema();
+        Self { index: schema.time_index(), columns: schema.columns.len() }
     }
 
     fn records<'a>(&self, bytes: &'a [u8]) -> Records<'a> {
-        Records::new(bytes, self.schema().time_index() + 1)
+        Records::new(bytes, self.index + 1)
     }
 
+    #[inline]
     fn time(&self, record: &Record<'_>) -> Option<Timestamp> {
-        let schema = self.schema();
-        if record.has_stray_quote || record.field_count != schema.columns.len() {
+        if record.has_stray_quote || record.field_count != self.columns {
             return None;
         }
-        let field = record.fields().nth(schema.time_index())?;
+        let field = record.fields().nth(self.index)?;
         let text = if let [b'"', text @ .., b'"'] = field { text } else { field };
         timestamp::parse(text).ok().map(Timestamp::from_micros)
     }
