@@ -1,12 +1,20 @@
 //! Artifacts and files into events.
 
+mod block;
+mod column;
+mod columns;
 pub mod csv;
+mod fault;
 pub mod parquet;
 pub mod survey;
+mod value;
 
 pub use survey::Survey;
 
 use crate::{EventBatch, Reject};
+
+/// UTF-8's byte-order mark, which spreadsheets put before their first byte.
+const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// What a chunk holds.
 #[derive(Debug)]

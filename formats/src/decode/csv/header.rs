@@ -1,6 +1,7 @@
 //! The names of the columns.
 
-use super::{BOM, CsvError, records::Records, text::unquote};
+use super::{CsvError, field::unquote, records::Records};
+use crate::decode::BOM;
 
 /// Ten times what a PostgreSQL table can have. A page of something else can look like a header of millions of names.
 const MAX_COLUMNS: usize = 16_000;

@@ -1,26 +1,20 @@
 //! What a header says about the rows under it.
 
 use super::{
-    CsvError,
-    column::ColumnBuilder,
-    fault::Fault,
-    header,
+    CsvError, header,
     rows::{Rows, Utf8},
 };
 use crate::{
-    EventBatch, Schema,
+    Schema,
     catalogue::{KeyColumns, text_schema},
-    decode::Decoded,
+    decode::{Decoded, columns::Columns},
 };
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
 use std::sync::Arc;
 
 /// The columns of an artifact. Decoding changes nothing in it, so that chunks can be decoded in parallel.
 #[derive(Debug)]
 pub struct CsvLayout {
-    schema: Arc<Schema>,
-    arrow: SchemaRef,
+    columns: Columns,
 }
 
 impl CsvLayout {
@@ -32,14 +26,14 @@ impl CsvLayout {
         if schema.id == schema.time {
             return Err(CsvError::OneKey(schema.id));
         }
-        let layout = Self { arrow: schema.to_arrow(), schema: Arc::new(schema) };
-        layout.columns()?;
-        Ok((layout, bytes))
+        let columns =
+            Columns::new(schema).map_err(|column| CsvError::UnreadableType { name: column.name, kind: column.kind })?;
+        Ok((Self { columns }, bytes))
     }
 
     /// The columns of every batch.
     pub const fn schema(&self) -> &Arc<Schema> {
-        &self.schema
+        self.columns.schema()
     }
 
     /// Decodes a chunk of whole records, without the header.
@@ -52,33 +46,10 @@ impl CsvLayout {
     }
 
     fn decode_with(&self, chunk: &[u8], utf8: Utf8) -> Option<Decoded> {
-        let columns = self.columns().unwrap_or_else(|_| unreachable!("the same columns were made with the header"));
-        let Rows { columns, good, rejects, line_feeds, .. } = Rows::read(chunk, &self.schema, columns, utf8);
+        let rows = Rows::read(chunk, self.schema(), self.columns.builders(), utf8);
+        let Rows { columns, good, rejects, line_feeds, .. } = rows;
         let rows = good as u64 + rejects.len() as u64;
-        let arrays = columns.into_iter().map(ColumnBuilder::finish).collect::<Option<Vec<_>>>()?;
-        let batch = (good > 0).then(|| self.batch(arrays));
+        let batch = self.columns.finish(columns, good)?;
         Some(Decoded { batch, rejects, rows, lines: line_feeds })
-    }
-
-    fn batch(&self, arrays: Vec<ArrayRef>) -> EventBatch {
-        let records = RecordBatch::try_new(Arc::clone(&self.arrow), arrays)
-            .unwrap_or_else(|_| unreachable!("every column was built from its field and has one value per row"));
-        EventBatch::try_new(Arc::clone(&self.schema), records)
-            .unwrap_or_else(|_| unreachable!("rows without id or time are rejects, and the types are the schema's"))
-    }
-
-    fn columns(&self) -> Result<Vec<ColumnBuilder>, CsvError> {
-        let (id, time) = (self.schema.id_index(), self.schema.time_index());
-        let fields = self.arrow.fields().iter().zip(&self.schema.columns).enumerate();
-        let builders = fields.map(|(index, (field, column))| {
-            let missing = match index {
-                _ if index == id => Some(Fault::NoId),
-                _ if index == time => Some(Fault::NoTime),
-                _ => None,
-            };
-            ColumnBuilder::new(&column.kind, field.data_type().clone(), missing)
-                .ok_or_else(|| CsvError::UnreadableType { name: column.name.clone(), kind: column.kind.clone() })
-        });
-        builders.collect()
     }
 }

@@ -7,21 +7,14 @@
 //! A [`CsvSplitter`] cuts the artifact into chunks of whole records; the [`CsvLayout`] that the first chunk's header
 //! gives decodes them, each on its own.
 
-mod block;
-mod column;
-mod decimal;
-mod fault;
+mod field;
 mod header;
-mod integer;
 mod layout;
 mod records;
 mod rows;
 mod scanner;
 mod splitter;
-mod text;
 mod times;
-mod timestamp;
-mod validity;
 
 #[cfg(test)]
 mod tests;
@@ -30,9 +23,6 @@ pub use layout::CsvLayout;
 pub use splitter::{CsvSplitter, MAX_RECORD_BYTES};
 
 use crate::{ColumnType, catalogue::HeaderError};
-
-/// UTF-8's byte-order mark, which spreadsheets put before the header.
-const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// Why an artifact as a whole is no CSV of events. What is wrong with single rows is in their rejects.
 #[derive(Debug, thiserror::Error)]

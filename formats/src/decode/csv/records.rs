@@ -1,9 +1,7 @@
 //! Records and the ends of their fields.
 
-use super::{
-    block::BLOCK,
-    scanner::{Delimiters, Scanner},
-};
+use super::scanner::{Delimiters, Scanner};
+use crate::decode::block::BLOCK;
 use std::ops::Range;
 
 /// The records of a chunk, one after the other. Empty lines are passed over.

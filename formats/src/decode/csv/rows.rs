@@ -1,12 +1,13 @@
 //! Rows into columns, and the rows that do not fit into rejects.
 
 use super::{
-    column::ColumnBuilder,
-    fault::Fault,
+    field::{self, unquote},
     records::{Record, Records},
-    text::unquote,
 };
-use crate::{Reject, Schema};
+use crate::{
+    Reject, Schema,
+    decode::{column::ColumnBuilder, fault::Fault},
+};
 
 /// When text is checked to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl<'a> Rows<'a> {
             return Err(Offence { column: None, fault: Fault::Utf8 });
         }
         for (index, (column, field)) in self.columns.iter_mut().zip(record.fields()).enumerate() {
-            column.push(field).map_err(|fault| Offence { column: Some(index), fault })?;
+            field::push(column, field).map_err(|fault| Offence { column: Some(index), fault })?;
         }
         Ok(())
     }

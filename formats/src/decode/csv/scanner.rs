@@ -1,6 +1,6 @@
 //! Tells the commas and line feeds that end something from those inside quotes.
 
-use super::block::{BLOCK, positions};
+use crate::decode::block::{BLOCK, positions};
 
 /// Reads blocks of 64 bytes in order. Splitter and decoder both use it, so they can never disagree about where a record
 /// ends.

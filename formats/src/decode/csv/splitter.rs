@@ -1,6 +1,7 @@
 //! Cuts a stream of CSV into chunks of whole records, which can then be decoded in parallel.
 
-use super::{BOM, CsvError, block::BLOCK, scanner::Scanner};
+use super::{CsvError, scanner::Scanner};
+use crate::decode::{BOM, block::BLOCK};
 use std::collections::VecDeque;
 
 /// The longest record, its line end not counted. Without a limit a quote that is never closed would pull the rest of

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     EventBatch, Reject, Timestamp,
     catalogue::KeyColumns,
-    decode::{parquet::ParquetEvents, survey::Surveyor},
+    decode::{BOM, parquet::ParquetEvents, survey::Surveyor},
     encode::{FileEncoder as _, csv::CsvEncoder},
 };
 use arrow_array::{

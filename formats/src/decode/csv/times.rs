@@ -3,11 +3,13 @@
 use super::{
     layout::CsvLayout,
     records::{Record, Records},
-    timestamp,
 };
 use crate::{
     Timestamp,
-    decode::survey::{Survey, Surveyor},
+    decode::{
+        survey::{Survey, Surveyor},
+        value::timestamp,
+    },
 };
 
 impl CsvLayout {

@@ -1,10 +1,10 @@
 //! Integers in the one spelling that comes back.
 
-use super::fault::Fault;
+use crate::decode::fault::Fault;
 
 /// Reads what a printed integer looks like. Another spelling of a number (`+1`, `007`, `-0`, `1.0`) would leave the
 /// archive in other bytes than it came in, and is refused.
-pub(super) fn parse(text: &[u8]) -> Result<i64, Fault> {
+pub(in crate::decode) fn parse(text: &[u8]) -> Result<i64, Fault> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),

@@ -1,6 +1,6 @@
 //! Which rows of a column have a value.
 
-use super::fault::Fault;
+use crate::decode::fault::Fault;
 use arrow_buffer::NullBufferBuilder;
 
 /// Which rows have a value.

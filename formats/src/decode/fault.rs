@@ -31,6 +31,8 @@ pub(super) enum Fault {
     Decimals(u8),
     #[error("more than {0} integer digits")]
     IntegerDigits(u8),
+    #[error("neither true nor false")]
+    Bool,
     #[error("more text than a chunk can hold")]
     ChunkTooLarge,
 }

@@ -1,6 +1,6 @@
 //! Decimal numbers, exactly or not at all.
 
-use super::fault::Fault;
+use crate::decode::fault::Fault;
 
 /// How far the number of an exponent can go; beyond it the result is the same.
 const MAX_EXPONENT: i64 = 1 << 32;
@@ -45,7 +45,7 @@ impl Digits {
 }
 
 /// The number `text` times ten to the power of `scale`. Trailing zeros cost no precision; the sign of zero is dropped.
-pub(super) fn parse(text: &[u8], precision: u8, scale: u8) -> Result<i128, Fault> {
+pub(in crate::decode) fn parse(text: &[u8], precision: u8, scale: u8) -> Result<i128, Fault> {
     let (negative, text) = split_sign(text);
     let mut digits = Digits::default();
     let (mut count, mut decimals, mut exponent) = (0_i64, None, 0);

@@ -1,6 +1,6 @@
 //! Instants: RFC 3339, and the form in which PostgreSQL prints them.
 
-use super::fault::Fault;
+use crate::decode::fault::Fault;
 use std::ops::RangeInclusive;
 
 const MICROS: i64 = 1_000_000;
@@ -9,7 +9,7 @@ const MICROS: i64 = 1_000_000;
 const INSTANTS: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 /// Microseconds since the epoch. The zone is mandatory; second 60 is the next minute's first, as in PostgreSQL.
-pub(super) fn parse(text: &[u8]) -> Result<i64, Fault> {
+pub(in crate::decode) fn parse(text: &[u8]) -> Result<i64, Fault> {
     let (date_time, rest) = text.split_first_chunk().ok_or(Fault::Time)?;
     let local = local_seconds(date_time)?;
     let (micros, rest) = fraction(rest)?;

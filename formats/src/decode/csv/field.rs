@@ -1,0 +1,54 @@
+//! What a field says, and what quotes mean.
+
+use crate::decode::{
+    block::{LANE, lane_positions},
+    column::ColumnBuilder,
+    fault::Fault,
+};
+
+/// Appends the value of `field` to `column`. After a failure the column must be truncated before it is used again.
+#[inline]
+pub(super) fn push(column: &mut ColumnBuilder, field: &[u8]) -> Result<(), Fault> {
+    match (column, field) {
+        (column, [] | [b'"', b'"']) => column.push_null(),
+        (ColumnBuilder::Text(column), [b'"', quoted @ ..]) => column.push_with(|bytes| unquote(quoted, bytes)),
+        // Doubled quotes inside need no care: no value of the other types has one.
+        (column, [b'"', text @ .., b'"']) => column.push(text),
+        (column, text) => column.push(text),
+    }
+}
+
+/// Appends to `out` the value of a quoted field, of which `text` comes after the opening quote: `a ""b"""` is `a "b"`.
+pub(super) fn unquote(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    let mut rest = text.strip_suffix(b"\"").ok_or(Fault::Quotes)?;
+    out.reserve(rest.len() + LANE);
+    while let Some((lane, after)) = rest.split_first_chunk() {
+        // JSON has a quote every few bytes. Copying all bytes of the lane and taking those after the quote back is
+        // faster than a copy of just the right length.
+        let start = out.len();
+        out.extend_from_slice(lane);
+        let quotes = lane_positions(*lane, b'"');
+        if quotes == 0 {
+            rest = after;
+        } else {
+            let quote = quotes.trailing_zeros() as usize;
+            out.truncate(start + quote + 1);
+            rest = after_doubled(rest, quote)?;
+        }
+    }
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        out.extend_from_slice(&rest[..=quote]);
+        rest = after_doubled(rest, quote)?;
+    }
+    out.extend_from_slice(rest);
+    Ok(())
+}
+
+/// What comes after the doubled quote at `quote`. A single one in the middle ends the quoted text too early.
+#[inline]
+fn after_doubled(text: &[u8], quote: usize) -> Result<&[u8], Fault> {
+    match &text[quote + 1..] {
+        [b'"', rest @ ..] => Ok(rest),
+        _ => Err(Fault::Quotes),
+    }
+}
