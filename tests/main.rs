@@ -8,6 +8,7 @@ mod broken_places;
 mod config;
 mod exit_codes;
 mod exports_api;
+mod files;
 mod forgeries;
 mod guide_script;
 mod house;
