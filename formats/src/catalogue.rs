@@ -1,8 +1,9 @@
 //! What is known of the columns of API artifacts: which identify an event, which say when it happened, and which have
 //! a type that holds every value exactly.
 //!
-//! The platform's pages show six versions of an event record and no column list of the CSV export, so a name that is
-//! not in this table is text, as it came.
+//! The platform's pages show six versions of an event record, fewer names of the other datasets, and no column list of
+//! the CSV export. In CSV a name that is not in this table is text, as it came; so are nested values, whose encoding
+//! there nobody documents. In JSON the names that are not in this table share the column [`EXTRA`].
 
 use crate::{Column, ColumnType, Schema, schema::SchemaError};
 
@@ -27,6 +28,83 @@ const COSTS: [&str; 6] = [
     "event_cost_attribution.total_cost_usd",
     "event_cost_attribution.total_cost",
 ];
+
+/// Names of text in events, escalations, traces and the audit log. A value that is an object or a list is no text.
+const TEXTS: [&str; 45] = [
+    // Events.
+    "id",
+    "event_id",
+    "eventId",
+    "time",
+    "event_type",
+    "type",
+    "verdict",
+    "decision",
+    "action",
+    "policy_outcome",
+    "policy_decision",
+    "outcome",
+    "reason",
+    "reason_code",
+    "policy_name",
+    "provider",
+    "model",
+    "route",
+    "api_shape",
+    "gateway_id",
+    "agent_id",
+    "user_id",
+    "user",
+    "consumer",
+    "team_id",
+    "consumer_group",
+    "org_id",
+    "organization",
+    "project_id",
+    "config_version",
+    "config_id",
+    "config_name",
+    "request_id",
+    "request_source",
+    "batch_id",
+    "source_spend_log_id",
+    "event_cost_attribution.source_spend_log_id",
+    "output_preview",
+    // Escalations, traces, audit log.
+    "status",
+    "severity",
+    "trace_id",
+    "span_id",
+    "traceparent",
+    "actor",
+    "target",
+];
+
+/// Names of nested values. As JSON any value is what it was.
+const DOCUMENTS: [&str; 16] = [
+    "policies_evaluated",
+    "policies_triggered",
+    "policy_results",
+    "metadata",
+    "request_metadata",
+    "response_metadata",
+    "safety_settings",
+    "safety_response",
+    "citations",
+    "redactions",
+    "quality_scores",
+    "event_cost_attribution",
+    "timeline",
+    "before",
+    "after",
+    "diff",
+];
+
+/// Names of what is so or is not.
+const FLAGS: [&str; 1] = ["degraded_mode"];
+
+/// The column of a JSON artifact that holds, as one JSON object for each event, the members that have no column.
+pub const EXTRA: &str = "extra";
 
 /// The type of every cost column of an API artifact.
 pub const COST: ColumnType = ColumnType::Decimal { precision: 38, scale: 18 };
@@ -60,24 +138,74 @@ pub enum HeaderError {
 
 /// The schema of a text artifact (CSV) with these column `names`.
 pub fn text_schema<S: AsRef<str>>(names: &[S], keys: &KeyColumns) -> Result<Schema, HeaderError> {
-    let id = key_column("id", keys.id.as_deref(), &ID_COLUMNS, names)?;
-    let time = key_column("time", keys.time.as_deref(), &TIME_COLUMNS, names)?;
+    let keys = Keys::find(names, keys)?;
     let columns = names.iter().map(|name| {
         let name = name.as_ref();
-        let is_key = name == id || name == time;
-        let kind = if name == time { ColumnType::TimestampUtc } else { text_column_type(name, name == id) };
-        Column { name: name.to_owned(), kind, source_type: None, nullable: !is_key }
+        keys.column(name, || exact_type(name).unwrap_or(ColumnType::Text))
     });
-    Ok(Schema::new(columns.collect(), id, time)?)
+    Ok(Schema::new(columns.collect(), keys.id, keys.time)?)
 }
 
-fn text_column_type(name: &str, is_id: bool) -> ColumnType {
+/// The schema of a JSON artifact whose records have members of these `names`: a column for each name that is known, and
+/// [`EXTRA`] for the others, if there are any or if `has_extra`.
+pub fn json_schema<S: AsRef<str>>(names: &[S], has_extra: bool, keys: &KeyColumns) -> Result<Schema, HeaderError> {
+    let keys = Keys::find(names, keys)?;
+    let known = names.iter().map(AsRef::as_ref).filter_map(|name| {
+        let kind = json_type(name);
+        (kind.is_some() || keys.has(name)).then(|| keys.column(name, || kind.unwrap_or(ColumnType::Text)))
+    });
+    let mut columns = known.collect::<Vec<_>>();
+    if has_extra || columns.len() < names.len() {
+        columns.push(Column { name: EXTRA.to_owned(), kind: ColumnType::Json, source_type: None, nullable: true });
+    }
+    Ok(Schema::new(columns, keys.id, keys.time)?)
+}
+
+/// The type that holds every value of the name exactly, whatever the format of the artifact.
+fn exact_type(name: &str) -> Option<ColumnType> {
     match name {
-        _ if is_id => ColumnType::Text,
-        _ if INSTANTS.contains(&name) => ColumnType::TimestampUtc,
-        _ if COUNTS.contains(&name) => ColumnType::Int64,
-        _ if COSTS.contains(&name) => COST,
-        _ => ColumnType::Text,
+        _ if INSTANTS.contains(&name) => Some(ColumnType::TimestampUtc),
+        _ if COUNTS.contains(&name) => Some(ColumnType::Int64),
+        _ if COSTS.contains(&name) => Some(COST),
+        _ => None,
+    }
+}
+
+/// The type of a member of a JSON record, `None` for a name that is not known.
+pub fn json_type(name: &str) -> Option<ColumnType> {
+    exact_type(name).or_else(|| match name {
+        _ if TEXTS.contains(&name) => Some(ColumnType::Text),
+        _ if DOCUMENTS.contains(&name) => Some(ColumnType::Json),
+        _ if FLAGS.contains(&name) => Some(ColumnType::Bool),
+        _ => None,
+    })
+}
+
+/// The names of the two columns that every event must have.
+struct Keys<'a> {
+    id: &'a str,
+    time: &'a str,
+}
+
+impl<'a> Keys<'a> {
+    fn find<S: AsRef<str>>(names: &'a [S], keys: &KeyColumns) -> Result<Self, HeaderError> {
+        let id = key_column("id", keys.id.as_deref(), &ID_COLUMNS, names)?;
+        let time = key_column("time", keys.time.as_deref(), &TIME_COLUMNS, names)?;
+        Ok(Self { id, time })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        name == self.id || name == self.time
+    }
+
+    /// The column `name`, which has the type that `other` gives unless it is one of the two.
+    fn column(&self, name: &str, other: impl FnOnce() -> ColumnType) -> Column {
+        let kind = match name {
+            _ if name == self.time => ColumnType::TimestampUtc,
+            _ if name == self.id => ColumnType::Text,
+            _ => other(),
+        };
+        Column { name: name.to_owned(), kind, source_type: None, nullable: !self.has(name) }
     }
 }
 
@@ -127,6 +255,31 @@ mod tests {
         let schema = schema(&["id", "timestamp", "cost_usd", "input_tokens", "config_version", "surprise"]);
         let types = schema.columns.iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
         assert_eq!(types, ["text", "timestamp(us,UTC)", "decimal(38,18)", "int64", "text", "text"]);
+    }
+
+    #[test]
+    fn json_names_that_nobody_knows_share_a_column() {
+        let columns = |names: &[&str], has_extra| {
+            let schema = json_schema(names, has_extra, &KeyColumns::default()).unwrap();
+            schema.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect::<Vec<_>>()
+        };
+        let known = ["metadata json", "id text", "created_at timestamp(us,UTC)", "cost decimal(38,18)"];
+        assert_eq!(columns(&["metadata", "id", "created_at", "cost"], false), known);
+        assert_eq!(
+            columns(&["metadata", "x", "id", "created_at", "cost"], false),
+            [&known[..], &["extra json"]].concat()
+        );
+        assert_eq!(columns(&["metadata", "id", "created_at", "cost"], true), [&known[..], &["extra json"]].concat());
+        assert_eq!(columns(&["extra", "id", "time"], false), ["id text", "time timestamp(us,UTC)", "extra json"]);
+    }
+
+    #[test]
+    fn every_documented_name_is_known_once() {
+        let names = [&TEXTS[..], &DOCUMENTS, &FLAGS, &INSTANTS, &COUNTS, &COSTS].concat();
+        let distinct = names.iter().collect::<std::collections::HashSet<_>>();
+        assert_eq!(distinct.len(), names.len());
+        assert!(names.iter().all(|name| json_type(name).is_some() && *name != EXTRA));
+        assert!(ID_COLUMNS.iter().chain(&TIME_COLUMNS).all(|name| json_type(name).is_some()));
     }
 
     #[test]

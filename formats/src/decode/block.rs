@@ -21,6 +21,38 @@ pub(super) fn lane_positions(lane: [u8; LANE], byte: u8) -> u32 {
     u8x16::new(lane).simd_eq(u8x16::splat(byte)).to_bitmask()
 }
 
+/// A mask whose bit `i` tells whether `block[i]` is `byte` or differs from it in the bits of `ignored` alone, none of
+/// which `byte` lacks.
+#[inline]
+pub(super) fn positions_but(block: &[u8; BLOCK], byte: u8, ignored: u8) -> u64 {
+    let (lanes, _) = block.as_chunks::<LANE>();
+    lanes.iter().rev().fold(0, |mask, lane| {
+        let found = (u8x16::new(*lane) | u8x16::splat(ignored)).simd_eq(u8x16::splat(byte));
+        (mask << LANE) | u64::from(found.to_bitmask())
+    })
+}
+
+/// A mask whose bit `i` tells whether an odd number of bits is set in `mask` up to and including `i`.
+#[inline]
+pub(super) const fn prefix_xor(mut mask: u64) -> u64 {
+    mask ^= mask << 1;
+    mask ^= mask << 2;
+    mask ^= mask << 4;
+    mask ^= mask << 8;
+    mask ^= mask << 16;
+    mask ^= mask << 32;
+    mask
+}
+
+/// The first bytes of a block, of which the rest is zero.
+pub(super) fn padded(bytes: &[u8]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    for (to, from) in block.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    block
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,7 +61,7 @@ mod tests {
     proptest! {
         #[test]
         fn finds_every_position_and_no_other(
-            bytes in prop::collection::vec(prop::sample::select(b"\"\n,\0\x80\x01\xff\xa2a".as_slice()), BLOCK),
+            bytes in prop::collection::vec(prop::sample::select(b"\"\n,\0\x80\x01\xff\xa2a{[".as_slice()), BLOCK),
             byte: u8,
         ) {
             let block = bytes.first_chunk::<BLOCK>().unwrap();
@@ -37,6 +69,8 @@ mod tests {
                 let expected = (0..BLOCK).fold(0, |mask, index| mask | (u64::from(block[index] == byte) << index));
                 prop_assert_eq!(positions(block, byte), expected);
             }
+            let brackets = (0..BLOCK).fold(0, |mask, index| mask | (u64::from(matches!(block[index], b'{' | b'[')) << index));
+            prop_assert_eq!(positions_but(block, b'{', 0x20), brackets);
         }
     }
 }

@@ -42,18 +42,18 @@ impl Columns {
         builders.collect()
     }
 
-    /// The events of full `builders`, of which every one has `rows` rows. The outer `None` means that a text is not
-    /// UTF-8, the inner one that there are no rows.
-    pub(super) fn finish(&self, builders: Vec<ColumnBuilder>, rows: usize) -> Option<Option<EventBatch>> {
+    /// The events of full `builders`, of which every one has `rows` rows; `None` when there are no rows. Fails when a
+    /// text is not UTF-8.
+    pub(super) fn finish(&self, builders: Vec<ColumnBuilder>, rows: usize) -> Result<Option<EventBatch>, Fault> {
         let fields = self.arrow.fields().iter();
         let arrays = builders.into_iter().zip(fields).map(|(builder, field)| builder.finish(field.data_type()));
-        let arrays = arrays.collect::<Option<Vec<_>>>()?;
+        let arrays = arrays.collect::<Option<Vec<_>>>().ok_or(Fault::Utf8)?;
         let batch = (rows > 0).then(|| {
             let records = RecordBatch::try_new(Arc::clone(&self.arrow), arrays)
                 .unwrap_or_else(|_| unreachable!("every column was built from its field and has one value per row"));
             EventBatch::try_new(Arc::clone(&self.schema), records)
                 .unwrap_or_else(|_| unreachable!("rows without id or time are rejects, and the types are the schema's"))
         });
-        Some(batch)
+        Ok(batch)
     }
 }

@@ -33,6 +33,20 @@ pub(super) enum Fault {
     IntegerDigits(u8),
     #[error("neither true nor false")]
     Bool,
+    #[error("not valid JSON")]
+    Json,
+    #[error("not a JSON object")]
+    NoObject,
+    #[error("nested more than {0} levels deep")]
+    Depth(usize),
+    #[error("a name that the record has twice")]
+    Duplicate,
+    #[error("an escape that stands for no character")]
+    Surrogate,
+    #[error("an object or a list instead of a text")]
+    Nested,
+    #[error("a name that the first reading of the artifact did not meet")]
+    Unseen,
     #[error("more text than a chunk can hold")]
     ChunkTooLarge,
 }

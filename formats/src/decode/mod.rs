@@ -5,6 +5,7 @@ mod column;
 mod columns;
 pub mod csv;
 mod fault;
+pub mod json;
 pub mod parquet;
 pub mod survey;
 mod value;
@@ -21,10 +22,11 @@ const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 pub struct Decoded {
     /// The good rows, in order; `None` when there are none.
     pub batch: Option<EventBatch>,
-    /// The other rows, in order. Their lines count from 0, the chunk's first line.
+    /// The other rows, in order. Their lines count from 0, the chunk's first line, or its first record where the
+    /// artifact has no lines of records.
     pub rejects: Vec<Reject>,
     /// Records, rejected ones included.
     pub rows: u64,
-    /// Line feeds, also those inside quotes: how far the next chunk's first line is from this one's.
+    /// How far the next chunk's first line is from this one's: line feeds, also those inside quotes, or else records.
     pub lines: u64,
 }

@@ -13,8 +13,7 @@ pub(super) fn push(column: &mut ColumnBuilder, field: &[u8]) -> Result<(), Fault
         (column, [] | [b'"', b'"']) => column.push_null(),
         (ColumnBuilder::Text(column), [b'"', quoted @ ..]) => column.push_with(|bytes| unquote(quoted, bytes)),
         // Doubled quotes inside need no care: no value of the other types has one.
-        (column, [b'"', text @ .., b'"']) => column.push(text),
-        (column, text) => column.push(text),
+        (column, [b'"', text @ .., b'"'] | text) => column.push(text),
     }
 }
 

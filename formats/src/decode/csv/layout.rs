@@ -49,7 +49,7 @@ impl CsvLayout {
         let rows = Rows::read(chunk, self.schema(), self.columns.builders(), utf8);
         let Rows { columns, good, rejects, line_feeds, .. } = rows;
         let rows = good as u64 + rejects.len() as u64;
-        let batch = self.columns.finish(columns, good)?;
+        let batch = self.columns.finish(columns, good).ok()?;
         Some(Decoded { batch, rejects, rows, lines: line_feeds })
     }
 }

@@ -1,6 +1,6 @@
 //! Tells the commas and line feeds that end something from those inside quotes.
 
-use crate::decode::block::{BLOCK, positions};
+use crate::decode::block::{BLOCK, padded, positions, prefix_xor};
 
 /// Reads blocks of 64 bytes in order. Splitter and decoder both use it, so they can never disagree about where a record
 /// ends.
@@ -70,24 +70,8 @@ impl Scanner {
 
     /// Like [`Self::advance`] for the last bytes, which are fewer than a block.
     pub(super) fn advance_last(&mut self, bytes: &[u8]) -> Delimiters {
-        let mut block = [0; BLOCK];
-        for (to, from) in block.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        self.advance(&block)
+        self.advance(&padded(bytes))
     }
-}
-
-/// A mask whose bit `i` tells whether an odd number of bits is set in `mask` up to and including `i`.
-#[inline]
-const fn prefix_xor(mut mask: u64) -> u64 {
-    mask ^= mask << 1;
-    mask ^= mask << 2;
-    mask ^= mask << 4;
-    mask ^= mask << 8;
-    mask ^= mask << 16;
-    mask ^= mask << 32;
-    mask
 }
 
 #[cfg(test)]

@@ -1,0 +1,36 @@
+//! What stands around the records.
+
+use super::{JsonError, head::LISTS};
+use serde_json::Value;
+
+/// The most that is read of it. An envelope holds some dates and counts.
+pub(super) const MAX_BYTES: usize = 1 << 20;
+
+/// Names under which an envelope says where the next page is.
+const CURSORS: [&str; 4] = ["next_cursor", "cursor", "next", "next_page_token"];
+
+/// Checks the document that is left when its list of records is empty.
+pub(super) fn check(before: &[u8], after: &[u8]) -> Result<(), JsonError> {
+    let document = [before, after].concat();
+    let document = serde_json::from_slice::<Value>(&document)
+        .map_err(|error| if error.is_eof() { JsonError::Truncated } else { JsonError::Malformed })?;
+    let Value::Object(members) = &document else { return Ok(()) };
+    if let Some(name) = promise(&document) {
+        return Err(JsonError::OnePage(name.to_owned()));
+    }
+    let mut lists = members.iter().filter(|(name, value)| value.is_array() && LISTS.contains(&name.as_str()));
+    let first = lists.next().map(|(name, _)| name.clone()).unwrap_or_default();
+    match lists.find(|(_, value)| value.as_array().is_some_and(|elements| !elements.is_empty())) {
+        Some((second, _)) => Err(JsonError::SeveralLists(first, second.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The name of the member, at whatever depth of objects, that says that there is more. An empty cursor leads nowhere.
+fn promise(value: &Value) -> Option<&str> {
+    value.as_object()?.iter().find_map(|(name, value)| {
+        let is_cursor = CURSORS.contains(&name.as_str()) && !matches!(value, Value::Null | Value::Bool(false));
+        let leads_on = is_cursor && value.as_str() != Some("") || name == "has_more" && *value == Value::Bool(true);
+        if leads_on { Some(name.as_str()) } else { promise(value) }
+    })
+}

@@ -1,0 +1,78 @@
+//! What the names of the records say about their columns.
+
+use super::{
+    JsonError, JsonNames,
+    members::Names,
+    rows::{Rows, Utf8},
+};
+use crate::{
+    ColumnType, Schema,
+    catalogue::{self, KeyColumns, json_schema},
+    decode::{Decoded, columns::Columns},
+};
+use std::sync::Arc;
+
+/// The columns of an artifact. Decoding changes nothing in it, so that chunks can be decoded in parallel.
+#[derive(Debug)]
+pub struct JsonLayout {
+    columns: Columns,
+    id: usize,
+    time: usize,
+    pub(super) names: Names,
+    /// The column of each name; `None` for those that share one.
+    pub(super) targets: Vec<Option<usize>>,
+    /// The column of the members that have none of their own.
+    pub(super) extra: Option<usize>,
+}
+
+impl JsonLayout {
+    /// The columns of records with these `names`. Fails when no record has an id or a time; so an artifact without any
+    /// records has no layout, and needs none.
+    pub fn new(names: &JsonNames, keys: &KeyColumns) -> Result<Self, JsonError> {
+        let list = names.iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let has_nested_text =
+            names.iter().any(|(name, nested)| nested && catalogue::json_type(name) == Some(ColumnType::Text));
+        let schema = json_schema(&list, has_nested_text || names.is_incomplete(), keys)?;
+        if schema.id == schema.time {
+            return Err(JsonError::OneKey(schema.id));
+        }
+        let extra = schema.columns.iter().position(|column| column.name == catalogue::EXTRA);
+        let target = |name: &&str| schema.columns.iter().position(|column| column.name == *name);
+        let targets = list.iter().map(|name| target(name).filter(|column| Some(*column) != extra)).collect();
+        let mut table = Names::default();
+        for name in &list {
+            table.add(name);
+        }
+        let (id, time) = (schema.id_index(), schema.time_index());
+        let columns = Columns::new(schema)
+            .unwrap_or_else(|column| unreachable!("the catalogue gives no {} to JSON", column.kind));
+        Ok(Self { columns, id, time, names: table, targets, extra })
+    }
+
+    /// The columns of every batch.
+    pub const fn schema(&self) -> &Arc<Schema> {
+        self.columns.schema()
+    }
+
+    /// Whether the column says what an event is called or when it happened.
+    pub(super) const fn is_key(&self, column: usize) -> bool {
+        column == self.id || column == self.time
+    }
+
+    /// Decodes a chunk of whole records. The lines of rejects are those of the chunk, or, where the records are a
+    /// list's elements, the number of elements before; [`Decoded::lines`] counts the same.
+    pub fn decode(&self, chunk: &[u8]) -> Decoded {
+        // Text is nearly always UTF-8, and checking it by the column is much cheaper than by the value. When the
+        // check fails, the chunk is read again and every record looked at.
+        self.decode_with(chunk, Utf8::ByColumn)
+            .or_else(|| self.decode_with(chunk, Utf8::ByRecord))
+            .unwrap_or_else(|| unreachable!("records that were checked to be UTF-8 make columns that are UTF-8"))
+    }
+
+    fn decode_with(&self, chunk: &[u8], utf8: Utf8) -> Option<Decoded> {
+        let Rows { columns, good, rejects, lines, .. } = Rows::read(chunk, self, self.columns.builders(), utf8);
+        let rows = good as u64 + rejects.len() as u64;
+        let batch = self.columns.finish(columns, good).ok()?;
+        Some(Decoded { batch, rejects, rows, lines })
+    }
+}
