@@ -69,8 +69,9 @@ impl SourceAddress {
                 Err(invalid("postgresql sources are not available yet").with_hint(FORMS))
             }
             Some("file") => file_url(address),
-            Some("s3" | "s3a" | "gs" | "az" | "azure") => Err(invalid("a bucket cannot be a source")
-                .with_hint("copy the files here first, and give their path")),
+            Some("s3" | "s3a" | "gs" | "az" | "azure") => {
+                Err(invalid("a bucket cannot be a source").with_hint("copy the files here first, and give their path"))
+            }
             Some(_) if address.contains("://") => {
                 Err(invalid("the source has a scheme that is not known").with_hint(FORMS))
             }
@@ -196,7 +197,8 @@ mod tests {
 
     #[test]
     fn other_places_are_refused() {
-        let addresses = ["postgres://db/x", "postgresql://db/x", "s3://bucket/x.csv", "gs://b/x", "ftp://host/x.csv", ""];
+        let addresses =
+            ["postgres://db/x", "postgresql://db/x", "s3://bucket/x.csv", "gs://b/x", "ftp://host/x.csv", ""];
         let no_files = ["file:x.csv", "file://host/x.csv", "file:///x.csv?a=b", "file:///x#a", "file://u@/x.csv"];
         for address in addresses.into_iter().chain(no_files) {
             let error = SourceAddress::parse(address).unwrap_err();

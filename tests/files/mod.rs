@@ -4,6 +4,7 @@ mod backfills;
 mod changes;
 mod columns;
 mod edges;
+mod json;
 mod refusals;
 mod rejects;
 

@@ -8,8 +8,15 @@ const MONTH: &str = "2025-03";
 #[test]
 fn a_source_that_names_no_files_is_2() {
     let desk = Desk::new(&[("a.csv", events::header()), ("notes.txt", Vec::new()), ("folder/b.csv", Vec::new())]);
-    let sources =
-        ["exports/missing.csv", "exports/*.json", "exports", "exports/*", "exports/notes.txt", "s3://b/x.csv", "kt_ak_x"];
+    let sources = [
+        "exports/missing.csv",
+        "exports/*.json",
+        "exports",
+        "exports/*",
+        "exports/notes.txt",
+        "s3://b/x.csv",
+        "kt_ak_x",
+    ];
     together(sources, |source| {
         let outcome = desk.host.run(&["run", "--month", MONTH, "--source", source, "--json"]).expect(2);
         assert!(outcome.json()["error"]["hint"].is_string(), "{source}");

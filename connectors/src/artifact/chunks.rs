@@ -4,7 +4,7 @@ use super::{
     Syntax,
     content::{Content, Measured},
     cores,
-    splitter::Splitter,
+    splitter::{Cut, Splitter},
 };
 use crate::{Result, spool::on_blocking_thread};
 use archive_formats::ArtifactKind;
@@ -15,10 +15,18 @@ use std::{path::PathBuf, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) bytes: Vec<u8>,
-    /// Where they begin in the unpacked content.
+    /// Their first byte, where it is none of the content's, but says what the chunk is.
+    pub(crate) mark: Option<u8>,
+    /// Where the others begin in the unpacked content.
     pub(crate) offset: u64,
     /// Delivered bytes that were read for them.
     pub(crate) delivered: u64,
+}
+
+impl Chunk {
+    fn new(Cut { bytes, mark, offset }: Cut, delivered: u64) -> Self {
+        Self { bytes, mark, offset, delivered }
+    }
 }
 
 /// What comes out of an artifact: pieces in their order, then its end.
@@ -77,8 +85,6 @@ struct Open {
     content: Content,
     splitter: Splitter,
     block: Vec<u8>,
-    /// Where the next chunk begins.
-    offset: u64,
     /// Delivered bytes that belong to chunks which were given out.
     accounted: u64,
 }
@@ -89,7 +95,7 @@ impl Reader {
         match self {
             Self::Closed(path, syntax) => {
                 let (content, splitter) = (Content::open(&path)?, Splitter::new(syntax));
-                Box::new(Open { content, splitter, block: vec![0; BLOCK], offset: 0, accounted: 0 }).next().map(Some)
+                Box::new(Open { content, splitter, block: vec![0; BLOCK], accounted: 0 }).next().map(Some)
             }
             Self::Open(open) => open.next().map(Some),
             Self::Ending(ending) => Ok(Some((Part::End(*ending), Self::Done))),
@@ -101,8 +107,10 @@ impl Reader {
 impl Open {
     fn next(mut self: Box<Self>) -> Result<(Part<Chunk>, Reader)> {
         loop {
-            if let Some(bytes) = self.splitter.next_chunk() {
-                let chunk = self.chunk(bytes);
+            if let Some(cut) = self.splitter.next_chunk() {
+                let delivered = self.content.delivered() - self.accounted;
+                self.accounted += delivered;
+                let chunk = Chunk::new(cut, delivered);
                 return Ok((Part::Piece(chunk), Reader::Open(self)));
             }
             match self.content.read(&mut self.block)? {
@@ -112,20 +120,13 @@ impl Open {
         }
     }
 
-    fn chunk(&mut self, bytes: Vec<u8>) -> Chunk {
-        let (offset, delivered) = (self.offset, self.content.delivered() - self.accounted);
-        self.offset += bytes.len() as u64;
-        self.accounted += delivered;
-        Chunk { bytes, offset, delivered }
-    }
-
     fn last(self: Box<Self>) -> Result<(Part<Chunk>, Reader)> {
-        let Self { content, splitter, offset, accounted, .. } = *self;
+        let Self { content, splitter, accounted, .. } = *self;
         let (rest, kind) = splitter.finish()?;
         let (gzip, delivered) = (content.is_gzip(), content.delivered() - accounted);
         let ending = Ending { kind, gzip, measured: content.finish() };
         Ok(match rest {
-            Some(bytes) => (Part::Piece(Chunk { bytes, offset, delivered }), Reader::Ending(Box::new(ending))),
+            Some(cut) => (Part::Piece(Chunk::new(cut, delivered)), Reader::Ending(Box::new(ending))),
             None => (Part::End(ending), Reader::Done),
         })
     }

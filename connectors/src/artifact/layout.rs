@@ -1,6 +1,6 @@
 //! What the columns of an artifact are, and its rows as events.
 
-use super::{Chunk, Syntax, chunks::first_chunk};
+use super::{Chunk, Part, Syntax, chunks::first_chunk, on_all_cores};
 use crate::{Error, ErrorKind, Result, spool::on_blocking_thread};
 use archive_formats::{
     Schema, Timestamp,
@@ -8,21 +8,25 @@ use archive_formats::{
     decode::{
         Decoded, Survey,
         csv::{CsvError, CsvLayout},
+        json::{JsonError, JsonLayout, JsonNames},
     },
     schema::SchemaError,
 };
+use futures::{TryStreamExt as _, pin_mut};
 use std::{path::PathBuf, sync::Arc};
 
 /// The columns of an artifact. Decoding changes nothing in it, so that chunks can be decoded at the same time.
 #[derive(Debug)]
-pub(crate) enum Layout {
+enum Layout {
     Csv(CsvLayout),
+    /// With the names that it was made of.
+    Json(JsonLayout, JsonNames),
 }
 
 /// An artifact that has rows, or could have.
 #[derive(Debug)]
 pub(crate) struct Opening {
-    pub(crate) layout: Layout,
+    layout: Layout,
     /// Bytes before the first row.
     header: usize,
     /// The lines that they take.
@@ -32,11 +36,19 @@ pub(crate) struct Opening {
 impl Opening {
     /// Looks at the artifact at `path` as far as it takes to know its columns; one without any content has none.
     pub(crate) async fn of(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
-        on_blocking_thread(move || match syntax {
-            Syntax::Csv => first_chunk(path, syntax)?.map(|chunk| Self::csv(&chunk, &keys)).transpose(),
-            Syntax::Json => todo!(),
-        })
-        .await
+        match syntax {
+            Syntax::Csv => {
+                on_blocking_thread(move || first_chunk(path, syntax)?.map(|chunk| Self::csv(&chunk, &keys)).transpose())
+                    .await
+            }
+            Syntax::Json => names(path).await?.map(|names| Self::json(names, &keys)).transpose(),
+        }
+    }
+
+    /// JSON whose records have these `names`.
+    pub(crate) fn json(names: JsonNames, keys: &KeyColumns) -> Result<Self> {
+        let layout = JsonLayout::new(&names, keys).map_err(no_names)?;
+        Ok(Self { layout: Layout::Json(layout, names), header: 0, header_lines: 0 })
     }
 
     fn csv(chunk: &Chunk, keys: &KeyColumns) -> Result<Self> {
@@ -49,6 +61,15 @@ impl Opening {
     pub(crate) const fn schema(&self) -> &Arc<Schema> {
         match &self.layout {
             Layout::Csv(layout) => layout.schema(),
+            Layout::Json(layout, _) => layout.schema(),
+        }
+    }
+
+    /// The names of all members, where the artifact is JSON.
+    pub(crate) const fn names(&self) -> Option<&JsonNames> {
+        match &self.layout {
+            Layout::Csv(_) => None,
+            Layout::Json(_, names) => Some(names),
         }
     }
 
@@ -57,6 +78,7 @@ impl Opening {
         let (rows, lines) = self.rows(chunk);
         let mut decoded = match &self.layout {
             Layout::Csv(layout) => layout.decode(rows),
+            Layout::Json(layout, _) => layout.decode(rows),
         };
         decoded.rejects.iter_mut().for_each(|reject| reject.line += lines);
         decoded.lines += lines;
@@ -68,6 +90,7 @@ impl Opening {
         let (rows, lines) = self.rows(chunk);
         let mut survey = match &self.layout {
             Layout::Csv(layout) => layout.survey(rows),
+            Layout::Json(layout, _) => layout.survey(rows),
         };
         survey.lines += lines;
         survey
@@ -77,6 +100,7 @@ impl Opening {
     pub(crate) fn time_of(&self, row: &[u8]) -> Option<Timestamp> {
         match &self.layout {
             Layout::Csv(layout) => layout.time_of(row),
+            Layout::Json(layout, _) => layout.time_of(row),
         }
     }
 
@@ -89,15 +113,50 @@ impl Opening {
     }
 }
 
+/// The names in all records, if there are any.
+async fn names(path: PathBuf) -> Result<Option<JsonNames>> {
+    let parts = on_all_cores(path, Syntax::Json, |chunk| {
+        let mut names = JsonNames::default();
+        names.add(&chunk.bytes);
+        Ok(names)
+    });
+    pin_mut!(parts);
+    let mut all: Option<JsonNames> = None;
+    while let Some(part) = parts.try_next().await? {
+        match (part, &mut all) {
+            (Part::Piece(names), Some(all)) => all.merge(names),
+            (Part::Piece(names), none) => *none = Some(names),
+            (Part::End(_), _) => {}
+        }
+    }
+    Ok(all)
+}
+
 fn no_header(error: CsvError) -> Error {
     let hint = match &error {
-        CsvError::Header(HeaderError::NoKey { .. }) | CsvError::OneKey(_) => {
-            "name the columns with --id-column and --time-column"
-        }
-        CsvError::Header(HeaderError::Schema(SchemaError::Month)) => {
-            "give the column another name at the source; an option for it (--rename month=…) is not available yet"
-        }
+        CsvError::Header(error) => hint(error),
+        CsvError::OneKey(_) => KEYS,
         _ => "have the header mended at the source",
     };
     Error::new(ErrorKind::Source, "the artifact's header is not one of events").with_source(error).with_hint(hint)
+}
+
+fn no_names(error: JsonError) -> Error {
+    let hint = match &error {
+        JsonError::Header(error) => hint(error),
+        _ => KEYS,
+    };
+    Error::new(ErrorKind::Source, "the artifact's records are not events").with_source(error).with_hint(hint)
+}
+
+const KEYS: &str = "name the columns with --id-column and --time-column";
+
+const fn hint(error: &HeaderError) -> &'static str {
+    match error {
+        HeaderError::Schema(SchemaError::Month) => {
+            "give the column another name at the source; an option for it (--rename month=…) is not available yet"
+        }
+        HeaderError::NoKey { .. } => KEYS,
+        HeaderError::Schema(_) => "have the names mended at the source",
+    }
 }

@@ -32,7 +32,9 @@ pub(super) struct Place {
     /// In the unpacked content.
     pub(super) offset: u64,
     pub(super) length: usize,
-    /// Of the unpacked bytes, to see whether they are the same when they are read again.
+    /// What comes before these bytes to make a chunk of them.
+    pub(super) mark: Option<u8>,
+    /// Of the chunk, to see whether it is the same when it is read again.
     pub(super) checksum: u32,
     /// Number of the first line.
     pub(super) line: u64,
@@ -100,7 +102,8 @@ fn look(opening: Option<&Opening>, chunk: &Chunk) -> Look {
     let survey = opening.map(|opening| opening.survey(chunk)).unwrap_or_default();
     let place = Place {
         offset: chunk.offset,
-        length: chunk.bytes.len(),
+        length: chunk.bytes.len() - usize::from(chunk.mark.is_some()),
+        mark: chunk.mark,
         checksum: checksum(&chunk.bytes),
         line: 0,
         rows: survey.rows,

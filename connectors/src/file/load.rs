@@ -27,7 +27,7 @@ use std::{
 pub(super) struct Load {
     pub(super) share: Arc<Share>,
     pub(super) place: Place,
-    /// Its bytes, where they cannot be read by themselves.
+    /// The chunk, where it cannot be read by itself.
     unpacked: Option<Vec<u8>>,
 }
 
@@ -53,16 +53,24 @@ impl Load {
         if checksum(&bytes) != place.checksum {
             return Err(named.changed());
         }
-        Ok(Chunk { bytes, offset: place.offset, delivered: 0 })
+        Ok(Chunk { bytes, mark: place.mark, offset: place.offset, delivered: 0 })
     }
 }
 
+/// An empty chunk, and how many of its bytes are none of the content's.
+fn begun(place: &Place) -> (Vec<u8>, usize) {
+    let mut bytes = Vec::from_iter(place.mark);
+    let marks = bytes.len();
+    bytes.resize(marks + place.length, 0);
+    (bytes, marks)
+}
+
 fn read(named: &Named, place: &Place) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; place.length];
+    let (mut bytes, marks) = begun(place);
     let mut fill = || {
         let mut file = File::open(&named.path)?;
         file.seek(io::SeekFrom::Start(place.offset))?;
-        file.read_exact(&mut bytes)
+        file.read_exact(&mut bytes[marks..])
     };
     match fill() {
         Ok(()) => Ok(bytes),
@@ -91,8 +99,8 @@ impl Unpacking {
             let most = usize::try_from(place.offset - self.position).unwrap_or(BLOCK).min(BLOCK);
             self.fill(&mut block[..most])?;
         }
-        let mut bytes = vec![0; place.length];
-        self.fill(&mut bytes)?;
+        let (mut bytes, marks) = begun(&place);
+        self.fill(&mut bytes[marks..])?;
         Ok(Some((Load { share: Arc::clone(&self.share), place, unpacked: Some(bytes) }, self)))
     }
 

@@ -80,7 +80,9 @@ fn matching(pattern: &str) -> Result<Vec<Named>> {
         }
     }
     if files.is_empty() {
-        return Err(invalid("no file matches the source's pattern").with_context("pattern", pattern));
+        return Err(invalid("no file matches the source's pattern")
+            .with_context("pattern", pattern)
+            .with_hint("check the folder; `*` stands for any letters of a name, and `**` for any folders"));
     }
     files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Ok(files)

@@ -2,7 +2,7 @@
 
 use super::{
     index::{Indexed, Place},
-    unify::unified,
+    unify::{Columns, unified},
 };
 use crate::{Error, ErrorKind, Result, artifact::Opening};
 use archive_formats::{Month, Schema, Window, decode::survey::Tally};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) files: Vec<Share>,
-    /// The columns of the month.
+    /// The columns of the month; none when it has no rows.
     pub(super) schema: Option<Arc<Schema>>,
 }
 
@@ -34,12 +34,18 @@ impl Plan {
         refuse_stragglers(&holders, window)?;
         let holders = holders.into_iter().map(|(file, _)| file).collect::<Vec<_>>();
         refuse_mixture(&holders)?;
-        let schema = unified(&holders)?;
+        let columns = unified(&holders)?;
         let share = |file: &Arc<Indexed>| {
             let places = file.places(window).cloned().collect::<Vec<_>>();
-            let opening = file.opening.as_ref().filter(|_| !places.is_empty())?;
+            let own = file.opening.as_ref().filter(|_| !places.is_empty())?;
+            let is_holder = holders.iter().any(|holder| Arc::ptr_eq(holder, file));
+            let opening = match &columns {
+                Some(Columns::Json(opening)) if is_holder => opening,
+                _ => own,
+            };
             Some(Share { opening: Arc::clone(opening), file: Arc::clone(file), places })
         };
+        let schema = columns.as_ref().map(|columns| Arc::clone(columns.schema()));
         Ok(Self { files: files.iter().filter_map(share).collect(), schema })
     }
 
@@ -73,11 +79,10 @@ fn refuse_mixture(holders: &[Arc<Indexed>]) -> Result<()> {
     let Some(first) = holders.first() else { return Ok(()) };
     match holders.iter().find(|file| file.named.syntax != first.named.syntax) {
         None => Ok(()),
-        Some(other) => Err(Error::new(
-            ErrorKind::Source,
-            "the month is in CSV files and in JSON files, whose columns differ",
-        )
-        .with_context("files", format!("{}, {}", first.named.name, other.named.name))
-        .with_hint("archive it from files of one kind: make the pattern narrower")),
+        Some(other) => {
+            Err(Error::new(ErrorKind::Source, "the month is in CSV files and in JSON files, whose columns differ")
+                .with_context("files", format!("{}, {}", first.named.name, other.named.name))
+                .with_hint("archive it from files of one kind: make the pattern narrower"))
+        }
     }
 }

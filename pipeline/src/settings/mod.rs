@@ -139,8 +139,9 @@ impl Settings {
     /// Where events come from, for commands that cannot do without.
     pub fn source(&self) -> Result<&SourceSettings> {
         self.source.as_ref().ok_or_else(|| {
-            invalid("no source was given")
-                .with_hint("use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://… or a path of files")
+            invalid("no source was given").with_hint(
+                "use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://… or a path of files",
+            )
         })
     }
 }
