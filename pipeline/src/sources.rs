@@ -31,7 +31,7 @@ pub fn connect(
             Ok(Arc::new(ExportsApi::new(config(api)?, Arc::clone(clock), progress, state, archive)?))
         }
         SourceSettings::Files { address, path, keys } => {
-            Ok(Arc::new(Files::new(address.clone(), path.clone(), keys.clone(), progress)?))
+            Ok(Arc::new(Files::new(address.clone(), path, keys.clone(), progress)?))
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn artifact<'a>(shape: Shape, events: impl IntoIterator<Item = &'a Ev
             let range = r#""time_range": {"from": "2025-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}"#;
             format!("{{\"export_id\": \"exp_1\", {range}, \"{name}\": [{}], \"total\": {}}}", list(), objects.len())
         }
-        Shape::Lines => objects.iter().map(|object| format!("{object}\n")).collect(),
+        Shape::Lines => objects.join("\n") + "\n",
     };
     text.into_bytes()
 }

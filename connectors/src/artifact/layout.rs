@@ -20,7 +20,7 @@ use std::{path::PathBuf, sync::Arc};
 enum Layout {
     Csv(CsvLayout),
     /// With the names that it was made of.
-    Json(JsonLayout, JsonNames),
+    Json(Box<(JsonLayout, JsonNames)>),
 }
 
 /// An artifact that has rows, or could have.
@@ -48,7 +48,7 @@ impl Opening {
     /// JSON whose records have these `names`.
     pub(crate) fn json(names: JsonNames, keys: &KeyColumns) -> Result<Self> {
         let layout = JsonLayout::new(&names, keys).map_err(no_names)?;
-        Ok(Self { layout: Layout::Json(layout, names), header: 0, header_lines: 0 })
+        Ok(Self { layout: Layout::Json(Box::new((layout, names))), header: 0, header_lines: 0 })
     }
 
     fn csv(chunk: &Chunk, keys: &KeyColumns) -> Result<Self> {
@@ -61,7 +61,7 @@ impl Opening {
     pub(crate) const fn schema(&self) -> &Arc<Schema> {
         match &self.layout {
             Layout::Csv(layout) => layout.schema(),
-            Layout::Json(layout, _) => layout.schema(),
+            Layout::Json(json) => json.0.schema(),
         }
     }
 
@@ -69,7 +69,7 @@ impl Opening {
     pub(crate) const fn names(&self) -> Option<&JsonNames> {
         match &self.layout {
             Layout::Csv(_) => None,
-            Layout::Json(_, names) => Some(names),
+            Layout::Json(json) => Some(&json.1),
         }
     }
 
@@ -78,7 +78,7 @@ impl Opening {
         let (rows, lines) = self.rows(chunk);
         let mut decoded = match &self.layout {
             Layout::Csv(layout) => layout.decode(rows),
-            Layout::Json(layout, _) => layout.decode(rows),
+            Layout::Json(json) => json.0.decode(rows),
         };
         decoded.rejects.iter_mut().for_each(|reject| reject.line += lines);
         decoded.lines += lines;
@@ -90,7 +90,7 @@ impl Opening {
         let (rows, lines) = self.rows(chunk);
         let mut survey = match &self.layout {
             Layout::Csv(layout) => layout.survey(rows),
-            Layout::Json(layout, _) => layout.survey(rows),
+            Layout::Json(json) => json.0.survey(rows),
         };
         survey.lines += lines;
         survey
@@ -100,7 +100,7 @@ impl Opening {
     pub(crate) fn time_of(&self, row: &[u8]) -> Option<Timestamp> {
         match &self.layout {
             Layout::Csv(layout) => layout.time_of(row),
-            Layout::Json(layout, _) => layout.time_of(row),
+            Layout::Json(json) => json.0.time_of(row),
         }
     }
 

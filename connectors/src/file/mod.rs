@@ -18,7 +18,7 @@ use crate::{
 use archive_formats::{Dataset, Window, catalogue::KeyColumns};
 use index::Indexed;
 use paths::Named;
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 use tokio::sync::OnceCell;
 
 /// Files of events, named by a path or a pattern.
@@ -46,8 +46,8 @@ impl Files {
     /// The files that `path` names, which may be a pattern; `address` is what the user typed, and what manifests say.
     ///
     /// They are looked for here, and opened at the first read.
-    pub fn new(address: String, path: PathBuf, keys: KeyColumns, progress: Arc<dyn Progress>) -> Result<Self> {
-        let named = paths::find(&path)?;
+    pub fn new(address: String, path: &Path, keys: KeyColumns, progress: Arc<dyn Progress>) -> Result<Self> {
+        let named = paths::find(path)?;
         let files = named.into_iter().map(|named| File { named, indexed: OnceCell::new() }).collect();
         Ok(Self { inner: Arc::new(Inner { address, files, keys, progress }) })
     }

@@ -72,7 +72,7 @@ fn matching(pattern: &str) -> Result<Vec<Named>> {
     let folder = literal_folder(Path::new(pattern));
     let mut files = Vec::new();
     for path in paths {
-        let path = path.map_err(|error| unreadable(&error.path().to_owned(), error.into()))?;
+        let path = path.map_err(|error| walk_failed(&error))?;
         let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, error))?;
         if !metadata.is_dir() {
             let name = path.strip_prefix(&folder).unwrap_or(&path).to_owned();
@@ -132,6 +132,13 @@ fn missing(path: &Path) -> Error {
         invalid("the source is neither a URL nor a file that is there")
     }
     .with_hint(format!("use https://…, demo:, or a path or pattern of files; {KINDS}"))
+}
+
+fn walk_failed(error: &glob::GlobError) -> Error {
+    invalid("a folder of the source cannot be read")
+        .with_context("path", error.path().display())
+        .with_context("cause", error.error())
+        .with_hint("check its owner and its mode")
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

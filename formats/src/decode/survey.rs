@@ -121,7 +121,9 @@ mod tests {
 
     fn survey(times: &[Option<i64>]) -> Survey {
         let mut surveyor = Surveyor::default();
-        times.iter().for_each(|time| surveyor.count(time.map(Timestamp::from_micros)));
+        for time in times {
+            surveyor.count(time.map(Timestamp::from_micros));
+        }
         surveyor.finish(0)
     }
 

@@ -541,7 +541,9 @@ proptest! {
     ) {
         let Ok((chunks, _)) = split(&json, 100, chunk) else { return Ok(()) };
         let mut names = JsonNames::default();
-        chunks.iter().for_each(|chunk| names.add(chunk));
+        for chunk in &chunks {
+            names.add(chunk);
+        }
         let layout = JsonLayout::new(&names, &KeyColumns::default()).unwrap();
         for chunk in chunks {
             let (survey, decoded) = (layout.survey(&chunk), layout.decode(&chunk));
