@@ -21,13 +21,24 @@ pub(super) fn lane_positions(lane: [u8; LANE], byte: u8) -> u32 {
     u8x16::new(lane).simd_eq(u8x16::splat(byte)).to_bitmask()
 }
 
-/// A mask whose bit `i` tells whether `block[i]` is `byte` or differs from it in the bits of `ignored` alone, none of
-/// which `byte` lacks.
+/// Whether `byte` is anywhere in `block`.
 #[inline]
-pub(super) fn positions_but(block: &[u8; BLOCK], byte: u8, ignored: u8) -> u64 {
+pub(super) fn contains(block: &[u8; BLOCK], byte: u8) -> bool {
+    let (lanes, _) = block.as_chunks::<LANE>();
+    let found =
+        lanes.iter().fold(u8x16::default(), |found, lane| found | u8x16::new(*lane).simd_eq(u8x16::splat(byte)));
+    found.to_bitmask() != 0
+}
+
+/// A mask whose bit `i` tells whether `block[i]` is a bracket, square or curly.
+#[inline]
+pub(super) fn brackets(block: &[u8; BLOCK]) -> u64 {
+    // The two kinds differ in one bit.
+    const CURLY: u8 = b'[' ^ b'{';
     let (lanes, _) = block.as_chunks::<LANE>();
     lanes.iter().rev().fold(0, |mask, lane| {
-        let found = (u8x16::new(*lane) | u8x16::splat(ignored)).simd_eq(u8x16::splat(byte));
+        let lane = u8x16::new(*lane) | u8x16::splat(CURLY);
+        let found = lane.simd_eq(u8x16::splat(b'{')) | lane.simd_eq(u8x16::splat(b'}'));
         (mask << LANE) | u64::from(found.to_bitmask())
     })
 }
@@ -61,16 +72,17 @@ mod tests {
     proptest! {
         #[test]
         fn finds_every_position_and_no_other(
-            bytes in prop::collection::vec(prop::sample::select(b"\"\n,\0\x80\x01\xff\xa2a{[".as_slice()), BLOCK),
+            bytes in prop::collection::vec(prop::sample::select(b"\"\n,\0\x80\x01\xff\xa2a{[]}".as_slice()), BLOCK),
             byte: u8,
         ) {
             let block = bytes.first_chunk::<BLOCK>().unwrap();
             for byte in [byte, b'"', b',', b'\n', 0, 0x80] {
                 let expected = (0..BLOCK).fold(0, |mask, index| mask | (u64::from(block[index] == byte) << index));
                 prop_assert_eq!(positions(block, byte), expected);
+                prop_assert_eq!(contains(block, byte), expected != 0);
             }
-            let brackets = (0..BLOCK).fold(0, |mask, index| mask | (u64::from(matches!(block[index], b'{' | b'[')) << index));
-            prop_assert_eq!(positions_but(block, b'{', 0x20), brackets);
+            let expected = b"[]{}".iter().fold(0, |mask, byte| mask | positions(block, *byte));
+            prop_assert_eq!(brackets(block), expected);
         }
     }
 }

@@ -28,7 +28,6 @@ pub(super) struct Head {
     list: Option<usize>,
     has_error: bool,
     has_line_feed: bool,
-    /// Whether the first object was read to its end.
     is_closed: bool,
 }
 
@@ -64,8 +63,7 @@ impl Head {
     pub(super) fn look(&mut self, bytes: &[u8], is_end: bool) -> Result<Option<Finding>, JsonError> {
         let finding = |shape, records| Ok(Some(Finding { shape, records }));
         if self.depth == 0 && !self.is_closed {
-            let space = self.skip_space(bytes);
-            match space {
+            match self.skip_space(bytes) {
                 None => return Ok(None),
                 Some(b'[') => return finding(JsonShape::Array, self.at + 1),
                 Some(b'{') => {}
@@ -89,6 +87,11 @@ impl Head {
             (Some(_), None) if has_line_feed => Err(JsonError::SeveralLines),
             (_, None) => finding(JsonShape::Lines, 0),
         }
+    }
+
+    /// Whether the first object was read to its end.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// The next byte that is no white space; it is not read.

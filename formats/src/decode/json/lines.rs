@@ -34,9 +34,10 @@ impl LineCutter {
             self.line = start + last + 1;
         }
         if self.line >= self.chunk_bytes {
-            let next = self.current.split_off(self.line);
+            let mut next = Vec::with_capacity(self.chunk_bytes + piece.len());
+            next.extend_from_slice(self.current.get(self.line..).unwrap_or_default());
+            self.current.truncate(self.line);
             ready.push_back(marked(std::mem::replace(&mut self.current, next)));
-            self.current.reserve(self.chunk_bytes + piece.len());
             self.line = 0;
         }
         Ok(())

@@ -46,9 +46,40 @@ impl<'a> Members<'a> {
 /// Names, numbered in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    /// The names, and how a member of each begins: the name in quotes, and a colon.
-    names: Vec<(String, Vec<u8>)>,
+    names: Vec<(String, Beginning)>,
     numbers: HashMap<Vec<u8>, usize>,
+}
+
+/// How a member of a name begins: the name in quotes, and a colon.
+#[derive(Clone, Debug)]
+struct Beginning {
+    bytes: Vec<u8>,
+    /// The first bytes as a number, in which those behind the beginning are zero, and a mask of the others.
+    first: u128,
+    mask: u128,
+}
+
+impl Beginning {
+    fn of(name: &str) -> Self {
+        let is_plain = !name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+        // No member begins with a colon: a name that needs escapes is never recognised by how it begins.
+        let bytes = if is_plain { format!("\"{name}\":") } else { ":".to_owned() }.into_bytes();
+        let byte = |place| bytes.get(place).copied();
+        let first = u128::from_le_bytes(std::array::from_fn(|place| byte(place).unwrap_or_default()));
+        let mask = u128::from_le_bytes(std::array::from_fn(|place| byte(place).map_or(0, |_| u8::MAX)));
+        Self { bytes, first, mask }
+    }
+
+    /// Goes past the beginning, if the cursor stands at one. Most names are short, and are compared at once.
+    #[inline]
+    fn take(&self, cursor: &mut Cursor<'_>) -> bool {
+        let rest = cursor.rest();
+        let Some((first, more)) = rest.split_first_chunk() else { return cursor.take(&self.bytes) };
+        let is_here = u128::from_le_bytes(*first) & self.mask == self.first
+            && self.bytes.get(first.len()..).is_none_or(|others| more.starts_with(others));
+        cursor.advance(if is_here { self.bytes.len() } else { 0 });
+        is_here
+    }
 }
 
 /// The name of a member.
@@ -82,10 +113,7 @@ impl Names {
         if let Some(number) = self.numbers.get(name.as_bytes()) {
             return *number;
         }
-        let is_plain = !name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        // No member begins with a colon: a name that needs escapes is never recognised by how it begins.
-        let beginning = if is_plain { format!("\"{name}\":") } else { ":".to_owned() };
-        self.names.push((name.to_owned(), beginning.into_bytes()));
+        self.names.push((name.to_owned(), Beginning::of(name)));
         self.numbers.insert(name.as_bytes().to_vec(), self.names.len() - 1);
         self.names.len() - 1
     }
@@ -114,7 +142,7 @@ impl Habit {
     pub(super) fn read<'a>(&mut self, names: &Names, cursor: &mut Cursor<'a>) -> Result<Name<'a>, Fault> {
         if let Some(number) = self.next.get(self.place)
             && let Some((_, beginning)) = names.names.get(*number)
-            && cursor.take(beginning)
+            && beginning.take(cursor)
         {
             self.place = number + 1;
             return Ok(Name::Known(*number));

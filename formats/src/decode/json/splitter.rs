@@ -131,7 +131,9 @@ impl JsonSplitter {
         }
         let text = bytes.strip_prefix(&BOM).unwrap_or(bytes);
         let Some(Finding { shape, records }) = head.look(text, is_end)? else {
-            return if text.len() > self.max_record_bytes { Err(JsonError::RecordTooLong) } else { Ok(()) };
+            // White space may follow a first record for some time before it shows what comes next.
+            let limit = self.max_record_bytes + if head.is_closed() { PIECE } else { 0 };
+            return if text.len() > limit { Err(JsonError::RecordTooLong) } else { Ok(()) };
         };
         let bom = bytes.len() - text.len();
         self.start = (bom + records) as u64;
@@ -145,5 +147,56 @@ impl JsonSplitter {
             }
         };
         self.push(&records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(json: &str, block: usize) -> Result<Option<Vec<u8>>, JsonError> {
+        let mut splitter = JsonSplitter { max_record_bytes: 200, ..JsonSplitter::new(50) };
+        json.as_bytes().chunks(block).try_for_each(|block| splitter.push(block))?;
+        splitter.finish()
+    }
+
+    #[test]
+    fn the_longest_record_is_the_same_however_the_blocks_fall() {
+        for length in 2..300 {
+            let (short, long) = ("{}", format!("{{{}}}", "x".repeat(length - 2)));
+            for json in [
+                format!("{short}\n{long}\n{short}"),
+                format!("{long}\n{short}"),
+                format!("{short}\n{long}"),
+                format!("[{long}]"),
+                format!("[{short},{long},{short}]"),
+            ] {
+                for block in [1, 7, 64, 1000] {
+                    let is_too_long = matches!(split(&json, block), Err(JsonError::RecordTooLong));
+                    assert_eq!(is_too_long, length > 200, "{length} in {block}: {json}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_about_as_long_as_asked_for() {
+        for json in
+            ["{\"a\":\"123456\"}\n".repeat(100_000), format!("[{}]", vec!["{\"a\":\"123456\"}"; 100_000].join(","))]
+        {
+            let mut splitter = JsonSplitter::new(100_000);
+            json.as_bytes().chunks(4096).for_each(|block| splitter.push(block).unwrap());
+            let chunks = std::iter::from_fn(|| splitter.next_chunk()).collect::<Vec<_>>();
+            assert!(chunks.len() > 10 && chunks.iter().all(|chunk| (100_000..100_000 + PIECE).contains(&chunk.len())));
+        }
+    }
+
+    #[test]
+    fn chunks_that_were_not_taken_are_in_the_rest() {
+        for json in ["{}\n".repeat(40), "{}\n[1]\n".repeat(40)] {
+            assert_eq!(split(&json, 1000).unwrap().unwrap(), json.as_bytes());
+        }
+        let list = vec!["{}"; 40].join(",");
+        assert_eq!(split(&format!("[{list}]"), 1000).unwrap().unwrap(), format!("[{list}").as_bytes());
     }
 }

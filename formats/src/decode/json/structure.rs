@@ -1,9 +1,7 @@
 //! Finds what lies outside of brackets and strings, without a look at what lies inside.
 
-use crate::decode::block::{BLOCK, padded, positions, positions_but, prefix_xor};
+use crate::decode::block::{BLOCK, brackets, contains, padded, positions, prefix_xor};
 
-/// Curly and square brackets differ in this bit.
-const CURLY: u8 = 0x20;
 /// Bits at odd places.
 const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
 
@@ -38,12 +36,15 @@ impl Nesting {
     /// Not to be called again once an end was found.
     #[inline]
     pub(super) fn advance(&mut self, block: &[u8; BLOCK]) -> Outermost {
-        let backslashes = positions(block, b'\\');
-        let escaped = if backslashes | self.escaped == 0 { 0 } else { self.escaped_by(backslashes) };
+        let escaped = if self.escaped == 0 && !contains(block, b'\\') { 0 } else { self.escaped(block) };
         let inside = prefix_xor(positions(block, b'"') & !escaped) ^ self.inside;
         self.inside = 0_u64.wrapping_sub(inside >> (BLOCK - 1));
-        let open = positions_but(block, b'{', CURLY) & !inside;
-        let close = positions_but(block, b'}', CURLY) & !inside;
+        let brackets = brackets(block) & !inside;
+        if brackets == 0 && self.depth > 0 {
+            return Outermost::default();
+        }
+        let open = brackets & (positions(block, b'{') | positions(block, b'['));
+        let close = brackets ^ open;
         let closed = close.count_ones() as usize;
         if self.depth > closed {
             self.depth += open.count_ones() as usize;
@@ -79,7 +80,8 @@ impl Nesting {
     }
 
     /// A mask of the bytes that come after an odd number of backslashes.
-    fn escaped_by(&mut self, backslashes: u64) -> u64 {
+    fn escaped(&mut self, block: &[u8; BLOCK]) -> u64 {
+        let backslashes = positions(block, b'\\');
         let first = backslashes & !self.escaped;
         // A subtraction borrows through a run of backslashes, and so marks every other byte of it.
         let ends = ((first << 1) | ODD).wrapping_sub(first) ^ ODD;

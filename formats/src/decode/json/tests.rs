@@ -457,7 +457,7 @@ fn any_lines() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..30).prop_map(|pieces| [EVENT.as_bytes(), b"\n", &pieces.concat()].concat())
 }
 
-/// Elements of all sorts that do not hide the end of their list.
+/// Elements of all sorts that do not hide the end of their list, which may be in an envelope.
 fn any_list() -> impl Strategy<Value = Vec<u8>> {
     let element = prop_oneof![
         4 => any_record().prop_map(|record| Value::from(record).to_string().into_bytes()),
@@ -466,8 +466,12 @@ fn any_list() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"{\"id\":\"\xff\",\"timestamp\":\"2025-03-01T00:00:00Z\"}".to_vec()),
         2 => "[ a:1\n]{0,9}|\\{\"[a,]*\"\\]|\\[\\{a,\\\\,b\\}\\}".prop_map(String::into_bytes),
     ];
-    prop::collection::vec(element, 0..20)
-        .prop_map(|elements| [b"[", EVENT.as_bytes(), b",", &elements.join(&b','), b"]"].concat())
+    let list = prop::collection::vec(element, 0..20)
+        .prop_map(|elements| [b"[", EVENT.as_bytes(), b",", &elements.join(&b','), b"]"].concat());
+    (list, any::<bool>()).prop_map(|(list, is_enveloped)| {
+        let (before, after) = (br#"{"a\"":[{"events":[]}],"events" : "#, br#", "b":{"c":"]"}} "#);
+        if is_enveloped { [before.as_slice(), &list, after].concat() } else { list }
+    })
 }
 
 proptest! {
