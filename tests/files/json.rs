@@ -86,3 +86,15 @@ fn rejects_are_in_their_month_or_in_all_of_their_file() {
     let outcome = desk.backfill("events.jsonl", "2025-03", "2025-05").expect(5);
     assert!(outcome.output().contains("line 4"), "{}", outcome.output());
 }
+
+#[test]
+fn which_name_the_time_has_is_said_by_the_whole_file() {
+    // The first chunk knows the second-best name alone.
+    let early = "{\"id\": \"a\", \"created_at\": \"2025-03-01T10:00:00Z\"}\n".repeat(60_000);
+    let late = r#"{"id": "b", "created_at": "2025-05-02T10:00:00Z", "timestamp": "2025-04-02T10:00:00Z"}"#;
+    let desk = Desk::new(&[("events.jsonl", format!("{early}{late}").into_bytes())]);
+    let outcome = desk.run("events.jsonl", "2025-04").expect(5);
+    assert!(outcome.output().contains("60000 of 60001 rows"), "{}", outcome.output());
+    let keys = ["--time-column", "created_at", "--source", "exports/events.jsonl"];
+    desk.host.run(&[&["run", "--month", "2025-05"], keys.as_slice()].concat()).expect(0);
+}

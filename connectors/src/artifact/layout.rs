@@ -37,12 +37,18 @@ impl Opening {
     /// Looks at the artifact at `path` as far as it takes to know its columns; one without any content has none.
     pub(crate) async fn of(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
         match syntax {
-            Syntax::Csv => {
-                on_blocking_thread(move || first_chunk(path, syntax)?.map(|chunk| Self::csv(&chunk, &keys)).transpose())
-                    .await
-            }
+            Syntax::Csv => Self::of_first(path, syntax, keys).await,
             Syntax::Json => names(path).await?.map(|names| Self::json(names, &keys)).transpose(),
         }
+    }
+
+    /// The same by its first chunk alone. Later ones of JSON may have more columns.
+    pub(crate) async fn of_first(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
+        let open = move |chunk: Chunk| match syntax {
+            Syntax::Csv => Self::csv(&chunk, &keys),
+            Syntax::Json => Self::json(JsonNames::of(&chunk.bytes), &keys),
+        };
+        on_blocking_thread(move || first_chunk(path, syntax)?.map(open).transpose()).await
     }
 
     /// JSON whose records have these `names`.
@@ -115,11 +121,7 @@ impl Opening {
 
 /// The names in all records, if there are any.
 async fn names(path: PathBuf) -> Result<Option<JsonNames>> {
-    let parts = on_all_cores(path, Syntax::Json, |chunk| {
-        let mut names = JsonNames::default();
-        names.add(&chunk.bytes);
-        Ok(names)
-    });
+    let parts = on_all_cores(path, Syntax::Json, |chunk| Ok(JsonNames::of(&chunk.bytes)));
     pin_mut!(parts);
     let mut all: Option<JsonNames> = None;
     while let Some(part) = parts.try_next().await? {

@@ -3,11 +3,15 @@
 use super::paths::Named;
 use crate::{
     Error, ErrorKind, Result,
-    artifact::{Chunk, Content, Ending, Opening, Part, on_all_cores, sniff},
+    artifact::{Chunk, Content, Ending, Opening, Part, Syntax, on_all_cores, sniff},
     progress::Meter,
     spool::on_blocking_thread,
 };
-use archive_formats::{ArtifactKind, Sha256, Timestamp, Window, catalogue::KeyColumns, decode::Survey};
+use archive_formats::{
+    ArtifactKind, Sha256, Timestamp, Window,
+    catalogue::KeyColumns,
+    decode::{Survey, json::JsonNames},
+};
 use flate2::Crc;
 use futures::{TryStreamExt as _, pin_mut};
 use std::{path::PathBuf, sync::Arc};
@@ -64,37 +68,72 @@ impl Indexed {
 }
 
 /// Looks through the file.
-pub(super) async fn index(named: &Named, keys: KeyColumns, meter: &Meter) -> Result<Indexed> {
-    let (path, syntax) = (named.path.clone(), named.syntax);
+pub(super) async fn index(named: &Named, keys: &KeyColumns, meter: &Meter) -> Result<Indexed> {
     named.unchanged()?;
     check(named.clone()).await?;
-    let opening = Opening::of(path.clone(), syntax, keys).await?.map(Arc::new);
-    let shared = opening.clone();
-    let looks = on_all_cores(path, syntax, move |chunk| Ok(look(shared.as_deref(), &chunk)));
-    pin_mut!(looks);
-    let (mut survey, mut chunks, mut line) = (Survey::default(), Vec::new(), 1);
-    let mut end = None;
-    while let Some(part) = looks.try_next().await? {
-        match part {
-            Part::Piece(Look { place, survey: found, delivered }) => {
-                meter.advance(delivered);
-                chunks.push(Place { line, ..place });
-                line += found.lines;
-                survey.merge(&found);
-            }
-            Part::End(ending) => end = Some(ending),
+    let mut opening = first(named, keys).await?.map(Arc::new);
+    let mut sight = Sight::of(named, opening.clone(), meter).await?;
+    if let (Some(names), Some(guess)) = (sight.names.take(), &mut opening) {
+        let whole = Arc::new(Opening::json(names, keys)?);
+        let earlier = std::mem::replace(guess, Arc::clone(&whole));
+        if earlier.schema().time != whole.schema().time {
+            sight = Sight::of(named, Some(whole), meter).await?;
         }
     }
     named.unchanged()?;
-    let bug = || Error::new(ErrorKind::Internal, "the look at a file stopped before its end");
-    let Ending { kind, gzip, measured } = end.ok_or_else(bug)?;
+    let Sight { survey, chunks, ending, .. } = sight;
+    let Ending { kind, gzip, measured } = ending;
     Ok(Indexed { named: named.clone(), kind, gzip, sha256: measured.delivered_sha256, survey, opening, chunks })
+}
+
+/// The columns as far as the beginning of the file shows them. Nearly always it shows which one the time is, and then
+/// one look at the whole file is enough.
+async fn first(named: &Named, keys: &KeyColumns) -> Result<Option<Opening>> {
+    let (path, syntax) = (named.path.clone(), named.syntax);
+    match Opening::of_first(path.clone(), syntax, keys.clone()).await {
+        Err(_) if syntax == Syntax::Json => Opening::of(path, syntax, keys.clone()).await,
+        first => first,
+    }
+}
+
+/// What is seen on the way through a file.
+struct Sight {
+    survey: Survey,
+    chunks: Vec<Place>,
+    names: Option<JsonNames>,
+    ending: Ending,
+}
+
+impl Sight {
+    async fn of(named: &Named, opening: Option<Arc<Opening>>, meter: &Meter) -> Result<Self> {
+        let looks = on_all_cores(named.path.clone(), named.syntax, move |chunk| Ok(look(opening.as_deref(), &chunk)));
+        pin_mut!(looks);
+        let (mut survey, mut chunks, mut line) = (Survey::default(), Vec::new(), 1);
+        let mut met: Option<JsonNames> = None;
+        while let Some(part) = looks.try_next().await? {
+            let Look { place, survey: found, names: more, delivered } = match part {
+                Part::Piece(look) => look,
+                Part::End(ending) => return Ok(Self { survey, chunks, names: met, ending }),
+            };
+            meter.advance(delivered);
+            chunks.push(Place { line, ..place });
+            line += found.lines;
+            survey.merge(&found);
+            match (&mut met, more) {
+                (Some(met), Some(more)) => met.merge(more),
+                (met, more) => *met = met.take().or(more),
+            }
+        }
+        Err(Error::new(ErrorKind::Internal, "the look at a file stopped before its end"))
+    }
 }
 
 /// What one look at a chunk finds.
 struct Look {
     place: Place,
     survey: Survey,
+    /// The names that occur, where the file is JSON.
+    names: Option<JsonNames>,
     delivered: u64,
 }
 
@@ -110,7 +149,8 @@ fn look(opening: Option<&Opening>, chunk: &Chunk) -> Look {
         timeless: survey.timeless > 0,
         times: survey.first().zip(survey.last()),
     };
-    Look { place, survey, delivered: chunk.delivered }
+    let names = opening.and_then(Opening::names).map(|_| JsonNames::of(&chunk.bytes));
+    Look { place, survey, names, delivered: chunk.delivered }
 }
 
 /// Quick, and enough to notice a writer; the digest of the whole file is what manifests have.
@@ -132,7 +172,7 @@ async fn check(named: Named) -> Result<()> {
     let path = named.path.clone();
     let start = on_blocking_thread(move || start(path)).await?;
     if start.is_empty() {
-        tracing::warn!(file = %named.name, "the file is empty: it has not even a header");
+        tracing::warn!(file = %named.name, "the file is empty");
     }
     sniff(&start, named.syntax).map_err(|found| {
         let wanted = named.syntax;

@@ -63,7 +63,7 @@ impl Inner {
         for file in &self.files {
             let named = &file.named;
             let indexed = file.indexed.get_or_try_init(|| async {
-                let indexed = index::index(named, self.keys.clone(), meter).await;
+                let indexed = index::index(named, &self.keys, meter).await;
                 indexed.map(Arc::new).map_err(|error| error.with_context("file", &named.name))
             });
             all.push(Arc::clone(indexed.await?));

@@ -26,6 +26,13 @@ pub struct JsonNames {
 }
 
 impl JsonNames {
+    /// The names in the records of `chunk`.
+    pub fn of(chunk: &[u8]) -> Self {
+        let mut names = Self::default();
+        names.add(chunk);
+        names
+    }
+
     /// Adds the names in the records of `chunk`. Of broken records it may see some names only: they will be rejects.
     pub fn add(&mut self, chunk: &[u8]) {
         let mut records = Records::of(chunk);
