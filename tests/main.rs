@@ -11,6 +11,7 @@ mod doctor;
 mod examples;
 mod exit_codes;
 mod exports_api;
+mod files;
 mod forgeries;
 mod guide_script;
 mod house;

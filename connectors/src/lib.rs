@@ -2,10 +2,12 @@
 //!
 //! Nothing here knows stages, the command line or the order of a run. Time, environment and folders are passed in.
 
+mod artifact;
 pub mod clock;
 pub mod demo;
 pub mod error;
 pub mod exports_api;
+pub mod file;
 pub mod probe;
 pub mod progress;
 pub mod retry;

@@ -12,6 +12,8 @@ pub enum Step {
     Wait,
     /// The artifact is downloaded; amounts are bytes.
     Download,
+    /// Files are looked through, once for all months; amounts are bytes.
+    Index,
     /// Events are decoded and encoded; amounts are bytes of the artifact, or events where there is none.
     Decode,
     /// Archived files are read back; amounts are bytes.

@@ -3,6 +3,7 @@
 //! Nothing here puts an address into a message: what cannot be read as one may be a secret in the wrong place.
 
 use archive_connectors::{Error, ErrorKind, Result};
+use std::path::PathBuf;
 use url::Url;
 
 /// Query keys whose value is a secret.
@@ -66,7 +67,12 @@ pub enum SourceAddress {
     },
     /// The base of an exports API.
     ExportsApi(Url),
+    /// A path of files, or a pattern of such paths.
+    Files(PathBuf),
 }
+
+/// Forms of sources, for hints.
+const FORMS: &str = "use https://… (exports API), a path or pattern of files, or demo:";
 
 const DEMO_EVENTS: u64 = 10_000;
 const DEMO_SEED: u64 = 1;
@@ -80,11 +86,18 @@ impl SourceAddress {
         match scheme.as_deref() {
             Some("demo") => demo(address),
             Some("https" | "http") => exports_api(address),
-            Some("postgres" | "postgresql") => Err(not_yet("postgresql sources")),
-            Some(scheme) if address.contains("://") && scheme != "file" => {
-                Err(invalid("the source has a scheme that is not known").with_hint("use https://…, or demo:"))
+            Some("postgres" | "postgresql") => {
+                Err(invalid("postgresql sources are not available yet").with_hint(FORMS))
             }
-            _ => Err(not_yet("files as sources")),
+            Some("file") => file_url(address),
+            Some("s3" | "s3a" | "gs" | "az" | "azure") => {
+                Err(invalid("a bucket cannot be a source").with_hint("copy the files here first, and give their path"))
+            }
+            Some(_) if address.contains("://") => {
+                Err(invalid("the source has a scheme that is not known").with_hint(FORMS))
+            }
+            _ if address.is_empty() => Err(invalid("the source is empty").with_hint(FORMS)),
+            _ => Ok(SourceAddress::Files(address.into())),
         }
     }
 }
@@ -129,8 +142,13 @@ fn exports_api(address: &str) -> Result<SourceAddress> {
     Ok(SourceAddress::ExportsApi(url))
 }
 
-fn not_yet(what: &str) -> Error {
-    invalid(format!("{what} are not available yet")).with_hint("use the exports API (https://…), or demo:")
+fn file_url(address: &str) -> Result<SourceAddress> {
+    let hint = "write it like file:///folder/events.csv; a pattern with `?` needs a plain path";
+    let url = Url::parse(address).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
+    // `file:events.csv` would be read as `/events.csv`.
+    let url = url.filter(|_| address.get("file:".len()..).is_some_and(|rest| rest.starts_with('/')));
+    let path = url.filter(|_| !holds_a_secret(address)).and_then(|url| url.to_file_path().ok());
+    path.map(SourceAddress::Files).ok_or_else(|| invalid("the source is not a URL of a file here").with_hint(hint))
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -200,10 +218,27 @@ mod tests {
     }
 
     #[test]
-    fn other_sources_are_not_available_yet() {
-        for address in ["postgres://db/x", "postgresql://db/x", "file:///x.csv", "./events.csv", "events.jsonl.gz"] {
+    fn what_is_no_url_is_a_path() {
+        let files = |address| match SourceAddress::parse(address) {
+            Ok(SourceAddress::Files(path)) => path.to_str().unwrap().to_owned(),
+            other => panic!("{address}: {other:?}"),
+        };
+        for path in ["./events.csv", "events.jsonl.gz", "exports/events_*.csv", "/a b/x.csv", "a:b.csv", "a?.csv"] {
+            assert_eq!(files(path), path);
+        }
+        assert_eq!(files("file:///a%20b/events_*.csv"), "/a b/events_*.csv");
+        assert_eq!(files("FILE:///x.csv"), "/x.csv");
+    }
+
+    #[test]
+    fn other_places_are_refused() {
+        let addresses =
+            ["postgres://db/x", "postgresql://db/x", "s3://bucket/x.csv", "gs://b/x", "ftp://host/x.csv", ""];
+        let no_files = ["file:x.csv", "file://host/x.csv", "file:///x.csv?a=b", "file:///x#a", "file://u@/x.csv"];
+        for address in addresses.into_iter().chain(no_files) {
             let error = SourceAddress::parse(address).unwrap_err();
-            assert!(error.to_string().contains("not available yet"), "{address}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{address}");
+            assert!(error.hint().is_some(), "{address}");
         }
     }
 }

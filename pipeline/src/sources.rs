@@ -8,12 +8,12 @@ use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Source,
     demo::Demo,
     exports_api::{Config, Credentials, ExportsApi},
+    file::Files,
 };
-use archive_formats::catalogue::KeyColumns;
 use std::{path::Path, sync::Arc};
 
 /// The source that `settings` describe, for the archive with the UUID `archive`; what it must remember lies in `state`.
-/// Nothing is contacted yet.
+/// Nothing is contacted yet, but files have to be there.
 pub fn connect(
     settings: &SourceSettings,
     archive: &str,
@@ -30,6 +30,9 @@ pub fn connect(
             })?;
             Ok(Arc::new(ExportsApi::new(config(api)?, Arc::clone(clock), progress, state, archive)?))
         }
+        SourceSettings::Files { address, path, keys } => {
+            Ok(Arc::new(Files::new(address.clone(), path, keys.clone(), progress)?))
+        }
     }
 }
 
@@ -42,7 +45,7 @@ pub fn config(api: &ApiSettings) -> Result<Config> {
         margin: api.margin,
         job_timeout: api.job_timeout,
         allow_http: api.allow_http,
-        keys: KeyColumns { id: api.id_column.clone(), time: api.time_column.clone() },
+        keys: api.keys.clone(),
         credentials: Credentials::new(api.token.clone(), api.token_file.clone())?,
     })
 }

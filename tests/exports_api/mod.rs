@@ -1,6 +1,7 @@
 //! The exports API in all its variants and moods.
 
 mod downloads;
+mod json;
 mod layouts;
 mod refusals;
 mod waiting;

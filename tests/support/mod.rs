@@ -5,6 +5,7 @@ pub(crate) mod cli;
 pub(crate) mod events;
 pub(crate) mod foreign;
 pub(crate) mod http;
+pub(crate) mod json;
 pub(crate) mod platform;
 pub(crate) mod s3;
 pub(crate) mod script;

@@ -3,6 +3,7 @@
 use super::{
     events::{self, Event},
     http::{Body, Reply, Request, Server},
+    json,
     script::{Artifact, Cut, Endpoint, Filter, IdShape, Layout, Packing, Script, ServerClock},
 };
 use chrono::{DateTime, Utc};
@@ -41,6 +42,7 @@ struct Job {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     polls: usize,
+    json: bool,
 }
 
 impl Platform {
@@ -201,7 +203,7 @@ impl State {
         if self.script.longest_window.is_some_and(|days| (to - from).num_days() >= days) {
             return Reply::json(413, &json!({"error": "the window is too large"}));
         }
-        self.jobs.push(Job { from, to, polls: 0 });
+        self.jobs.push(Job { from, to, polls: 0, json: body["format"] == "json" });
         let number = self.jobs.len();
         let name = format!("exp_{number:04}");
         let job = match self.script.id {
@@ -247,14 +249,16 @@ impl State {
         if let Artifact::Bytes(bytes) = &self.script.artifact {
             return (bytes.clone(), 0);
         }
-        let Job { from, to, .. } = self.jobs[index];
+        let Job { from, to, json, .. } = self.jobs[index];
         let inside = |event: &&Event| match (self.script.filter, event.time()) {
             (Filter::Ignored, _) | (_, None) => true,
             (Filter::HalfOpen, Some(time)) => from <= time && time < to,
             (Filter::Closed, Some(time)) => from <= time && time <= to,
         };
         let events = self.script.events.iter().filter(inside).collect::<Vec<_>>();
-        (events::csv(events.iter().copied()), events.len())
+        let rows = events.iter().copied();
+        let bytes = if json { json::artifact(self.script.shape, rows) } else { events::csv(rows) };
+        (bytes, events.len())
     }
 
     fn deliver(&mut self, id: &str, request: &Request) -> Reply {

@@ -3,6 +3,7 @@
 use super::{
     events::Event,
     http::{Generator, Reply},
+    json::Shape,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -91,7 +92,7 @@ pub(crate) type ArtifactMaker = Arc<dyn Fn(DateTime<Utc>, DateTime<Utc>) -> Gene
 /// What an export holds.
 #[derive(Clone)]
 pub(crate) enum Artifact {
-    /// The events of the window, as CSV.
+    /// The events of the window, as CSV or JSON.
     Events,
     /// These bytes, whatever was asked for.
     Bytes(Vec<u8>),
@@ -124,6 +125,8 @@ pub(crate) struct Script {
     /// Whether a cut is used up by a download, or stays.
     pub(crate) cuts_for_ever: bool,
     pub(crate) packing: Packing,
+    /// How artifacts look when JSON is asked for.
+    pub(crate) shape: Shape,
     pub(crate) etag: Option<&'static str>,
     pub(crate) ranges: bool,
     pub(crate) redirect: bool,
@@ -154,6 +157,7 @@ impl Script {
             cuts: Vec::new(),
             cuts_for_ever: false,
             packing: Packing::Plain,
+            shape: Shape::Array,
             etag: None,
             ranges: false,
             redirect: false,
@@ -216,6 +220,11 @@ impl Script {
 
     pub(crate) fn packing(mut self, packing: Packing) -> Self {
         self.packing = packing;
+        self
+    }
+
+    pub(crate) fn shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
         self
     }
 

@@ -3,28 +3,18 @@
 use super::{
     claims::{Packing, disagree},
     config::Endpoints,
-    content::Content,
     job::Ready,
-    keep::{Keep, Kept},
     wire::{Claims, JobId},
 };
 use crate::{
     Error, ErrorKind, Result,
-    spool::{ClosedSpool, Spooled, on_blocking_thread},
+    artifact::{Chunk, Keep, Kept, Measured, Opening, Part, Syntax, on_all_cores},
+    spool::{ClosedSpool, Spooled},
 };
-use archive_formats::{
-    Reject, Sha256, Timestamp,
-    catalogue::{HeaderError, KeyColumns},
-    decode::csv::{CsvError, CsvLayout, CsvSplitter},
-    schema::SchemaError,
-};
-use futures::{
-    FutureExt as _, StreamExt as _, TryStreamExt as _,
-    future::ready,
-    stream::{self, BoxStream},
-};
+use archive_formats::{ArtifactKind, Reject, Sha256, Timestamp, catalogue::KeyColumns, decode::Decoded};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
-use std::{num::NonZero, sync::Arc, thread::available_parallelism};
+use std::sync::Arc;
 
 /// A whole artifact on disk, with what is known of its job.
 #[derive(Debug)]
@@ -60,16 +50,6 @@ pub(super) struct Piece {
     pub(super) bytes: u64,
 }
 
-/// Whole records of an artifact.
-struct Chunk {
-    bytes: Vec<u8>,
-    /// Delivered bytes that were read for it.
-    delivered: u64,
-}
-
-/// Large enough that a thread is busy for some milliseconds, small enough that all cores together hold little.
-const CHUNK: usize = 2 * 1024 * 1024;
-
 impl Artifact {
     /// Makes the artifact of a `ready` job one that another run can find.
     pub(super) async fn keep(closed: ClosedSpool, packing: Packing, ready: &Ready) -> Result<Self> {
@@ -94,116 +74,58 @@ impl Artifact {
         Some(Self { spooled, note })
     }
 
-    /// The pieces of the artifact in their order. They are decoded on all cores; the last one comes only after the
-    /// bytes turned out to be those that were downloaded.
-    pub(super) fn pieces(self: Arc<Self>, keys: KeyColumns, keep: Keep) -> BoxStream<'static, Result<Piece>> {
+    /// The pieces of the artifact in their order, and then its kind, which comes only after the bytes turned out to be
+    /// those that were downloaded.
+    pub(super) fn pieces(
+        self: Arc<Self>,
+        syntax: Syntax,
+        keys: KeyColumns,
+        keep: Keep,
+    ) -> BoxStream<'static, Result<Part<Piece, ArtifactKind>>> {
         let pieces = async move {
-            let reader = on_blocking_thread(move || Reader::open(self)).await?;
-            let Some((first, reader)) = next_chunk(reader).await? else { return Ok(stream::empty().boxed()) };
-            let (layout, taken) = CsvLayout::from_header(&first.bytes, &keys).map_err(no_header)?;
-            let layout = Arc::new(layout);
-            let mut line = 1 + line_feeds(&first.bytes[..taken]);
-            let first = Chunk { bytes: first.bytes[taken..].to_vec(), delivered: first.delivered };
-            let rest = stream::try_unfold(reader, next_chunk);
-            let chunks = stream::once(ready(Ok(first))).chain(rest);
-            let decoded = chunks.map(move |chunk| decode(Arc::clone(&layout), chunk, keep)).buffered(cores());
-            let numbered = decoded.map_ok(move |(mut piece, lines)| {
-                piece.rejects.iter_mut().for_each(|reject| reject.line += line);
-                line += lines;
-                piece
+            let path = self.spooled.path.clone();
+            let opening = Opening::of(path.clone(), syntax, keys).await?;
+            let (artifact, mut line) = (Arc::clone(&self), 1);
+            let decode = move |chunk: Chunk| match &opening {
+                Some(opening) => decode(opening, &chunk, keep),
+                None => Err(artifact.altered()),
+            };
+            let parts = on_all_cores(path, syntax, decode).map(move |part| match part? {
+                Part::Piece((mut piece, lines)) => {
+                    piece.rejects.iter_mut().for_each(|reject| reject.line += line);
+                    line += lines;
+                    Ok(Part::Piece(piece))
+                }
+                Part::End(ending) => self.check(&ending.measured).map(|()| Part::End(ending.kind)),
             });
-            Ok(numbered.boxed())
+            Ok(parts)
         };
         pieces.into_stream().try_flatten().boxed()
     }
-}
 
-fn cores() -> usize {
-    available_parallelism().map_or(1, NonZero::get)
-}
-
-async fn decode(layout: Arc<CsvLayout>, chunk: Result<Chunk>, keep: Keep) -> Result<(Piece, u64)> {
-    let Chunk { bytes, delivered } = chunk?;
-    on_blocking_thread(move || {
-        let decoded = layout.decode(&bytes);
-        let kept = keep.of(decoded.batch)?;
-        Ok((Piece { kept, rejects: decoded.rejects, rows: decoded.rows, bytes: delivered }, decoded.lines))
-    })
-    .await
-}
-
-async fn next_chunk(mut reader: Reader) -> Result<Option<(Chunk, Reader)>> {
-    on_blocking_thread(move || Ok(reader.next()?.map(|chunk| (chunk, reader)))).await
-}
-
-fn line_feeds(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
-}
-
-fn no_header(error: CsvError) -> Error {
-    let hint = match &error {
-        CsvError::Header(HeaderError::NoKey { .. }) | CsvError::OneKey(_) => {
-            "name the columns with --id-column and --time-column"
+    /// Compares what was read with what was downloaded, and with what the job says of the content.
+    fn check(&self, measured: &Measured) -> Result<()> {
+        if measured.delivered_sha256 != self.spooled.sha256 {
+            return Err(self.altered());
         }
-        CsvError::Header(HeaderError::Schema(SchemaError::Month)) => {
-            "give the column another name at the source; an option for it (--rename month=…) is not available yet"
-        }
-        _ => "have the header mended at the source",
-    };
-    Error::new(ErrorKind::Source, "the artifact's header is not one of events").with_source(error).with_hint(hint)
-}
-
-/// Cuts an artifact into chunks, and compares it at its end with what was downloaded.
-struct Reader {
-    open: Option<(Content, CsvSplitter)>,
-    artifact: Arc<Artifact>,
-    block: Vec<u8>,
-    /// Delivered bytes that belong to chunks which were given out.
-    accounted: u64,
-}
-
-impl Reader {
-    fn open(artifact: Arc<Artifact>) -> Result<Self> {
-        const BLOCK: usize = 256 * 1024;
-        let content = Content::open(&artifact.spooled.path)?;
-        Ok(Self { open: Some((content, CsvSplitter::new(CHUNK))), artifact, block: vec![0; BLOCK], accounted: 0 })
-    }
-
-    fn next(&mut self) -> Result<Option<Chunk>> {
-        while let Some((content, splitter)) = &mut self.open {
-            if let Some(bytes) = splitter.next_chunk() {
-                let delivered = content.delivered() - self.accounted;
-                self.accounted += delivered;
-                return Ok(Some(Chunk { bytes, delivered }));
-            }
-            match content.read(&mut self.block)? {
-                0 => return self.last(),
-                count => splitter.push(&self.block[..count]).map_err(|error| {
-                    Error::new(ErrorKind::Source, "the artifact cannot be read as CSV").with_source(error)
-                })?,
-            }
-        }
-        Ok(None)
-    }
-
-    fn last(&mut self) -> Result<Option<Chunk>> {
-        let Some((content, splitter)) = self.open.take() else { return Ok(None) };
-        let bytes = splitter.finish().map_err(|error| {
-            Error::new(ErrorKind::Truncated, "the artifact ends in the middle of a record").with_source(error)
-        })?;
-        let delivered = content.delivered() - self.accounted;
-        let measured = content.finish();
-        if measured.delivered_sha256 != self.artifact.spooled.sha256 {
-            return Err(Error::new(ErrorKind::Local, "the spooled artifact is not what was downloaded")
-                .with_context("path", self.artifact.spooled.path.display())
-                .with_hint("run the same command again: the artifact is downloaded anew; check the disk"));
-        }
-        let inside = &self.artifact.note.inside;
+        let inside = &self.note.inside;
         let same_size = inside.bytes.is_none_or(|bytes| bytes == measured.plain_bytes);
         let same_digest = inside.sha256.is_none_or(|sha256: Sha256| sha256 == measured.plain_sha256);
-        if !(same_size && same_digest) {
-            return Err(disagree(ErrorKind::Incomplete, measured.plain_bytes, measured.plain_sha256, inside));
+        if same_size && same_digest {
+            return Ok(());
         }
-        Ok(bytes.map(|bytes| Chunk { bytes, delivered }))
+        Err(disagree(ErrorKind::Incomplete, measured.plain_bytes, measured.plain_sha256, inside))
     }
+
+    fn altered(&self) -> Error {
+        Error::new(ErrorKind::Local, "the spooled artifact is not what was downloaded")
+            .with_context("path", self.spooled.path.display())
+            .with_hint("run the same command again: the artifact is downloaded anew; check the disk")
+    }
+}
+
+/// A chunk as events, and the lines that it takes. Lines of its rejects count from its first one.
+fn decode(opening: &Opening, chunk: &Chunk, keep: Keep) -> Result<(Piece, u64)> {
+    let Decoded { batch, rejects, rows, lines } = opening.decode(chunk);
+    Ok((Piece { kept: keep.of(batch)?, rejects, rows, bytes: chunk.delivered }, lines))
 }

@@ -1,8 +1,9 @@
 //! An artifact, compared with what its job claims of it.
 
-use super::{content::Content, sniff, wire::Claims};
+use super::{config::ArtifactFormat, wire::Claims};
 use crate::{
     Error, ErrorKind, Result,
+    artifact::{Content, sniff},
     spool::{ClosedSpool, on_blocking_thread},
 };
 use archive_formats::Sha256;
@@ -14,16 +15,21 @@ pub(super) struct Packing {
     pub(super) inside: Claims,
 }
 
-/// Compares the artifact with what the job claims, and refuses what cannot be CSV; a contradiction is of `kind`. A size
-/// or digest of something that is gzip may be meant before or after packing.
-pub(super) async fn check(closed: ClosedSpool, claims: &Claims, kind: ErrorKind) -> Result<(ClosedSpool, Packing)> {
+/// Compares the artifact with what the job claims, and refuses what cannot be of the `format` that was asked for; a
+/// contradiction is of `kind`. A size or digest of something that is gzip may be meant before or after packing.
+pub(super) async fn check(
+    closed: ClosedSpool,
+    claims: &Claims,
+    format: ArtifactFormat,
+    kind: ErrorKind,
+) -> Result<(ClosedSpool, Packing)> {
     let path = closed.path().to_owned();
     let gzip = on_blocking_thread(move || {
         const START: usize = 512;
         let mut content = Content::open(&path)?;
         let mut start = vec![0; START];
         let count = content.read(&mut start)?;
-        sniff::refuse_other_than_csv(&start[..count])?;
+        sniff(&start[..count], format.syntax()).map_err(|found| refused(found, format))?;
         Ok(content.is_gzip())
     })
     .await?;
@@ -34,6 +40,12 @@ pub(super) async fn check(closed: ClosedSpool, claims: &Claims, kind: ErrorKind)
         return Ok((closed, Packing { gzip, inside }));
     }
     Err(disagree(kind, closed.bytes, closed.sha256, claims))
+}
+
+fn refused(found: &str, format: ArtifactFormat) -> Error {
+    let wanted = format.syntax();
+    Error::new(ErrorKind::Source, format!("the artifact is {found} where {wanted} was asked for"))
+        .with_hint("check the source's address, and whether the token may export this dataset")
 }
 
 /// The error for an artifact that is not what its job says it is.

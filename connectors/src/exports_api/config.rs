@@ -1,7 +1,7 @@
 //! What the exports API source is told.
 
 use super::credentials::Credentials;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, artifact::Syntax};
 use archive_formats::catalogue::KeyColumns;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
@@ -128,6 +128,17 @@ pub enum ArtifactFormat {
     /// RFC 4180, with a header.
     #[default]
     Csv,
+    /// An array, an envelope around one, or an object per line.
+    Json,
+}
+
+impl ArtifactFormat {
+    pub(super) const fn syntax(self) -> Syntax {
+        match self {
+            Self::Csv => Syntax::Csv,
+            Self::Json => Syntax::Json,
+        }
+    }
 }
 
 #[cfg(test)]

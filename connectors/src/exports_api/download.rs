@@ -4,6 +4,7 @@ use super::{
     artifact::Artifact,
     claims,
     client::{Client, Rest, Target, unreachable_host},
+    config::ArtifactFormat,
     headers,
     job::{Ready, late},
 };
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 pub(super) struct Download<'a> {
     pub(super) client: &'a Client,
     pub(super) ready: &'a Ready,
+    pub(super) format: ArtifactFormat,
     pub(super) spool: &'a Spool,
     pub(super) key: &'a str,
     pub(super) meter: &'a Meter,
@@ -96,7 +98,7 @@ impl Download<'_> {
         // The same bytes twice: it is not the network that changes them.
         let again = disputed.replace(closed.sha256) == Some(closed.sha256);
         let kind = if again { ErrorKind::Incomplete } else { ErrorKind::Truncated };
-        match claims::check(closed, &self.ready.claims, kind).await {
+        match claims::check(closed, &self.ready.claims, self.format, kind).await {
             Ok((closed, packing)) => Ok(ControlFlow::Break(Artifact::keep(closed, packing, self.ready).await?)),
             Err(error) if again => Err(error),
             Err(error) => Ok(ControlFlow::Continue((self.begin(target).await?, error))),

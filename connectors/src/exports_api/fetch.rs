@@ -142,7 +142,8 @@ impl Inner {
         let ready = jobs.ready(intent).await?;
         // However long the job took, its artifact is worth as long again.
         let deadline = Instant::now() + self.job_timeout;
-        Download { client: &self.client, ready: &ready, spool: &self.spool, key, meter, deadline }.run().await
+        let (client, spool, format) = (&self.client, &self.spool, self.format);
+        Download { client, ready: &ready, format, spool, key, meter, deadline }.run().await
     }
 
     async fn split(&self, intent: Intent, window: Window, refused: Error) -> Result<Fetched> {

@@ -4,11 +4,11 @@ use super::{
     Inner,
     artifact::{Artifact, Note, Piece},
     fetch::Fetched,
-    keep::Keep,
     plain_http,
 };
 use crate::{
     Error, ErrorKind, EventStream, LocalArtifact, Result, SourceItem, SourceReport,
+    artifact::{Keep, Part},
     progress::{Meter, Step},
 };
 use archive_formats::{ArtifactKind, Dataset, Sha256, Timestamp, Window};
@@ -37,7 +37,7 @@ struct Reading {
 struct Current {
     window: Window,
     artifact: Arc<Artifact>,
-    pieces: BoxStream<'static, Result<Piece>>,
+    pieces: BoxStream<'static, Result<Part<Piece, ArtifactKind>>>,
     rows: u64,
 }
 
@@ -83,9 +83,10 @@ impl Reading {
             }
             if let Some(current) = &mut self.current {
                 match current.pieces.next().await {
-                    Some(Ok(piece)) => self.take(piece)?,
+                    Some(Ok(Part::Piece(piece))) => self.take(piece)?,
+                    Some(Ok(Part::End(kind))) => self.finish_artifact(kind)?,
                     Some(Err(error)) => return Err(self.give_up(error)),
-                    None => self.finish_artifact()?,
+                    None => return Err(Error::new(ErrorKind::Internal, "the artifact stopped before its end")),
                 }
             } else if let Some(window) = self.windows.pop_front() {
                 self.open(window).await?;
@@ -107,8 +108,9 @@ impl Reading {
             }
             Fetched::Artifact(artifact) => {
                 self.meter.step(Step::Decode, Some(artifact.spooled.bytes));
-                let keep = Keep { window, margin: self.inner.margin };
-                let pieces = Arc::clone(&artifact).pieces(self.inner.keys.clone(), keep);
+                let keep = Keep { window, margin: Some(self.inner.margin) };
+                let syntax = self.inner.format.syntax();
+                let pieces = Arc::clone(&artifact).pieces(syntax, self.inner.keys.clone(), keep);
                 self.current = Some(Current { window, artifact, pieces, rows: 0 });
             }
         }
@@ -136,14 +138,14 @@ impl Reading {
     }
 
     /// Every artifact is held to the count of its own job: over the parts of a window, two wrong counts might add up.
-    fn finish_artifact(&mut self) -> Result<()> {
+    fn finish_artifact(&mut self, kind: ArtifactKind) -> Result<()> {
         let Some(Current { window, artifact, rows, .. }) = &self.current else { return Ok(()) };
         if let Some(claimed) = artifact.note.rows.filter(|claimed| claimed != rows) {
             let message = format!("the export job counts {claimed} rows, but its artifact has {rows}");
             let hint = "nothing was committed; run again for a new job";
             return Err(self.give_up(Error::new(ErrorKind::Incomplete, message).with_hint(hint)));
         }
-        self.totals.add(artifact, *rows);
+        self.totals.add(artifact, kind, *rows);
         if *rows == 0 {
             // An empty month is not committed, and the next run shall see what the server says then.
             self.inner.disown(&self.dataset, *window);
@@ -164,7 +166,7 @@ impl Reading {
 }
 
 impl Totals {
-    fn add(&mut self, artifact: &Artifact, rows: u64) {
+    fn add(&mut self, artifact: &Artifact, kind: ArtifactKind, rows: u64) {
         let Artifact { spooled, note } = artifact;
         let Note { job, endpoints, status_words, server_clock, gzip, .. } = note;
         self.read += rows;
@@ -173,7 +175,7 @@ impl Totals {
         self.server_clock = server_clock.or(self.server_clock);
         self.artifacts.push(LocalArtifact {
             path: spooled.path.clone(),
-            kind: ArtifactKind::Csv,
+            kind,
             gzip: *gzip,
             rows,
             bytes: spooled.bytes,

@@ -7,7 +7,10 @@ pub mod csv;
 mod fault;
 pub mod json;
 pub mod parquet;
+pub mod survey;
 mod value;
+
+pub use survey::Survey;
 
 use crate::{EventBatch, Reject};
 

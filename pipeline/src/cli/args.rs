@@ -134,7 +134,8 @@ pub(super) struct CommonArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SourceArgs {
-    /// Where events come from: https://… (exports API), or demo:?events=N&seed=N [default: $KEEPTRUSTS_API_URL]
+    /// Where events come from: https://… (exports API), demo:?events=N&seed=N, or files: a path, file://… or a pattern
+    /// like 'exports/*.csv' (.csv, .json, .jsonl, .ndjson, also .gz) [default: $KEEPTRUSTS_API_URL]
     #[arg(long, value_name = "URL")]
     pub(super) source: Option<String>,
     /// A copy of the archive, brought up to it after the commits: a place like --archive; repeat it or use commas
@@ -152,6 +153,12 @@ pub(super) struct SourceArgs {
     /// Begin another file of the month at this size [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
     pub(super) part_size: Option<Size>,
+    /// Name of the column, in artifacts and files, that identifies an event [default: event_id, id or eventId]
+    #[arg(long, value_name = "NAME")]
+    pub(super) id_column: Option<String>,
+    /// Name of the column with the time of an event [default: timestamp, created_at, occurred_at or time]
+    #[arg(long, value_name = "NAME")]
+    pub(super) time_column: Option<String>,
     #[command(flatten)]
     pub(super) api: ApiArgs,
 }
@@ -162,7 +169,7 @@ pub(super) struct ApiArgs {
     /// Endpoints: exports, exports-jobs, or auto [default: exports]
     #[arg(long, value_name = "LAYOUT", value_parser = choice::<Layout>)]
     pub(super) api_layout: Option<Layout>,
-    /// Format of the artifacts: csv [default: csv]
+    /// Format of the artifacts: csv or json [default: csv]
     #[arg(long, value_name = "FORMAT", value_parser = choice::<ArtifactFormat>)]
     pub(super) api_format: Option<ArtifactFormat>,
     /// Ask for this much more on both sides of the month, and keep what belongs to it [default: 1h]
@@ -174,12 +181,6 @@ pub(super) struct ApiArgs {
     /// Allow http:// to hosts that are neither loopback nor private
     #[arg(long)]
     pub(super) allow_http: bool,
-    /// Name of the column that identifies an event [default: event_id, id or eventId]
-    #[arg(long, value_name = "NAME")]
-    pub(super) id_column: Option<String>,
-    /// Name of the column with the time of an event [default: timestamp, created_at, occurred_at or time]
-    #[arg(long, value_name = "NAME")]
-    pub(super) time_column: Option<String>,
 }
 
 #[derive(Debug, Args)]

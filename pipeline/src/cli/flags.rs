@@ -35,8 +35,8 @@ impl From<SourceArgs> for Config {
             api_margin: args.api.api_margin,
             job_timeout: args.api.job_timeout,
             allow_http: switch(args.api.allow_http),
-            id_column: args.api.id_column,
-            time_column: args.api.time_column,
+            id_column: args.id_column,
+            time_column: args.time_column,
             ..Self::default()
         }
     }

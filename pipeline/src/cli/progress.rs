@@ -208,6 +208,7 @@ const fn name(step: Step) -> &'static str {
         Step::Create => "create",
         Step::Wait => "wait",
         Step::Download => "download",
+        Step::Index => "index",
         Step::Decode => "decode",
         Step::Check => "check",
         Step::Upload => "upload",
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn every_template_is_understood() {
-        for step in [Step::Create, Step::Wait, Step::Download, Step::Decode, Step::Check, Step::Upload] {
+        for step in [Step::Create, Step::Wait, Step::Download, Step::Index, Step::Decode, Step::Check, Step::Upload] {
             for bounded in [true, false] {
                 let bar = ProgressBar::hidden().with_style(style(step, bounded));
                 assert_eq!(bar.position(), 0);

@@ -8,8 +8,8 @@ mod spelling;
 mod substitute;
 
 pub use choices::{EventFormat, LogFormat, ProgressMode, choice};
-pub(crate) use keys::edits;
 pub use keys::all as keys;
+pub(crate) use keys::edits;
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting};
 pub use spelling::{Spelling, is_value, spelling};
 pub use substitute::escape;

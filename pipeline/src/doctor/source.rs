@@ -8,6 +8,8 @@ use crate::{
 use archive_connectors::{
     Clock, Result,
     exports_api::{self, Config},
+    file::Files,
+    progress::Silent,
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
@@ -16,6 +18,10 @@ pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
     match settings.source() {
         Err(error) => vec![Check::failed("source", &error)],
         Ok(SourceSettings::Demo { .. }) => vec![Check::new("source", Ok("demo: needs no server".to_owned()))],
+        Ok(SourceSettings::Files { address, path, keys }) => {
+            let files = Files::new(address.clone(), path, keys.clone(), Arc::new(Silent));
+            vec![Check::new("source", files.map(|files| format!("{address}: {} found", files.count())))]
+        }
         Ok(SourceSettings::ExportsApi(api)) => {
             let found = token(api).await.map(|(message, _)| message);
             vec![Check::new("token", found).with_hint(careless(api))]

@@ -11,7 +11,7 @@ use archive_connectors::{
     exports_api::{ArtifactFormat, Layout},
     sink::Location,
 };
-use archive_formats::{Dataset, FileFormat};
+use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -59,6 +59,15 @@ pub enum SourceSettings {
     },
     /// The exports API.
     ExportsApi(Box<ApiSettings>),
+    /// Files that were exported earlier.
+    Files {
+        /// What the user typed.
+        address: String,
+        /// The path or pattern that it means.
+        path: PathBuf,
+        /// The names of the id and the time column.
+        keys: KeyColumns,
+    },
 }
 
 /// How the exports API is used.
@@ -76,10 +85,8 @@ pub struct ApiSettings {
     pub job_timeout: Duration,
     /// Whether `http:` may lead to a public address.
     pub allow_http: bool,
-    /// Name of the id column, where it is not a known one.
-    pub id_column: Option<String>,
-    /// Name of the time column, where it is not a known one.
-    pub time_column: Option<String>,
+    /// The names of the id and the time column.
+    pub keys: KeyColumns,
     /// The token, if the environment holds it.
     pub token: Option<Secret>,
     /// The file that holds the token, if the environment names one instead. It is read again when the token is
@@ -137,15 +144,18 @@ impl Settings {
     /// Where events come from, for commands that cannot do without.
     pub fn source(&self) -> Result<&SourceSettings> {
         self.source.as_ref().ok_or_else(|| {
-            invalid("no source was given")
-                .with_hint("use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://…")
+            invalid("no source was given").with_hint(
+                "use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://… or a path of files",
+            )
         })
     }
 }
 
 fn source(address: &str, config: &Config, environment: &Environment) -> Result<SourceSettings> {
+    let keys = KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() };
     let base = match SourceAddress::parse(address)? {
         SourceAddress::Demo { events, seed } => return Ok(SourceSettings::Demo { events, seed }),
+        SourceAddress::Files(path) => return Ok(SourceSettings::Files { address: address.to_owned(), path, keys }),
         SourceAddress::ExportsApi(base) => base,
     };
     let text = |name| environment.get(name).map(str::trim).filter(|text| !text.is_empty());
@@ -163,8 +173,7 @@ fn source(address: &str, config: &Config, environment: &Environment) -> Result<S
         margin: config.api_margin.map_or(HOUR, |span| span.0),
         job_timeout,
         allow_http: config.allow_http.is_some_and(|on| on.0),
-        id_column: config.id_column.clone(),
-        time_column: config.time_column.clone(),
+        keys,
         token: token.map(|token| Secret::new(token.to_owned())),
         token_file: token_file.map(PathBuf::from),
     })))

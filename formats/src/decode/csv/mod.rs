@@ -14,6 +14,7 @@ mod records;
 mod rows;
 mod scanner;
 mod splitter;
+mod times;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     EventBatch, Reject, Timestamp,
     catalogue::KeyColumns,
-    decode::{BOM, parquet::ParquetEvents},
+    decode::{BOM, parquet::ParquetEvents, survey::Surveyor},
     encode::{FileEncoder as _, csv::CsvEncoder},
 };
 use arrow_array::{
@@ -236,6 +236,18 @@ proptest! {
             let start = csv.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(line - 1).unwrap().0 + 1;
             prop_assert!(csv[start..].starts_with(&reject.row));
         }
+    }
+
+    #[test]
+    fn a_survey_counts_the_rows_that_decoding_finds_in_the_months_of_their_times(rows in any_rows()) {
+        let (layout, _) = CsvLayout::from_header(HEADER.as_bytes(), &KeyColumns::default()).unwrap();
+        let (survey, decoded) = (layout.survey(&rows), layout.decode(&rows));
+        prop_assert_eq!((survey.rows, survey.lines), (decoded.rows, decoded.lines));
+        let mut expected = Surveyor::default();
+        let good = decoded.batch.iter().flat_map(|batch| batch.times().values().iter());
+        good.for_each(|micros| expected.count(Some(Timestamp::from_micros(*micros))));
+        decoded.rejects.iter().for_each(|reject| expected.count(layout.time_of(&reject.row)));
+        prop_assert_eq!(survey, expected.finish(decoded.lines));
     }
 
     #[test]

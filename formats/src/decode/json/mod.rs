@@ -25,6 +25,7 @@ mod records;
 mod rows;
 mod splitter;
 mod structure;
+mod times;
 mod value;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ const MAX_UNKNOWN: usize = 1000;
 
 /// The names of the members of all records, in the order in which they first appear. [`Self::merge`] keeps that order
 /// when the names of later chunks are merged into those of earlier ones.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct JsonNames {
     names: Names,
     habit: Habit,
@@ -26,6 +26,13 @@ pub struct JsonNames {
 }
 
 impl JsonNames {
+    /// The names in the records of `chunk`.
+    pub fn of(chunk: &[u8]) -> Self {
+        let mut names = Self::default();
+        names.add(chunk);
+        names
+    }
+
     /// Adds the names in the records of `chunk`. Of broken records it may see some names only: they will be rejects.
     pub fn add(&mut self, chunk: &[u8]) {
         let mut records = Records::of(chunk);
@@ -99,7 +106,7 @@ impl JsonNames {
 
 /// Goes past a value and says whether it is an object or a list. What is in those is not looked at.
 #[inline]
-fn skip(cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
+pub(super) fn skip(cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
     if !matches!(cursor.token(), Some(b'{' | b'[')) {
         return Value::read(cursor).map(|_| false);
     }

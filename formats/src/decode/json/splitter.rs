@@ -24,6 +24,8 @@ pub struct JsonSplitter {
     max_record_bytes: usize,
     ready: VecDeque<Vec<u8>>,
     shape: Option<JsonShape>,
+    /// Bytes before the records.
+    start: u64,
     part: Part,
 }
 
@@ -45,6 +47,7 @@ impl JsonSplitter {
             max_record_bytes: MAX_RECORD_BYTES,
             ready: VecDeque::new(),
             shape: None,
+            start: 0,
             part: Part::Head(Head::default(), Vec::new()),
         }
     }
@@ -63,6 +66,18 @@ impl JsonSplitter {
     /// Where the records are, once enough was seen to tell; an artifact of nothing but white space never tells.
     pub const fn shape(&self) -> Option<JsonShape> {
         self.shape
+    }
+
+    /// How many bytes come before the first chunk's, once there is a chunk. From one chunk to the next the input goes on,
+    /// but for the comma between two chunks of a list. What [`Self::mark`] finds was not in the input.
+    pub const fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The byte that the splitter put before those of the input, to say what a chunk is.
+    pub fn mark(&self, chunk: &[u8]) -> Option<u8> {
+        let is_list = matches!(self.part, Part::List(..));
+        chunk.first().copied().filter(|first| is_list || *first == records::LINES)
     }
 
     /// What is left, to be called once, when [`Self::next_chunk`] has returned all chunks. Fails when the input was cut
@@ -120,6 +135,8 @@ impl JsonSplitter {
             let limit = self.max_record_bytes + if head.is_closed() { PIECE } else { 0 };
             return if text.len() > limit { Err(JsonError::RecordTooLong) } else { Ok(()) };
         };
+        let bom = bytes.len() - text.len();
+        self.start = (bom + records) as u64;
         let (before, records) = text.split_at(records);
         let (before, records) = (before.to_vec(), records.to_vec());
         self.shape = Some(shape);

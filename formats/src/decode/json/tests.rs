@@ -1,5 +1,9 @@
 use super::*;
-use crate::{ColumnType, Reject, catalogue::KeyColumns};
+use crate::{
+    ColumnType, Reject, Timestamp,
+    catalogue::KeyColumns,
+    decode::{BOM, survey::Surveyor},
+};
 use arrow_array::{
     Array, RecordBatch,
     cast::AsArray,
@@ -510,6 +514,49 @@ proptest! {
             }
             (Err(error), Err(whole)) => prop_assert_eq!(error.to_string(), whole.to_string()),
             (one, other) => prop_assert!(false, "{one:?} {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_chunk_stands_where_the_splitter_says(
+        bom: bool, json in prop_oneof![any_lines(), any_list()], block in 1..200_usize, chunk in 1..300_usize,
+    ) {
+        let json = [if bom { BOM.as_slice() } else { &[] }, &json].concat();
+        let mut splitter = JsonSplitter::new(chunk);
+        let mut chunks = Vec::new();
+        prop_assume!(json.chunks(block).try_for_each(|block| {
+            splitter.push(block)?;
+            chunks.extend(std::iter::from_fn(|| splitter.next_chunk()));
+            Ok::<_, JsonError>(())
+        }).is_ok());
+        let Ok(rest) = splitter.finish() else { return Ok(()) };
+        chunks.extend(rest);
+        let mut at = usize::try_from(splitter.start()).unwrap();
+        for chunk in chunks {
+            let input = if splitter.mark(&chunk).is_some() { &chunk[1..] } else { &chunk };
+            prop_assert!(json[at..].starts_with(input));
+            at += input.len() + usize::from(splitter.shape() != Some(JsonShape::Lines));
+        }
+    }
+
+    #[test]
+    fn a_survey_counts_the_records_that_decoding_finds_in_the_months_of_their_times(
+        json in prop_oneof![any_lines(), any_list()], chunk in 1..300_usize,
+    ) {
+        let Ok((chunks, _)) = split(&json, 100, chunk) else { return Ok(()) };
+        let mut names = JsonNames::default();
+        for chunk in &chunks {
+            names.add(chunk);
+        }
+        let layout = JsonLayout::new(&names, &KeyColumns::default()).unwrap();
+        for chunk in chunks {
+            let (survey, decoded) = (layout.survey(&chunk), layout.decode(&chunk));
+            prop_assert_eq!((survey.rows, survey.lines), (decoded.rows, decoded.lines));
+            let mut expected = Surveyor::default();
+            let good = decoded.batch.iter().flat_map(|batch| batch.times().values().iter());
+            good.for_each(|micros| expected.count(Some(Timestamp::from_micros(*micros))));
+            decoded.rejects.iter().for_each(|reject| expected.count(layout.time_of(&reject.row)));
+            prop_assert_eq!(survey, expected.finish(decoded.lines));
         }
     }
 

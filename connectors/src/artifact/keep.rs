@@ -5,26 +5,27 @@ use archive_formats::{EventBatch, Timestamp, Window};
 use arrow_array::BooleanArray;
 use std::time::Duration;
 
-/// Keeps the events of `window`, out of those of the window and `margin` on both sides.
+/// Keeps the events of `window`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keep {
-    pub(super) window: Window,
-    pub(super) margin: Duration,
+pub(crate) struct Keep {
+    pub(crate) window: Window,
+    /// How far outside the window an event may lie on both sides, where the source was asked for no more than that.
+    pub(crate) margin: Option<Duration>,
 }
 
 /// What was kept of a batch.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// The events of the window; none is `None`.
-    pub(super) batch: Option<EventBatch>,
-    /// How many lie in the margin.
-    pub(super) outside: u64,
+    pub(crate) batch: Option<EventBatch>,
+    /// How many lie outside the window.
+    pub(crate) outside: u64,
 }
 
 impl Keep {
     /// The events of `batch` that lie in the window. One that lies further out than the margin means that the server
     /// did not filter as it was asked to, and that events of the window may be missing too.
-    pub(super) fn of(&self, batch: Option<EventBatch>) -> Result<Kept> {
+    pub(crate) fn of(&self, batch: Option<EventBatch>) -> Result<Kept> {
         let Some(batch) = batch else { return Ok(Kept::default()) };
         let times = batch.times().values().iter().map(|micros| Timestamp::from_micros(*micros));
         let inside = times.map(|time| self.judge(time)).collect::<Result<Vec<bool>>>()?;
@@ -38,7 +39,8 @@ impl Keep {
     }
 
     fn judge(&self, time: Timestamp) -> Result<bool> {
-        let asked = self.window.widen(self.margin);
+        let Some(margin) = self.margin else { return Ok(self.window.contains(time)) };
+        let asked = self.window.widen(margin);
         // It is not known whether the server's end is inclusive, so its very instant is no proof against the filter.
         if asked.contains(time) || time == asked.to() {
             return Ok(self.window.contains(time));
@@ -78,7 +80,7 @@ mod tests {
     }
 
     fn march(margin: u64) -> Keep {
-        Keep { window: "2025-03".parse::<Month>().unwrap().window(), margin: Duration::from_secs(margin) }
+        Keep { window: "2025-03".parse::<Month>().unwrap().window(), margin: Some(Duration::from_secs(margin)) }
     }
 
     #[test]
@@ -103,6 +105,13 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Incomplete, "{time}");
             assert!(error.hint().unwrap().contains("--api-margin"));
         }
+    }
+
+    #[test]
+    fn where_nothing_was_asked_for_nothing_is_too_far_out() {
+        let keep = Keep { margin: None, ..march(0) };
+        let kept = keep.of(Some(batch(&["1999-12-31T00:00:00Z", "2025-03-05T00:00:00Z"]))).unwrap();
+        assert_eq!((kept.batch.unwrap().len(), kept.outside), (1, 1));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The bytes of a spooled artifact, unpacked where they are gzip.
+//! The bytes of an artifact on disk, unpacked where they are gzip.
 
 use super::sniff::GZIP;
 use crate::{Error, ErrorKind, Result, error::local};
@@ -12,7 +12,7 @@ use std::{
 
 /// An artifact that is read from its beginning to its end. What was delivered is counted and hashed on the way.
 #[derive(Debug)]
-pub(super) struct Content {
+pub(crate) struct Content {
     path: PathBuf,
     packing: Packing,
     /// Bytes after unpacking.
@@ -23,10 +23,10 @@ pub(super) struct Content {
 
 /// What an artifact turned out to be.
 #[derive(Debug)]
-pub(super) struct Measured {
-    pub(super) delivered_sha256: Sha256,
-    pub(super) plain_bytes: u64,
-    pub(super) plain_sha256: Sha256,
+pub(crate) struct Measured {
+    pub(crate) delivered_sha256: Sha256,
+    pub(crate) plain_bytes: u64,
+    pub(crate) plain_sha256: Sha256,
 }
 
 #[derive(Debug)]
@@ -53,8 +53,8 @@ impl Read for Delivered {
 
 impl Content {
     /// Opens the artifact at `path`; gzip is recognised by its first bytes.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let failed = || local("open the spool file", path);
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let failed = || local("open the artifact", path);
         let mut file = File::open(path).map_err(failed())?;
         let mut start = Vec::new();
         (&mut file).take(GZIP.len() as u64).read_to_end(&mut start).map_err(failed())?;
@@ -70,17 +70,17 @@ impl Content {
     }
 
     /// Whether the artifact was delivered as gzip.
-    pub(super) const fn is_gzip(&self) -> bool {
+    pub(crate) const fn is_gzip(&self) -> bool {
         matches!(self.packing, Packing::Gzip(_))
     }
 
     /// How many of the delivered bytes were read so far.
-    pub(super) fn delivered(&self) -> u64 {
+    pub(crate) fn delivered(&self) -> u64 {
         self.packing.delivered().bytes
     }
 
     /// Unpacked bytes into `buffer`: how many, and 0 at the end.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let result = match &mut self.packing {
             Packing::None(delivered) => delivered.read(buffer),
             Packing::Gzip(unpacked) => unpacked.read(buffer),
@@ -95,7 +95,7 @@ impl Content {
     }
 
     /// Ends the reading at the end of the content.
-    pub(super) fn finish(self) -> Measured {
+    pub(crate) fn finish(self) -> Measured {
         let delivered = match self.packing {
             Packing::None(delivered) => delivered,
             Packing::Gzip(unpacked) => unpacked.into_inner().into_inner(),
@@ -126,7 +126,7 @@ impl Content {
             (Packing::Gzip(_), InvalidData | InvalidInput) => {
                 Error::new(ErrorKind::Truncated, "the artifact's gzip content is damaged").with_source(error)
             }
-            _ => local("read the spool file", &self.path)(error),
+            _ => local("read the artifact", &self.path)(error),
         }
     }
 }

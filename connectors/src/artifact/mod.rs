@@ -1,0 +1,41 @@
+//! Artifacts on the local disk, read on all cores: what the exports API delivered, and files of the user.
+//!
+//! `content` unpacks, `chunks` cuts into whole rows, `layout` says what the columns are and turns rows into events, and
+//! `keep` leaves those of a window. CSV tells its columns in its first line. JSON tells them all along, so that its
+//! layout takes a pass of its own.
+
+mod chunks;
+mod content;
+mod keep;
+mod layout;
+mod sniff;
+mod splitter;
+
+pub(crate) use chunks::{Chunk, Ending, Part, on_all_cores};
+pub(crate) use content::{Content, Measured};
+pub(crate) use keep::{Keep, Kept};
+pub(crate) use layout::Opening;
+pub(crate) use sniff::check as sniff;
+
+use std::{fmt, num::NonZero, thread::available_parallelism};
+
+/// How an artifact is written. Which of its shapes a JSON artifact has shows while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    Csv,
+    Json,
+}
+
+impl fmt::Display for Syntax {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Csv => "CSV",
+            Self::Json => "JSON",
+        })
+    }
+}
+
+/// How many pieces of an artifact are worked on at the same time.
+pub(crate) fn cores() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}

@@ -1,0 +1,76 @@
+//! The files of the platform guide's script, whose windows end with the first instant of the next month.
+
+use super::{Desk, ids};
+use crate::support::events::{self, Event};
+
+/// What the script saved for `month`: all its events, and one of the next month's first instant.
+fn saved(month: &str) -> Vec<Event> {
+    let next = events::month_after(month, 1);
+    let mut events = events::month(month, 40);
+    events.push(Event::at(format!("evt_{next}_000000"), events::written(events::start_of(&next))));
+    events
+}
+
+/// The same, where the first instant is the event that the file of the month itself has.
+fn file(month: &str) -> (String, Vec<Event>) {
+    let first = Event::at(format!("evt_{month}_000000"), events::written(events::start_of(month)));
+    let mut events = saved(month);
+    events.retain(|event| event.id() != first.id());
+    events.insert(0, first);
+    (format!("events_{month}.csv"), events)
+}
+
+fn desk(months: &[&str]) -> Desk {
+    let desk = Desk::new(&[]);
+    for (name, events) in months.iter().map(|month| file(month)) {
+        desk.write(&name, &events::csv(&events));
+    }
+    desk
+}
+
+#[test]
+fn an_event_that_two_files_have_is_archived_once() {
+    let desk = desk(&["2025-03", "2025-04", "2025-05"]);
+    desk.backfill("events_*.csv", "2025-03", "2025-05").expect(0);
+    let archive = desk.archive();
+    archive.check();
+    for (month, duplicates) in [("2025-03", 0), ("2025-04", 1), ("2025-05", 1)] {
+        assert_eq!(archive.ids(month), ids(&file(month).1, month), "{month}");
+        assert_eq!(archive.month(month)["events"]["duplicates"], duplicates, "{month}");
+    }
+}
+
+#[test]
+fn a_month_of_which_only_the_first_instant_is_there_is_not_archived() {
+    let desk = desk(&["2025-03", "2025-04"]);
+    let outcome = desk.backfill("events_*.csv", "2025-03", "2025-05").expect(3);
+    assert_eq!(desk.archive().months(), ["2025-03", "2025-04"]);
+    let said = outcome.output();
+    assert!(said.contains("events_2025-04.csv") && said.contains("the file of this month is missing"), "{said}");
+    desk.run("events_*.csv", "2025-05").expect(5);
+}
+
+#[test]
+fn a_month_in_the_gap_between_two_files_is_not_archived() {
+    let desk = desk(&["2025-03", "2025-05"]);
+    desk.run("events_*.csv", "2025-04").expect(5);
+    assert_eq!(desk.archive().months(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_file_with_nothing_but_a_first_instant_is_a_month() {
+    let only = [Event::at("only", "2025-04-01T00:00:00Z")];
+    let desk = desk(&["2025-03"]);
+    desk.write("events_2025-04.csv", &events::csv(&only));
+    desk.run("events_2025-04.csv", "2025-04").expect(0);
+    assert_eq!(desk.archive().ids("2025-04"), ["only"]);
+}
+
+#[test]
+fn a_first_instant_in_the_midst_of_a_file_is_a_month() {
+    let events = ["2025-03-05T00:00:00Z", "2025-04-01T00:00:00Z", "2025-05-05T00:00:00Z"];
+    let events = events.map(|time| Event::at(time, time));
+    let desk = Desk::new(&[("all.csv", events::csv(&events))]);
+    desk.backfill("all.csv", "2025-03", "2025-05").expect(0);
+    assert_eq!(desk.archive().ids("2025-04"), ["2025-04-01T00:00:00Z"]);
+}

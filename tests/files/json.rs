@@ -1,0 +1,100 @@
+//! Files of JSON, in every shape.
+
+use super::{Desk, ids, months};
+use crate::support::{
+    archive::sha256,
+    json::{Shape, artifact},
+    platform::gzip,
+    together,
+};
+
+const MONTHS: [&str; 2] = ["2025-03", "2025-04"];
+const SHAPES: [Shape; 3] = [Shape::Array, Shape::Envelope("events"), Shape::Lines];
+
+#[test]
+fn every_shape_serves_a_backfill_plain_and_packed() {
+    // Several chunks, and both months in each.
+    let mut events = months(&MONTHS, 9000);
+    events.sort_by_key(|event| sha256(event.id().as_bytes()));
+    together(SHAPES, |shape| {
+        let bytes = artifact(shape, &events);
+        assert!(bytes.len() > 5 << 20);
+        for (name, bytes) in [("events.json.gz", gzip(&bytes)), ("events.jsonl", bytes)] {
+            let desk = Desk::new(&[(name, bytes)]);
+            desk.backfill(name, "2025-03", "2025-04").expect(0);
+            let archive = desk.archive();
+            archive.check();
+            for month in MONTHS {
+                assert_eq!(archive.ids(month), ids(&events, month), "{month}");
+            }
+            let kind = if shape == Shape::Lines { "jsonlines" } else { "json" };
+            assert_eq!(archive.month(MONTHS[0])["source"]["detail"]["files"][0]["kind"], kind);
+        }
+    });
+}
+
+#[test]
+fn a_byte_order_mark_and_blank_lines_are_no_events() {
+    let events = months(&MONTHS, 10);
+    for shape in SHAPES {
+        let bytes = [b"\xef\xbb\xbf \n".as_slice(), &artifact(shape, &events), b"\n\n"].concat();
+        let desk = Desk::new(&[("events.ndjson", bytes)]);
+        desk.backfill("events.ndjson", "2025-03", "2025-04").expect(0);
+        assert_eq!(desk.archive().ids("2025-04"), ids(&events, "2025-04"));
+    }
+}
+
+#[test]
+fn the_columns_of_a_month_are_those_of_all_its_files() {
+    let line = |text: &str| format!("{text}\n").into_bytes();
+    let desk = Desk::new(&[
+        ("1.jsonl", line(r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z", "model": "m", "new": {"x": 1}}"#)),
+        ("2.json", line(r#"[{"timestamp": "2025-03-02T10:00:00Z", "id": "b", "cost_usd": 0.5}]"#)),
+        ("3.json", line(r#"[{"timestamp": "2025-04-02T10:00:00Z", "id": "c", "verdict": "allow"}]"#)),
+    ]);
+    desk.backfill("*", "2025-03", "2025-04").expect(0);
+    desk.archive().check();
+    let rows = desk.archive().rows("2025-03");
+    assert_eq!((rows[0]["model"].as_str(), rows[0]["cost_usd"].as_str()), ("m", ""));
+    assert_eq!((rows[1]["model"].as_str(), rows[1]["cost_usd"].as_str()), ("", "0.5"));
+    assert_eq!(rows[0]["extra"], r#"{"new": {"x": 1}}"#);
+    assert!(!desk.archive().rows("2025-04")[0].contains_key("model"));
+}
+
+#[test]
+fn a_month_in_files_of_two_kinds_is_refused_and_others_are_not() {
+    let csv = "id,timestamp\na,2025-02-01T10:00:00Z\nb,2025-03-01T10:00:00Z\n";
+    let json =
+        r#"[{"id": "c", "timestamp": "2025-03-01T10:00:00Z"}, {"id": "d", "timestamp": "2025-04-01T10:00:00Z"}]"#;
+    let desk = Desk::new(&[("1.csv", csv.into()), ("2.json", json.into())]);
+    let outcome = desk.backfill("*", "2025-02", "2025-04").expect(3);
+    assert!(outcome.output().contains("1.csv, 2.json"), "{}", outcome.output());
+    assert_eq!(desk.archive().months(), ["2025-02", "2025-04"]);
+}
+
+#[test]
+fn rejects_are_in_their_month_or_in_all_of_their_file() {
+    let lines = r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z"}
+{"id": "b", "timestamp": "2025-04-01T10:00:00Z", "latency_ms": "fast"}
+{"id": "c", "timestamp": "2025-05-01T10:00:00Z"}
+"#;
+    let desk = Desk::new(&[("events.jsonl", lines.as_bytes().to_vec())]);
+    let outcome = desk.backfill("events.jsonl", "2025-03", "2025-05").expect(3);
+    assert!(outcome.output().contains("line 2, column latency_ms"), "{}", outcome.output());
+    assert_eq!(desk.archive().months(), ["2025-03", "2025-05"]);
+    let desk = Desk::new(&[("events.jsonl", [lines.as_bytes(), b"{\"id\": 1,\n"].concat())]);
+    let outcome = desk.backfill("events.jsonl", "2025-03", "2025-05").expect(5);
+    assert!(outcome.output().contains("line 4"), "{}", outcome.output());
+}
+
+#[test]
+fn which_name_the_time_has_is_said_by_the_whole_file() {
+    // The first chunk knows the second-best name alone.
+    let early = "{\"id\": \"a\", \"created_at\": \"2025-03-01T10:00:00Z\"}\n".repeat(60_000);
+    let late = r#"{"id": "b", "created_at": "2025-05-02T10:00:00Z", "timestamp": "2025-04-02T10:00:00Z"}"#;
+    let desk = Desk::new(&[("events.jsonl", format!("{early}{late}").into_bytes())]);
+    let outcome = desk.run("events.jsonl", "2025-04").expect(5);
+    assert!(outcome.output().contains("60000 of 60001 rows"), "{}", outcome.output());
+    let keys = ["--time-column", "created_at", "--source", "exports/events.jsonl"];
+    desk.host.run(&[&["run", "--month", "2025-05"], keys.as_slice()].concat()).expect(0);
+}

@@ -1,0 +1,68 @@
+//! Files that were exported earlier, as a source.
+
+mod backfills;
+mod changes;
+mod columns;
+mod edges;
+mod json;
+mod refusals;
+mod rejects;
+
+use crate::support::{
+    archive::Archive,
+    cli::{Host, Outcome},
+    events::{self, Event},
+};
+use std::{fs, path::Path};
+
+/// A host with a folder of exports, and an archive in CSV and Parquet.
+struct Desk {
+    host: Host,
+}
+
+impl Desk {
+    fn new(files: &[(&str, Vec<u8>)]) -> Self {
+        let mut host = Host::new();
+        host.set("KT_ARCHIVE_ARCHIVE", host.path("archive").display().to_string());
+        host.set("KT_ARCHIVE_FORMAT", "parquet,csv");
+        let desk = Self { host };
+        for (name, bytes) in files {
+            desk.write(name, bytes);
+        }
+        desk
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.host.path("exports").join(name);
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// Archives the months from `from` to `to` out of files of the folder.
+    fn backfill(&self, pattern: &str, from: &str, to: &str) -> Outcome {
+        let source = format!("exports/{pattern}");
+        self.host.run(&["backfill", "--source", &source, "--from", from, "--to", to, "--json"])
+    }
+
+    fn run(&self, pattern: &str, month: &str) -> Outcome {
+        self.host.run(&["run", "--source", &format!("exports/{pattern}"), "--month", month, "--json"])
+    }
+
+    fn archive(&self) -> Archive {
+        Archive::at(self.host.path("archive"))
+    }
+}
+
+/// Events of these months, in the order of time.
+fn months(names: &[&str], each: u32) -> Vec<Event> {
+    names.iter().flat_map(|name| events::month(name, each).into_iter().rev()).collect()
+}
+
+/// The sorted ids of the events that lie in `month`.
+fn ids<'a>(events: impl IntoIterator<Item = &'a Event>, month: &str) -> Vec<String> {
+    let (from, to) = (events::start_of(month), events::start_of(&events::month_after(month, 1)));
+    let inside = events.into_iter().filter(|event| event.time().is_some_and(|time| from <= time && time < to));
+    let mut ids = inside.map(|event| event.id().to_owned()).collect::<Vec<_>>();
+    ids.sort();
+    ids
+}

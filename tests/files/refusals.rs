@@ -1,0 +1,64 @@
+//! What cannot be a source of files, and what files cannot be read.
+
+use super::{Desk, months};
+use crate::support::{events, platform::gzip, together};
+
+const MONTH: &str = "2025-03";
+
+#[test]
+fn a_source_that_names_no_files_is_2() {
+    let desk = Desk::new(&[("a.csv", events::header()), ("notes.txt", Vec::new()), ("folder/b.csv", Vec::new())]);
+    let sources = [
+        "exports/missing.csv",
+        "exports/*.json",
+        "exports",
+        "exports/*",
+        "exports/notes.txt",
+        "s3://b/x.csv",
+        "kt_ak_x",
+    ];
+    together(sources, |source| {
+        let outcome = desk.host.run(&["run", "--month", MONTH, "--source", source, "--json"]).expect(2);
+        assert!(outcome.json()["error"]["hint"].is_string(), "{source}");
+        assert!(!outcome.output().contains("kt_ak_x"), "{}", outcome.output());
+    });
+    assert!(!desk.host.path("archive").is_dir(), "a place became an archive");
+}
+
+#[test]
+fn content_that_is_not_what_its_name_says_is_refused() {
+    let files = [
+        ("page.csv", b"<!doctype html><title>502</title>".to_vec()),
+        ("error.csv", br#"{"error": "expired"}"#.to_vec()),
+        ("rows.json", events::csv(&months(&[MONTH], 3))),
+        ("page.json", b"<html>".to_vec()),
+        ("text.csv", b"upstream connect error\n".to_vec()),
+        ("zeros.csv.gz", gzip(&[0; 100])),
+        ("cut.csv.gz", gzip(&events::csv(&months(&[MONTH], 300)))[..1000].to_vec()),
+        ("open.csv", [events::header(), b"\"open,2025-03-01T00:00:00Z\n".to_vec()].concat()),
+    ];
+    together(files, |(name, bytes)| {
+        let desk = Desk::new(&[(name, bytes)]);
+        let outcome = desk.run(name, MONTH).expect(6);
+        assert!(outcome.output().contains(name), "{}", outcome.output());
+        assert_eq!(desk.archive().sequences(), [] as [u64; 0]);
+    });
+}
+
+#[test]
+fn a_bad_file_stops_every_month_since_its_events_are_not_known() {
+    let desk = Desk::new(&[("a.csv", events::csv(&months(&[MONTH], 10))), ("b.csv", b"<html>".to_vec())]);
+    desk.backfill("*.csv", "2025-03", "2025-04").expect(6);
+    assert_eq!(desk.archive().sequences(), [] as [u64; 0]);
+}
+
+#[test]
+fn an_empty_file_has_no_month() {
+    let files = [("nothing.csv", Vec::new()), ("header.csv", events::header()), ("nothing.jsonl", Vec::new())];
+    let desk = Desk::new(&files);
+    for (name, _) in &files {
+        desk.run(name, MONTH).expect(5);
+    }
+    desk.write("rows.csv", &events::csv(&months(&[MONTH], 10)));
+    desk.run("*.csv", MONTH).expect(0);
+}
