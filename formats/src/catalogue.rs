@@ -71,6 +71,12 @@ pub fn text_schema<S: AsRef<str>>(names: &[S], keys: &KeyColumns) -> Result<Sche
     Ok(Schema::new(columns.collect(), id, time)?)
 }
 
+/// Whether events are known to have a column `name`, and so may lack it in one month or another.
+pub fn knows(name: &str) -> bool {
+    let known = [&ID_COLUMNS[..], &TIME_COLUMNS, &INSTANTS, &COUNTS, &COSTS];
+    known.into_iter().flatten().any(|known| *known == name)
+}
+
 fn text_column_type(name: &str, is_id: bool) -> ColumnType {
     match name {
         _ if is_id => ColumnType::Text,

@@ -16,7 +16,6 @@ use archive_formats::{
     Reject, Sha256, Timestamp,
     catalogue::{HeaderError, KeyColumns},
     decode::csv::{CsvError, CsvLayout, CsvSplitter},
-    schema::SchemaError,
 };
 use futures::{
     FutureExt as _, StreamExt as _, TryStreamExt as _,
@@ -144,9 +143,6 @@ fn no_header(error: CsvError) -> Error {
     let hint = match &error {
         CsvError::Header(HeaderError::NoKey { .. }) | CsvError::OneKey(_) => {
             "name the columns with --id-column and --time-column"
-        }
-        CsvError::Header(HeaderError::Schema(SchemaError::Month)) => {
-            "give the column another name at the source; an option for it (--rename month=…) is not available yet"
         }
         _ => "have the header mended at the source",
     };

@@ -75,6 +75,7 @@ fn draft(month: &str) -> Draft {
         schema: None,
         transforms: Vec::new(),
         events,
+        accept_schema_change: false,
     }
 }
 

@@ -4,14 +4,16 @@ mod calendar;
 mod cell;
 mod json;
 mod number;
+mod texts;
 
 #[cfg(test)]
 mod tests;
 
-use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan};
-use crate::{EventBatch, Schema, digest::DigestWriter};
+pub use texts::Texts;
+
+use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, gzip::GzipWriter};
+use crate::{EventBatch, Schema};
 use cell::Cells;
-use flate2::{Compression, GzBuilder, write::GzEncoder};
 use std::{
     fmt,
     io::{self, Write},
@@ -21,17 +23,12 @@ use std::{
 /// Text that is collected before it is compressed.
 const BUFFER: usize = 128 << 10;
 
-/// gzip's own default. On events, level 2 takes 60% of the time and makes files 12% larger.
-const LEVEL: u32 = 6;
-
 /// The byte-order mark, which readers take off a file's first bytes.
 const BOM: &str = "\u{feff}";
 
 /// Writes a header and one record per event. NULL is an empty field, and empty text is `""`.
-///
-/// The gzip header has neither a time nor a name, so equal events make equal bytes.
 pub struct CsvEncoder<W: Write> {
-    gzip: GzEncoder<DigestWriter<W>>,
+    gzip: GzipWriter<W>,
     /// Records that are not yet in `gzip`.
     buffer: Vec<u8>,
     /// The first batch's.
@@ -43,7 +40,7 @@ pub struct CsvEncoder<W: Write> {
 impl<W: Write> CsvEncoder<W> {
     /// A file whose bytes go to `sink`. Without any batch it stays empty, for the columns are not known.
     pub fn new(sink: W) -> Self {
-        let gzip = GzBuilder::new().mtime(0).write(DigestWriter::new(sink), Compression::new(LEVEL));
+        let gzip = GzipWriter::new(sink);
         Self { gzip, buffer: Vec::with_capacity(BUFFER), schema: None, rows: 0, span: TimeSpan::default() }
     }
 
@@ -97,14 +94,13 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     }
 
     fn bytes_written(&self) -> u64 {
-        self.gzip.get_ref().bytes()
+        self.gzip.bytes()
     }
 
     fn finish(mut self: Box<Self>) -> Result<EncodedFile, EncodeError> {
         self.compress_buffer()?;
         let Self { gzip, rows, span, .. } = *self;
-        let (mut sink, bytes, sha256) = gzip.finish()?.finish();
-        sink.flush()?;
+        let (bytes, sha256) = gzip.finish()?;
         Ok(EncodedFile { rows, bytes, sha256, first: span.first(), last: span.last() })
     }
 }
