@@ -9,11 +9,17 @@ use archive_formats::{
     decode::{
         csv::{CsvError, CsvLayout, CsvSplitter},
         parquet::{ParquetEvents, ReadError},
+        rejects::RejectsReader,
     },
     digest::Hasher,
 };
-use flate2::read::GzDecoder;
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use flate2::{bufread::MultiGzDecoder, read::GzDecoder};
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+    sync::Arc,
+};
 
 /// Bytes that are hashed or decoded at once.
 const BLOCK: usize = 1024 * 1024;
@@ -34,12 +40,15 @@ pub enum ContentsError {
 
 /// Size and digest of the file at `path`.
 pub fn digest(path: &Path) -> Result<(u64, Sha256), Error> {
-    let mut file = File::open(path).map_err(local("open a file", path))?;
+    digest_of(File::open(path).map_err(local("open a file", path))?).map_err(local("read a file", path))
+}
+
+fn digest_of(mut content: impl Read) -> std::io::Result<(u64, Sha256)> {
     let mut hasher = Hasher::default();
     let mut block = vec![0; BLOCK];
     let mut bytes = 0;
     loop {
-        match file.read(&mut block).map_err(local("read a file", path))? {
+        match content.read(&mut block)? {
             0 => return Ok((bytes, hasher.finish())),
             count => {
                 hasher.update(&block[..count]);
@@ -49,6 +58,27 @@ pub fn digest(path: &Path) -> Result<(u64, Sha256), Error> {
     }
 }
 
+/// Digest of what the gzip file at `path` unpacks to, all of which is unpacked.
+pub fn unpacked(path: &Path) -> Result<Sha256, ContentsError> {
+    let content = MultiGzDecoder::new(open(path)?);
+    let (_, sha256) = digest_of(content).map_err(damaged)?;
+    Ok(sha256)
+}
+
+/// How many rows a `rejects` file holds, every one of which is read.
+pub fn rejects(path: &Path) -> Result<u64, ContentsError> {
+    let rows = RejectsReader::new(BufReader::with_capacity(BLOCK, MultiGzDecoder::new(open(path)?)));
+    rows.map(|row| row.map(|_| 1).map_err(damaged)).sum()
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Error> {
+    Ok(BufReader::new(File::open(path).map_err(local("open a file", path))?))
+}
+
+fn damaged(error: impl std::fmt::Display) -> ContentsError {
+    ContentsError::Damaged(error.to_string())
+}
+
 /// Shows every event of an event file to `visit`, and returns how many there were. Every page is decoded.
 pub fn events(
     path: &Path,
@@ -56,10 +86,9 @@ pub fn events(
     schema: &Arc<Schema>,
     visit: &mut dyn FnMut(&EventBatch) -> Result<(), Error>,
 ) -> Result<u64, ContentsError> {
-    let file = File::open(path).map_err(local("open a file", path))?;
     match format {
-        FileFormat::Parquet => parquet(file, schema, visit),
-        FileFormat::Csv => csv(GzDecoder::new(std::io::BufReader::new(file)), schema, visit),
+        FileFormat::Parquet => parquet(open(path)?.into_inner(), schema, visit),
+        FileFormat::Csv => csv(GzDecoder::new(open(path)?), schema, visit),
         FileFormat::Artifact | FileFormat::Rejects => Ok(0),
     }
 }
@@ -87,7 +116,7 @@ fn csv(
     let mut reader = CsvEvents { schema, layout: None, rows: 0, visit };
     let mut block = vec![0; BLOCK];
     loop {
-        let count = text.read(&mut block).map_err(|error| ContentsError::Damaged(error.to_string()))?;
+        let count = text.read(&mut block).map_err(damaged)?;
         if count == 0 {
             break;
         }
@@ -138,7 +167,7 @@ impl From<CsvError> for ContentsError {
     fn from(error: CsvError) -> Self {
         match error {
             CsvError::Header(_) => Self::Schema,
-            error => Self::Damaged(error.to_string()),
+            error => damaged(error),
         }
     }
 }
@@ -147,9 +176,9 @@ impl From<ReadError> for ContentsError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Schema(_) => Self::Schema,
-            ReadError::Parquet(error) => Self::Damaged(error.to_string()),
-            ReadError::Page(error) => Self::Damaged(error.to_string()),
-            ReadError::Nonsense => Self::Damaged(error.to_string()),
+            ReadError::Parquet(error) => damaged(error),
+            ReadError::Page(error) => damaged(error),
+            ReadError::Nonsense => damaged(error),
         }
     }
 }

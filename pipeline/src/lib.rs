@@ -4,8 +4,8 @@
 //! Data flow one way, and [`month`] reads like this line:
 //!
 //! ```text
-//! Source -> EventBatch -> StagedFile -> StoredFile -> Manifest -> Committed
-//!   read      encode         check, store      commit
+//! Source -> EventBatch -> EventBatch -> StagedFile -> StoredFile -> Manifest -> Committed
+//!   read      transform     encode         check, store      commit
 //! ```
 //!
 //! # Where to find what
@@ -15,6 +15,7 @@
 //! | which months are to be archived? | [`plan`], pure |
 //! | what happens to one month? | [`month`], and a file for each [`stage`] |
 //! | what is an event that appears twice? | [`duplicates`] |
+//! | what may be done to events on the way? | [`transform`] |
 //! | is the archive what was committed? | [`mod@verify`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
 //! | what may a user set? | [`config`], checked into [`settings`] |
@@ -56,5 +57,6 @@ pub mod sources;
 pub mod stage;
 pub mod state;
 pub mod status;
+pub mod transform;
 pub mod units;
 pub mod verify;

@@ -3,12 +3,13 @@
 mod choices;
 mod keys;
 
-pub use choices::{EventFormat, LogFormat, ProgressMode, choice};
+pub use choices::{EventFormat, LogFormat, Policy, ProgressMode, choice};
 
 use crate::{
     environment::Environment,
     expected_head::ExpectedHead,
     report::Level,
+    transform::Rename,
     units::{Count, List, Size, Span, Switch},
 };
 use archive_connectors::{
@@ -55,6 +56,15 @@ config! {
     format: List<EventFormat>,
     grace: Span,
     part_size: Size,
+    columns: List<String>,
+    drop: List<String>,
+    rename: List<Rename>,
+    pseudonymise: List<String>,
+    pseudonym_key_file: PathBuf,
+    rejects: Policy,
+    conflicts: Policy,
+    allow_empty: Switch,
+    accept_schema_change: Switch,
     api_layout: Layout,
     api_format: ArtifactFormat,
     api_margin: Span,

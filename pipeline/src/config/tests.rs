@@ -24,6 +24,9 @@ fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
             "log-format" => "json",
             "progress" => "never",
             "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" => "1",
+            "allow-empty" | "accept-schema-change" => "true",
+            "rejects" | "conflicts" => "keep",
+            "rename" => "old=new",
             "format" | "api-format" => "csv",
             "grace" | "api-margin" | "job-timeout" => "1h",
             "api-layout" => "exports-jobs",
@@ -82,7 +85,7 @@ fn a_file_that_is_not_toml_is_not_quoted() {
 }
 
 #[test]
-fn artifacts_are_not_available_yet() {
-    let error = Config::from_toml("format = 'artifact'").unwrap_err();
-    assert!(error.to_string().contains("not available yet"), "{error}");
+fn rejects_are_no_format_that_can_be_asked_for() {
+    let error = Config::from_toml("format = 'rejects'").unwrap_err();
+    assert!(error.to_string().contains("parquet, csv or artifact"), "{error}");
 }

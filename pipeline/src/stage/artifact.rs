@@ -1,0 +1,81 @@
+//! Artifacts as they were delivered -> staged files.
+
+use super::encode::Target;
+use crate::contents;
+use archive_connectors::{Error, ErrorKind, LocalArtifact, Result, error::local, sink::StagedFile};
+use archive_formats::{
+    FileFormat, Sha256,
+    digest::DigestWriter,
+    encode::{EncodedFile, gzip::GzipWriter},
+};
+use std::{
+    fs::File,
+    io::{self, BufReader, BufWriter, Read, Write},
+    path::Path,
+};
+
+/// Bytes that are copied at once.
+const BLOCK: usize = 256 * 1024;
+
+/// Makes a file of each artifact: the delivered bytes, packed unless they are gzip already. Each is read back, and an
+/// artifact whose bytes are not those that were delivered, or cannot be had again from the file, is an error.
+pub async fn stage(artifacts: Vec<LocalArtifact>, target: &Target) -> Result<Vec<StagedFile>> {
+    if artifacts.is_empty() {
+        return Err(Error::new(ErrorKind::Configuration, "the source has no artifacts")
+            .with_hint("leave artifact out of --format"));
+    }
+    let target = target.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        artifacts.iter().enumerate().map(|(part, artifact)| stage_one(artifact, part, &target)).collect()
+    });
+    work.await.map_err(|error| Error::new(ErrorKind::Internal, "an artifact's copy stopped").with_source(error))?
+}
+
+fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<StagedFile> {
+    let local_path = target.folder.join(format!("artifact-{part:05}"));
+    let (delivered, stored) = copy(artifact, &local_path)?;
+    if delivered != (artifact.bytes, artifact.sha256) {
+        return Err(Error::new(ErrorKind::Local, "an artifact is not what was delivered any more")
+            .with_context("path", artifact.path.display())
+            .with_hint("run again: it is fetched anew; check the disk of the state folder"));
+    }
+    let unpacked = contents::unpacked(&local_path).ok();
+    if unpacked.is_none_or(|content| !artifact.gzip && content != artifact.sha256) {
+        return Err(Error::new(ErrorKind::Local, "an artifact cannot be read back from its staged file")
+            .with_context("path", local_path.display())
+            .with_hint("check the disk of the state folder, then run again; nothing was committed"));
+    }
+    let (bytes, sha256) = stored;
+    let whole = EncodedFile { rows: artifact.rows, bytes, sha256, first: None, last: None };
+    let file = target.data_file(FileFormat::Artifact, artifact.kind.extension(), part, &whole);
+    Ok(StagedFile { local: local_path, file })
+}
+
+/// Size and digest of some bytes.
+type Measured = (u64, Sha256);
+
+/// Copies an artifact to `target`, packed. Measures what was read, and what was written.
+fn copy(artifact: &LocalArtifact, target: &Path) -> Result<(Measured, Measured)> {
+    let source = File::open(&artifact.path).map_err(local("open an artifact", &artifact.path))?;
+    let source = BufReader::with_capacity(BLOCK, source);
+    let file = BufWriter::new(File::create(target).map_err(local("create a staged file", target))?);
+    let copied = if artifact.gzip { copy_as_it_is(source, file) } else { pack(source, file) };
+    copied.map_err(local("copy an artifact", target))
+}
+
+fn copy_as_it_is(source: impl Read, file: impl Write) -> io::Result<(Measured, Measured)> {
+    let (mut file, bytes, sha256) = copy_through(source, file)?;
+    file.flush()?;
+    Ok(((bytes, sha256), (bytes, sha256)))
+}
+
+fn pack(source: impl Read, file: impl Write) -> io::Result<(Measured, Measured)> {
+    let (gzip, bytes, sha256) = copy_through(source, GzipWriter::new(file))?;
+    Ok(((bytes, sha256), gzip.finish()?))
+}
+
+fn copy_through<W: Write>(mut source: impl Read, sink: W) -> io::Result<(W, u64, Sha256)> {
+    let mut sink = DigestWriter::new(sink);
+    io::copy(&mut source, &mut sink)?;
+    Ok(sink.finish())
+}
