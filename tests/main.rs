@@ -4,8 +4,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in tests a panic is the report")]
 
+mod artifact;
 mod broken_places;
 mod config;
+mod datasets;
 mod exit_codes;
 mod exports_api;
 mod forgeries;
@@ -16,8 +18,10 @@ mod manifests;
 mod memory;
 mod readers;
 mod rejects;
+mod rows;
 mod run_twice;
 mod s3;
 mod secrets;
 mod support;
 mod tampering;
+mod transforms;

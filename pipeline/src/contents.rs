@@ -5,7 +5,6 @@
 use archive_connectors::{Error, error::local};
 use archive_formats::{
     EventBatch, FileFormat, Schema, Sha256,
-    catalogue::KeyColumns,
     decode::{
         csv::{CsvError, CsvLayout, CsvSplitter},
         parquet::{ParquetEvents, ReadError},
@@ -156,17 +155,14 @@ impl CsvEvents<'_> {
     }
 
     fn header(&self, chunk: &[u8]) -> Result<(CsvLayout, usize), ContentsError> {
-        let keys = KeyColumns { id: Some(self.schema.id.clone()), time: Some(self.schema.time.clone()) };
-        let (layout, bytes) = CsvLayout::from_header(chunk, &keys)?;
-        let names = |schema: &Schema| schema.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-        if names(layout.schema()) == names(self.schema) { Ok((layout, bytes)) } else { Err(ContentsError::Schema) }
+        Ok(CsvLayout::from_archived(chunk, self.schema)?)
     }
 }
 
 impl From<CsvError> for ContentsError {
     fn from(error: CsvError) -> Self {
         match error {
-            CsvError::Header(_) => Self::Schema,
+            CsvError::Header(_) | CsvError::OtherColumns => Self::Schema,
             error => damaged(error),
         }
     }

@@ -37,7 +37,7 @@ fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<S
     if delivered != (artifact.bytes, artifact.sha256) {
         return Err(Error::new(ErrorKind::Local, "an artifact is not what was delivered any more")
             .with_context("path", artifact.path.display())
-            .with_hint("run again: it is fetched anew; check the disk of the state folder"));
+            .with_hint("check the disk of the state folder, then run again; nothing was committed"));
     }
     let unpacked = contents::unpacked(&local_path).ok();
     if unpacked.is_none_or(|content| !artifact.gzip && content != artifact.sha256) {
@@ -78,4 +78,73 @@ fn copy_through<W: Write>(mut source: impl Read, sink: W) -> io::Result<(W, u64,
     let mut sink = DigestWriter::new(sink);
     io::copy(&mut source, &mut sink)?;
     Ok(sink.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_formats::{ArtifactKind, encode::parquet::Label};
+    use flate2::read::MultiGzDecoder;
+    use tempfile::TempDir;
+
+    fn packed(content: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut gzip = GzipWriter::new(&mut file);
+        gzip.write_all(content).unwrap();
+        gzip.finish().unwrap();
+        file
+    }
+
+    /// Stages artifacts of which each was delivered as the first bytes, and lies on the disk as the second.
+    async fn staged(artifacts: &[(&[u8], &[u8], bool)]) -> (TempDir, Result<Vec<StagedFile>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let artifact = |(number, (delivered, found, gzip)): (usize, &(&[u8], &[u8], bool))| {
+            let path = folder.path().join(format!("delivered-{number}"));
+            std::fs::write(&path, found).unwrap();
+            let (bytes, sha256) = (delivered.len() as u64, Sha256::of(delivered));
+            LocalArtifact { path, kind: ArtifactKind::JsonLines, gzip: *gzip, rows: 7, bytes, sha256 }
+        };
+        let artifacts = artifacts.iter().enumerate().map(artifact).collect();
+        let (dataset, month) = ("events".parse().unwrap(), "2025-03".parse().unwrap());
+        let target = Target {
+            label: Label { archive: String::new(), dataset, month },
+            formats: [FileFormat::Artifact].into(),
+            keep_rejects: false,
+            part_size: 1,
+            folder: folder.path().to_owned(),
+        };
+        let staged = stage(artifacts, &target).await;
+        (folder, staged)
+    }
+
+    #[tokio::test]
+    async fn delivered_bytes_are_packed_once() {
+        let (plain, gzip) = (b"{}\n".repeat(9), packed(b"{}\n"));
+        let (_folder, files) = staged(&[(&plain, &plain, false), (&gzip, &gzip, true)]).await;
+        for (number, (file, content)) in files.unwrap().iter().zip([&plain[..], b"{}\n"]).enumerate() {
+            let bytes = std::fs::read(&file.local).unwrap();
+            let mut unpacked = Vec::new();
+            MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
+            assert_eq!(unpacked, content);
+            let short = Sha256::of(&bytes).short();
+            assert_eq!(file.file.path, format!("events/artifact/month=2025-03/part-{number:05}-{short}.jsonl.gz"));
+            assert_eq!((file.file.rows, file.file.bytes), (7, bytes.len() as u64));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_artifact_that_changed_on_the_disk_is_not_archived() {
+        let gzip = packed(b"{}\n");
+        let cases: [(&[u8], &[u8], bool); 4] =
+            [(b"{}\n", b"{ }\n", false), (b"{}\n", b"[]\n", false), (&gzip, b"{}\n", true), (b"{}\n", b"{}\n", true)];
+        for case in cases {
+            let (_folder, files) = staged(&[case]).await;
+            assert_eq!(files.unwrap_err().kind(), ErrorKind::Local, "{case:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_has_no_artifacts_is_told() {
+        assert_eq!(staged(&[]).await.1.unwrap_err().kind(), ErrorKind::Configuration);
+    }
 }

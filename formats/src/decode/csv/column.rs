@@ -76,6 +76,11 @@ impl ColumnBuilder {
         })
     }
 
+    /// Whether texts are read into this type.
+    pub(super) fn reads(kind: &ColumnType) -> bool {
+        Self::new(kind, DataType::Null, None).is_some()
+    }
+
     /// Appends the value of `field`. After a failure the column must be truncated before it is used again.
     #[inline]
     pub(super) fn push(&mut self, field: &[u8]) -> Result<(), Fault> {

@@ -8,8 +8,8 @@ use super::{
     rows::{Rows, Utf8},
 };
 use crate::{
-    EventBatch, Schema,
-    catalogue::{KeyColumns, text_schema},
+    Column, ColumnType, EventBatch, Schema,
+    catalogue::{HeaderError, KeyColumns, text_schema},
     decode::Decoded,
 };
 use arrow_array::{ArrayRef, RecordBatch};
@@ -28,13 +28,38 @@ impl CsvLayout {
     /// line end included; the rows begin after them.
     pub fn from_header(chunk: &[u8], keys: &KeyColumns) -> Result<(Self, usize), CsvError> {
         let (names, bytes) = header::read(chunk)?;
-        let schema = text_schema(&names, keys)?;
+        Ok((Self::new(text_schema(&names, keys)?)?, bytes))
+    }
+
+    /// Reads the header of a file of an archive, whose manifest says that it has the columns of `archived`. Values are
+    /// read as their types, and those of types that no artifact has as the texts that they are.
+    pub fn from_archived(chunk: &[u8], archived: &Schema) -> Result<(Self, usize), CsvError> {
+        let (names, bytes) = header::read(chunk)?;
+        if !archived.columns.iter().map(|column| &column.name).eq(&names) {
+            return Err(CsvError::OtherColumns);
+        }
+        let columns = archived.columns.iter().map(|column| {
+            let kind = match &column.kind {
+                _ if column.name == archived.id => ColumnType::Text,
+                _ if column.name == archived.time => ColumnType::TimestampUtc,
+                kind if ColumnBuilder::reads(kind) => kind.clone(),
+                _ => ColumnType::Text,
+            };
+            // Whether the file keeps to it shows only when it is read.
+            let nullable = column.name != archived.id && column.name != archived.time;
+            Column { kind, nullable, ..column.clone() }
+        });
+        let schema = Schema::new(columns.collect(), &archived.id, &archived.time).map_err(HeaderError::from)?;
+        Ok((Self::new(schema)?, bytes))
+    }
+
+    fn new(schema: Schema) -> Result<Self, CsvError> {
         if schema.id == schema.time {
             return Err(CsvError::OneKey(schema.id));
         }
         let layout = Self { arrow: schema.to_arrow(), schema: Arc::new(schema) };
         layout.columns()?;
-        Ok((layout, bytes))
+        Ok(layout)
     }
 
     /// The columns of every batch.

@@ -45,6 +45,9 @@ pub enum CsvError {
     /// The header's columns are not those of events.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// A file of an archive that is not what its manifest says.
+    #[error("the header has other columns than the manifest")]
+    OtherColumns,
     /// A name that is not text.
     #[error("the header is not valid UTF-8")]
     HeaderNotUtf8,
