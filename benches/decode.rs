@@ -5,12 +5,15 @@ mod support;
 use archive_formats::{
     EventBatch,
     catalogue::KeyColumns,
-    decode::csv::{CsvLayout, CsvSplitter},
+    decode::{
+        csv::{CsvLayout, CsvSplitter},
+        json::{JsonLayout, JsonNames, JsonSplitter},
+    },
     encode::{FileEncoder as _, csv::CsvEncoder},
 };
 use criterion::{Criterion, Throughput};
 use flate2::read::GzDecoder;
-use std::{error::Error, hint::black_box, io::Read as _};
+use std::{collections::BTreeMap, error::Error, hint::black_box, io::Read as _};
 use support::events;
 
 /// As much of an artifact as a run decodes at once, and as much as it reads at once.
@@ -19,7 +22,9 @@ const BLOCK: usize = 256 << 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
-    from_csv(&mut criterion, &csv(&events(20_000)?)?)?;
+    let artifact = csv(&events(20_000)?)?;
+    from_csv(&mut criterion, &artifact)?;
+    from_json(&mut criterion, &json_lines(&artifact)?)?;
     criterion.final_summary();
     Ok(())
 }
@@ -47,6 +52,43 @@ fn split(artifact: &[u8]) -> usize {
     chunks + usize::from(splitter.finish().is_ok_and(|rest| rest.is_some()))
 }
 
+/// JSON is read twice: for the names of its columns, and for their values.
+fn from_json(criterion: &mut Criterion, artifact: &[u8]) -> Result<(), Box<dyn Error>> {
+    let chunks = json_chunks(artifact)?;
+    let names = names(&chunks);
+    let layout = JsonLayout::new(&names, &KeyColumns::default())?;
+    let mut group = criterion.benchmark_group("json");
+    group.throughput(Throughput::Bytes(artifact.len() as u64));
+    group.bench_function("split", |bencher| {
+        bencher.iter(|| json_chunks(black_box(artifact)).map_or(0, |all| all.len()));
+    });
+    group.bench_function("names", |bencher| bencher.iter(|| self::names(black_box(&chunks))));
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| chunks.iter().map(|chunk| layout.decode(black_box(chunk)).rows).sum::<u64>());
+    });
+    group.finish();
+    Ok(())
+}
+
+fn json_chunks(artifact: &[u8]) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let mut splitter = JsonSplitter::new(CHUNK);
+    let mut chunks = Vec::new();
+    for block in artifact.chunks(BLOCK) {
+        splitter.push(block)?;
+        chunks.extend(std::iter::from_fn(|| splitter.next_chunk()));
+    }
+    chunks.extend(splitter.finish()?);
+    Ok(chunks)
+}
+
+fn names(chunks: &[Vec<u8>]) -> JsonNames {
+    let mut names = JsonNames::default();
+    for chunk in chunks {
+        names.add(chunk);
+    }
+    names
+}
+
 /// The events as a CSV artifact.
 fn csv(batches: &[EventBatch]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut packed = Vec::new();
@@ -56,4 +98,16 @@ fn csv(batches: &[EventBatch]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut text = Vec::new();
     GzDecoder::new(packed.as_slice()).read_to_end(&mut text)?;
     Ok(text)
+}
+
+/// The events of a CSV artifact as lines of JSON: what can be read as JSON is no text there.
+fn json_lines(csv: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut lines = Vec::new();
+    for row in csv::Reader::from_reader(csv).into_deserialize::<BTreeMap<String, String>>() {
+        let values =
+            row?.into_iter().map(|(name, text)| (name, serde_json::from_str(&text).unwrap_or_else(|_| text.into())));
+        serde_json::to_writer(&mut lines, &values.collect::<serde_json::Map<_, _>>())?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
 }

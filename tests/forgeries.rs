@@ -3,7 +3,11 @@
 use crate::support::{
     archive::{Archive, manifest_path, sha256, sums_path},
     cli::Host,
+    events::{self, Event},
+    foreign,
     platform::gzip,
+    script::Script,
+    world::World,
 };
 use serde_json::{Value, json};
 use std::{fmt::Write as _, fs};
@@ -26,6 +30,14 @@ impl Forger {
         host.set("KT_ARCHIVE_FORMAT", formats);
         host.run(&["backfill", "--from", MONTHS[0], "--to", MONTHS[2], "--json"]).expect(0);
         Self { host, archive }
+    }
+
+    /// One month whose artifact and rejected rows are kept beside its events.
+    fn of_evidence() -> Self {
+        let bad = Event::at("bad", "2025-02-10T10:00:00Z").with("input_tokens", "many");
+        let world = World::new(Script::of([events::month(FORGED, 60), vec![bad]].concat()));
+        world.run(&["run", "--month", FORGED, "--format", "csv,artifact", "--rejects", "keep", "--json"]).expect(5);
+        Self { archive: world.archive(), host: world.host }
     }
 
     /// Changes the manifest of the forged month, and mends everything that depends on its bytes.
@@ -104,6 +116,16 @@ impl Forger {
             found.dedup();
             assert_eq!(found, codes, "{level}: {}", outcome.stdout);
         }
+    }
+}
+
+impl Forger {
+    /// Asserts that the verifier that was written from the page finds the same.
+    #[track_caller]
+    fn assert_strangers_agree(&self, code: &str) {
+        let found = foreign::verify(&self.archive)["findings"].clone();
+        let codes = found.as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap());
+        assert!(codes.collect::<Vec<_>>().contains(&code), "{found}");
     }
 }
 
@@ -259,6 +281,44 @@ fn a_file_that_is_no_parquet_is_v024() {
     for bytes in [b"no Parquet at all".to_vec(), honest[..honest.len() / 2].to_vec(), nonsense] {
         forger.file("parquet", &bytes);
         forger.assert_found(FULL, &["V024"]);
+    }
+}
+
+#[test]
+fn a_rejected_row_that_was_cut_out_or_added_is_v020() {
+    let forger = Forger::of_evidence();
+    let lines = forger.archive.unzipped(&forger.archive.file(FORGED, "rejects"));
+    for forged in [Vec::new(), lines.repeat(2)] {
+        forger.file("rejects", &gzip(&forged));
+        forger.assert_found(FULL, &["V020"]);
+        forger.assert_strangers_agree("V020");
+    }
+}
+
+#[test]
+fn rejected_rows_that_do_not_add_up_are_v021() {
+    let forger = Forger::of_evidence();
+    forger.manifest(|manifest| {
+        let files = manifest["files"].as_array_mut().unwrap();
+        files.iter_mut().find(|file| file["format"] == "rejects").unwrap()["rows"] = json!(2);
+    });
+    forger.assert_found(&["quick"], &["V021"]);
+    forger.assert_strangers_agree("V021");
+}
+
+#[test]
+fn evidence_that_cannot_be_unpacked_or_read_is_v024() {
+    for (format, bytes) in [
+        ("rejects", b"no gzip".to_vec()),
+        ("rejects", gzip(b"{\"line\": 1}\n")),
+        ("rejects", gzip(b"{\"line\":1,\"column\":null,\"reason\":\"no id\",\"row_base64\":\"?\"}\n")),
+        ("artifact", b"no gzip".to_vec()),
+        ("artifact", gzip(&b"id,timestamp\n".repeat(99))[..30].to_vec()),
+    ] {
+        let forger = Forger::of_evidence();
+        forger.file(format, &bytes);
+        forger.assert_found(FULL, &["V024"]);
+        forger.assert_strangers_agree("V024");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use archive::{
     month::Archiver,
+    settings::RowRules,
     stage,
     verify::{Verifier, VerifyRequest},
 };
@@ -62,6 +63,8 @@ impl Bucket {
             clock: Arc::new(FixedClock(Timestamp::from_micros(1_800_000_000_000_000))),
             progress: Arc::new(Silent),
             formats: BTreeSet::from([FileFormat::Parquet, FileFormat::Csv]),
+            transforms: Arc::default(),
+            rules: RowRules::default(),
             part_size: 1 << 20,
             staging: disk.path().to_owned(),
         };

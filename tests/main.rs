@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in tests a panic is the report")]
 
+mod artifact;
 mod broken_places;
 mod config;
 mod config_commands;
+mod datasets;
 mod doctor;
 mod examples;
 mod exit_codes;
@@ -23,8 +25,10 @@ mod readers;
 mod reading;
 mod rejects;
 mod replicas;
+mod rows;
 mod run_twice;
 mod s3;
 mod secrets;
 mod support;
 mod tampering;
+mod transforms;

@@ -146,6 +146,11 @@ pub fn text_schema<S: AsRef<str>>(names: &[S], keys: &KeyColumns) -> Result<Sche
     Ok(Schema::new(columns.collect(), keys.id, keys.time)?)
 }
 
+/// Whether events are known to have a column `name`, and so may lack it in one month or another.
+pub fn knows(name: &str) -> bool {
+    json_type(name).is_some() || ID_COLUMNS.contains(&name) || TIME_COLUMNS.contains(&name)
+}
+
 /// The schema of a JSON artifact whose records have members of these `names`: a column for each name that is known, and
 /// [`EXTRA`] for the others, if there are any or if `has_extra`.
 pub fn json_schema<S: AsRef<str>>(names: &[S], has_extra: bool, keys: &KeyColumns) -> Result<Schema, HeaderError> {

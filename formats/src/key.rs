@@ -43,12 +43,13 @@ impl FileFormat {
         }
     }
 
-    /// How the names of its files end.
-    pub const fn extension(self) -> &'static str {
+    /// How the names of its files end. Those of artifacts end as their [kind](crate::ArtifactKind::extension) does.
+    pub const fn extension(self) -> Option<&'static str> {
         match self {
-            Self::Parquet => "parquet",
-            Self::Csv | Self::Artifact => "csv.gz",
-            Self::Rejects => "jsonl.gz",
+            Self::Parquet => Some("parquet"),
+            Self::Csv => Some("csv.gz"),
+            Self::Rejects => Some("jsonl.gz"),
+            Self::Artifact => None,
         }
     }
 

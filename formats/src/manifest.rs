@@ -161,8 +161,16 @@ pub enum Imbalance {
         /// What should be there.
         archived: u64,
     },
+    /// The rejected rows are not where they should be.
+    #[error("the rejects files hold {rows} rows, but {rejected} were rejected")]
+    Rejects {
+        /// Rows of its files.
+        rows: u64,
+        /// What should be there.
+        rejected: u64,
+    },
     /// Events that lie nowhere.
-    #[error("{archived} events were archived, but there is no file")]
+    #[error("{archived} events were archived, but there is no file of them")]
     NoFile {
         /// What should be there.
         archived: u64,
@@ -186,7 +194,7 @@ impl Manifest {
         serde_json::from_slice(bytes)
     }
 
-    /// The formats of its event files.
+    /// The formats of its files.
     pub fn formats(&self) -> std::collections::BTreeSet<FileFormat> {
         self.files.iter().map(|file| file.format).collect()
     }
@@ -204,16 +212,23 @@ impl Manifest {
         if read != accounted {
             return Err(Imbalance::Rows { read, accounted });
         }
-        if archived > 0 && self.files.is_empty() {
+        let files = |format| self.files.iter().filter(move |file| file.format == format);
+        let rows = |format| files(format).fold(0, |sum: u64, file| sum.saturating_add(file.rows));
+        let kept = rows(FileFormat::Rejects);
+        if kept != rejected {
+            return Err(Imbalance::Rejects { rows: kept, rejected });
+        }
+        let formats = self.formats();
+        if archived > 0 && formats.iter().all(|format| *format == FileFormat::Rejects) {
             return Err(Imbalance::NoFile { archived });
         }
-        for format in self.formats().into_iter().filter(|format| format.holds_events()) {
-            let files = || self.files.iter().filter(|file| file.format == format);
-            let rows = files().fold(0, |sum: u64, file| sum.saturating_add(file.rows));
+        for format in formats.into_iter().filter(|format| format.holds_events()) {
+            let rows = rows(format);
             if rows != archived {
                 return Err(Imbalance::Files { format, rows, archived });
             }
-            let span = (files().filter_map(|file| file.first).min(), files().filter_map(|file| file.last).max());
+            let span =
+                (files(format).filter_map(|file| file.first).min(), files(format).filter_map(|file| file.last).max());
             if span != (self.events.first, self.events.last) {
                 return Err(Imbalance::Span { format });
             }

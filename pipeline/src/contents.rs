@@ -4,16 +4,22 @@
 
 use archive_connectors::{Error, ErrorKind, error::local};
 use archive_formats::{
-    EventBatch, FileFormat, Schema, Sha256, Window,
-    catalogue::KeyColumns,
+    Column, EventBatch, FileFormat, Schema, Sha256, Window,
     decode::{
         csv::{CsvError, CsvLayout, CsvSplitter},
         parquet::{ParquetEvents, ReadError},
+        rejects::RejectsReader,
     },
     digest::Hasher,
 };
-use flate2::read::GzDecoder;
-use std::{collections::HashSet, fs::File, io::Read, path::Path, sync::Arc};
+use flate2::{bufread::MultiGzDecoder, read::GzDecoder};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+    sync::Arc,
+};
 
 /// Bytes that are hashed or decoded at once.
 const BLOCK: usize = 1024 * 1024;
@@ -34,12 +40,15 @@ pub enum ContentsError {
 
 /// Size and digest of the file at `path`.
 pub fn digest(path: &Path) -> Result<(u64, Sha256), Error> {
-    let mut file = File::open(path).map_err(local("open a file", path))?;
+    digest_of(File::open(path).map_err(local("open a file", path))?).map_err(local("read a file", path))
+}
+
+fn digest_of(mut content: impl Read) -> std::io::Result<(u64, Sha256)> {
     let mut hasher = Hasher::default();
     let mut block = vec![0; BLOCK];
     let mut bytes = 0;
     loop {
-        match file.read(&mut block).map_err(local("read a file", path))? {
+        match content.read(&mut block)? {
             0 => return Ok((bytes, hasher.finish())),
             count => {
                 hasher.update(&block[..count]);
@@ -49,6 +58,27 @@ pub fn digest(path: &Path) -> Result<(u64, Sha256), Error> {
     }
 }
 
+/// Digest of what the gzip file at `path` unpacks to, all of which is unpacked.
+pub fn unpacked(path: &Path) -> Result<Sha256, ContentsError> {
+    let content = MultiGzDecoder::new(open(path)?);
+    let (_, sha256) = digest_of(content).map_err(damaged)?;
+    Ok(sha256)
+}
+
+/// How many rows a `rejects` file holds, every one of which is read.
+pub fn rejects(path: &Path) -> Result<u64, ContentsError> {
+    let rows = RejectsReader::new(BufReader::with_capacity(BLOCK, MultiGzDecoder::new(open(path)?)));
+    rows.map(|row| row.map(|_| 1).map_err(damaged)).sum()
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Error> {
+    Ok(BufReader::new(File::open(path).map_err(local("open a file", path))?))
+}
+
+fn damaged(error: impl std::fmt::Display) -> ContentsError {
+    ContentsError::Damaged(error.to_string())
+}
+
 /// Shows every event of an event file to `visit`, and returns how many there were. Every page is decoded.
 pub fn events(
     path: &Path,
@@ -56,10 +86,9 @@ pub fn events(
     schema: &Arc<Schema>,
     visit: &mut dyn FnMut(&EventBatch) -> Result<(), Error>,
 ) -> Result<u64, ContentsError> {
-    let file = File::open(path).map_err(local("open a file", path))?;
     match format {
-        FileFormat::Parquet => parquet(ParquetEvents::open(file, Arc::clone(schema))?, visit),
-        FileFormat::Csv => csv(unzipped(file), &|chunk| artifact_header(chunk, schema), visit),
+        FileFormat::Parquet => parquet(ParquetEvents::open(open(path)?.into_inner(), Arc::clone(schema))?, visit),
+        FileFormat::Csv => csv(GzDecoder::new(open(path)?), &|chunk| Ok(CsvLayout::of_archived(chunk, schema)?), visit),
         FileFormat::Artifact | FileFormat::Rejects => Ok(0),
     }
 }
@@ -82,19 +111,14 @@ pub fn part_of_events(
     part: Part<'_>,
     visit: &mut dyn FnMut(&EventBatch) -> Result<(), Error>,
 ) -> Result<u64, ContentsError> {
-    let file = File::open(path).map_err(local("open a file", path))?;
     match format {
         FileFormat::Parquet => {
             let wanted = |name: &str| part.columns.contains(name);
-            parquet(ParquetEvents::open_within(file, schema, part.window, wanted)?, visit)
+            parquet(ParquetEvents::open_within(open(path)?.into_inner(), schema, part.window, wanted)?, visit)
         }
-        FileFormat::Csv => csv(unzipped(file), &|chunk| Ok(CsvLayout::of_archived(chunk, schema)?), visit),
+        FileFormat::Csv => csv(GzDecoder::new(open(path)?), &|chunk| exact_header(chunk, schema), visit),
         FileFormat::Artifact | FileFormat::Rejects => Ok(0),
     }
-}
-
-fn unzipped(file: File) -> impl Read {
-    GzDecoder::new(std::io::BufReader::new(file))
 }
 
 fn parquet(
@@ -119,7 +143,7 @@ fn csv(
     let mut reader = CsvEvents { header, layout: None, rows: 0, visit };
     let mut block = vec![0; BLOCK];
     loop {
-        let count = text.read(&mut block).map_err(|error| ContentsError::Damaged(error.to_string()))?;
+        let count = text.read(&mut block).map_err(damaged)?;
         if count == 0 {
             break;
         }
@@ -162,22 +186,24 @@ impl CsvEvents<'_> {
     }
 }
 
-fn artifact_header(chunk: &[u8], schema: &Schema) -> Result<(CsvLayout, usize), ContentsError> {
-    let keys = KeyColumns { id: Some(schema.id.clone()), time: Some(schema.time.clone()) };
-    let (layout, bytes) = CsvLayout::from_header(chunk, &keys)?;
-    let names = |schema: &Schema| schema.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-    if names(layout.schema()) == names(schema) { Ok((layout, bytes)) } else { Err(ContentsError::Schema) }
+/// Reads a header under which every column has its own type.
+fn exact_header(chunk: &[u8], schema: &Schema) -> Result<(CsvLayout, usize), ContentsError> {
+    let (layout, bytes) = CsvLayout::of_archived(chunk, schema)?;
+    let columns = layout.schema().columns.iter().zip(&schema.columns);
+    match columns.filter(|(read, archived)| read.kind != archived.kind).map(|(_, archived)| archived).next() {
+        None => Ok((layout, bytes)),
+        Some(Column { name, kind, .. }) => {
+            let error = Error::new(ErrorKind::Incomplete, format!("column {name:?} cannot be read from CSV as {kind}"));
+            Err(error.with_hint("archive the month as parquet into another place").into())
+        }
+    }
 }
 
 impl From<CsvError> for ContentsError {
     fn from(error: CsvError) -> Self {
         match error {
             CsvError::Header(_) | CsvError::OtherColumns => Self::Schema,
-            CsvError::UnreadableType { .. } => Self::Failed(
-                Error::new(ErrorKind::Incomplete, error.to_string())
-                    .with_hint("archive the month as parquet into another place"),
-            ),
-            error => Self::Damaged(error.to_string()),
+            error => damaged(error),
         }
     }
 }
@@ -186,9 +212,9 @@ impl From<ReadError> for ContentsError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Schema(_) => Self::Schema,
-            ReadError::Parquet(error) => Self::Damaged(error.to_string()),
-            ReadError::Page(error) => Self::Damaged(error.to_string()),
-            ReadError::Nonsense => Self::Damaged(error.to_string()),
+            ReadError::Parquet(error) => damaged(error),
+            ReadError::Page(error) => damaged(error),
+            ReadError::Nonsense => damaged(error),
         }
     }
 }

@@ -4,8 +4,8 @@
 //! Data flow one way, and [`month`] reads like this line:
 //!
 //! ```text
-//! Source -> EventBatch -> StagedFile -> StoredFile -> Manifest -> Committed
-//!   read      encode         check, store      commit
+//! Source -> EventBatch -> EventBatch -> StagedFile -> StoredFile -> Manifest -> Committed
+//!   read      transform     encode         check, store      commit
 //! ```
 //!
 //! # Where to find what
@@ -15,6 +15,7 @@
 //! | which months are to be archived? | [`plan`], pure |
 //! | what happens to one month? | [`month`], and a file for each [`stage`] |
 //! | what is an event that appears twice? | [`duplicates`] |
+//! | what may be done to events on the way? | [`transform`] |
 //! | is the archive what was committed? | [`mod@verify`] |
 //! | are its copies what the archive is? | [`mod@replicate`] |
 //! | what does a reviewer get? | [`mod@pull`] |
@@ -64,5 +65,6 @@ pub mod sources;
 pub mod stage;
 pub mod state;
 pub mod status;
+pub mod transform;
 pub mod units;
 pub mod verify;

@@ -1,12 +1,14 @@
 //! One month, from the source to the manifest.
 
 use crate::{
+    config::Policy,
     duplicates::{Repetitions, Verdict},
-    settings::PART_SIZE,
+    settings::{PART_SIZE, RowRules},
     stage::{
         self,
         encode::{Encoded, Target},
     },
+    transform::Transforms,
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, EventStream, Progress, Result, Sink, Source,
@@ -15,7 +17,7 @@ use archive_connectors::{
     sink::{Commit, Draft, StoredFile, check_types},
 };
 use archive_formats::{
-    Chain, Dataset, FileFormat, Month, Schema,
+    Chain, Dataset, FileFormat, Month,
     encode::parquet::Label,
     manifest::{CommitKind, EventCounts, SourceRecord, Tool},
 };
@@ -37,6 +39,10 @@ pub struct Archiver {
     pub progress: Arc<dyn Progress>,
     /// The formats to write.
     pub formats: BTreeSet<FileFormat>,
+    /// What is done to events on the way.
+    pub transforms: Arc<Transforms>,
+    /// What may be committed.
+    pub rules: RowRules,
     /// Size after which a file ends and the next begins.
     pub part_size: u64,
     /// A local folder for files on their way; it must exist.
@@ -61,6 +67,8 @@ impl Archiver {
             clock,
             progress: Arc::new(Silent),
             formats: BTreeSet::from([FileFormat::Parquet]),
+            transforms: Arc::default(),
+            rules: RowRules::default(),
             part_size: PART_SIZE,
             staging,
         }
@@ -73,15 +81,21 @@ impl Archiver {
         let target = Target {
             label: Label { archive: self.chain.lock().await.archive().to_owned(), dataset: dataset.clone(), month },
             formats: self.formats.clone(),
+            keep_rejects: self.rules.rejects == Policy::Keep,
             part_size: self.part_size,
             folder: staging.path().to_owned(),
         };
         let (mut encoded, conflicts) = self.encode(&target).await?;
-        let schema = self.accept(dataset, &encoded).await?;
-        let staged = std::mem::take(&mut encoded.files);
+        self.accept(dataset, &encoded).await?;
+        let mut staged = std::mem::take(&mut encoded.files);
+        let is_empty = encoded.archived == 0 && encoded.rejected == 0;
+        if self.formats.contains(&FileFormat::Artifact) && !is_empty {
+            staged.extend(stage::artifact::stage(encoded.report.artifacts.clone(), &target).await?);
+        }
         let coverage = Coverage { dataset: dataset.clone(), month };
-        let files = stage::store::store(staged, &schema, &self.sink, &coverage, self.progress.as_ref()).await?;
-        Ok(Ready { draft: self.draft(&target, &encoded, &schema, conflicts), files })
+        let schema = encoded.schema.as_ref();
+        let files = stage::store::store(staged, schema, &self.sink, &coverage, self.progress.as_ref()).await?;
+        Ok(Ready { draft: self.draft(&target, &encoded, conflicts), files })
     }
 
     /// Commits a month that is ready. Not to be cancelled: see [`Sink::commit`].
@@ -95,12 +109,12 @@ impl Archiver {
     /// Encodes the month's events without repetitions; says how many events share an id all the same.
     async fn encode(&self, target: &Target) -> Result<(Encoded, u64)> {
         let first = stage::encode::encode(self.read(target), Repetitions::default(), target).await?;
-        if first.suspects.is_empty() || first.rejected > 0 {
+        if first.suspects.is_empty() || self.stops(&first) {
             return Ok((first, 0));
         }
         let Verdict { repetitions, conflicts, examples } =
             stage::compare::compare(self.read(target), first.suspects).await?;
-        if conflicts > 0 {
+        if conflicts > 0 && self.rules.conflicts == Policy::Fail {
             return Err(conflicting(conflicts, &examples));
         }
         let second = stage::encode::encode(self.read(target), repetitions, target).await?;
@@ -111,32 +125,39 @@ impl Archiver {
     }
 
     fn read(&self, target: &Target) -> EventStream {
-        stage::read::read(self.source.as_ref(), &target.label.dataset, target.label.month.window())
+        let feed = stage::read::read(self.source.as_ref(), &target.label.dataset, target.label.month.window());
+        stage::transform::transform(feed, Arc::clone(&self.transforms))
+    }
+
+    /// Whether rejected rows keep the month from being committed.
+    fn stops(&self, encoded: &Encoded) -> bool {
+        encoded.rejected > 0 && self.rules.rejects == Policy::Fail
     }
 
     /// Whether what was read may be committed: every row accounted for, at least one event, and no column that changed
-    /// its type since the last month.
-    async fn accept(&self, dataset: &Dataset, encoded: &Encoded) -> Result<Arc<Schema>> {
+    /// its type since the last month; as far as the rules ask for it.
+    async fn accept(&self, dataset: &Dataset, encoded: &Encoded) -> Result<()> {
         let Encoded { rejected, rejects, report, .. } = encoded;
-        if *rejected > 0 {
+        if self.stops(encoded) {
             let named = rejects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let message = format!("{rejected} of {} rows cannot be archived: {named}", report.read);
-            return Err(Error::new(ErrorKind::Incomplete, message)
-                .with_hint("nothing was committed; have the rows mended at the source, then run again"));
+            return Err(Error::new(ErrorKind::Incomplete, message).with_hint(
+                "nothing was committed; have the rows mended at the source, or archive the others with --rejects keep",
+            ));
         }
         if let Some(count) = report.source_count.filter(|count| *count != report.read) {
             let message = format!("the source says that it has {count} rows, but delivered {}", report.read);
             return Err(Error::new(ErrorKind::Incomplete, message).with_hint("nothing was committed; run again"));
         }
-        let Some(schema) = &encoded.schema else {
-            return Err(Error::new(ErrorKind::Incomplete, "the month has no events")
-                .with_hint("an outage, a wrong organisation and a pruned month look the same: check the source"));
-        };
-        check_types(&*self.chain.lock().await, dataset, schema)?;
-        Ok(Arc::clone(schema))
+        match &encoded.schema {
+            Some(_) if self.rules.accept_schema_change => Ok(()),
+            Some(schema) => check_types(&*self.chain.lock().await, dataset, schema),
+            None if self.rules.allow_empty => Ok(()),
+            None => Err(empty(*rejected)),
+        }
     }
 
-    fn draft(&self, target: &Target, encoded: &Encoded, schema: &Schema, conflicts: u64) -> Draft {
+    fn draft(&self, target: &Target, encoded: &Encoded, conflicts: u64) -> Draft {
         let Encoded { archived, repetitions, rejected, report, .. } = encoded;
         Draft {
             kind: CommitKind::Month,
@@ -151,8 +172,8 @@ impl Archiver {
                 url: self.source.url(),
                 detail: report.detail.clone(),
             },
-            schema: Some(schema.clone()),
-            transforms: Vec::new(),
+            schema: encoded.schema.as_deref().cloned(),
+            transforms: self.transforms.records(),
             events: EventCounts {
                 read: report.read,
                 archived: *archived,
@@ -164,6 +185,7 @@ impl Archiver {
                 first: encoded.first,
                 last: encoded.last,
             },
+            accept_schema_change: self.rules.accept_schema_change,
         }
     }
 }
@@ -172,5 +194,18 @@ fn conflicting(conflicts: u64, examples: &[u64]) -> Error {
     let events = examples.iter().map(|ordinal| format!("{}", ordinal + 1)).collect::<Vec<_>>().join(", ");
     Error::new(ErrorKind::Incomplete, format!("conflict: {conflicts} events share an id but not their content"))
         .with_context("events of the month, counted from 1", events)
-        .with_hint("nothing was committed; find out which version is right, since an archive is evidence")
+        .with_hint("nothing was committed; find out which version is right, or archive all with --conflicts keep")
+}
+
+/// A month of which every row was rejected has no events either: as a rule its format changed, and it is better read
+/// again than committed for good.
+fn empty(rejected: u64) -> Error {
+    let error = Error::new(ErrorKind::Incomplete, "the month has no events");
+    if rejected > 0 {
+        let error = error.with_context("rejected rows", rejected);
+        return error.with_hint("every row was rejected: see what changed at the source; --allow-empty commits them");
+    }
+    error.with_hint(
+        "an outage, a wrong organisation and a pruned month look the same: check the source; --allow-empty commits it",
+    )
 }

@@ -14,7 +14,7 @@ use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,
     sink::{Commit, Location},
 };
-use archive_formats::{Chain, manifest::ArchiveDocument};
+use archive_formats::{Chain, Dataset, manifest::ArchiveDocument};
 use futures::{StreamExt, stream};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -34,7 +34,13 @@ pub async fn run(
     let location = Location::parse(&settings.archive, &settings.clouds)?;
     let replicas = replicate::locations(settings)?;
     let sink = Sink::open(&location)?;
-    let rules = Rules { formats: settings.formats.clone(), grace: settings.grace, now: clock.now() };
+    let transforms = Arc::new(settings.transforms.load()?);
+    let rules = Rules {
+        formats: settings.formats.clone(),
+        transforms: transforms.records(),
+        grace: settings.grace,
+        now: clock.now(),
+    };
     // Planned without the lock first: a mistake is told, and a run that has nothing to do ends, without waiting.
     let (chain, planned) = outlook(&sink, settings, request, &rules).await?;
     let dry_run = matches!(request, Request::Backfill { dry_run: true, .. });
@@ -68,11 +74,13 @@ pub async fn run(
         clock,
         progress: Arc::clone(&observer) as Arc<dyn Progress>,
         formats: settings.formats.clone(),
+        transforms,
+        rules: settings.rows,
         part_size: settings.part_size,
         staging: state::staging(&state, &document.archive)?,
         sink,
     };
-    let run = Run { archiver, rules, observer, stop, given_up: Mutex::new(None) };
+    let run = Run { archiver, rules, observer, stop, given_up: Mutex::default() };
     let months =
         stream::iter(planned.clone()).map(|planned| run.month(planned)).buffered(settings.jobs).collect::<Vec<_>>();
     let months = months.await;
@@ -148,8 +156,8 @@ struct Run {
     rules: Rules,
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
-    /// The failure after which no further month is tried.
-    given_up: Mutex<Option<Failure>>,
+    /// The failures after which no further month is tried: of a dataset, or without one of the run.
+    given_up: Mutex<Vec<(Option<Dataset>, Failure)>>,
 }
 
 impl Run {
@@ -169,23 +177,36 @@ impl Run {
             let chain = self.archiver.chain.lock().await;
             return Ok(not_archived(planned, &chain, &self.rules));
         }
-        if let Some(earlier) = self.given_up.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(earlier) = self.earlier_failure(&planned.dataset) {
             return Err(Failure {
                 message: format!("not tried, since an earlier month failed: {}", earlier.message),
                 ..earlier
             });
         }
         match self.archive(planned).await {
-            Ok(Commit::Done(entry)) => Ok(MonthReport::committed(&entry, MonthState::Archived)),
+            Ok(Commit::Done(entry)) => Ok(MonthReport::archived(&entry)),
             Ok(Commit::Already(entry)) => Ok(MonthReport::committed(&entry, MonthState::Already)),
             Err(error) => {
                 let failure = Failure::from(&error);
-                if would_fail_again(error.kind()) {
-                    *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
-                }
+                self.remember(error.kind(), planned, &failure);
                 Err(failure)
             }
         }
+    }
+
+    fn remember(&self, kind: ErrorKind, planned: &Planned, failure: &Failure) {
+        let dataset = match reach(kind) {
+            Reach::Month => return,
+            Reach::Dataset => Some(planned.dataset.clone()),
+            Reach::Run => None,
+        };
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).push((dataset, failure.clone()));
+    }
+
+    fn earlier_failure(&self, dataset: &Dataset) -> Option<Failure> {
+        let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let concerns = |given_up: &Option<Dataset>| given_up.as_ref().is_none_or(|given_up| given_up == dataset);
+        given_up.iter().find(|(given_up, _)| concerns(given_up)).map(|(_, failure)| failure.clone())
     }
 
     async fn archive(&self, planned: &Planned) -> Result<Commit> {
@@ -201,25 +222,34 @@ impl Run {
     }
 }
 
-/// Failures that do not depend on the month: the next one would only ask the same question again.
-const fn would_fail_again(kind: ErrorKind) -> bool {
+/// What a failure says about months that were not tried yet.
+enum Reach {
+    /// Nothing.
+    Month,
+    /// That others of its dataset would only ask the same question again: it has no such column, or the token may not
+    /// export it.
+    Dataset,
+    /// The same for all.
+    Run,
+}
+
+const fn reach(kind: ErrorKind) -> Reach {
     match kind {
-        ErrorKind::Configuration
-        | ErrorKind::Unauthorized
-        | ErrorKind::Store
+        ErrorKind::Configuration | ErrorKind::Unauthorized => Reach::Dataset,
+        ErrorKind::Store
         | ErrorKind::BrokenChain
         | ErrorKind::NoArchive
         | ErrorKind::Locked
         | ErrorKind::Interrupted
         | ErrorKind::Terminated
         | ErrorKind::Local
-        | ErrorKind::Internal => true,
+        | ErrorKind::Internal => Reach::Run,
         ErrorKind::Source
         | ErrorKind::SourceUnavailable
         | ErrorKind::Truncated
         | ErrorKind::Expired
         | ErrorKind::TooLarge
         | ErrorKind::Incomplete
-        | ErrorKind::TryLater => false,
+        | ErrorKind::TryLater => Reach::Month,
     }
 }

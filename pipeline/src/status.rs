@@ -24,7 +24,8 @@ pub struct StatusRequest {
 pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Clock) -> Result<StatusReport> {
     let (sink, document) = place::existing(settings).await?;
     let chain = sink.chain(&document.archive).await?;
-    let rules = Rules { formats: settings.formats.clone(), grace: settings.grace, now: clock.now() };
+    let formats = settings.formats.clone();
+    let rules = Rules { formats, transforms: Vec::new(), grace: settings.grace, now: clock.now() };
     months(&chain, request, &rules)
 }
 

@@ -6,14 +6,17 @@ Prints {"manifests": n, "files": n, "events": n, "findings": [{"code", "severity
 asks for without a code in brackets has the code "page".
 """
 
+import base64
 import collections
 import datetime
 import decimal
 import gzip
 import hashlib
+import io
 import json
 import re
 import sys
+import zlib
 from pathlib import Path
 
 import pyarrow.parquet
@@ -21,7 +24,13 @@ import pyarrow.parquet
 FORMAT = "keeptrusts-archive/1"
 CHAIN = re.compile(r"manifests/(\d{8,})\.(json|SHA256SUMS)")
 DATA = re.compile(r"([a-z0-9][a-z0-9_-]*)/(parquet|csv|artifact|rejects)/month=(\d{4}-\d{2})/[^/]+")
-EXTENSIONS = {"parquet": r"parquet", "csv": r"csv\.gz"}
+EVENTS = ("parquet", "csv")
+EXTENSIONS = {
+    "parquet": r"parquet",
+    "csv": r"csv\.gz",
+    "artifact": r"(csv|json|jsonl)\.gz",
+    "rejects": r"jsonl\.gz",
+}
 FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\n)')
 LOGICAL_TYPES = {
     "text": "String",
@@ -88,7 +97,8 @@ class Verifier:
         twice = manifest["kind"] == "month" and (manifest["dataset"], manifest["month"]) in whole
         self.expect(not twice, "V016", path, "a month twice")
         if manifest["schema"] is None:
-            self.expect(not manifest["files"], "V024", path, "files without a schema")
+            events = [file for file in manifest["files"] if file["format"] in EVENTS]
+            self.expect(not events, "V024", path, "event files without a schema")
             return
         keys = ("name", "type", "source_type", "nullable")
         columns = [{key: column[key] for key in keys} for column in manifest["schema"]["columns"]]
@@ -107,12 +117,15 @@ class Verifier:
         events = manifest["events"]
         accounted = sum(events[name] for name in ("archived", "outside_window", "duplicates", "rejected"))
         self.expect(events["read"] == accounted, "V021", path, "counts")
-        for format in EXTENSIONS:
-            rows = [file["rows"] for file in manifest["files"] if file["format"] == format]
-            self.expect(not rows or sum(rows) == events["archived"], "V021", path, f"rows of {format}")
+        rows = {format: [file["rows"] for file in manifest["files"] if file["format"] == format] for format in EXTENSIONS}
+        for format in EVENTS:
+            self.expect(not rows[format] or sum(rows[format]) == events["archived"], "V021", path, f"rows of {format}")
+        self.expect(sum(rows["rejects"]) == events["rejected"], "V021", path, "rows of rejects")
+        files = [file for file in manifest["files"] if file["format"] != "rejects"]
+        self.expect(files or not events["archived"], "V021", path, "events without a file")
 
     def month(self, manifest):
-        rows = {format: [] for format in EXTENSIONS}
+        rows = {format: [] for format in EVENTS}
         for file in manifest["files"]:
             path = file["path"]
             if not self.expect(path in self.objects, "V010", path, "missing"):
@@ -125,6 +138,9 @@ class Verifier:
             folder = f"{manifest['dataset']}/{file['format']}/month={manifest['month']}"
             name = rf"{folder}/part-\d{{5}}-{file['sha256'][:16]}\.{EXTENSIONS[file['format']]}"
             self.expect(re.fullmatch(name, path), "page", path, "name")
+            if file["format"] not in EVENTS:
+                self.kept(file)
+                continue
             read = self.parquet if file["format"] == "parquet" else self.csv
             found = list(read(path, manifest))
             self.rows(manifest, file, found)
@@ -142,7 +158,23 @@ class Verifier:
         self.expect(all(window["from"] <= at < window["to"] for at in times), "V022", path, "outside")
         ids = collections.Counter(row[id] for row in rows)
         shared = sum(count for count in ids.values() if count > 1)
-        self.expect(shared <= manifest["events"]["conflicts"], "V023", path, "ids twice")
+        conflicts = manifest["events"]["conflicts"]
+        self.expect(shared <= conflicts, "V023", path, "ids twice")
+        whole = len(rows) == manifest["events"]["archived"]
+        self.expect(not whole or shared >= conflicts, "V021", path, "conflicts that are none")
+
+    def kept(self, file):
+        """Artifacts and rejected rows, as they came."""
+        path = file["path"]
+        self.expect((file["first"], file["last"]) == (None, None), "V021", path, "first and last")
+        try:
+            content = gzip.decompress((self.root / path).read_bytes())
+            if file["format"] == "rejects":
+                # Unlike `splitlines`, a buffer ends lines at line feeds alone.
+                rows = [reject(line) for line in io.BytesIO(content)]
+                self.expect(len(rows) == file["rows"], "V020", path, "rows")
+        except (EOFError, KeyError, OSError, ValueError, zlib.error) as error:
+            self.expect(False, "V024", path, f"cannot be decoded: {error}")
 
     def csv(self, path, manifest):
         """Each row as a list of its fields; None is NULL."""
@@ -179,6 +211,18 @@ class Verifier:
             data = DATA.fullmatch(path)
             damage = data and (data[1], data[3]) in committed
             self.expect(CHAIN.fullmatch(path), "V015", path, "unnamed", "damage" if damage else "warning")
+
+
+def reject(line):
+    """The row that a line of a rejects file keeps."""
+    if not line.endswith(b"\n"):
+        raise ValueError("a line without an end")
+    fields = json.loads(line)
+    if not isinstance(fields["line"], int) or not isinstance(fields["reason"], str):
+        raise ValueError("a line without its number or reason")
+    if ("row" in fields) == ("row_base64" in fields):
+        raise ValueError("a line has either a row or a row_base64")
+    return fields["row"].encode() if "row" in fields else base64.b64decode(fields["row_base64"], validate=True)
 
 
 def csv_records(text):

@@ -108,6 +108,14 @@ impl Archive {
         ids
     }
 
+    /// The rejected rows of a month, as its files have them.
+    pub(crate) fn rejects(&self, month: &str) -> Vec<Value> {
+        let manifest = self.month(month);
+        let files = files(&manifest).filter(|file| file["format"] == "rejects");
+        let text = files.flat_map(|file| self.unzipped(file["path"].as_str().unwrap())).collect::<Vec<_>>();
+        String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The content of a gzipped object.
     pub(crate) fn unzipped(&self, object: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -162,6 +170,7 @@ impl Archive {
         let rows = match file["format"].as_str().unwrap() {
             "csv" => csv_rows(&self.unzipped(path)).len(),
             "parquet" => parquet_rows(&bytes),
+            "rejects" => self.unzipped(path).split_inclusive(|byte| *byte == b'\n').count(),
             _ => return,
         };
         assert_eq!(file["rows"], rows, "rows of {path}");
@@ -201,6 +210,8 @@ fn check_counts(manifest: &Value) {
             assert_eq!(rows, count("archived"), "rows of the {format} files");
         }
     }
+    let rejects = files(manifest).filter(|file| file["format"] == "rejects");
+    assert_eq!(rejects.map(|file| file["rows"].as_u64().unwrap()).sum::<u64>(), count("rejected"));
 }
 
 fn csv_rows(bytes: &[u8]) -> Vec<Row> {

@@ -39,6 +39,8 @@ struct State {
 
 #[derive(Debug)]
 struct Job {
+    /// Which of the types of the script it exports, if it has any.
+    type_index: Option<usize>,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     polls: usize,
@@ -203,7 +205,12 @@ impl State {
         if self.script.longest_window.is_some_and(|days| (to - from).num_days() >= days) {
             return Reply::json(413, &json!({"error": "the window is too large"}));
         }
-        self.jobs.push(Job { from, to, polls: 0, json: body["format"] == "json" });
+        let types = &self.script.types;
+        let type_index = types.iter().position(|(name, _)| body["type"] == *name);
+        if !types.is_empty() && type_index.is_none() {
+            return Reply::json(422, &json!({"error": "no such type of export"}));
+        }
+        self.jobs.push(Job { type_index, from, to, polls: 0, json: body["format"] == "json" });
         let number = self.jobs.len();
         let name = format!("exp_{number:04}");
         let job = match self.script.id {
@@ -249,13 +256,14 @@ impl State {
         if let Artifact::Bytes(bytes) = &self.script.artifact {
             return (bytes.clone(), 0);
         }
-        let Job { from, to, json, .. } = self.jobs[index];
+        let Job { type_index, from, to, json, .. } = self.jobs[index];
         let inside = |event: &&Event| match (self.script.filter, event.time()) {
             (Filter::Ignored, _) | (_, None) => true,
             (Filter::HalfOpen, Some(time)) => from <= time && time < to,
             (Filter::Closed, Some(time)) => from <= time && time <= to,
         };
-        let events = self.script.events.iter().filter(inside).collect::<Vec<_>>();
+        let events = type_index.map_or(&self.script.events, |index| &self.script.types[index].1);
+        let events = events.iter().filter(inside).collect::<Vec<_>>();
         let rows = events.iter().copied();
         let bytes = if json { json::artifact(self.script.shape, rows) } else { events::csv(rows) };
         (bytes, events.len())

@@ -113,6 +113,8 @@ pub(crate) type JobDetails = fn(&[u8], usize) -> Value;
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) events: Vec<Event>,
+    /// The events of each type of export; without any, `events` are those of every type.
+    pub(crate) types: Vec<(&'static str, Vec<Event>)>,
     pub(crate) artifact: Artifact,
     pub(crate) layouts: Vec<Layout>,
     pub(crate) id: IdShape,
@@ -147,6 +149,7 @@ impl Script {
     pub(crate) fn of(events: Vec<Event>) -> Self {
         Self {
             events,
+            types: Vec::new(),
             artifact: Artifact::Events,
             layouts: vec![Layout::Exports],
             id: IdShape::Text("id"),
@@ -173,6 +176,11 @@ impl Script {
     /// A platform whose every export is these bytes.
     pub(crate) fn of_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self { artifact: Artifact::Bytes(bytes.into()), ..Self::of(Vec::new()) }
+    }
+
+    /// A platform that exports these types and no others, and behaves well.
+    pub(crate) fn of_types(types: impl IntoIterator<Item = (&'static str, Vec<Event>)>) -> Self {
+        Self { types: types.into_iter().collect(), ..Self::of(Vec::new()) }
     }
 
     pub(crate) fn layouts(mut self, layouts: &[Layout]) -> Self {

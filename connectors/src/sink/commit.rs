@@ -43,6 +43,8 @@ pub struct Draft {
     pub transforms: Vec<Value>,
     /// The counts.
     pub events: EventCounts,
+    /// Whether columns may have another type than in the dataset's last commit. No manifest says so.
+    pub accept_schema_change: bool,
 }
 
 /// How a commit ended. Either way the month is in the archive.
@@ -68,9 +70,10 @@ impl Sink {
     /// Commits `draft` with `files`, as the successor of whatever is the head of the chain by then.
     ///
     /// `chain` is what the caller knows of the chain; it is caught up with the store before each try and holds the
-    /// commit afterwards. Counts that do not add up and columns of another type are refused. Every file is looked for right before. After `Ok` every
-    /// reader sees the manifest and all of its files; after an error the commit may still have happened, or happen
-    /// when a request that is under way arrives: calling it again, in this run or another, finds out.
+    /// commit afterwards. Counts that do not add up are refused, and so are columns of another type, unless the
+    /// draft accepts them. Every file is looked for right before. After `Ok` every reader sees the manifest and all of
+    /// its files; after an error the commit may still have happened, or happen when a request that is under way
+    /// arrives: calling it again, in this run or another, finds out.
     ///
     /// | the store after the put of manifest *n* ([`Sink::create_document`]) | next |
     /// |---|---|
@@ -94,7 +97,7 @@ impl Sink {
             }
             let manifest = draft.manifest(chain, files);
             check_balance(&manifest)?;
-            if let Some(schema) = &manifest.schema {
+            if let Some(schema) = manifest.schema.as_ref().filter(|_| !draft.accept_schema_change) {
                 check_types(chain, &manifest.dataset, schema)?;
             }
             let bytes = Bytes::from(manifest.to_bytes());
@@ -145,9 +148,9 @@ pub fn check_types(chain: &Chain, dataset: &Dataset, schema: &Schema) -> Result<
         return Ok(());
     };
     let message = format!("column {name} has the type {now}, but was archived as {before} before");
-    Err(Error::new(ErrorKind::Incomplete, message)
-        .with_context("dataset", dataset)
-        .with_hint("a dataset has one type per column: archive the new form into a new place or dataset"))
+    Err(Error::new(ErrorKind::Incomplete, message).with_context("dataset", dataset).with_hint(
+        "archive the new form into a new place or dataset, or take it into this one with --accept-schema-change",
+    ))
 }
 
 fn check_balance(manifest: &Manifest) -> Result<()> {

@@ -17,7 +17,7 @@ impl Columns {
     /// Fails with the first column of a type that no text is read into.
     pub(super) fn new(schema: Schema) -> Result<Self, Column> {
         let columns = Self { arrow: schema.to_arrow(), schema: Arc::new(schema) };
-        let unreadable = columns.schema.columns.iter().find(|column| ColumnBuilder::new(&column.kind, None).is_none());
+        let unreadable = columns.schema.columns.iter().find(|column| !ColumnBuilder::reads(&column.kind));
         match unreadable {
             Some(column) => Err(column.clone()),
             None => Ok(columns),

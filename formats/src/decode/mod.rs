@@ -7,6 +7,7 @@ pub mod csv;
 mod fault;
 pub mod json;
 pub mod parquet;
+pub mod rejects;
 pub mod survey;
 mod value;
 

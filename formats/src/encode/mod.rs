@@ -3,7 +3,9 @@
 mod cell;
 pub mod column_encoding;
 pub mod csv;
+pub mod gzip;
 pub mod parquet;
+pub mod rejects;
 pub mod slice;
 mod span;
 mod text_file;
@@ -18,7 +20,7 @@ use arrow_schema::ArrowError;
 /// A finished file, as its manifest will describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedFile {
-    /// Events in it.
+    /// Events or rejected rows in it.
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
@@ -30,11 +32,11 @@ pub struct EncodedFile {
     pub last: Option<Timestamp>,
 }
 
-/// Writes the events of one month into one file. Equal batches make equal bytes, so that a run that is repeated finds
-/// the files it has stored before.
-pub trait FileEncoder: Send {
-    /// Appends events. All batches of a file have the same schema. After an error the file is useless.
-    fn write(&mut self, batch: &EventBatch) -> Result<(), EncodeError>;
+/// Writes what one month has of `T` into one file: events, or rows that are none. Equal input makes equal bytes, so that
+/// a run that is repeated finds the files it has stored before.
+pub trait FileEncoder<T = EventBatch>: Send {
+    /// Appends `item`. All batches of a file have the same schema. After an error the file is useless.
+    fn write(&mut self, item: &T) -> Result<(), EncodeError>;
 
     /// Bytes that the file would have at least, if it were finished now.
     fn bytes_written(&self) -> u64;

@@ -3,10 +3,11 @@
 #![expect(clippy::doc_markdown, reason = "a help text on a terminal has no backticks")]
 
 use crate::{
-    config::{EventFormat, LogFormat, ProgressMode, choice},
+    config::{EventFormat, LogFormat, Policy, ProgressMode, choice},
     expected_head::ExpectedHead,
     pull::Condition,
     report::Level,
+    transform::Rename,
     units::{Count, Size, Span},
 };
 use archive_connectors::exports_api::{ArtifactFormat, Layout};
@@ -36,7 +37,7 @@ Exit codes:
   2    usage or configuration
   3    partial: some months or replicas done, some not
   4    damage, or a broken chain
-  5    incomplete data: nothing was committed, or a month is missing
+  5    incomplete data: nothing was committed but what keep asks for, or a month is missing
   6    the source failed for good
   7    the archive's store failed for good, or holds no archive
   8    another run works on the same archive
@@ -144,7 +145,7 @@ pub(super) struct SourceArgs {
     /// What to archive: events, traces, escalations, audit-log; repeat it or use commas [default: events]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(super) dataset: Vec<Dataset>,
-    /// How to archive it: parquet, csv; repeat it or use commas [default: parquet]
+    /// How to archive it: parquet, csv, artifact (as it was delivered); repeat it or use commas [default: parquet]
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     pub(super) format: Vec<EventFormat>,
     /// How long a month must be over before it is archived [default: 1h]
@@ -160,7 +161,48 @@ pub(super) struct SourceArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) time_column: Option<String>,
     #[command(flatten)]
+    pub(super) rows: RowArgs,
+    #[command(flatten)]
+    pub(super) transforms: TransformArgs,
+    #[command(flatten)]
     pub(super) api: ApiArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What may be committed")]
+pub(super) struct RowArgs {
+    /// Rows that cannot be events: fail, or keep them in files of their own and exit with 5 [default: fail]
+    #[arg(long, value_name = "POLICY", value_parser = choice::<Policy>)]
+    pub(super) rejects: Option<Policy>,
+    /// Events with one id and different content: fail, or keep all of them and exit with 5 [default: fail]
+    #[arg(long, value_name = "POLICY", value_parser = choice::<Policy>)]
+    pub(super) conflicts: Option<Policy>,
+    /// Commit a month without events
+    #[arg(long)]
+    pub(super) allow_empty: bool,
+    /// Commit a month with columns of other types than the dataset had before
+    #[arg(long)]
+    pub(super) accept_schema_change: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Columns (the id and the time of an event always stay)")]
+pub(super) struct TransformArgs {
+    /// Archive these columns alone; repeat it or use commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) columns: Vec<String>,
+    /// Archive all columns but these; repeat it or use commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) drop: Vec<String>,
+    /// Replace the values of these columns by keyed digests (HMAC-SHA-256); repeat it or use commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) pseudonymise: Vec<String>,
+    /// File that holds the key of --pseudonymise, which its user alone may read
+    #[arg(long, value_name = "FILE")]
+    pub(super) pseudonym_key_file: Option<PathBuf>,
+    /// Archive columns under other names; repeat it or use commas
+    #[arg(long, value_name = "OLD=NEW", value_delimiter = ',')]
+    pub(super) rename: Vec<Rename>,
 }
 
 #[derive(Debug, Args)]
@@ -336,7 +378,7 @@ mod tests {
             "kt-archive verify --from 2025-01",
             "kt-archive backfill --from 2025-01",
             "kt-archive run --month 2025-13",
-            "kt-archive run --format artifact",
+            "kt-archive run --format rejects",
             "kt-archive pull --from 2025-03-01",
             "kt-archive pull --from 2025-03-01 --to yesterday",
             "kt-archive pull --from 2025-03-01 --to 2025-03-02 --match model",

@@ -73,7 +73,7 @@ fn summary(report: &RunReport, failures: &[Failure]) -> Option<Failure> {
         [] => None,
         [only] => Some(Failure { exit: report.exit(), ..only.clone() }),
         [first, ..] => Some(Failure {
-            message: format!("{} failed; the first: {}", share(report), first.message),
+            message: format!("{} failed or are incomplete; the first: {}", share(report), first.message),
             hint: first.hint.clone(),
             exit: report.exit(),
         }),
@@ -188,7 +188,7 @@ head 3 ba7816bf8f01cfea…  archive ./archive
         assert_eq!((sentence.message.as_str(), sentence.exit), ("events 2025-04: no answer", ExitCode::Partial));
         let two = report(vec![month("events", "2025-04", None), month("events", "2025-05", None)]);
         let sentence = summary(&two, &failures(&two)).unwrap();
-        assert_eq!(sentence.message, "2 of 2 months failed; the first: events 2025-04: no answer");
+        assert_eq!(sentence.message, "2 of 2 months failed or are incomplete; the first: events 2025-04: no answer");
         assert_eq!(summary(&one, &[]), None);
     }
 

@@ -82,7 +82,8 @@ impl Session {
     }
 
     fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
-        let checked = Config { source: None, format: None, columns: None, ..config.clone() };
+        let mut checked = Config { source: None, format: None, columns: None, drop: None, ..config.clone() };
+        (checked.pseudonymise, checked.pseudonym_key_file, checked.rename) = (None, None, None);
         Ok(Opened { config, ..self.open(checked, unknown)? })
     }
 

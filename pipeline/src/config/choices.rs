@@ -28,6 +28,17 @@ pub enum ProgressMode {
     Never,
 }
 
+/// What is done about rows that should not be in a month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// Nothing of the month is committed.
+    #[default]
+    Fail,
+    /// They are kept and counted, and the run says so.
+    Keep,
+}
+
 /// A format that can be asked for. `rejects` cannot: such files are written when there are rejects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventFormat {
@@ -43,9 +54,8 @@ impl FromStr for EventFormat {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
             _ if text == "jsonl" => Ok(Self::Jsonl),
-            Ok(format @ (FileFormat::Parquet | FileFormat::Csv)) => Ok(Self::Archived(format)),
-            Ok(FileFormat::Artifact) => Err("the format artifact is not available yet, use parquet or csv".to_owned()),
-            Ok(FileFormat::Rejects) | Err(_) => Err(format!("expected parquet or csv, not {text:?}")),
+            Ok(format @ (FileFormat::Parquet | FileFormat::Csv | FileFormat::Artifact)) => Ok(Self::Archived(format)),
+            Ok(FileFormat::Rejects) | Err(_) => Err(format!("expected parquet, csv or artifact, not {text:?}")),
         }
     }
 }

@@ -7,7 +7,7 @@ mod layer;
 mod spelling;
 mod substitute;
 
-pub use choices::{EventFormat, LogFormat, ProgressMode, choice};
+pub use choices::{EventFormat, LogFormat, Policy, ProgressMode, choice};
 pub use keys::all as keys;
 pub(crate) use keys::edits;
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting};
@@ -18,6 +18,7 @@ use crate::{
     expected_head::ExpectedHead,
     pull::Conditions,
     report::Level,
+    transform::Rename,
     units::{Count, List, Size, Span, Switch},
 };
 use archive_connectors::{
@@ -65,6 +66,15 @@ config! {
     format: List<EventFormat>,
     grace: Span,
     part_size: Size,
+    columns: List<String>,
+    drop: List<String>,
+    rename: List<Rename>,
+    pseudonymise: List<String>,
+    pseudonym_key_file: PathBuf,
+    rejects: Policy,
+    conflicts: Policy,
+    allow_empty: Switch,
+    accept_schema_change: Switch,
     api_layout: Layout,
     api_format: ArtifactFormat,
     api_margin: Span,
@@ -78,7 +88,6 @@ config! {
     level: Level,
     expect_head: ExpectedHead,
     r#match: Conditions,
-    columns: List<String>,
     output: PathBuf,
     allow_gaps: Switch,
     csv_safe: Switch,

@@ -42,6 +42,9 @@ fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
             "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" | "repair"
             | "allow-gaps" | "csv-safe" | "force" => "1",
             "match" => "column=value",
+            "allow-empty" | "accept-schema-change" => "true",
+            "rejects" | "conflicts" => "keep",
+            "rename" => "old=new",
             "format" | "api-format" => "csv",
             "grace" | "api-margin" | "job-timeout" => "1h",
             "api-layout" => "exports-jobs",
@@ -108,9 +111,9 @@ fn a_file_that_is_not_toml_is_not_quoted() {
 }
 
 #[test]
-fn artifacts_are_not_available_yet() {
-    let error = Config::from_toml("format = 'artifact'").unwrap_err();
-    assert!(error.to_string().contains("not available yet"), "{error}");
+fn rejects_are_no_format_that_can_be_asked_for() {
+    let error = Config::from_toml("format = 'rejects'").unwrap_err();
+    assert!(error.to_string().contains("parquet, csv or artifact"), "{error}");
 }
 
 #[test]

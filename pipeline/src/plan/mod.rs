@@ -1,7 +1,9 @@
 //! What a run has to do: pure arithmetic over months, the chain and the time of day.
 
+use crate::transform;
 use archive_connectors::{Error, ErrorKind, Result};
-use archive_formats::{Chain, Dataset, Entry, FileFormat, Month, Timestamp};
+use archive_formats::{Chain, Dataset, Entry, FileFormat, Manifest, Month, Timestamp};
+use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
 
 /// Which months are wanted.
@@ -49,6 +51,8 @@ pub enum Action {
 pub struct Rules {
     /// The formats that every wanted month must have.
     pub formats: BTreeSet<FileFormat>,
+    /// The transforms that every wanted month must have, as manifests record them.
+    pub transforms: Vec<Value>,
     /// How long a month must be over before it is archived: events may arrive late.
     pub grace: Duration,
     /// The time of day.
@@ -105,19 +109,37 @@ fn due(dataset: &Dataset, chain: &Chain, rules: &Rules) -> Result<Vec<Month>> {
     Ok(Month::range(first, last).filter(wanted).collect())
 }
 
-/// A committed month is never committed again, so a format that it lacks cannot be added.
+/// A committed month is never committed again, so a format or a transform that it lacks cannot be added.
 fn already(entry: &Entry, rules: &Rules) -> Result<Action> {
     let manifest = &entry.manifest;
-    let lacking = rules.formats.difference(&manifest.formats()).map(ToString::to_string).collect::<Vec<_>>();
-    if lacking.is_empty() || manifest.events.archived == 0 {
+    if manifest.events.archived == 0 {
         return Ok(Action::Nothing);
     }
-    let has = manifest.formats().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let message =
-        format!("{} {} is archived without the format {}", manifest.dataset, manifest.month, lacking.join(", "));
-    Err(Error::new(ErrorKind::Configuration, message)
-        .with_context("it has", has.clone())
-        .with_hint(format!("ask for --format {has}, or archive into a new place with --archive")))
+    let has = manifest.formats().into_iter().filter(|format| *format != FileFormat::Rejects).collect::<BTreeSet<_>>();
+    let lacking = rules.formats.difference(&has).collect::<Vec<_>>();
+    if !lacking.is_empty() {
+        let hint = format!("ask for --format {}", list(&has, ","));
+        return Err(lacks(manifest, "the format", &list(lacking, ", "), &list(&has, ", "), &hint));
+    }
+    let done = |wanted: &&Value| manifest.transforms.iter().any(|done| transform::is_same(done, wanted));
+    let lacking = rules.transforms.iter().filter(|wanted| !done(wanted)).collect::<Vec<_>>();
+    if !lacking.is_empty() {
+        let has = list(&manifest.transforms, ", ");
+        return Err(lacks(manifest, "the transform", &list(lacking, ", "), &has, "ask for the transforms that it has"));
+    }
+    Ok(Action::Nothing)
+}
+
+fn lacks(manifest: &Manifest, what: &str, lacking: &str, has: &str, hint: &str) -> Error {
+    let Manifest { dataset, month, .. } = manifest;
+    let has = if has.is_empty() { "none" } else { has };
+    Error::new(ErrorKind::Configuration, format!("{dataset} {month} is archived without {what} {lacking}"))
+        .with_context("it has", has)
+        .with_hint(format!("{hint}, or archive into a new place with --archive"))
+}
+
+fn list<T: ToString>(items: impl IntoIterator<Item = T>, separator: &str) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(separator)
 }
 
 /// Why a month that was asked for by name is refused.

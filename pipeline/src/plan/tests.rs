@@ -1,6 +1,6 @@
 use super::*;
 use archive_formats::{
-    Manifest, Sha256,
+    Sha256,
     manifest::{CommitKind, DataFile, EventCounts, FORMAT, Link, SourceRecord, Tool},
 };
 
@@ -13,7 +13,8 @@ fn events() -> Dataset {
 }
 
 fn rules(now: &str) -> Rules {
-    Rules { formats: [FileFormat::Parquet].into(), grace: Duration::from_secs(3600), now: now.parse().unwrap() }
+    let formats = [FileFormat::Parquet].into();
+    Rules { formats, transforms: Vec::new(), grace: Duration::from_secs(3600), now: now.parse().unwrap() }
 }
 
 fn backfill(from: &str, to: &str) -> Request {
@@ -36,7 +37,7 @@ fn chain(months: &[&str]) -> Chain {
             committed_at: month(name).window().to(),
             source_clock: None,
             tool: Tool { name: "kt-archive".to_owned(), version: "0".to_owned() },
-            source: SourceRecord { kind: "demo".to_owned(), url: "demo:".to_owned(), detail: serde_json::Value::Null },
+            source: SourceRecord { kind: "demo".to_owned(), url: "demo:".to_owned(), detail: Value::Null },
             schema: None,
             transforms: Vec::new(),
             events: EventCounts { read: 1, archived: 1, ..EventCounts::default() },

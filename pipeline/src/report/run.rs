@@ -2,7 +2,7 @@
 
 use super::{Failure, ReplicaReport};
 use crate::{exit::ExitCode, plan::Planned};
-use archive_formats::{Dataset, Entry, Head, Month, Sha256, manifest::EventCounts};
+use archive_formats::{Dataset, Entry, FileFormat, Head, Manifest, Month, Sha256, key, manifest::EventCounts};
 use serde::Serialize;
 
 /// What `run` and `backfill` did.
@@ -39,7 +39,7 @@ pub struct MonthReport {
     pub bytes: u64,
     /// How long this run worked on it.
     pub seconds: f64,
-    /// Why it failed.
+    /// Why it failed; of an archived month, what was kept that should not have been there.
     pub error: Option<Failure>,
 }
 
@@ -62,6 +62,11 @@ impl MonthReport {
         }
     }
 
+    /// The report of a month that `entry` has just committed.
+    pub fn archived(entry: &Entry) -> Self {
+        Self { error: reservation(&entry.manifest), ..Self::committed(entry, MonthState::Archived) }
+    }
+
     /// The report of a month that would be archived.
     pub fn planned(planned: &Planned) -> Self {
         Self {
@@ -82,6 +87,23 @@ impl MonthReport {
     pub fn failed(planned: &Planned, failure: Failure) -> Self {
         Self { state: MonthState::Failed, error: Some(failure), ..Self::planned(planned) }
     }
+}
+
+/// What a person must look at in a month that was committed all the same.
+fn reservation(manifest: &Manifest) -> Option<Failure> {
+    let EventCounts { read, rejected, conflicts, .. } = manifest.events;
+    let folder = key::month_folder(&manifest.dataset, FileFormat::Rejects, manifest.month);
+    let rejects = (rejected > 0).then(|| {
+        let hint = format!("the rows lie in {folder}, each with its line and the reason");
+        (format!("{rejected} of {read} rows were rejected"), hint)
+    });
+    let conflicts = (conflicts > 0).then(|| {
+        let hint = "find out which version of each is right".to_owned();
+        (format!("{conflicts} events share an id but not their content"), hint)
+    });
+    let (messages, hints): (Vec<_>, Vec<_>) = rejects.into_iter().chain(conflicts).unzip();
+    let message = format!("archived, but {}", messages.join(", and "));
+    (!messages.is_empty()).then(|| Failure { message, hint: Some(hints.join("; ")), exit: ExitCode::Incomplete })
 }
 
 /// What became of a month in a run.

@@ -1,8 +1,15 @@
 //! Settings that were checked: what comes after this may trust them.
 
+mod key_file;
+mod rows;
+mod transforms;
+
+pub use rows::RowRules;
+pub use transforms::TransformSettings;
+
 use crate::{
     address::{self, SourceAddress},
-    config::{Config, EventFormat, LogFormat, ProgressMode},
+    config::{Config, EventFormat, LogFormat, Policy, ProgressMode},
     environment::Environment,
     units::List,
 };
@@ -33,6 +40,10 @@ pub struct Settings {
     pub datasets: Vec<Dataset>,
     /// The formats that a month is written in; at least one.
     pub formats: BTreeSet<FileFormat>,
+    /// What is done to events on the way.
+    pub transforms: TransformSettings,
+    /// Which rows and months may be committed.
+    pub rows: RowRules,
     /// Folder of spool, staging, journal and lock.
     pub state_dir: PathBuf,
     /// Size at which a new file of a month is begun.
@@ -126,11 +137,17 @@ impl Settings {
         if !(1..=MOST_JOBS).contains(&jobs) {
             return Err(invalid(format!("{jobs} jobs are not possible")).with_hint(format!("use 1 to {MOST_JOBS}")));
         }
+        let (formats, rows) = (formats(config.format.as_ref())?, RowRules::from(&config));
+        let transforms = TransformSettings::new(&config)?;
+        check_artifacts(source.as_ref(), &formats)?;
+        check_redaction(&transforms, &formats, rows)?;
         Ok(Self {
             source,
             output: output(&config),
             datasets: datasets(config.dataset),
-            formats: formats(config.format.as_ref())?,
+            formats,
+            transforms,
+            rows,
             archive: place("archive", config.archive.unwrap_or_else(|| ARCHIVE.to_owned()))?,
             replicas: replicas(config.replica)?,
             state_dir: state_dir(config.state_dir, environment)?,
@@ -226,6 +243,27 @@ fn archived(format: EventFormat) -> Result<FileFormat> {
     }
 }
 
+fn check_artifacts(source: Option<&SourceSettings>, formats: &BTreeSet<FileFormat>) -> Result<()> {
+    if matches!(source, Some(SourceSettings::Demo { .. })) && formats.contains(&FileFormat::Artifact) {
+        return Err(invalid("demo: has no artifacts").with_hint("leave artifact out of --format"));
+    }
+    Ok(())
+}
+
+/// Artifacts and rejected rows are archived byte for byte, with all that a transform would take out.
+fn check_redaction(transforms: &TransformSettings, formats: &BTreeSet<FileFormat>, rows: RowRules) -> Result<()> {
+    let whole = match rows.rejects {
+        _ if formats.contains(&FileFormat::Artifact) => "--format artifact",
+        Policy::Keep => "--rejects keep",
+        Policy::Fail => return Ok(()),
+    };
+    if !transforms.hides_values() {
+        return Ok(());
+    }
+    Err(invalid(format!("{whole} would archive what --columns, --drop and --pseudonymise keep out"))
+        .with_hint("redaction holds: ask for one or the other"))
+}
+
 /// A relative `XDG_STATE_HOME` is ignored, as its specification asks.
 fn state_dir(chosen: Option<PathBuf>, environment: &Environment) -> Result<PathBuf> {
     let xdg = || environment.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -251,11 +289,11 @@ fn invalid(message: impl Into<String>) -> Error {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, archive, replicas, datasets, formats, state_dir, part_size, grace, jobs, clouds, output } =
-            self;
+        let Self { source, archive, replicas, datasets, formats, transforms, rows, .. } = self;
+        let Self { state_dir, part_size, grace, jobs, clouds, output, .. } = self;
         let mut shown = formatter.debug_struct("Settings");
         shown.field("source", source).field("archive", archive).field("replicas", replicas);
-        shown.field("datasets", datasets).field("formats", formats);
+        shown.field("datasets", datasets).field("formats", formats).field("transforms", transforms).field("rows", rows);
         shown.field("state_dir", state_dir).field("part_size", part_size).field("grace", grace).field("jobs", jobs);
         shown.field("clouds", &clouds.keys().collect::<Vec<_>>()).field("output", output).finish()
     }

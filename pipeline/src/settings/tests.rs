@@ -68,6 +68,23 @@ fn what_cannot_work_is_refused() {
 }
 
 #[test]
+fn redaction_holds() {
+    let base = "source = 'https://api.example'\nstate-dir = '/state'\n";
+    let settings = |toml: &str| Settings::new(toml::from_str(&format!("{base}{toml}")).unwrap(), &home());
+    let redactions = ["columns = 'a'", "drop = 'a'", "pseudonymise = 'a'\npseudonym-key-file = '/key'"];
+    for whole in ["format = 'parquet,artifact'", "rejects = 'keep'"] {
+        for redaction in redactions {
+            let error = settings(&format!("{whole}\n{redaction}")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{whole} {redaction}");
+            assert!(settings(redaction).is_ok(), "{redaction}");
+        }
+        assert!(settings(&format!("{whole}\nrename = 'a=b'\nconflicts = 'keep'")).is_ok());
+    }
+    let demo = Config { source: Some("demo:".to_owned()), ..toml::from_str("format = 'csv,artifact'").unwrap() };
+    assert!(Settings::new(demo, &home()).unwrap_err().to_string().contains("demo:"));
+}
+
+#[test]
 fn datasets_are_kept_in_order_and_once() {
     let list = ["traces", "events", "traces"].map(|name| name.parse().unwrap());
     let config = Config { dataset: Some(List(list.to_vec())), ..Config::default() };

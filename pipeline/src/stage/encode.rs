@@ -1,24 +1,15 @@
 //! Events -> staged files: encode, roll, hash, and index the ids on the way.
 
+use super::parts::Parts;
 use crate::duplicates::{IdIndex, Repetitions, Suspects};
-use archive_connectors::{
-    Error, ErrorKind, EventStream, Result, SourceItem, SourceReport, error::local, sink::StagedFile,
-};
+use archive_connectors::{Error, ErrorKind, EventStream, Result, SourceItem, SourceReport, sink::StagedFile};
 use archive_formats::{
     EventBatch, FileFormat, Reject, Schema, Timestamp,
-    encode::{
-        EncodeError, FileEncoder, TimeSpan,
-        csv::CsvEncoder,
-        parquet::{Label, ParquetEncoder},
-    },
-    key,
-    manifest::DataFile,
+    encode::{TimeSpan, parquet::Label},
 };
 use futures::TryStreamExt;
 use std::{
     collections::BTreeSet,
-    fs::File,
-    io::BufWriter,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,8 +26,10 @@ const NAMED_REJECTS: usize = 5;
 pub struct Target {
     /// What the files say of themselves.
     pub label: Label,
-    /// The formats to write.
+    /// The formats to write. Of artifacts nothing is encoded: they come as they are.
     pub formats: BTreeSet<FileFormat>,
+    /// Whether rejected rows are written too.
+    pub keep_rejects: bool,
     /// Size after which a file ends and the next begins.
     pub part_size: u64,
     /// A local folder that belongs to this month alone.
@@ -68,11 +61,14 @@ pub struct Encoded {
     pub report: SourceReport,
 }
 
-/// Writes the events of `feed` but for `repetitions`. Each format and the index of ids is a thread of its own, fed by a
-/// short queue: the slowest of them sets the pace, and nothing piles up.
+/// Writes the events of `feed` but for `repetitions`. Each format, the rejects and the index of ids are a thread each,
+/// fed by a short queue: the slowest of them sets the pace, and nothing piles up.
 pub async fn encode(mut feed: EventStream, mut repetitions: Repetitions, target: &Target) -> Result<Encoded> {
     let mut queues = Vec::new();
-    let writers = target.formats.iter().map(|format| spawn_writer(&mut queues, *format, target)).collect::<Vec<_>>();
+    let mut writers =
+        target.formats.iter().filter_map(|format| event_writer(*format, &mut queues, target)).collect::<Vec<_>>();
+    let (rejects, rejects_writer) = rejects_writer(target).unzip();
+    writers.extend(rejects_writer);
     let index = spawn_index(&mut queues, &target.folder);
     let left_out = repetitions.len();
     let mut tally = Tally::default();
@@ -87,11 +83,18 @@ pub async fn encode(mut feed: EventStream, mut repetitions: Repetitions, target:
                     break;
                 }
             }
-            SourceItem::Reject(reject) => tally.reject(reject),
+            SourceItem::Reject(reject) => {
+                tally.reject(&reject);
+                if let Some(queue) = &rejects
+                    && queue.send(reject).await.is_err()
+                {
+                    break;
+                }
+            }
             SourceItem::Report(end) => report = Some(end),
         }
     }
-    drop(queues);
+    drop((queues, rejects));
     let mut files = Vec::new();
     for writer in writers {
         files.extend(join(writer).await?);
@@ -119,10 +122,10 @@ impl Tally {
         self.schema.get_or_insert_with(|| Arc::clone(batch.schema()));
     }
 
-    fn reject(&mut self, reject: Reject) {
+    fn reject(&mut self, reject: &Reject) {
         self.rejected += 1;
         if self.rejects.len() < NAMED_REJECTS {
-            self.rejects.push(reject);
+            self.rejects.push(reject.clone());
         }
     }
 }
@@ -138,6 +141,24 @@ async fn send(queues: &[mpsc::Sender<EventBatch>], batch: &EventBatch) -> bool {
 
 async fn join<T>(task: JoinHandle<Result<T>>) -> Result<T> {
     task.await.map_err(|error| Error::new(ErrorKind::Internal, "an encoder stopped").with_source(error))?
+}
+
+type Writer = JoinHandle<Result<Vec<StagedFile>>>;
+
+fn event_writer(format: FileFormat, queues: &mut Vec<mpsc::Sender<EventBatch>>, target: &Target) -> Option<Writer> {
+    let parts = match format {
+        FileFormat::Parquet => Parts::parquet(target),
+        FileFormat::Csv => Parts::csv(target),
+        FileFormat::Artifact | FileFormat::Rejects => return None,
+    };
+    Some(spawn_writer(queue(queues), parts, Parts::write_pieces))
+}
+
+fn rejects_writer(target: &Target) -> Option<(mpsc::Sender<Reject>, Writer)> {
+    target.keep_rejects.then(|| {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        (sender, spawn_writer(receiver, Parts::rejects(target), Parts::write))
+    })
 }
 
 fn queue(queues: &mut Vec<mpsc::Sender<EventBatch>>) -> mpsc::Receiver<EventBatch> {
@@ -157,89 +178,16 @@ fn spawn_index(queues: &mut Vec<mpsc::Sender<EventBatch>>, folder: &Path) -> Joi
     })
 }
 
-fn spawn_writer(
-    queues: &mut Vec<mpsc::Sender<EventBatch>>,
-    format: FileFormat,
-    target: &Target,
-) -> JoinHandle<Result<Vec<StagedFile>>> {
-    let mut receiver = queue(queues);
-    let mut writer = PartWriter { format, target: target.clone(), current: None, files: Vec::new() };
+/// A thread that makes the files of one format out of what comes to it.
+fn spawn_writer<T: Send + 'static>(
+    mut receiver: mpsc::Receiver<T>,
+    mut parts: Parts<T>,
+    write: fn(&mut Parts<T>, &T) -> Result<()>,
+) -> Writer {
     tokio::task::spawn_blocking(move || {
-        while let Some(batch) = receiver.blocking_recv() {
-            writer.write(&batch)?;
+        while let Some(item) = receiver.blocking_recv() {
+            write(&mut parts, &item)?;
         }
-        writer.finish()
+        parts.finish()
     })
-}
-
-/// The files of one format, one after the other.
-struct PartWriter {
-    format: FileFormat,
-    target: Target,
-    current: Option<(PathBuf, Box<dyn FileEncoder>)>,
-    files: Vec<StagedFile>,
-}
-
-impl PartWriter {
-    /// In pieces that fit into a part, so that a part is not much larger than it should be.
-    fn write(&mut self, batch: &EventBatch) -> Result<()> {
-        batch.pieces(self.target.part_size).try_for_each(|piece| self.write_piece(&piece))
-    }
-
-    fn write_piece(&mut self, batch: &EventBatch) -> Result<()> {
-        let (path, encoder) = match self.current.take() {
-            Some(current) => current,
-            None => self.open()?,
-        };
-        let (path, encoder) = self.current.insert((path, encoder));
-        encoder.write(batch).map_err(failed(path))?;
-        if encoder.bytes_written() >= self.target.part_size { self.close() } else { Ok(()) }
-    }
-
-    fn finish(mut self) -> Result<Vec<StagedFile>> {
-        self.close()?;
-        Ok(self.files)
-    }
-
-    fn open(&self) -> Result<(PathBuf, Box<dyn FileEncoder>)> {
-        let path = self.target.folder.join(format!("part-{:05}.{}", self.files.len(), self.format.extension()));
-        let file = BufWriter::new(File::create(&path).map_err(local("create a staged file", &path))?);
-        let encoder: Box<dyn FileEncoder> = match self.format {
-            FileFormat::Csv => Box::new(CsvEncoder::new(file)),
-            FileFormat::Parquet => {
-                Box::new(ParquetEncoder::new(file, self.target.label.clone(), self.target.part_size))
-            }
-            FileFormat::Artifact | FileFormat::Rejects => {
-                return Err(Error::new(ErrorKind::Internal, format!("events are not encoded as {}", self.format)));
-            }
-        };
-        Ok((path, encoder))
-    }
-
-    fn close(&mut self) -> Result<()> {
-        let Some((local, encoder)) = self.current.take() else { return Ok(()) };
-        let whole = encoder.finish().map_err(failed(&local))?;
-        let Label { dataset, month, .. } = &self.target.label;
-        let folder = key::month_folder(dataset, self.format, *month);
-        let path = key::data_file(&folder, self.files.len(), &whole.sha256, self.format.extension());
-        let file = DataFile {
-            path,
-            format: self.format,
-            rows: whole.rows,
-            bytes: whole.bytes,
-            sha256: whole.sha256,
-            first: whole.first,
-            last: whole.last,
-        };
-        self.files.push(StagedFile { local, file });
-        Ok(())
-    }
-}
-
-fn failed(path: &Path) -> impl FnOnce(EncodeError) -> Error {
-    let path = path.to_owned();
-    move |error| match error {
-        EncodeError::Io(error) => local("write a staged file", &path)(error),
-        error => Error::new(ErrorKind::Internal, "could not encode events").with_source(error),
-    }
 }

@@ -16,14 +16,14 @@ const AT_ONCE: usize = 2;
 /// Reads every file back, stores it, and returns them in the same order once the store confirmed each.
 pub async fn store(
     files: Vec<StagedFile>,
-    schema: &Arc<Schema>,
+    schema: Option<&Arc<Schema>>,
     sink: &Sink,
     coverage: &Coverage,
     progress: &dyn Progress,
 ) -> Result<Vec<StoredFile>> {
     progress.step(coverage, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));
     let stored = files.into_iter().map(|staged| async move {
-        let staged = check(staged, Arc::clone(schema)).await?;
+        let staged = check(staged, schema.cloned()).await?;
         let stored = sink.store(&staged, |bytes| progress.advance(coverage, bytes)).await?;
         // Staged files of a large month would otherwise fill the disk until its end.
         drop(tokio::fs::remove_file(&staged.local).await);

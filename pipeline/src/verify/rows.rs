@@ -53,9 +53,23 @@ impl MonthRows {
     /// Reads a file whose bytes are the ones that were committed.
     pub(super) fn read(mut self, file: &DataFile, local: &Path) -> Result<(Self, Findings)> {
         let mut findings = Findings::default();
-        let Some(schema) = self.schema.clone().filter(|_| file.format.holds_events()) else {
-            return Ok((self, findings));
-        };
+        match (file.format, self.schema.clone()) {
+            // How many rows an artifact has depends on who reads it.
+            (FileFormat::Artifact, _) => {
+                let rows = contents::unpacked(local).map(|_| file.rows);
+                check_rows(rows, file, &mut findings)?;
+            }
+            (FileFormat::Rejects, _) => check_rows(contents::rejects(local), file, &mut findings)?,
+            (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
+                self.events(file, local, &schema, &mut findings)?;
+            }
+            // Event files without a schema are a finding of the manifest.
+            (FileFormat::Parquet | FileFormat::Csv, None) => {}
+        }
+        Ok((self, findings))
+    }
+
+    fn events(&mut self, file: &DataFile, local: &Path, schema: &Arc<Schema>, findings: &mut Findings) -> Result<()> {
         let (mut span, mut outside) = (TimeSpan::default(), 0_u64);
         let mut format = self.format(file.format)?;
         let mut visit = |batch: &archive_formats::EventBatch| {
@@ -66,22 +80,17 @@ impl MonthRows {
             format.index.add(batch)
         };
         let path = file.path.as_str();
-        match contents::events(local, file.format, &schema, &mut visit) {
-            Ok(rows) if rows != file.rows => {
-                findings.damage(Code::RowCount, path, format!("the file holds {rows} rows instead of {}", file.rows));
-            }
-            Ok(_) if (span.first(), span.last()) != (file.first, file.last) => {
-                findings.damage(Code::Balance, path, "the first and last event are not those of the manifest");
-            }
-            Ok(_) => {}
-            Err(ContentsError::Failed(error)) => return Err(error),
-            Err(error) => findings.damage(Code::Schema, path, error.to_string()),
+        let rows = contents::events(local, file.format, schema, &mut visit);
+        let same_span = (span.first(), span.last()) == (file.first, file.last);
+        if rows.as_ref().is_ok_and(|rows| *rows == file.rows) && !same_span {
+            findings.damage(Code::Balance, path, "the first and last event are not those of the manifest");
         }
+        check_rows(rows, file, findings)?;
         if outside > 0 {
             findings.damage(Code::OutsideMonth, path, format!("{outside} rows lie outside the month"));
         }
         self.formats.insert(file.format, format);
-        Ok((self, findings))
+        Ok(())
     }
 
     /// What was read of a format, to be put back with more.
@@ -109,4 +118,18 @@ impl MonthRows {
         }
         Ok(())
     }
+}
+
+/// V020 and V024: whether what was read of a file are the rows that it should hold.
+fn check_rows(read: std::result::Result<u64, ContentsError>, file: &DataFile, findings: &mut Findings) -> Result<()> {
+    let path = file.path.as_str();
+    match read {
+        Ok(rows) if rows != file.rows => {
+            findings.damage(Code::RowCount, path, format!("the file holds {rows} rows instead of {}", file.rows));
+        }
+        Ok(_) => {}
+        Err(ContentsError::Failed(error)) => return Err(error),
+        Err(error) => findings.damage(Code::Schema, path, error.to_string()),
+    }
+    Ok(())
 }

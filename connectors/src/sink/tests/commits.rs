@@ -134,6 +134,27 @@ async fn counts_that_do_not_add_up_are_not_committed() {
 }
 
 #[tokio::test]
+async fn a_column_of_another_type_is_committed_only_when_it_is_accepted() {
+    let place = place();
+    let typed = |month: &str, id: ColumnType| {
+        let column = |name: &str, kind| Column { name: name.to_owned(), kind, source_type: None, nullable: false };
+        let columns = vec![column("id", id), column("time", ColumnType::TimestampUtc)];
+        Draft { schema: Some(Schema::new(columns, "id", "time").unwrap()), ..draft(month) }
+    };
+    let file = place.sink.store(&place.staged("2025-03", b"events"), |_| {}).await.unwrap();
+    let (mut chain, files) = (empty(), [file]);
+    place.sink.commit(&mut chain, &typed("2025-03", ColumnType::Text), &files).await.unwrap();
+    let mut changed = typed("2025-04", ColumnType::Uuid);
+    let error = place.sink.commit(&mut chain, &changed, &files).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Incomplete);
+    assert!(error.to_string().contains("uuid") && error.to_string().contains("text"), "{error}");
+    assert!(error.hint().unwrap().contains("--accept-schema-change"), "{error:?}");
+    changed.accept_schema_change = true;
+    place.sink.commit(&mut chain, &changed, &files).await.unwrap();
+    assert_eq!(chain.entries().len(), 2);
+}
+
+#[tokio::test]
 async fn missing_sums_are_no_failure_and_added_later() {
     let place = place();
     place.store.reject(Operation::Put, "SHA256SUMS", Answer::Forbidden, 1);

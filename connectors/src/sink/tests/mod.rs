@@ -8,7 +8,7 @@ mod files;
 use super::*;
 use crate::testing::FaultyStore;
 use archive_formats::{
-    Chain, Month, Sha256, Timestamp, key,
+    Chain, Column, ColumnType, Month, Schema, Sha256, Timestamp, key,
     manifest::{ArchiveDocument, CommitKind, DataFile, EventCounts, SourceRecord, Tool},
 };
 use bytes::Bytes;
@@ -75,6 +75,7 @@ fn draft(month: &str) -> Draft {
         schema: None,
         transforms: Vec::new(),
         events,
+        accept_schema_change: false,
     }
 }
 

@@ -59,6 +59,11 @@ impl ColumnBuilder {
         })
     }
 
+    /// Whether texts are read into this type.
+    pub(super) fn reads(kind: &ColumnType) -> bool {
+        Self::new(kind, None).is_some()
+    }
+
     /// Appends the value that `text` spells. After a failure the column must be truncated before it is used again.
     #[inline]
     pub(super) fn push(&mut self, text: &[u8]) -> Result<(), Fault> {

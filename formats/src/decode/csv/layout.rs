@@ -5,9 +5,9 @@ use super::{
     rows::{Rows, Utf8},
 };
 use crate::{
-    Schema,
-    catalogue::{KeyColumns, text_schema},
-    decode::{Decoded, columns::Columns},
+    Column, ColumnType, Schema,
+    catalogue::{HeaderError, KeyColumns, text_schema},
+    decode::{Decoded, column::ColumnBuilder, columns::Columns},
 };
 use std::sync::Arc;
 
@@ -22,22 +22,28 @@ impl CsvLayout {
     /// line end included; the rows begin after them.
     pub fn from_header(chunk: &[u8], keys: &KeyColumns) -> Result<(Self, usize), CsvError> {
         let (names, bytes) = header::read(chunk)?;
-        let schema = text_schema(&names, keys)?;
-        Ok((Self::new(schema)?, bytes))
+        Ok((Self::new(text_schema(&names, keys)?)?, bytes))
     }
 
-    /// Reads the header like [`Self::from_header`], which must be the one of a file of the archive with the columns of
-    /// `schema`: they have its types, whatever their names say.
-    pub fn of_archived(chunk: &[u8], schema: &Schema) -> Result<(Self, usize), CsvError> {
+    /// Reads the header of a file of an archive, whose manifest says that it has the columns of `archived`. Values are
+    /// read as their types, and those of types that no artifact has as the texts that they are.
+    pub fn of_archived(chunk: &[u8], archived: &Schema) -> Result<(Self, usize), CsvError> {
         let (names, bytes) = header::read(chunk)?;
-        if !names.iter().eq(schema.columns.iter().map(|column| &column.name)) {
+        if !archived.columns.iter().map(|column| &column.name).eq(&names) {
             return Err(CsvError::OtherColumns);
         }
-        let mut schema = schema.clone();
-        for column in &mut schema.columns {
-            // An empty text reads as NULL.
-            column.nullable = column.name != schema.id && column.name != schema.time;
-        }
+        let columns = archived.columns.iter().map(|column| {
+            let kind = match &column.kind {
+                _ if column.name == archived.id => ColumnType::Text,
+                _ if column.name == archived.time => ColumnType::TimestampUtc,
+                kind if ColumnBuilder::reads(kind) => kind.clone(),
+                _ => ColumnType::Text,
+            };
+            // Whether the file keeps to it shows only when it is read.
+            let nullable = column.name != archived.id && column.name != archived.time;
+            Column { kind, nullable, ..column.clone() }
+        });
+        let schema = Schema::new(columns.collect(), &archived.id, &archived.time).map_err(HeaderError::from)?;
         Ok((Self::new(schema)?, bytes))
     }
 

@@ -1,0 +1,121 @@
+//! Unpacked `rejects` files into the rows that they hold.
+
+use super::csv::MAX_RECORD_BYTES;
+use crate::Reject;
+use std::io::{self, BufRead, Read as _};
+
+/// JSON writes some letters with six, and what stands around a row is short.
+const LONGEST_LINE: u64 = 7 * MAX_RECORD_BYTES as u64;
+
+/// Reads rejects line by line. After an error it yields nothing more.
+#[derive(Debug)]
+pub struct RejectsReader<R> {
+    lines: Option<R>,
+    line: Vec<u8>,
+}
+
+impl<R: BufRead> RejectsReader<R> {
+    /// Reads the lines of `lines`.
+    pub const fn new(lines: R) -> Self {
+        Self { lines: Some(lines), line: Vec::new() }
+    }
+
+    fn read(&mut self) -> io::Result<Option<Reject>> {
+        let Some(lines) = &mut self.lines else { return Ok(None) };
+        self.line.clear();
+        if lines.take(LONGEST_LINE).read_until(b'\n', &mut self.line)? == 0 {
+            return Ok(None);
+        }
+        match self.line.strip_suffix(b"\n") {
+            Some(line) => Ok(Some(serde_json::from_slice(line)?)),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "a line has no end")),
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for RejectsReader<R> {
+    type Item = io::Result<Reject>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = self.read();
+        if read.is_err() {
+            self.lines = None;
+        }
+        read.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::{FileEncoder as _, rejects::RejectsEncoder};
+    use flate2::read::GzDecoder;
+    use proptest::{collection::vec, option, prelude::*};
+
+    fn packed(rejects: &[Reject]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = Box::new(RejectsEncoder::new(&mut file));
+        for reject in rejects {
+            encoder.write(reject).unwrap();
+        }
+        let whole = encoder.finish().unwrap();
+        assert_eq!((whole.rows, whole.bytes), (rejects.len() as u64, file.len() as u64));
+        file
+    }
+
+    fn unpacked(file: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        GzDecoder::new(file).read_to_end(&mut text).unwrap();
+        text
+    }
+
+    fn reject(row: &[u8]) -> Reject {
+        Reject { file: None, line: 3, column: None, reason: "no id".to_owned(), row: row.to_vec() }
+    }
+
+    #[test]
+    fn a_row_is_a_text_or_base64() {
+        let named = Reject { file: Some("a.csv".into()), column: Some("note".to_owned()), ..reject(b"\xff,1") };
+        let text = String::from_utf8(unpacked(&packed(&[reject(b"a,\"b\"\r\n"), named]))).unwrap();
+        let expected = concat!(
+            r#"{"line":3,"column":null,"reason":"no id","row":"a,\"b\"\r\n"}"#,
+            "\n",
+            r#"{"line":3,"file":"a.csv","column":"note","reason":"no id","row_base64":"/ywx"}"#,
+            "\n"
+        );
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_is_no_line_of_a_rejects_file_is_an_error_and_the_end() {
+        let row = r#"{"line":1,"column":null,"reason":"no id""#;
+        for line in [
+            "\n".to_owned(),
+            "[]\n".to_owned(),
+            format!("{row}}}\n"),
+            format!("{row},\"row\":\"a\",\"row_base64\":\"YQ==\"}}\n"),
+            format!("{row},\"row_base64\":\"!\"}}\n"),
+            format!("{row},\"row\":\"a\"}}"),
+        ] {
+            let mut reader = RejectsReader::new(line.as_bytes());
+            assert!(reader.next().unwrap().is_err(), "{line}");
+            assert!(reader.next().is_none(), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_comes_back_byte_for_byte(
+            rows in vec((option::of(".*"), any::<u64>(), option::of(".*"), ".*", vec(any::<u8>(), 0..40)), 0..8)
+        ) {
+            let reject = |(file, line, column, reason, row): (Option<String>, _, _, _, _)| {
+                Reject { file: file.map(Into::into), line, column, reason, row }
+            };
+            let rejects = rows.into_iter().map(reject).collect::<Vec<_>>();
+            let file = packed(&rejects);
+            prop_assert_eq!(&file, &packed(&rejects));
+            let read = RejectsReader::new(&unpacked(&file)[..]).collect::<io::Result<Vec<_>>>().unwrap();
+            prop_assert_eq!(read, rejects);
+        }
+    }
+}

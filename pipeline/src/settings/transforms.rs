@@ -1,0 +1,135 @@
+//! What may be asked of the transforms, before any column is known.
+
+use super::{invalid, key_file};
+use crate::{
+    config::Config,
+    transform::{Key, Pseudonyms, Rename, Renaming, Selection, Transforms},
+    units::List,
+};
+use archive_connectors::Result;
+use std::{collections::HashSet, path::PathBuf};
+
+/// The transforms that were asked for. The key of the pseudonyms is not read yet: only commands that archive need it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransformSettings {
+    selection: Option<Selection>,
+    pseudonymise: Vec<String>,
+    key_file: Option<PathBuf>,
+    renaming: Option<Renaming>,
+}
+
+impl TransformSettings {
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        let settings = Self {
+            selection: selection(config)?,
+            pseudonymise: names("pseudonymise", config.pseudonymise.as_ref())?.unwrap_or_default(),
+            key_file: config.pseudonym_key_file.clone(),
+            renaming: config.rename.as_ref().map(renaming).transpose()?,
+        };
+        match (settings.pseudonymise.is_empty(), settings.key_file.is_none()) {
+            (true, false) => Err(invalid("there is a key for pseudonyms, but no column to pseudonymise")
+                .with_hint("name the columns with --pseudonymise")),
+            (false, true) => Err(invalid("there is no key for the pseudonyms").with_hint(
+                "name a file that holds one with --pseudonym-key-file, such as `openssl rand -hex 32` makes",
+            )),
+            _ => settings.check_that_changed_columns_stay(),
+        }
+    }
+
+    /// Reads the key, if there is to be one.
+    pub fn load(&self) -> Result<Transforms> {
+        let key = self.key_file.as_deref().map(key_file::read).transpose()?;
+        let pseudonyms = key.map(|key| Pseudonyms { columns: self.pseudonymise.clone(), key: Key::new(&key) });
+        Ok(Transforms { selection: self.selection.clone(), pseudonyms, renaming: self.renaming.clone() })
+    }
+
+    /// Whether values of the source are kept out of the archive.
+    pub fn hides_values(&self) -> bool {
+        self.selection.is_some() || !self.pseudonymise.is_empty()
+    }
+
+    /// A column that goes cannot be changed: one of the two is a mistake.
+    fn check_that_changed_columns_stay(self) -> Result<Self> {
+        let renamed = self.renaming.iter().flat_map(|it| &it.0).map(|rename| &rename.from);
+        let mut changed = self.pseudonymise.iter().chain(renamed);
+        let gone = changed.find(|name| self.selection.as_ref().is_some_and(|selection| !selection.keeps(name)));
+        match gone {
+            Some(name) => Err(invalid(format!("column {name:?} is to be changed, but not archived"))
+                .with_hint("see --columns and --drop, and --pseudonymise and --rename")),
+            None => Ok(self),
+        }
+    }
+}
+
+fn selection(config: &Config) -> Result<Option<Selection>> {
+    let (columns, drop) = (names("columns", config.columns.as_ref())?, names("drop", config.drop.as_ref())?);
+    match (columns, drop) {
+        (Some(_), Some(_)) => Err(invalid("--columns and --drop exclude each other")
+            .with_hint("name the columns that stay, or those that go")),
+        (columns, drop) => Ok(columns.map(Selection::Columns).or(drop.map(Selection::Drop))),
+    }
+}
+
+/// The names of a list, each once.
+fn names(option: &str, list: Option<&List<String>>) -> Result<Option<Vec<String>>> {
+    let Some(List(list)) = list else { return Ok(None) };
+    if list.is_empty() || list.iter().any(String::is_empty) {
+        return Err(invalid(format!("--{option} names no column, or one without a name")));
+    }
+    let mut seen = HashSet::new();
+    Ok(Some(list.iter().filter(|name| seen.insert(*name)).cloned().collect()))
+}
+
+fn renaming(List(renames): &List<Rename>) -> Result<Renaming> {
+    let (mut old, mut new) = (HashSet::new(), HashSet::new());
+    for Rename { from, to } in renames {
+        if from == to || !old.insert(from) || !new.insert(to) {
+            return Err(invalid(format!("--rename {from}={to} contradicts itself or another one"))
+                .with_hint("name each column once, and give each a name of its own"));
+        }
+        if to.eq_ignore_ascii_case("month") {
+            return Err(invalid("no column can be called \"month\", as the folders of an archive are")
+                .with_hint("choose another name with --rename"));
+        }
+    }
+    if renames.is_empty() { Err(invalid("--rename names no column")) } else { Ok(Renaming(renames.clone())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(toml: &str) -> Result<TransformSettings> {
+        TransformSettings::new(&toml::from_str(toml).unwrap())
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for toml in [
+            "columns = 'a'\ndrop = 'b'",
+            "columns = []",
+            "drop = 'a,'",
+            "pseudonymise = 'a'",
+            "pseudonym-key-file = '/key'",
+            "drop = 'a'\npseudonymise = 'a'\npseudonym-key-file = '/key'",
+            "columns = 'a'\nrename = 'b=c'",
+            "rename = []",
+            "rename = 'a=b,a=c'",
+            "rename = 'a=c,b=c'",
+            "rename = 'a=a'",
+            "rename = 'a=Month'",
+        ] {
+            assert!(settings(toml).is_err(), "{toml}");
+        }
+        assert_eq!(settings("").unwrap(), TransformSettings::default());
+    }
+
+    #[test]
+    fn names_count_once_and_only_columns_that_go_hide_values() {
+        let drop = settings("drop = 'a,b,a'").unwrap();
+        assert_eq!(drop.selection, Some(Selection::Drop(vec!["a".to_owned(), "b".to_owned()])));
+        let pseudonymise = settings("pseudonymise = 'a'\npseudonym-key-file = '/key'").unwrap();
+        let rename = settings("rename = 'month=source_month, a=b'").unwrap();
+        assert_eq!([drop, pseudonymise, rename].map(|it| it.hides_values()), [true, true, false]);
+    }
+}

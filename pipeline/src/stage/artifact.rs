@@ -1,0 +1,150 @@
+//! Artifacts as they were delivered -> staged files.
+
+use super::encode::Target;
+use crate::contents;
+use archive_connectors::{Error, ErrorKind, LocalArtifact, Result, error::local, sink::StagedFile};
+use archive_formats::{
+    FileFormat, Sha256,
+    digest::DigestWriter,
+    encode::{EncodedFile, gzip::GzipWriter},
+};
+use std::{
+    fs::File,
+    io::{self, BufReader, BufWriter, Read, Write},
+    path::Path,
+};
+
+/// Bytes that are copied at once.
+const BLOCK: usize = 256 * 1024;
+
+/// Makes a file of each artifact: the delivered bytes, packed unless they are gzip already. Each is read back, and an
+/// artifact whose bytes are not those that were delivered, or cannot be had again from the file, is an error.
+pub async fn stage(artifacts: Vec<LocalArtifact>, target: &Target) -> Result<Vec<StagedFile>> {
+    if artifacts.is_empty() {
+        return Err(Error::new(ErrorKind::Configuration, "the source has no artifacts")
+            .with_hint("leave artifact out of --format"));
+    }
+    let target = target.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        artifacts.iter().enumerate().map(|(part, artifact)| stage_one(artifact, part, &target)).collect()
+    });
+    work.await.map_err(|error| Error::new(ErrorKind::Internal, "an artifact's copy stopped").with_source(error))?
+}
+
+fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<StagedFile> {
+    let local_path = target.folder.join(format!("artifact-{part:05}"));
+    let (delivered, stored) = copy(artifact, &local_path)?;
+    if delivered != (artifact.bytes, artifact.sha256) {
+        return Err(Error::new(ErrorKind::Local, "an artifact is not what was delivered any more")
+            .with_context("path", artifact.path.display())
+            .with_hint("check the disk of the state folder, then run again; nothing was committed"));
+    }
+    let unpacked = contents::unpacked(&local_path).ok();
+    if unpacked.is_none_or(|content| !artifact.gzip && content != artifact.sha256) {
+        return Err(Error::new(ErrorKind::Local, "an artifact cannot be read back from its staged file")
+            .with_context("path", local_path.display())
+            .with_hint("check the disk of the state folder, then run again; nothing was committed"));
+    }
+    let (bytes, sha256) = stored;
+    let whole = EncodedFile { rows: artifact.rows, bytes, sha256, first: None, last: None };
+    let file = target.data_file(FileFormat::Artifact, artifact.kind.extension(), part, &whole);
+    Ok(StagedFile { local: local_path, file })
+}
+
+/// Size and digest of some bytes.
+type Measured = (u64, Sha256);
+
+/// Copies an artifact to `target`, packed. Measures what was read, and what was written.
+fn copy(artifact: &LocalArtifact, target: &Path) -> Result<(Measured, Measured)> {
+    let source = File::open(&artifact.path).map_err(local("open an artifact", &artifact.path))?;
+    let source = BufReader::with_capacity(BLOCK, source);
+    let file = BufWriter::new(File::create(target).map_err(local("create a staged file", target))?);
+    let copied = if artifact.gzip { copy_as_it_is(source, file) } else { pack(source, file) };
+    copied.map_err(local("copy an artifact", target))
+}
+
+fn copy_as_it_is(source: impl Read, file: impl Write) -> io::Result<(Measured, Measured)> {
+    let (mut file, bytes, sha256) = copy_through(source, file)?;
+    file.flush()?;
+    Ok(((bytes, sha256), (bytes, sha256)))
+}
+
+fn pack(source: impl Read, file: impl Write) -> io::Result<(Measured, Measured)> {
+    let (gzip, bytes, sha256) = copy_through(source, GzipWriter::new(file))?;
+    Ok(((bytes, sha256), gzip.finish()?))
+}
+
+fn copy_through<W: Write>(mut source: impl Read, sink: W) -> io::Result<(W, u64, Sha256)> {
+    let mut sink = DigestWriter::new(sink);
+    io::copy(&mut source, &mut sink)?;
+    Ok(sink.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_formats::{ArtifactKind, encode::parquet::Label};
+    use flate2::read::MultiGzDecoder;
+    use tempfile::TempDir;
+
+    fn packed(content: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut gzip = GzipWriter::new(&mut file);
+        gzip.write_all(content).unwrap();
+        gzip.finish().unwrap();
+        file
+    }
+
+    /// Stages artifacts of which each was delivered as the first bytes, and lies on the disk as the second.
+    async fn staged(artifacts: &[(&[u8], &[u8], bool)]) -> (TempDir, Result<Vec<StagedFile>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let artifact = |(number, (delivered, found, gzip)): (usize, &(&[u8], &[u8], bool))| {
+            let path = folder.path().join(format!("delivered-{number}"));
+            std::fs::write(&path, found).unwrap();
+            let (bytes, sha256) = (delivered.len() as u64, Sha256::of(delivered));
+            LocalArtifact { path, kind: ArtifactKind::JsonLines, gzip: *gzip, rows: 7, bytes, sha256 }
+        };
+        let artifacts = artifacts.iter().enumerate().map(artifact).collect();
+        let (dataset, month) = ("events".parse().unwrap(), "2025-03".parse().unwrap());
+        let target = Target {
+            label: Label { archive: String::new(), dataset, month },
+            formats: [FileFormat::Artifact].into(),
+            keep_rejects: false,
+            part_size: 1,
+            folder: folder.path().to_owned(),
+        };
+        let staged = stage(artifacts, &target).await;
+        (folder, staged)
+    }
+
+    #[tokio::test]
+    async fn delivered_bytes_are_packed_once() {
+        let (plain, gzip) = (b"{}\n".repeat(9), packed(b"{}\n"));
+        let (_folder, files) = staged(&[(&plain, &plain, false), (&gzip, &gzip, true)]).await;
+        for (number, (file, content)) in files.unwrap().iter().zip([&plain[..], b"{}\n"]).enumerate() {
+            let bytes = std::fs::read(&file.local).unwrap();
+            let mut unpacked = Vec::new();
+            MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
+            assert_eq!(unpacked, content);
+            let short = Sha256::of(&bytes).short();
+            assert_eq!(file.file.path, format!("events/artifact/month=2025-03/part-{number:05}-{short}.jsonl.gz"));
+            assert_eq!((file.file.rows, file.file.bytes), (7, bytes.len() as u64));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_artifact_that_changed_on_the_disk_is_not_archived() {
+        let gzip = packed(b"{}\n");
+        let cases: [(&[u8], &[u8], bool); 4] =
+            [(b"{}\n", b"{ }\n", false), (b"{}\n", b"[]\n", false), (&gzip, b"{}\n", true), (b"{}\n", b"{}\n", true)];
+        for case in cases {
+            let (_folder, files) = staged(&[case]).await;
+            assert_eq!(files.unwrap_err().kind(), ErrorKind::Local, "{case:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_has_no_artifacts_is_told() {
+        assert_eq!(staged(&[]).await.1.unwrap_err().kind(), ErrorKind::Configuration);
+    }
+}

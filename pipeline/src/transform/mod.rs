@@ -1,0 +1,172 @@
+//! What is done to events between the source and the archive: columns are left out, their values replaced by
+//! pseudonyms, their names changed. Always in this order, and always by the source's names.
+//!
+//! Pure functions over batches. What was done is recorded in the manifest; the id and the time of an event are never
+//! touched, since everything that an archive proves stands on them.
+
+mod pseudonymise;
+mod rename;
+mod select;
+
+pub use pseudonymise::{Key, Pseudonyms};
+pub use rename::{Rename, Renaming};
+pub use select::Selection;
+
+use archive_connectors::{Error, ErrorKind, Result};
+use archive_formats::{Column, ColumnType, EventBatch, Schema, catalogue};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use serde_json::Value;
+use std::{fmt, sync::Arc};
+
+/// What is to be done to every month.
+#[derive(Clone, Debug, Default)]
+pub struct Transforms {
+    /// The columns that stay.
+    pub selection: Option<Selection>,
+    /// The columns whose values become pseudonyms.
+    pub pseudonyms: Option<Pseudonyms>,
+    /// The columns that get another name.
+    pub renaming: Option<Renaming>,
+}
+
+/// The same, for the columns of one month.
+#[derive(Debug)]
+pub struct Bound {
+    schema: Arc<Schema>,
+    arrow: SchemaRef,
+    outputs: Vec<Output>,
+}
+
+/// A column of the archive.
+#[derive(Debug)]
+struct Output {
+    /// Its position at the source.
+    position: usize,
+    /// What it is there.
+    column: Column,
+    /// The key of its pseudonyms, if its values become some.
+    key: Option<Key>,
+}
+
+impl Transforms {
+    /// What manifests say about it, in the order in which it is done.
+    pub fn records(&self) -> Vec<Value> {
+        let selection = self.selection.iter().map(Selection::record);
+        let pseudonyms = self.pseudonyms.iter().map(Pseudonyms::record);
+        selection.chain(pseudonyms).chain(self.renaming.iter().map(Renaming::record)).collect()
+    }
+
+    /// Fits the transforms to the columns of a month. A name that the month does not have is refused, for a slip of the
+    /// hand would put into the archive what should not be there; names that events are known to have may be absent.
+    pub fn bind(&self, source: &Schema) -> Result<Bound> {
+        self.check_names(source)?;
+        let is_key = |name: &str| name == source.id || name == source.time;
+        let keeps = |name: &str| self.selection.as_ref().is_none_or(|it| is_key(name) || it.keeps(name));
+        let kept = source.columns.iter().enumerate().filter(|(_, column)| keeps(&column.name));
+        let outputs = kept.map(|(position, column)| {
+            let pseudonyms = self.pseudonyms.as_ref().filter(|it| it.columns.contains(&column.name));
+            Output { position, column: column.clone(), key: pseudonyms.map(|it| it.key.clone()) }
+        });
+        let outputs = outputs.collect::<Vec<_>>();
+        let archived = outputs.iter().map(|Output { column, key, .. }| Column {
+            name: self.renaming.as_ref().map_or(column.name.as_str(), |it| it.name_of(&column.name)).to_owned(),
+            kind: if key.is_some() { ColumnType::Text } else { column.kind.clone() },
+            ..column.clone()
+        });
+        let schema = Schema::new(archived.collect(), &source.id, &source.time);
+        let schema = schema.map_err(|error| {
+            refused("the renamed columns collide").with_source(error).with_hint("give each column a name of its own")
+        })?;
+        check_folders(&schema)?;
+        Ok(Bound { arrow: schema.to_arrow(), schema: Arc::new(schema), outputs })
+    }
+
+    fn check_names(&self, source: &Schema) -> Result<()> {
+        let dropped = self.selection.iter().filter(|it| matches!(it, Selection::Drop(_))).flat_map(Selection::names);
+        let pseudonyms = self.pseudonyms.iter().flat_map(|it| &it.columns);
+        let renamed = self.renaming.iter().flat_map(|it| &it.0).map(|rename| &rename.from);
+        let changed = dropped.chain(pseudonyms).chain(renamed);
+        if let Some(key) = changed.clone().find(|name| **name == source.id || **name == source.time) {
+            let message = format!("column {key:?} says which event it is or when it happened, and stays as it is");
+            return Err(refused(message).with_hint("leave it out of --drop, --pseudonymise and --rename"));
+        }
+        let selected = self.selection.iter().flat_map(Selection::names);
+        for name in selected.chain(changed).filter(|name| !has(source, name)) {
+            if !catalogue::knows(name) {
+                return Err(refused(format!("there is no column {name:?}")).with_hint(choice(source)));
+            }
+            tracing::warn!(column = name, "the month does not have a column that was named");
+        }
+        Ok(())
+    }
+}
+
+impl Bound {
+    /// The columns of the archive.
+    pub const fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The events of `batch`, which has the columns that this was bound to, as they are archived.
+    pub fn apply(&self, batch: &EventBatch) -> Result<EventBatch> {
+        let columns = self.outputs.iter().map(|output| output.take_from(batch.records()));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let records = RecordBatch::try_new(Arc::clone(&self.arrow), columns).map_err(failed)?;
+        EventBatch::try_new(Arc::clone(&self.schema), records).map_err(failed)
+    }
+}
+
+impl Output {
+    fn take_from(&self, records: &RecordBatch) -> Result<ArrayRef> {
+        let values = records.column(self.position);
+        match &self.key {
+            Some(key) => key.pseudonyms(&self.column, values).map_err(failed),
+            None => Ok(Arc::clone(values)),
+        }
+    }
+}
+
+/// Whether two records of manifests say the same: it does not matter in which order columns were named.
+pub fn is_same(one: &Value, other: &Value) -> bool {
+    let unordered = |record: &Value| {
+        let mut record = record.clone();
+        if let Some(columns) = record.get_mut("columns").and_then(Value::as_array_mut) {
+            columns.sort_by_key(Value::to_string);
+        }
+        record
+    };
+    unordered(one) == unordered(other)
+}
+
+fn has(schema: &Schema, name: &str) -> bool {
+    schema.columns.iter().any(|column| column.name == name)
+}
+
+fn check_folders(schema: &Schema) -> Result<()> {
+    let Err(collision) = schema.check_folders() else { return Ok(()) };
+    Err(Error::new(ErrorKind::Source, "the events cannot lie in the folders of an archive")
+        .with_source(collision)
+        .with_hint(
+            "archive the column under another name, with --rename month=source_month, or leave it out with --drop",
+        ))
+}
+
+/// The columns that could have been meant.
+fn choice(schema: &Schema) -> String {
+    const MOST: usize = 100;
+    let names = schema.columns.iter().take(MOST).map(|column| column.name.as_str()).collect::<Vec<_>>();
+    let more = if schema.columns.len() > MOST { ", …" } else { "" };
+    format!("the month has the columns {}{more}", names.join(", "))
+}
+
+fn refused(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+fn failed(error: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::Internal, "could not transform events").with_source(error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

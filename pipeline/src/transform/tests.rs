@@ -1,0 +1,189 @@
+use super::*;
+use archive_formats::catalogue::COST;
+use arrow_array::{
+    Array as _, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray, cast::AsArray as _,
+};
+use proptest::{collection::vec, option, prelude::*};
+use serde_json::json;
+
+fn column(name: &str, kind: ColumnType) -> Column {
+    let nullable = !["id", "time"].contains(&name);
+    Column { name: name.to_owned(), kind, source_type: None, nullable }
+}
+
+fn schema() -> Arc<Schema> {
+    let columns = vec![
+        column("user", ColumnType::Text),
+        column("id", ColumnType::Text),
+        column("tokens", ColumnType::Int64),
+        column("time", ColumnType::TimestampUtc),
+        column("cost_usd", COST),
+    ];
+    Arc::new(Schema::new(columns, "id", "time").unwrap())
+}
+
+fn batch(users: &[Option<&str>]) -> EventBatch {
+    let rows = i64::try_from(users.len()).unwrap();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from(users.to_vec())),
+        Arc::new(StringArray::from_iter_values((0..rows).map(|row| row.to_string()))),
+        Arc::new(Int64Array::from_iter_values(0..rows)),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(0..rows).with_timezone("UTC")),
+        Arc::new(
+            Decimal128Array::from_iter_values((0..rows).map(i128::from)).with_precision_and_scale(38, 18).unwrap(),
+        ),
+    ];
+    EventBatch::try_new(schema(), RecordBatch::try_new(schema().to_arrow(), columns).unwrap()).unwrap()
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn selecting(selection: Selection) -> Transforms {
+    Transforms { selection: Some(selection), ..Transforms::default() }
+}
+
+fn pseudonymising(columns: &[&str], key: &[u8]) -> Transforms {
+    let pseudonyms = Pseudonyms { columns: names(columns), key: Key::new(key) };
+    Transforms { pseudonyms: Some(pseudonyms), ..Transforms::default() }
+}
+
+fn renaming(renames: &[&str]) -> Transforms {
+    let renames = renames.iter().map(|text| text.parse().unwrap()).collect();
+    Transforms { renaming: Some(Renaming(renames)), ..Transforms::default() }
+}
+
+fn archived(transforms: &Transforms) -> Vec<String> {
+    let bound = transforms.bind(&schema()).unwrap();
+    bound.schema().columns.iter().map(|column| column.name.clone()).collect()
+}
+
+#[track_caller]
+fn assert_refused(transforms: &Transforms, kind: ErrorKind, said: &str) {
+    let error = transforms.bind(&schema()).unwrap_err();
+    let text = format!("{error:?} {}", error.hint().unwrap_or_default());
+    assert_eq!(error.kind(), kind, "{text}");
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn columns_keep_the_order_of_the_source_and_the_keys_always_stay() {
+    assert_eq!(archived(&selecting(Selection::Columns(names(&["tokens", "user"])))), ["user", "id", "tokens", "time"]);
+    assert_eq!(archived(&selecting(Selection::Columns(names(&["id", "tokens"])))), ["id", "tokens", "time"]);
+    assert_eq!(archived(&selecting(Selection::Drop(names(&["tokens", "user"])))), ["id", "time", "cost_usd"]);
+    assert_eq!(archived(&renaming(&["user=person"])), ["person", "id", "tokens", "time", "cost_usd"]);
+}
+
+#[test]
+fn without_transforms_events_stay_what_they_are() {
+    let batch = batch(&[Some("ada"), None]);
+    let bound = Transforms::default().bind(batch.schema()).unwrap();
+    assert_eq!(bound.schema(), batch.schema());
+    assert_eq!(bound.apply(&batch).unwrap().records(), batch.records());
+    assert_eq!(Transforms::default().records(), [] as [Value; 0]);
+}
+
+#[test]
+fn a_pseudonym_is_the_hmac_of_the_text_in_hexadecimal() {
+    let transforms = pseudonymising(&["user", "tokens", "cost_usd"], b"key");
+    let batch = batch(&[Some("The quick brown fox jumps over the lazy dog"), None, Some("")]);
+    let bound = transforms.bind(batch.schema()).unwrap();
+    let events = bound.apply(&batch).unwrap();
+    let text = |column: usize, row: usize| events.records().column(column).as_string::<i32>().value(row).to_owned();
+    // The example that everybody uses, and `printf 1 | openssl dgst -sha256 -hmac key`.
+    assert_eq!(text(0, 0), "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
+    assert_eq!(text(2, 1), "6da91fb91517be1f5cdcf3af91d7d40c717dd638a306157606fb2e584f7ae926");
+    assert!(events.records().column(0).is_null(1) && !events.records().column(0).is_null(2));
+    // As a CSV file of the archive has it: 0.000000000000000001.
+    assert_eq!(text(4, 1), "7924634ce663fc05950c331d2a4e0f937f6a5fba6d2ed43f524be536aef683db");
+    let kinds = bound.schema().columns.iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["text", "text", "text", "timestamp(us,UTC)", "text"]);
+}
+
+#[test]
+fn what_was_done_is_recorded_in_its_order() {
+    let transforms = Transforms {
+        selection: Some(Selection::Drop(names(&["tokens"]))),
+        pseudonyms: pseudonymising(&["user"], b"key").pseudonyms,
+        renaming: renaming(&["user=person", "cost_usd=cost"]).renaming,
+    };
+    let expected = [
+        r#"{"name":"drop","columns":["tokens"]}"#,
+        r#"{"name":"pseudonymise","columns":["user"],"key_id":"ID"}"#,
+        r#"{"name":"rename","columns":{"user":"person","cost_usd":"cost"}}"#,
+    ];
+    let expected = expected.map(|text| text.replace("ID", Key::new(b"key").id()));
+    assert_eq!(transforms.records().iter().map(Value::to_string).collect::<Vec<_>>(), expected);
+    assert_eq!(archived(&transforms), ["person", "id", "time", "cost"]);
+    let columns = selecting(Selection::Columns(names(&["user"]))).records();
+    assert_eq!(columns, [json!({"name": "columns", "columns": ["user"]})]);
+}
+
+#[test]
+fn the_key_is_not_shown_and_its_id_tells_keys_apart() {
+    let transforms = pseudonymising(&["user"], b"canary");
+    let shown = format!("{transforms:?} {:?}", transforms.bind(&schema()).unwrap());
+    assert!(!shown.contains("canary") && shown.contains(Key::new(b"canary").id()), "{shown}");
+    assert_ne!(Key::new(b"canary").id(), Key::new(b"Canary").id());
+    assert_eq!(Key::new(b"canary").id().len(), 16);
+}
+
+#[test]
+fn the_id_and_the_time_are_never_changed() {
+    for key in ["id", "time"] {
+        for transforms in [
+            selecting(Selection::Drop(names(&["user", key]))),
+            pseudonymising(&[key], b"key"),
+            renaming(&[&format!("{key}=other")]),
+        ] {
+            assert_refused(&transforms, ErrorKind::Configuration, &format!("{key:?}"));
+        }
+    }
+}
+
+#[test]
+fn a_name_that_the_month_does_not_have_is_refused_unless_events_may_have_it() {
+    for transforms in [
+        selecting(Selection::Columns(names(&["usr"]))),
+        selecting(Selection::Drop(names(&["usr"]))),
+        pseudonymising(&["usr"], b"key"),
+        renaming(&["usr=person"]),
+    ] {
+        assert_refused(&transforms, ErrorKind::Configuration, "user, id, tokens, time, cost_usd");
+    }
+    assert_eq!(archived(&selecting(Selection::Drop(names(&["latency_ms", "user"])))).len(), 4);
+}
+
+#[test]
+fn two_columns_never_get_one_name() {
+    assert_refused(&renaming(&["user=tokens"]), ErrorKind::Configuration, "collide");
+    let swapped = archived(&renaming(&["user=tokens", "tokens=user"]));
+    assert_eq!(swapped, ["tokens", "id", "user", "time", "cost_usd"]);
+}
+
+#[test]
+fn a_column_that_the_folders_have_must_be_renamed_or_dropped() {
+    let columns = [schema().columns.clone(), vec![column("Month", ColumnType::Text)]].concat();
+    let source = Schema::new(columns, "id", "time").unwrap();
+    let error = Transforms::default().bind(&source).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Source);
+    assert!(error.hint().unwrap().contains("--rename"), "{error:?}");
+    assert!(renaming(&["Month=source_month"]).bind(&source).is_ok());
+    assert!(selecting(Selection::Drop(names(&["Month"]))).bind(&source).is_ok());
+}
+
+proptest! {
+    /// Pseudonyms are worth nothing unless equal values have equal ones, and others have others.
+    #[test]
+    fn pseudonyms_are_equal_where_values_are(users in vec(option::of("[ab]{0,2}"), 1..12)) {
+        let batch = batch(&users.iter().map(Option::as_deref).collect::<Vec<_>>());
+        let events = pseudonymising(&["user"], b"key").bind(batch.schema()).unwrap().apply(&batch).unwrap();
+        let pseudonyms = events.records().column(0).as_string::<i32>().iter().collect::<Vec<_>>();
+        for (left, one) in users.iter().zip(&pseudonyms) {
+            for (right, other) in users.iter().zip(&pseudonyms) {
+                prop_assert_eq!(left == right, one == other);
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Columns that are left out, replaced or renamed: what was asked for is done, recorded, and never half done.
+
+use crate::support::{
+    archive::{Row, files},
+    cli::Outcome,
+    events::{self, COLUMNS},
+    foreign::verify,
+    script::Script,
+    world::World,
+};
+use serde_json::{Value, json};
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+const MONTH: &str = "2025-03";
+
+/// What `openssl rand -hex 32` might make.
+const KEY: &str = "canary9c0e1f6f77f332ae4b1d5f3a2c7e8d90112233445566778899aabbccdd\n";
+
+fn world() -> World {
+    World::new(Script::of(events::month(MONTH, 20)))
+}
+
+fn run(world: &World, flags: &[&str]) -> Outcome {
+    world.run(&[&["run", "--month", MONTH, "--json"], flags].concat())
+}
+
+/// A key file with this mode; its path.
+fn key_file(world: &World, content: &str, mode: u32) -> String {
+    let path = world.host.path("key");
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    path.display().to_string()
+}
+
+/// The columns of the month, in their order.
+fn columns(world: &World) -> Vec<String> {
+    let manifest = world.archive().month(MONTH);
+    let columns = manifest["schema"]["columns"].as_array().unwrap().iter();
+    columns.map(|column| column["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn assert_sound(world: &World) {
+    world.archive().check();
+    world.run(&["verify"]).expect(0);
+    assert_eq!(verify(&world.archive())["findings"], json!([]));
+}
+
+fn by_id(rows: Vec<Row>) -> std::collections::BTreeMap<String, Row> {
+    rows.into_iter().map(|row| (row["id"].clone(), row)).collect()
+}
+
+#[test]
+fn dropped_columns_are_in_no_file() {
+    let world = world();
+    run(&world, &["--drop", "user_id,note", "--drop", "metadata"]).expect(0);
+    let expected = COLUMNS.into_iter().filter(|name| !["user_id", "note", "metadata"].contains(name));
+    assert_eq!(columns(&world), expected.collect::<Vec<_>>());
+    let manifest = world.archive().month(MONTH);
+    assert_eq!(manifest["transforms"], json!([{"name": "drop", "columns": ["user_id", "note", "metadata"]}]));
+    for file in files(&manifest) {
+        let bytes = fs::read(world.archive().path(file["path"].as_str().unwrap())).unwrap();
+        assert!(!bytes.windows(7).any(|window| window == b"user_id"), "{file}");
+    }
+    assert_sound(&world);
+}
+
+#[test]
+fn chosen_columns_stay_in_the_order_of_the_source_with_id_and_time() {
+    let world = world();
+    run(&world, &["--columns", "model,decision"]).expect(0);
+    assert_eq!(columns(&world), ["id", "timestamp", "decision", "model"]);
+    assert_eq!(
+        world.archive().month(MONTH)["transforms"],
+        json!([{"name": "columns", "columns": ["model", "decision"]}])
+    );
+    assert_sound(&world);
+}
+
+#[test]
+fn pseudonyms_tell_who_is_the_same_and_not_who() {
+    let (plain, world) = (world(), world());
+    run(&plain, &[]).expect(0);
+    let key = key_file(&world, KEY, 0o600);
+    let flags = ["--pseudonymise", "user_id,input_tokens", "--pseudonym-key-file", &key, "-vv"];
+    let outcome = run(&world, &flags).expect(0);
+    assert!(!outcome.output().contains("canary"), "{}", outcome.output());
+    let (before, after) = (by_id(plain.archive().rows(MONTH)), by_id(world.archive().rows(MONTH)));
+    for (id, row) in &after {
+        assert_eq!(row["user_id"], hmac(&before[id]["user_id"]), "{id}");
+        assert_eq!(row["input_tokens"], hmac(&before[id]["input_tokens"]), "{id}");
+        assert_eq!(row["model"], before[id]["model"], "{id}");
+    }
+    let manifest = world.archive().month(MONTH);
+    let key_id = hmac("kt-archive pseudonym key")[..16].to_owned();
+    let expected = json!([{"name": "pseudonymise", "columns": ["user_id", "input_tokens"], "key_id": key_id}]);
+    assert_eq!(manifest["transforms"], expected);
+    assert_sound(&world);
+}
+
+/// HMAC-SHA-256 (RFC 2104) with the key of the tests, which is 64 bytes long.
+fn hmac(text: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    let key = KEY.trim_end().bytes();
+    let pad = |byte: u8| {
+        let mut block = [byte; 64];
+        block.iter_mut().zip(key.clone()).for_each(|(pad, key)| *pad ^= key);
+        block
+    };
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
+    crate::support::archive::sha256(&[&pad(0x5c)[..], &inner].concat())
+}
+
+#[test]
+fn all_of_them_together_are_recorded_in_their_order_and_come_from_anywhere() {
+    let mut world = world();
+    let key = key_file(&world, KEY, 0o600);
+    let config = format!("drop = ['note']\nrename = ['user_id=person']\npseudonym-key-file = '{key}'\n");
+    fs::write(world.host.path("config.toml"), config).unwrap();
+    world.host.set("KT_ARCHIVE_CONFIG", world.host.path("config.toml").display().to_string());
+    world.host.set("KT_ARCHIVE_PSEUDONYMISE", "user_id");
+    run(&world, &["--rename", "user_id=who,cost_usd=cost,model=total_tokens"]).expect(0);
+    let manifest = world.archive().month(MONTH);
+    let transforms = manifest["transforms"].as_array().unwrap();
+    assert_eq!(transforms.iter().map(|it| &it["name"]).collect::<Vec<_>>(), ["drop", "pseudonymise", "rename"]);
+    assert_eq!(transforms[2]["columns"], json!({"user_id": "who", "cost_usd": "cost", "model": "total_tokens"}));
+    assert!(world.archive().rows(MONTH).iter().all(|row| row["who"].len() == 64 && row.contains_key("cost")));
+    assert_sound(&world);
+}
+
+#[test]
+fn wrong_usage_is_2_and_nothing_is_asked_of_the_platform() {
+    let world = world();
+    let key = key_file(&world, KEY, 0o600);
+    let key = key.as_str();
+    for flags in [
+        &["--columns", "model", "--drop", "note"][..],
+        &["--drop", ""],
+        &["--rename", "model"],
+        &["--rename", "=model"],
+        &["--rename", "model="],
+        &["--rename", "model=a,model=b"],
+        &["--rename", "model=a,note=a"],
+        &["--rename", "model=MONTH"],
+        &["--drop", "note", "--rename", "note=remark"],
+        &["--pseudonymise", "user_id"],
+        &["--pseudonym-key-file", key],
+        &["--pseudonymise", "user_id", "--pseudonym-key-file", "./missing"],
+        &["--drop", "note", "--format", "artifact"],
+        &["--columns", "note", "--format", "parquet,artifact"],
+        &["--drop", "note", "--rejects", "keep"],
+        &["--pseudonymise", "user_id", "--pseudonym-key-file", key, "--rejects", "keep"],
+        &["--rejects", "drop"],
+    ] {
+        let outcome = run(&world, flags).expect(2);
+        assert!(outcome.json()["error"]["message"].is_string(), "{flags:?}");
+    }
+    assert_eq!(world.platform.jobs(), 0);
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused() {
+    let world = world();
+    for mode in [0o640, 0o604, 0o660] {
+        let key = key_file(&world, KEY, mode);
+        let outcome = run(&world, &["--pseudonymise", "user_id", "--pseudonym-key-file", &key]).expect(2);
+        assert_eq!(outcome.json()["error"]["hint"], format!("chmod 600 {key}"));
+        assert!(!outcome.output().contains("canary"), "{}", outcome.output());
+    }
+    let key = key_file(&world, "\n", 0o600);
+    run(&world, &["--pseudonymise", "user_id", "--pseudonym-key-file", &key]).expect(2);
+    let key = key_file(&world, "short", 0o600);
+    let outcome = run(&world, &["--pseudonymise", "user_id", "--pseudonym-key-file", &key]).expect(0);
+    assert!(outcome.stderr.contains("32 bytes"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_slip_of_the_hand_puts_nothing_into_the_archive() {
+    let world = world();
+    for flags in [["--drop", "userid"], ["--columns", "userid"], ["--rename", "userid=user"]] {
+        let outcome = run(&world, &flags).expect(2).json();
+        let hint = outcome["months"][0]["error"]["hint"].as_str().unwrap().to_owned();
+        assert!(COLUMNS.iter().all(|column| hint.contains(column)), "{hint}");
+    }
+    for flags in [["--drop", "id"], ["--rename", "timestamp=at"], ["--rename", "model=provider"]] {
+        run(&world, &flags).expect(2);
+    }
+    world.assert_nothing_committed();
+    // A column that events may have, but this month has not, is no slip.
+    let outcome = run(&world, &["--drop", "total_tokens"]).expect(0);
+    assert!(outcome.stderr.contains("total_tokens"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_transform_that_an_archived_month_lacks_is_2() {
+    let world = world();
+    run(&world, &["--drop", "note,model"]).expect(0);
+    assert_eq!(run(&world, &["--drop", "model,note"]).expect(0).json()["months"][0]["state"], "already");
+    // Nothing is asked for that it lacks.
+    run(&world, &[]).expect(0);
+    for (flags, lacking) in
+        [(["--drop", "user_id"], "user_id"), (["--columns", "model"], "columns"), (["--rename", "model=m"], "rename")]
+    {
+        let outcome = run(&world, &flags).expect(2);
+        assert!(outcome.output().contains(lacking), "{}", outcome.output());
+    }
+    let key = key_file(&world, KEY, 0o600);
+    let outcome = run(&world, &["--pseudonymise", "user_id", "--pseudonym-key-file", &key]).expect(2);
+    assert!(outcome.output().contains("key_id"), "{}", outcome.output());
+}
+
+#[test]
+fn a_source_column_named_month_is_refused_until_it_is_renamed_or_dropped() {
+    for (flags, expected) in [(["--rename", "Month=source_month"], "source_month"), (["--drop", "Month"], "timestamp")]
+    {
+        let world = World::new(Script::of_bytes("id,timestamp,Month\n1,2025-03-01T00:00:00Z,March\n"));
+        let refused = run(&world, &[]).expect(6);
+        assert!(refused.output().contains("--rename month="), "{}", refused.output());
+        world.assert_nothing_committed();
+        run(&world, &flags).expect(0);
+        assert_eq!(columns(&world).last().map(String::as_str), Some(expected));
+        assert_sound(&world);
+    }
+}
+
+/// What is left of events is what counts: those that differed in a dropped column alone repeat each other.
+#[test]
+fn repetitions_are_those_of_the_archived_columns() {
+    let one = events::Event::at("one", "2025-03-10T10:00:00.000000Z");
+    let rows = [one.clone(), one.with("note", "seen again")];
+    let world = World::new(Script::of_bytes(events::csv(&rows)));
+    run(&world, &[]).expect(5);
+    run(&world, &["--drop", "note"]).expect(0);
+    let counts: Value = world.archive().month(MONTH)["events"].clone();
+    assert_eq!((&counts["archived"], &counts["duplicates"]), (&json!(1), &json!(1)));
+}
