@@ -88,3 +88,6 @@ impl Source for Files {
 
     fn settle(&self, _: &Dataset, _: Window) {}
 }
+
+#[cfg(test)]
+mod tests;
