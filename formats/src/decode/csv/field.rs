@@ -9,11 +9,15 @@ use crate::decode::{
 /// Appends the value of `field` to `column`. After a failure the column must be truncated before it is used again.
 #[inline]
 pub(super) fn push(column: &mut ColumnBuilder, field: &[u8]) -> Result<(), Fault> {
-    match (column, field) {
-        (column, [] | [b'"', b'"']) => column.push_null(),
-        (ColumnBuilder::Text(column), [b'"', quoted @ ..]) => column.push_with(|bytes| unquote(quoted, bytes)),
+    let ColumnBuilder::Text(column) = column else {
         // Doubled quotes inside need no care: no value of the other types has one.
-        (column, [b'"', text @ .., b'"'] | text) => column.push(text),
+        let text = if let [b'"', text @ .., b'"'] = field { text } else { field };
+        return if text.is_empty() { column.push_null() } else { column.push(text) };
+    };
+    match field {
+        [] | [b'"', b'"'] => column.push_null(),
+        [b'"', quoted @ ..] => column.push_with(|bytes| unquote(quoted, bytes)),
+        plain => column.push(plain),
     }
 }
 
