@@ -1,7 +1,6 @@
 //! Files that were exported earlier, as a source.
 
 mod backfills;
-mod changes;
 mod columns;
 mod edges;
 mod json;

@@ -69,7 +69,6 @@ impl Indexed {
 
 /// Looks through the file.
 pub(super) async fn index(named: &Named, keys: &KeyColumns, meter: &Meter) -> Result<Indexed> {
-    named.unchanged()?;
     check(named.clone()).await?;
     let mut opening = first(named, keys).await?.map(Arc::new);
     let mut sight = Sight::of(named, opening.clone(), meter).await?;
@@ -80,7 +79,6 @@ pub(super) async fn index(named: &Named, keys: &KeyColumns, meter: &Meter) -> Re
             sight = Sight::of(named, Some(whole), meter).await?;
         }
     }
-    named.unchanged()?;
     let Sight { survey, chunks, ending, .. } = sight;
     let Ending { kind, gzip, measured } = ending;
     Ok(Indexed { named: named.clone(), kind, gzip, sha256: measured.delivered_sha256, survey, opening, chunks })

@@ -68,8 +68,11 @@ impl Inner {
         for file in &self.files {
             let named = &file.named;
             let indexed = file.indexed.get_or_try_init(|| async {
+                named.unchanged()?;
                 let indexed = index::index(named, &self.keys, meter).await;
-                indexed.map(Arc::new).map_err(|error| error.with_context("file", &named.name))
+                let indexed = indexed.map_err(|error| error.with_context("file", &named.name))?;
+                named.unchanged()?;
+                Ok(Arc::new(indexed))
             });
             all.push(Arc::clone(indexed.await?));
         }
@@ -93,3 +96,6 @@ impl Source for Files {
 
     fn settle(&self, _: &Dataset, _: Window) {}
 }
+
+#[cfg(test)]
+mod tests;
