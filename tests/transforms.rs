@@ -215,7 +215,7 @@ fn a_source_column_named_month_is_refused_until_it_is_renamed_or_dropped() {
     {
         let world = World::new(Script::of_bytes("id,timestamp,Month\n1,2025-03-01T00:00:00Z,March\n"));
         let refused = run(&world, &[]).expect(6);
-        assert!(refused.output().contains("--rename month="), "{}", refused.output());
+        assert!(refused.output().contains("--rename Month="), "{}", refused.output());
         world.assert_nothing_committed();
         run(&world, &flags).expect(0);
         assert_eq!(columns(&world).last().map(String::as_str), Some(expected));

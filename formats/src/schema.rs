@@ -197,8 +197,8 @@ pub enum SchemaError {
     #[error("column {0:?} appears twice")]
     Duplicate(String),
     /// The folders of an archive add a column of this name.
-    #[error("a column named \"month\" would collide with the archive's month=… folders")]
-    Month,
+    #[error("a column named {0:?} would collide with the archive's month=… folders")]
+    Month(String),
     /// The id or time column is not among the columns.
     #[error("there is no column {0:?}")]
     Missing(String),
@@ -222,8 +222,9 @@ impl Schema {
     /// Whether files with these columns may lie in the folders of an archive, which add a column of their own. Asked of
     /// what is archived, not of what a source has: a transform may have renamed the column.
     pub fn check_folders(&self) -> Result<(), SchemaError> {
-        let collides = self.columns.iter().any(|column| column.name.eq_ignore_ascii_case("month"));
-        if collides { Err(SchemaError::Month) } else { Ok(()) }
+        let collides = |column: &&Column| column.name.eq_ignore_ascii_case("month");
+        let column = self.columns.iter().find(collides);
+        column.map_or(Ok(()), |column| Err(SchemaError::Month(column.name.clone())))
     }
 
     /// Whether `sha256` is the digest of `columns`; what was read from a manifest may not be what was written.
@@ -304,7 +305,7 @@ mod tests {
         let twice = Schema::new(columns(&["id", "timestamp", "id"]), "id", "timestamp");
         assert_eq!(twice, Err(SchemaError::Duplicate("id".to_owned())));
         let month = Schema::new(columns(&["id", "t", "Month"]), "id", "t").unwrap();
-        assert_eq!(month.check_folders(), Err(SchemaError::Month));
+        assert_eq!(month.check_folders(), Err(SchemaError::Month("Month".to_owned())));
         assert_eq!(Schema::new(columns(&["id"]), "id", "t"), Err(SchemaError::Missing("t".to_owned())));
     }
 

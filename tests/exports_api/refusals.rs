@@ -117,12 +117,12 @@ fn a_header_without_the_columns_of_an_event_is_no_artifact() {
 
 #[test]
 fn a_header_that_no_option_helps_with_gets_its_own_hint() {
-    for (header, hint) in [("id,timestamp,month", "--rename month="), ("id,timestamp,verdict,verdict", "at the source")]
-    {
-        let world = World::new(Script::of_bytes(format!("{header}\r\n")));
+    let month = "id,timestamp,month\r\n1,2025-03-10T10:00:00Z,March\r\n";
+    for (artifact, hint) in [(month, "--rename month="), ("id,timestamp,verdict,verdict\r\n", "at the source")] {
+        let world = World::new(Script::of_bytes(artifact));
         let outcome = world.archive_month(MONTH).expect(6).json();
         let told = outcome["error"]["hint"].as_str().unwrap();
-        assert!(told.contains(hint) && !told.contains("--id-column"), "{header}: {told}");
+        assert!(told.contains(hint) && !told.contains("--id-column"), "{artifact}: {told}");
         world.assert_nothing_committed();
     }
 }

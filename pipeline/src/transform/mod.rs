@@ -13,7 +13,7 @@ pub use rename::{Rename, Renaming};
 pub use select::Selection;
 
 use archive_connectors::{Error, ErrorKind, Result};
-use archive_formats::{Column, ColumnType, EventBatch, Schema, catalogue};
+use archive_formats::{Column, ColumnType, EventBatch, Schema, catalogue, schema::SchemaError};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use serde_json::Value;
@@ -144,12 +144,16 @@ fn has(schema: &Schema, name: &str) -> bool {
 }
 
 fn check_folders(schema: &Schema) -> Result<()> {
-    let Err(collision) = schema.check_folders() else { return Ok(()) };
-    Err(Error::new(ErrorKind::Source, "the events cannot lie in the folders of an archive")
-        .with_source(collision)
-        .with_hint(
-            "archive the column under another name, with --rename month=source_month, or leave it out with --drop",
-        ))
+    schema.check_folders().map_err(|collision| {
+        let error = Error::new(ErrorKind::Source, "the events cannot lie in the folders of an archive");
+        let hint = match &collision {
+            SchemaError::Month(name) => {
+                format!("archive it as --rename {name}=source_month, or leave it out with --drop")
+            }
+            _ => "have the columns mended at the source".to_owned(),
+        };
+        error.with_source(collision).with_hint(hint)
+    })
 }
 
 /// The columns that could have been meant.

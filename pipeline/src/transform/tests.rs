@@ -168,7 +168,7 @@ fn a_column_that_the_folders_have_must_be_renamed_or_dropped() {
     let source = Schema::new(columns, "id", "time").unwrap();
     let error = Transforms::default().bind(&source).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Source);
-    assert!(error.hint().unwrap().contains("--rename"), "{error:?}");
+    assert!(error.hint().unwrap().contains("--rename Month="), "{error:?}");
     assert!(renaming(&["Month=source_month"]).bind(&source).is_ok());
     assert!(selecting(Selection::Drop(names(&["Month"]))).bind(&source).is_ok());
 }
