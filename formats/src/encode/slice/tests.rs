@@ -30,7 +30,7 @@ const fn plain(format: SliceFormat) -> SliceStyle {
     SliceStyle { format, gzip: false, csv_safe: false }
 }
 
-/// Two columns of a type: its values, and its name.
+/// Rows of columns, each given with its name, its type and its values.
 fn columns(columns: Vec<(&str, &str, ArrayRef)>) -> (Vec<Column>, RecordBatch) {
     let column = |name: &str, kind: &str| Column {
         name: name.to_owned(),
