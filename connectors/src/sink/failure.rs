@@ -164,6 +164,21 @@ mod tests {
     }
 
     #[test]
+    fn missing_credentials_are_told_by_the_names_of_their_cloud() {
+        let asked = [
+            ("gs://bucket/a", "http://metadata.google.internal/computeMetadata/v1/instance", "GOOGLE_SERVICE_ACCOUNT"),
+            ("az://box/a", "http://169.254.169.254/metadata/identity/oauth2/token", "AZURE_STORAGE_ACCOUNT_KEY"),
+            ("s3://bucket/a", "http://169.254.169.254/latest/api/token", "AWS_SECRET_ACCESS_KEY"),
+        ];
+        for (url, address, variable) in asked {
+            let sink = Sink::from_store(Arc::new(object_store::memory::InMemory::new()), Confirm::ReadBack, url);
+            let error = sink.failed("read", "x", &generic(&format!("Error performing GET {address} in 1s")));
+            assert_eq!(error.kind(), ErrorKind::Unauthorized, "{url}");
+            assert!(error.hint().unwrap_or_default().contains(variable), "{url}: {error:?}");
+        }
+    }
+
+    #[test]
     fn tells_apart_what_time_may_heal() {
         let forbidden = object_store::Error::PermissionDenied { path: "x".to_owned(), source: "no".into() };
         assert!(is_final(&forbidden));

@@ -44,7 +44,7 @@ fn failure(report: &VerifyReport) -> Option<Failure> {
         }
         _ => (
             "the archive is damaged",
-            "keep it as it is, and restore the objects that the findings name from a copy; their manifest tells sizes and digests",
+            "keep it as it is; a whole replica mends it: `kt-archive replicate --repair` with the replica as --archive",
         ),
     };
     Some(Failure { message: message.to_owned(), hint: Some(hint.to_owned()), exit })
