@@ -255,3 +255,32 @@ fn a_wrong_key_of_the_bucket_is_9() {
     world.host.set("AWS_SECRET_ACCESS_KEY", "not-the-key");
     assert_eq!(failed(&examine(&world, 9)), ["archive"]);
 }
+
+#[test]
+fn replicas_are_examined_too_and_alone_make_a_run_partial() {
+    let mut world = world(healthy());
+    world.archive_month("2025-03").expect(0);
+    let good = world.host.path("replica").display().to_string();
+    let examined = |world: &World, code| {
+        let outcome = world.run(&["doctor", "--json"]).expect(code);
+        failed(&outcome)
+    };
+    world.host.set("KT_ARCHIVE_REPLICA", good.as_str());
+    assert_eq!(examined(&world, 0), [] as [String; 0]);
+    world.archive_month("2025-03").expect(0);
+    assert_eq!(examined(&world, 0), [] as [String; 0]);
+    let archive = world.archive().root().display().to_string();
+    for (replica, part) in [("/proc/kt-archive", ": write"), (archive.as_str(), "")] {
+        world.host.set("KT_ARCHIVE_REPLICA", format!("{good},{replica}"));
+        assert_eq!(examined(&world, 3), [format!("replica {replica}{part}")]);
+        world.archive_month("2025-03").expect(3);
+    }
+    // Another archive, and with it a failure of the archive's own.
+    let other = crate::support::archive::Archive::at(world.host.path("other"));
+    world.host.set("KT_ARCHIVE_REPLICA", "");
+    world.host.run(&["run", "--source", "demo:?events=1", "--archive", "other"]).expect(0);
+    world.host.set("KT_ARCHIVE_REPLICA", other.root().display().to_string());
+    assert_eq!(examined(&world, 3), [format!("replica {}", other.root().display())]);
+    world.platform.behave(|script| script.always(Endpoint::List, Reply::new(401, "")));
+    assert_eq!(examined(&world, 9).len(), 2);
+}

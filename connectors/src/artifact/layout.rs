@@ -10,7 +10,6 @@ use archive_formats::{
         csv::{CsvError, CsvLayout},
         json::{JsonError, JsonLayout, JsonNames},
     },
-    schema::SchemaError,
 };
 use futures::{TryStreamExt as _, pin_mut};
 use std::{path::PathBuf, sync::Arc};
@@ -155,9 +154,6 @@ const KEYS: &str = "name the columns with --id-column and --time-column";
 
 const fn hint(error: &HeaderError) -> &'static str {
     match error {
-        HeaderError::Schema(SchemaError::Month) => {
-            "give the column another name at the source; an option for it (--rename month=…) is not available yet"
-        }
         HeaderError::NoKey { .. } => KEYS,
         HeaderError::Schema(_) => "have the names mended at the source",
     }

@@ -12,7 +12,12 @@ use std::{
 const LEAST_SPACE: u64 = 1 << 30;
 
 pub(super) fn checks(settings: &Settings) -> Vec<Check> {
-    vec![state_folder(&settings.state_dir)]
+    let key = settings.transforms.load().map(|transforms| {
+        let pseudonyms = transforms.pseudonyms.as_ref();
+        pseudonyms.map(|pseudonyms| format!("its id is {}", pseudonyms.key.id()))
+    });
+    let key = key.transpose().map(|key| Check::new("pseudonym key", key));
+    std::iter::once(state_folder(&settings.state_dir)).chain(key).collect()
 }
 
 fn state_folder(folder: &Path) -> Check {

@@ -24,20 +24,20 @@ pub async fn doctor(settings: &Settings, clock: &Arc<dyn Clock>, stop: &Cancella
     let mut checks = local::checks(settings);
     checks.push(local::disk(&settings.state_dir));
     checks.extend(source::checks(settings, clock).await);
-    for (name, url) in places(settings) {
+    checks.extend(store::archive(settings).await);
+    for url in &settings.replicas {
         if stop.is_cancelled() {
             break;
         }
-        checks.extend(store::checks(&name, url, &settings.clouds).await);
+        checks.extend(store::replica(settings, url).await);
     }
     checks
 }
 
 /// Where archives lie: how a check calls the place, and its URL.
 fn places(settings: &Settings) -> impl Iterator<Item = (String, &str)> {
-    let replicas = settings.replicas.iter().enumerate();
-    let replicas = replicas.map(|(index, url)| (format!("replica {}", index + 1), url.as_str()));
-    std::iter::once(("archive".to_owned(), settings.archive.as_str())).chain(replicas)
+    let archive = std::iter::once(("archive".to_owned(), settings.archive.as_str()));
+    archive.chain(settings.replicas.iter().map(|url| (format!("replica {url}"), url.as_str())))
 }
 
 fn form(settings: &Settings, url: &str) -> Result<String> {

@@ -17,7 +17,8 @@ use crate::{
     settings::Settings,
 };
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
-use archive_formats::Chain;
+use archive_formats::{Chain, key};
+use standing::Standing;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -69,6 +70,17 @@ pub fn locations(settings: &Settings) -> Result<Vec<Location>> {
     settings.replicas.iter().map(|replica| Location::parse(replica, &settings.clouds)).collect()
 }
 
+/// Refuses what a run would refuse of `replica`, one of `replicas`, before it writes there. Nothing is written. Where no
+/// archive is yet, nothing can be said of its replicas but where they are.
+pub async fn compare(archive: &Sink, replica: &Sink, replicas: &[Sink]) -> Result<()> {
+    has_its_own_place(archive, replica, replicas)?;
+    let Some((document, identity)) = archive.identity().await?.zip(archive.document(key::ARCHIVE).await?) else {
+        return Ok(());
+    };
+    let mut chain = archive.chain(&document.archive).await?;
+    Standing::of(replica, archive, &mut chain, &identity).await?.is_sound(replica)
+}
+
 impl Original {
     /// Brings replicas up, one after another; none stops the next.
     pub async fn bring_up(&mut self, replicas: &[Location]) -> Vec<ReplicaReport> {
@@ -76,7 +88,7 @@ impl Original {
         let sinks = opened.iter().flatten().cloned().collect::<Vec<_>>();
         let mut reports = Vec::new();
         for (location, opened) in replicas.iter().zip(opened) {
-            let placed = opened.and_then(|replica| self.has_its_own_place(&replica, &sinks).map(|()| replica));
+            let placed = opened.and_then(|replica| has_its_own_place(&self.sink, &replica, &sinks).map(|()| replica));
             let report = match placed {
                 Ok(replica) => Box::pin(self.bring_up_one(&replica)).await,
                 Err(error) => self.report(location.url(), Some(error), Tally::default()),
@@ -99,19 +111,6 @@ impl Original {
         self.report(replica.url(), done.err(), tally)
     }
 
-    /// Refuses a replica that shares its place with the archive or with another one of `sinks`, in which it is itself.
-    fn has_its_own_place(&self, replica: &Sink, sinks: &[Sink]) -> Result<()> {
-        let message = if self.sink.overlaps(replica) {
-            "a replica is the place of the archive, or one of them lies within the other"
-        } else if sinks.iter().filter(|sink| sink.overlaps(replica)).count() > 1 {
-            "two replicas are one place, or one of them lies within the other"
-        } else {
-            return Ok(());
-        };
-        let error = Error::new(ErrorKind::Configuration, message).with_context("archive", self.sink.url());
-        Err(error.with_hint("give every copy a place of its own"))
-    }
-
     fn report(&self, url: &str, error: Option<Error>, tally: Tally) -> ReplicaReport {
         let state = match error.as_ref().map(Error::kind) {
             None => ReplicaState::Current,
@@ -121,4 +120,17 @@ impl Original {
         let mended = self.repair.then_some(tally.mended);
         ReplicaReport { url: url.to_owned(), state, error: error.map(Failure::from), copied: tally.copied, mended }
     }
+}
+
+/// Refuses a replica that shares its place with the archive or with another one of `sinks`, in which it is itself.
+fn has_its_own_place(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<()> {
+    let message = if archive.overlaps(replica) {
+        "a replica is the place of the archive, or one of them lies within the other"
+    } else if sinks.iter().filter(|sink| sink.overlaps(replica)).count() > 1 {
+        "two replicas are one place, or one of them lies within the other"
+    } else {
+        return Ok(());
+    };
+    let error = Error::new(ErrorKind::Configuration, message).with_context("archive", archive.url());
+    Err(error.with_hint("give every copy a place of its own"))
 }

@@ -29,9 +29,11 @@ pub struct Check {
 }
 
 impl DoctorReport {
-    /// The code that a run would give: that of the gravest failure.
+    /// The code that a run would give: that of the gravest failure. A run that only its replicas trouble is partial.
     pub fn exit(&self) -> ExitCode {
-        ExitCode::combine(false, self.checks.iter().filter(|check| !check.ok).map(|check| check.exit))
+        let failures = self.checks.iter().filter(|check| !check.ok).map(|check| check.exit);
+        let (partial, others) = failures.partition::<Vec<_>, _>(|exit| *exit == ExitCode::Partial);
+        ExitCode::combine(false, if others.is_empty() { partial.into_iter().take(1).collect() } else { others })
     }
 }
 

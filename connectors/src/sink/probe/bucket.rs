@@ -43,16 +43,21 @@ pub(super) async fn probe(sink: &Sink, bucket: &Bucket, prefix: &Path) -> Vec<Pr
             probes
         }
         Err(Caution::Locked(retention)) => {
-            let lock = format!("what is written is locked ({retention}), so that no object was written to try it");
-            vec![Probe::passed("object lock", lock), Probe::new("write", begin(sink, &path).await)]
+            cautious(sink, &path, format!("what is written is locked ({retention})")).await.into()
         }
         Err(Caution::Unknown(error)) => {
-            let lock = format!("not known, so that no object was written to try the store: {error}");
+            let [lock, write] = cautious(sink, &path, format!("not known ({error})")).await;
             let hint = "for a full trial let the key ask for the Object Lock and the versioning of the bucket, and \
                         delete objects";
-            vec![Probe::passed("object lock", lock).with_hint(hint), Probe::new("write", begin(sink, &path).await)]
+            vec![lock.with_hint(hint), write]
         }
     }
+}
+
+/// What can be tried without writing an object, and why no more is: what is known of the `lock`.
+pub(super) async fn cautious(sink: &Sink, path: &str, lock: String) -> [Probe; 2] {
+    let lock = Probe::passed("object lock", format!("{lock}, so that no object was written to try the store"));
+    [lock, Probe::new("write", begin(sink, path).await)]
 }
 
 /// Begins an upload and gives it up: the store asks for the same permission as for an object, and keeps nothing.

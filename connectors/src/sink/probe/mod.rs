@@ -21,7 +21,9 @@ pub async fn probe(location: &Location) -> Vec<Probe> {
     match location.place() {
         Place::Directory(path) => directory(&sink, path).await,
         Place::Bucket { bucket: Bucket::S3(bucket), prefix } => bucket::probe(&sink, bucket, prefix).await,
-        Place::Bucket { .. } => objects::probe(&sink, &objects::name(), None).await,
+        Place::Bucket { bucket: Bucket::Gcs(_) | Bucket::Azure(_), .. } => {
+            bucket::cautious(&sink, &objects::name(), "not asked for in this cloud".to_owned()).await.into()
+        }
     }
 }
 
