@@ -181,7 +181,7 @@ fn a_file_of_an_archive_is_read_by_its_manifest_and_not_by_its_names() {
         nullable: false,
     };
     let columns =
-        [("latency_ms", "text"), ("id", "uuid"), ("what", "int64"), ("at", "timestamp(us,UTC)"), ("on", "bool")];
+        [("latency_ms", "text"), ("id", "uuid"), ("what", "int64"), ("at", "timestamp(us,UTC)"), ("on", "date")];
     let columns = columns.map(|(name, kind)| column(name, kind)).to_vec();
     let schema = Schema::new(columns, "id", "at").unwrap();
     let header = b"latency_ms,id,what,at,on\n";
@@ -189,8 +189,8 @@ fn a_file_of_an_archive_is_read_by_its_manifest_and_not_by_its_names() {
     assert_eq!(taken, header.len());
     let kinds = layout.schema().columns.iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
     assert_eq!(kinds, ["text", "text", "int64", "timestamp(us,UTC)", "text"]);
-    let decoded =
-        layout.decode(b"3f9a,1,7,2025-03-01T00:00:00Z,true\n,2,,2025-03-01T00:00:00Z,\nx,3,y,2025-03-01T00:00:00Z,\n");
+    let decoded = layout
+        .decode(b"3f9a,1,7,2025-03-01T00:00:00Z,2025-03-01\n,2,,2025-03-01T00:00:00Z,\nx,3,y,2025-03-01T00:00:00Z,\n");
     assert_eq!((decoded.batch.unwrap().len(), decoded.rejects.len()), (2, 1));
     assert!(matches!(CsvLayout::of_archived(b"id,latency_ms,what,at,on\n", &schema), Err(CsvError::OtherColumns)));
 }
