@@ -15,10 +15,10 @@ const EVENTS: u32 = 2_000_000;
 const ARTIFACT: u64 = 1_100_000_000;
 
 /// Most memory that a run may ever hold, in KiB.
-const LIMIT: u64 = 300 << 10;
+const LIMIT: u64 = 256 << 10;
 
 #[test]
-fn two_million_events_fit_into_300_mib() {
+fn two_million_events_fit_into_256_mib() {
     let artifact = Artifact::Generated(Arc::new(|_, _| rows()));
     let world = World::new(Script { artifact, ..Script::of(Vec::new()) });
     let mut running = world.start_month("2025-03");

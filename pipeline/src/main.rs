@@ -1,5 +1,7 @@
 //! `kt-archive`: hands arguments and environment to the command line, and its exit code to the system.
 
+mod arenas;
+
 use archive::{cli, environment::Environment, exit::ExitCode};
 use std::{env, process, time::Duration};
 
@@ -7,6 +9,7 @@ use std::{env, process, time::Duration};
 const LINGER: Duration = Duration::from_millis(500);
 
 fn main() -> process::ExitCode {
+    arenas::limit();
     // A service without HOME still has a home folder in the user database.
     let home = env::home_dir().map(|home| ("HOME".into(), home.into_os_string()));
     let environment = Environment::from_os(home.into_iter().chain(env::vars_os()));
