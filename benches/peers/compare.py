@@ -29,7 +29,7 @@ def command(name, artifact, folder, program):
     if name != OURS:
         return [sys.executable, HERE / "peers.py", name, artifact, folder / "archive"]
     options = ["--from", "2025-01", "--to", "2025-12", "--archive", folder / "archive", "--state-dir", folder / "state"]
-    return [program, "backfill", "--source", artifact, *options, "--quiet"]
+    return [program, "backfill", "--source", artifact, *options, "--jobs", "2", "--quiet"]
 
 
 def run(arguments, folder):
