@@ -3,6 +3,7 @@
 use super::{Desk, ids, months};
 use crate::support::{
     archive::sha256,
+    foreign,
     json::{Shape, artifact},
     platform::gzip,
     together,
@@ -59,6 +60,16 @@ fn the_columns_of_a_month_are_those_of_all_its_files() {
     assert_eq!((rows[1]["model"].as_str(), rows[1]["cost_usd"].as_str()), ("", "0.5"));
     assert_eq!(rows[0]["extra"], r#"{"new": {"x": 1}}"#);
     assert!(!desk.archive().rows("2025-04")[0].contains_key("model"));
+}
+
+#[test]
+fn a_verifier_of_the_page_knows_the_types_that_json_brings() {
+    let line =
+        r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z", "degraded_mode": true, "metadata": {"a": [1.0]}, "x": 1}"#;
+    let desk = Desk::new(&[("events.jsonl", line.into())]);
+    desk.run("events.jsonl", "2025-03").expect(0);
+    let verified = foreign::verify(&desk.archive());
+    assert_eq!((&verified["findings"], &verified["files"]), (&serde_json::json!([]), &2.into()));
 }
 
 #[test]

@@ -34,6 +34,8 @@ EXTENSIONS = {
 FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\n)')
 LOGICAL_TYPES = {
     "text": "String",
+    "json": "JSON",
+    "bool": "None",
     "int64": "None",
     "decimal(38,18)": "Decimal(precision=38, scale=18)",
     "timestamp(us,UTC)": "Timestamp(isAdjustedToUTC=true, timeUnit=microseconds, is_from_converted_type=false,"
@@ -243,6 +245,8 @@ def as_text(value):
         return text.rstrip("0").rstrip(".") if "." in text else text
     if isinstance(value, datetime.datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value if value is None else str(value)
 
 

@@ -79,11 +79,12 @@ impl Content {
         self.packing.delivered().bytes
     }
 
-    /// Unpacked bytes into `buffer`: how many, and 0 at the end.
+    /// Unpacked bytes into `buffer`: how many, and fewer than fit only at the end. So where an artifact is cut, and with
+    /// it the bytes of the files made of it, depends on its content alone.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let result = match &mut self.packing {
-            Packing::None(delivered) => delivered.read(buffer),
-            Packing::Gzip(unpacked) => unpacked.read(buffer),
+            Packing::None(delivered) => fill(delivered, buffer),
+            Packing::Gzip(unpacked) => fill(unpacked, buffer),
         };
         let count = result.map_err(|error| self.unreadable(error))?;
         self.plain += count as u64;
@@ -133,6 +134,20 @@ impl Content {
 
 const BUFFER: usize = 128 * 1024;
 
+/// Reads until `buffer` is full or the end is reached.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
 impl Packing {
     fn delivered(&self) -> &Delivered {
         match self {
@@ -180,6 +195,22 @@ mod tests {
             assert_eq!((measured.plain_bytes, measured.plain_sha256), (csv.len() as u64, Sha256::of(csv)));
         }
         assert!(read(b"").unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn blocks_are_the_same_whatever_the_packing() {
+        // More than the decoder unpacks at a time, and not a whole number of blocks.
+        let plain = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect::<Vec<_>>();
+        let blocks = |artifact: &[u8]| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(artifact).unwrap();
+            let (mut content, mut block) = (Content::open(file.path()).unwrap(), vec![0; 1 << 18]);
+            std::iter::from_fn(move || Some(content.read(&mut block).unwrap()).filter(|count| *count > 0))
+                .collect::<Vec<_>>()
+        };
+        let expected: Vec<usize> = plain.chunks(1 << 18).map(<[u8]>::len).collect();
+        assert_eq!(blocks(&plain), expected);
+        assert_eq!(blocks(&gzip(&plain)), expected);
     }
 
     #[test]
