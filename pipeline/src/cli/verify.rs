@@ -44,7 +44,7 @@ fn failure(report: &VerifyReport) -> Option<Failure> {
         }
         _ if is_only_unnamed(report) => (
             "the archive is damaged: it holds files that no manifest names",
-            "what is committed is whole: find out whose they are, and move them out of the archive",
+            "find out whose they are, and move them out of the archive",
         ),
         _ => (
             "the archive is damaged",
