@@ -275,12 +275,20 @@ fn replicas_are_examined_too_and_alone_make_a_run_partial() {
         assert_eq!(examined(&world, 3), [format!("replica {replica}{part}")]);
         world.archive_month("2025-03").expect(3);
     }
+    // One that lost its name, which a run gives back.
+    world.host.set("KT_ARCHIVE_REPLICA", good.as_str());
+    fs::remove_file(Path::new(&good).join("archive.json")).unwrap();
+    assert_eq!(examined(&world, 0), [] as [String; 0]);
+    world.archive_month("2025-03").expect(0);
     // Another archive, and with it a failure of the archive's own.
     let other = crate::support::archive::Archive::at(world.host.path("other"));
     world.host.set("KT_ARCHIVE_REPLICA", "");
     world.host.run(&["run", "--source", "demo:?events=1", "--archive", "other"]).expect(0);
     world.host.set("KT_ARCHIVE_REPLICA", other.root().display().to_string());
     assert_eq!(examined(&world, 3), [format!("replica {}", other.root().display())]);
+    world.host.set("KT_ARCHIVE_ARCHIVE", world.host.path("not-yet").display().to_string());
+    assert_eq!(examined(&world, 3), [format!("replica {}", other.root().display())]);
+    world.host.set("KT_ARCHIVE_ARCHIVE", archive);
     world.platform.behave(|script| script.always(Endpoint::List, Reply::new(401, "")));
     assert_eq!(examined(&world, 9).len(), 2);
 }

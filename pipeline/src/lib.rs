@@ -6,6 +6,8 @@
 //! ```text
 //! Source -> EventBatch -> EventBatch -> StagedFile -> StoredFile -> Manifest -> Committed
 //!   read      transform     encode         check, store      commit
+//!    |                                     ^
+//!    `------------- artifact --------------'
 //! ```
 //!
 //! # Where to find what
@@ -16,6 +18,7 @@
 //! | what happens to one month? | [`month`], and a file for each [`stage`] |
 //! | what is an event that appears twice? | [`duplicates`] |
 //! | what may be done to events on the way? | [`transform`] |
+//! | how are the delivered bytes kept? | [`stage::artifact`] |
 //! | is the archive what was committed? | [`mod@verify`] |
 //! | are its copies what the archive is? | [`mod@replicate`] |
 //! | what does a reviewer get? | [`mod@pull`] |

@@ -156,14 +156,16 @@ impl<'de> Deserialize<'de> for Switch {
     }
 }
 
+/// What a list is in a configuration file.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or an array of texts")]
+pub(crate) enum TextOrTexts {
+    Text(String),
+    Texts(Vec<String>),
+}
+
 impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a text or an array of texts")]
-        enum TextOrTexts {
-            Text(String),
-            Texts(Vec<String>),
-        }
         let texts = match TextOrTexts::deserialize(deserializer)? {
             TextOrTexts::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
             TextOrTexts::Texts(texts) => texts,

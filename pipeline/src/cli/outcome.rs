@@ -34,6 +34,16 @@ impl Outcome {
         Self { exit, error: None, details: Vec::new(), report: Some(report), text }
     }
 
+    /// The same, and if a signal ended the command early, with what that signal comes to.
+    pub(super) fn stopped(mut self, error: Option<Error>) -> Self {
+        if let Some(failure) = error.map(Failure::from) {
+            self.exit = failure.exit;
+            self.details.push(failure.clone());
+            self.error = Some(failure);
+        }
+        self
+    }
+
     /// A command that found out nothing.
     pub(super) fn failed(error: &Error) -> Self {
         let failure = Failure::from(error);

@@ -5,7 +5,7 @@ use super::{
     flags, numbers,
     outcome::Outcome,
     session::Session,
-    signals::{Signals, stopped},
+    signals::Signals,
     style::{Style, Tone},
     table::{Align, Cell, Table},
 };
@@ -24,20 +24,10 @@ pub(super) async fn replicate(args: ReplicateArgs, session: Session) -> Result<O
     let work = replicate::replicate(&opened.settings, repair, opened.screen.observer(), signals.stop());
     let guarded = signals.let_finish(work).await;
     opened.screen.close();
-    let stopped = guarded.signal.map(stopped);
-    let report = match (guarded.output, &stopped) {
-        (Some(Ok(report)), _) => report,
-        (_, Some(error)) => return Ok(Outcome::failed(error)),
-        (Some(Err(error)), None) => return Err(error),
-        (None, None) => unreachable!("work is given up after a signal only"),
-    };
+    let (report, stopped) = guarded.into_report()?;
     let outcome = Outcome::reported(report.exit(), &report, table(&report.replicas, session.results));
-    let mut details = failures(&report.replicas).collect::<Vec<_>>();
-    let error = stopped.map(Failure::from);
-    details.extend(error.clone());
-    let exit = error.as_ref().map_or(outcome.exit, |failure| failure.exit);
-    let error = error.or_else(|| summary(&report, &details));
-    Ok(Outcome { exit, error, details, ..outcome })
+    let details = failures(&report.replicas).collect::<Vec<_>>();
+    Ok(Outcome { error: summary(&report, &details), details, ..outcome }.stopped(stopped))
 }
 
 /// The failed replicas, each with its name.

@@ -6,7 +6,7 @@ use super::{
     outcome::Outcome,
     replicate,
     session::{Opened, Session, check_range},
-    signals::{Signals, stopped},
+    signals::Signals,
     style::{Style, Tone},
     table::{Align, Cell, Table},
 };
@@ -41,20 +41,10 @@ async fn archive(opened: &Opened, request: Request, style: Style) -> Result<Outc
     let work = run::run(&opened.settings, request, clock, observer, signals.stop());
     let guarded = signals.let_finish(work).await;
     opened.screen.close();
-    let stopped = guarded.signal.map(stopped);
-    let report = match (guarded.output, &stopped) {
-        (Some(Ok(report)), _) => report,
-        (_, Some(error)) => return Ok(Outcome::failed(error)),
-        (Some(Err(error)), None) => return Err(error),
-        (None, None) => unreachable!("work is given up after a signal only"),
-    };
+    let (report, stopped) = guarded.into_report()?;
     let outcome = Outcome::reported(report.exit(), &report, text(&report, style));
-    let mut details = failures(&report);
-    let error = stopped.map(Failure::from);
-    details.extend(error.clone());
-    let exit = error.as_ref().map_or(outcome.exit, |failure| failure.exit);
-    let error = error.or_else(|| summary(&report, &details));
-    Ok(Outcome { exit, error, details, ..outcome })
+    let details = failures(&report);
+    Ok(Outcome { error: summary(&report, &details), details, ..outcome }.stopped(stopped))
 }
 
 /// The failed months and replicas, each with its name.

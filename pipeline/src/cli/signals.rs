@@ -23,6 +23,17 @@ pub(super) struct Guarded<T> {
     pub(super) signal: Option<ExitCode>,
 }
 
+impl<T> Guarded<Result<T>> {
+    /// The report of the work, and the error of the signal that ended it early. Where there is no report, why.
+    pub(super) fn into_report(self) -> Result<(T, Option<Error>)> {
+        match (self.output, self.signal.map(stopped)) {
+            (Some(Ok(report)), stopped) => Ok((report, stopped)),
+            (_, Some(error)) | (Some(Err(error)), None) => Err(error),
+            (None, None) => unreachable!("work is given up after a signal only"),
+        }
+    }
+}
+
 impl Signals {
     /// Starts to listen.
     pub(super) fn listen() -> Result<Self> {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Config,
     exit::ExitCode,
-    report::{Failure, Finding, Level, Severity, VerifyReport},
+    report::{Code, Failure, Finding, Level, Severity, VerifyReport},
     verify::{self, VerifyRequest},
 };
 use archive_connectors::Result;
@@ -42,12 +42,22 @@ fn failure(report: &VerifyReport) -> Option<Failure> {
         ExitCode::Incomplete => {
             ("the archive lacks months of the range", "archive them with `kt-archive backfill --from … --to …`")
         }
+        _ if is_only_unnamed(report) => (
+            "the archive is damaged: it holds files that no manifest names",
+            "find out whose they are, and move them out of the archive",
+        ),
         _ => (
             "the archive is damaged",
             "keep it as it is; a whole replica mends it: `kt-archive replicate --repair` with the replica as --archive",
         ),
     };
     Some(Failure { message: message.to_owned(), hint: Some(hint.to_owned()), exit })
+}
+
+/// Whether nothing is wrong but files that somebody put where they do not belong. Those no repair removes.
+fn is_only_unnamed(report: &VerifyReport) -> bool {
+    let mut damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);
+    damage.all(|finding| finding.code == Code::Unnamed)
 }
 
 fn text(report: &VerifyReport, style: Style) -> String {
@@ -96,7 +106,6 @@ fn whole(number: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Code;
 
     fn report(findings: Vec<Finding>) -> VerifyReport {
         let bytes = 12_897_485;
@@ -125,5 +134,12 @@ verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 w
 ";
         assert_eq!(text(&report(found.clone()), Style::plain()), expected);
         assert_eq!(failure(&report(found)).map(|failure| failure.exit), Some(ExitCode::Damaged));
+    }
+
+    #[test]
+    fn no_repair_is_advised_for_a_file_too_many() {
+        let hint = |code| failure(&report(vec![finding(code, Severity::Damage)])).and_then(|failure| failure.hint);
+        assert!(hint(Code::Digest).unwrap().contains("--repair"));
+        assert!(!hint(Code::Unnamed).unwrap().contains("--repair"));
     }
 }

@@ -1,5 +1,6 @@
 //! Which values a column must have.
 
+use crate::units::TextOrTexts;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::str::FromStr;
 
@@ -32,12 +33,6 @@ pub struct Conditions(pub Vec<Condition>);
 
 impl<'de> Deserialize<'de> for Conditions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a text or an array of texts")]
-        enum TextOrTexts {
-            Text(String),
-            Texts(Vec<String>),
-        }
         let texts = match TextOrTexts::deserialize(deserializer)? {
             TextOrTexts::Text(text) => vec![text],
             TextOrTexts::Texts(texts) => texts,

@@ -70,15 +70,27 @@ pub fn locations(settings: &Settings) -> Result<Vec<Location>> {
     settings.replicas.iter().map(|replica| Location::parse(replica, &settings.clouds)).collect()
 }
 
-/// Refuses what a run would refuse of `replica`, one of `replicas`, before it writes there. Nothing is written. Where no
-/// archive is yet, nothing can be said of its replicas but where they are.
-pub async fn compare(archive: &Sink, replica: &Sink, replicas: &[Sink]) -> Result<()> {
+/// Refuses what a run would refuse of `replica`, one of `replicas`, before it writes there. Nothing is written.
+/// Returns the number of the last manifest that the replica has a trace of.
+pub async fn compare(archive: &Sink, replica: &Sink, replicas: &[Sink]) -> Result<u64> {
     has_its_own_place(archive, replica, replicas)?;
     let Some((document, identity)) = archive.identity().await?.zip(archive.document(key::ARCHIVE).await?) else {
-        return Ok(());
+        return is_empty(replica).await.map(|()| 0);
     };
     let mut chain = archive.chain(&document.archive).await?;
-    Standing::of(replica, archive, &mut chain, &identity).await?.is_sound(replica)
+    let standing = Standing::of(replica, archive, &mut chain, &identity).await?;
+    standing.is_sound(replica).map(|()| standing.last)
+}
+
+/// Refuses what can be no replica of an archive that is yet to be made.
+async fn is_empty(replica: &Sink) -> Result<()> {
+    if replica.identity().await?.is_none() {
+        return Ok(());
+    }
+    let error =
+        Error::new(ErrorKind::Configuration, "the replica's place holds an archive, and that of --archive none yet");
+    let error = error.with_context("replica", replica.url());
+    Err(error.with_hint("check --archive and --replica, or choose an empty place"))
 }
 
 impl Original {

@@ -1,0 +1,113 @@
+//! Which records an artifact holds, and which artifacts hold none.
+
+use super::*;
+
+#[test]
+fn the_same_records_are_found_in_every_shape() {
+    let (a, b) = (event(r#""model":"a,]}[{\"""#), event(r#""model": "b" "#));
+    let spread = b.replace(',', "\n ,\t").replace(':', " :\r\n").replace("00 :\r\n00 :\r\n00", "00:00:00");
+    let cases = [
+        (format!("[{a},{b}]"), JsonShape::Array),
+        (format!("\u{feff} [ {a} ,\n{spread}\n ] \n"), JsonShape::Array),
+        (format!(r#"{{"events":[{a},{b}]}}"#), JsonShape::Envelope),
+        (
+            format!(r#"{{"export_id":"x","created_at":"2025","time_range":{{"to":[1]}},"data":[{a},{spread}],"n":2}}"#),
+            JsonShape::Envelope,
+        ),
+        (
+            format!("{{\n \"items\" : [{a},\n{b}]\n,\"next_cursor\":null,\"has_more\":false,\"cursor\":\"\"}}"),
+            JsonShape::Envelope,
+        ),
+        (format!(r#"{{"results":[{a},{b}],"data":[]}}"#), JsonShape::Envelope),
+        (format!(r#"{{"error":null,"records":[{a},{b}]}}"#), JsonShape::Envelope),
+        (format!("{a}\n{b}\n"), JsonShape::Lines),
+        (format!("\u{feff}\n\r\n {a} \r\n\n{b}"), JsonShape::Lines),
+    ];
+    for (json, shape) in cases {
+        let all = decode(&json);
+        assert_eq!(texts(&all, "model"), [Some("a,]}[{\""), Some("b")], "{json}");
+        assert_eq!((all.rejects, all.rows, all.shape), (Vec::new(), 2, Some(shape)), "{json}");
+    }
+}
+
+#[test]
+fn an_artifact_may_hold_no_records() {
+    for json in
+        ["", "\n \r\n", "\u{feff}", "[]", " [ \n ] ", r#"{"events":[]}"#, r#"{"total":0,"data":[ ],"items":[]}"#]
+    {
+        let all = decode(json);
+        assert_eq!((count(&all), all.rows, all.rejects), (0, 0, Vec::new()), "{json}");
+    }
+}
+
+#[test]
+fn a_line_alone_is_an_event_if_it_looks_like_one() {
+    assert_eq!(count(&decode(EVENT)), 1);
+    let error = |json: &str| try_decode(json).unwrap_err();
+    assert!(matches!(error(r#"{"error":"no such export"}"#), JsonError::NoRecords));
+    assert!(matches!(error(&event(r#""error":{"code":1}"#)), JsonError::NoRecords));
+    assert!(matches!(error("{\n \"message\": \"gone\"\n}\n"), JsonError::NoRecords));
+    assert!(matches!(error(r#"{"message":"no such export"}"#), JsonError::Header(_)));
+    assert!(matches!(error(r#"{"data":{"id":"e"}}"#), JsonError::Header(_)));
+    assert_eq!(count(&decode(format!("{}\n{EVENT}", event(r#""error":"timeout""#)))), 2);
+}
+
+#[test]
+fn a_line_with_a_list_of_its_own_is_no_envelope() {
+    let all = decode(format!("{}\n{EVENT}\n", event(r#""data":[1]"#)));
+    assert_eq!((count(&all), all.shape), (2, Some(JsonShape::Lines)));
+    assert_eq!(texts(&all, "extra"), [Some(r#"{"data":[1]}"#), None]);
+}
+
+#[test]
+fn a_page_of_several_is_refused() {
+    for more in [
+        r#""next_cursor":"abc""#,
+        r#""cursor":7"#,
+        r#""next":{"url":"x"}"#,
+        r#""next_page_token":"x""#,
+        r#""has_more":true"#,
+        r#""links":{"next":"/v1/events?page=2"}"#,
+    ] {
+        for json in [format!(r#"{{"data":[{EVENT}],{more}}}"#), format!(r#"{{{more},"data":[]}}"#)] {
+            let error = try_decode(&json).unwrap_err();
+            assert!(matches!(error, JsonError::OnePage(_)), "{json}: {error}");
+        }
+    }
+    // The records' own members say nothing of pages.
+    assert_eq!(count(&decode(format!("[{}]", event(r#""next":"x","has_more":true"#)))), 1);
+}
+
+#[test]
+fn what_is_no_list_of_records_is_refused() {
+    let error = |json: &str| try_decode(json).unwrap_err();
+    for json in ["<html>", "null", "1", "\"a\"", "id,timestamp\n", "}"] {
+        assert!(matches!(error(json), JsonError::NotJson), "{json}");
+    }
+    for end in ["]]", "]1", "],", "] {}", "}"] {
+        assert!(matches!(error(&format!("[{EVENT}{end}")), JsonError::Malformed), "{end}");
+    }
+    for end in ["]}x", "]}\n[]", "],}", "]]", r#"],"a" 1}"#, r#"] "a":1}"#] {
+        assert!(matches!(error(&format!("{{\"events\":[{EVENT}{end}")), JsonError::Malformed), "{end}");
+    }
+    assert!(matches!(error(&format!("{{\"events\":[{EVENT}]}}\n{{\"events\":[]}}")), JsonError::Header(_)));
+    assert!(matches!(error(&format!(r#"{{"a" 1,"events":[{EVENT}]}}"#)), JsonError::Malformed));
+    assert!(matches!(error(&format!(r#"{{"data":[],"events":[{EVENT}]}}"#)), JsonError::SeveralLists(..)));
+    assert!(matches!(error(&format!(r#"{{"data":[{EVENT}],"events":[{EVENT}]}}"#)), JsonError::SeveralLists(..)));
+    assert!(matches!(error(&format!("{}\n{EVENT}", EVENT.replace(',', ",\n"))), JsonError::SeveralLines));
+    let keys = KeyColumns { id: Some("timestamp".to_owned()), time: None };
+    let mut names = JsonNames::default();
+    names.add(EVENT.as_bytes());
+    assert!(matches!(JsonLayout::new(&names, &keys), Err(JsonError::OneKey(_))));
+}
+
+#[test]
+fn too_much_around_the_records_is_refused() {
+    let padding = "x".repeat(envelope::MAX_BYTES);
+    for json in
+        [format!(r#"{{"events":[],"a":"{padding}"}}"#), format!("{{\"a\":\"{padding}\",\"events\":[],\"b\":1}}")]
+    {
+        assert!(matches!(decode_in(json.as_bytes(), 1000, 1000), Err(JsonError::EnvelopeTooLong)));
+        assert!(matches!(decode_in(json.as_bytes(), json.len(), 1 << 30), Err(JsonError::EnvelopeTooLong)));
+    }
+}
