@@ -19,8 +19,10 @@ pub(super) struct ElementCutter {
     scanned: usize,
     /// Where the element begins that has not ended yet.
     element: usize,
-    /// Whether there was a comma: elements before and after it.
-    has_comma: bool,
+    /// Commas between elements.
+    commas: u64,
+    /// How many elements there are, once all were seen.
+    count: u64,
     /// The closing bracket and what comes after it, once it was found.
     after: Option<Vec<u8>>,
 }
@@ -34,7 +36,8 @@ impl ElementCutter {
             nesting: Nesting::default(),
             scanned: 1,
             element: 1,
-            has_comma: false,
+            commas: 0,
+            count: 0,
             after: None,
         }
     }
@@ -62,6 +65,11 @@ impl ElementCutter {
         self.after.as_ref().map_or(0, Vec::len)
     }
 
+    /// How many elements there are, after [`Self::finish`].
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The rest of the elements. Returns what comes after them, the closing bracket first.
     pub(super) fn finish(&mut self, ready: &mut VecDeque<Vec<u8>>) -> Result<Vec<u8>, JsonError> {
         if self.after.is_none() {
@@ -70,7 +78,8 @@ impl ElementCutter {
         }
         let after = self.after.take().ok_or(JsonError::Truncated)?;
         let is_blank = |element: &[u8]| element.iter().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
-        if self.has_comma || !is_blank(self.current.get(self.element..).unwrap_or_default()) {
+        if self.commas > 0 || !is_blank(self.current.get(self.element..).unwrap_or_default()) {
+            self.count = self.commas + 1;
             ready.push_back(std::mem::take(&mut self.current));
         }
         Ok(after)
@@ -81,7 +90,7 @@ impl ElementCutter {
         if commas != 0 {
             self.check_length(self.scanned + commas.trailing_zeros() as usize)?;
             self.element = self.scanned + BLOCK - commas.leading_zeros() as usize;
-            self.has_comma = true;
+            self.commas += u64::from(commas.count_ones());
         }
         let end = end.map(|end| self.scanned + end);
         self.scanned += BLOCK;

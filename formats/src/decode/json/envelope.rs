@@ -9,14 +9,33 @@ pub(super) const MAX_BYTES: usize = 1 << 20;
 /// Names under which an envelope says where the next page is.
 const CURSORS: [&str; 4] = ["next_cursor", "cursor", "next", "next_page_token"];
 
-/// Checks the document that is left when its list of records is empty.
-pub(super) fn check(before: &[u8], after: &[u8]) -> Result<(), JsonError> {
+/// Names under which an envelope says how many records there are, on this page or on all.
+const COUNTS: [&str; 10] = [
+    "row_count",
+    "rows",
+    "event_count",
+    "events_count",
+    "record_count",
+    "records_count",
+    "total_rows",
+    "total_events",
+    "total",
+    "count",
+];
+
+/// Checks the document that is left when its list of `found` records is empty.
+pub(super) fn check(before: &[u8], after: &[u8], found: u64) -> Result<(), JsonError> {
     let document = [before, after].concat();
     let document = serde_json::from_slice::<Value>(&document)
         .map_err(|error| if error.is_eof() { JsonError::Truncated } else { JsonError::Malformed })?;
     let Value::Object(members) = &document else { return Ok(()) };
     if let Some(name) = promise(&document) {
         return Err(JsonError::OnePage(name.to_owned()));
+    }
+    let counts = members.iter().filter(|(name, _)| COUNTS.contains(&name.as_str()));
+    let mut counts = counts.filter_map(|(name, value)| Some((name, value.as_u64()?)));
+    if let Some((name, claimed)) = counts.find(|(_, claimed)| *claimed > found) {
+        return Err(JsonError::TooFew { name: name.clone(), claimed, found });
     }
     let mut lists = members.iter().filter(|(name, value)| value.is_array() && LISTS.contains(&name.as_str()));
     let first = lists.next().map(|(name, _)| name.clone()).unwrap_or_default();

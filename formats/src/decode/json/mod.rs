@@ -88,6 +88,16 @@ pub enum JsonError {
     /// The rest of the records would have to be asked for.
     #[error("it is one page of several: {0:?} says that there is more")]
     OnePage(String),
+    /// Some of the records must be somewhere else.
+    #[error("{name:?} says that there are {claimed} records, but it has {found}")]
+    TooFew {
+        /// The member that counts them.
+        name: String,
+        /// What it says.
+        claimed: u64,
+        /// How many there are.
+        found: u64,
+    },
     /// Objects one after the other, not each in a line of its own.
     #[error("an object outside of a list takes more than a line")]
     SeveralLines,

@@ -89,7 +89,7 @@ impl JsonSplitter {
             Part::Lines(lines) => lines.finish(&mut self.ready)?,
             Part::List(before, elements) => {
                 let after = elements.finish(&mut self.ready)?;
-                envelope::check(before, &after)?;
+                envelope::check(before, &after, elements.count())?;
             }
         }
         let is_list = matches!(self.part, Part::List(..));
