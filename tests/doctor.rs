@@ -281,6 +281,9 @@ fn replicas_are_examined_too_and_alone_make_a_run_partial() {
     world.host.run(&["run", "--source", "demo:?events=1", "--archive", "other"]).expect(0);
     world.host.set("KT_ARCHIVE_REPLICA", other.root().display().to_string());
     assert_eq!(examined(&world, 3), [format!("replica {}", other.root().display())]);
+    world.host.set("KT_ARCHIVE_ARCHIVE", "not-yet");
+    assert_eq!(examined(&world, 3), [format!("replica {}", other.root().display())]);
+    world.host.set("KT_ARCHIVE_ARCHIVE", archive);
     world.platform.behave(|script| script.always(Endpoint::List, Reply::new(401, "")));
     assert_eq!(examined(&world, 9).len(), 2);
 }

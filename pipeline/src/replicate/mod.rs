@@ -71,14 +71,28 @@ pub fn locations(settings: &Settings) -> Result<Vec<Location>> {
 }
 
 /// Refuses what a run would refuse of `replica`, one of `replicas`, before it writes there. Nothing is written. Where no
-/// archive is yet, nothing can be said of its replicas but where they are.
+/// archive is yet, a replica cannot hold one either: the archive of a first run is a new one.
 pub async fn compare(archive: &Sink, replica: &Sink, replicas: &[Sink]) -> Result<()> {
     has_its_own_place(archive, replica, replicas)?;
     let Some((document, identity)) = archive.identity().await?.zip(archive.document(key::ARCHIVE).await?) else {
-        return Ok(());
+        return is_free(replica).await;
     };
     let mut chain = archive.chain(&document.archive).await?;
     Standing::of(replica, archive, &mut chain, &identity).await?.is_sound(replica)
+}
+
+async fn is_free(replica: &Sink) -> Result<()> {
+    match replica.identity().await? {
+        None => Ok(()),
+        Some(document) => {
+            let error =
+                Error::new(ErrorKind::Configuration, "the replica's place holds an archive, and there is no other");
+            Err(error
+                .with_context("replica", replica.url())
+                .with_context("its archive", document.archive.escape_debug())
+                .with_hint("check --archive and --replica: a first run makes a new archive, which is not this one"))
+        }
+    }
 }
 
 impl Original {
