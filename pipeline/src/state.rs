@@ -2,10 +2,11 @@
 
 use archive_connectors::{Result, error::local};
 use std::{
-    fs::DirBuilder,
+    fs::{self, DirBuilder, File},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
+use tempfile::TempDir;
 
 /// Makes `folder` and what is missing above it, readable for its owner alone: it holds events on their way.
 pub fn private_folder(folder: PathBuf) -> Result<PathBuf> {
@@ -14,13 +15,67 @@ pub fn private_folder(folder: PathBuf) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// A private folder of a command that only reads. It vanishes with this value, or with the next command of its kind.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: TempDir,
+    /// Shows the others that somebody works there.
+    _lock: File,
+}
+
+impl Scratch {
+    /// A new folder below `kind`, from which those that killed commands left are removed.
+    pub fn new(state: &Path, kind: &str) -> Result<Self> {
+        let folder = private_folder(state.join(kind))?;
+        let failed = || local("make a folder for fetched files", &folder);
+        // One after another: a folder is taken for left until its owner has locked it.
+        let all = File::open(&folder).map_err(failed())?;
+        if all.lock().is_ok() {
+            for left in fs::read_dir(&folder).map_err(failed())?.flatten().map(|entry| entry.path()) {
+                if File::open(&left).is_ok_and(|left| left.try_lock().is_ok()) {
+                    drop(fs::remove_dir_all(&left));
+                }
+            }
+        }
+        let made = TempDir::new_in(&folder).map_err(failed())?;
+        let lock = File::open(made.path()).map_err(failed())?;
+        // Where folders cannot be locked, nobody removes any.
+        drop(lock.try_lock());
+        Ok(Self { folder: made, _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 /// The folder for files on their way into `archive`, emptied of what a crashed run left. Only for the holder of the
 /// archive's lock.
 pub fn staging(state: &Path, archive: &str) -> Result<PathBuf> {
     let folder = private_folder(state.join("staging").join(archive))?;
-    for left in std::fs::read_dir(&folder).map_err(local("look into the staging folder", &folder))? {
+    for left in fs::read_dir(&folder).map_err(local("look into the staging folder", &folder))? {
         let path = left.map_err(local("look into the staging folder", &folder))?.path();
-        std::fs::remove_dir_all(&path).map_err(local("remove what a crashed run left", &path))?;
+        fs::remove_dir_all(&path).map_err(local("remove what a crashed run left", &path))?;
     }
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_command_left_goes_with_the_next_one_and_what_is_in_use_stays() {
+        let state = tempfile::tempdir().unwrap();
+        let used = Scratch::new(state.path(), "pull").unwrap();
+        fs::write(used.path().join("file"), "events").unwrap();
+        let left = state.path().join("pull/left");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("file"), "events").unwrap();
+        let next = Scratch::new(state.path(), "pull").unwrap();
+        assert!(!left.exists() && used.path().join("file").exists() && next.path().exists());
+        drop((used, next));
+        assert_eq!(fs::read_dir(state.path().join("pull")).unwrap().count(), 0);
+    }
 }

@@ -26,6 +26,14 @@ fn a_source_that_names_no_files_is_2() {
 }
 
 #[test]
+fn files_are_of_one_dataset() {
+    let desk = Desk::new(&[("a.csv", events::csv(&months(&[MONTH], 3)))]);
+    let run = ["run", "--month", MONTH, "--source", "exports/a.csv", "--dataset", "events,traces", "--json"];
+    desk.host.run(&run).expect(2);
+    assert!(!desk.host.path("archive").is_dir(), "a place became an archive");
+}
+
+#[test]
 fn content_that_is_not_what_its_name_says_is_refused() {
     let files = [
         ("page.csv", b"<!doctype html><title>502</title>".to_vec()),

@@ -102,7 +102,7 @@ fn a_run_does_not_know_json_lines() {
 }
 
 #[test]
-fn the_file_has_no_say_in_what_a_slice_holds() {
+fn the_file_may_say_what_matches_and_its_columns_are_those_of_a_run() {
     let world = archived(ordinary());
     let range = ["pull", "--config", "a.toml", "--from", "2025-03", "--to", "2025-04", "--format", "csv", "--force"];
     fs::write(world.host.path("a.toml"), "columns = ['id']\noutput = 'slice.csv'\n").unwrap();
@@ -110,8 +110,10 @@ fn the_file_has_no_say_in_what_a_slice_holds() {
     let slice = fs::read_to_string(world.host.path("slice.csv")).unwrap();
     assert!(slice.starts_with("id,timestamp,"), "{slice}");
     fs::write(world.host.path("a.toml"), "match = 'model=gpt-4o'\noutput = 'slice.csv'\n").unwrap();
-    let refused = world.run(&range).expect(2);
-    assert!(refused.stderr.contains("KT_ARCHIVE_MATCH"), "{}", refused.stderr);
+    world.run(&range).expect(0);
+    let manifest = fs::read_to_string(world.host.path("slice.csv.manifest.json")).unwrap();
+    let manifest = serde_json::from_str::<serde_json::Value>(&manifest).unwrap();
+    assert_eq!(manifest["match"], serde_json::json!({"model": ["gpt-4o"]}));
     let mut world = world;
     world.host.set("KT_ARCHIVE_MATCH", "model=nobody, known");
     world.host.set("KT_ARCHIVE_COLUMNS", "model,id");

@@ -104,8 +104,10 @@ fn csv_error(error: CsvError) -> Error {
 fn json_error(error: JsonError) -> Error {
     let failed = match error {
         JsonError::Truncated => cut_short(),
-        JsonError::OnePage(_) | JsonError::TooFew { .. } => Error::new(ErrorKind::Incomplete, "the artifact is one page of several")
-            .with_hint("nothing was committed; export all pages, since one alone is no month"),
+        JsonError::OnePage(_) | JsonError::TooFew { .. } => {
+            Error::new(ErrorKind::Incomplete, "the artifact is one page of several")
+                .with_hint("nothing was committed; export all pages, since one alone is no month")
+        }
         _ => Error::new(ErrorKind::Source, "the artifact cannot be read as JSON of events"),
     };
     failed.with_source(error)

@@ -330,7 +330,7 @@ pub(super) struct PullArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(super) dataset: Vec<Dataset>,
     /// Only events with this value, as the archive's CSV has it; nothing after the = means NULL or empty text. Values of
-    /// one column are alternatives, several columns must all match. Repeat it; not for the configuration file
+    /// one column are alternatives, several columns must all match. Repeat it
     #[arg(id = "match", long, value_name = "COLUMN=VALUE")]
     pub(super) conditions: Vec<Condition>,
     /// These columns, in this order; repeat it or use commas. Those of the configuration file are the columns of a run

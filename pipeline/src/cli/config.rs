@@ -14,7 +14,7 @@ use crate::{
     exit::ExitCode,
     report::Check,
 };
-use archive_connectors::Result;
+use archive_connectors::{Result, sink::Location};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -124,7 +124,7 @@ fn escaped(value: Value) -> Value {
 
 /// Which variables are set that may hold secrets, and that no file takes.
 fn secrets(session: &Session) -> String {
-    let prefixes = ["KEEPTRUSTS_API_TOKEN", "API_TOKEN", "AWS_"].into_iter();
+    let prefixes = ["KEEPTRUSTS_API_TOKEN", "API_TOKEN"].into_iter().chain(Location::VARIABLES);
     let names = prefixes.flat_map(|prefix| session.environment.with_prefix(prefix)).map(|(name, _)| name);
     names.flat_map(|name| ["# ", name, " is set\n"]).collect()
 }

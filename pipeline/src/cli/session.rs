@@ -70,13 +70,9 @@ impl Session {
         self.open_as_reader(layers.merged(), &unknown)
     }
 
-    /// Settings of a pull. The file is about all pulls and runs, so it has no say in what one slice holds.
+    /// Settings of a pull. The columns of the file are those of a run.
     pub(super) fn open_pulling(&self, flags: Config) -> Result<Opened> {
         let (layers, unknown) = self.layered(flags)?;
-        if layers.file.config().r#match.is_some() {
-            let error = Error::new(ErrorKind::Configuration, "\"match\" cannot stand in the configuration file");
-            return Err(error.with_hint("it is about one slice: use --match, or KT_ARCHIVE_MATCH"));
-        }
         let chosen = layers.flags.config().columns.as_ref().or(layers.environment.config().columns.as_ref());
         self.open_as_reader(Config { columns: chosen.cloned(), ..layers.merged() }, &unknown)
     }

@@ -70,7 +70,7 @@ impl Signals {
         tokio::select! {
             biased;
             output = work => output,
-            signal = next(&mut self.interrupt, &mut self.terminate) => Err(stopped(signal)),
+            signal = next(&mut self.interrupt, &mut self.terminate) => Err(error(signal)),
         }
     }
 }
@@ -82,11 +82,14 @@ async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> ExitCode {
     }
 }
 
-/// The error of work that a signal stopped.
+/// The error of work that commits, and that a signal stopped.
 pub(super) fn stopped(signal: ExitCode) -> Error {
-    let hint = "run the same command again: what is committed stays, and the rest goes on from there";
+    error(signal).with_hint("run the same command again: what is committed stays, and the rest goes on from there")
+}
+
+fn error(signal: ExitCode) -> Error {
     match signal {
-        ExitCode::Terminated => Error::new(ErrorKind::Terminated, "stopped by SIGTERM").with_hint(hint),
-        _ => Error::new(ErrorKind::Interrupted, "interrupted by SIGINT").with_hint(hint),
+        ExitCode::Terminated => Error::new(ErrorKind::Terminated, "stopped by SIGTERM"),
+        _ => Error::new(ErrorKind::Interrupted, "interrupted by SIGINT"),
     }
 }

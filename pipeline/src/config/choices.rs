@@ -55,7 +55,9 @@ impl FromStr for EventFormat {
         match text.parse() {
             _ if text == "jsonl" => Ok(Self::Jsonl),
             Ok(format @ (FileFormat::Parquet | FileFormat::Csv | FileFormat::Artifact)) => Ok(Self::Archived(format)),
-            Ok(FileFormat::Rejects) | Err(_) => Err(format!("expected parquet, csv or artifact, not {text:?}")),
+            Ok(FileFormat::Rejects) | Err(_) => {
+                Err(format!("expected parquet, csv or artifact, or for a pull jsonl, not {text:?}"))
+            }
         }
     }
 }

@@ -12,8 +12,8 @@ mod slicer;
 
 pub use condition::{Condition, Conditions};
 
-use crate::{place, report::PullReport, settings::Settings, state};
-use archive_connectors::{Clock, Progress, Result, error::local, sink::Location};
+use crate::{place, report::PullReport, settings::Settings, state::Scratch};
+use archive_connectors::{Clock, Progress, Result, sink::Location};
 use archive_formats::{
     Chain, Dataset, Window,
     encode::slice::{EncodedSlice, SliceFormat, SliceStyle},
@@ -69,9 +69,7 @@ pub async fn pull(
     let schemas = months.schemas(&chain, &request.dataset)?;
     let columns = SliceColumns::new(schemas, request.columns.as_deref(), filter.names())?;
 
-    let folder = state::private_folder(settings.state_dir.join("pull"))?;
-    let fetched = tempfile::Builder::new().prefix("pull-").tempdir_in(&folder);
-    let fetched = fetched.map_err(local("make a folder for fetched files", &folder))?;
+    let fetched = Scratch::new(&settings.state_dir, "pull")?;
     let (draft, file) = output.begin()?;
     let writing = Writing::begin(file, request.style(), &columns, output.slice())?;
     let (folder, filter, columns) = (fetched.path().to_owned(), Arc::new(filter), Arc::new(columns));

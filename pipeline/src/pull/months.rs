@@ -42,10 +42,11 @@ impl<'a> Months<'a> {
     pub(super) fn whole(&self, dataset: &Dataset) -> Result<()> {
         let (Some(first), Some(last)) = (self.gaps.first(), self.gaps.last()) else { return Ok(()) };
         let gaps = month_ranges::spell(self.gaps.iter().copied());
+        let wanted = if *dataset == Dataset::default() { String::new() } else { format!(" --dataset {dataset}") };
         Err(Error::new(ErrorKind::Incomplete, format!("{dataset} is not archived in all of the range"))
             .with_context("missing", gaps)
             .with_hint(format!(
-                "archive it with `kt-archive backfill --from {first} --to {last}`, or take what there is with --allow-gaps"
+                "archive it with `kt-archive backfill --from {first} --to {last}{wanted}`, or take what there is with --allow-gaps"
             )))
     }
 

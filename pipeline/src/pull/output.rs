@@ -46,8 +46,10 @@ impl Output {
         for path in [&output.slice, &output.manifest] {
             match fs::symlink_metadata(path) {
                 Ok(_) if !force => return Err(taken(path)),
-                Ok(found) if found.is_dir() => {
-                    return Err(unusable("a folder is in the way").with_context("path", path.display()));
+                // Whoever is root would replace `/dev/null` for everybody.
+                Ok(found) if !found.is_file() => {
+                    let error = Error::new(ErrorKind::Configuration, "what is there is no plain file");
+                    return Err(error.with_context("path", path.display()).with_hint("choose another --output"));
                 }
                 _ => {}
             }
@@ -142,6 +144,7 @@ pub(super) fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::{fs::symlink, net::UnixListener};
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names = fs::read_dir(folder)
@@ -187,6 +190,20 @@ mod tests {
         draft.publish(b"{}").unwrap();
         assert_eq!(names(folder.path()), ["slice.csv", "slice.csv.manifest.json"]);
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn force_replaces_plain_files_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = |name: &str, target: &str| symlink(target, folder.path().join(name)).unwrap();
+        link("to-a-device", "/dev/null");
+        link("to-a-file", "slice.csv");
+        link("slice.csv.manifest.json", "elsewhere");
+        let _socket = UnixListener::bind(folder.path().join("socket")).unwrap();
+        for name in ["to-a-device", "to-a-file", "socket", "slice.csv"] {
+            let refused = Output::new(&folder.path().join(name), true).map_err(|error| error.kind());
+            assert_eq!(refused.err(), Some(ErrorKind::Configuration), "{name}");
+        }
     }
 
     #[test]

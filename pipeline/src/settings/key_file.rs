@@ -19,7 +19,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
             .with_hint("--pseudonym-key-file names a file that holds the key, such as `openssl rand -hex 32` makes")
     };
     let mut file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(refuse(invalid("what should hold the key of the pseudonyms is no file"))
+            .with_hint("make one with `(umask 077 && openssl rand -hex 32 > FILE)`"));
+    }
+    let mode = metadata.permissions().mode();
     if mode & OTHERS != 0 {
         return Err(refuse(invalid("others than its owner may use the key of the pseudonyms"))
             .with_hint(format!("chmod 600 {}", path.display())));

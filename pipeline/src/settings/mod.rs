@@ -139,12 +139,13 @@ impl Settings {
         }
         let (formats, rows) = (formats(config.format.as_ref())?, RowRules::from(&config));
         let transforms = TransformSettings::new(&config)?;
-        check_artifacts(source.as_ref(), &formats)?;
+        let datasets = datasets(config.dataset.clone());
+        check_source(source.as_ref(), &datasets, &formats)?;
         check_redaction(&transforms, &formats, rows)?;
         Ok(Self {
             source,
             output: output(&config),
-            datasets: datasets(config.dataset),
+            datasets,
             formats,
             transforms,
             rows,
@@ -243,7 +244,13 @@ fn archived(format: EventFormat) -> Result<FileFormat> {
     }
 }
 
-fn check_artifacts(source: Option<&SourceSettings>, formats: &BTreeSet<FileFormat>) -> Result<()> {
+/// What not every source has.
+fn check_source(source: Option<&SourceSettings>, datasets: &[Dataset], formats: &BTreeSet<FileFormat>) -> Result<()> {
+    if matches!(source, Some(SourceSettings::Files { .. })) && datasets.len() > 1 {
+        return Err(
+            invalid("files hold the events of one dataset").with_hint("archive each dataset's files by themselves")
+        );
+    }
     if matches!(source, Some(SourceSettings::Demo { .. })) && formats.contains(&FileFormat::Artifact) {
         return Err(invalid("demo: has no artifacts").with_hint("leave artifact out of --format"));
     }

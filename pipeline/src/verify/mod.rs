@@ -12,7 +12,7 @@ use crate::{
     place,
     report::{Code, Finding, Level, Severity, VerifyReport},
     settings::Settings,
-    state,
+    state::Scratch,
 };
 use archive_connectors::{Progress, Result, Sink};
 use archive_formats::{Dataset, Manifest, Month};
@@ -49,7 +49,8 @@ pub struct Verifier {
 /// Verifies the archive of `settings`. Findings are in the report; an error means that it could not be read.
 pub async fn verify(settings: &Settings, request: &VerifyRequest, progress: Arc<dyn Progress>) -> Result<VerifyReport> {
     let (sink, document) = place::existing(settings).await?;
-    let folder = state::private_folder(settings.state_dir.join("verify"))?;
+    let scratch = Scratch::new(&settings.state_dir, "verify")?;
+    let folder = scratch.path().to_owned();
     Verifier { sink, folder, progress }.verify(&document.archive, request).await
 }
 

@@ -8,7 +8,7 @@ mod tests;
 
 use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, cell::Cells, text_file::TextFile};
 use crate::{Column, EventBatch, Schema};
-pub(super) use safe::write_safe_field;
+pub(super) use safe::{write_safe_field, write_safe_names};
 use std::{fmt, io::Write, sync::Arc};
 
 /// The byte-order mark, which readers take off a file's first bytes.

@@ -1,7 +1,7 @@
 //! Fields that spreadsheets take for text.
 
 use super::field::{write_quoted, write_text};
-use crate::encode::cell::Cells;
+use crate::{Column, encode::cell::Cells};
 use std::io;
 
 /// What a cell begins with that spreadsheets evaluate (OWASP, "CSV Injection").
@@ -16,6 +16,16 @@ pub(in crate::encode) fn write_safe_field(cells: &Cells<'_>, row: usize, out: &m
             Ok(())
         }
         _ => cells.write_field(row, out),
+    }
+}
+
+/// A header in which no name is evaluated.
+pub(in crate::encode) fn write_safe_names(columns: &[Column], out: &mut Vec<u8>) {
+    for (index, column) in columns.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_safe_text(column.name.as_bytes(), out);
     }
 }
 

@@ -79,6 +79,22 @@ fn a_page_of_several_is_refused() {
 }
 
 #[test]
+fn an_envelope_that_counts_more_records_than_it_has_is_refused() {
+    for (json, found) in [
+        (format!(r#"{{"data":[{EVENT}],"total":2}}"#), 1),
+        (format!(r#"{{"event_count":3,"events":[{EVENT},{EVENT}]}}"#), 2),
+        (r#"{"count":1,"items":[]}"#.to_owned(), 0),
+    ] {
+        let error = try_decode(&json).unwrap_err();
+        assert!(matches!(error, JsonError::TooFew { found: records, .. } if records == found), "{json}: {error}");
+    }
+    // A count of a page, and one that is no number, contradict nothing.
+    for more in [r#""count":2,"total":2"#, r#""total":"many""#, r#""rows":null"#] {
+        assert_eq!(count(&decode(format!(r#"{{"data":[{},{EVENT}],{more}}}"#, event(r#""a":"[,]""#)))), 2);
+    }
+}
+
+#[test]
 fn what_is_no_list_of_records_is_refused() {
     let error = |json: &str| try_decode(json).unwrap_err();
     for json in ["<html>", "null", "1", "\"a\"", "id,timestamp\n", "}"] {
