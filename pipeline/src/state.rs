@@ -74,7 +74,7 @@ mod tests {
         fs::create_dir(&left).unwrap();
         fs::write(left.join("file"), "events").unwrap();
         let next = Scratch::new(state.path(), "pull").unwrap();
-        assert!(!left.exists() && used.path().join("file").exists() && next.path().exists());
+        assert!(!left.is_dir() && used.path().join("file").is_file() && next.path().is_dir());
         drop((used, next));
         assert_eq!(fs::read_dir(state.path().join("pull")).unwrap().count(), 0);
     }
