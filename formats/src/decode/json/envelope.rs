@@ -1,6 +1,9 @@
 //! What stands around the records.
 
-use super::{JsonError, head::LISTS};
+use super::{
+    JsonError,
+    head::{ERRORS, LISTS},
+};
 use serde_json::Value;
 
 /// The most that is read of it. An envelope holds some dates and counts.
@@ -32,6 +35,10 @@ pub(super) fn check(before: &[u8], after: &[u8], found: u64) -> Result<(), JsonE
     if let Some(name) = promise(&document) {
         return Err(JsonError::OnePage(name.to_owned()));
     }
+    if let Some((name, _)) = members.iter().find(|(name, value)| ERRORS.contains(&name.as_str()) && !is_nothing(value))
+    {
+        return Err(JsonError::Failure(name.clone()));
+    }
     let counts = members.iter().filter(|(name, _)| COUNTS.contains(&name.as_str()));
     let mut counts = counts.filter_map(|(name, value)| Some((name, value.as_u64()?)));
     if let Some((name, claimed)) = counts.find(|(_, claimed)| *claimed > found) {
@@ -52,4 +59,14 @@ fn promise(value: &Value) -> Option<&str> {
         let leads_on = is_cursor && value.as_str() != Some("") || name == "has_more" && *value == Value::Bool(true);
         if leads_on { Some(name.as_str()) } else { promise(value) }
     })
+}
+
+/// Whether nothing went wrong.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        _ => false,
+    }
 }

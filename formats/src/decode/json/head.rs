@@ -6,7 +6,7 @@ use super::{JsonError, JsonShape};
 pub(super) const LISTS: [&str; 5] = ["events", "data", "items", "results", "records"];
 
 /// Names that only the description of an error has in an object that stands alone.
-const ERRORS: [&str; 2] = ["error", "errors"];
+pub(super) const ERRORS: [&str; 2] = ["error", "errors"];
 
 /// How far the end of an object is looked for when a list was found in it. A record in a line may have a list of such a
 /// name, but it ends soon, and another one follows.

@@ -88,6 +88,9 @@ pub enum JsonError {
     /// The rest of the records would have to be asked for.
     #[error("it is one page of several: {0:?} says that there is more")]
     OnePage(String),
+    /// The export went wrong, whatever records came of it.
+    #[error("its member {0:?} speaks of a failure")]
+    Failure(String),
     /// Some of the records must be somewhere else.
     #[error("{name:?} says that there are {claimed} records, but it has {found}")]
     TooFew {

@@ -95,6 +95,16 @@ fn an_envelope_that_counts_more_records_than_it_has_is_refused() {
 }
 
 #[test]
+fn an_envelope_that_speaks_of_a_failure_is_refused() {
+    for json in [r#"{"events":[],"error":"boom"}"#.to_owned(), format!(r#"{{"errors":[{{}}],"data":[{EVENT}]}}"#)] {
+        assert!(matches!(try_decode(&json), Err(JsonError::Failure(_))), "{json}");
+    }
+    for nothing in ["null", "false", "\"\"", "[]"] {
+        assert_eq!(count(&decode(format!(r#"{{"data":[{EVENT}],"errors":{nothing}}}"#))), 1, "{nothing}");
+    }
+}
+
+#[test]
 fn what_is_no_list_of_records_is_refused() {
     let error = |json: &str| try_decode(json).unwrap_err();
     for json in ["<html>", "null", "1", "\"a\"", "id,timestamp\n", "}"] {
