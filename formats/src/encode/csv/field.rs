@@ -24,7 +24,7 @@ impl Cells<'_> {
 }
 
 /// Text as a field. Empty text is quoted, to be told from NULL.
-pub(super) fn write_text(text: &[u8], out: &mut Vec<u8>) {
+pub(in crate::encode) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     if is_plain(text) {
         out.extend_from_slice(text);
     } else {

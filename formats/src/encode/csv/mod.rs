@@ -8,7 +8,8 @@ mod tests;
 
 use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, cell::Cells, text_file::TextFile};
 use crate::{Column, EventBatch, Schema};
-pub(super) use safe::{write_safe_field, write_safe_names};
+pub(super) use field::write_text;
+pub(super) use safe::{write_safe_field, write_safe_text};
 use std::{fmt, io::Write, sync::Arc};
 
 /// The byte-order mark, which readers take off a file's first bytes.
@@ -35,7 +36,7 @@ impl<W: Write> CsvEncoder<W> {
             Some(_) => return Err(EncodeError::OtherSchema),
             None => self.schema = Some(Arc::clone(schema)),
         }
-        write_names(&schema.columns, self.file.buffer());
+        write_names(&schema.columns, self.file.buffer(), write_text);
         Ok(self.file.end_line()?)
     }
 }
@@ -71,8 +72,8 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     }
 }
 
-/// The header, without its line end.
-pub(super) fn write_names(columns: &[Column], line: &mut Vec<u8>) {
+/// The header, without its line end; `write` makes a field of each name.
+pub(super) fn write_names(columns: &[Column], line: &mut Vec<u8>, write: fn(&[u8], &mut Vec<u8>)) {
     for (index, column) in columns.iter().enumerate() {
         if index > 0 {
             line.push(b',');
@@ -80,7 +81,7 @@ pub(super) fn write_names(columns: &[Column], line: &mut Vec<u8>) {
         if column.name.starts_with(BOM) {
             field::write_quoted(column.name.as_bytes(), line);
         } else {
-            field::write_text(column.name.as_bytes(), line);
+            write(column.name.as_bytes(), line);
         }
     }
 }

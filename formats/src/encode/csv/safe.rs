@@ -1,7 +1,7 @@
 //! Fields that spreadsheets take for text.
 
 use super::field::{write_quoted, write_text};
-use crate::{Column, encode::cell::Cells};
+use crate::encode::cell::Cells;
 use std::io;
 
 /// What a cell begins with that spreadsheets evaluate (OWASP, "CSV Injection").
@@ -19,17 +19,8 @@ pub(in crate::encode) fn write_safe_field(cells: &Cells<'_>, row: usize, out: &m
     }
 }
 
-/// A header in which no name is evaluated.
-pub(in crate::encode) fn write_safe_names(columns: &[Column], out: &mut Vec<u8>) {
-    for (index, column) in columns.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        write_safe_text(column.name.as_bytes(), out);
-    }
-}
-
-fn write_safe_text(text: &[u8], out: &mut Vec<u8>) {
+/// A field that spreadsheets take for text.
+pub(in crate::encode) fn write_safe_text(text: &[u8], out: &mut Vec<u8>) {
     if text.first().is_some_and(|first| FORMULA_STARTS.contains(first)) {
         write_quoted(&[b"'", text].concat(), out);
     } else {

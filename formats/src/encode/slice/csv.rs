@@ -6,7 +6,7 @@ use crate::{
     encode::{
         EncodeError,
         cell::Cells,
-        csv::{write_names, write_safe_field, write_safe_names},
+        csv::{write_names, write_safe_field, write_safe_text, write_text},
         text_file::TextFile,
     },
 };
@@ -28,8 +28,7 @@ pub(super) struct CsvSlice<W: Write> {
 impl<W: Write> CsvSlice<W> {
     pub(super) fn new(sink: W, columns: Vec<Column>, style: SliceStyle) -> io::Result<Self> {
         let mut file = if style.gzip { TextFile::gzipped(sink) } else { TextFile::plain(sink) };
-        let write_names = if style.csv_safe { write_safe_names } else { write_names };
-        write_names(&columns, file.buffer());
+        write_names(&columns, file.buffer(), if style.csv_safe { write_safe_text } else { write_text });
         file.end_line()?;
         Ok(Self { file, columns, safe: style.csv_safe, rows: 0 })
     }

@@ -118,6 +118,14 @@ fn formulas_are_guarded_in_text_alone() {
 }
 
 #[test]
+fn formulas_are_guarded_in_names_and_a_mark_at_the_start_stays_quoted() {
+    let style = SliceStyle { csv_safe: true, ..plain(SliceFormat::Csv) };
+    let column = || Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    let given = vec![("\u{feff}n", "int64", column()), ("=n", "int64", column()), ("m", "int64", column())];
+    assert_eq!(text(style, given), "\"\u{feff}n\",\"'=n\",m\n1,1,1\n");
+}
+
+#[test]
 fn text_can_be_gzipped() {
     for format in [SliceFormat::Csv, SliceFormat::Jsonl] {
         let (columns, rows) = columns(samples());
