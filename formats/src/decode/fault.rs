@@ -50,3 +50,15 @@ pub(super) enum Fault {
     #[error("more text than a chunk can hold")]
     ChunkTooLarge,
 }
+
+/// What is wrong with a row, and the column to blame where it is one.
+pub(super) struct Offence {
+    pub(super) column: Option<usize>,
+    pub(super) fault: Fault,
+}
+
+impl From<Fault> for Offence {
+    fn from(fault: Fault) -> Self {
+        Self { column: None, fault }
+    }
+}

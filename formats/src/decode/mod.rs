@@ -9,6 +9,7 @@ pub mod json;
 pub mod parquet;
 pub mod rejects;
 pub mod survey;
+mod utf8;
 mod value;
 
 pub use survey::Survey;

@@ -19,6 +19,9 @@ use arrow_schema::DataType;
 use fixed::FixedColumn;
 use validity::Validity;
 
+/// How many rows are decoded before the size of the columns is estimated.
+pub(super) const SAMPLE: usize = 64;
+
 /// A column of an artifact, by the family of its type.
 #[derive(Debug)]
 pub(super) enum ColumnBuilder {

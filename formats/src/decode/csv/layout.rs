@@ -1,13 +1,15 @@
 //! What a header says about the rows under it.
 
-use super::{
-    CsvError, header,
-    rows::{Rows, Utf8},
-};
+use super::{CsvError, header, rows::Rows};
 use crate::{
     Column, ColumnType, Schema,
     catalogue::{HeaderError, KeyColumns, text_schema},
-    decode::{Decoded, column::ColumnBuilder, columns::Columns},
+    decode::{
+        Decoded,
+        column::ColumnBuilder,
+        columns::Columns,
+        utf8::{Utf8, checked},
+    },
 };
 use std::sync::Arc;
 
@@ -63,11 +65,7 @@ impl CsvLayout {
 
     /// Decodes a chunk of whole records, without the header.
     pub fn decode(&self, chunk: &[u8]) -> Decoded {
-        // Text is nearly always UTF-8, and checking it by the column is much cheaper than by the value. When the
-        // check fails, the chunk is read again and every row looked at.
-        self.decode_with(chunk, Utf8::ByColumn)
-            .or_else(|| self.decode_with(chunk, Utf8::ByRow))
-            .unwrap_or_else(|| unreachable!("rows that were checked to be UTF-8 make columns that are UTF-8"))
+        checked(|utf8| self.decode_with(chunk, utf8))
     }
 
     fn decode_with(&self, chunk: &[u8], utf8: Utf8) -> Option<Decoded> {

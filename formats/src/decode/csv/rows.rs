@@ -6,20 +6,12 @@ use super::{
 };
 use crate::{
     Reject, Schema,
-    decode::{column::ColumnBuilder, fault::Fault},
+    decode::{
+        column::{ColumnBuilder, SAMPLE},
+        fault::{Fault, Offence},
+        utf8::Utf8,
+    },
 };
-
-/// When text is checked to be UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Utf8 {
-    /// When the column is finished. A failure does not tell the row.
-    ByColumn,
-    /// Before a row is taken.
-    ByRow,
-}
-
-/// How many rows are decoded before the size of the columns is estimated.
-const SAMPLE: usize = 64;
 
 /// The rows of one chunk.
 pub(super) struct Rows<'a> {
@@ -103,12 +95,6 @@ impl<'a> Rows<'a> {
         find(Fault::Quotes, has_malformed_quotes)
             .or_else(|| find(Fault::Utf8, |field| std::str::from_utf8(field).is_err()))
     }
-}
-
-/// What is wrong with a row, and the column to blame where it is one.
-struct Offence {
-    column: Option<usize>,
-    fault: Fault,
 }
 
 fn has_malformed_quotes(field: &[u8]) -> bool {

@@ -1,14 +1,14 @@
 //! What the names of the records say about their columns.
 
-use super::{
-    JsonError, JsonNames,
-    members::Names,
-    rows::{Rows, Utf8},
-};
+use super::{JsonError, JsonNames, members::Names, rows::Rows};
 use crate::{
     ColumnType, Schema,
     catalogue::{self, KeyColumns, json_schema},
-    decode::{Decoded, columns::Columns},
+    decode::{
+        Decoded,
+        columns::Columns,
+        utf8::{Utf8, checked},
+    },
 };
 use std::sync::Arc;
 
@@ -62,11 +62,7 @@ impl JsonLayout {
     /// Decodes a chunk of whole records. The lines of rejects are those of the chunk, or, where the records are a
     /// list's elements, the number of elements before; [`Decoded::lines`] counts the same.
     pub fn decode(&self, chunk: &[u8]) -> Decoded {
-        // Text is nearly always UTF-8, and checking it by the column is much cheaper than by the value. When the
-        // check fails, the chunk is read again and every record looked at.
-        self.decode_with(chunk, Utf8::ByColumn)
-            .or_else(|| self.decode_with(chunk, Utf8::ByRecord))
-            .unwrap_or_else(|| unreachable!("records that were checked to be UTF-8 make columns that are UTF-8"))
+        checked(|utf8| self.decode_with(chunk, utf8))
     }
 
     fn decode_with(&self, chunk: &[u8], utf8: Utf8) -> Option<Decoded> {

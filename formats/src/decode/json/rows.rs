@@ -10,21 +10,13 @@ use super::{
 };
 use crate::{
     Reject,
-    decode::{column::ColumnBuilder, fault::Fault},
+    decode::{
+        column::{ColumnBuilder, SAMPLE},
+        fault::{Fault, Offence},
+        utf8::Utf8,
+    },
 };
 use std::collections::HashSet;
-
-/// When text is checked to be UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Utf8 {
-    /// When the column is finished. A failure does not tell the record.
-    ByColumn,
-    /// Before a record is taken.
-    ByRecord,
-}
-
-/// How many records are decoded before the size of the columns is estimated.
-const SAMPLE: usize = 64;
 
 /// The records of one chunk.
 pub(super) struct Rows<'a> {
@@ -65,18 +57,6 @@ impl<'a> Member<'a> {
         let start = cursor.position();
         let value = Value::read(cursor)?;
         Ok(Self { value, raw: cursor.since(start) })
-    }
-}
-
-/// What is wrong with a record, and the column to blame where it is one.
-struct Offence {
-    column: Option<usize>,
-    fault: Fault,
-}
-
-impl From<Fault> for Offence {
-    fn from(fault: Fault) -> Self {
-        Self { column: None, fault }
     }
 }
 
@@ -139,7 +119,7 @@ impl<'a> Rows<'a> {
         }
         self.fill(filled)?;
         let length = members.cursor.position();
-        if self.utf8 == Utf8::ByRecord && std::str::from_utf8(text.get(..length).unwrap_or_default()).is_err() {
+        if self.utf8 == Utf8::ByRow && std::str::from_utf8(text.get(..length).unwrap_or_default()).is_err() {
             return Err(Fault::Utf8.into());
         }
         Ok(length)
