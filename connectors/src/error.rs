@@ -19,6 +19,9 @@ pub enum ErrorKind {
     SourceUnavailable,
     /// What came from the source is shorter or other than it should be. Worth another try of the same download.
     Truncated,
+    /// The snapshot that a window is read in is gone: the connection broke, or the server ended the query. Worth reading
+    /// the window again from its beginning, in a new snapshot.
+    SnapshotLost,
     /// The artifact of a finished job is not there any more. Worth one new job.
     Expired,
     /// The source asks for a smaller window.

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod error;
 pub mod exports_api;
 pub mod file;
+pub mod postgres;
 pub mod probe;
 pub mod progress;
 pub mod retry;

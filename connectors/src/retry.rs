@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// Whether the same call can turn out better when it is repeated. Nothing else decides it.
 pub const fn is_transient(kind: ErrorKind) -> bool {
     match kind {
-        ErrorKind::SourceUnavailable | ErrorKind::Truncated => true,
+        ErrorKind::SourceUnavailable | ErrorKind::Truncated | ErrorKind::SnapshotLost => true,
         ErrorKind::Configuration
         | ErrorKind::Unauthorized
         | ErrorKind::Source
@@ -39,6 +39,11 @@ impl Policy {
     /// For one call to a server: enough to outlive a restart on the other side, too little to look hung.
     pub const fn per_call() -> Self {
         Self { retries: 5, budget: Duration::from_secs(120), deadline: None }
+    }
+
+    /// For a window that is read again from its beginning: it takes long, and loads the source each time.
+    pub const fn per_window() -> Self {
+        Self { retries: 4, budget: Duration::from_secs(15 * 60), deadline: None }
     }
 
     /// The same, but no try begins after `deadline`, and none goes on for long after it.

@@ -25,6 +25,10 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
     /// stream is alive: it yields the same events as long as the source holds them.
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream;
 
+    /// Called when `window` is not read again in this run, whether or not it is committed: what another `read` would
+    /// need of the server, such as a transaction that holds a snapshot, may go.
+    fn release(&self, _dataset: &Dataset, _window: Window) {}
+
     /// Called once the events of `window` are committed: what the source kept for another `read` may go. Failures are
     /// the source's own to log; they cost disk, never data.
     fn settle(&self, dataset: &Dataset, window: Window);

@@ -2,10 +2,11 @@
 
 use crate::Schema;
 use arrow_array::{
-    Array, BooleanArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, cast::AsArray,
-    types::TimestampMicrosecondType,
+    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, cast::AsArray, types::TimestampMicrosecondType,
 };
-use arrow_schema::ArrowError;
+use arrow_buffer::ToByteSlice;
+use arrow_schema::{ArrowError, DataType};
 use std::sync::Arc;
 
 /// Some events of one month: a record batch that was proven to have its schema's columns, and in which every row has an
@@ -44,8 +45,7 @@ impl EventBatch {
                 return Err(SchemaMismatch::MissingKey(schema.columns[index].name.clone()));
             }
         }
-        let ids = records.column(id);
-        if ids.as_string_opt::<i32>().is_none() && ids.as_fixed_size_binary_opt().is_none() {
+        if Ids::of(records.column(id)).is_none() {
             return Err(SchemaMismatch::KeyType(schema.id.clone()));
         }
         if records.column(time).as_primitive_opt::<TimestampMicrosecondType>().is_none() {
@@ -80,9 +80,11 @@ impl EventBatch {
     }
 
     /// The id of each event.
+    ///
+    /// # Panics
+    /// Never: the column's type was checked when the batch was made.
     pub fn ids(&self) -> Ids<'_> {
-        let column = self.records.column(self.id);
-        column.as_fixed_size_binary_opt().map_or_else(|| Ids::Text(column.as_string()), Ids::Uuid)
+        Ids::of(self.records.column(self.id)).unwrap_or_else(|| unreachable!("a batch has ids"))
     }
 
     /// Memory that the events take, whatever they share with others.
@@ -115,10 +117,28 @@ pub enum Ids<'a> {
     Text(&'a StringArray),
     /// As sixteen bytes.
     Uuid(&'a FixedSizeBinaryArray),
+    /// As numbers of two bytes.
+    Int16(&'a Int16Array),
+    /// As numbers of four bytes.
+    Int32(&'a Int32Array),
+    /// As numbers of eight bytes.
+    Int64(&'a Int64Array),
 }
 
 impl<'a> Ids<'a> {
-    /// The bytes of the id in `row`.
+    /// The ids in a column, `None` when it is of a type that no id has.
+    fn of(column: &'a ArrayRef) -> Option<Self> {
+        Some(match column.data_type() {
+            DataType::Utf8 => Self::Text(column.as_string()),
+            DataType::FixedSizeBinary(_) => Self::Uuid(column.as_fixed_size_binary()),
+            DataType::Int16 => Self::Int16(column.as_primitive()),
+            DataType::Int32 => Self::Int32(column.as_primitive()),
+            DataType::Int64 => Self::Int64(column.as_primitive()),
+            _ => return None,
+        })
+    }
+
+    /// The bytes of the id in `row`, in the order of this machine.
     ///
     /// # Panics
     /// When there is no such row.
@@ -126,6 +146,9 @@ impl<'a> Ids<'a> {
         match self {
             Self::Text(ids) => ids.value(row).as_bytes(),
             Self::Uuid(ids) => ids.value(row),
+            Self::Int16(ids) => ids.values()[row..=row].to_byte_slice(),
+            Self::Int32(ids) => ids.values()[row..=row].to_byte_slice(),
+            Self::Int64(ids) => ids.values()[row..=row].to_byte_slice(),
         }
     }
 }

@@ -110,7 +110,7 @@ pub const EXTRA: &str = "extra";
 pub const COST: ColumnType = ColumnType::Decimal { precision: 38, scale: 18 };
 
 /// The names that the operator gave for the two columns that every event must have; `None` means the first known alias.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyColumns {
     /// Name of the id column.
     pub id: Option<String>,

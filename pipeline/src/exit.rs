@@ -90,6 +90,7 @@ impl From<ErrorKind> for ExitCode {
             ErrorKind::Source
             | ErrorKind::SourceUnavailable
             | ErrorKind::Truncated
+            | ErrorKind::SnapshotLost
             | ErrorKind::Expired
             | ErrorKind::TooLarge => Self::Source,
             ErrorKind::Incomplete => Self::Incomplete,

@@ -14,6 +14,7 @@ use archive_connectors::{
     Clock, Error, ErrorKind, EventStream, Progress, Result, Sink, Source,
     error::local,
     progress::{Coverage, Silent},
+    retry::{self, Attempts},
     sink::{Commit, Draft, StoredFile, check_types},
 };
 use archive_formats::{
@@ -85,7 +86,9 @@ impl Archiver {
             part_size: self.part_size,
             folder: staging.path().to_owned(),
         };
-        let (mut encoded, conflicts) = self.encode(&target).await?;
+        let encoded = self.encode_once_whole(&target).await;
+        self.source.release(dataset, month.window());
+        let (mut encoded, conflicts) = encoded?;
         self.accept(dataset, &encoded).await?;
         let mut staged = std::mem::take(&mut encoded.files);
         let is_empty = encoded.archived == 0 && encoded.rejected == 0;
@@ -104,6 +107,18 @@ impl Archiver {
         let commit = stage::commit::commit(&self.sink, &self.chain, &draft, &files).await?;
         self.source.settle(&draft.dataset, draft.window);
         Ok(commit)
+    }
+
+    /// Encodes the month's events, from the beginning again when the source lost its snapshot: a month is never made of
+    /// two.
+    async fn encode_once_whole(&self, target: &Target) -> Result<(Encoded, u64)> {
+        let mut attempts = Attempts::new(retry::Policy::per_window());
+        loop {
+            match self.encode(target).await {
+                Err(error) if error.kind() == ErrorKind::SnapshotLost => attempts.pause(error).await?,
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Encodes the month's events without repetitions; says how many events share an id all the same.

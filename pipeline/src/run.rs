@@ -247,6 +247,7 @@ const fn reach(kind: ErrorKind) -> Reach {
         ErrorKind::Source
         | ErrorKind::SourceUnavailable
         | ErrorKind::Truncated
+        | ErrorKind::SnapshotLost
         | ErrorKind::Expired
         | ErrorKind::TooLarge
         | ErrorKind::Incomplete

@@ -23,7 +23,7 @@ fn times(batches: &[EventBatch]) -> Vec<i64> {
 fn ids(batches: &[EventBatch]) -> Vec<String> {
     let of = |batch: &EventBatch| match batch.ids() {
         Ids::Text(ids) => ids.iter().map(|id| id.unwrap().to_owned()).collect::<Vec<_>>(),
-        Ids::Uuid(_) => panic!("ids are text"),
+        other => panic!("ids are text: {other:?}"),
     };
     batches.iter().flat_map(of).collect()
 }
