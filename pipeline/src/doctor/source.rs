@@ -18,6 +18,10 @@ pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
     match settings.source() {
         Err(error) => vec![Check::failed("source", &error)],
         Ok(SourceSettings::Demo { .. }) => vec![Check::new("source", Ok("demo: needs no server".to_owned()))],
+        Ok(SourceSettings::Postgres(config)) => {
+            let connections = config.connections;
+            vec![Check::new("source", Ok(format!("{}, over {connections} connections", config.server.url())))]
+        }
         Ok(SourceSettings::Files { address, path, keys }) => {
             let files = Files::new(address.clone(), path, keys.clone(), Arc::new(Silent));
             vec![Check::new("source", files.map(|files| format!("{address}: {} found", files.count())))]

@@ -1,6 +1,7 @@
 //! Settings that were checked: what comes after this may trust them.
 
 mod key_file;
+mod postgres;
 mod rows;
 mod transforms;
 
@@ -70,6 +71,8 @@ pub enum SourceSettings {
     },
     /// The exports API.
     ExportsApi(Box<ApiSettings>),
+    /// A PostgreSQL database.
+    Postgres(Box<archive_connectors::postgres::Config>),
     /// Files that were exported earlier.
     Files {
         /// What the user typed.
@@ -163,7 +166,7 @@ impl Settings {
     pub fn source(&self) -> Result<&SourceSettings> {
         self.source.as_ref().ok_or_else(|| {
             invalid("no source was given").with_hint(
-                "use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://… or a path of files",
+                "use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://…, postgres://… or a path of files",
             )
         })
     }
@@ -174,6 +177,9 @@ fn source(address: &str, config: &Config, environment: &Environment) -> Result<S
     let base = match SourceAddress::parse(address)? {
         SourceAddress::Demo { events, seed } => return Ok(SourceSettings::Demo { events, seed }),
         SourceAddress::Files(path) => return Ok(SourceSettings::Files { address: address.to_owned(), path, keys }),
+        SourceAddress::Postgres(url) => {
+            return Ok(SourceSettings::Postgres(Box::new(postgres::config(&url, config, environment)?)));
+        }
         SourceAddress::ExportsApi(base) => base,
     };
     let text = |name| environment.get(name).map(str::trim).filter(|text| !text.is_empty());
@@ -251,8 +257,14 @@ fn check_source(source: Option<&SourceSettings>, datasets: &[Dataset], formats: 
             invalid("files hold the events of one dataset").with_hint("archive each dataset's files by themselves")
         );
     }
-    if matches!(source, Some(SourceSettings::Demo { .. })) && formats.contains(&FileFormat::Artifact) {
-        return Err(invalid("demo: has no artifacts").with_hint("leave artifact out of --format"));
+    let without_artifacts = match source {
+        Some(SourceSettings::Demo { .. }) => "demo:",
+        Some(SourceSettings::Postgres(_)) => "a database",
+        _ => return Ok(()),
+    };
+    if formats.contains(&FileFormat::Artifact) {
+        let error = invalid(format!("{without_artifacts} has no artifacts"));
+        return Err(error.with_hint("leave artifact out of --format"));
     }
     Ok(())
 }
