@@ -7,18 +7,35 @@ use std::path::PathBuf;
 use url::Url;
 
 /// Query keys whose value is a secret.
-const SECRET_KEYS: [&str; 6] = ["password", "passwd", "token", "secret", "api_key", "access_token"];
+const SECRET_KEYS: [&str; 7] = ["password", "passwd", "sslpassword", "token", "secret", "api_key", "access_token"];
+
+/// What to do about a secret in the URL of a database.
+pub const PASSWORD_HINT: &str =
+    "take it out, and set PGPASSWORD or write it into the password file (PGPASSFILE, else ~/.pgpass)";
+
+/// Whether the address is one of a PostgreSQL server.
+pub fn is_postgres(address: &str) -> bool {
+    let scheme = address.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("postgres" | "postgresql"))
+}
 
 /// Whether the address holds a user, a password or a token. It need not be a valid URL to do so.
+///
+/// The user of a database is no secret: its password is.
 pub fn holds_a_secret(address: &str) -> bool {
     let Some((_, rest)) = address.split_once("://") else { return false };
+    let rest = if is_postgres(address) { without_user(rest) } else { rest };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // An unescaped slash inside a password ends the authority too early; then the `@` comes later.
-    let has_user = authority.contains('@')
-        || (authority.contains(':') && rest.split('?').next().is_some_and(|path| path.contains('@')));
+    // A slash or a question mark inside a password ends the authority too early; then the `@` comes later.
+    let has_user = authority.contains('@') || (authority.contains(':') && rest.contains('@'));
     let query = rest.split_once('?').map_or("", |(_, query)| query);
-    let keys = query.split('&').filter_map(|pair| pair.split('=').next());
-    has_user || keys.map(str::to_ascii_lowercase).any(|key| SECRET_KEYS.contains(&key.as_str()))
+    let mut keys = url::form_urlencoded::parse(query.as_bytes()).map(|(key, _)| key.to_ascii_lowercase());
+    has_user || keys.any(|key| SECRET_KEYS.contains(&key.as_str()))
+}
+
+/// What follows a user who has no password.
+fn without_user(rest: &str) -> &str {
+    rest.split_once('@').filter(|(user, _)| !user.contains([':', '/', '?', '#'])).map_or(rest, |(_, rest)| rest)
 }
 
 /// `text` with every quoted or separate URL that holds a secret blotted out, all but its scheme.
@@ -34,10 +51,11 @@ pub fn redact(text: &str) -> String {
     text.split_inclusive(ENDS).map(blot).collect()
 }
 
-/// `text` as it may be shown: a URL without user, password, query and fragment, and anything else as it is.
+/// `text` as it may be shown: a URL without user, password, query and fragment, and anything else as it is. The user
+/// and the query of a database may be shown, since both may be of use and a secret is in neither.
 pub fn printable(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    if !rest.contains(['@', '?', '#']) {
+    if !rest.contains(['@', '?', '#']) || (is_postgres(text) && !holds_a_secret(text)) {
         return text.to_owned();
     }
     let hidden = || format!("{scheme}://[secret]");
@@ -67,12 +85,14 @@ pub enum SourceAddress {
     },
     /// The base of an exports API.
     ExportsApi(Url),
+    /// A PostgreSQL server: the URL, with the user and the parameters that it may have, but no password.
+    Postgres(String),
     /// A path of files, or a pattern of such paths.
     Files(PathBuf),
 }
 
 /// Forms of sources, for hints.
-const FORMS: &str = "use https://… (exports API), a path or pattern of files, or demo:";
+const FORMS: &str = "use https://… (exports API), postgres://…, a path or pattern of files, or demo:";
 
 const DEMO_EVENTS: u64 = 10_000;
 const DEMO_SEED: u64 = 1;
@@ -86,9 +106,7 @@ impl SourceAddress {
         match scheme.as_deref() {
             Some("demo") => demo(address),
             Some("https" | "http") => exports_api(address),
-            Some("postgres" | "postgresql") => {
-                Err(invalid("postgresql sources are not available yet").with_hint(FORMS))
-            }
+            Some("postgres" | "postgresql") => postgres(address),
             Some("file") => file_url(address),
             Some("s3" | "s3a" | "gs" | "az" | "azure") => {
                 Err(invalid("a bucket cannot be a source").with_hint("copy the files here first, and give their path"))
@@ -142,6 +160,17 @@ fn exports_api(address: &str) -> Result<SourceAddress> {
     Ok(SourceAddress::ExportsApi(url))
 }
 
+fn postgres(address: &str) -> Result<SourceAddress> {
+    if holds_a_secret(address) {
+        return Err(invalid("the source's URL holds a password").with_hint(PASSWORD_HINT));
+    }
+    if !address.contains("://") {
+        return Err(invalid("the source is not a URL of a database")
+            .with_hint("write it like postgres://user@host:5432/database?sslmode=verify-full"));
+    }
+    Ok(SourceAddress::Postgres(address.to_owned()))
+}
+
 fn file_url(address: &str) -> Result<SourceAddress> {
     let hint = "write it like file:///folder/events.csv; a pattern with `?` needs a plain path";
     let url = Url::parse(address).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
@@ -181,7 +210,14 @@ mod tests {
             "postgres://u:can/ary@db/x",
             "https://u:ca nary@[bad",
             "s3://key:canary@bucket",
+            "postgres://u:can@ary@db/x",
+            "postgres://u:can?ary@db/x",
+            "postgres://u:can#ary@db/x",
+            "postgres://u@canary@db/x",
+            "PostgreSQL://u:canary@db/x",
             "postgres://db/x?sslmode=require&Password=canary",
+            "postgres://u@db/x?pass%77ord=canary",
+            "postgres://u@db/x?sslpassword=canary",
             "https://api.example/?token=canary",
         ] {
             assert!(holds_a_secret(address), "{address}");
@@ -190,6 +226,25 @@ mod tests {
         for address in ["./a@b", "s3://bucket/a@b", "https://api.example:8080/x", "demo:?events=1", "/path?token=1"] {
             assert!(!holds_a_secret(address), "{address}");
         }
+    }
+
+    #[test]
+    fn a_database_is_kept_as_it_was_written_and_its_user_is_no_secret() {
+        for address in [
+            "postgres://",
+            "postgres:///events?host=/run/postgresql",
+            "postgresql://archiver@db.internal:5432/keeptrusts?sslmode=verify-full",
+            "postgres://archiver@[::1]:5432,db2:5433/keeptrusts",
+            "Postgres://db/x",
+        ] {
+            assert!(!holds_a_secret(address), "{address}");
+            assert_eq!(printable(address), address);
+            assert_eq!(SourceAddress::parse(address).ok(), Some(SourceAddress::Postgres(address.to_owned())));
+        }
+        assert_eq!(printable("postgres://u:canary@db/x"), "postgres://db/x");
+        assert!(SourceAddress::parse("postgres:x").unwrap_err().hint().unwrap().contains("postgres://"));
+        let error = SourceAddress::parse("postgres://u:canary@db/x").unwrap_err();
+        assert!(error.hint().unwrap().contains("PGPASSWORD") && error.hint().unwrap().contains(".pgpass"));
     }
 
     #[test]
@@ -232,8 +287,7 @@ mod tests {
 
     #[test]
     fn other_places_are_refused() {
-        let addresses =
-            ["postgres://db/x", "postgresql://db/x", "s3://bucket/x.csv", "gs://b/x", "ftp://host/x.csv", ""];
+        let addresses = ["postgres:x", "s3://bucket/x.csv", "gs://b/x", "ftp://host/x.csv", ""];
         let no_files = ["file:x.csv", "file://host/x.csv", "file:///x.csv?a=b", "file:///x#a", "file://u@/x.csv"];
         for address in addresses.into_iter().chain(no_files) {
             let error = SourceAddress::parse(address).unwrap_err();

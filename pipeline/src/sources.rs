@@ -9,6 +9,7 @@ use archive_connectors::{
     demo::Demo,
     exports_api::{Config, Credentials, ExportsApi},
     file::Files,
+    postgres::Postgres,
 };
 use std::{path::Path, sync::Arc};
 
@@ -29,6 +30,9 @@ pub fn connect(
                 Error::new(ErrorKind::BrokenChain, "the archive's identity is not a UUID").with_source(error)
             })?;
             Ok(Arc::new(ExportsApi::new(config(api)?, Arc::clone(clock), progress, state, archive)?))
+        }
+        SourceSettings::Postgres(config) => {
+            Ok(Arc::new(Postgres::new(config.as_ref().clone(), Arc::clone(clock), progress)?))
         }
         SourceSettings::Files { address, path, keys } => {
             Ok(Arc::new(Files::new(address.clone(), path, keys.clone(), progress)?))

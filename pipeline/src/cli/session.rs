@@ -8,7 +8,7 @@ use crate::{
     settings::Settings,
 };
 use archive_connectors::{Error, ErrorKind, Result};
-use archive_formats::Month;
+use archive_formats::{Dataset, Month};
 use std::path::PathBuf;
 
 /// The platform's own variable for what is `--source` here. Ours beats it.
@@ -58,9 +58,7 @@ impl Session {
         let (layers, unknown) = self.layered(flags)?;
         let mut config = layers.merged();
         config.source = config.source.or_else(|| self.environment.get(SOURCE_VARIABLE).map(str::to_owned));
-        if config.dataset.is_none() {
-            config.dataset = "events".parse().ok().map(|events| crate::units::List(vec![events]));
-        }
+        config.dataset = config.dataset.or_else(|| Some(vec![Dataset::default()].into()));
         Ok((self.open(config, &unknown)?, layers))
     }
 
@@ -104,6 +102,8 @@ impl Session {
     }
 }
 
+const API_SECRETS: &str =
+    "take it out and set KEEPTRUSTS_API_TOKEN; a URL that cannot do without belongs in KT_ARCHIVE_SOURCE";
 const STORE_SECRETS: &str = "take it out and set the AWS_…, GOOGLE_… or AZURE_… variables";
 
 /// Whoever lists the processes of the host sees what was typed.
@@ -112,11 +112,8 @@ fn refuse_typed_secrets(flags: &Config) -> Result<()> {
         let message = format!("{option} holds a user, a password or a token, which every user of this host can see");
         Err(Error::new(ErrorKind::Configuration, message).with_hint(hint))
     };
-    if flags.source.as_deref().is_some_and(address::holds_a_secret) {
-        return refuse(
-            "--source",
-            "take it out and set KEEPTRUSTS_API_TOKEN; a URL that cannot do without belongs in KT_ARCHIVE_SOURCE",
-        );
+    if let Some(source) = flags.source.as_deref().filter(|source| address::holds_a_secret(source)) {
+        return refuse("--source", if address::is_postgres(source) { address::PASSWORD_HINT } else { API_SECRETS });
     }
     if flags.archive.as_deref().is_some_and(address::holds_a_secret) {
         return refuse("--archive", STORE_SECRETS);

@@ -1,0 +1,143 @@
+//! The options of each command.
+
+use super::{ENVIRONMENT, LONG, SourceArgs};
+use crate::{
+    config::{EventFormat, choice},
+    expected_head::ExpectedHead,
+    pull::Condition,
+    report::Level,
+    units::Count,
+};
+use archive_formats::{Dataset, Month, Timestamp};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RunArgs {
+    /// The month [default: the last calendar month, and every gap since the first archived month]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(in crate::cli) month: Option<Month>,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BackfillArgs {
+    /// First month
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(in crate::cli) from: Month,
+    /// Last month, included
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(in crate::cli) to: Month,
+    /// Months that are archived at the same time; a run that archives several takes it from KT_ARCHIVE_JOBS or the file
+    /// [default: 2 from PostgreSQL and files, else 1]
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) jobs: Option<Count>,
+    /// Only say which months would be archived
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct VerifyArgs {
+    /// Verify this month alone
+    #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"])]
+    pub(in crate::cli) month: Option<Month>,
+    /// First month [default: the whole archive]
+    #[arg(long, value_name = "YYYY-MM", requires = "to")]
+    pub(in crate::cli) from: Option<Month>,
+    /// Last month, included
+    #[arg(long, value_name = "YYYY-MM", requires = "from")]
+    pub(in crate::cli) to: Option<Month>,
+    /// quick (chain, names and sizes) or full (every byte and every row) [default: full]
+    #[arg(long, value_name = "LEVEL", value_parser = choice::<Level>)]
+    pub(in crate::cli) level: Option<Level>,
+    /// A head that the archive had once: its number, its sha256, or NUMBER:SHA256
+    #[arg(long, value_name = "HEAD")]
+    pub(in crate::cli) expect_head: Option<ExpectedHead>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct StatusArgs {
+    /// First month [default: the first archived one]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(in crate::cli) from: Option<Month>,
+    /// Last month, included [default: the last closed one]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(in crate::cli) to: Option<Month>,
+    /// Show these datasets; repeat it or use commas [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(in crate::cli) dataset: Vec<Dataset>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DoctorArgs {
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ConfigCommand {
+    /// Say what is wrong with the settings, without asking source or stores
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Check(SourceArgs),
+    /// Print the settings that count as a configuration file, each with where it comes from
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Show(SourceArgs),
+    /// Print the JSON Schema of the configuration file, for editors
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ReplicateArgs {
+    /// A copy of the archive: a place like --archive; repeat it or use commas
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(in crate::cli) replica: Vec<String>,
+    /// Read every object of the replicas, and replace what is missing or damaged by the archive's bytes
+    #[arg(long)]
+    pub(in crate::cli) repair: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PullArgs {
+    /// When the slice begins, included: a time (2025-03-01T08:00:00Z) or a date, for its midnight in UTC
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_people)]
+    pub(in crate::cli) from: Timestamp,
+    /// When it ends, not included
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_people)]
+    pub(in crate::cli) to: Timestamp,
+    /// The dataset [default: events]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(in crate::cli) dataset: Vec<Dataset>,
+    /// Only events with this value, as the archive's CSV has it; nothing after the = means NULL or empty text. Values of
+    /// one column are alternatives, several columns must all match. Repeat it
+    #[arg(id = "match", long, value_name = "COLUMN=VALUE")]
+    pub(in crate::cli) conditions: Vec<Condition>,
+    /// These columns, in this order; repeat it or use commas. Those of the configuration file are the columns of a run
+    /// [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(in crate::cli) columns: Vec<String>,
+    /// csv, parquet or jsonl (a JSON object per line)
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    pub(in crate::cli) format: Vec<EventFormat>,
+    /// The file to write; csv and jsonl are gzipped when it ends in .gz. Its proof goes to FILE.manifest.json
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
+    /// Replace what is there
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Take what there is of a range that is not archived whole
+    #[arg(long)]
+    pub(in crate::cli) allow_gaps: bool,
+    /// Put a ' before texts of CSV that a spreadsheet would evaluate: those that begin with = + - @, tab or return
+    #[arg(long)]
+    pub(in crate::cli) csv_safe: bool,
+}
