@@ -3,9 +3,9 @@
 use super::{
     client::{Client, Glimpse},
     config::{Config, Endpoints, Layout, printable},
-    plain_http, skew,
+    plain_http,
 };
-use crate::{Clock, Error, ErrorKind, Probe, Result};
+use crate::{Clock, Error, ErrorKind, Probe, Result, skew};
 use archive_formats::Timestamp;
 use reqwest::StatusCode;
 use std::sync::Arc;

@@ -1,10 +1,12 @@
 //! An open session.
 
-use super::failure::failure;
+use super::{copy_out::CopyOut, copy_tap::CopyTap, failure::failure};
 use crate::{Error, ErrorKind, Result};
+use bytes::Bytes;
 use std::future::poll_fn;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    sync::mpsc,
     task::JoinSet,
 };
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -15,6 +17,8 @@ pub(super) struct Connection {
     client: Client,
     greeting: Greeting,
     tls: Option<String>,
+    /// Rows of what is copied out.
+    blocks: mpsc::Receiver<Bytes>,
     _driver: JoinSet<()>,
 }
 
@@ -37,6 +41,7 @@ impl Connection {
     where
         W: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let (wire, blocks) = CopyTap::new(wire);
         let opened = config.connect_raw(wire, NoTls).await;
         let (client, mut connection) = opened.map_err(|error| failure("connect to the server", error))?;
         let mut driver = JoinSet::new();
@@ -46,11 +51,19 @@ impl Connection {
             }
         });
         let greeting = greet(&client).await?;
-        Ok(Self { client, greeting, tls, _driver: driver })
+        Ok(Self { client, greeting, tls, blocks, _driver: driver })
     }
 
     pub(super) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Runs a `COPY … TO STDOUT`.
+    pub(super) async fn copy_out(
+        &mut self,
+        statement: &str,
+    ) -> std::result::Result<CopyOut<'_>, tokio_postgres::Error> {
+        Ok(CopyOut::new(self.client.copy_out(statement).await?, &mut self.blocks))
     }
 
     /// The version as a number that grows (`150004`), and as the server prints it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Refuses to work while the server's clock and ours are more than five minutes apart. A server that does not tell its
 /// time is believed.
-pub(super) fn check(server: Option<Timestamp>, ours: Timestamp) -> Result<()> {
+pub(crate) fn check(server: Option<Timestamp>, ours: Timestamp) -> Result<()> {
     const TOLERANCE: Duration = Duration::from_secs(5 * 60);
     match server {
         Some(server) if server.distance(ours) > TOLERANCE => {
