@@ -5,12 +5,17 @@ mod connect;
 mod connection;
 mod conninfo;
 mod failure;
+mod password_file;
+mod pooler;
+mod probe;
 mod server;
 mod session;
 mod target;
+mod tls;
 mod wire;
 
 pub use config::{Config, Table};
+pub use probe::probe;
 pub use server::Server;
 
 use crate::{Clock, Error, ErrorKind, EventStream, Progress, Result, Source};
