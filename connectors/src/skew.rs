@@ -19,6 +19,15 @@ pub(crate) fn check(server: Option<Timestamp>, ours: Timestamp) -> Result<()> {
     }
 }
 
+/// How far apart the clocks are, where that can be tolerated.
+pub(crate) fn compare(server: Option<Timestamp>, ours: Timestamp) -> Result<String> {
+    check(server, ours)?;
+    Ok(match server {
+        Some(server) => format!("{} s apart from this host's", server.distance(ours).as_secs()),
+        None => "the server does not tell its time".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,9 @@ mod copy_out;
 mod copy_tap;
 mod failure;
 mod open_transactions;
+mod password_file;
+mod pooler;
+mod probe;
 mod query;
 mod reader;
 mod reading;
@@ -21,10 +24,12 @@ mod session;
 mod slices;
 mod snapshot;
 mod target;
+mod tls;
 mod types;
 mod wire;
 
 pub use config::{Config, Table};
+pub use probe::probe;
 pub use server::Server;
 
 use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter};

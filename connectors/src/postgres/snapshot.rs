@@ -2,7 +2,7 @@
 
 use super::{
     catalogue::{Columns, Kind, Relation, configuration},
-    config::Config,
+    config::{Config, Table},
     connect::connect,
     connection::Connection,
     failure, open_transactions,
@@ -103,6 +103,24 @@ impl Snapshot {
         begun.map_err(|error| failure::lost("import the snapshot", error))?;
         Ok(connection)
     }
+}
+
+/// Whether a run may read `relation`, and what it would read.
+pub(super) async fn may_read(
+    connection: &Connection,
+    config: &Config,
+    relation: &Relation,
+    table: &Table,
+) -> Result<Columns> {
+    let looked = async {
+        begin(connection, relation).await?;
+        let columns = relation.columns(connection.client(), table).await?;
+        organisation(connection, config, &columns, relation).await?;
+        Ok(columns)
+    };
+    let looked = looked.await;
+    let ended = connection.client().batch_execute("rollback").await;
+    ended.map_err(|error| failure::lost("end the transaction", error)).and(looked)
 }
 
 /// Opens the transaction, and locks the table before the snapshot is taken: a rewrite of the table between the two would
