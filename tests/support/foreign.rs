@@ -20,6 +20,13 @@ pub(crate) fn read_back(reader: &str, archive: &Archive) -> ReadBack {
     ReadBack { columns: document["columns"].clone(), rows }
 }
 
+/// Reads every value exactly, with `duckdb` or `pyarrow` out of Parquet, or out of `csv`: the type of each column, and
+/// the values of each id. `tests/readers/exact.py` says how values are told.
+pub(crate) fn read_exactly(reader: &str, archive: &Archive) -> (Value, Value) {
+    let mut document = python("tests/readers/exact.py", Some(reader), archive.root());
+    (document["columns"].take(), document["rows"].take())
+}
+
 /// What a verifier says that knows `docs/format.md` alone: counts and findings like those of `verify --json`.
 pub(crate) fn verify(archive: &Archive) -> Value {
     python("tests/readers/verify.py", None, archive.root())
