@@ -1,5 +1,8 @@
 //! Straight from PostgreSQL, with a real server.
 
+mod keys;
+mod manifest;
+mod slices;
 mod types;
 
 use crate::support::{
