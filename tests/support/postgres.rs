@@ -3,7 +3,7 @@
 use super::handed_over;
 use serde_json::Value;
 use std::{
-    cell::RefCell,
+    sync::Mutex,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -18,7 +18,7 @@ pub(crate) struct Database {
     /// Address of the server, without a user.
     server: String,
     name: String,
-    roles: RefCell<Vec<String>>,
+    roles: Mutex<Vec<String>>,
 }
 
 /// A connection that stays open, with the state that a session has.
@@ -45,7 +45,7 @@ impl Database {
     }
 
     fn on(server: &str) -> Self {
-        let database = Self { server: server.to_owned(), name: unique("kt"), roles: RefCell::default() };
+        let database = Self { server: server.to_owned(), name: unique("kt"), roles: Mutex::default() };
         database.administer(&format!("create database {}", database.name));
         database
     }
@@ -85,7 +85,7 @@ impl Database {
     pub(crate) fn role(&self, options: &str) -> String {
         let role = unique("role");
         self.sql(&format!("create role {role} login {options}"));
-        self.roles.borrow_mut().push(role.clone());
+        self.roles.lock().unwrap().push(role.clone());
         role
     }
 
@@ -102,7 +102,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         // The server of a test that failed may be down.
         let drop_all = format!("drop database {} with (force);\n", self.name)
-            + &self.roles.borrow().iter().fold(String::new(), |all, role| all + "drop role " + role + ";\n");
+            + &self.roles.lock().unwrap().iter().fold(String::new(), |all, role| all + "drop role " + role + ";\n");
         drop(psql(&format!("postgres://postgres@{}/postgres", self.server), &drop_all));
     }
 }
