@@ -2,6 +2,7 @@
 
 use super::{Desk, MONTH, march};
 use crate::support::{cli::Outcome, together};
+use std::collections::BTreeSet;
 
 /// Asserts that a run is refused as a mistake of the settings, before anything is read, and returns its hint.
 #[track_caller]
@@ -113,9 +114,10 @@ fn a_table_that_is_not_there_is_refused_with_those_that_are() {
     let desk = Desk::new("create table ai_decision_events (id text, timestamp timestamptz); create schema other;");
     let hint = refused(&desk, &[]);
     assert!(hint.contains("ai_decision_events"), "{hint}");
-    for table in ["other.events", "events; drop table ai_decision_events", "a.b.c.d", "\"", "", "public.", "evénts"] {
+    for table in ["other.events", "events; drop table ai_decision_events", "a.b.c.d", "\"", "public.", "evénts"] {
         refused(&desk, &["--table", table]);
     }
+    desk.run(&["--table", ""]).expect(2);
     assert_eq!(desk.database.sql("select count(*) from ai_decision_events"), "0");
 }
 
@@ -141,7 +143,7 @@ fn a_time_column_that_holds_no_times_is_refused() {
 #[test]
 fn a_column_of_the_name_month_is_refused_until_it_is_renamed() {
     let desk = one_event("id text, created_at timestamptz, month integer", "'a', '2025-03-10', 3");
-    let outcome = desk.run(&[]).expect(2);
+    let outcome = desk.run(&[]).expect(6);
     desk.assert_nothing_committed();
     assert!(hint(&outcome).contains("--rename month="), "{}", outcome.output());
     desk.run(&["--rename", "month=flight_month"]).expect(0);
@@ -172,11 +174,11 @@ fn what_holds_no_rows_is_no_table() {
 #[test]
 fn an_organisation_is_all_that_is_read_where_one_is_asked_for() {
     let odd = "o'rg\\\"; drop table events; --";
-    let desk = Desk::new(
+    let desk = Desk::new(&format!(
         "create table events (id text, org_id text, created_at timestamptz);
          insert into events values ('a', 'one', '2025-03-10'), ('b', 'two', '2025-03-10'), ('c', null, '2025-03-10'),
-           ('d', $$o'rg\"; drop table events; --$$, '2025-03-10'), ('lost', 'two', null);",
-    );
+           ('d', $${odd}$$, '2025-03-10'), ('lost', 'two', null);",
+    ));
     // A row without a time is in the way of its own organisation alone.
     let flags = |org| ["--where-org", org];
     desk.run(&flags("two")).expect(5);
@@ -215,5 +217,6 @@ fn the_platforms_datasets_have_their_tables() {
     let archive = desk.archive();
     archive.check();
     let datasets = archive.manifests().into_iter().map(|manifest| manifest["dataset"].as_str().unwrap().to_owned());
-    assert_eq!(datasets.collect::<Vec<_>>(), ["events", "audit-log", "escalations", "ai_decision_events"]);
+    let expected = ["events", "audit-log", "escalations", "ai_decision_events"].map(str::to_owned);
+    assert_eq!(datasets.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
 }

@@ -33,7 +33,7 @@ def with_duckdb(folder):
     exact = ", ".join(duckdb_text(quoted(name), kind) for name, kind in columns.items())
     rows = connection.execute(f"SELECT {exact} FROM {relation}").fetchall()
     kinds = columns.values()
-    return columns, [dict(zip(columns, map(duckdb_float, row, kinds))) for row in rows]
+    return columns, [dict(zip(columns, map(number, row, kinds))) for row in rows]
 
 
 def quoted(name):
@@ -41,7 +41,7 @@ def quoted(name):
 
 
 def duckdb_text(value, kind):
-    """SQL that makes an exact value of one of this type. Floats stay what they are."""
+    """SQL that makes an exact value of one of this type. Floats and decimals stay what they are."""
     if kind.endswith("[]"):
         return f"list_transform({value}, element -> {duckdb_text('element', kind[:-2])})"
     if kind.startswith("TIME"):
@@ -50,13 +50,13 @@ def duckdb_text(value, kind):
         return f"({value} - DATE '1970-01-01')::VARCHAR"
     if kind == "BLOB":
         return f"lower(hex({value}))"
-    return value if kind in ("FLOAT", "DOUBLE") else f"{value}::VARCHAR"
+    return value if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL") else f"{value}::VARCHAR"
 
 
-def duckdb_float(value, kind):
+def number(value, kind):
     if isinstance(value, list):
-        return [duckdb_float(element, kind[:-2]) for element in value]
-    return bits(value, 32 if kind == "FLOAT" else 64) if isinstance(value, float) else value
+        return [number(element, kind[:-2]) for element in value]
+    return value if value is None else python_text(value, 32 if kind == "FLOAT" else 64)
 
 
 def with_pyarrow(folder):

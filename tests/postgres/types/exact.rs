@@ -60,7 +60,7 @@ fn exact(value: &str, kind: &str, form: Form) -> String {
         ("timestamp(us)", Form::Csv) => printed(r#"YYYY-MM-DD"T"HH24:MI:SS.US"#),
         ("time(us)", Form::Csv) => printed("HH24:MI:SS.US"),
         ("date", Form::Csv) => printed("YYYY-MM-DD"),
-        // Unlike a cast, `format` keeps the blanks of `char(n)`.
-        _ => format!("case when {value} is not null then format('%s', {value}) end"),
+        // Unlike a cast, `format` keeps the blanks of `char(n)`. A composite whose fields are all NULL `is null`.
+        _ => format!("case when num_nulls({value}) = 0 then format('%s', {value}) end"),
     }
 }
