@@ -1,7 +1,13 @@
 //! Straight from PostgreSQL, with a real server.
 
+mod consistency;
+mod datasets;
+mod drift;
+mod faults;
 mod keys;
 mod manifest;
+mod open_transactions;
+mod poolers;
 mod slices;
 mod types;
 
