@@ -1,0 +1,3 @@
+//! Straight from PostgreSQL.
+
+mod settings;
