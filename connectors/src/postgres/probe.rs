@@ -13,11 +13,13 @@ pub async fn probe(config: Config, clock: Arc<dyn Clock>) -> Vec<Probe> {
         Ok(connection) => connection,
         Err(error) => return vec![Probe::failed("source", error)],
     };
-    vec![
+    let probes = vec![
         Probe::passed("source", described(&connection)),
         Probe::passed("source: TLS", protection(&connection)),
         Probe::new("source: clock", apart(&connection, clock).await),
-    ]
+    ];
+    connection.close().await;
+    probes
 }
 
 fn described(connection: &Connection) -> String {
