@@ -87,7 +87,7 @@ impl OwnServer {
     }
 
     pub(super) fn psql(&self, sql: &str) -> Output {
-        psql(&self.path("data"), self.port).args(["-c", sql]).output().unwrap()
+        psql(self.path("data"), self.port).args(["-c", sql]).output().unwrap()
     }
 
     /// A URL of this server, whose authority is known.
