@@ -87,7 +87,7 @@ impl OwnServer {
     }
 
     pub(super) fn psql(&self, sql: &str) -> Output {
-        psql(&self.path("data"), self.port).args(["-c", sql]).output().unwrap()
+        psql(self.path("data"), self.port).args(["-c", sql]).output().unwrap()
     }
 
     /// A URL of this server, whose authority is known.
@@ -129,7 +129,7 @@ pub(super) fn look(url: &str, variables: &[(&str, &str)]) -> Result<Vec<Probe>, 
 #[track_caller]
 pub(super) fn found(url: &str, variables: &[(&str, &str)]) -> String {
     let probes = look(url, variables).unwrap_or_else(|error| panic!("{url}: {error:?}"));
-    probes.into_iter().map(|probe| format!("{}: {}\n", probe.name, probe.found.unwrap())).collect()
+    probes.into_iter().map(|probe| format!("{}: {}", probe.name, probe.found.unwrap())).collect::<Vec<_>>().join("\n")
 }
 
 /// That nothing came of it, with a hint that speaks of `advice`.
