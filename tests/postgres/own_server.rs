@@ -129,7 +129,7 @@ pub(super) fn look(url: &str, variables: &[(&str, &str)]) -> Result<Vec<Probe>, 
 #[track_caller]
 pub(super) fn found(url: &str, variables: &[(&str, &str)]) -> String {
     let probes = look(url, variables).unwrap_or_else(|error| panic!("{url}: {error:?}"));
-    probes.into_iter().map(|probe| format!("{}: {}\n", probe.name, probe.found.unwrap())).collect()
+    probes.into_iter().map(|probe| format!("{}: {}", probe.name, probe.found.unwrap())).collect::<Vec<_>>().join("\n")
 }
 
 /// That nothing came of it, with a hint that speaks of `advice`.
