@@ -26,7 +26,8 @@ fn accounts(index: &str) -> Desk {
 /// One transaction: an event more, money from one account to another, and both anywhere else in the month and in the table.
 fn turn(writer: &mut Session, number: u64) {
     let (from, to) = (number * 7919 % ACCOUNTS + 1, number * 104_729 % ACCOUNTS + 1);
-    let elsewhere = |part: u64| format!("timestamptz '2025-03-01Z' + {} * interval '31 days' / 997", number * part % 997);
+    let elsewhere =
+        |part: u64| format!("timestamptz '2025-03-01Z' + {} * interval '31 days' / 997", number * part % 997);
     writer.run(&format!(
         "begin;
          insert into events values ({}, {}, 0, 'new');
@@ -47,11 +48,12 @@ fn assert_one_moment(desk: &Desk, connections: &str) {
     let turns = thread::scope(|scope| {
         let writing = scope.spawn(|| {
             let mut writer = desk.database.session();
-            (1..).take_while(|number| {
-                turn(&mut writer, *number);
-                !done.load(Ordering::Relaxed)
-            })
-            .last()
+            (1..)
+                .take_while(|number| {
+                    turn(&mut writer, *number);
+                    !done.load(Ordering::Relaxed)
+                })
+                .last()
         });
         thread::sleep(Duration::from_millis(100));
         let outcome = desk.run(&["--connections", connections]);
@@ -102,7 +104,11 @@ fn exact_repetitions_are_dropped_and_counted() {
 
 #[test]
 fn an_id_with_two_contents_is_refused_or_kept() {
-    for second in ["'2025-03-11', 'x', 1.5, '{a,NULL}'", "'2025-03-10', 'x', 1.5, '{a,\"NULL\"}'", "'2025-03-10', null, 1.5, '{a,NULL}'"] {
+    for second in [
+        "'2025-03-11', 'x', 1.5, '{a,NULL}'",
+        "'2025-03-10', 'x', 1.5, '{a,\"NULL\"}'",
+        "'2025-03-10', null, 1.5, '{a,NULL}'",
+    ] {
         let desk = twice(second);
         desk.run(&[]).expect(5);
         desk.assert_nothing_committed();

@@ -46,7 +46,11 @@ fn datasets_of_a_file_are_archived_in_one_run() {
         let columns = manifest["schema"]["columns"].as_array().unwrap().iter();
         let columns = columns.map(|column| column["name"].as_str().unwrap()).collect::<Vec<_>>().join(" ");
         let table = manifest["source"]["detail"]["table"].as_str().unwrap();
-        found.push(format!("{} of {table}: {columns}, {}", manifest["dataset"].as_str().unwrap(), manifest["events"]["archived"]));
+        found.push(format!(
+            "{} of {table}: {columns}, {}",
+            manifest["dataset"].as_str().unwrap(),
+            manifest["events"]["archived"]
+        ));
     }
     found.sort();
     let expected = [
@@ -62,9 +66,11 @@ fn datasets_of_a_file_are_archived_in_one_run() {
 fn a_table_that_is_not_there_fails_its_dataset_alone() {
     let desk = desk(&SETTINGS.replace("ai.decisions", "ai.nothing"));
     let report = desk.run(&["--config", "archive.toml"]).expect(3).json();
-    let states = report["months"].as_array().unwrap().iter().map(|month| {
-        (month["dataset"].as_str().unwrap().to_owned(), month["state"].as_str().unwrap().to_owned())
-    });
+    let states = report["months"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|month| (month["dataset"].as_str().unwrap().to_owned(), month["state"].as_str().unwrap().to_owned()));
     let mut states = states.collect::<Vec<_>>();
     states.sort();
     let expected = [("audit-log", "archived"), ("decisions", "failed"), ("events", "archived")];
@@ -75,7 +81,8 @@ fn a_table_that_is_not_there_fails_its_dataset_alone() {
 fn guarded() -> (Desk, String) {
     let desk = desk(SETTINGS);
     let role = desk.database.role(&format!("in role with_password password '{PASSWORD}'"));
-    desk.database.sql(&format!("grant usage on schema ai to {role}; grant select on events, audit_log, ai.decisions to {role}"));
+    desk.database
+        .sql(&format!("grant usage on schema ai to {role}; grant select on events, audit_log, ai.decisions to {role}"));
     let mut desk = desk;
     desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
     desk.host.set("KT_ARCHIVE_CONFIG", "archive.toml");

@@ -60,10 +60,14 @@ fn a_column_of_another_type_is_refused_unless_it_is_accepted() {
 
 #[test]
 fn what_the_archive_does_not_feel_is_no_change() {
-    let desk = changed("alter table events alter note type varchar(40), alter note set not null, add check (count > 0)");
+    let desk =
+        changed("alter table events alter note type varchar(40), alter note set not null, add check (count > 0)");
     desk.run(&[]).expect(0);
     let column = desk.archive().month("2025-03")["schema"]["columns"][2].clone();
-    assert_eq!(column, json!({"name": "note", "type": "text", "source_type": "character varying(40)", "nullable": false}));
+    assert_eq!(
+        column,
+        json!({"name": "note", "type": "text", "source_type": "character varying(40)", "nullable": false})
+    );
 }
 
 #[test]

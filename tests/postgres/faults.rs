@@ -33,7 +33,8 @@ fn error(outcome: &Outcome) -> (String, String) {
 /// Waits until a session of the program reads rows.
 fn wait_for_copy(desk: &Desk) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while desk.database.sql(&format!("select count(*) {SESSIONS} and query ilike 'copy%' and state = 'active'")) == "0" {
+    while desk.database.sql(&format!("select count(*) {SESSIONS} and query ilike 'copy%' and state = 'active'")) == "0"
+    {
         assert!(Instant::now() < deadline, "nobody reads");
         thread::sleep(Duration::from_millis(10));
     }
@@ -52,7 +53,8 @@ fn run_and_terminate(desk: &Desk, most: u32, pause: fn(u32) -> u64, flags: &[&st
                     break;
                 }
                 let one = format!("select pid {SESSIONS} order by random() limit 1");
-                killed += u32::from(session.run(&format!("select pg_terminate_backend(pid) from ({one}) as found")) == "t");
+                killed +=
+                    u32::from(session.run(&format!("select pg_terminate_backend(pid) from ({one}) as found")) == "t");
             }
             killed
         });
@@ -157,7 +159,10 @@ fn a_role_without_rights_is_9_and_told_what_to_grant() {
     desk.database.sql(&format!("revoke connect on database {} from public", desk.database.name()));
     desk.run(&[]).expect(9);
     desk.assert_nothing_committed();
-    desk.database.sql(&format!("grant connect on database {} to {role}; grant select on events to {role}", desk.database.name()));
+    desk.database.sql(&format!(
+        "grant connect on database {} to {role}; grant select on events to {role}",
+        desk.database.name()
+    ));
     desk.run(&[]).expect(0);
 }
 

@@ -36,7 +36,8 @@ fn assert_keys(desk: &Desk, flags: &[&str], id: &str, time: &str) {
 #[test]
 fn keys_are_found_by_the_names_that_the_platform_uses() {
     let times = ["timestamp", "created_at", "occurred_at", "time"];
-    let cases = ["event_id", "id", "eventId"].map(|id| (id, "timestamp")).into_iter().chain(times.map(|time| ("id", time)));
+    let cases =
+        ["event_id", "id", "eventId"].map(|id| (id, "timestamp")).into_iter().chain(times.map(|time| ("id", time)));
     together(cases, |(id, time)| {
         let desk = one_event(&format!("\"{id}\" text, \"{time}\" timestamptz, note text"), "'a', '2025-03-10', 'x'");
         assert_keys(&desk, &[], id, time);
@@ -165,7 +166,9 @@ fn views_and_materialised_views_are_tables_too() {
 
 #[test]
 fn what_holds_no_rows_is_no_table() {
-    let desk = Desk::new("create sequence events; create type pair as (id text, created_at timestamptz); create table t (id text primary key)");
+    let desk = Desk::new(
+        "create sequence events; create type pair as (id text, created_at timestamptz); create table t (id text primary key)",
+    );
     refused(&desk, &[]);
     refused(&desk, &["--table", "pair"]);
     refused(&desk, &["--table", "t_pkey"]);
@@ -211,7 +214,8 @@ fn an_organisation_without_its_column_is_refused() {
 fn the_platforms_datasets_have_their_tables() {
     let columns = "(id text, created_at timestamptz)";
     let tables = ["events", "audit_log", "escalations", "ai_decision_events"];
-    let create = tables.map(|table| format!("create table {table} {columns}; insert into {table} values ('{table}', '2025-03-10');"));
+    let create = tables
+        .map(|table| format!("create table {table} {columns}; insert into {table} values ('{table}', '2025-03-10');"));
     let desk = Desk::new(&create.concat());
     desk.run(&["--dataset", "events,audit-log,escalations,ai_decision_events"]).expect(0);
     let archive = desk.archive();

@@ -53,7 +53,8 @@ fn the_servers_count_is_what_was_read() {
     let (_, manifest) = manifest(1_234, &["--connections", "3"]);
     let counts = ["read", "archived", "source_count"].map(|name| manifest["events"][name].as_u64());
     assert_eq!(counts, [Some(1_234); 3]);
-    let nothing = ["outside_window", "duplicates", "conflicts", "rejected"].map(|name| manifest["events"][name].as_u64());
+    let nothing =
+        ["outside_window", "duplicates", "conflicts", "rejected"].map(|name| manifest["events"][name].as_u64());
     assert_eq!(nothing, [Some(0); 4]);
 }
 

@@ -7,8 +7,12 @@ mod faults;
 mod keys;
 mod manifest;
 mod open_transactions;
+mod own_server;
 mod poolers;
+mod reaching;
+mod settings;
 mod slices;
+mod tls;
 mod types;
 
 use crate::support::{

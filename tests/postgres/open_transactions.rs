@@ -20,7 +20,8 @@ impl Eve {
         let behind = Utc::now() - eve;
         let library = cli::faketime_library();
         let faked = format!("-{}s", behind.num_seconds());
-        let environment = [("LD_PRELOAD", library.as_str()), ("FAKETIME", &faked), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+        let environment =
+            [("LD_PRELOAD", library.as_str()), ("FAKETIME", &faked), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
         Self { server: Server::start(&[("max_prepared_transactions", "5")], &environment), behind }
     }
 

@@ -1,81 +1,74 @@
-//! pgbouncer between the program and its server.
+//! Poolers between us and the server.
 
-use super::{Desk, MONTH, march};
-use crate::support::postgres::{free_port, unprivileged, unprivileged_user};
-use std::{
-    fs,
-    net::TcpStream,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+use super::{
+    Desk, MONTH, march,
+    own_server::{OwnServer, Running, assert_refused, eventually, found, psql, succeeded},
 };
+use crate::support::postgres::{free_port, give_away, unprivileged};
+use archive_connectors::ErrorKind;
+use std::{fs, path::Path};
 use tempfile::TempDir;
 
-/// A pooler of a database, until the test is over.
-struct Pooler {
-    process: Child,
+/// A pool of sessions.
+struct Pool {
     port: u16,
-    folder: TempDir,
+    _running: Running,
+    _folder: TempDir,
 }
 
-impl Pooler {
-    fn start(desk: &Desk, mode: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("kt-pgbouncer-").tempdir().unwrap();
-        let port = free_port();
-        let (host, server_port) = desk.database.server().split_once(':').unwrap();
-        let name = desk.database.name();
-        let settings = format!(
-            "[databases]\n{name} = host={host} port={server_port} dbname={name} user=postgres\n\
-             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
-        );
-        let path = folder.path().join("pgbouncer.ini");
-        fs::write(&path, settings).unwrap();
-        if let Some(user) = unprivileged_user() {
-            assert!(Command::new("chown").args(["-R", user]).arg(folder.path()).status().unwrap().success());
-        }
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = unprivileged("pgbouncer").arg(path).stdin(Stdio::null()).stderr(log).spawn().unwrap();
-        let pooler = Self { process, port, folder };
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let log = || fs::read_to_string(pooler.folder.path().join("log")).unwrap();
-            assert!(Instant::now() < deadline, "pgbouncer did not start: {}", log());
-            thread::sleep(Duration::from_millis(20));
-        }
-        pooler
-    }
+/// A pool of the sessions of a server, handed out by `mode`.
+fn pool(host: &str, server_port: &str, mode: &str) -> Pool {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, file) = (free_port(), folder.path().join("pgbouncer.ini"));
+    let settings = format!(
+        "[databases]\n* = host={host} port={server_port} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+         listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
+    );
+    fs::write(&file, settings).unwrap();
+    give_away(folder.path());
+    give_away(&file);
+    // Where the distribution puts it, which is not in everybody's path.
+    let mut command = unprivileged(Path::new("/usr/sbin/pgbouncer"));
+    command.arg("-q").arg(&file);
+    let running = Running::start(command);
+    eventually(|| psql("127.0.0.1", port).args(["-c", "select 1"]).output().unwrap().status.success());
+    Pool { port, _running: running, _folder: folder }
 }
 
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        // `runuser` passes this signal on, and no other.
-        Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-fn behind(mode: &str) -> (Desk, Pooler) {
-    let mut desk = Desk::new(&march(100));
-    let pooler = Pooler::start(&desk, mode);
-    let url = format!("postgres://postgres@127.0.0.1:{}/{}", pooler.port, desk.database.name());
-    desk.host.set("KT_ARCHIVE_SOURCE", url);
-    (desk, pooler)
+fn pool_of(server: &OwnServer, mode: &str) -> Pool {
+    pool(server.path("data").to_str().unwrap(), &server.port.to_string(), mode)
 }
 
 #[test]
-fn one_that_gives_sessions_away_between_transactions_is_refused() {
+fn a_pool_by_transaction_is_refused_and_left_as_it_was() {
+    let server = OwnServer::start();
     for mode in ["transaction", "statement"] {
-        let (desk, _pooler) = behind(mode);
-        let outcome = desk.run(&["--connections", "2"]).expect(2);
-        desk.assert_nothing_committed();
-        let hint = outcome.json()["error"]["hint"].as_str().unwrap().to_owned();
-        assert!(hint.contains("session"), "{mode}: {hint}");
+        let pool = pool_of(&server, mode);
+        let url = format!("postgres://kt@127.0.0.1:{}/postgres", pool.port);
+        assert_refused(&url, &[], ErrorKind::Configuration, "session mode");
+        let shown = psql("127.0.0.1", pool.port).args(["-c", "show default_transaction_read_only"]).output().unwrap();
+        succeeded(&shown);
+        assert_eq!(shown.stdout, b"off\n", "the next client of the backend wants to write");
     }
 }
 
 #[test]
-fn one_that_leaves_sessions_alone_is_as_good_as_the_server() {
-    let (desk, _pooler) = behind("session");
-    desk.run(&["--connections", "3"]).expect(0);
+fn a_pool_by_session_is_as_good_as_the_server() {
+    let server = OwnServer::start();
+    let pool = pool_of(&server, "session");
+    assert!(found(&format!("postgres://kt@127.0.0.1:{}/postgres", pool.port), &[]).contains("a primary"));
+}
+
+#[test]
+fn a_month_is_archived_through_a_pool_by_session_and_through_no_other() {
+    let mut desk = Desk::new(&march(100));
+    for (mode, code) in [("transaction", 2), ("statement", 2), ("session", 0)] {
+        let (host, port) = desk.database.server().split_once(':').unwrap();
+        let pool = pool(host, port, mode);
+        let url = format!("postgres://postgres@127.0.0.1:{}/{}", pool.port, desk.database.name());
+        desk.host.set("KT_ARCHIVE_SOURCE", url);
+        desk.run(&["--connections", "3"]).expect(code);
+        assert_eq!(desk.archive().sequences().len(), usize::from(code == 0), "{mode}");
+    }
     desk.assert_archived(MONTH, "events");
 }

@@ -24,7 +24,15 @@ fn assert_whole(desk: &Desk) -> (String, u64) {
     let expected = desk.ids(&format!("select id from events where {within}"));
     assert!(!expected.is_empty());
     together(["1", "2", "5"], |connections| {
-        desk.run(&["--archive", connections, "--state-dir", &format!("state-{connections}"), "--connections", connections]).expect(0);
+        desk.run(&[
+            "--archive",
+            connections,
+            "--state-dir",
+            &format!("state-{connections}"),
+            "--connections",
+            connections,
+        ])
+        .expect(0);
         let archive = Archive::at(desk.host.path(connections));
         archive.check();
         let ids = archive.ids(MONTH);
@@ -57,11 +65,16 @@ fn by_pages_without_an_index() {
 
 #[test]
 fn a_table_that_grew_since_it_was_analysed() {
-    let desk = Desk::new("create table events (id bigint, created_at timestamptz not null, note text) with (fillfactor = 10)");
+    let desk =
+        Desk::new("create table events (id bigint, created_at timestamptz not null, note text) with (fillfactor = 10)");
     desk.database.sql("insert into events values (0, '2025-03-10', 'x'); analyze events");
     desk.database.sql(&wide("more"));
     desk.database.sql("insert into events select * from more");
-    assert_eq!(desk.database.sql("select relpages from pg_class where relname = 'events'"), "1", "the statistics are fresh");
+    assert_eq!(
+        desk.database.sql("select relpages from pg_class where relname = 'events'"),
+        "1",
+        "the statistics are fresh"
+    );
     assert_eq!(assert_whole(&desk).0, "ctid");
     desk.database.sql("create index on events (created_at)");
     desk.database.sql("update pg_class set reltuples = 1, relpages = 1 where relname = 'events'");
@@ -120,7 +133,8 @@ fn partitions_with_an_index() {
 #[test]
 fn a_partition_without_rows_or_none_at_all() {
     let desk = Desk::new(&partitioned());
-    desk.database.sql("create index on events (created_at); delete from events where created_at >= '2025-03-31Z'; vacuum");
+    desk.database
+        .sql("create index on events (created_at); delete from events where created_at >= '2025-03-31Z'; vacuum");
     assert_whole(&desk);
     let none = Desk::new("create table events (id bigint, created_at timestamptz) partition by range (created_at)");
     none.run(&[]).expect(5);
@@ -129,8 +143,11 @@ fn a_partition_without_rows_or_none_at_all() {
 
 #[test]
 fn tables_that_inherit_are_read_as_sql_reads_them() {
-    let desk = Desk::new("create table events (id bigint, created_at timestamptz, note text); create table child (extra text) inherits (events)");
-    desk.database.sql("insert into events values (1, '2025-03-10', 'a'); insert into child values (2, '2025-03-11', 'b', 'c')");
+    let desk = Desk::new(
+        "create table events (id bigint, created_at timestamptz, note text); create table child (extra text) inherits (events)",
+    );
+    desk.database
+        .sql("insert into events values (1, '2025-03-10', 'a'); insert into child values (2, '2025-03-11', 'b', 'c')");
     desk.run(&[]).expect(0);
     desk.assert_archived(MONTH, "events");
     assert_eq!(desk.archived_ids(MONTH).len(), 2);

@@ -3,11 +3,11 @@
 use super::handed_over;
 use serde_json::Value;
 use std::{
-    sync::Mutex,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::Mutex,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -144,14 +144,21 @@ impl Server {
         let folder = tempfile::Builder::new().prefix("kt-postgres-").tempdir().unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let server = Self { folder, port: free_port(), environment };
-        if let Some(user) = unprivileged_user() {
-            succeed(Command::new("chown").arg(user).arg(server.folder.path()));
-        }
+        give_away(server.folder.path());
         let data = server.data();
         let data = data.to_str().unwrap();
-        succeed(program("initdb").args(["-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust"]).arg("-N"));
+        succeed(
+            unprivileged(&program("initdb"))
+                .args(["-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust"])
+                .arg("-N"),
+        );
         let port = server.port.to_string();
-        let own = [("port", port.as_str()), ("listen_addresses", "127.0.0.1"), ("unix_socket_directories", ""), ("fsync", "off")];
+        let own = [
+            ("port", port.as_str()),
+            ("listen_addresses", "127.0.0.1"),
+            ("unix_socket_directories", ""),
+            ("fsync", "off"),
+        ];
         let lines = own.iter().chain(settings).map(|(name, value)| format!("{name} = '{value}'\n"));
         std::fs::write(server.data().join("postgresql.conf"), lines.collect::<String>()).unwrap();
         server.up();
@@ -179,7 +186,7 @@ impl Server {
     }
 
     fn pg_ctl(&self, what: &str) -> Command {
-        let mut command = program("pg_ctl");
+        let mut command = unprivileged(&program("pg_ctl"));
         command.arg(what).arg("-D").arg(self.data());
         command
     }
@@ -196,28 +203,33 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A command that runs `program` as somebody whom PostgreSQL and pgbouncer obey: they refuse root.
-pub(crate) fn unprivileged(program: impl AsRef<Path>) -> Command {
+/// A command that runs `program` as somebody whom PostgreSQL and pgbouncer obey, since they refuse root. It ends with
+/// the test, if it does not make itself a daemon.
+pub(crate) fn unprivileged(program: &Path) -> Command {
     let prefix = handed_over("KT_TEST_UNPRIVILEGED");
     let mut words = prefix.split_whitespace();
     let mut command = match words.next() {
-        Some(first) => Command::new(first),
-        None => Command::new(program.as_ref()),
+        Some(first) => {
+            let mut command = Command::new(first);
+            command.args(words).arg("--pdeathsig=INT").arg(program);
+            command
+        }
+        None => Command::new(program),
     };
-    if !prefix.is_empty() {
-        command.args(words).arg(program.as_ref());
-    }
     command.current_dir("/");
     command
 }
 
-/// Who that is, if not the user of the tests.
-pub(crate) fn unprivileged_user() -> Option<&'static str> {
-    (!handed_over("KT_TEST_UNPRIVILEGED").is_empty()).then_some("postgres")
+/// Lets whoever runs the servers have `path`.
+pub(crate) fn give_away(path: &Path) {
+    if !handed_over("KT_TEST_UNPRIVILEGED").is_empty() {
+        succeed(Command::new("chown").arg("postgres:postgres").arg(path));
+    }
 }
 
-fn program(name: &str) -> Command {
-    unprivileged(Path::new(&handed_over("KT_TEST_POSTGRES_BIN")).join(name))
+/// A program of the server, which distributions keep out of the way.
+pub(crate) fn program(name: &str) -> PathBuf {
+    Path::new(&handed_over("KT_TEST_POSTGRES_BIN")).join(name)
 }
 
 #[track_caller]
@@ -246,7 +258,7 @@ fn psql(url: &str, statements: &str) -> std::process::Output {
 
 /// `psql` without the user's own settings. Times are printed as the archive has them, in UTC.
 fn psql_command(url: &str) -> Command {
-    let mut command = Command::new(Path::new(&handed_over("KT_TEST_POSTGRES_BIN")).join("psql"));
+    let mut command = Command::new(program("psql"));
     command.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", url]).env("PGTZ", "UTC").env("PGOPTIONS", "");
     command
 }

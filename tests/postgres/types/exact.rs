@@ -1,9 +1,6 @@
 //! Compares what was archived with what the server prints, value by value.
 
-use crate::{
-    postgres::Desk,
-    support::foreign::read_exactly,
-};
+use crate::{postgres::Desk, support::foreign::read_exactly};
 use serde_json::{Map, Value};
 
 /// A column of the table `events`: its name, and its type in the archive.
@@ -11,7 +8,8 @@ pub(super) type Column = (&'static str, &'static str);
 
 /// Asserts that the archive has every row of `events`, and every value of `columns` as the server has it.
 #[track_caller]
-pub(super) fn assert_exact(desk: &Desk, columns: &[Column]) {    let archive = desk.archive();
+pub(super) fn assert_exact(desk: &Desk, columns: &[Column]) {
+    let archive = desk.archive();
     archive.check();
     for reader in ["pyarrow", "duckdb", "csv"] {
         let expected = expected(desk, columns, if reader == "csv" { Form::Csv } else { Form::Parquet });

@@ -78,7 +78,8 @@ fn arrays_of_two_dimensions_are_json() {
     assert_exact(&desk, &[]);
     for reader in ["pyarrow", "duckdb", "csv"] {
         let (_, rows) = read_exactly(reader, &desk.archive());
-        let json = |id: &str, column: &str| rows[id][column].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let json =
+            |id: &str, column: &str| rows[id][column].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
         let grids = ["a", "b", "c"].map(|id| json(id, "grid").unwrap().to_string());
         assert_eq!(grids, ["[[1,2],[3,null]]", "[]", "[1]"], "{reader}");
         assert_eq!(json("a", "names").unwrap().to_string(), r#"[["a","b \"c\""],[null,""]]"#, "{reader}");

@@ -67,7 +67,9 @@ fn a_list_that_has_two_dimensions_after_all_is_not_flattened() {
 /// Events without a place in time, among three that have one.
 fn without_time(time: &str) -> Desk {
     let desk = Desk::new(&march(3));
-    desk.database.sql(&format!("alter table events alter created_at drop not null; insert into events values (9, {time}, 'lost')"));
+    desk.database.sql(&format!(
+        "alter table events alter created_at drop not null; insert into events values (9, {time}, 'lost')"
+    ));
     desk
 }
 
