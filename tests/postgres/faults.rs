@@ -178,7 +178,7 @@ fn rows_that_a_policy_hides_are_not_taken_for_all_there_are() {
     let (desk, role) = stranger(&march(10));
     desk.database.sql(&format!(
         "grant select on events to {role}; alter table events enable row level security;
-         create policy some on events using (id < 5);"
+         create policy partly on events using (id < 5);"
     ));
     let outcome = desk.run(&[]).expect(9);
     assert!(error(&outcome).1.contains("BYPASSRLS"), "{}", outcome.output());

@@ -171,9 +171,7 @@ impl Server {
 
     pub(crate) fn up(&self) {
         let log = self.folder.path().join("data/log");
-        let mut command = self.pg_ctl("start");
-        command.args(["--wait", "--silent", "--log"]).arg(log);
-        succeed(command.envs(self.environment.iter().map(|(name, value)| (name, value))));
+        succeed(self.pg_ctl("start").args(["--wait", "--silent", "--log"]).arg(log));
     }
 
     /// Ends the server without a word to its clients, as `kill -QUIT` does.
@@ -186,8 +184,10 @@ impl Server {
     }
 
     fn pg_ctl(&self, what: &str) -> Command {
-        let mut command = unprivileged(&program("pg_ctl"));
-        command.arg(what).arg("-D").arg(self.data());
+        // The environment is for whoever runs the server: a library that is loaded before keeps what it makes for itself.
+        let mut command = unprivileged(Path::new("/usr/bin/env"));
+        command.args(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
+        command.arg(program("pg_ctl")).arg(what).arg("-D").arg(self.data());
         command
     }
 }

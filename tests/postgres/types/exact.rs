@@ -4,11 +4,11 @@ use crate::{postgres::Desk, support::foreign::read_exactly};
 use serde_json::{Map, Value};
 
 /// A column of the table `events`: its name, and its type in the archive.
-pub(super) type Column = (&'static str, &'static str);
+pub(in crate::postgres) type Column = (&'static str, &'static str);
 
 /// Asserts that the archive has every row of `events`, and every value of `columns` as the server has it.
 #[track_caller]
-pub(super) fn assert_exact(desk: &Desk, columns: &[Column]) {
+pub(in crate::postgres) fn assert_exact(desk: &Desk, columns: &[Column]) {
     let archive = desk.archive();
     archive.check();
     for reader in ["pyarrow", "duckdb", "csv"] {

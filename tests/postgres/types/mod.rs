@@ -1,6 +1,6 @@
 //! Every built-in type: what went in comes out.
 
-mod exact;
+pub(super) mod exact;
 mod refusals;
 mod table;
 

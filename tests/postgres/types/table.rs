@@ -176,7 +176,7 @@ pub(super) const LISTS: &[Spec] = &[
     ("hours", "time without time zone[]", "list<time(us)>", &["{23:59:59.999999,NULL}"]),
     ("keys", "uuid[]", "list<uuid>", &["{0f8fad5b-d9cb-469f-a165-70867728950e,NULL}"]),
     ("blobs", "bytea[]", "list<binary>", &[r#"{"\\x00ff",NULL,"\\x"}"#]),
-    ("documents", "jsonb[]", "list<json>", &[r#"{"{\"a\": 1}",NULL,"null"}"#]),
+    ("documents", "jsonb[]", "list<json>", &[r#"{"{\"a\": 1}",NULL,"\"b\""}"#]),
     ("tags", "words", "list<text>", &["{a,NULL}"]),
 ];
 
