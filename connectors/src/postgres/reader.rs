@@ -6,7 +6,7 @@ use archive_formats::{
     EventBatch, Reject,
     decode::{
         Decoded,
-        copy::{CopyError, CopyRows, signature},
+        copy::{CopyError, CopyRows, Pushed, signature},
     },
 };
 use std::{
@@ -15,8 +15,8 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Bytes of rows after which a batch ends.
-const BATCH_BYTES: usize = 4 << 20;
+/// Bytes of rows after which a batch ends: as many as lie in a near cache while they are decoded.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Rows after which a batch ends.
 const BATCH_ROWS: usize = 8_192;
@@ -50,7 +50,8 @@ pub(super) async fn read(inner: Arc<Inner>, snapshot: Arc<Snapshot>, jobs: Jobs)
     };
     loop {
         let Some((slice, sender)) = next(&jobs) else { break };
-        if let Err(error) = read_slice(&mut connection, &snapshot, &slice, &sender).await {
+        if let Err(failed) = read_slice(&mut connection, &snapshot, &slice, &sender).await {
+            let error = told(failed, &inner, &snapshot);
             // Nobody listens when the read was dropped.
             drop(sender.send(Err(error.with_context("table", slice.table))).await);
             break;
@@ -69,16 +70,54 @@ async fn give_up(jobs: &Jobs, error: Error) {
     }
 }
 
-async fn read_slice(connection: &mut Connection, snapshot: &Snapshot, slice: &Slice, sender: &Sender) -> Result<()> {
-    let failed = |error| failure::lost("read the table", error);
+/// Why a slice is not read to its end.
+enum Failed {
+    /// The server, or nobody listens.
+    Stopped(Error),
+    /// What it sent is not what was thought.
+    Unreadable(CopyError),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Stopped(error)
+    }
+}
+
+impl From<CopyError> for Failed {
+    fn from(error: CopyError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+/// The error of a slice. That a column is nested shows only in its values: then the window is read again, with that
+/// column as JSON.
+fn told(failed: Failed, inner: &Inner, snapshot: &Snapshot) -> Error {
+    match failed {
+        Failed::Stopped(error) => error,
+        Failed::Unreadable(CopyError::Nested { column }) => {
+            inner.nested.add(&snapshot.table, &column);
+            let error = Error::new(ErrorKind::SnapshotLost, "a column has arrays of several dimensions, and is JSON");
+            error.with_context("column", column)
+        }
+        Failed::Unreadable(error) => {
+            Error::new(ErrorKind::Source, "the server's rows cannot be read").with_context("reason", error)
+        }
+    }
+}
+
+type Tried = std::result::Result<(), Failed>;
+
+async fn read_slice(connection: &mut Connection, snapshot: &Snapshot, slice: &Slice, sender: &Sender) -> Tried {
+    let failed = |error| Failed::Stopped(failure::lost("read the table", error));
     let statement = snapshot.query.copy(&slice.table, slice.range);
     let mut copied = connection.copy_out(&statement).await.map_err(failed)?;
-    let mut batches = Batches { gathered: CopyRows::default(), snapshot, sender, rows: 0 };
+    let mut batches = Batches { gathered: CopyRows::default(), snapshot, sender, rows: 0, ended: false };
     let mut begun = false;
     while let Some(block) = copied.next().await.map_err(failed)? {
         for mut row in Rows::of(&block) {
             if !std::mem::replace(&mut begun, true) {
-                row = row.get(signature(row).map_err(|error| nonsense(&error))?..).unwrap_or_default();
+                row = row.get(signature(row)?..).unwrap_or_default();
             }
             if !row.is_empty() {
                 batches.take(row).await?;
@@ -95,25 +134,30 @@ struct Batches<'a> {
     sender: &'a Sender,
     /// How many went before those.
     rows: u64,
+    /// Whether the server said that it sent all of them.
+    ended: bool,
 }
 
 impl Batches<'_> {
-    async fn take(&mut self, row: &[u8]) -> Result<()> {
-        self.gathered.push(row).map_err(|error| nonsense(&error))?;
+    async fn take(&mut self, row: &[u8]) -> Tried {
+        self.ended = self.gathered.push(row)? == Pushed::End;
         if self.gathered.len() >= BATCH_ROWS || self.gathered.bytes() >= BATCH_BYTES {
             return self.flush().await;
         }
         Ok(())
     }
 
-    async fn end(mut self) -> Result<()> {
+    async fn end(mut self) -> Tried {
         self.flush().await?;
-        self.send(Piece::End(self.rows)).await
+        if !self.ended {
+            let error = Error::new(ErrorKind::SnapshotLost, "the server's rows break off before their end");
+            return Err(error.into());
+        }
+        Ok(self.send(Piece::End(self.rows)).await?)
     }
 
-    async fn flush(&mut self) -> Result<()> {
-        let Decoded { batch, rejects, rows, .. } =
-            self.snapshot.layout.decode(&self.gathered).map_err(|error| nonsense(&error))?;
+    async fn flush(&mut self) -> Tried {
+        let Decoded { batch, rejects, rows, .. } = self.snapshot.layout.decode(&self.gathered)?;
         self.gathered.clear();
         if let Some(batch) = batch {
             self.send(Piece::Batch(batch)).await?;
@@ -130,9 +174,4 @@ impl Batches<'_> {
         let dropped = |_| Error::new(ErrorKind::Interrupted, "nobody waits for the rows any more");
         self.sender.send(Ok(piece)).await.map_err(dropped)
     }
-}
-
-/// The server sent what no server sends.
-fn nonsense(error: &CopyError) -> Error {
-    Error::new(ErrorKind::Source, "the server's rows cannot be read").with_context("reason", error)
 }

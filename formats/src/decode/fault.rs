@@ -57,8 +57,6 @@ pub(super) enum Fault {
     TooFar,
     #[error("24:00:00, which no other day has")]
     EndOfDay,
-    #[error("a list of {0} dimensions")]
-    Dimensions(i32),
     #[error("more text than a chunk can hold")]
     ChunkTooLarge,
 }

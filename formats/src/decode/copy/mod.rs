@@ -77,6 +77,13 @@ pub enum CopyError {
     /// Something comes after the last row.
     #[error("there are rows after the end of the COPY")]
     AfterEnd,
+    /// An array of several dimensions, which no declaration tells from one of a single dimension. The column cannot be a
+    /// list.
+    #[error("column {column:?} has arrays of several dimensions")]
+    Nested {
+        /// The column.
+        column: String,
+    },
     /// A value that its type does not have.
     #[error("column {column:?} has {what}")]
     Value {
@@ -92,6 +99,8 @@ pub enum CopyError {
 enum Failure {
     /// Its row cannot be an event.
     Rejected(Fault),
+    /// The column is of another type than was thought.
+    Nested,
     /// No server sends this.
     Broken(&'static str),
 }

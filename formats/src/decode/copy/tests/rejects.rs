@@ -94,12 +94,6 @@ fn numbers_that_no_decimal_is() {
 }
 
 #[test]
-fn lists_of_lists() {
-    let table = array(2, 2, &[]);
-    assert_eq!(reason("list<int32>", &table), "a list of 2 dimensions");
-}
-
-#[test]
 fn text_that_is_not_utf8() {
     for kind in ["text", "json"] {
         assert_eq!(reason(kind, b"\"\xff\""), "not valid UTF-8");
