@@ -25,6 +25,8 @@ pub(super) enum Fault {
     Integer,
     #[error("an integer of more than 64 bits")]
     IntegerRange,
+    #[error("an integer beyond its type")]
+    Range,
     #[error("not a number")]
     Number,
     #[error("more than {0} decimals")]
@@ -49,6 +51,14 @@ pub(super) enum Fault {
     Unseen,
     #[error("more text than a chunk can hold")]
     ChunkTooLarge,
+    #[error("no value in a column that is never without one")]
+    NoValue,
+    #[error("not {0} as archives spell it")]
+    Spelling(&'static str),
+    #[error("quotes where archives have none, or none where they have some")]
+    NeedlessQuotes,
+    #[error("rows that do not end with one line feed each")]
+    LineEnds,
 }
 
 /// What is wrong with a row, and the column to blame where it is one.

@@ -2,8 +2,8 @@
 
 use super::validity::Validity;
 use crate::decode::fault::Fault;
-use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, ScalarBuffer};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeBinaryArray, PrimitiveArray};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, ScalarBuffer};
 use arrow_schema::DataType;
 use std::sync::Arc;
 
@@ -53,5 +53,12 @@ impl<V: ArrowNativeType> FixedColumn<V> {
 impl FixedColumn<bool> {
     pub(super) fn finish_bool(self) -> ArrayRef {
         Arc::new(BooleanArray::new(BooleanBuffer::from(self.values), self.validity.finish()))
+    }
+}
+
+impl FixedColumn<[u8; 16]> {
+    pub(super) fn finish_uuid(self) -> ArrayRef {
+        let bytes = Buffer::from(self.values.into_flattened());
+        Arc::new(FixedSizeBinaryArray::new(16, bytes, self.validity.finish()))
     }
 }

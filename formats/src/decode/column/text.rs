@@ -1,12 +1,12 @@
-//! A text column.
+//! A column of text or bytes.
 
 use super::validity::Validity;
 use crate::decode::fault::Fault;
-use arrow_array::{ArrayRef, StringArray};
+use arrow_array::{ArrayRef, BinaryArray, StringArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use std::sync::Arc;
 
-/// A text column that grows. Its bytes are checked to be UTF-8 all at once when it is finished.
+/// A column of text or bytes that grows. Text is checked to be UTF-8 all at once when it is finished.
 #[derive(Debug)]
 pub(in crate::decode) struct TextColumn {
     bytes: Vec<u8>,
@@ -69,10 +69,16 @@ impl TextColumn {
         self.bytes.reserve(self.bytes.len() * factor);
     }
 
-    /// The column, or `None` when a value is not UTF-8.
+    /// The column as text, or `None` when a value is not UTF-8.
     pub(super) fn finish(self) -> Option<ArrayRef> {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         let array = StringArray::try_new(offsets, self.bytes.into(), self.validity.finish()).ok()?;
         Some(Arc::new(array))
+    }
+
+    /// The column as bytes.
+    pub(super) fn finish_binary(self) -> ArrayRef {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        Arc::new(BinaryArray::new(offsets, self.bytes.into(), self.validity.finish()))
     }
 }

@@ -1,0 +1,54 @@
+//! CSV files of an archive.
+
+#[cfg(test)]
+mod tests;
+
+use super::{CsvError, rows::Rows};
+use crate::{
+    EventBatch, Reject, Schema,
+    catalogue::HeaderError,
+    decode::{column::ArchivedColumn, columns::Columns, fault::Fault, utf8::Utf8},
+    encode::csv::{write_names, write_text},
+};
+use arrow_array::RecordBatch;
+use std::sync::Arc;
+
+/// The columns of a CSV file of an archive. Its bytes are read as [`CsvEncoder`](crate::encode::csv::CsvEncoder) writes
+/// them, and no others: what was decoded would be encoded to the same bytes again.
+#[derive(Debug)]
+pub struct ArchivedLayout {
+    columns: Columns,
+}
+
+impl ArchivedLayout {
+    /// Reads the header at the start of the first chunk of a file, whose manifest says that it has the columns of
+    /// `archived`. Also returns how many bytes the header took.
+    pub fn from_header(chunk: &[u8], archived: &Arc<Schema>) -> Result<(Self, usize), CsvError> {
+        // A manifest may have been forged.
+        Schema::new(archived.columns.clone(), &archived.id, &archived.time).map_err(HeaderError::from)?;
+        EventBatch::try_new(Arc::clone(archived), RecordBatch::new_empty(archived.to_arrow()))?;
+        let mut header = Vec::new();
+        write_names(&archived.columns, &mut header, write_text);
+        header.push(b'\n');
+        if !chunk.starts_with(&header) {
+            return Err(CsvError::OtherColumns);
+        }
+        Ok((Self { columns: Columns::new(Arc::clone(archived)) }, header.len()))
+    }
+
+    /// Decodes a chunk of whole records, without the header; `None` when there are none.
+    pub fn decode(&self, chunk: &[u8]) -> Result<Option<EventBatch>, CsvError> {
+        let schema = self.columns.schema();
+        let rows = Rows::read(chunk, schema, self.columns.builders(ArchivedColumn::new), Utf8::ByColumn);
+        if let Some(Reject { column, reason, .. }) = rows.rejects.into_iter().next() {
+            let column = column.map_or_else(String::new, |name| format!("column {name:?}: "));
+            return Err(CsvError::NotArchived(format!("{column}{reason}")));
+        }
+        let damaged = |fault: Fault| CsvError::NotArchived(fault.to_string());
+        // Empty lines and carriage returns are passed over where rows are read.
+        if rows.bytes != chunk.len() {
+            return Err(damaged(Fault::LineEnds));
+        }
+        self.columns.finish(rows.columns, rows.good).map_err(damaged)
+    }
+}
