@@ -32,3 +32,4 @@ mod secrets;
 mod support;
 mod tampering;
 mod transforms;
+mod types;

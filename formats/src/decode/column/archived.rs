@@ -125,39 +125,28 @@ impl ArchivedColumn {
 
     /// Appends the element of a JSON array that `text` begins with, and returns what comes after it.
     pub(super) fn push_element<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], Fault> {
-        let rest = match (&mut *self, text) {
-            (Self::List(lists), [b'[', ..]) => lists.read(text)?,
+        match (&mut *self, text) {
+            (Self::List(lists), [b'[', ..]) => lists.read(text),
             (Self::Json(column), _) => {
                 let (json, rest) = element::json(text)?;
                 // JSON's own null and a missing element look the same here.
-                if json == b"null" {
-                    column.push_null()?
-                } else {
-                    column.push(json)?
-                }
-                rest
+                let pushed = if json == b"null" { column.push_null() } else { column.push(json) };
+                pushed.map(|()| rest)
             }
             (Self::Text(column), [b'"', ..]) => {
                 let (inside, rest) = element::string(text)?;
-                column.push_with(|bytes| element::unescape(inside, bytes))?;
-                rest
+                column.push_with(|bytes| element::unescape(inside, bytes)).map(|()| rest)
             }
             (_, [b'"', ..]) => {
                 let (inside, rest) = element::string(text)?;
-                self.push_in_json(inside, true)?;
-                rest
+                self.push_in_json(inside, true).map(|()| rest)
             }
             _ => {
                 let (word, rest) = element::word(text);
-                if word == b"null" {
-                    self.push_null()?
-                } else {
-                    self.push_in_json(word, false)?
-                }
-                rest
+                let pushed = if word == b"null" { self.push_null() } else { self.push_in_json(word, false) };
+                pushed.map(|()| rest)
             }
-        };
-        Ok(rest)
+        }
     }
 
     /// Appends an element that is a string, or none.

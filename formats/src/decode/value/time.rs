@@ -11,11 +11,13 @@ pub(in crate::decode) fn parse(text: &[u8]) -> Result<i64, Fault> {
     micros(text).ok_or(Fault::Spelling("a time of day"))
 }
 
+/// Microseconds since midnight, `HH:MM:SS.ffffff`.
 pub(super) fn micros(text: &[u8]) -> Option<i64> {
-    let [h, h0, b':', m, m0, b':', s, s0, b'.', a, a0, b, b0, c, c0] = text else { return None };
-    let part = |tens: &u8, ones: &u8, max| two(*tens, *ones, max).ok();
-    let seconds = (part(h, h0, 24)? * 60 + part(m, m0, 59)?) * 60 + part(s, s0, 59)?;
-    let fraction = (part(a, a0, 99)? * 100 + part(b, b0, 99)?) * 100 + part(c, c0, 99)?;
+    let text: &[u8; 15] = text.try_into().ok()?;
+    let [_, _, b':', _, _, b':', _, _, b'.', ..] = text else { return None };
+    let part = |at: usize, max| two(text[at], text[at + 1], max).ok();
+    let seconds = (part(0, 24)? * 60 + part(3, 59)?) * 60 + part(6, 59)?;
+    let fraction = (part(9, 99)? * 100 + part(11, 99)?) * 100 + part(13, 99)?;
     let micros = seconds * 1_000_000 + fraction;
     (micros <= DAY).then_some(micros)
 }
