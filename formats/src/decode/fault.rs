@@ -55,8 +55,10 @@ pub(super) enum Fault {
     NoValue,
     #[error("not {0} as archives spell it")]
     Spelling(&'static str),
-    #[error("quotes where archives have none, or none where they have some")]
+    #[error("quotes where archives have none")]
     NeedlessQuotes,
+    #[error("no quotes where archives have some")]
+    MissingQuotes,
     #[error("rows that do not end with one line feed each")]
     LineEnds,
 }

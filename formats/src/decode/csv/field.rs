@@ -33,7 +33,8 @@ impl FieldColumn for ColumnBuilder {
     }
 }
 
-/// In a file of an archive an empty field is NULL without quotes and empty with them, and quotes are where they must be.
+/// In a file of an archive an empty field is NULL without quotes and empty with them, and only values that need quotes
+/// have them.
 impl FieldColumn for ArchivedColumn {
     #[inline]
     fn push_field(&mut self, field: &[u8]) -> Result<(), Fault> {
@@ -47,8 +48,6 @@ impl FieldColumn for ArchivedColumn {
                 unquote_needed(quoted, &mut text)?;
                 column.push(&text)
             }
-            // Of the bytes that need quotes only this one can be in a field without them.
-            (_, plain) if memchr::memchr(b'\r', plain).is_some() => Err(Fault::NeedlessQuotes),
             (column, plain) => column.push(plain),
         }
     }

@@ -45,6 +45,7 @@ impl Digits {
 }
 
 /// The number `text` times ten to the power of `scale`. Trailing zeros cost no precision; the sign of zero is dropped.
+#[inline]
 pub(in crate::decode) fn parse(text: &[u8], precision: u8, scale: u8) -> Result<i128, Fault> {
     let (negative, text) = split_sign(text);
     let mut digits = Digits::default();

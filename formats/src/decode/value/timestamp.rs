@@ -10,6 +10,7 @@ const MICROS: i64 = 1_000_000;
 const INSTANTS: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 /// Microseconds since the epoch. The zone is mandatory; second 60 is the next minute's first, as in PostgreSQL.
+#[inline]
 pub(in crate::decode) fn parse(text: &[u8]) -> Result<i64, Fault> {
     let (date_time, rest) = text.split_first_chunk().ok_or(Fault::Time)?;
     let local = local_seconds(date_time)?;

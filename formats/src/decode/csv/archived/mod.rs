@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{CsvError, rows::Rows};
+use super::{CsvError, records::Records, rows::Rows};
 use crate::{
     EventBatch, Reject, Schema,
     catalogue::HeaderError,
@@ -49,6 +49,24 @@ impl ArchivedLayout {
         if rows.bytes != chunk.len() {
             return Err(damaged(Fault::LineEnds));
         }
+        if has_bare_return(chunk, schema.columns.len()) {
+            return Err(damaged(Fault::MissingQuotes));
+        }
         self.columns.finish(rows.columns, rows.good).map_err(damaged)
     }
+}
+
+/// Whether there is a carriage return in a field without quotes. The other bytes that need quotes cannot be there: they
+/// would end the field, or be a quote where none may be.
+fn has_bare_return(chunk: &[u8], columns: usize) -> bool {
+    if memchr::memchr(b'\r', chunk).is_none() {
+        return false;
+    }
+    let mut records = Records::new(chunk, columns);
+    while let Some(record) = records.next_record() {
+        if record.fields().any(|field| !field.starts_with(b"\"") && field.contains(&b'\r')) {
+            return true;
+        }
+    }
+    false
 }
