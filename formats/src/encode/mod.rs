@@ -11,6 +11,7 @@ mod span;
 mod text_file;
 
 pub use cell::Texts;
+pub(crate) use cell::write_float;
 pub use span::TimeSpan;
 
 use crate::{EventBatch, Sha256, Timestamp};

@@ -8,7 +8,7 @@ use archive_formats::{
 };
 use std::{collections::BTreeSet, time::Duration};
 
-/// The formats that a slice can be cut from, the better one first: CSV does not tell empty text from NULL when it is read.
+/// The formats that a slice can be cut from, the better one first: of Parquet only what is wanted has to be decoded.
 const READABLE: [FileFormat; 2] = [FileFormat::Parquet, FileFormat::Csv];
 
 /// The months of a window.
