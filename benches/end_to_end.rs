@@ -47,7 +47,7 @@ fn place(formats: &[FileFormat]) -> Result<(TempDir, Settings), Box<dyn Error>> 
     let config = Config {
         source: Some(format!("demo:?events={EVENTS}")),
         archive: Some(folder.path().join("archive").display().to_string()),
-        dataset: Some(List(vec![Dataset::default()])),
+        dataset: Some(vec![Dataset::default()].into()),
         format: Some(List(formats.iter().copied().map(EventFormat::Archived).collect())),
         state_dir: Some(folder.path().join("state")),
         ..Config::default()

@@ -3,7 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
-use archive::{config::Config, environment::Environment, plan::Request, run::run, settings::Settings, units::List};
+use archive::{config::Config, environment::Environment, plan::Request, run::run, settings::Settings};
 use archive_connectors::{clock::SystemClock, progress::Silent};
 use archive_formats::{Dataset, key};
 use std::{error::Error, path::PathBuf, sync::Arc};
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config {
         source: Some("demo:?events=1000&seed=7".to_owned()),
         archive: Some(directory.display().to_string()),
-        dataset: Some(List(vec![Dataset::default()])),
+        dataset: Some(vec![Dataset::default()].into()),
         state_dir: Some(scratch.path().join("state")),
         ..Config::default()
     };

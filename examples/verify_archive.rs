@@ -9,7 +9,6 @@ use archive::{
     plan::Request,
     run::run,
     settings::Settings,
-    units::List,
     verify::{VerifyRequest, verify},
 };
 use archive_connectors::{clock::SystemClock, progress::Silent};
@@ -26,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         archive: Some(directory.display().to_string()),
         state_dir: Some(scratch.path().join("state")),
         source: Some("demo:?events=1000".to_owned()),
-        dataset: Some(List(vec![Dataset::default()])),
+        dataset: Some(vec![Dataset::default()].into()),
         ..Config::default()
     };
     let settings = Settings::new(config, &Environment::default())?;

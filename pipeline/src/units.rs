@@ -1,7 +1,7 @@
 //! How settings spell durations, sizes, counts, switches and lists. Flags, environment and file use the same spellings;
 //! in the file, numbers and `true` may also stand for themselves.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::{fmt::Display, str::FromStr, time::Duration};
 
 /// A text that a setting cannot have.
@@ -94,7 +94,7 @@ impl FromStr for Switch {
 }
 
 /// Several values: a text with commas, or in the file also an array.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct List<T>(pub Vec<T>);
 
 fn split_number(text: &str) -> Option<(u64, &str)> {

@@ -1,7 +1,14 @@
 //! Events straight from a PostgreSQL database.
 
 mod config;
+mod connect;
+mod connection;
+mod conninfo;
+mod failure;
 mod server;
+mod session;
+mod target;
+mod wire;
 
 pub use config::{Config, Table};
 pub use server::Server;

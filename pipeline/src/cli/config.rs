@@ -98,6 +98,7 @@ fn printable(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(address::printable(&text)),
         Value::Array(values) => Value::Array(values.into_iter().map(printable).collect()),
+        Value::Table(table) => Value::Table(table.into_iter().map(|(key, value)| (key, printable(value))).collect()),
         other => other,
     }
 }
@@ -118,13 +119,14 @@ fn escaped(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(config::escape(&text)),
         Value::Array(values) => Value::Array(values.into_iter().map(escaped).collect()),
+        Value::Table(table) => Value::Table(table.into_iter().map(|(key, value)| (key, escaped(value))).collect()),
         other => other,
     }
 }
 
 /// Which variables are set that may hold secrets, and that no file takes.
 fn secrets(session: &Session) -> String {
-    let prefixes = ["KEEPTRUSTS_API_TOKEN", "API_TOKEN"].into_iter().chain(Location::VARIABLES);
+    let prefixes = ["KEEPTRUSTS_API_TOKEN", "API_TOKEN", "PG"].into_iter().chain(Location::VARIABLES);
     let names = prefixes.flat_map(|prefix| session.environment.with_prefix(prefix)).map(|(name, _)| name);
     names.flat_map(|name| ["# ", name, " is set\n"]).collect()
 }

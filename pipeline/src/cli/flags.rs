@@ -2,10 +2,11 @@
 
 use super::args::{CommonArgs, PullArgs, SourceArgs};
 use crate::{
-    config::Config,
+    config::{Config, Datasets},
     pull::Conditions,
     units::{Count, List, Switch},
 };
+use archive_formats::Dataset;
 
 impl From<&CommonArgs> for Config {
     fn from(args: &CommonArgs) -> Self {
@@ -26,7 +27,7 @@ impl From<SourceArgs> for Config {
         Self {
             source: args.source,
             replica: list(args.replica),
-            dataset: list(args.dataset),
+            dataset: datasets(args.dataset),
             format: list(args.format),
             grace: args.grace,
             part_size: args.part_size,
@@ -46,6 +47,11 @@ impl From<SourceArgs> for Config {
             allow_http: switch(args.api.allow_http),
             id_column: args.id_column,
             time_column: args.time_column,
+            table: args.postgres.table,
+            connections: args.postgres.connections,
+            where_org: args.postgres.where_org,
+            statement_timeout: args.postgres.statement_timeout,
+            lock_timeout: args.postgres.lock_timeout,
             ..Self::default()
         }
     }
@@ -54,7 +60,7 @@ impl From<SourceArgs> for Config {
 impl From<PullArgs> for Config {
     fn from(args: PullArgs) -> Self {
         Self {
-            dataset: list(args.dataset),
+            dataset: datasets(args.dataset),
             r#match: (!args.conditions.is_empty()).then_some(Conditions(args.conditions)),
             columns: list(args.columns),
             format: list(args.format),
@@ -70,6 +76,11 @@ impl From<PullArgs> for Config {
 /// A switch that was not typed says nothing: the environment or the file may have turned it on.
 pub(super) fn switch(on: bool) -> Option<Switch> {
     on.then_some(Switch(true))
+}
+
+/// Datasets by their names alone; none were typed says nothing.
+pub(super) fn datasets(names: Vec<Dataset>) -> Option<Datasets> {
+    (!names.is_empty()).then(|| names.into())
 }
 
 /// A list that was not typed says nothing.

@@ -8,7 +8,7 @@ use crate::{
     settings::Settings,
 };
 use archive_connectors::{Error, ErrorKind, Result};
-use archive_formats::Month;
+use archive_formats::{Dataset, Month};
 use std::path::PathBuf;
 
 /// The platform's own variable for what is `--source` here. Ours beats it.
@@ -58,9 +58,7 @@ impl Session {
         let (layers, unknown) = self.layered(flags)?;
         let mut config = layers.merged();
         config.source = config.source.or_else(|| self.environment.get(SOURCE_VARIABLE).map(str::to_owned));
-        if config.dataset.is_none() {
-            config.dataset = "events".parse().ok().map(|events| crate::units::List(vec![events]));
-        }
+        config.dataset = config.dataset.or_else(|| Some(vec![Dataset::default()].into()));
         Ok((self.open(config, &unknown)?, layers))
     }
 

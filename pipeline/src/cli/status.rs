@@ -25,7 +25,7 @@ pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome
     if let Some((from, to)) = args.from.zip(args.to) {
         check_range(from, to)?;
     }
-    let opened = session.open_reading(Config { dataset: flags::list(args.dataset), ..Config::default() })?;
+    let opened = session.open_reading(Config { dataset: flags::datasets(args.dataset), ..Config::default() })?;
     let request = StatusRequest { from: args.from, to: args.to, datasets: opened.settings.datasets.clone() };
     let work = status::status(&opened.settings, &request, &SystemClock);
     let report = Signals::listen()?.give_up(work).await?;

@@ -35,15 +35,23 @@ impl Layer {
 /// Before anything else is looked at: a slip in a key explains what is wrong with its value, too.
 fn refuse_unknown_keys(text: &str) -> Result<()> {
     let table = DeTable::parse(text).map_err(|error| not_toml(text, &error))?;
-    match table.get_ref().keys().find(|key| !keys::all().contains(&key.get_ref().as_ref())) {
-        None => Ok(()),
-        Some(key) => {
-            let (line, name) = (line(text, key.span().start), key.get_ref());
-            let error = invalid(format!("line {line} of the configuration file has an unknown key {name:?}"));
-            let nearest = keys::nearest(name);
-            Err(error.with_hint(format!("did you mean {nearest:?}? `kt-archive config schema` tells every key")))
-        }
-    }
+    let table = table.get_ref();
+    check_keys(text, table, keys::all())?;
+    let datasets = table.get("dataset").and_then(|datasets| datasets.get_ref().as_array());
+    let tables = datasets.into_iter().flatten().filter_map(|entry| entry.get_ref().as_table());
+    tables.map(|table| check_keys(text, table, keys::of_dataset())).collect()
+}
+
+fn check_keys(text: &str, table: &DeTable<'_>, known: &[&'static str]) -> Result<()> {
+    let Some(key) = table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) else { return Ok(()) };
+    let (line, name) = (line(text, key.span().start), key.get_ref());
+    let error = invalid(format!("line {line} of the configuration file has an unknown key {name:?}"));
+    Err(error.with_hint(if keys::all().contains(&name.as_ref()) {
+        format!("put {name:?} above the first [[dataset]]: what follows such a line is said of that dataset alone")
+    } else {
+        let nearest = keys::nearest(name, known);
+        format!("did you mean {nearest:?}? `kt-archive config schema` tells every key")
+    }))
 }
 
 /// The parser's own message quotes the line, and a line of a settings file may hold anything.

@@ -1,6 +1,6 @@
 //! The known keys, and the nearest of them to an unknown one.
 
-use super::Config;
+use super::{Config, DatasetEntry};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, Visitor, value::Error},
@@ -9,16 +9,25 @@ use serde::{
 
 /// Every key of the configuration file, as serde knows them: a second list could forget one.
 pub fn all() -> &'static [&'static str] {
+    fields::<Config>()
+}
+
+/// Every key of a `[[dataset]]` table.
+pub(super) fn of_dataset() -> &'static [&'static str] {
+    fields::<DatasetEntry>()
+}
+
+fn fields<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
     // Always an error: the deserializer looks at the names and stops.
-    drop(Config::deserialize(FieldNames(&mut names)));
+    drop(T::deserialize(FieldNames(&mut names)));
     names
 }
 
-/// The known key that takes the fewest edits to get to from `key`.
-pub(super) fn nearest(key: &str) -> &'static str {
+/// The one of the `known` keys that takes the fewest edits to get to from `key`.
+pub(super) fn nearest(key: &str, known: &[&'static str]) -> &'static str {
     let key = key.to_ascii_lowercase().replace('_', "-");
-    all().iter().min_by_key(|known| edits(&key, known)).copied().unwrap_or_default()
+    known.iter().min_by_key(|known| edits(&key, known)).copied().unwrap_or_default()
 }
 
 /// Levenshtein's distance, one row of the table at a time.
@@ -72,13 +81,16 @@ mod tests {
     #[test]
     fn keys_are_the_fields_of_the_config() {
         assert!(all().contains(&"state-dir") && all().contains(&"expect-head") && !all().contains(&"json"));
+        assert_eq!(of_dataset(), ["name", "table", "id-column", "time-column", "columns"]);
+        assert!(of_dataset()[1..].iter().all(|key| all().contains(key)), "each is explained by the option of its name");
     }
 
     #[test]
     fn the_nearest_key_takes_the_fewest_edits() {
-        assert_eq!(nearest("part_size"), "part-size");
-        assert_eq!(nearest("datasets"), "dataset");
-        assert_eq!(nearest("achive"), "archive");
+        assert_eq!(nearest("part_size", all()), "part-size");
+        assert_eq!(nearest("datasets", all()), "dataset");
+        assert_eq!(nearest("achive", all()), "archive");
+        assert_eq!(nearest("id_colum", of_dataset()), "id-column");
         assert_eq!((edits("", "abc"), edits("kitten", "sitting"), edits("same", "same")), (3, 3, 0));
     }
 }

@@ -92,16 +92,22 @@ impl Layers {
     /// What counts: of each setting what the highest layer says.
     pub fn merged(&self) -> Config {
         let Self { flags, environment, file } = self;
-        flags.config.clone().or(environment.config.clone()).or(file.config.clone())
+        let above = flags.config.clone().or(environment.config.clone());
+        let merged = above.clone().or(file.config.clone());
+        // Whoever names a dataset above the file means it with all that the file says of it.
+        let dataset = merged.dataset.map(|chosen| chosen.described_by(file.config.dataset.as_ref(), &above));
+        Config { dataset, ..merged }
     }
 
     /// Every setting that a layer chose, in the order of the keys.
     pub fn settings(&self) -> Vec<Setting> {
+        let tables = self.merged().dataset.and_then(|datasets| datasets.tables());
         let chosen = keys::all().iter().filter_map(|key| {
             let (value, from) = None
                 .or_else(|| Some((self.flags.words.get(*key)?, Origin::Flag)))
                 .or_else(|| Some((self.environment.words.get(*key)?, Origin::Variable(variable(key)))))
                 .or_else(|| Some((self.file.words.get(*key)?, Origin::File)))?;
+            let value = tables.as_ref().filter(|_| *key == "dataset").unwrap_or(value);
             Some(Setting { key, value: value.clone(), from })
         });
         chosen.collect()

@@ -1,6 +1,7 @@
 //! What flags, environment and file say, before anyone asked whether it makes sense.
 
 mod choices;
+mod datasets;
 mod file;
 mod keys;
 mod layer;
@@ -8,6 +9,7 @@ mod spelling;
 mod substitute;
 
 pub use choices::{EventFormat, LogFormat, Policy, ProgressMode, choice};
+pub use datasets::{DatasetEntry, Datasets};
 pub use keys::all as keys;
 pub(crate) use keys::edits;
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting};
@@ -25,7 +27,6 @@ use archive_connectors::{
     Error, ErrorKind,
     exports_api::{ArtifactFormat, Layout},
 };
-use archive_formats::Dataset;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -62,7 +63,7 @@ config! {
     quiet: Switch,
     source: String,
     replica: List<String>,
-    dataset: List<Dataset>,
+    dataset: Datasets,
     format: List<EventFormat>,
     grace: Span,
     part_size: Size,
@@ -82,6 +83,11 @@ config! {
     allow_http: Switch,
     id_column: String,
     time_column: String,
+    table: String,
+    connections: Count,
+    where_org: String,
+    statement_timeout: Span,
+    lock_timeout: Span,
     jobs: Count,
     dry_run: Switch,
     repair: Switch,

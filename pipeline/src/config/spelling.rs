@@ -1,6 +1,6 @@
 //! How the values of each key may be spelled. Asked of the code that reads them: a second list could lie.
 
-use super::{Config, layer::read_entry};
+use super::{Config, keys, layer::read_entry};
 use archive_formats::FileFormat;
 use serde::{
     Deserialize, Deserializer,
@@ -10,7 +10,7 @@ use serde::{
     },
     forward_to_deserialize_any,
 };
-use toml::Value;
+use toml::{Table, Value};
 
 /// What a key takes beside texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub struct Spelling {
     pub boolean: bool,
     /// Several values.
     pub array: bool,
+    /// The keys of the tables that may be among several values, the first of which cannot be left out; empty when there
+    /// are none.
+    pub tables: &'static [&'static str],
 }
 
 /// Whether `key` takes `value`.
@@ -37,11 +40,13 @@ pub fn spelling(key: &'static str) -> Spelling {
         // The one list of words.
         words = FileFormat::ALL.iter().map(|format| format.as_str()).filter(|word| is_value(key, *word)).collect();
     }
+    let name = Value::Table(Table::from_iter([("name".to_owned(), "x".into())]));
     Spelling {
         words,
         integer: is_value(key, 1),
         boolean: is_value(key, true),
         array: is_value(key, Value::Array(Vec::new())),
+        tables: if is_value(key, vec![name]) { keys::of_dataset() } else { &[] },
     }
 }
 
@@ -102,7 +107,8 @@ mod tests {
         assert_eq!(spelling("grace"), Spelling::default());
         assert_eq!(spelling("part-size"), Spelling { integer: true, ..Spelling::default() });
         assert_eq!(spelling("quiet"), Spelling { boolean: true, ..Spelling::default() });
-        assert_eq!(spelling("dataset"), Spelling { array: true, ..Spelling::default() });
+        assert_eq!(spelling("replica"), Spelling { array: true, ..Spelling::default() });
+        assert_eq!(spelling("dataset"), Spelling { array: true, tables: keys::of_dataset(), ..Spelling::default() });
         assert!(spelling("format").array && spelling("format").words.starts_with(&["parquet", "csv"]));
     }
 }

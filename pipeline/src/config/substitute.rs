@@ -23,6 +23,10 @@ pub(super) fn fill(value: Value, environment: &Environment) -> Result<Value, Ref
             let filled = values.into_iter().map(|value| fill(value, environment));
             filled.collect::<Result<_, _>>().map(Value::Array)
         }
+        Value::Table(table) => {
+            let filled = table.into_iter().map(|(key, value)| Ok((key, fill(value, environment)?)));
+            filled.collect::<Result<_, _>>().map(Value::Table)
+        }
         other => Ok(other),
     }
 }

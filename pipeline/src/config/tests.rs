@@ -1,6 +1,7 @@
 use super::*;
 use crate::environment::Environment;
 use archive_connectors::Result;
+use archive_formats::Dataset;
 use std::time::Duration;
 
 impl Config {
@@ -39,14 +40,14 @@ fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
         let value = match *key {
             "log-format" => "json",
             "progress" => "never",
-            "verbose" | "jobs" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run" | "repair"
-            | "allow-gaps" | "csv-safe" | "force" => "1",
+            "verbose" | "jobs" | "connections" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run"
+            | "repair" | "allow-gaps" | "csv-safe" | "force" => "1",
             "match" => "column=value",
             "allow-empty" | "accept-schema-change" => "true",
             "rejects" | "conflicts" => "keep",
             "rename" => "old=new",
             "format" | "api-format" => "csv",
-            "grace" | "api-margin" | "job-timeout" => "1h",
+            "grace" | "api-margin" | "job-timeout" | "statement-timeout" | "lock-timeout" => "1h",
             "api-layout" => "exports-jobs",
             "level" => "quick",
             _ => "text",
@@ -67,6 +68,86 @@ fn lists_are_texts_with_commas_or_arrays() {
     let text = Config::from_toml("dataset = 'events, traces'\nformat = 'csv'").unwrap();
     assert_eq!(array, text);
     assert_eq!(array.dataset.map(|list| list.0.len()), Some(2));
+}
+
+#[test]
+fn datasets_are_names_and_tables_in_one_array() {
+    let tables = "[[dataset]]\nname = 'events'\n[[dataset]]\nname = 'decisions'\ntable = 'ai.d'\nid-column = 'n'\n\
+                  time-column = 't'\ncolumns = 'n, t, ${COLUMN}'";
+    let inline = "dataset = ['events', {name = 'decisions', table = 'ai.d', id-column = 'n', time-column = 't', \
+                  columns = ['n', 't', 'verdict']}]";
+    let environment = Environment::from([("COLUMN", "verdict")]);
+    let datasets = |text| Config::from_toml_in(&environment, text).unwrap().dataset.unwrap();
+    assert_eq!(datasets(tables), datasets(inline));
+    let [events, decisions] = <[_; 2]>::try_from(datasets(tables).0).unwrap();
+    assert_eq!(events, DatasetEntry::from(Dataset::default()));
+    assert_eq!((decisions.name.as_str(), decisions.table.as_deref()), ("decisions", Some("ai.d")));
+    assert_eq!((decisions.id_column.as_deref(), decisions.time_column.as_deref()), (Some("n"), Some("t")));
+    assert_eq!(decisions.columns.map(|list| list.0), Some(["n", "t", "verdict"].map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn a_mistake_in_the_table_of_a_dataset_is_told() {
+    let mistakes = [
+        ("[[dataset]]\ntable = 'x'", "missing field `name`", ""),
+        ("[[dataset]]\nname = 'Events!'", "not a dataset name", ""),
+        ("[[dataset]]\nname = 'a'\ntable = 5", "expected a string", ""),
+        ("dataset = [{name = 'a'}, 5]", "the name of a dataset or a table", ""),
+        ("[dataset]\nname = 'a'", "[[dataset]]", ""),
+        ("grace = '1h'\n[[dataset]]\nname = 'a'\nid-colum = 'x'", "line 4", "\"id-column\""),
+        ("dataset = [{name = 'a', tabel = 'x'}]", "line 1", "\"table\""),
+        // The key is known, but not there.
+        ("[[dataset]]\nname = 'a'\n\ngrace = '1h'", "line 4", "above the first [[dataset]]"),
+    ];
+    for (text, message, hint) in mistakes {
+        let error = Config::from_toml(text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
+        assert!(error.to_string().contains(message), "{text}: {error}");
+        assert!(error.hint().unwrap_or_default().contains(hint), "{text}: {:?}", error.hint());
+    }
+}
+
+/// What flags with these words make of a file.
+fn merged(flags: &str, file: &str) -> Layers {
+    let flags = flags.parse::<toml::Table>().unwrap();
+    Layers {
+        flags: Layer::of_flags(flags.clone().try_into().unwrap(), flags),
+        environment: Layer::default(),
+        file: Layer::of_toml(file, &Environment::default()).unwrap(),
+    }
+}
+
+#[test]
+fn a_dataset_that_is_named_above_the_file_keeps_what_the_file_says_of_it() {
+    let file = "id-column = 'of-all'\n[[dataset]]\nname = 'events'\n[[dataset]]\nname = 'decisions'\ntable = 'd'\n\
+                time-column = 't'\ncolumns = 'a'";
+    let tables = |flags| merged(flags, file).merged().dataset.unwrap().0;
+    let decisions = tables("dataset = 'decisions'");
+    assert_eq!(decisions, tables("")[1..]);
+    assert_eq!(decisions[0].table.as_deref(), Some("d"));
+    assert_eq!(tables("dataset = 'other,decisions'")[1..], decisions);
+    // What a flag says of all datasets counts instead of what the file says of one.
+    let flags = "dataset = 'decisions'\ntable = 'x'\ntime-column = 'y'";
+    let [entry] = <[_; 1]>::try_from(tables(flags)).unwrap();
+    assert_eq!((entry.table, entry.time_column, entry.columns.is_some()), (None, None, true));
+}
+
+#[test]
+fn the_datasets_that_are_shown_are_those_that_count() {
+    let file = "[[dataset]]\nname = 'events'\n[[dataset]]\nname = 'decisions'\ntable = 'd'\ncolumns = 'a,b'";
+    let shown = |flags, file| {
+        let layers = merged(flags, file);
+        let mut settings = layers.settings().into_iter();
+        let shown = settings.find(|setting| setting.key == "dataset").unwrap();
+        let again = format!("dataset = {}", shown.value);
+        assert_eq!(Config::from_toml(&again).unwrap().dataset, layers.merged().dataset, "{again}");
+        (shown.value.to_string(), shown.from)
+    };
+    let decisions = r#"{ columns = ["a", "b"], name = "decisions", table = "d" }"#;
+    assert_eq!(shown("dataset = 'decisions'", file), (format!("[{decisions}]"), Origin::Flag));
+    assert_eq!(shown("", file), (format!(r#"[{{ name = "events" }}, {decisions}]"#), Origin::File));
+    assert_eq!(shown("dataset = 'events'", file), ("\"events\"".to_owned(), Origin::Flag));
+    assert_eq!(shown("", "dataset = ['events']").0, "[\"events\"]");
 }
 
 #[test]
@@ -122,10 +203,7 @@ fn variables_are_filled_into_texts_and_arrays_and_can_add_no_key() {
     let file = "archive = 's3://${BUCKET}/x'\ndataset = ['events', '${SET}']\nid-column = '$${ID}'";
     let config = Config::from_toml_in(&environment, file).unwrap();
     assert_eq!(config.archive.as_deref(), Some("s3://b'\"\njobs = 9/x"));
-    assert_eq!(
-        config.dataset.map(|list| list.0.iter().map(Dataset::to_string).collect()),
-        Some(vec!["events".to_owned(), "traces".to_owned()])
-    );
+    assert_eq!(config.dataset, Some(["events", "traces"].map(|name| name.parse::<Dataset>().unwrap()).to_vec().into()));
     assert_eq!((config.id_column.as_deref(), config.jobs), (Some("${ID}"), None));
 }
 

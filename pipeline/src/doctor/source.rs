@@ -36,11 +36,16 @@ pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
 /// The same, and what the server says.
 pub(super) async fn checks(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     let mut checks = self::settings(settings).await;
-    if let Some(SourceSettings::ExportsApi(api)) = &settings.source
-        && let Ok((_, config)) = token(api).await
-    {
-        checks.extend(exports_api::probe(config, Arc::clone(clock)).await.into_iter().map(Check::from));
-    }
+    let probes = match &settings.source {
+        Some(SourceSettings::ExportsApi(api)) => match token(api).await {
+            Ok((_, config)) => exports_api::probe(config, Arc::clone(clock)).await,
+            Err(_) => Vec::new(),
+        },
+        Some(SourceSettings::Demo { .. } | SourceSettings::Files { .. } | SourceSettings::Postgres(_)) | None => {
+            Vec::new()
+        }
+    };
+    checks.extend(probes.into_iter().map(Check::from));
     checks
 }
 

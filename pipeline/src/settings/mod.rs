@@ -3,30 +3,27 @@
 mod key_file;
 mod postgres;
 mod rows;
+mod source;
 mod transforms;
 
 pub use rows::RowRules;
+pub use source::{ApiSettings, SourceSettings};
 pub use transforms::TransformSettings;
 
 use crate::{
-    address::{self, SourceAddress},
-    config::{Config, EventFormat, LogFormat, Policy, ProgressMode},
+    address,
+    config::{Config, DatasetEntry, Datasets, EventFormat, LogFormat, Policy, ProgressMode},
     environment::Environment,
     units::List,
 };
-use archive_connectors::{
-    Error, ErrorKind, Result, Secret,
-    exports_api::{ArtifactFormat, Layout},
-    sink::Location,
-};
-use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns};
+use archive_connectors::{Error, ErrorKind, Result, sink::Location};
+use archive_formats::{Dataset, FileFormat};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
     time::Duration,
 };
-use url::Url;
 
 /// Everything that a command needs to know.
 #[derive(Clone)]
@@ -59,55 +56,6 @@ pub struct Settings {
     pub output: OutputSettings,
 }
 
-/// Where events come from.
-#[derive(Clone, Debug)]
-pub enum SourceSettings {
-    /// Invented events.
-    Demo {
-        /// Events of each month.
-        events: u64,
-        /// What the events depend on.
-        seed: u64,
-    },
-    /// The exports API.
-    ExportsApi(Box<ApiSettings>),
-    /// A PostgreSQL database.
-    Postgres(Box<archive_connectors::postgres::Config>),
-    /// Files that were exported earlier.
-    Files {
-        /// What the user typed.
-        address: String,
-        /// The path or pattern that it means.
-        path: PathBuf,
-        /// The names of the id and the time column.
-        keys: KeyColumns,
-    },
-}
-
-/// How the exports API is used.
-#[derive(Clone, Debug)]
-pub struct ApiSettings {
-    /// Its address: no user, no query.
-    pub base: Url,
-    /// Its endpoints.
-    pub layout: Layout,
-    /// The format of its artifacts.
-    pub format: ArtifactFormat,
-    /// How much more than the month is asked for, on both sides.
-    pub margin: Duration,
-    /// How long a job may take.
-    pub job_timeout: Duration,
-    /// Whether `http:` may lead to a public address.
-    pub allow_http: bool,
-    /// The names of the id and the time column.
-    pub keys: KeyColumns,
-    /// The token, if the environment holds it.
-    pub token: Option<Secret>,
-    /// The file that holds the token, if the environment names one instead. It is read again when the token is
-    /// refused, since tokens are rotated.
-    pub token_file: Option<PathBuf>,
-}
-
 /// What is printed while a command works.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputSettings {
@@ -131,9 +79,10 @@ const MOST_JOBS: u32 = 64;
 impl Settings {
     /// Checks `config`, and adds what only the environment may say: secrets, and where the home folder is.
     pub fn new(config: Config, environment: &Environment) -> Result<Self> {
-        let source = config.source.as_deref().map(|address| source(address, &config, environment)).transpose()?;
+        let source = config.source.as_deref().map(|address| SourceSettings::new(address, &config, environment));
+        let source = source.transpose()?;
         let part_size = config.part_size.map_or(PART_SIZE, |size| size.0);
-        let jobs = config.jobs.map_or(1, |count| count.0);
+        let jobs = config.jobs.map_or(source.as_ref().map_or(1, SourceSettings::default_jobs), |count| count.0);
         if part_size == 0 {
             return Err(invalid("the part size is zero"));
         }
@@ -142,8 +91,10 @@ impl Settings {
         }
         let (formats, rows) = (formats(config.format.as_ref())?, RowRules::from(&config));
         let transforms = TransformSettings::new(&config)?;
-        let datasets = datasets(config.dataset.clone());
-        check_source(source.as_ref(), &datasets, &formats)?;
+        let datasets = datasets(config.dataset.as_ref())?;
+        if let Some(source) = &source {
+            source.check(&datasets, &formats)?;
+        }
         check_redaction(&transforms, &formats, rows)?;
         Ok(Self {
             source,
@@ -166,41 +117,11 @@ impl Settings {
     pub fn source(&self) -> Result<&SourceSettings> {
         self.source.as_ref().ok_or_else(|| {
             invalid("no source was given").with_hint(
-                "use --source demo: to try it out, or set KEEPTRUSTS_API_URL or --source https://…, postgres://… or a path of files",
+                "use --source demo: to try it out, or set KEEPTRUSTS_API_URL, or --source to https://…, postgres://… or a \
+                 path of files",
             )
         })
     }
-}
-
-fn source(address: &str, config: &Config, environment: &Environment) -> Result<SourceSettings> {
-    let keys = KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() };
-    let base = match SourceAddress::parse(address)? {
-        SourceAddress::Demo { events, seed } => return Ok(SourceSettings::Demo { events, seed }),
-        SourceAddress::Files(path) => return Ok(SourceSettings::Files { address: address.to_owned(), path, keys }),
-        SourceAddress::Postgres(url) => {
-            return Ok(SourceSettings::Postgres(Box::new(postgres::config(&url, config, environment)?)));
-        }
-        SourceAddress::ExportsApi(base) => base,
-    };
-    let text = |name| environment.get(name).map(str::trim).filter(|text| !text.is_empty());
-    let token = text("KEEPTRUSTS_API_TOKEN");
-    let token_file = text("KEEPTRUSTS_API_TOKEN_FILE").filter(|_| token.is_none());
-    let token = token.or_else(|| text("API_TOKEN").filter(|_| token_file.is_none()));
-    let job_timeout = config.job_timeout.map_or(HOUR, |span| span.0);
-    if job_timeout.is_zero() {
-        return Err(invalid("the job timeout is zero"));
-    }
-    Ok(SourceSettings::ExportsApi(Box::new(ApiSettings {
-        base,
-        layout: config.api_layout.unwrap_or_default(),
-        format: config.api_format.unwrap_or_default(),
-        margin: config.api_margin.map_or(HOUR, |span| span.0),
-        job_timeout,
-        allow_http: config.allow_http.is_some_and(|on| on.0),
-        keys,
-        token: token.map(|token| Secret::new(token.to_owned())),
-        token_file: token_file.map(PathBuf::from),
-    })))
 }
 
 /// The address of the archive or of a replica, which `what` says.
@@ -224,14 +145,19 @@ fn clouds(environment: &Environment) -> BTreeMap<String, String> {
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn datasets(list: Option<List<Dataset>>) -> Vec<Dataset> {
-    let mut datasets = Vec::new();
-    for dataset in list.into_iter().flat_map(|list| list.0) {
-        if !datasets.contains(&dataset) {
-            datasets.push(dataset);
+fn datasets(chosen: Option<&Datasets>) -> Result<Vec<Dataset>> {
+    let mut seen = Vec::<&DatasetEntry>::new();
+    for entry in chosen.into_iter().flat_map(|chosen| &chosen.0) {
+        match seen.iter().find(|earlier| earlier.name == entry.name) {
+            None => seen.push(entry),
+            Some(earlier) if *earlier == entry => {}
+            Some(_) => {
+                return Err(invalid(format!("two [[dataset]] tables have the name {:?}", entry.name.as_str()))
+                    .with_hint("give each a name of its own: it is the name of its folder in the archive"));
+            }
         }
     }
-    datasets
+    Ok(seen.into_iter().map(|entry| entry.name.clone()).collect())
 }
 
 fn formats(list: Option<&List<EventFormat>>) -> Result<BTreeSet<FileFormat>> {
@@ -248,25 +174,6 @@ fn archived(format: EventFormat) -> Result<FileFormat> {
         EventFormat::Jsonl => Err(invalid("months are not archived as jsonl")
             .with_hint("use parquet or csv; `kt-archive pull` makes jsonl of either")),
     }
-}
-
-/// What not every source has.
-fn check_source(source: Option<&SourceSettings>, datasets: &[Dataset], formats: &BTreeSet<FileFormat>) -> Result<()> {
-    if matches!(source, Some(SourceSettings::Files { .. })) && datasets.len() > 1 {
-        return Err(
-            invalid("files hold the events of one dataset").with_hint("archive each dataset's files by themselves")
-        );
-    }
-    let without_artifacts = match source {
-        Some(SourceSettings::Demo { .. }) => "demo:",
-        Some(SourceSettings::Postgres(_)) => "a database",
-        _ => return Ok(()),
-    };
-    if formats.contains(&FileFormat::Artifact) {
-        let error = invalid(format!("{without_artifacts} has no artifacts"));
-        return Err(error.with_hint("leave artifact out of --format"));
-    }
-    Ok(())
 }
 
 /// Artifacts and rejected rows are archived byte for byte, with all that a transform would take out.

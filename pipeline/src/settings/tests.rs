@@ -1,5 +1,6 @@
 use super::*;
 use crate::units::{Count, Size, Span};
+use archive_connectors::Secret;
 
 fn home() -> Environment {
     Environment::from([("HOME", "/home/ada")])
@@ -80,28 +81,69 @@ fn redaction_holds() {
         }
         assert!(settings(&format!("{whole}\nrename = 'a=b'\nconflicts = 'keep'")).is_ok());
     }
-    let demo = Config { source: Some("demo:".to_owned()), ..toml::from_str("format = 'csv,artifact'").unwrap() };
-    assert!(Settings::new(demo, &home()).unwrap_err().to_string().contains("demo:"));
+}
+
+#[test]
+fn sources_without_artifacts_are_told_so() {
+    for (source, name) in [("demo:", "demo:"), ("postgres://db/x", "a database")] {
+        let config = Config { source: Some(source.to_owned()), ..toml::from_str("format = 'csv,artifact'").unwrap() };
+        let error = Settings::new(config, &home()).unwrap_err();
+        assert!(error.to_string().starts_with(name) && error.hint().unwrap().contains("--format"), "{error:?}");
+    }
+}
+
+#[test]
+fn two_months_at_a_time_are_read_where_nobody_is_to_be_spared() {
+    let jobs = |source: &str, jobs| {
+        let config = Config { source: Some(source.to_owned()), jobs, ..Config::default() };
+        Settings::new(config, &home()).unwrap().jobs
+    };
+    let sources = ["postgres://db/x", "events.csv", "https://api.example", "demo:"];
+    assert_eq!(sources.map(|source| jobs(source, None)), [2, 2, 1, 1]);
+    assert_eq!(sources.map(|source| jobs(source, Some(Count(3)))), [3; 4]);
 }
 
 #[test]
 fn datasets_are_kept_in_order_and_once() {
     let list = ["traces", "events", "traces"].map(|name| name.parse().unwrap());
-    let config = Config { dataset: Some(List(list.to_vec())), ..Config::default() };
+    let config = Config { dataset: Some(list.to_vec().into()), ..Config::default() };
     let names = Settings::new(config, &home()).unwrap().datasets;
     assert_eq!(names.iter().map(Dataset::as_str).collect::<Vec<_>>(), ["traces", "events"]);
+    let twice = "[[dataset]]\nname = 'a'\n[[dataset]]\nname = 'a'\ntable = 'x'";
+    let error = Settings::new(toml::from_str(twice).unwrap(), &home()).unwrap_err();
+    assert!(error.to_string().contains("the name \"a\""), "{error}");
+}
+
+#[test]
+fn what_only_databases_have_is_refused_elsewhere() {
+    for source in ["demo:", "https://api.example", "events.csv"] {
+        for (toml, named) in [
+            ("table = 'x'", "--table"),
+            ("where-org = 'x'", "--where-org"),
+            ("dataset = [{name = 'a', columns = 'x'}]", "\"columns\" of the dataset a"),
+            ("dataset = [{name = 'a', id-column = 'x'}]", "\"id-column\" of the dataset a"),
+        ] {
+            let config = Config { source: Some(source.to_owned()), ..toml::from_str(toml).unwrap() };
+            let error = Settings::new(config, &home()).unwrap_err();
+            assert!(error.to_string().contains(named) && error.hint().unwrap().contains("postgres://"), "{error:?}");
+        }
+        let names = Config { source: Some(source.to_owned()), ..toml::from_str("[[dataset]]\nname = 'a'").unwrap() };
+        assert!(Settings::new(names, &home()).is_ok(), "{source}");
+    }
 }
 
 #[test]
 fn debug_shows_no_secret() {
     let secrets = ["AWS_SECRET_ACCESS_KEY", "GOOGLE_SERVICE_ACCOUNT_KEY", "AZURE_STORAGE_ACCOUNT_KEY"];
     let [aws, google, azure] = secrets.map(|name| (name, "canary"));
-    let variables = [("HOME", "/h"), aws, google, azure, ("KEEPTRUSTS_API_TOKEN", "canary")];
-    let config = Config { source: Some("https://api.example".to_owned()), ..Config::default() };
-    let settings = Settings::new(config, &Environment::from(variables)).unwrap();
-    let shown = format!("{settings:?}");
-    for name in secrets {
-        assert_eq!(settings.clouds.get(name).map(String::as_str), Some("canary"), "{name}");
-        assert!(shown.contains(name) && !shown.contains("canary"), "{shown}");
+    let variables = [("HOME", "/h"), aws, google, azure, ("KEEPTRUSTS_API_TOKEN", "canary"), ("PGPASSWORD", "canary")];
+    for source in ["https://api.example", "postgres://archiver@127.0.0.1/keeptrusts"] {
+        let config = Config { source: Some(source.to_owned()), ..Config::default() };
+        let settings = Settings::new(config, &Environment::from(variables)).unwrap();
+        let shown = format!("{settings:?}");
+        for name in secrets {
+            assert_eq!(settings.clouds.get(name).map(String::as_str), Some("canary"), "{name}");
+            assert!(shown.contains(name) && !shown.contains("canary"), "{shown}");
+        }
     }
 }

@@ -22,7 +22,7 @@ impl TransformSettings {
     pub(super) fn new(config: &Config) -> Result<Self> {
         let settings = Self {
             selection: selection(config)?,
-            pseudonymise: names("pseudonymise", config.pseudonymise.as_ref())?.unwrap_or_default(),
+            pseudonymise: names("--pseudonymise", config.pseudonymise.as_ref())?.unwrap_or_default(),
             key_file: config.pseudonym_key_file.clone(),
             renaming: config.rename.as_ref().map(renaming).transpose()?,
         };
@@ -62,7 +62,7 @@ impl TransformSettings {
 }
 
 fn selection(config: &Config) -> Result<Option<Selection>> {
-    let (columns, drop) = (names("columns", config.columns.as_ref())?, names("drop", config.drop.as_ref())?);
+    let (columns, drop) = (names("--columns", config.columns.as_ref())?, names("--drop", config.drop.as_ref())?);
     match (columns, drop) {
         (Some(_), Some(_)) => Err(invalid("--columns and --drop exclude each other")
             .with_hint("name the columns that stay, or those that go")),
@@ -70,11 +70,11 @@ fn selection(config: &Config) -> Result<Option<Selection>> {
     }
 }
 
-/// The names of a list, each once.
-fn names(option: &str, list: Option<&List<String>>) -> Result<Option<Vec<String>>> {
+/// The names of a list, each once; `whose` list it is stands in messages.
+pub(super) fn names(whose: &str, list: Option<&List<String>>) -> Result<Option<Vec<String>>> {
     let Some(List(list)) = list else { return Ok(None) };
     if list.is_empty() || list.iter().any(String::is_empty) {
-        return Err(invalid(format!("--{option} names no column, or one without a name")));
+        return Err(invalid(format!("{whose} names no column, or one without a name")));
     }
     let mut seen = HashSet::new();
     Ok(Some(list.iter().filter(|name| seen.insert(*name)).cloned().collect()))

@@ -29,7 +29,8 @@ pub(in crate::cli) struct BackfillArgs {
     /// Last month, included
     #[arg(long, value_name = "YYYY-MM")]
     pub(in crate::cli) to: Month,
-    /// Months that are archived at the same time [default: 1]
+    /// Months that are archived at the same time; a run that archives several takes it from KT_ARCHIVE_JOBS or the file
+    /// [default: 2 from PostgreSQL and files, else 1]
     #[arg(long, value_name = "N")]
     pub(in crate::cli) jobs: Option<Count>,
     /// Only say which months would be archived

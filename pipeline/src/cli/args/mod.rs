@@ -27,6 +27,8 @@ A flag beats the environment, which beats the file.
 Secrets come from the environment alone:
   KEEPTRUSTS_API_TOKEN       token of the exports API; else
   KEEPTRUSTS_API_TOKEN_FILE  file that holds it; else API_TOKEN
+  PGPASSWORD, PGPASSFILE     password of a PostgreSQL source, or a file of passwords instead of
+                             ~/.pgpass; PGHOST, PGUSER, PGSSLMODE … fill in what its URL leaves open
   AWS_*, GOOGLE_*, AZURE_*   credentials and endpoint of an archive at s3://, gs:// or az://
 KEEPTRUSTS_API_URL is the source when there is no --source.
 

@@ -3,7 +3,7 @@
 use crate::{
     config::{EventFormat, Policy, choice},
     transform::Rename,
-    units::{Size, Span},
+    units::{Count, Size, Span},
 };
 use archive_connectors::exports_api::{ArtifactFormat, Layout};
 use archive_formats::Dataset;
@@ -12,17 +12,19 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SourceArgs {
-    /// Where events come from: https://… (exports API), demo:?events=N&seed=N, or files: a path, file://… or a pattern
-    /// like 'exports/*.csv' (.csv, .json, .jsonl, .ndjson, also .gz) [default: $KEEPTRUSTS_API_URL]
+    /// Where events come from: https://… (exports API), postgres://user@host/database, demo:?events=N&seed=N, or files: a
+    /// path, file://… or a pattern like 'exports/*.csv' (.csv, .json, .jsonl, .ndjson, also .gz)
+    /// [default: $KEEPTRUSTS_API_URL]
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) source: Option<String>,
     /// A copy of the archive, brought up to it after the commits: a place like --archive; repeat it or use commas
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(in crate::cli) replica: Vec<String>,
-    /// What to archive: events, traces, escalations, audit-log; repeat it or use commas [default: events]
+    /// What to archive: events, traces, escalations, audit-log, with PostgreSQL any table; repeat it or use commas
+    /// [default: events]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(in crate::cli) dataset: Vec<Dataset>,
-    /// How to archive it: parquet, csv, artifact (as it was delivered); repeat it or use commas [default: parquet]
+    /// How to archive it: parquet, csv, artifact (as an API or a file delivered it); repeat it or use commas [default: parquet]
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     pub(in crate::cli) format: Vec<EventFormat>,
     /// How long a month must be over before it is archived [default: 1h]
@@ -31,7 +33,7 @@ pub(in crate::cli) struct SourceArgs {
     /// Begin another file of the month at this size [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
     pub(in crate::cli) part_size: Option<Size>,
-    /// Name of the column, in artifacts and files, that identifies an event [default: event_id, id or eventId]
+    /// Name of the column, in artifacts, files and tables, that identifies an event [default: event_id, id or eventId]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) id_column: Option<String>,
     /// Name of the column with the time of an event [default: timestamp, created_at, occurred_at or time]
@@ -43,6 +45,8 @@ pub(in crate::cli) struct SourceArgs {
     pub(in crate::cli) transforms: TransformArgs,
     #[command(flatten)]
     pub(in crate::cli) api: ApiArgs,
+    #[command(flatten)]
+    pub(in crate::cli) postgres: PostgresArgs,
 }
 
 #[derive(Debug, Args)]
@@ -100,4 +104,25 @@ pub(in crate::cli) struct ApiArgs {
     /// Allow http:// to hosts that are neither loopback nor private
     #[arg(long)]
     pub(in crate::cli) allow_http: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "PostgreSQL (PGPASSWORD, PGSSLMODE and the other PG* variables count)")]
+pub(in crate::cli) struct PostgresArgs {
+    /// The table that holds the dataset; several datasets have theirs in the configuration file [default: the dataset's
+    /// name, with underscores for hyphens]
+    #[arg(long, value_name = "SCHEMA.NAME")]
+    pub(in crate::cli) table: Option<String>,
+    /// How many connections read at the same time, whatever the number of months [default: as many as cores, at most 16]
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) connections: Option<Count>,
+    /// Archive rows with this value of the column org_id alone [default: all rows]
+    #[arg(long, value_name = "VALUE")]
+    pub(in crate::cli) where_org: Option<String>,
+    /// How long a statement may take on the server; 0s for as long as it likes [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) statement_timeout: Option<Span>,
+    /// How long a statement may wait for a lock; 0s for as long as it likes [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) lock_timeout: Option<Span>,
 }

@@ -1,0 +1,121 @@
+//! Reaching a server: host by host, address by address.
+
+use super::{
+    Server,
+    connection::Connection,
+    conninfo::{Host, Place},
+    session::Session,
+    target::Target,
+    wire::Wire,
+};
+use crate::{Error, ErrorKind, Result};
+use std::{io, net::SocketAddr, path::PathBuf};
+use tokio::{
+    net::{TcpStream, UnixStream, lookup_host},
+    time::timeout,
+};
+
+/// Opens a session of the kind `session`: one try at each of the server's hosts.
+pub(super) async fn connect(server: &Server, session: &Session) -> Result<Connection> {
+    let connection = open(server).await?;
+    session.prepare(connection.client()).await?;
+    Ok(connection)
+}
+
+/// Opens a session in which nothing is set yet.
+pub(super) async fn open(server: &Server) -> Result<Connection> {
+    let mut last = Error::new(ErrorKind::Internal, "a server without hosts");
+    for target in server.target.passes() {
+        for host in &server.hosts {
+            match reach(server, host, *target).await {
+                Ok(connection) => return Ok(connection),
+                // What the server itself decides, another host of the list is not asked about.
+                Err(error) if error.kind() != ErrorKind::SourceUnavailable => {
+                    return Err(error.with_context("host", host));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, %host, "this host does not do");
+                    last = error.with_context("host", host);
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Where a stream leads.
+#[derive(Clone, Debug)]
+enum Address {
+    Tcp(SocketAddr),
+    Socket(PathBuf),
+}
+
+async fn reach(server: &Server, host: &Host, target: Target) -> Result<Connection> {
+    let mut last = Error::new(ErrorKind::SourceUnavailable, "the host's name has no address");
+    for address in addresses(host).await? {
+        match within(server, speak(server, &address, target)).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if error.kind() != ErrorKind::SourceUnavailable => return Err(error),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn addresses(host: &Host) -> Result<Vec<Address>> {
+    match &host.place {
+        Place::Folder(folder) => Ok(vec![Address::Socket(folder.join(format!(".s.PGSQL.{}", host.port)))]),
+        Place::Name { address: Some(address), .. } => Ok(vec![Address::Tcp((*address, host.port).into())]),
+        Place::Name { name, address: None } => {
+            let found = lookup_host((name.as_str(), host.port)).await;
+            Ok(found.map_err(|error| unreachable("resolve the host's name", error))?.map(Address::Tcp).collect())
+        }
+    }
+}
+
+async fn speak(server: &Server, address: &Address, target: Target) -> Result<Connection> {
+    let wire = dial(address).await.map_err(|error| unreachable("connect to the server", error))?;
+    let tls = wire.tls();
+    let connection = Connection::open(&startup(server), wire, tls).await?;
+    if target.is_met(connection.is_standby(), connection.is_read_only()) {
+        return Ok(connection);
+    }
+    Err(Error::new(ErrorKind::SourceUnavailable, "no server is what target_session_attrs asks for")
+        .with_hint("see target_session_attrs in the URL, and PGTARGETSESSIONATTRS"))
+}
+
+async fn dial(address: &Address) -> io::Result<Wire> {
+    match address {
+        Address::Socket(path) => Ok(Wire::Unix(UnixStream::connect(path).await?)),
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Wire::Tcp(stream))
+        }
+    }
+}
+
+fn startup(server: &Server) -> tokio_postgres::Config {
+    let mut config = tokio_postgres::Config::new();
+    config.user(&server.user).dbname(&server.database).application_name(&server.application_name);
+    if let Some(options) = &server.options {
+        config.options(options);
+    }
+    if let Some(password) = &server.password {
+        config.password(password.expose());
+    }
+    config
+}
+
+async fn within(server: &Server, open: impl Future<Output = Result<Connection>>) -> Result<Connection> {
+    let Some(limit) = server.connect_timeout else { return open.await };
+    timeout(limit, open).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::SourceUnavailable, "the server does not answer")
+            .with_context("seconds", limit.as_secs())
+            .with_hint("see connect_timeout in the URL, and PGCONNECT_TIMEOUT"))
+    })
+}
+
+fn unreachable(doing: &str, error: io::Error) -> Error {
+    Error::new(ErrorKind::SourceUnavailable, format!("could not {doing}")).with_source(error)
+}

@@ -1,0 +1,121 @@
+//! What a failure of a server means.
+
+use crate::{Error, ErrorKind};
+use std::{error::Error as _, io};
+use tokio_postgres::error::DbError;
+
+/// The error of doing `what`, outside any snapshot.
+pub(super) fn failure(what: &str, error: tokio_postgres::Error) -> Error {
+    tell(what, error, |verdict| match verdict {
+        Verdict::Gone => ErrorKind::SourceUnavailable,
+        Verdict::Denied => ErrorKind::Unauthorized,
+        Verdict::Misnamed => ErrorKind::Configuration,
+        Verdict::Cancelled | Verdict::Other => ErrorKind::Source,
+    })
+}
+
+/// The error of doing `what` in a snapshot. What ends the connection or the query ends the snapshot with it, and a new
+/// one may fare better.
+pub(super) fn lost(what: &str, error: tokio_postgres::Error) -> Error {
+    tell(what, error, |verdict| match verdict {
+        Verdict::Gone | Verdict::Cancelled => ErrorKind::SnapshotLost,
+        Verdict::Denied => ErrorKind::Unauthorized,
+        Verdict::Misnamed => ErrorKind::Configuration,
+        Verdict::Other => ErrorKind::Source,
+    })
+}
+
+/// What came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// The connection, or there was none.
+    Gone,
+    /// The query, by the server's own decision.
+    Cancelled,
+    /// Our right to be there.
+    Denied,
+    /// The database, which does not exist.
+    Misnamed,
+    /// Something that does not get better by itself.
+    Other,
+}
+
+fn tell(what: &str, error: tokio_postgres::Error, kind: impl Fn(Verdict) -> ErrorKind) -> Error {
+    let message = format!("could not {what}");
+    if let Some(said) = error.as_db_error() {
+        // The error itself is not passed on: it would show the detail, which may hold values of rows.
+        let told = Error::new(kind(verdict(said.code().code())), message)
+            .with_context("severity", said.severity())
+            .with_context("SQLSTATE", said.code().code())
+            .with_context("message", said.message());
+        return match hint(said) {
+            Some(hint) => told.with_hint(hint),
+            None => told,
+        };
+    }
+    let broken = error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>());
+    let told = Error::new(kind(if broken { Verdict::Gone } else { Verdict::Other }), message);
+    if error.is_closed() { told.with_context("message", "the connection is closed") } else { told.with_source(error) }
+}
+
+fn verdict(code: &str) -> Verdict {
+    match code {
+        "3D000" => Verdict::Misnamed,
+        "42501" => Verdict::Denied,
+        "57P01" | "57P02" | "57P03" | "57P05" => Verdict::Gone,
+        // A conflict with recovery, a deadlock, a cancelled query, a time-out of the session's, a lock that took too
+        // long, a snapshot that is too old.
+        "40001" | "40P01" | "57014" | "25P03" | "25P04" | "55P03" | "72000" => Verdict::Cancelled,
+        _ => match code.get(..2) {
+            Some("28") => Verdict::Denied,
+            Some("08" | "53") => Verdict::Gone,
+            _ => Verdict::Other,
+        },
+    }
+}
+
+fn hint(said: &DbError) -> Option<&'static str> {
+    // Where the server raises the error tells policies from privileges in every language.
+    let by_policy = said.file().is_some_and(|file| matches!(file, "rls.c" | "rowsecurity.c" | "rewriteHandler.c"));
+    match said.code().code() {
+        "42501" if by_policy => Some(
+            "a policy would hide rows of the table without a word: read as a role with BYPASSRLS, or as one that no policy \
+             holds for",
+        ),
+        "42501" => Some(
+            "grant the role what it needs: CONNECT on the database, USAGE on the schema, and GRANT SELECT ON the table",
+        ),
+        "28P01" => Some("check the password: it comes from PGPASSWORD, or else from the password file (~/.pgpass)"),
+        "28000" => Some("check the role, and what pg_hba.conf of the server demands of it"),
+        "3D000" => Some("check the database in the URL, or PGDATABASE"),
+        "40001" => Some(
+            "queries on a standby conflict with its recovery: raise max_standby_streaming_delay there, or set \
+             hot_standby_feedback",
+        ),
+        "57014" => Some("if it was the statement time-out: see --statement-timeout"),
+        "55P03" => Some("somebody holds a lock on the table: see --lock-timeout"),
+        "53300" => Some("the server has no connection to spare: use fewer --connections, or raise max_connections"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_mean_what_the_manual_says() {
+        let cases = [
+            (Verdict::Denied, ["28000", "28P01", "42501"].as_slice()),
+            (Verdict::Misnamed, &["3D000"]),
+            (Verdict::Gone, &["57P01", "57P02", "57P03", "57P05", "53300", "53200", "08006", "08P01"]),
+            (Verdict::Cancelled, &["40001", "40P01", "57014", "25P03", "25P04", "55P03", "72000"]),
+            (Verdict::Other, &["57P04", "42P01", "42703", "22P02", "XX000", "", "5"]),
+        ];
+        for (wanted, codes) in cases {
+            for code in codes {
+                assert_eq!(verdict(code), wanted, "{code}");
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Where events come from, and what not every source has.
+
+use super::{HOUR, invalid, postgres};
+use crate::{address::SourceAddress, config::Config, environment::Environment};
+use archive_connectors::{
+    Result, Secret,
+    exports_api::{ArtifactFormat, Layout},
+};
+use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use url::Url;
+
+/// Where events come from.
+#[derive(Clone, Debug)]
+pub enum SourceSettings {
+    /// Invented events.
+    Demo {
+        /// Events of each month.
+        events: u64,
+        /// What the events depend on.
+        seed: u64,
+    },
+    /// The exports API.
+    ExportsApi(Box<ApiSettings>),
+    /// A PostgreSQL database.
+    Postgres(Box<archive_connectors::postgres::Config>),
+    /// Files that were exported earlier.
+    Files {
+        /// What the user typed.
+        address: String,
+        /// The path or pattern that it means.
+        path: PathBuf,
+        /// The names of the id and the time column.
+        keys: KeyColumns,
+    },
+}
+
+/// How the exports API is used.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Its address: no user, no query.
+    pub base: Url,
+    /// Its endpoints.
+    pub layout: Layout,
+    /// The format of its artifacts.
+    pub format: ArtifactFormat,
+    /// How much more than the month is asked for, on both sides.
+    pub margin: Duration,
+    /// How long a job may take.
+    pub job_timeout: Duration,
+    /// Whether `http:` may lead to a public address.
+    pub allow_http: bool,
+    /// The names of the id and the time column.
+    pub keys: KeyColumns,
+    /// The token, if the environment holds it.
+    pub token: Option<Secret>,
+    /// The file that holds the token, if the environment names one instead. It is read again when the token is
+    /// refused, since tokens are rotated.
+    pub token_file: Option<PathBuf>,
+}
+
+const ONLY_DATABASES: &str = "leave it out, or read a database with --source postgres://…; \
+    for other sources, --id-column and --time-column name the columns of all datasets";
+
+impl SourceSettings {
+    /// What `config` says of the source at the address `written`.
+    pub(super) fn new(written: &str, config: &Config, environment: &Environment) -> Result<Self> {
+        let address = SourceAddress::parse(written)?;
+        if !matches!(address, SourceAddress::Postgres(_)) {
+            refuse_tables(config)?;
+        }
+        Ok(match address {
+            SourceAddress::Demo { events, seed } => Self::Demo { events, seed },
+            SourceAddress::Files(path) => Self::Files { address: written.to_owned(), path, keys: keys(config) },
+            SourceAddress::Postgres(url) => Self::Postgres(Box::new(postgres::config(&url, config, environment)?)),
+            SourceAddress::ExportsApi(base) => Self::ExportsApi(Box::new(api(base, config, environment)?)),
+        })
+    }
+
+    /// Refuses datasets and formats that not every source has.
+    pub(super) fn check(&self, datasets: &[Dataset], formats: &BTreeSet<FileFormat>) -> Result<()> {
+        if matches!(self, Self::Files { .. }) && datasets.len() > 1 {
+            return Err(
+                invalid("files hold the events of one dataset").with_hint("archive each dataset's files by themselves")
+            );
+        }
+        let without_artifacts = match self {
+            Self::Demo { .. } => "demo:",
+            Self::Postgres(_) => "a database",
+            Self::ExportsApi(_) | Self::Files { .. } => return Ok(()),
+        };
+        if formats.contains(&FileFormat::Artifact) {
+            let error = invalid(format!("{without_artifacts} has no artifacts"));
+            return Err(error.with_hint("leave artifact out of --format"));
+        }
+        Ok(())
+    }
+
+    /// How many months are archived at the same time, unless somebody says otherwise. What bounds the load on a database
+    /// is the number of its connections, and files are here; an exports API is spared.
+    pub(super) const fn default_jobs(&self) -> u32 {
+        match self {
+            Self::Postgres(_) | Self::Files { .. } => 2,
+            Self::Demo { .. } | Self::ExportsApi(_) => 1,
+        }
+    }
+}
+
+/// What a database alone has would be passed over in silence elsewhere.
+fn refuse_tables(config: &Config) -> Result<()> {
+    let options = [("--table", config.table.is_some()), ("--where-org", config.where_org.is_some())];
+    if let Some((option, _)) = options.into_iter().find(|(_, is_set)| *is_set) {
+        return Err(invalid(format!("{option} is for databases alone")).with_hint(ONLY_DATABASES));
+    }
+    let said = config.dataset.iter().flat_map(|datasets| &datasets.0).find_map(|entry| Some((entry, entry.said()?)));
+    match said {
+        Some((entry, key)) => {
+            Err(invalid(format!("{key:?} of the dataset {} is for databases alone", entry.name))
+                .with_hint(ONLY_DATABASES))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The names of the id and the time column, for all datasets.
+fn keys(config: &Config) -> KeyColumns {
+    KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() }
+}
+
+fn api(base: Url, config: &Config, environment: &Environment) -> Result<ApiSettings> {
+    let text = |name| environment.get(name).map(str::trim).filter(|text| !text.is_empty());
+    let token = text("KEEPTRUSTS_API_TOKEN");
+    let token_file = text("KEEPTRUSTS_API_TOKEN_FILE").filter(|_| token.is_none());
+    let token = token.or_else(|| text("API_TOKEN").filter(|_| token_file.is_none()));
+    let job_timeout = config.job_timeout.map_or(HOUR, |span| span.0);
+    if job_timeout.is_zero() {
+        return Err(invalid("the job timeout is zero"));
+    }
+    Ok(ApiSettings {
+        base,
+        layout: config.api_layout.unwrap_or_default(),
+        format: config.api_format.unwrap_or_default(),
+        margin: config.api_margin.map_or(HOUR, |span| span.0),
+        job_timeout,
+        allow_http: config.allow_http.is_some_and(|on| on.0),
+        keys: keys(config),
+        token: token.map(|token| Secret::new(token.to_owned())),
+        token_file: token_file.map(PathBuf::from),
+    })
+}
