@@ -47,6 +47,18 @@ pub(super) enum Fault {
     Nested,
     #[error("a name that the first reading of the artifact did not meet")]
     Unseen,
+    #[error("no value, where the column must have one")]
+    Null,
+    #[error("not a number, in a column of numbers")]
+    NotANumber,
+    #[error("infinite")]
+    Infinite,
+    #[error("too far from 1970")]
+    TooFar,
+    #[error("24:00:00, which no other day has")]
+    EndOfDay,
+    #[error("a list of {0} dimensions")]
+    Dimensions(i32),
     #[error("more text than a chunk can hold")]
     ChunkTooLarge,
 }

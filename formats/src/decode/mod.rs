@@ -3,6 +3,7 @@
 mod block;
 mod column;
 mod columns;
+pub mod copy;
 pub mod csv;
 mod fault;
 pub mod json;

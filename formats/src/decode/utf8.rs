@@ -1,7 +1,5 @@
 //! When text is checked to be UTF-8.
 
-use super::Decoded;
-
 /// When text is checked to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Utf8 {
@@ -15,7 +13,7 @@ pub(super) enum Utf8 {
 ///
 /// Text is nearly always UTF-8, and checking it by the column is much cheaper than by the value. When the check fails,
 /// the chunk is read again and every row looked at.
-pub(super) fn checked(decode: impl Fn(Utf8) -> Option<Decoded>) -> Decoded {
+pub(super) fn checked<T>(decode: impl Fn(Utf8) -> Option<T>) -> T {
     decode(Utf8::ByColumn)
         .or_else(|| decode(Utf8::ByRow))
         .unwrap_or_else(|| unreachable!("rows that were checked to be UTF-8 make columns that are UTF-8"))

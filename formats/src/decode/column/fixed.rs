@@ -2,7 +2,7 @@
 
 use super::validity::Validity;
 use crate::decode::fault::Fault;
-use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeBinaryArray, PrimitiveArray};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(in crate::decode) struct FixedColumn<V> {
 }
 
 impl<V: Default> FixedColumn<V> {
-    pub(super) const fn new(validity: Validity) -> Self {
+    pub(in crate::decode) const fn new(validity: Validity) -> Self {
         Self { values: Vec::new(), validity }
     }
 
@@ -33,25 +33,53 @@ impl<V: Default> FixedColumn<V> {
         Ok(())
     }
 
-    pub(super) fn truncate(&mut self, rows: usize) {
+    /// Appends a row for each of `fields`: what `read` makes of it, or NULL. After a failure the column must be truncated
+    /// before it is used again.
+    #[inline]
+    pub(in crate::decode) fn extend<E: From<Fault>>(
+        &mut self,
+        fields: &[Option<&[u8]>],
+        read: impl Fn(&[u8]) -> Result<V, E>,
+    ) -> Result<(), E> {
+        let mut failure = Ok(());
+        let mut value = |field: &[u8]| {
+            read(field).unwrap_or_else(|error| {
+                failure = Err(error);
+                V::default()
+            })
+        };
+        // A loop that stopped at the first failure would have to look at the capacity with every value.
+        self.values.extend(fields.iter().map(|field| field.map_or_else(V::default, &mut value)));
+        failure?;
+        Ok(self.validity.extend(fields)?)
+    }
+
+    pub(in crate::decode) fn truncate(&mut self, rows: usize) {
         self.values.truncate(rows);
         self.validity.truncate(rows);
     }
 
-    pub(super) fn reserve(&mut self, factor: usize) {
+    pub(in crate::decode) fn reserve(&mut self, factor: usize) {
         self.values.reserve(self.values.len() * factor);
     }
 }
 
 impl<V: ArrowNativeType> FixedColumn<V> {
-    pub(super) fn finish<T: ArrowPrimitiveType<Native = V>>(self, data_type: DataType) -> ArrayRef {
+    pub(in crate::decode) fn finish<T: ArrowPrimitiveType<Native = V>>(self, data_type: DataType) -> ArrayRef {
         let values = ScalarBuffer::from(self.values);
         Arc::new(PrimitiveArray::<T>::new(values, self.validity.finish()).with_data_type(data_type))
     }
 }
 
 impl FixedColumn<bool> {
-    pub(super) fn finish_bool(self) -> ArrayRef {
+    pub(in crate::decode) fn finish_bool(self) -> ArrayRef {
         Arc::new(BooleanArray::new(BooleanBuffer::from(self.values), self.validity.finish()))
+    }
+}
+
+impl<const N: usize> FixedColumn<[u8; N]> {
+    pub(in crate::decode) fn finish_bytes(self) -> ArrayRef {
+        let width = i32::try_from(N).unwrap_or(i32::MAX);
+        Arc::new(FixedSizeBinaryArray::new(width, self.values.into_flattened().into(), self.validity.finish()))
     }
 }

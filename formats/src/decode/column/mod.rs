@@ -4,7 +4,7 @@ mod fixed;
 mod text;
 mod validity;
 
-pub(super) use self::text::TextColumn;
+pub(super) use self::{fixed::FixedColumn, text::TextColumn, validity::Validity};
 
 use super::{
     fault::Fault,
@@ -16,8 +16,6 @@ use arrow_array::{
     types::{Decimal128Type, Int64Type, TimestampMicrosecondType},
 };
 use arrow_schema::DataType;
-use fixed::FixedColumn;
-use validity::Validity;
 
 /// How many rows are decoded before the size of the columns is estimated.
 pub(super) const SAMPLE: usize = 64;

@@ -2,7 +2,7 @@
 
 use super::validity::Validity;
 use crate::decode::fault::Fault;
-use arrow_array::{ArrayRef, StringArray};
+use arrow_array::{ArrayRef, BinaryArray, StringArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(in crate::decode) struct TextColumn {
 }
 
 impl TextColumn {
-    pub(super) fn new(validity: Validity) -> Self {
+    pub(in crate::decode) fn new(validity: Validity) -> Self {
         Self { bytes: Vec::new(), offsets: vec![0], validity }
     }
 
@@ -56,7 +56,17 @@ impl TextColumn {
         Ok(())
     }
 
-    pub(super) fn truncate(&mut self, rows: usize) {
+    /// Appends a row for each of `fields`. After a failure the column must be truncated before it is used again.
+    #[inline]
+    pub(in crate::decode) fn extend(&mut self, fields: &[Option<&[u8]>]) -> Result<(), Fault> {
+        for field in fields {
+            self.bytes.extend_from_slice(field.unwrap_or_default());
+            self.end()?;
+        }
+        self.validity.extend(fields)
+    }
+
+    pub(in crate::decode) fn truncate(&mut self, rows: usize) {
         self.offsets.truncate(rows + 1);
         let end = self.offsets.last().map_or(0, |end| usize::try_from(*end).unwrap_or_default());
         self.bytes.truncate(end);
@@ -64,15 +74,21 @@ impl TextColumn {
     }
 
     /// Makes room for `factor` times what the column holds, and a little more.
-    pub(super) fn reserve(&mut self, factor: usize) {
+    pub(in crate::decode) fn reserve(&mut self, factor: usize) {
         self.offsets.reserve(self.offsets.len() * factor);
         self.bytes.reserve(self.bytes.len() * factor);
     }
 
     /// The column, or `None` when a value is not UTF-8.
-    pub(super) fn finish(self) -> Option<ArrayRef> {
+    pub(in crate::decode) fn finish(self) -> Option<ArrayRef> {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         let array = StringArray::try_new(offsets, self.bytes.into(), self.validity.finish()).ok()?;
         Some(Arc::new(array))
+    }
+
+    /// The column of bytes that need not be text.
+    pub(in crate::decode) fn finish_binary(self) -> ArrayRef {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        Arc::new(BinaryArray::new(offsets, self.bytes.into(), self.validity.finish()))
     }
 }

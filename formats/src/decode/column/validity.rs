@@ -5,24 +5,24 @@ use arrow_buffer::NullBufferBuilder;
 
 /// Which rows have a value.
 #[derive(Debug)]
-pub(super) struct Validity {
+pub(in crate::decode) struct Validity {
     nulls: NullBufferBuilder,
     /// What a row without a value does wrong; `None` when it may have none.
     fault: Option<Fault>,
 }
 
 impl Validity {
-    pub(super) fn new(fault: Option<Fault>) -> Self {
+    pub(in crate::decode) fn new(fault: Option<Fault>) -> Self {
         Self { nulls: NullBufferBuilder::new(0), fault }
     }
 
     #[inline]
-    pub(super) fn push_value(&mut self) {
+    pub(in crate::decode) fn push_value(&mut self) {
         self.nulls.append_non_null();
     }
 
     #[inline]
-    pub(super) fn push_null(&mut self) -> Result<(), Fault> {
+    pub(in crate::decode) fn push_null(&mut self) -> Result<(), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -30,11 +30,27 @@ impl Validity {
         Ok(())
     }
 
-    pub(super) fn truncate(&mut self, rows: usize) {
+    /// Appends a row for each of `fields`.
+    #[inline]
+    pub(in crate::decode) fn extend<T>(&mut self, fields: &[Option<T>]) -> Result<(), Fault> {
+        if fields.iter().all(Option::is_some) {
+            self.nulls.append_n_non_nulls(fields.len());
+            return Ok(());
+        }
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        for field in fields {
+            self.nulls.append(field.is_some());
+        }
+        Ok(())
+    }
+
+    pub(in crate::decode) fn truncate(&mut self, rows: usize) {
         self.nulls.truncate(rows);
     }
 
-    pub(super) fn finish(mut self) -> Option<arrow_buffer::NullBuffer> {
+    pub(in crate::decode) fn finish(mut self) -> Option<arrow_buffer::NullBuffer> {
         self.nulls.finish()
     }
 }

@@ -106,7 +106,7 @@ fn scaled(digits: &Digits, exponent: i64, precision: u8, scale: u8) -> Result<i1
 }
 
 /// Ten to a power that [`Digits::CAPACITY`] bounds.
-fn power_of_ten(exponent: i64) -> i128 {
+pub(in crate::decode) fn power_of_ten(exponent: i64) -> i128 {
     usize::try_from(exponent).ok().and_then(|exponent| POWERS_OF_TEN.get(exponent)).copied().unwrap_or_default()
 }
 
