@@ -14,6 +14,7 @@ pub mod progress;
 pub mod retry;
 pub mod secret;
 pub mod sink;
+mod skew;
 pub mod source;
 pub mod spool;
 #[cfg(any(test, feature = "testing"))]

@@ -146,6 +146,12 @@ pub fn text_schema<S: AsRef<str>>(names: &[S], keys: &KeyColumns) -> Result<Sche
     Ok(Schema::new(columns.collect(), keys.id, keys.time)?)
 }
 
+/// The names of the id and the time column among `names`, in this order.
+pub fn find_keys<'a, S: AsRef<str>>(names: &'a [S], keys: &KeyColumns) -> Result<(&'a str, &'a str), HeaderError> {
+    let Keys { id, time } = Keys::find(names, keys)?;
+    Ok((id, time))
+}
+
 /// Whether events are known to have a column `name`, and so may lack it in one month or another.
 pub fn knows(name: &str) -> bool {
     json_type(name).is_some() || ID_COLUMNS.contains(&name) || TIME_COLUMNS.contains(&name)

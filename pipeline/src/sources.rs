@@ -32,7 +32,7 @@ pub fn connect(
             Ok(Arc::new(ExportsApi::new(config(api)?, Arc::clone(clock), progress, state, archive)?))
         }
         SourceSettings::Postgres(config) => {
-            Ok(Arc::new(Postgres::new(config.as_ref().clone(), Arc::clone(clock), progress)?))
+            Ok(Arc::new(Postgres::new(config.as_ref().clone(), Arc::clone(clock), progress)))
         }
         SourceSettings::Files { address, path, keys } => {
             Ok(Arc::new(Files::new(address.clone(), path, keys.clone(), progress)?))

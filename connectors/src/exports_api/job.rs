@@ -4,7 +4,6 @@ use super::{
     client::{Answer, Client, Creation},
     config::{Endpoints, Layout},
     journal::{Entry, Intent, Journal, State},
-    skew,
     status::Phase,
     wire::{Claims, CreateRequest, JobId, JobView},
 };
@@ -12,6 +11,7 @@ use crate::{
     Clock, Error, ErrorKind, Result,
     progress::Step,
     retry::{Intervals, Policy, is_transient, retry},
+    skew,
 };
 use archive_formats::Timestamp;
 use std::{sync::OnceLock, time::Duration};

@@ -20,7 +20,6 @@ mod probe;
 mod reading;
 mod redirect;
 mod refusal;
-mod skew;
 mod status;
 mod wire;
 

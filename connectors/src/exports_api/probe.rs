@@ -3,10 +3,9 @@
 use super::{
     client::{Client, Glimpse},
     config::{Config, Endpoints, Layout, printable},
-    plain_http, skew,
+    plain_http,
 };
-use crate::{Clock, Error, ErrorKind, Probe, Result};
-use archive_formats::Timestamp;
+use crate::{Clock, Error, ErrorKind, Probe, Result, skew};
 use reqwest::StatusCode;
 use std::sync::Arc;
 
@@ -20,7 +19,10 @@ pub async fn probe(config: Config, clock: Arc<dyn Clock>) -> Vec<Probe> {
         Err(error) => return vec![Probe::failed("source", error)],
     };
     let date = glimpses.iter().find_map(|(_, glimpse)| glimpse.date);
-    vec![Probe::new("source", endpoints(layout, glimpses)), Probe::new("source: clock", compare(date, clock.now()))]
+    vec![
+        Probe::new("source", endpoints(layout, glimpses)),
+        Probe::new("source: clock", skew::compare(date, clock.now())),
+    ]
 }
 
 async fn glimpses(config: Config, clock: &Arc<dyn Clock>) -> Result<Vec<(Endpoints, Glimpse)>> {
@@ -55,14 +57,6 @@ fn endpoints(layout: Layout, glimpses: Vec<(Endpoints, Glimpse)>) -> Result<Stri
         Some(refusal) => Err(refusal.with_context("path", path(*wanted))),
         None => Ok(format!("{said}; with --api-layout {layout} a run uses {}", path(*wanted))),
     }
-}
-
-fn compare(server: Option<Timestamp>, ours: Timestamp) -> Result<String> {
-    skew::check(server, ours)?;
-    Ok(match server {
-        Some(server) => format!("{} s apart from this host's", server.distance(ours).as_secs()),
-        None => "the server does not tell its time".to_owned(),
-    })
 }
 
 fn said(endpoints: Endpoints, glimpse: &Glimpse) -> String {

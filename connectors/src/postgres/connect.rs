@@ -4,20 +4,24 @@ use super::{
     Server,
     connection::Connection,
     conninfo::{Host, Place},
+    password_file::password,
+    pooler::refuse_transaction_pooler,
     session::Session,
     target::Target,
+    tls::{Offer, secure},
     wire::Wire,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Secret};
 use std::{io, net::SocketAddr, path::PathBuf};
 use tokio::{
     net::{TcpStream, UnixStream, lookup_host},
     time::timeout,
 };
 
-/// Opens a session of the kind `session`: one try at each of the server's hosts.
+/// Opens a session of the kind `session`: one try at each of the server's hosts. A pooler in transaction mode is refused.
 pub(super) async fn connect(server: &Server, session: &Session) -> Result<Connection> {
     let connection = open(server).await?;
+    refuse_transaction_pooler(&connection, server).await?;
     session.prepare(connection.client()).await?;
     Ok(connection)
 }
@@ -50,16 +54,57 @@ enum Address {
     Socket(PathBuf),
 }
 
+impl Address {
+    fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Socket(_) => true,
+        }
+    }
+}
+
 async fn reach(server: &Server, host: &Host, target: Target) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::SourceUnavailable, "the host's name has no address");
-    for address in addresses(host).await? {
-        match within(server, speak(server, &address, target)).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) if error.kind() != ErrorKind::SourceUnavailable => return Err(error),
-            Err(error) => last = error,
+    let addresses = addresses(host).await?;
+    let offers = server.tls.offers(addresses.iter().all(Address::is_local)).await?;
+    for address in addresses {
+        match negotiate(server, host, &address, &offers).await.and_then(|connection| suited(connection, target)) {
+            Err(error) if error.kind() == ErrorKind::SourceUnavailable => last = error,
+            settled => return settled,
         }
     }
     Err(last)
+}
+
+/// Makes one offer after the other, as long as it is for TLS, or for the lack of it, that the server may have refused.
+async fn negotiate(server: &Server, host: &Host, address: &Address, offers: &[Offer]) -> Result<Connection> {
+    let mut last = Error::new(ErrorKind::Internal, "a connection without an offer");
+    for offer in offers {
+        match within(server, speak(server, host, address, offer)).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Source) => last = error,
+            settled => return settled,
+        }
+    }
+    Err(last)
+}
+
+async fn speak(server: &Server, host: &Host, address: &Address, offer: &Offer) -> Result<Connection> {
+    let password = password(server, host).await?;
+    let wire = match dial(address).await.map_err(|error| unreachable("connect to the server", error))? {
+        // Nobody but this host's own system reads a socket.
+        Wire::Tcp(stream) => secure(stream, offer, host.name()).await?,
+        wire => wire,
+    };
+    let tls = wire.tls();
+    Connection::open(&startup(server, password.as_ref()), wire, tls).await
+}
+
+fn suited(connection: Connection, target: Target) -> Result<Connection> {
+    if target.is_met(connection.is_standby(), connection.is_read_only()) {
+        return Ok(connection);
+    }
+    Err(Error::new(ErrorKind::SourceUnavailable, "no server is what target_session_attrs asks for")
+        .with_hint("see target_session_attrs in the URL, and PGTARGETSESSIONATTRS"))
 }
 
 async fn addresses(host: &Host) -> Result<Vec<Address>> {
@@ -73,17 +118,6 @@ async fn addresses(host: &Host) -> Result<Vec<Address>> {
     }
 }
 
-async fn speak(server: &Server, address: &Address, target: Target) -> Result<Connection> {
-    let wire = dial(address).await.map_err(|error| unreachable("connect to the server", error))?;
-    let tls = wire.tls();
-    let connection = Connection::open(&startup(server), wire, tls).await?;
-    if target.is_met(connection.is_standby(), connection.is_read_only()) {
-        return Ok(connection);
-    }
-    Err(Error::new(ErrorKind::SourceUnavailable, "no server is what target_session_attrs asks for")
-        .with_hint("see target_session_attrs in the URL, and PGTARGETSESSIONATTRS"))
-}
-
 async fn dial(address: &Address) -> io::Result<Wire> {
     match address {
         Address::Socket(path) => Ok(Wire::Unix(UnixStream::connect(path).await?)),
@@ -95,13 +129,13 @@ async fn dial(address: &Address) -> io::Result<Wire> {
     }
 }
 
-fn startup(server: &Server) -> tokio_postgres::Config {
+fn startup(server: &Server, password: Option<&Secret>) -> tokio_postgres::Config {
     let mut config = tokio_postgres::Config::new();
     config.user(&server.user).dbname(&server.database).application_name(&server.application_name);
     if let Some(options) = &server.options {
         config.options(options);
     }
-    if let Some(password) = &server.password {
+    if let Some(password) = password {
         config.password(password.expose());
     }
     config

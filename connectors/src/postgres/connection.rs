@@ -1,13 +1,18 @@
 //! An open session.
 
-use super::failure::failure;
+use super::{copy_out::CopyOut, copy_tap::CopyTap, failure::failure};
 use crate::{Error, ErrorKind, Result};
-use std::future::poll_fn;
+use bytes::Bytes;
+use std::{error::Error as _, io, str::FromStr};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    sync::mpsc,
     task::JoinSet,
 };
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{
+    Client, NoTls, SimpleQueryMessage, SimpleQueryRow,
+    error::{DbError, SqlState},
+};
 
 /// A session with a server. Dropping it ends it, whatever the server is doing.
 #[derive(Debug)]
@@ -15,6 +20,8 @@ pub(super) struct Connection {
     client: Client,
     greeting: Greeting,
     tls: Option<String>,
+    /// Rows of what is copied out.
+    blocks: mpsc::Receiver<Bytes>,
     _driver: JoinSet<()>,
 }
 
@@ -37,20 +44,30 @@ impl Connection {
     where
         W: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let (wire, blocks) = CopyTap::new(wire);
         let opened = config.connect_raw(wire, NoTls).await;
-        let (client, mut connection) = opened.map_err(|error| failure("connect to the server", error))?;
+        let (client, connection) = opened.map_err(|error| login_failure(config, error))?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                tracing::trace!(?message, "the server says something that nobody asked for");
+            if let Err(error) = connection.await {
+                // Whoever waits for an answer is told as well. The text is not shown: it may hold values.
+                tracing::debug!(code = error.code().map(SqlState::code), "a session with the server ended");
             }
         });
         let greeting = greet(&client).await?;
-        Ok(Self { client, greeting, tls, _driver: driver })
+        Ok(Self { client, greeting, tls, blocks, _driver: driver })
     }
 
     pub(super) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Runs a `COPY … TO STDOUT`.
+    pub(super) async fn copy_out(
+        &mut self,
+        statement: &str,
+    ) -> std::result::Result<CopyOut<'_>, tokio_postgres::Error> {
+        Ok(CopyOut::new(self.client.copy_out(statement).await?, &mut self.blocks))
     }
 
     /// The version as a number that grows (`150004`), and as the server prints it.
@@ -73,6 +90,11 @@ impl Connection {
         self.greeting.read_only
     }
 
+    /// Asks the server for its `what`, which `sql` yields as one value.
+    pub(super) async fn ask<T: FromStr>(&self, what: &str, sql: &str) -> Result<T> {
+        ask(&self.client, what, sql, |row| row.get(0)?.parse().ok()).await
+    }
+
     /// The version of TLS that protects the session.
     pub(super) fn tls(&self) -> Option<&str> {
         self.tls.as_deref()
@@ -93,20 +115,38 @@ impl Connection {
     }
 }
 
-/// Asks by the simple protocol, which every pooler and every version understands.
+/// Why a server was not convinced. What does not come from it or from the way to it is our own refusal to go on.
+fn login_failure(config: &tokio_postgres::Config, error: tokio_postgres::Error) -> Error {
+    let ours = error.source().is_some_and(|cause| !cause.is::<DbError>() && !cause.is::<io::Error>());
+    if !ours {
+        return failure("connect to the server", error);
+    }
+    let refused = Error::new(ErrorKind::Unauthorized, "could not log in to the server").with_source(error);
+    refused.with_hint(match config.get_password() {
+        None => "there is no password: put it into PGPASSWORD or into the password file (~/.pgpass, mode 600)",
+        Some(_) => "what works is trust, peer, certificates, and passwords by scram-sha-256, md5 or as they are",
+    })
+}
+
 async fn greet(client: &Client) -> Result<Greeting> {
-    let said = client.simple_query(GREETING).await.map_err(|error| failure("ask the server for its version", error))?;
-    let row = said.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    let greeting = row.and_then(|row| {
+    ask(client, "version", GREETING, |row| {
         Some(Greeting {
             backend: row.get(0)?.parse().ok()?,
             version: (row.get(1)?.parse().ok()?, row.get(2)?.to_owned()),
             standby: row.get(3)? == "t",
             read_only: row.get(4)? == "on",
         })
+    })
+    .await
+}
+
+/// Asks the server for its `what`, by the simple protocol, which every pooler and every version understands.
+async fn ask<T>(client: &Client, what: &str, sql: &str, read: impl Fn(&SimpleQueryRow) -> Option<T>) -> Result<T> {
+    let said =
+        client.simple_query(sql).await.map_err(|error| failure(&format!("ask the server for its {what}"), error))?;
+    let row = said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => read(row),
+        _ => None,
     });
-    greeting.ok_or_else(|| Error::new(ErrorKind::Source, "the server does not say its version as PostgreSQL does"))
+    row.ok_or_else(|| Error::new(ErrorKind::Source, format!("the server does not say its {what} as PostgreSQL does")))
 }

@@ -1,5 +1,6 @@
 //! What a failure of a server means.
 
+use super::tls;
 use crate::{Error, ErrorKind};
 use std::{error::Error as _, io};
 use tokio_postgres::error::DbError;
@@ -53,9 +54,14 @@ fn tell(what: &str, error: tokio_postgres::Error, kind: impl Fn(Verdict) -> Erro
             None => told,
         };
     }
-    let broken = error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>());
-    let told = Error::new(kind(if broken { Verdict::Gone } else { Verdict::Other }), message);
-    if error.is_closed() { told.with_context("message", "the connection is closed") } else { told.with_source(error) }
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    if let Some(refusal) = cause.and_then(tls::refusal) {
+        return refusal;
+    }
+    if error.is_closed() {
+        return Error::new(kind(Verdict::Gone), message).with_context("message", "the connection is closed");
+    }
+    Error::new(kind(if cause.is_some() { Verdict::Gone } else { Verdict::Other }), message).with_source(error)
 }
 
 fn verdict(code: &str) -> Verdict {

@@ -1,35 +1,68 @@
 //! Events straight from a PostgreSQL database.
+//!
+//! A window is read in one snapshot, which one connection takes and holds (`snapshot`). The catalogue says what is in the
+//! table (`catalogue`, `types`) and how it is best cut (`slices`); several connections join the snapshot and copy the
+//! slices out (`reader`), and `reading` puts what they bring in order again.
 
+mod catalogue;
 mod config;
 mod connect;
 mod connection;
 mod conninfo;
+mod copy_out;
+mod copy_tap;
 mod failure;
+mod open_transactions;
+mod password_file;
+mod pooler;
+mod probe;
+mod query;
+mod reader;
+mod reading;
 mod server;
 mod session;
+mod slices;
+mod snapshot;
 mod target;
+mod tls;
+mod types;
 mod wire;
 
 pub use config::{Config, Table};
+pub use probe::probe;
 pub use server::Server;
 
-use crate::{Clock, Error, ErrorKind, EventStream, Progress, Result, Source};
+use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter};
 use archive_formats::{Dataset, Window};
-use futures::{StreamExt, stream};
-use std::sync::Arc;
+use snapshot::Snapshot;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Semaphore;
 
 /// A PostgreSQL database.
 #[derive(Debug)]
 pub struct Postgres {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     config: Config,
     clock: Arc<dyn Clock>,
     progress: Arc<dyn Progress>,
+    /// One permit for each connection that may read.
+    readers: Semaphore,
+    /// Snapshots that a window may be read in again.
+    snapshots: Mutex<HashMap<(Dataset, Window), Arc<Snapshot>>>,
 }
 
 impl Postgres {
     /// The database that `config` describes. Nothing is contacted yet.
-    pub fn new(config: Config, clock: Arc<dyn Clock>, progress: Arc<dyn Progress>) -> Result<Self> {
-        Ok(Self { config, clock, progress })
+    pub fn new(config: Config, clock: Arc<dyn Clock>, progress: Arc<dyn Progress>) -> Self {
+        let readers = Semaphore::new(config.connections);
+        Self { inner: Arc::new(Inner { config, clock, progress, readers, snapshots: Mutex::default() }) }
     }
 }
 
@@ -39,13 +72,35 @@ impl Source for Postgres {
     }
 
     fn url(&self) -> String {
-        self.config.server.url().to_owned()
+        self.inner.config.server.url().to_owned()
     }
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
-        tracing::debug!(%dataset, %window, now = ?self.clock.now(), progress = ?self.progress, "reading");
-        stream::iter([Err(Error::new(ErrorKind::Internal, "not yet"))]).boxed()
+        let meter = Meter::new(Arc::clone(&self.inner.progress), dataset, window);
+        reading::stream(Arc::clone(&self.inner), dataset.clone(), window, meter)
+    }
+
+    fn release(&self, dataset: &Dataset, window: Window) {
+        self.inner.forget(dataset, window);
     }
 
     fn settle(&self, _: &Dataset, _: Window) {}
+}
+
+impl Inner {
+    /// The snapshot that `window` is read in: the one of an earlier read, unless that failed or was released.
+    async fn snapshot(&self, dataset: &Dataset, window: Window) -> Result<Arc<Snapshot>> {
+        let key = (dataset.clone(), window);
+        let kept = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        let taken = Arc::new(Snapshot::take(&self.config, dataset, window, self.clock.as_ref()).await?);
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&taken));
+        Ok(taken)
+    }
+
+    fn forget(&self, dataset: &Dataset, window: Window) {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(&(dataset.clone(), window));
+    }
 }

@@ -3,9 +3,14 @@
 use super::{
     conninfo::{Host, Settings, encode, hosts, refused},
     target::Target,
+    tls::Tls,
 };
 use crate::{Result, Secret};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// A server, as a URL and the variables of libpq name it.
 ///
@@ -24,6 +29,9 @@ pub struct Server {
     /// How long one host may take to answer; none is for ever.
     pub(super) connect_timeout: Option<Duration>,
     pub(super) target: Target,
+    pub(super) tls: Tls,
+    /// Whether a pooler on the way turned out to give each session a backend of its own.
+    pub(super) pooled_by_session: Arc<OnceLock<()>>,
     url: String,
 }
 
@@ -47,11 +55,15 @@ impl Server {
             user,
             database,
             password: known("PGPASSWORD").map(Secret::new),
-            password_file: owned("passfile").map(PathBuf::from).or_else(|| home.map(|home| home.join(".pgpass"))),
+            password_file: owned("passfile")
+                .map(PathBuf::from)
+                .or_else(|| home.as_ref().map(|home| home.join(".pgpass"))),
             application_name: owned("application_name").unwrap_or_else(|| "kt-archive".to_owned()),
             options: owned("options"),
             connect_timeout: connect_timeout(&settings)?,
             target: settings.get("target_session_attrs").map_or(Ok(Target::Any), str::parse)?,
+            tls: Tls::new(&settings, home)?,
+            pooled_by_session: Arc::default(),
         })
     }
 
@@ -76,4 +88,109 @@ fn connect_timeout(settings: &Settings) -> Result<Option<Duration>> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::postgres::conninfo::Place;
+
+    fn server(url: &str, variables: &[(&str, &str)]) -> Result<Server> {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            found.or_else(|| (name == "LOGNAME").then(|| "login".to_owned()))
+        };
+        Server::new(url, &variable)
+    }
+
+    fn url(url: &str, variables: &[(&str, &str)]) -> String {
+        server(url, variables).unwrap().url().to_owned()
+    }
+
+    #[test]
+    fn the_url_beats_the_variables() {
+        let variables = [("PGHOST", "other"), ("PGPORT", "1"), ("PGDATABASE", "other"), ("PGUSER", "other")];
+        let named = server("postgres://kt@db:5433/events", &variables).unwrap();
+        assert_eq!((named.url(), named.user.as_str()), ("postgres://db:5433/events", "kt"));
+        let open = server("postgres://", &variables).unwrap();
+        assert_eq!((open.url(), open.user.as_str()), ("postgres://other:1/other", "other"));
+    }
+
+    #[test]
+    fn without_anything_the_login_reads_its_own_database_by_a_socket() {
+        let server = server("postgres://", &[("PGHOST", "")]).unwrap();
+        assert!(matches!(server.hosts[0].place, Place::Folder(_)), "{:?}", server.hosts);
+        assert_eq!((server.user.as_str(), server.database.as_str(), server.hosts[0].port), ("login", "login", 5432));
+        assert_eq!(
+            (server.connect_timeout, server.application_name.as_str()),
+            (Some(Duration::from_secs(10)), "kt-archive")
+        );
+    }
+
+    #[test]
+    fn nobody_to_connect_as_is_refused() {
+        let error = Server::new("postgres://db/events", &|_| None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.hint().unwrap().contains("PGUSER"));
+    }
+
+    #[test]
+    fn the_printable_address_has_neither_user_nor_query() {
+        assert_eq!(url("postgres://kt@a:1,[::1]/d%2Fb?sslmode=require", &[]), "postgres://a:1,[::1]:5432/d%2Fb");
+        assert_eq!(url("postgres:///d?host=/run/pg&port=7", &[]), "postgres://%2Frun%2Fpg:7/d");
+        assert_eq!(url("postgres:///d", &[("PGHOSTADDR", "10.0.0.1")]), "postgres://10.0.0.1:5432/d");
+    }
+
+    #[test]
+    fn a_printable_address_leads_to_the_same_place() {
+        for text in ["postgres://a:1,[::1]:2/d%2Fb", "postgres://%2Frun%2Fpg:7/d", "postgres://10.0.0.1:5432/d"] {
+            assert_eq!(url(text, &[]), text);
+        }
+    }
+
+    #[test]
+    fn one_port_serves_all_hosts_and_an_empty_one_is_the_usual() {
+        assert_eq!(url("postgres://a,b/d?port=7", &[]), "postgres://a:7,b:7/d");
+        assert_eq!(url("postgres://a,b/d", &[("PGPORT", "7")]), "postgres://a:7,b:7/d");
+        assert_eq!(url("postgres://a:7,b/d", &[("PGPORT", "8")]), "postgres://a:7,b:5432/d");
+    }
+
+    #[test]
+    fn lists_of_different_lengths_are_refused() {
+        assert!(server("postgres://a,b,c/d?port=1,2", &[]).is_err());
+        assert!(server("postgres://a,b/d?hostaddr=10.0.0.1", &[]).is_err());
+        assert!(server("postgres://a/d?hostaddr=db.example", &[]).is_err());
+        for port in ["0", "65536", "-1", "x"] {
+            assert!(server("postgres://a/d", &[("PGPORT", port)]).is_err(), "{port}");
+        }
+    }
+
+    #[test]
+    fn an_address_spares_the_look_up_and_keeps_the_name() {
+        let server = server("postgres://db.example/d?hostaddr=10.0.0.1", &[]).unwrap();
+        assert_eq!(server.hosts[0].name(), "db.example");
+        assert!(matches!(server.hosts[0].place, Place::Name { address: Some(_), .. }));
+    }
+
+    #[test]
+    fn variables_that_would_be_ignored_at_a_cost_are_refused() {
+        for name in ["PGSERVICE", "PGSERVICEFILE", "PGSSLCRL", "PGREQUIREAUTH"] {
+            let error = server("postgres://db", &[(name, "canary")]).unwrap_err();
+            assert!(error.to_string().contains(name) && !format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_of_nothing_is_none_as_for_libpq() {
+        let timeout =
+            |text| server("postgres://db", &[("PGCONNECT_TIMEOUT", text)]).map(|server| server.connect_timeout);
+        assert_eq!(timeout("3").unwrap(), Some(Duration::from_secs(3)));
+        assert_eq!(timeout("0").unwrap(), None);
+        assert_eq!(timeout("-1").unwrap(), None);
+        assert!(timeout("soon").is_err());
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let server = server("postgres://db", &[("PGPASSWORD", "canary")]).unwrap();
+        assert!(!format!("{server:?}").contains("canary"), "{server:?}");
+    }
+}

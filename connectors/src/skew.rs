@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Refuses to work while the server's clock and ours are more than five minutes apart. A server that does not tell its
 /// time is believed.
-pub(super) fn check(server: Option<Timestamp>, ours: Timestamp) -> Result<()> {
+pub(crate) fn check(server: Option<Timestamp>, ours: Timestamp) -> Result<()> {
     const TOLERANCE: Duration = Duration::from_secs(5 * 60);
     match server {
         Some(server) if server.distance(ours) > TOLERANCE => {
@@ -17,6 +17,15 @@ pub(super) fn check(server: Option<Timestamp>, ours: Timestamp) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// How far apart the clocks are, where that can be tolerated.
+pub(crate) fn compare(server: Option<Timestamp>, ours: Timestamp) -> Result<String> {
+    check(server, ours)?;
+    Ok(match server {
+        Some(server) => format!("{} s apart from this host's", server.distance(ours).as_secs()),
+        None => "the server does not tell its time".to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,202 @@
+//! Takes the rows of a COPY off the wire before the driver sees them.
+//!
+//! The driver hands every row over by itself: a message through a channel, a wake-up, a count of references. With rows of
+//! half a kilobyte that was as much work as the kernel's for receiving them. Here they go on in blocks, as they came, and
+//! the driver, which goes on doing everything else, sees a COPY of no rows.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::mpsc,
+};
+use tokio_util::{io::poll_read_buf, sync::PollSender};
+
+/// What is asked of the socket at once, and the size of a block, as a rule.
+const BLOCK: usize = 256 << 10;
+
+/// Blocks that wait for their reader.
+const WAITING: usize = 2;
+
+/// Type and length, which counts itself, before every message.
+const HEADER: usize = 5;
+
+const COPY_DATA: u8 = b'd';
+
+/// A stream of a server's messages without those that hold rows.
+#[derive(Debug)]
+pub(super) struct CopyTap<S> {
+    stream: S,
+    /// What came and went nowhere yet.
+    buffer: BytesMut,
+    /// Bytes at the start of the buffer that are whole messages of rows.
+    rows: usize,
+    /// Bytes after those that are for the driver.
+    pass: usize,
+    blocks: PollSender<Bytes>,
+    ended: bool,
+}
+
+/// The rows in a block, each as the server framed it.
+#[derive(Debug)]
+pub(super) struct Rows<'a>(&'a [u8]);
+
+impl<S> CopyTap<S> {
+    /// Taps `stream`, whose next byte is the first of a message. Nothing is read while the blocks are not fetched.
+    pub(super) fn new(stream: S) -> (Self, mpsc::Receiver<Bytes>) {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let blocks = PollSender::new(sender);
+        (Self { stream, buffer: BytesMut::new(), rows: 0, pass: 0, blocks, ended: false }, receiver)
+    }
+
+    /// Looks at the messages behind those that are known: rows behind rows, or else one message for the driver, which
+    /// may have come in part.
+    fn sort(&mut self) {
+        while self.pass == 0 {
+            let Some(header) = self.buffer.get(self.rows..self.rows + HEADER) else { return };
+            let length = header.iter().skip(1).fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
+            let length = length.saturating_add(1).max(HEADER);
+            if header.first() != Some(&COPY_DATA) {
+                self.pass = length;
+            } else if self.buffer.len() - self.rows < length {
+                return;
+            } else {
+                self.rows += length;
+            }
+        }
+    }
+
+    /// Whether the block is to go: it is long enough, or something else comes behind it.
+    const fn is_full(&self) -> bool {
+        self.rows >= BLOCK || (self.rows > 0 && self.pass > 0)
+    }
+}
+
+impl<S: AsyncRead + Unpin> CopyTap<S> {
+    fn send_block(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the rows");
+        ready!(self.blocks.poll_reserve(context)).map_err(gone)?;
+        let block = self.buffer.split_to(std::mem::take(&mut self.rows)).freeze();
+        Poll::Ready(self.blocks.send_item(block).map_err(gone))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for CopyTap<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let tap = &mut *self;
+        loop {
+            tap.sort();
+            if tap.is_full() {
+                ready!(tap.send_block(context))?;
+                continue;
+            }
+            let count = tap.pass.min(tap.buffer.len()).min(out.remaining());
+            if tap.rows == 0 && count > 0 {
+                out.put_slice(&tap.buffer[..count]);
+                tap.buffer.advance(count);
+                tap.pass -= count;
+                return Poll::Ready(Ok(()));
+            }
+            if tap.ended {
+                return Poll::Ready(Ok(()));
+            }
+            tap.buffer.reserve(BLOCK);
+            tap.ended = ready!(poll_read_buf(Pin::new(&mut tap.stream), context, &mut tap.buffer))? == 0;
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for CopyTap<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a block.
+    pub(super) const fn of(block: &'a [u8]) -> Self {
+        Self(block)
+    }
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (header, rest) = self.0.split_first_chunk::<HEADER>()?;
+        let [_, length @ ..] = *header;
+        let length = usize::try_from(u32::from_be_bytes(length)).ok()?.checked_sub(HEADER - 1)?;
+        let (row, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    fn message(kind: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len() + 4).unwrap().to_be_bytes();
+        [&[kind], length.as_slice(), payload].concat()
+    }
+
+    /// What the driver gets and what the blocks hold, of `sent` in pieces of `piece` bytes.
+    async fn tapped(sent: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let (mut tap, mut blocks) = CopyTap::new(near);
+        let driver = async move {
+            let mut passed = Vec::new();
+            tap.read_to_end(&mut passed).await.unwrap();
+            passed
+        };
+        let server = async move {
+            for piece in sent.chunks(piece) {
+                far.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let reader = async move {
+            let mut rows = Vec::new();
+            while let Some(block) = blocks.recv().await {
+                rows.extend(Rows::of(&block).map(<[u8]>::to_vec));
+            }
+            rows
+        };
+        let (passed, (), rows) = tokio::join!(driver, server, reader);
+        (passed, rows)
+    }
+
+    #[tokio::test]
+    async fn rows_go_one_way_and_everything_else_the_other() {
+        let rows = (0..200_u8).map(|number| vec![number; usize::from(number) * 30]).collect::<Vec<_>>();
+        let (start, end) = (message(b'H', &[0; 9]), message(b'c', &[]));
+        let data = rows.iter().flat_map(|row| message(b'd', row)).collect::<Vec<_>>();
+        let sent = [start.clone(), data, end.clone(), message(b'Z', b"I")].concat();
+        for piece in [1, 7, 4_096, usize::MAX] {
+            let (passed, found) = tapped(&sent, piece).await;
+            assert_eq!(passed, [start.clone(), end.clone(), message(b'Z', b"I")].concat(), "in pieces of {piece}");
+            assert_eq!(found, rows, "in pieces of {piece}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_in_the_middle_of_the_rows_is_at_its_end_for_the_driver_too() {
+        let row = message(b'd', b"row");
+        let sent = [message(b'H', &[]), row.clone(), row[..6].to_vec()].concat();
+        assert_eq!(tapped(&sent, 64).await, (message(b'H', &[]), Vec::new()));
+    }
+}

@@ -1,0 +1,57 @@
+//! Transactions that could still add rows to a month that is over.
+//!
+//! An event gets its time when its transaction begins, as a rule, and becomes visible when that ends. So a month is
+//! whole only once every transaction that began before its end is over.
+
+use super::failure;
+use crate::{Error, ErrorKind, Result};
+use archive_formats::{Timestamp, Window};
+use std::time::Duration;
+use tokio_postgres::Client;
+
+/// Refuses a window while a transaction that began before its end is open, on the server itself or, on a standby, as
+/// long as the standby has not caught up with the window's end.
+pub(super) async fn refuse(client: &Client, window: Window) -> Result<()> {
+    let end = seconds(window.to());
+    refuse_lagging_standby(client, end).await?;
+    let query = "\
+select coalesce('pid ' || a.pid, 'prepared transaction ' || a.gid), extract(epoch from now() - a.began)::float8
+  from (
+    select pid, null::text as gid, xact_start as began from pg_catalog.pg_stat_activity
+     where datname = current_database() and pid <> pg_catalog.pg_backend_pid()
+       and backend_type in ('client backend', 'background worker') and application_name <> 'kt-archive'
+    union all
+    select null, gid, prepared from pg_catalog.pg_prepared_xacts where database = current_database()
+  ) a
+ where a.began < to_timestamp($1) order by a.began limit 1";
+    let rows = client.query(query, &[&end]).await;
+    let rows = rows.map_err(|error| failure::failure("look for open transactions", error))?;
+    let Some(row) = rows.first() else { return Ok(()) };
+    let (who, age) = (row.get::<_, String>(0), row.get::<_, f64>(1));
+    let age = Duration::try_from_secs_f64(age.max(0.0)).unwrap_or_default().as_secs();
+    Err(Error::new(ErrorKind::TryLater, "a transaction that began before the end of the month is still open")
+        .with_context("transaction", &who)
+        .with_hint(format!(
+            "it could still add events: wait until {who} ends, which is open for {age} s, then run again"
+        )))
+}
+
+/// A standby that replays what its primary did before the end of the window has not seen all of the window. One that
+/// has replayed all that it received is as far as anyone can tell.
+async fn refuse_lagging_standby(client: &Client, end: f64) -> Result<()> {
+    let query = "select pg_catalog.pg_is_in_recovery() \
+                 and pg_catalog.pg_last_xact_replay_timestamp() < to_timestamp($1) \
+                 and pg_catalog.pg_last_wal_receive_lsn() is distinct from pg_catalog.pg_last_wal_replay_lsn()";
+    let row = client.query_one(query, &[&end]).await;
+    let row = row.map_err(|error| failure::failure("ask how far the standby is", error))?;
+    if row.get::<_, Option<bool>>(0) != Some(true) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::TryLater, "the standby has not caught up with the end of the month")
+        .with_hint("run again later, or read from the primary"))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "windows end at whole seconds, which a double holds exactly")]
+fn seconds(time: Timestamp) -> f64 {
+    time.as_micros() as f64 / 1e6
+}

@@ -1,0 +1,190 @@
+//! How a window is cut into pieces that several connections read at the same time.
+//!
+//! By time where an index finds a range of it; else by the physical pages of the table, of which PostgreSQL 14 and
+//! later read a range without looking at the others. The pieces are small, so that few rows wait for their turn: what
+//! is read comes out in the order of the slices, whoever reads them.
+
+use super::{
+    catalogue::{Columns, Kind, Relation},
+    connection::Connection,
+    failure,
+};
+use crate::Result;
+use archive_formats::{Timestamp, Window};
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+
+/// A piece of what is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Slice {
+    /// The table, or one of its partitions; quoted.
+    pub(super) table: String,
+    pub(super) range: Range,
+}
+
+/// Which rows of its table a slice has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Range {
+    /// All of the window.
+    Whole,
+    /// Those of a part of the window.
+    Times(Window),
+    /// Those of the window that lie in these pages, the last not included. The first and the last slice are open: the
+    /// table may have grown since its size was asked for.
+    Pages { from: Option<u64>, to: Option<u64> },
+    /// Those that lie in no window.
+    Strays,
+}
+
+/// The slices of a window, and how they were made.
+#[derive(Clone, Debug)]
+pub(super) struct Slices {
+    pub(super) slices: Vec<Slice>,
+    /// For the manifest.
+    pub(super) by: Value,
+}
+
+/// Bytes of a table that a slice reads: two or three batches.
+const SLICE_BYTES: u64 = 12 << 20;
+
+/// Bytes of a table that a slice by pages looks through. Most of them may belong to other months.
+const PAGES_BYTES: u64 = 64 << 20;
+
+/// Most slices of a table; larger ones are read as they are.
+const MOST: u64 = 4_096;
+
+/// The first version that reads a range of pages without looking at the others.
+const PAGE_RANGES_SINCE: u32 = 140_000;
+
+impl Slices {
+    /// Cuts `window`, of which the server counted `rows`.
+    pub(super) async fn plan(
+        holder: &Connection,
+        relation: &Relation,
+        columns: &Columns,
+        window: Window,
+        rows: u64,
+    ) -> Result<Self> {
+        let (client, (version, _)) = (holder.client(), holder.version());
+        let org = columns.org.as_ref().map(|(_, number)| *number);
+        if let Some(index) = index(client, relation, columns.time_number, org).await? {
+            let bytes = row_bytes(client, relation).await?.saturating_mul(rows);
+            let count = bytes.div_ceil(SLICE_BYTES).clamp(1, MOST);
+            let slices = times(window, count).map(|window| relation.slice(Range::Times(window))).collect::<Vec<_>>();
+            return Ok(Self { by: json!({"by": "time", "index": index, "count": slices.len()}), slices });
+        }
+        let slices = match relation.kind {
+            Kind::Table | Kind::Materialized if version >= PAGE_RANGES_SINCE => {
+                pages(client, relation.oid, &relation.name).await?
+            }
+            Kind::Partitioned if version >= PAGE_RANGES_SINCE => partitions(client, relation).await?,
+            _ => {
+                let slices = vec![relation.slice(Range::Whole)];
+                return Ok(Self { by: json!({"by": "whole", "count": 1}), slices });
+            }
+        };
+        Ok(Self { by: json!({"by": "ctid", "count": slices.len()}), slices })
+    }
+}
+
+impl Relation {
+    pub(super) fn slice(&self, range: Range) -> Slice {
+        Slice { table: self.name.clone(), range }
+    }
+}
+
+/// `count` parts of `window`, which may be of no length where a window has fewer microseconds.
+fn times(window: Window, count: u64) -> impl Iterator<Item = Window> {
+    let (from, to) = (window.from().as_micros(), window.to().as_micros());
+    let edge = move |number: u64| {
+        let part = i128::from(to - from) * i128::from(number) / i128::from(count.max(1));
+        Timestamp::from_micros(from + i64::try_from(part).unwrap_or_default())
+    };
+    (0..count).filter_map(move |number| Window::new(edge(number), edge(number + 1)).ok())
+}
+
+/// The name of an index that finds a range of times: whole, valid, sorted, and with the time first, or second behind an
+/// organisation that is given.
+async fn index(client: &Client, relation: &Relation, time: i16, org: Option<i16>) -> Result<Option<String>> {
+    let query = "select c.relname::text from pg_catalog.pg_index i \
+                 join pg_catalog.pg_class c on c.oid = i.indexrelid \
+                 join pg_catalog.pg_am m on m.oid = c.relam and m.amname = 'btree' \
+                 where i.indrelid = $1 and i.indisvalid and i.indpred is null \
+                   and (i.indkey[0] = $2 or i.indkey[0] = $3 and i.indkey[1] = $2) \
+                 order by i.indkey[0] = $2, c.relname";
+    let rows = client.query(query, &[&relation.oid, &time, &org]).await;
+    let rows = rows.map_err(|error| failure::lost("look for an index", error))?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
+/// How many bytes a row takes on disk, as far as the catalogue knows: an estimate that decides nothing but the size of
+/// slices.
+async fn row_bytes(client: &Client, relation: &Relation) -> Result<u64> {
+    const GUESS: u64 = 512;
+    let query = "select sum(pg_catalog.pg_table_size(c.oid))::int8, sum(greatest(c.reltuples, 0))::float8 \
+                 from pg_catalog.pg_class c where c.oid = $1 or c.oid in (select relid from pg_catalog.pg_partition_tree($1))";
+    let row = client.query_one(query, &[&relation.oid]).await;
+    let row = row.map_err(|error| failure::lost("ask for the size of the table", error))?;
+    let (bytes, rows) = (row.get::<_, Option<i64>>(0).unwrap_or(0), row.get::<_, Option<f64>>(1).unwrap_or(0.0));
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
+    let each = if rows >= 1.0 { (bytes as f64 / rows) as u64 } else { GUESS };
+    Ok(each.clamp(64, SLICE_BYTES))
+}
+
+/// Slices of the pages of one table.
+async fn pages(client: &Client, oid: u32, name: &str) -> Result<Vec<Slice>> {
+    let query = "select pg_catalog.pg_relation_size($1::oid)::int8, pg_catalog.current_setting('block_size')::int8";
+    let row = client.query_one(query, &[&oid]).await;
+    let row = row.map_err(|error| failure::lost("ask for the size of the table", error))?;
+    let (bytes, page) = (row.get::<_, i64>(0).unsigned_abs(), row.get::<_, i64>(1).unsigned_abs().max(1));
+    let count = bytes.div_ceil(PAGES_BYTES).clamp(1, MOST);
+    let step = (bytes / page).div_ceil(count).max(1);
+    let slice = |number| {
+        let from = (number > 0).then(|| number * step);
+        let to = (number + 1 < count).then(|| (number + 1) * step);
+        Slice { table: name.to_owned(), range: Range::Pages { from, to } }
+    };
+    Ok((0..count).map(slice).collect())
+}
+
+/// Slices of every partition, one partition after the other. A partition that has no pages, since its rows are on
+/// another server, is read as a whole.
+async fn partitions(client: &Client, relation: &Relation) -> Result<Vec<Slice>> {
+    let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text \
+                 from pg_catalog.pg_partition_tree($1) p join pg_catalog.pg_class c on c.oid = p.relid \
+                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+                 where p.isleaf and c.relkind <> 'p' order by 2";
+    let rows = client.query(query, &[&relation.oid]).await;
+    let rows = rows.map_err(|error| failure::lost("list the partitions", error))?;
+    let mut slices = Vec::new();
+    for row in rows {
+        let (oid, name): (u32, String) = (row.get(0), row.get(1));
+        match row.get(2) {
+            "r" => slices.extend(pages(client, oid, &name).await?),
+            _ => slices.push(Slice { table: name, range: Range::Whole }),
+        }
+    }
+    Ok(slices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_formats::Month;
+
+    #[test]
+    fn parts_of_a_window_follow_each_other_and_cover_it() {
+        let window = "2025-02".parse::<Month>().unwrap().window();
+        for count in [1, 2, 7, 4_096] {
+            let parts = times(window, count).collect::<Vec<_>>();
+            assert_eq!(parts.len() as u64, count);
+            assert_eq!((parts[0].from(), parts[parts.len() - 1].to()), (window.from(), window.to()));
+            assert!(parts.windows(2).all(|pair| pair[0].to() == pair[1].from()));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One consistent look at a table: what a window is read in, by however many connections.
+
+use super::{
+    catalogue::{Columns, Kind, Relation, configuration},
+    config::{Config, Table},
+    connect::connect,
+    connection::Connection,
+    failure, open_transactions,
+    query::Query,
+    session::Session,
+    slices::{Range, Slices},
+};
+use crate::{
+    Clock, Result,
+    retry::{Policy, retry},
+    skew,
+};
+use archive_formats::{Dataset, Timestamp, Window, decode::copy::CopyLayout};
+use serde_json::{Value, json};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// An exported snapshot. It lasts as long as the transaction of the connection that it holds, which also keeps the
+/// table from changing its columns.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// The name to import it by; digits and hyphens.
+    name: String,
+    pub(super) query: Query,
+    pub(super) layout: Arc<CopyLayout>,
+    pub(super) slices: Slices,
+    /// Rows that are read, as the server counts them: of the window, and of no window.
+    pub(super) rows: u64,
+    pub(super) source_clock: Timestamp,
+    /// For the manifest.
+    pub(super) detail: Value,
+    /// Its transaction is open.
+    _holder: Connection,
+}
+
+/// What the server says of itself and the snapshot.
+struct Facts {
+    name: String,
+    xmin: String,
+    now: SystemTime,
+    standby: bool,
+}
+
+/// The oldest server that has all that is asked here.
+const OLDEST: u32 = 120_000;
+
+/// A connection for reading, tried more than once.
+pub(super) async fn reading(config: &Config) -> Result<Connection> {
+    let session =
+        Session { read_only: true, statement_timeout: config.statement_timeout, lock_timeout: config.lock_timeout };
+    retry(Policy::per_call(), || connect(&config.server, &session)).await
+}
+
+impl Snapshot {
+    /// Takes a snapshot for `window` of the table of `dataset`, once nothing can be added to the window any more.
+    pub(super) async fn take(config: &Config, dataset: &Dataset, window: Window, clock: &dyn Clock) -> Result<Self> {
+        let table = config.tables.get(dataset).cloned().unwrap_or_default();
+        let holder = reading(config).await?;
+        let client = holder.client();
+        let (version, version_text) = holder.version();
+        if version < OLDEST {
+            let error = configuration("the server is too old").with_context("version", version_text);
+            return Err(error.with_hint("PostgreSQL 12 or later is needed"));
+        }
+        let relation = Relation::find(client, dataset, &table).await?;
+        open_transactions::refuse(client, window).await?;
+        begin(&holder, &relation).await?;
+        let facts = facts(&holder).await?;
+        let source_clock = timestamp(facts.now);
+        skew::check(Some(source_clock), clock.now())?;
+        let columns = relation.columns(client, &table).await?;
+        let org = organisation(&holder, config, &columns, &relation).await?;
+        let query = Query::new(&columns, window, org.as_deref());
+        let (within, strays) = count(&holder, &query, &relation).await?;
+        let indexed = Columns { org: columns.org.clone().filter(|_| org.is_some()), ..columns.clone() };
+        let mut slices = Slices::plan(&holder, &relation, &indexed, window, within).await?;
+        let detail = json!({
+            "table": relation.name, "server_version": version_text, "standby": facts.standby,
+            "snapshot": {"name": facts.name, "transactions": facts.xmin},
+            "slices": slices.by, "org_id": config.org, "rows_without_time": strays,
+        });
+        if strays > 0 {
+            slices.slices.push(relation.slice(Range::Strays));
+        }
+        let layout = CopyLayout::new(columns.schema).map_err(|error| configuration(error.to_string()))?;
+        let (name, rows) = (facts.name, within + strays);
+        Ok(Self { name, query, layout: Arc::new(layout), slices, rows, source_clock, detail, _holder: holder })
+    }
+
+    /// A connection that sees exactly what this snapshot sees.
+    pub(super) async fn join(&self, config: &Config) -> Result<Connection> {
+        let connection = reading(config).await?;
+        let statement =
+            format!("begin isolation level repeatable read read only; set transaction snapshot '{}'", self.name);
+        let begun = connection.client().batch_execute(&statement).await;
+        begun.map_err(|error| failure::lost("import the snapshot", error))?;
+        Ok(connection)
+    }
+}
+
+/// Whether a run may read `relation`, and what it would read.
+pub(super) async fn may_read(
+    connection: &Connection,
+    config: &Config,
+    relation: &Relation,
+    table: &Table,
+) -> Result<Columns> {
+    let looked = async {
+        begin(connection, relation).await?;
+        let columns = relation.columns(connection.client(), table).await?;
+        organisation(connection, config, &columns, relation).await?;
+        Ok(columns)
+    };
+    let looked = looked.await;
+    let ended = connection.client().batch_execute("rollback").await;
+    ended.map_err(|error| failure::lost("end the transaction", error)).and(looked)
+}
+
+/// Opens the transaction, and locks the table before the snapshot is taken: a rewrite of the table between the two would
+/// show an empty table. Views over tables are locked with them; what cannot be locked is read as it is.
+async fn begin(holder: &Connection, relation: &Relation) -> Result<()> {
+    let lock = match relation.kind {
+        Kind::Table | Kind::Partitioned | Kind::View => format!("; lock table {} in access share mode", relation.name),
+        Kind::Materialized | Kind::Foreign => String::new(),
+    };
+    let statement = format!("begin isolation level repeatable read read only{lock}");
+    let begun = holder.client().batch_execute(&statement).await;
+    begun.map_err(|error| failure::lost("lock the table", error).with_context("table", &relation.name))
+}
+
+async fn facts(holder: &Connection) -> Result<Facts> {
+    let query = "select pg_catalog.pg_export_snapshot(), pg_catalog.txid_current_snapshot()::text, \
+                 pg_catalog.clock_timestamp(), pg_catalog.pg_is_in_recovery()";
+    let row = holder.client().query_one(query, &[]).await;
+    let row = row.map_err(|error| failure::lost("export a snapshot", error))?;
+    Ok(Facts { name: row.get(0), xmin: row.get(1), now: row.get(2), standby: row.get(3) })
+}
+
+/// The organisation as a literal, quoted by the server.
+async fn organisation(
+    holder: &Connection,
+    config: &Config,
+    columns: &Columns,
+    relation: &Relation,
+) -> Result<Option<String>> {
+    let Some(org) = &config.org else { return Ok(None) };
+    if columns.org.is_none() {
+        let error = configuration("the table has no column org_id to compare").with_context("table", &relation.name);
+        return Err(error.with_hint("leave --where-org out, or read a view that has the column"));
+    }
+    let row = holder.client().query_one("select pg_catalog.quote_literal($1::text)", &[org]).await;
+    Ok(Some(row.map_err(|error| failure::lost("quote the organisation", error))?.get(0)))
+}
+
+/// How many rows the window has, and how many lie in no window.
+async fn count(holder: &Connection, query: &Query, relation: &Relation) -> Result<(u64, u64)> {
+    let row = holder.client().query_one(&query.count(&relation.name), &[]).await;
+    let row = row.map_err(|error| failure::lost("count the rows", error).with_context("table", &relation.name))?;
+    let count = |column| row.get::<_, i64>(column).unsigned_abs();
+    Ok((count(0), count(1)))
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

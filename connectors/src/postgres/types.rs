@@ -1,0 +1,151 @@
+//! What a type of the server becomes in an archive, and how a column of it is asked for.
+//!
+//! Only types whose binary form is read without loss have a type of their own; every other value is archived as the
+//! text that the server prints.
+
+use archive_formats::ColumnType;
+
+/// A type of the server, with domains already taken off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServerType {
+    /// The type's number in `pg_type`; built-in types have the same in every database.
+    pub(super) oid: u32,
+    /// The modifier, such as precision and scale, -1 where there is none.
+    pub(super) modifier: i32,
+    /// Dimensions that an array was declared with.
+    pub(super) dimensions: i32,
+    /// The type's number of the elements, where it is an array.
+    pub(super) element: Option<u32>,
+}
+
+/// How the values of a column come over the wire, and what they are in the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// The type in the archive.
+    pub(super) kind: ColumnType,
+    /// What is asked of the server.
+    pub(super) form: Form,
+}
+
+/// What is asked of the server for a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The value in its own binary form.
+    Own,
+    /// The text of a cast, which is that of the output function.
+    Text,
+    /// The elements as such texts.
+    Texts,
+    /// The text of this output function, where the cast prints something else.
+    Printed(&'static str),
+    /// An array as JSON.
+    Json,
+}
+
+impl Form {
+    /// The expression that yields `column`, which is quoted already.
+    pub(super) fn expression(self, column: &str) -> String {
+        match self {
+            Self::Own => column.to_owned(),
+            Self::Text => format!("{column}::text"),
+            Self::Texts => format!("{column}::text[]"),
+            Self::Printed(output) => format!("pg_catalog.textin(pg_catalog.{output}({column}))"),
+            Self::Json => format!("pg_catalog.array_to_json({column})::text"),
+        }
+    }
+}
+
+impl ServerType {
+    /// How a column of this type is read.
+    pub(super) fn reading(&self) -> Reading {
+        match self.element {
+            None => scalar(self.oid, self.modifier),
+            Some(_) if self.dimensions > 1 => Reading { kind: ColumnType::Json, form: Form::Json },
+            Some(element) => {
+                let Reading { kind, form } = scalar(element, self.modifier);
+                let form = if form == Form::Own { Form::Own } else { Form::Texts };
+                Reading { kind: ColumnType::List(Box::new(kind)), form }
+            }
+        }
+    }
+}
+
+/// The numbers are those of `pg_type.dat`, which no version changes.
+fn scalar(oid: u32, modifier: i32) -> Reading {
+    let kind = match oid {
+        16 => ColumnType::Bool,
+        17 => ColumnType::Binary,
+        20 => ColumnType::Int64,
+        21 => ColumnType::Int16,
+        23 => ColumnType::Int32,
+        // name, text, char(n), varchar(n)
+        19 | 25 | 1042 | 1043 => ColumnType::Text,
+        // json, jsonb
+        114 | 3802 => ColumnType::Json,
+        700 => ColumnType::Float32,
+        701 => ColumnType::Float64,
+        1082 => ColumnType::Date,
+        1083 => ColumnType::Time,
+        1114 => ColumnType::Timestamp,
+        1184 => ColumnType::TimestampUtc,
+        1700 => match decimal(modifier) {
+            Some(kind) => kind,
+            None => return Reading { kind: ColumnType::Text, form: Form::Text },
+        },
+        2950 => ColumnType::Uuid,
+        // Casts of these print a netmask where the type does not, or cut trailing zeros off.
+        869 => return Reading { kind: ColumnType::Text, form: Form::Printed("inet_out") },
+        650 => return Reading { kind: ColumnType::Text, form: Form::Printed("cidr_out") },
+        18 => return Reading { kind: ColumnType::Text, form: Form::Printed("charout") },
+        _ => return Reading { kind: ColumnType::Text, form: Form::Text },
+    };
+    Reading { kind, form: Form::Own }
+}
+
+/// The decimal that holds every value of `numeric` with this modifier, if there is one: precision in the upper half,
+/// scale as eleven bits with a sign, and all of it moved by four (`numeric.c`).
+fn decimal(modifier: i32) -> Option<ColumnType> {
+    let bits = modifier.checked_sub(4).filter(|bits| *bits >= 0)?;
+    let precision = u8::try_from(bits >> 16).ok()?;
+    let scale = u8::try_from(((bits & 0x7ff) ^ 1024) - 1024).ok()?;
+    ((1..=38).contains(&precision) && scale <= precision).then_some(ColumnType::Decimal { precision, scale })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(oid: u32, modifier: i32) -> (String, String) {
+        let Reading { kind, form } = ServerType { oid, modifier, dimensions: 0, element: None }.reading();
+        (kind.to_string(), form.expression("c"))
+    }
+
+    fn numeric(precision: i32, scale: i32) -> i32 {
+        (precision << 16 | scale & 0x7ff) + 4
+    }
+
+    #[test]
+    fn numerics_are_decimals_where_a_decimal_holds_all_of_them() {
+        assert_eq!(read(1700, numeric(18, 8)).0, "decimal(18,8)");
+        assert_eq!(read(1700, numeric(38, 38)).0, "decimal(38,38)");
+        for modifier in [-1, numeric(39, 0), numeric(5, -2), numeric(3, 5), numeric(1000, 500)] {
+            assert_eq!(read(1700, modifier), ("text".to_owned(), "c::text".to_owned()), "{modifier}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_type_in_the_archive_is_asked_for_as_text() {
+        assert_eq!(read(1186, -1), ("text".to_owned(), "c::text".to_owned()));
+        assert_eq!(read(869, -1).1, "pg_catalog.textin(pg_catalog.inet_out(c))");
+        assert_eq!(read(2950, -1), ("uuid".to_owned(), "c".to_owned()));
+    }
+
+    #[test]
+    fn arrays_are_lists_of_what_their_elements_are() {
+        let array = |element, dimensions| ServerType { oid: 0, modifier: -1, dimensions, element: Some(element) };
+        let read = |array: ServerType| (array.reading().kind.to_string(), array.reading().form.expression("c"));
+        assert_eq!(read(array(23, 1)), ("list<int32>".to_owned(), "c".to_owned()));
+        assert_eq!(read(array(1186, 0)), ("list<text>".to_owned(), "c::text[]".to_owned()));
+        assert_eq!(read(array(23, 2)), ("json".to_owned(), "pg_catalog.array_to_json(c)::text".to_owned()));
+    }
+}
