@@ -65,7 +65,9 @@ pub(super) fn write(value: i128, scale: u32, out: &mut Vec<u8>) {
     out.extend(weight.to_be_bytes());
     out.extend(if value < 0 { NEGATIVE } else { POSITIVE }.to_be_bytes());
     out.extend(u16::try_from(scale).unwrap_or_default().to_be_bytes());
-    digits.iter().for_each(|digit| out.extend(digit.to_be_bytes()));
+    for digit in digits {
+        out.extend(digit.to_be_bytes());
+    }
 }
 
 #[cfg(test)]

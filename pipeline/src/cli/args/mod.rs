@@ -6,7 +6,8 @@ mod commands;
 mod source;
 
 pub(super) use commands::{
-    BackfillArgs, ConfigArgs, ConfigCommand, DoctorArgs, PullArgs, ReplicateArgs, RunArgs, StatusArgs, VerifyArgs,
+    BackfillArgs, ConfigArgs, ConfigCommand, DoctorArgs, PullArgs, ReplicateArgs, RestoreArgs, RunArgs, StatusArgs,
+    VerifyArgs,
 };
 pub(super) use source::SourceArgs;
 
@@ -85,6 +86,13 @@ pub(super) enum Command {
     /// Write a slice of the archive for a reviewer, with the proof of where it came from
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Pull(PullArgs),
+    /// Load an archived month back into PostgreSQL, and compare every value with the archive
+    ///
+    /// The table is created unless it exists; one that has rows of the month already is refused. The server gives all
+    /// rows back, and a digest of each column is compared with that of the archive. A difference is exit code 4. All of
+    /// it is one transaction: what fails or differs leaves nothing behind.
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Restore(RestoreArgs),
 }
 
 impl Command {
@@ -101,6 +109,7 @@ impl Command {
             Self::Config(ConfigArgs { command: ConfigCommand::Schema }) => "config schema",
             Self::Replicate(_) => "replicate",
             Self::Pull(_) => "pull",
+            Self::Restore(_) => "restore",
         }
     }
 }
