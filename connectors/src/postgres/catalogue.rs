@@ -34,6 +34,8 @@ pub(super) struct Columns {
     pub(super) schema: Schema,
     /// What is selected, in the order of the schema.
     pub(super) expressions: Vec<String>,
+    /// What that makes of their values.
+    pub(super) forms: Vec<Form>,
     /// The time column, quoted.
     pub(super) time: String,
     /// Its number in the table.
@@ -89,6 +91,7 @@ impl Relation {
         Ok(Columns {
             schema,
             expressions,
+            forms: kept.iter().map(|found| found.reading.form).collect(),
             time: key.quoted.clone(),
             time_number: key.number,
             time_has_zone: key.reading.kind == ColumnType::TimestampUtc,

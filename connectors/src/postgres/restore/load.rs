@@ -1,6 +1,6 @@
 //! Rows of the archive -> rows of the table.
 
-use super::{Restoration, failed, plan::STAGING};
+use super::{Restoration, arrays, failed, plan::STAGING};
 use crate::Result;
 use archive_formats::encode::copy::{HEADER, TRAILER};
 use bytes::Bytes;
@@ -21,6 +21,9 @@ impl Restoration {
         }
         server.feed(Bytes::from_static(TRAILER)).await.map_err(failed("send the rows to the server"))?;
         server.finish().await.map_err(failed("send the rows to the server"))?;
+        if self.plan.has_arrays_as_json {
+            client.batch_execute(arrays::CREATE).await.map_err(failed("create a temporary function"))?;
+        }
         client.batch_execute(&self.plan.insert).await.map_err(failed("insert the rows into the table"))?;
         // What would be checked or triggered at the commit shall be before the comparison.
         client.batch_execute("set constraints all immediate").await.map_err(failed("check the rows of the table"))

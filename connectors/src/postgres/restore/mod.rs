@@ -4,6 +4,7 @@
 //! becomes of this process, the server is left as it was. Rows go through a temporary table that has the archive's types,
 //! so that one statement casts them into whatever types the table has.
 
+mod arrays;
 mod failed;
 mod load;
 mod plan;

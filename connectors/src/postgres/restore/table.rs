@@ -54,23 +54,20 @@ pub(super) async fn types(client: &Client, schema: &Schema) -> Result<Types> {
         let plain = server_type(&column.kind).ok_or_else(|| unsupported(column))?;
         types.push(match &column.source_type {
             None => (plain, None),
-            // Declared with several dimensions, which the archive has as JSON. Its type does not tell how many.
-            Some(own) if column.kind != ColumnType::Json || !own.ends_with("[]") => {
-                if is_type(client, own).await? {
-                    (own.clone(), None)
-                } else {
-                    instead(column, own, plain)
-                }
+            Some(own) if is_type(client, own).await? => (declared(column, own), None),
+            Some(own) => {
+                let note = format!("column {:?} is {plain}, and was {own}", column.name);
+                (plain, Some(note))
             }
-            Some(own) => instead(column, own, plain),
         });
     }
     Ok(types)
 }
 
-fn instead(column: &Column, own: &str, plain: String) -> (String, Option<String>) {
-    let note = format!("column {:?} is {plain} in the new table, and was {own}", column.name);
-    (plain, Some(note))
+/// What the archive has as JSON was an array of more dimensions than the name of its type tells.
+fn declared(column: &Column, own: &str) -> String {
+    let is_array = column.kind == ColumnType::Json && own.ends_with("[]");
+    if is_array { format!("{own}[]") } else { own.to_owned() }
 }
 
 pub(super) fn unsupported(column: &Column) -> Error {
