@@ -3,9 +3,10 @@
 mod support;
 
 use archive_formats::{
-    EventBatch,
+    Column, EventBatch, Schema,
     catalogue::KeyColumns,
     decode::{
+        copy::{CopyLayout, CopyRows},
         csv::{CsvLayout, CsvSplitter},
         json::{JsonLayout, JsonNames, JsonSplitter},
     },
@@ -25,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let artifact = csv(&events(20_000)?)?;
     from_csv(&mut criterion, &artifact)?;
     from_json(&mut criterion, &json_lines(&artifact)?)?;
+    from_copy(&mut criterion)?;
     criterion.final_summary();
     Ok(())
 }
@@ -68,6 +70,58 @@ fn from_json(criterion: &mut Criterion, artifact: &[u8]) -> Result<(), Box<dyn E
     });
     group.finish();
     Ok(())
+}
+
+/// Rows as a server sends them: made here, since what is measured is not the server.
+fn from_copy(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
+    let types = "uuid timestamp(us,UTC) text text text uuid int32 int32 decimal(18,8) json list<text>";
+    let columns = types.split(' ').enumerate().map(|(number, kind)| {
+        Ok(Column { name: format!("c{number}"), kind: kind.parse()?, source_type: None, nullable: number > 1 })
+    });
+    let columns = columns.collect::<Result<_, Box<dyn Error>>>()?;
+    let layout = CopyLayout::new(Schema::new(columns, "c0", "c1")?)?;
+    let messages = (0..10_000).map(copy_row).collect::<Result<Vec<_>, _>>()?;
+    let mut group = criterion.benchmark_group("copy");
+    group.throughput(Throughput::Bytes(messages.iter().map(|message| message.len() as u64).sum()));
+    let mut rows = CopyRows::default();
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| {
+            rows.clear();
+            let taken = messages.iter().all(|message| rows.push(black_box(message)).is_ok());
+            let decoded = layout.decode(&rows);
+            assert!(taken && decoded.is_ok_and(|all| all.rejects.is_empty()), "the bench's own rows cannot be decoded");
+        });
+    });
+    group.finish();
+    Ok(())
+}
+
+/// The event `number`.
+fn copy_row(number: u16) -> Result<Vec<u8>, std::num::TryFromIntError> {
+    let id = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes();
+    let metadata =
+        format!("\u{1}{{\"session\": \"{number:x}\", \"tags\": [\"t1\", \"t2\"], \"region\": \"eu-west-1\"}}");
+    let [high, low] = number.to_be_bytes();
+    let tokens = [0, 0, high, low];
+    let fields = [
+        Some(&id[..]),
+        Some(&(794_000_000_000_000 + i64::from(number)).to_be_bytes()),
+        Some(b"chat.completion"),
+        Some(b"allow"),
+        number.is_multiple_of(3).then_some(b"policy.pii"),
+        Some(&id),
+        Some(&i32::from(number).to_be_bytes()),
+        (!number.is_multiple_of(5)).then_some(&tokens),
+        Some(&[0, 1, 0xff, 0xff, 0, 0, 0, 8, high & 15, low]),
+        Some(metadata.as_bytes()),
+        Some(&[0; 12]),
+    ];
+    let mut row = 11_i16.to_be_bytes().to_vec();
+    for field in fields {
+        row.extend(field.map_or(Ok(-1), |field| i32::try_from(field.len()))?.to_be_bytes());
+        row.extend(field.unwrap_or_default());
+    }
+    Ok(row)
 }
 
 fn json_chunks(artifact: &[u8]) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {

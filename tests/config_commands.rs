@@ -137,8 +137,21 @@ fn editors_find_the_mistakes_that_the_program_finds() {
         "grace = '2h'\npart-size = 5\nformat = ['csv']\ndataset = 'events,traces'\nquiet = true\nlevel = 'quick'"
             .to_owned(),
         "format = 'parquet,csv'\nlevel = '${LEVEL}'\nverbose = 2".to_owned(),
+        "source = 'postgres://u@db/x'\n[[dataset]]\nname = 'a'\ntable = 'b.c'\ncolumns = 'd,e'\n[[dataset]]\nname = 'f'"
+            .to_owned(),
+        "source = 'postgres://u@db/x'\ndataset = ['a', {name = 'b', id-column = 'c'}]\nconnections = 2".to_owned(),
     ];
-    let bad = ["datset = 'events'", "level = 'fast'", "quiet = 1", "archive = 5", "jobs = -1", "format = ['xml']"];
+    let bad = [
+        "datset = 'events'",
+        "level = 'fast'",
+        "quiet = 1",
+        "archive = 5",
+        "jobs = -1",
+        "format = ['xml']",
+        "source = 'postgres://u@db/x'\n[[dataset]]\nname = 'a'\ntabel = 'b'",
+        "source = 'postgres://u@db/x'\n[[dataset]]\ntable = 'a'",
+        "source = 'postgres://u@db/x'\ndataset = [{name = 'a', columns = 5}]",
+    ];
     for (settings, expected) in good.iter().map(|it| (it.as_str(), "valid")).chain(bad.map(|it| (it, "invalid"))) {
         let python = "import json, sys, tomllib, jsonschema\n\
                       schema = json.load(open(sys.argv[1]))\n\

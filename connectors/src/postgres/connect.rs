@@ -2,7 +2,7 @@
 
 use super::{
     Server,
-    connection::Connection,
+    connection::{Connection, Refused, Tried},
     conninfo::{Host, Place},
     password_file::password,
     pooler::refuse_transaction_pooler,
@@ -14,7 +14,7 @@ use super::{
 use crate::{Error, ErrorKind, Result, Secret};
 use std::{io, net::SocketAddr, path::PathBuf};
 use tokio::{
-    net::{TcpStream, UnixStream, lookup_host},
+    net::{TcpSocket, UnixStream, lookup_host},
     time::timeout,
 };
 
@@ -66,7 +66,11 @@ impl Address {
 async fn reach(server: &Server, host: &Host, target: Target) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::SourceUnavailable, "the host's name has no address");
     let addresses = addresses(host).await?;
-    let offers = server.tls.offers(addresses.iter().all(Address::is_local)).await?;
+    let offers = match host.place {
+        // Nobody but this host's own system reads a socket.
+        Place::Folder(_) => vec![Offer::Plain],
+        Place::Name { .. } => server.tls.offers(addresses.iter().all(Address::is_local)).await?,
+    };
     for address in addresses {
         match negotiate(server, host, &address, &offers).await.and_then(|connection| suited(connection, target)) {
             Err(error) if error.kind() == ErrorKind::SourceUnavailable => last = error,
@@ -76,22 +80,22 @@ async fn reach(server: &Server, host: &Host, target: Target) -> Result<Connectio
     Err(last)
 }
 
-/// Makes one offer after the other, as long as it is for TLS, or for the lack of it, that the server may have refused.
+/// Makes one offer after the other, as long as the last one was all that was wrong.
 async fn negotiate(server: &Server, host: &Host, address: &Address, offers: &[Offer]) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::Internal, "a connection without an offer");
     for offer in offers {
         match within(server, speak(server, host, address, offer)).await {
-            Err(error) if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Source) => last = error,
-            settled => return settled,
+            Ok(connection) => return Ok(connection),
+            Err(Refused::Anyway(error)) => return Err(error),
+            Err(Refused::LikeThis(error)) => last = error,
         }
     }
     Err(last)
 }
 
-async fn speak(server: &Server, host: &Host, address: &Address, offer: &Offer) -> Result<Connection> {
+async fn speak(server: &Server, host: &Host, address: &Address, offer: &Offer) -> Tried<Connection> {
     let password = password(server, host).await?;
     let wire = match dial(address).await.map_err(|error| unreachable("connect to the server", error))? {
-        // Nobody but this host's own system reads a socket.
         Wire::Tcp(stream) => secure(stream, offer, host.name()).await?,
         wire => wire,
     };
@@ -122,9 +126,11 @@ async fn dial(address: &Address) -> io::Result<Wire> {
     match address {
         Address::Socket(path) => Ok(Wire::Unix(UnixStream::connect(path).await?)),
         Address::Tcp(address) => {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok(Wire::Tcp(stream))
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_nodelay(true)?;
+            // A server that is gone without a word would be listened to for ever.
+            socket.set_keepalive(true)?;
+            Ok(Wire::Tcp(socket.connect(*address).await?))
         }
     }
 }
@@ -141,12 +147,14 @@ fn startup(server: &Server, password: Option<&Secret>) -> tokio_postgres::Config
     config
 }
 
-async fn within(server: &Server, open: impl Future<Output = Result<Connection>>) -> Result<Connection> {
+async fn within(server: &Server, open: impl Future<Output = Tried<Connection>>) -> Tried<Connection> {
     let Some(limit) = server.connect_timeout else { return open.await };
     timeout(limit, open).await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::SourceUnavailable, "the server does not answer")
-            .with_context("seconds", limit.as_secs())
-            .with_hint("see connect_timeout in the URL, and PGCONNECT_TIMEOUT"))
+        Err(Refused::Anyway(
+            Error::new(ErrorKind::SourceUnavailable, "the server does not answer")
+                .with_context("seconds", limit.as_secs())
+                .with_hint("see connect_timeout in the URL, and PGCONNECT_TIMEOUT"),
+        ))
     })
 }
 

@@ -3,18 +3,19 @@
 use super::{copy_out::CopyOut, copy_tap::CopyTap, failure::failure};
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
-use std::{error::Error as _, io, str::FromStr};
+use std::{error::Error as _, io, str::FromStr, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     sync::mpsc,
     task::JoinSet,
+    time::timeout,
 };
 use tokio_postgres::{
     Client, NoTls, SimpleQueryMessage, SimpleQueryRow,
     error::{DbError, SqlState},
 };
 
-/// A session with a server. Dropping it ends it, whatever the server is doing.
+/// A session with a server. Dropping it breaks it off, whatever the server is doing.
 #[derive(Debug)]
 pub(super) struct Connection {
     client: Client,
@@ -22,7 +23,25 @@ pub(super) struct Connection {
     tls: Option<String>,
     /// Rows of what is copied out.
     blocks: mpsc::Receiver<Bytes>,
-    _driver: JoinSet<()>,
+    driver: JoinSet<()>,
+}
+
+/// A session, or a step towards it.
+pub(super) type Tried<T> = std::result::Result<T, Refused>;
+
+/// Why there is no session.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// With TLS there might be one, or without it.
+    LikeThis(Error),
+    /// Nothing that we could offer would help.
+    Anyway(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Anyway(error)
+    }
 }
 
 /// What a server says of itself.
@@ -40,7 +59,7 @@ const GREETING: &str = "select pg_catalog.pg_backend_pid(), pg_catalog.current_s
 
 impl Connection {
     /// Speaks with the server over `wire`, which `tls` describes.
-    pub(super) async fn open<W>(config: &tokio_postgres::Config, wire: W, tls: Option<String>) -> Result<Self>
+    pub(super) async fn open<W>(config: &tokio_postgres::Config, wire: W, tls: Option<String>) -> Tried<Self>
     where
         W: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -55,7 +74,7 @@ impl Connection {
             }
         });
         let greeting = greet(&client).await?;
-        Ok(Self { client, greeting, tls, blocks, _driver: driver })
+        Ok(Self { client, greeting, tls, blocks, driver })
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -90,6 +109,15 @@ impl Connection {
         self.greeting.read_only
     }
 
+    /// Ends the session as the server likes it: it logs those that break off.
+    pub(super) async fn close(self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let Self { client, mut driver, .. } = self;
+        drop(client);
+        // Whoever does not let us go in time is left.
+        drop(timeout(PATIENCE, driver.join_next()).await);
+    }
+
     /// Asks the server for its `what`, which `sql` yields as one value.
     pub(super) async fn ask<T: FromStr>(&self, what: &str, sql: &str) -> Result<T> {
         ask(&self.client, what, sql, |row| row.get(0)?.parse().ok()).await
@@ -116,16 +144,19 @@ impl Connection {
 }
 
 /// Why a server was not convinced. What does not come from it or from the way to it is our own refusal to go on.
-fn login_failure(config: &tokio_postgres::Config, error: tokio_postgres::Error) -> Error {
+fn login_failure(config: &tokio_postgres::Config, error: tokio_postgres::Error) -> Refused {
     let ours = error.source().is_some_and(|cause| !cause.is::<DbError>() && !cause.is::<io::Error>());
     if !ours {
-        return failure("connect to the server", error);
+        // What no line of pg_hba.conf is for, another one may be for.
+        let unforeseen = error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
+        let error = failure("connect to the server", error);
+        return if unforeseen { Refused::LikeThis(error) } else { Refused::Anyway(error) };
     }
     let refused = Error::new(ErrorKind::Unauthorized, "could not log in to the server").with_source(error);
-    refused.with_hint(match config.get_password() {
+    Refused::Anyway(refused.with_hint(match config.get_password() {
         None => "there is no password: put it into PGPASSWORD or into the password file (~/.pgpass, mode 600)",
         Some(_) => "what works is trust, peer, certificates, and passwords by scram-sha-256, md5 or as they are",
-    })
+    }))
 }
 
 async fn greet(client: &Client) -> Result<Greeting> {

@@ -13,7 +13,9 @@ pub(super) async fn refuse_transaction_pooler(first: &Connection, server: &Serve
         return Ok(());
     }
     let second = second(server).await?;
-    if shares_backends(first, &second).await? {
+    let shared = shares_backends(first, &second).await?;
+    second.close().await;
+    if shared {
         return Err(Error::new(ErrorKind::Configuration, "the server is behind a pooler that hands out transactions")
             .with_context("url", server.url())
             .with_hint("snapshots need sessions: connect to the server itself, or to a pool in session mode"));

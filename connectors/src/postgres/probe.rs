@@ -22,6 +22,7 @@ pub async fn probe(config: Config, datasets: &[Dataset], clock: Arc<dyn Clock>) 
     for dataset in datasets {
         probes.push(Probe::new("source: table", table(&connection, &config, dataset).await));
     }
+    connection.close().await;
     probes
 }
 

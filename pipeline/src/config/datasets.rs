@@ -4,6 +4,7 @@ use super::Config;
 use crate::units::List;
 use archive_formats::Dataset;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use std::collections::HashSet;
 use toml::Value;
 
 /// Datasets, in their order: a text with commas, or in the file also an array of names and tables.
@@ -84,12 +85,21 @@ impl<'de> Deserialize<'de> for Datasets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let datasets = match Value::deserialize(deserializer)? {
             Value::Array(values) if values.iter().any(Value::is_table) => {
-                values.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
+                values.into_iter().map(entry).collect::<Result<_, _>>().and_then(told_apart)
             }
             Value::Table(_) => Err(toml::de::Error::custom("a table of datasets begins with [[dataset]]")),
             names => List::deserialize(names).map(|List(names)| Vec::into(names)),
         };
         datasets.map_err(|error| D::Error::custom(error.message()))
+    }
+}
+
+/// Of two tables with one name, one would be passed over.
+fn told_apart(entries: Vec<DatasetEntry>) -> Result<Datasets, toml::de::Error> {
+    let mut names = HashSet::new();
+    match entries.iter().find(|entry| !names.insert(&entry.name)) {
+        Some(entry) => Err(toml::de::Error::custom(format!("two datasets have the name {:?}", entry.name.as_str()))),
+        None => Ok(Datasets(entries)),
     }
 }
 

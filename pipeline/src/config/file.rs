@@ -38,8 +38,8 @@ fn refuse_unknown_keys(text: &str) -> Result<()> {
     let table = table.get_ref();
     check_keys(text, table, keys::all())?;
     let datasets = table.get("dataset").and_then(|datasets| datasets.get_ref().as_array());
-    let tables = datasets.into_iter().flatten().filter_map(|entry| entry.get_ref().as_table());
-    tables.map(|table| check_keys(text, table, keys::of_dataset())).collect()
+    let mut tables = datasets.into_iter().flatten().filter_map(|entry| entry.get_ref().as_table());
+    tables.try_for_each(|table| check_keys(text, table, keys::of_dataset()))
 }
 
 fn check_keys(text: &str, table: &DeTable<'_>, known: &[&'static str]) -> Result<()> {

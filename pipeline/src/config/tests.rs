@@ -91,6 +91,7 @@ fn a_mistake_in_the_table_of_a_dataset_is_told() {
     let mistakes = [
         ("[[dataset]]\ntable = 'x'", "missing field `name`", ""),
         ("[[dataset]]\nname = 'Events!'", "not a dataset name", ""),
+        ("dataset = ['a', {name = 'a', table = 'x'}]", "the name \"a\"", ""),
         ("[[dataset]]\nname = 'a'\ntable = 5", "expected a string", ""),
         ("dataset = [{name = 'a'}, 5]", "the name of a dataset or a table", ""),
         ("[dataset]\nname = 'a'", "[[dataset]]", ""),

@@ -9,6 +9,7 @@ use archive_connectors::{
     Clock, Result,
     exports_api::{self, Config},
     file::Files,
+    postgres,
     progress::Silent,
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
@@ -41,9 +42,10 @@ pub(super) async fn checks(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<C
             Ok((_, config)) => exports_api::probe(config, Arc::clone(clock)).await,
             Err(_) => Vec::new(),
         },
-        Some(SourceSettings::Demo { .. } | SourceSettings::Files { .. } | SourceSettings::Postgres(_)) | None => {
-            Vec::new()
+        Some(SourceSettings::Postgres(config)) => {
+            postgres::probe(config.as_ref().clone(), &settings.datasets, Arc::clone(clock)).await
         }
+        Some(SourceSettings::Demo { .. } | SourceSettings::Files { .. }) | None => Vec::new(),
     };
     checks.extend(probes.into_iter().map(Check::from));
     checks

@@ -1,14 +1,14 @@
 //! The ids of a month, to find those that appear more than once.
 
 use archive_connectors::{Error, ErrorKind, Result, error::local};
-use archive_formats::{EventBatch, Sha256};
+use archive_formats::{EventBatch, Sha256, batch::Ids};
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Write},
     path::{Path, PathBuf},
 };
 
-/// Ids are split by their digest's first bits, so that equal ids meet in one partition and a partition of a hundred
+/// Ids are split by their key's first bits, so that equal ids meet in one partition and a partition of a hundred
 /// million events still sorts in some 40 MB.
 const PARTITIONS: usize = 64;
 
@@ -19,8 +19,7 @@ const HELD_BYTES: usize = 16 * 1024 * 1024;
 /// with 1.8 million of them, an artifact that held every event twice, a run peaked at 257 MiB.
 const MAX_SUSPECTS: usize = 2_000_000;
 
-/// First half of the SHA-256 of the id, then the event's ordinal. A cryptographic digest, because ids may be chosen by
-/// whoever sends events, and two ids that were made to collide must not make an event disappear.
+/// The id's key, then the event's ordinal.
 type Entry = (u128, u64);
 const ENTRY_BYTES: usize = 24;
 
@@ -69,7 +68,7 @@ impl IdIndex {
     pub fn add(&mut self, batch: &EventBatch) -> Result<()> {
         let ids = batch.ids();
         for row in 0..batch.len() {
-            let entry = (digest(ids.bytes(row)), self.events);
+            let entry = (key(ids, row), self.events);
             self.events += 1;
             if let Some(partition) = self.held.get_mut(partition_of(entry.0)) {
                 partition.push(entry);
@@ -133,13 +132,26 @@ impl IdIndex {
     }
 }
 
-fn digest(id: &[u8]) -> u128 {
-    leading_u128(Sha256::of(id).as_bytes())
+/// Sixteen bytes that stand for an id, whose first bits are spread over all partitions.
+///
+/// Of a text the first half of its SHA-256: ids may be chosen by whoever sends events, and two that were made to collide
+/// must not look like one. Other ids are no longer than that and stand for themselves, mixed: a product with an odd number
+/// is the same only for the same id, and its first bits depend on all of the id's, which may begin with its time.
+fn key(ids: Ids<'_>, row: usize) -> u128 {
+    const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    match ids {
+        Ids::Text(_) => leading_u128(Sha256::of(ids.bytes(row)).as_bytes()),
+        Ids::Uuid(_) | Ids::Int16(_) | Ids::Int32(_) | Ids::Int64(_) => {
+            let bytes = ids.bytes(row);
+            let id = bytes.iter().fold(0_u128, |id, byte| id << 8 | u128::from(*byte));
+            id.wrapping_mul(ODD)
+        }
+    }
 }
 
-fn partition_of(digest: u128) -> usize {
+fn partition_of(key: u128) -> usize {
     // The top six bits: 0 to 63.
-    usize::from((digest >> 122).to_le_bytes()[0])
+    usize::from((key >> 122).to_le_bytes()[0])
 }
 
 fn leading_u128(bytes: &[u8]) -> u128 {
@@ -148,4 +160,32 @@ fn leading_u128(bytes: &[u8]) -> u128 {
 
 fn trailing_u64(bytes: &[u8]) -> u64 {
     bytes.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{FixedSizeBinaryArray, Int64Array};
+    use std::collections::HashSet;
+
+    fn partitions(ids: Ids<'_>, count: usize) -> usize {
+        (0..count).map(|row| partition_of(key(ids, row))).collect::<HashSet<_>>().len()
+    }
+
+    #[test]
+    fn ids_that_begin_alike_are_spread_over_all_partitions() {
+        let numbers = Int64Array::from_iter_values(0..10_000);
+        assert_eq!(partitions(Ids::Int64(&numbers), 10_000), PARTITIONS);
+        let begin_alike = (0..10_000_u128).map(|number| (0x0190_0000_0000_7000 << 64 | number).to_be_bytes());
+        let uuids = FixedSizeBinaryArray::try_from_iter(begin_alike).unwrap();
+        assert_eq!(partitions(Ids::Uuid(&uuids), 10_000), PARTITIONS);
+    }
+
+    #[test]
+    fn different_ids_have_different_keys() {
+        let ids = [[0; 16], [255; 16], 1_u128.to_be_bytes(), (1_u128 << 127).to_be_bytes()];
+        let uuids = FixedSizeBinaryArray::try_from_iter(ids.iter()).unwrap();
+        let keys = (0..ids.len()).map(|row| key(Ids::Uuid(&uuids), row)).collect::<HashSet<_>>();
+        assert_eq!(keys.len(), ids.len());
+    }
 }

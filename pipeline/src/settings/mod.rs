@@ -91,7 +91,7 @@ impl Settings {
         }
         let (formats, rows) = (formats(config.format.as_ref())?, RowRules::from(&config));
         let transforms = TransformSettings::new(&config)?;
-        let datasets = datasets(config.dataset.as_ref())?;
+        let datasets = datasets(config.dataset.as_ref());
         if let Some(source) = &source {
             source.check(&datasets, &formats)?;
         }
@@ -145,19 +145,14 @@ fn clouds(environment: &Environment) -> BTreeMap<String, String> {
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn datasets(chosen: Option<&Datasets>) -> Result<Vec<Dataset>> {
-    let mut seen = Vec::<&DatasetEntry>::new();
-    for entry in chosen.into_iter().flat_map(|chosen| &chosen.0) {
-        match seen.iter().find(|earlier| earlier.name == entry.name) {
-            None => seen.push(entry),
-            Some(earlier) if *earlier == entry => {}
-            Some(_) => {
-                return Err(invalid(format!("two [[dataset]] tables have the name {:?}", entry.name.as_str()))
-                    .with_hint("give each a name of its own: it is the name of its folder in the archive"));
-            }
+fn datasets(chosen: Option<&Datasets>) -> Vec<Dataset> {
+    let mut names = Vec::new();
+    for DatasetEntry { name, .. } in chosen.into_iter().flat_map(|chosen| &chosen.0) {
+        if !names.contains(name) {
+            names.push(name.clone());
         }
     }
-    Ok(seen.into_iter().map(|entry| entry.name.clone()).collect())
+    names
 }
 
 fn formats(list: Option<&List<EventFormat>>) -> Result<BTreeSet<FileFormat>> {

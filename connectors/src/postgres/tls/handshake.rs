@@ -1,7 +1,13 @@
 //! From a plain stream to one that is protected.
 
 use super::Offer;
-use crate::{Error, ErrorKind, Result, postgres::wire::Wire};
+use crate::{
+    Error, ErrorKind, Result,
+    postgres::{
+        connection::{Refused, Tried},
+        wire::Wire,
+    },
+};
 use rustls::{CertificateError, pki_types::ServerName};
 use std::{io, sync::Arc};
 use tokio::{
@@ -14,22 +20,23 @@ use tokio_rustls::TlsConnector;
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// Protects `stream`, which leads to the server `name`, as far as `offer` goes.
-pub(in super::super) async fn secure(mut stream: TcpStream, offer: &Offer, name: &str) -> Result<Wire> {
+pub(in super::super) async fn secure(mut stream: TcpStream, offer: &Offer, name: &str) -> Tried<Wire> {
     let config = match offer {
         Offer::Plain => return Ok(Wire::Tcp(stream)),
         Offer::Wanted(config) | Offer::Needed(config) => Arc::clone(config),
     };
     if !is_willing(&mut stream).await? {
         return match offer {
-            Offer::Needed(_) => Err(Error::new(ErrorKind::Source, "the server does not offer TLS").with_hint(
-                "switch TLS on in the server; if the way to it is protected otherwise, use sslmode=disable",
-            )),
+            Offer::Needed(_) => Err(Refused::LikeThis(unwilling())),
             Offer::Plain | Offer::Wanted(_) => Ok(Wire::Tcp(stream)),
         };
     }
     let name = server_name(name, &stream)?;
     let protected = TlsConnector::from(config).connect(name, stream).await;
-    let protected = protected.map_err(|error| refusal(&error).unwrap_or_else(|| broken(error)))?;
+    let protected = protected.map_err(|error| match refusal(&error) {
+        Some(refusal) => Refused::LikeThis(refusal),
+        None => Refused::Anyway(broken(error)),
+    })?;
     Ok(Wire::Tls(Box::new(protected)))
 }
 
@@ -85,6 +92,11 @@ const fn advice(why: &CertificateError) -> &'static str {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired: renew it on the server",
         _ => "check it on the server; a certificate of version 3 with a subject alternative name is needed",
     }
+}
+
+fn unwilling() -> Error {
+    Error::new(ErrorKind::Source, "the server does not offer TLS")
+        .with_hint("switch TLS on in the server; if the way to it is protected otherwise, use sslmode=disable")
 }
 
 fn broken(error: io::Error) -> Error {

@@ -95,3 +95,41 @@ impl Tls {
         self.mode.unwrap_or(if local && !system { Mode::Prefer } else { Mode::VerifyFull })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn tls(parameters: &str) -> Result<Tls> {
+        Tls::new(&Settings::new(&format!("postgres://db?{parameters}"), &|_| None).unwrap(), None)
+    }
+
+    #[test]
+    fn off_this_host_a_server_must_prove_its_name_unless_less_is_asked_for() {
+        let mode = |parameters, local| tls(parameters).unwrap().mode(local);
+        assert_eq!((mode("", false), mode("", true)), (Mode::VerifyFull, Mode::Prefer));
+        assert_eq!((mode("sslmode=require", false), mode("sslmode=verify-ca", true)), (Mode::Require, Mode::VerifyCa));
+        assert_eq!(mode("sslrootcert=system", true), Mode::VerifyFull);
+    }
+
+    #[test]
+    fn what_would_promise_more_than_it_holds_is_refused() {
+        let parameters =
+            ["sslmode=require&sslrootcert=system", "channel_binding=require", "sslmode=full", "channel_binding=x"];
+        for parameters in parameters {
+            assert_eq!(tls(parameters).unwrap_err().kind(), ErrorKind::Configuration, "{parameters}");
+        }
+        assert!(tls("channel_binding=prefer&sslmode=verify-full&sslrootcert=system").is_ok());
+    }
+
+    #[tokio::test]
+    async fn files_that_were_named_must_be_there() {
+        for parameters in ["sslrootcert=/nowhere", "sslcert=/nowhere", "sslcert=/nowhere&sslkey=/nowhere"] {
+            let error = tls(parameters).unwrap().offers(true).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{parameters}");
+        }
+        let disabled = tls("sslmode=disable&sslrootcert=/nowhere").unwrap().offers(false).await;
+        assert!(matches!(disabled.unwrap().as_slice(), [Offer::Plain]));
+    }
+}

@@ -1,7 +1,7 @@
 //! Which rows of a column have a value.
 
 use crate::decode::fault::Fault;
-use arrow_buffer::NullBufferBuilder;
+use arrow_buffer::{BooleanBuffer, NullBuffer, NullBufferBuilder};
 
 /// Which rows have a value.
 #[derive(Debug)]
@@ -40,9 +40,8 @@ impl Validity {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        for field in fields {
-            self.nulls.append(field.is_some());
-        }
+        let values = BooleanBuffer::collect_bool(fields.len(), |row| fields[row].is_some());
+        self.nulls.append_buffer(&NullBuffer::new(values));
         Ok(())
     }
 
@@ -50,7 +49,7 @@ impl Validity {
         self.nulls.truncate(rows);
     }
 
-    pub(in crate::decode) fn finish(mut self) -> Option<arrow_buffer::NullBuffer> {
+    pub(in crate::decode) fn finish(mut self) -> Option<NullBuffer> {
         self.nulls.finish()
     }
 }

@@ -21,7 +21,7 @@ use arrow_array::{
         TimestampMicrosecondType,
     },
 };
-use arrow_schema::DataType;
+use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType};
 
 /// A column of a COPY, by how its values are sent.
 #[derive(Debug)]
@@ -81,9 +81,12 @@ impl CopyColumn {
             ColumnType::Int64 => Self::Int64(FixedColumn::new(validity)),
             ColumnType::Float32 => Self::Float32(FixedColumn::new(validity)),
             ColumnType::Float64 => Self::Float64(FixedColumn::new(validity)),
-            ColumnType::Decimal { precision, scale } => {
+            ColumnType::Decimal { precision, scale }
+                if scale <= precision && *precision <= DECIMAL128_MAX_PRECISION =>
+            {
                 Self::Decimal { column: FixedColumn::new(validity), precision: *precision, scale: *scale }
             }
+            ColumnType::Decimal { .. } => return None,
             ColumnType::TimestampUtc | ColumnType::Timestamp => Self::Timestamp(FixedColumn::new(validity)),
             ColumnType::Date => Self::Date(FixedColumn::new(validity)),
             ColumnType::Time => Self::Time(FixedColumn::new(validity)),

@@ -2,8 +2,9 @@
 
 use super::{CopyError, CopyLayoutError, column::CopyColumn, rows::CopyRows, stream::Stream};
 use crate::{
-    ColumnType, Schema,
+    Column, ColumnType, Schema,
     decode::{Decoded, fault::Fault, utf8::checked},
+    schema::SchemaError,
 };
 use arrow_schema::SchemaRef;
 use std::sync::Arc;
@@ -22,15 +23,12 @@ impl CopyLayout {
         if schema.id == schema.time {
             return Err(CopyLayoutError::OneKey(schema.id));
         }
-        for column in &schema.columns {
-            let (name, kind) = (&column.name, &column.kind);
-            if CopyColumn::new(kind, None).is_none() {
-                return Err(CopyLayoutError::UnreadableType { name: name.clone(), kind: kind.clone() });
-            }
-            if (*name == schema.id && !is_id(kind)) || (*name == schema.time && !is_time(kind)) {
-                return Err(CopyLayoutError::KeyType { name: name.clone(), kind: kind.clone() });
-            }
+        let unreadable = schema.columns.iter().find(|column| CopyColumn::new(&column.kind, None).is_none());
+        if let Some(Column { name, kind, .. }) = unreadable {
+            return Err(CopyLayoutError::UnreadableType { name: name.clone(), kind: kind.clone() });
         }
+        check_key(&schema, &schema.id, is_id)?;
+        check_key(&schema, &schema.time, is_time)?;
         Ok(Self { arrow: schema.to_arrow(), schema: Arc::new(schema) })
     }
 
@@ -60,6 +58,12 @@ impl CopyLayout {
         });
         columns.collect()
     }
+}
+
+fn check_key(schema: &Schema, name: &str, can_be: fn(&ColumnType) -> bool) -> Result<(), CopyLayoutError> {
+    let column = schema.columns.iter().find(|column| column.name == name);
+    let Column { name, kind, .. } = column.ok_or_else(|| SchemaError::Missing(name.to_owned()))?;
+    if can_be(kind) { Ok(()) } else { Err(CopyLayoutError::KeyType { name: name.clone(), kind: kind.clone() }) }
 }
 
 const fn is_id(kind: &ColumnType) -> bool {

@@ -86,7 +86,11 @@ fn push_elements<'a>(array: &'a [u8], elements: &mut Vec<Field<'a>>) -> Result<(
         _ => return Err(Failure::Broken("an array of fewer than no dimensions")),
     }
     let ([l0, l1, l2, l3, ..], mut rest) = rest.split_first_chunk::<8>().ok_or(broken)?;
-    for _ in 0..i32::from_be_bytes([*l0, *l1, *l2, *l3]) {
+    let length = i32::from_be_bytes([*l0, *l1, *l2, *l3]);
+    if length < 0 {
+        return Err(Failure::Broken("an array of a length below zero"));
+    }
+    for _ in 0..length {
         let (element, after) = split(rest).ok_or(broken)?;
         elements.push(element);
         rest = after;

@@ -14,6 +14,9 @@ mod signature;
 mod stream;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use layout::CopyLayout;
 pub use rows::{CopyRows, Pushed};
 pub use signature::signature;
@@ -27,10 +30,10 @@ pub enum CopyLayoutError {
     /// One column cannot say both what an event is called and when it happened.
     #[error("column {0:?} cannot be both the id and the time")]
     OneKey(String),
-    /// The schema's names are not those of its columns.
+    /// A key is not among the columns.
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    /// A type that no value of the column is read into.
+    /// A type that no values are read into: a list of lists, or a decimal with more digits after the point than in all.
     #[error("column {name:?} cannot be read from a COPY as {kind}")]
     UnreadableType {
         /// The column.

@@ -107,7 +107,7 @@ pub(in crate::cli) struct ApiArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "PostgreSQL (PGPASSWORD, PGSSLMODE and the other PG* variables count)")]
+#[command(next_help_heading = "PostgreSQL")]
 pub(in crate::cli) struct PostgresArgs {
     /// The table that holds the dataset; several datasets have theirs in the configuration file [default: the dataset's
     /// name, with underscores for hyphens]

@@ -46,7 +46,8 @@ fn magnitude(mut digits: &[[u8; 2]], mut weight: i64, precision: u8, scale: u8) 
     if weight * DIGITS + length(digit(*first)?) > i64::from(integer_digits) {
         return Err(Fault::IntegerDigits(integer_digits).into());
     }
-    let places = upper.iter().fold(weight, |places, _| places - 1) * DIGITS + i64::from(scale);
+    let below = i64::try_from(upper.len()).map_err(|_| Fault::Decimals(scale))?;
+    let places = (weight - below) * DIGITS + i64::from(scale);
     let last = whole(digit(*last)?, places).ok_or(Fault::Decimals(scale))?;
     // Neither end sticks out, so that there are no more digits than the largest number has.
     let upper = upper.iter().try_fold(0, |sum, next| Ok::<_, Failure>(sum * i128::from(BASE) + digit(*next)?))?;

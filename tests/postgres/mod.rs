@@ -1,0 +1,7 @@
+//! Straight from PostgreSQL.
+
+mod own_server;
+mod poolers;
+mod reaching;
+mod settings;
+mod tls;
