@@ -48,7 +48,7 @@ const SESSION: Session =
     Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::from_secs(10) };
 
 /// A server that can (since version 14) looks whether we are still there while it works for us.
-const WATCH: &str = "select pg_catalog.set_config(name, '5s', false) from pg_catalog.pg_settings \
+const WATCH: &str = "select pg_catalog.set_config(name, '1s', false) from pg_catalog.pg_settings \
                      where name = 'client_connection_check_interval'";
 
 /// Two restores at the same time would both find the month empty: of serializable transactions one fails.

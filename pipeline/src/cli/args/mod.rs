@@ -38,9 +38,9 @@ Exit codes:
   1    failed for another reason
   2    usage or configuration
   3    partial: some months or replicas done, some not
-  4    damage, or a broken chain
+  4    damage, a broken chain, or a restored month that differs
   5    incomplete data: nothing was committed but what keep asks for, or a month is missing
-  6    the source failed for good
+  6    the source, or the database of a restore, failed for good
   7    the archive's store failed for good, or holds no archive
   8    another run works on the same archive
   9    not authorised
