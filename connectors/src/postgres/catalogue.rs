@@ -38,6 +38,8 @@ pub(super) struct Columns {
     pub(super) schema: Schema,
     /// What is selected, in the order of the schema.
     pub(super) expressions: Vec<String>,
+    /// What that makes of their values.
+    pub(super) forms: Vec<Form>,
     /// The time column, quoted.
     pub(super) time: String,
     /// Its number in the table.
@@ -95,7 +97,9 @@ impl Relation {
         let rows = rows.map_err(|error| failure::lost("read the catalogue", error))?;
         let mut all = rows.iter().map(Found::read).collect::<Vec<_>>();
         for found in all.iter_mut().filter(|found| nested.has(&self.name, &found.name)) {
-            found.reading = Reading::NESTED;
+            if matches!(found.reading.kind, ColumnType::List(_)) {
+                found.reading = Reading::NESTED;
+            }
         }
         let names = all.iter().map(|found| found.name.as_str()).collect::<Vec<_>>();
         let (id, time) = catalogue::find_keys(&names, &table.keys).map_err(|error| {
@@ -113,6 +117,7 @@ impl Relation {
         Ok(Columns {
             schema,
             expressions,
+            forms: kept.iter().map(|found| found.reading.form).collect(),
             time: key.quoted.clone(),
             time_number: key.number,
             time_has_zone: key.reading.kind == ColumnType::TimestampUtc,

@@ -19,6 +19,7 @@ mod probe;
 mod query;
 mod reader;
 mod reading;
+pub mod restore;
 mod server;
 mod session;
 mod slices;

@@ -2,6 +2,7 @@
 
 mod cell;
 pub mod column_encoding;
+pub mod copy;
 pub mod csv;
 pub mod gzip;
 pub mod parquet;

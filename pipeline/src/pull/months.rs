@@ -64,7 +64,7 @@ impl<'a> Months<'a> {
 }
 
 /// The files of a commit that may hold events of `window`, all of one format.
-pub(super) fn files(manifest: &Manifest, window: Window) -> Result<Vec<&DataFile>> {
+pub(crate) fn files(manifest: &Manifest, window: Window) -> Result<Vec<&DataFile>> {
     let Manifest { dataset, month, .. } = manifest;
     let damaged = |message: String| {
         Error::new(ErrorKind::BrokenChain, message)

@@ -74,6 +74,9 @@ pub enum CopyError {
     /// A row goes on after its last field.
     #[error("a row is longer than its fields")]
     Trailing,
+    /// Nothing comes any more, and the last row was not announced.
+    #[error("the rows break off before their end")]
+    CutOff,
     /// Something comes after the last row.
     #[error("there are rows after the end of the COPY")]
     AfterEnd,
