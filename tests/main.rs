@@ -33,3 +33,4 @@ mod secrets;
 mod support;
 mod tampering;
 mod transforms;
+mod types;

@@ -152,6 +152,11 @@ pub fn find_keys<'a, S: AsRef<str>>(names: &'a [S], keys: &KeyColumns) -> Result
     Ok((id, time))
 }
 
+/// Whether the column's values are costs from an artifact, which had fewer decimals than their type.
+pub(crate) fn is_cost_of_artifact(column: &Column) -> bool {
+    column.kind == COST && column.source_type.is_none()
+}
+
 /// Whether events are known to have a column `name`, and so may lack it in one month or another.
 pub fn knows(name: &str) -> bool {
     json_type(name).is_some() || ID_COLUMNS.contains(&name) || TIME_COLUMNS.contains(&name)

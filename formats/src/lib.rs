@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod batch;
 pub mod catalogue;
 pub mod chain;
+pub mod column_digest;
 pub mod dataset;
 pub mod decode;
 pub mod digest;

@@ -2,11 +2,11 @@
 //!
 //! A run reads every staged file this way before it is stored, and `verify` reads every archived one.
 
-use archive_connectors::{Error, ErrorKind, error::local};
+use archive_connectors::{Error, error::local};
 use archive_formats::{
-    Column, EventBatch, FileFormat, Schema, Sha256, Window,
+    EventBatch, FileFormat, Schema, Sha256, Window,
     decode::{
-        csv::{CsvError, CsvLayout, CsvSplitter},
+        csv::{ArchivedLayout, CsvError, CsvSplitter},
         parquet::{ParquetEvents, ReadError},
         rejects::RejectsReader,
     },
@@ -88,7 +88,7 @@ pub fn events(
 ) -> Result<u64, ContentsError> {
     match format {
         FileFormat::Parquet => parquet(ParquetEvents::open(open(path)?.into_inner(), Arc::clone(schema))?, visit),
-        FileFormat::Csv => csv(GzDecoder::new(open(path)?), &|chunk| Ok(CsvLayout::of_archived(chunk, schema)?), visit),
+        FileFormat::Csv => csv(GzDecoder::new(open(path)?), schema, visit),
         FileFormat::Artifact | FileFormat::Rejects => Ok(0),
     }
 }
@@ -116,7 +116,7 @@ pub fn part_of_events(
             let wanted = |name: &str| part.columns.contains(name);
             parquet(ParquetEvents::open_within(open(path)?.into_inner(), schema, part.window, wanted)?, visit)
         }
-        FileFormat::Csv => csv(GzDecoder::new(open(path)?), &|chunk| exact_header(chunk, schema), visit),
+        FileFormat::Csv => csv(GzDecoder::new(open(path)?), schema, visit),
         FileFormat::Artifact | FileFormat::Rejects => Ok(0),
     }
 }
@@ -136,11 +136,11 @@ fn parquet(
 
 fn csv(
     mut text: impl Read,
-    header: &ReadHeader<'_>,
+    schema: &Arc<Schema>,
     visit: &mut dyn FnMut(&EventBatch) -> Result<(), Error>,
 ) -> Result<u64, ContentsError> {
     let mut splitter = CsvSplitter::new(BLOCK);
-    let mut reader = CsvEvents { header, layout: None, rows: 0, visit };
+    let mut reader = CsvEvents { schema, layout: None, rows: 0, visit };
     let mut block = vec![0; BLOCK];
     loop {
         let count = text.read(&mut block).map_err(damaged)?;
@@ -158,12 +158,9 @@ fn csv(
     Ok(reader.rows)
 }
 
-/// Makes a layout of the header at the start of a chunk, and says how long the header is.
-type ReadHeader<'a> = dyn Fn(&[u8]) -> Result<(CsvLayout, usize), ContentsError> + 'a;
-
 struct CsvEvents<'a> {
-    header: &'a ReadHeader<'a>,
-    layout: Option<CsvLayout>,
+    schema: &'a Arc<Schema>,
+    layout: Option<ArchivedLayout>,
     rows: u64,
     visit: &'a mut dyn FnMut(&EventBatch) -> Result<(), Error>,
 }
@@ -172,37 +169,20 @@ impl CsvEvents<'_> {
     fn chunk(&mut self, chunk: &[u8]) -> Result<(), ContentsError> {
         let (layout, header) = match self.layout.take() {
             Some(layout) => (layout, 0),
-            None => (self.header)(chunk)?,
+            None => ArchivedLayout::from_header(chunk, self.schema)?,
         };
-        let decoded = self.layout.insert(layout).decode(&chunk[header..]);
-        if let Some(reject) = decoded.rejects.first() {
-            return Err(ContentsError::Damaged(reject.reason.clone()));
+        if let Some(batch) = self.layout.insert(layout).decode(&chunk[header..])? {
+            (self.visit)(&batch)?;
+            self.rows += batch.len() as u64;
         }
-        if let Some(batch) = &decoded.batch {
-            (self.visit)(batch)?;
-        }
-        self.rows += decoded.rows;
         Ok(())
-    }
-}
-
-/// Reads a header under which every column has its own type.
-fn exact_header(chunk: &[u8], schema: &Schema) -> Result<(CsvLayout, usize), ContentsError> {
-    let (layout, bytes) = CsvLayout::of_archived(chunk, schema)?;
-    let columns = layout.schema().columns.iter().zip(&schema.columns);
-    match columns.filter(|(read, archived)| read.kind != archived.kind).map(|(_, archived)| archived).next() {
-        None => Ok((layout, bytes)),
-        Some(Column { name, kind, .. }) => {
-            let error = Error::new(ErrorKind::Incomplete, format!("column {name:?} cannot be read from CSV as {kind}"));
-            Err(error.with_hint("archive the month as parquet into another place").into())
-        }
     }
 }
 
 impl From<CsvError> for ContentsError {
     fn from(error: CsvError) -> Self {
         match error {
-            CsvError::Header(_) | CsvError::OtherColumns => Self::Schema,
+            CsvError::Header(_) | CsvError::Schema(_) | CsvError::OtherColumns => Self::Schema,
             error => damaged(error),
         }
     }

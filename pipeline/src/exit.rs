@@ -13,11 +13,11 @@ pub enum ExitCode {
     Usage,
     /// 3: some months or replicas done, some not.
     Partial,
-    /// 4: damage, or a broken chain.
+    /// 4: damage, a broken chain, or a restored month that differs.
     Damaged,
     /// 5: the data are incomplete or contradict each other.
     Incomplete,
-    /// 6: the source failed for good.
+    /// 6: the source, or the database of a restore, failed for good.
     Source,
     /// 7: a store failed for good.
     Store,

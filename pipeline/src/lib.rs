@@ -22,6 +22,7 @@
 //! | is the archive what was committed? | [`mod@verify`] |
 //! | are its copies what the archive is? | [`mod@replicate`] |
 //! | what does a reviewer get? | [`mod@pull`] |
+//! | does a month go back into a database? | [`mod@restore`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
 //! | would a run work here? | [`mod@doctor`] |
 //! | what may a user set? | [`config`], checked into [`settings`] |
@@ -62,6 +63,7 @@ pub mod plan;
 pub mod pull;
 pub mod replicate;
 pub mod report;
+pub mod restore;
 pub mod run;
 pub mod settings;
 pub mod sources;

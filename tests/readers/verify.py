@@ -9,16 +9,17 @@ asks for without a code in brackets has the code "page".
 import base64
 import collections
 import datetime
-import decimal
 import gzip
 import hashlib
 import io
 import json
 import re
 import sys
+import uuid
 import zlib
 from pathlib import Path
 
+import numpy
 import pyarrow.parquet
 
 FORMAT = "keeptrusts-archive/1"
@@ -32,14 +33,23 @@ EXTENSIONS = {
     "rejects": r"jsonl\.gz",
 }
 FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\n)')
+MICROS_PER_DAY = 86_400_000_000
+TIMESTAMP = "Timestamp(isAdjustedToUTC={}, timeUnit=microseconds, is_from_converted_type=false, force_set_converted_type=false)"
 LOGICAL_TYPES = {
     "text": "String",
     "json": "JSON",
     "bool": "None",
+    "int16": "Int(bitWidth=16, isSigned=true)",
+    "int32": "None",
     "int64": "None",
-    "decimal(38,18)": "Decimal(precision=38, scale=18)",
-    "timestamp(us,UTC)": "Timestamp(isAdjustedToUTC=true, timeUnit=microseconds, is_from_converted_type=false,"
-    " force_set_converted_type=false)",
+    "float32": "None",
+    "float64": "None",
+    "timestamp(us,UTC)": TIMESTAMP.format("true"),
+    "timestamp(us)": TIMESTAMP.format("false"),
+    "date": "Date",
+    "time(us)": "Time(isAdjustedToUTC=false, timeUnit=microseconds)",
+    "uuid": "UUID",
+    "binary": "None",
 }
 
 
@@ -154,7 +164,8 @@ class Verifier:
         path, schema, window = file["path"], manifest["schema"], manifest["window"]
         names = [column["name"] for column in schema["columns"]]
         id, time = names.index(schema["id"]), names.index(schema["time"])
-        times = [row[time] for row in rows]
+        # A time without a zone is one in UTC.
+        times = [row[time].removesuffix("Z") + "Z" for row in rows]
         self.expect(len(rows) == file["rows"], "V020", path, "rows")
         self.expect((min(times), max(times)) == (file["first"], file["last"]), "V021", path, "first and last")
         self.expect(all(window["from"] <= at < window["to"] for at in times), "V022", path, "outside")
@@ -190,8 +201,8 @@ class Verifier:
         """Each row as the list of fields that the table of types makes of it."""
         file = pyarrow.parquet.ParquetFile(self.root / path)
         columns = manifest["schema"]["columns"]
-        found = [(column.name, str(column.logical_type)) for column in file.schema]
-        expected = [(column["name"], LOGICAL_TYPES[column["type"]]) for column in columns]
+        found = [(column.path, str(column.logical_type)) for column in file.schema]
+        expected = [leaf(column["name"], column["type"]) for column in columns]
         self.expect(found == expected, "V024", path, f"columns {found}")
         label = {
             "keeptrusts.format": FORMAT,
@@ -203,8 +214,8 @@ class Verifier:
         metadata = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
         self.expect(label.items() <= metadata.items(), "page", path, "key-value metadata")
         for batch in file.iter_batches():
-            for row in zip(*(column.to_pylist() for column in batch.columns)):
-                yield [as_text(value) for value in row]
+            for row in zip(*(column_texts(array, column) for array, column in zip(batch.columns, columns))):
+                yield list(row)
 
     def unnamed(self):
         named = {file["path"] for manifest in self.manifests.values() for file in manifest["files"]}
@@ -239,15 +250,104 @@ def csv_records(text):
         position = field.end()
 
 
-def as_text(value):
-    if isinstance(value, decimal.Decimal):
-        text = format(value, "f")
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    if isinstance(value, datetime.datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, bool):
+def leaf(path, kind):
+    """The path and the logical type of the values of a column."""
+    if kind.startswith("list<"):
+        return leaf(f"{path}.list.element", kind[5:-1])
+    if kind.startswith("decimal("):
+        precision, scale = kind[8:-1].split(",")
+        return path, f"Decimal(precision={precision}, scale={scale})"
+    return path, LOGICAL_TYPES[kind]
+
+
+def column_texts(array, column):
+    """The values of a Parquet column as the CSV files have them; None is NULL."""
+    found = texts(array, column["type"])
+    if column["type"] == "decimal(38,18)" and column["source_type"] is None:
+        found = [text if text is None else text.rstrip("0").rstrip(".") for text in found]
+    return found
+
+
+def texts(array, kind):
+    if isinstance(array, pyarrow.ExtensionArray):
+        array = array.storage
+    if kind.startswith("list<"):
+        elements = [as_json(text, kind[5:-1]) for text in texts(array.values, kind[5:-1])]
+        offsets = array.offsets.to_pylist()
+        lists = [f"[{','.join(elements[start:end])}]" for start, end in zip(offsets, offsets[1:])]
+        return [text if valid else None for text, valid in zip(lists, array.is_valid().to_pylist())]
+    # Python's own dates and times end with the year 9999.
+    if kind == "date":
+        array = array.cast(pyarrow.int32())
+    elif kind.startswith("time"):
+        array = array.cast(pyarrow.int64())
+    return [value if value is None else as_text(value, kind) for value in array.to_pylist()]
+
+
+def as_text(value, kind):
+    if kind in ("text", "json"):
+        return value
+    if kind == "bool":
         return "true" if value else "false"
-    return value if value is None else str(value)
+    if kind.startswith("int"):
+        return str(value)
+    if kind.startswith("float"):
+        return float_text(numpy.float32(value) if kind == "float32" else numpy.float64(value))
+    if kind.startswith("decimal("):
+        return format(value, "f")
+    if kind == "timestamp(us,UTC)":
+        return date_time_text(value) + "Z"
+    if kind == "timestamp(us)":
+        return date_time_text(value)
+    if kind == "date":
+        return date_text(value)
+    if kind == "time(us)":
+        return time_text(value)
+    if kind == "uuid":
+        return str(uuid.UUID(bytes=value))
+    if kind == "binary":
+        return value.hex()
+    raise ValueError(f"a column type that the page does not name: {kind}")
+
+
+def as_json(text, kind):
+    """A value as an element of a JSON array."""
+    if text is None:
+        return "null"
+    if kind == "text":
+        return json.dumps(text, ensure_ascii=False)
+    beyond = text in ("NaN", "Infinity", "-Infinity")
+    is_string = kind in ("date", "uuid", "binary") or kind.startswith("time") or kind.startswith("float") and beyond
+    return f'"{text}"' if is_string else text
+
+
+def float_text(value):
+    if numpy.isnan(value):
+        return "NaN"
+    if numpy.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0 or 1e-5 <= abs(float(value)) < 1e16:
+        return numpy.format_float_positional(value, trim="-")
+    return numpy.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
+
+
+def date_text(days):
+    # The calendar repeats itself after 400 years.
+    eras, days = divmod(days, 146_097)
+    date = datetime.date(1970, 1, 1) + datetime.timedelta(days)
+    year = date.year + 400 * eras
+    year = f"{year:04}" if 0 <= year <= 9999 else f"{year:+05}"
+    return f"{year}-{date.month:02}-{date.day:02}"
+
+
+def time_text(micros):
+    seconds, micros = divmod(micros, 1_000_000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{micros:06}"
+
+
+def date_time_text(micros):
+    days, micros = divmod(micros, MICROS_PER_DAY)
+    return f"{date_text(days)}T{time_text(micros)}"
 
 
 if __name__ == "__main__":

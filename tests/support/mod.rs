@@ -10,6 +10,7 @@ pub(crate) mod platform;
 pub(crate) mod postgres;
 pub(crate) mod s3;
 pub(crate) mod script;
+pub(crate) mod typed;
 pub(crate) mod world;
 
 /// What `tests/run` started and hands over. A test that needs it fails without it: it is never skipped in silence.

@@ -7,6 +7,10 @@ use super::{
 };
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
 use tokio_postgres::{Client, Row, error::SqlState};
 
 /// A table, before it is locked.
@@ -34,6 +38,8 @@ pub(super) struct Columns {
     pub(super) schema: Schema,
     /// What is selected, in the order of the schema.
     pub(super) expressions: Vec<String>,
+    /// What that makes of their values.
+    pub(super) forms: Vec<Form>,
     /// The time column, quoted.
     pub(super) time: String,
     /// Its number in the table.
@@ -42,6 +48,22 @@ pub(super) struct Columns {
     pub(super) time_has_zone: bool,
     /// The column of organisations, quoted, and its number.
     pub(super) org: Option<(String, i16)>,
+}
+
+/// The columns that were found to have arrays of several dimensions, each with its table.
+#[derive(Debug, Default)]
+pub(super) struct Nested(Mutex<HashSet<(String, String)>>);
+
+impl Nested {
+    pub(super) fn add(&self, table: &str, column: &str) {
+        let mut columns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        columns.insert((table.to_owned(), column.to_owned()));
+    }
+
+    fn has(&self, table: &str, column: &str) -> bool {
+        let columns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        columns.contains(&(table.to_owned(), column.to_owned()))
+    }
 }
 
 /// The column that `--where-org` compares.
@@ -72,11 +94,17 @@ impl Relation {
         }
     }
 
-    /// The columns that `table` asks for. The relation must be locked, or it may change meanwhile.
-    pub(super) async fn columns(&self, client: &Client, table: &Table) -> Result<Columns> {
+    /// The columns that `table` asks for, of which those that are `nested` were found to have arrays of several
+    /// dimensions: the server declares them like any array. The relation must be locked, or it may change meanwhile.
+    pub(super) async fn columns(&self, client: &Client, table: &Table, nested: &Nested) -> Result<Columns> {
         let rows = client.query(COLUMNS, &[&self.oid]).await;
         let rows = rows.map_err(|error| failure::lost("read the catalogue", error))?;
-        let all = rows.iter().map(Found::read).collect::<Vec<_>>();
+        let mut all = rows.iter().map(Found::read).collect::<Vec<_>>();
+        for found in all.iter_mut().filter(|found| nested.has(&self.name, &found.name)) {
+            if matches!(found.reading.kind, ColumnType::List(_)) {
+                found.reading = Reading::NESTED;
+            }
+        }
         let names = all.iter().map(|found| found.name.as_str()).collect::<Vec<_>>();
         let (id, time) = catalogue::find_keys(&names, &table.keys).map_err(|error| {
             let hint = format!("name it with --id-column or --time-column; candidates: {}", candidates(&all));
@@ -93,6 +121,7 @@ impl Relation {
         Ok(Columns {
             schema,
             expressions,
+            forms: kept.iter().map(|found| found.reading.form).collect(),
             time: key.quoted.clone(),
             time_number: key.number,
             time_has_zone: key.reading.kind == ColumnType::TimestampUtc,

@@ -12,7 +12,8 @@ use super::{
     wire::Wire,
 };
 use crate::{Error, ErrorKind, Result, Secret};
-use std::{io, net::SocketAddr, path::PathBuf};
+use socket2::{SockRef, TcpKeepalive};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{
     net::{TcpSocket, UnixStream, lookup_host},
     time::timeout,
@@ -46,6 +47,10 @@ pub(super) async fn open(server: &Server) -> Result<Connection> {
     }
     Err(last)
 }
+
+/// Two minutes of silence that nobody confirms: the system's own patience is two hours, as a rule.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
 
 /// Where a stream leads.
 #[derive(Clone, Debug)]
@@ -129,7 +134,7 @@ async fn dial(address: &Address) -> io::Result<Wire> {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
             socket.set_nodelay(true)?;
             // A server that is gone without a word would be listened to for ever.
-            socket.set_keepalive(true)?;
+            SockRef::from(&socket).set_tcp_keepalive(&KEEPALIVE)?;
             Ok(Wire::Tcp(socket.connect(*address).await?))
         }
     }

@@ -19,6 +19,7 @@ mod probe;
 mod query;
 mod reader;
 mod reading;
+pub mod restore;
 mod server;
 mod session;
 mod slices;
@@ -34,6 +35,7 @@ pub use server::Server;
 
 use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter};
 use archive_formats::{Dataset, Window};
+use catalogue::Nested;
 use snapshot::Snapshot;
 use std::{
     collections::HashMap,
@@ -54,6 +56,7 @@ struct Inner {
     progress: Arc<dyn Progress>,
     /// One permit for each connection that may read.
     readers: Semaphore,
+    nested: Nested,
     /// Snapshots that a window may be read in again.
     snapshots: Mutex<HashMap<(Dataset, Window), Arc<Snapshot>>>,
 }
@@ -62,7 +65,8 @@ impl Postgres {
     /// The database that `config` describes. Nothing is contacted yet.
     pub fn new(config: Config, clock: Arc<dyn Clock>, progress: Arc<dyn Progress>) -> Self {
         let readers = Semaphore::new(config.connections);
-        Self { inner: Arc::new(Inner { config, clock, progress, readers, snapshots: Mutex::default() }) }
+        let (nested, snapshots) = (Nested::default(), Mutex::default());
+        Self { inner: Arc::new(Inner { config, clock, progress, readers, nested, snapshots }) }
     }
 }
 
@@ -95,7 +99,7 @@ impl Inner {
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let taken = Arc::new(Snapshot::take(&self.config, dataset, window, self.clock.as_ref()).await?);
+        let taken = Arc::new(Snapshot::take(self, dataset, window).await?);
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&taken));
         Ok(taken)
     }

@@ -1,12 +1,12 @@
 //! A connection that reads slices: rows off the wire, into columns.
 
-use super::{Inner, connection::Connection, copy_tap::Rows, failure, slices::Slice, snapshot::Snapshot};
+use super::{Inner, connection::Connection, copy_out::CopyFailed, failure, slices::Slice, snapshot::Snapshot};
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{
     EventBatch, Reject,
     decode::{
         Decoded,
-        copy::{CopyError, CopyRows, signature},
+        copy::{CopyError, CopyRows},
     },
 };
 use std::{
@@ -15,8 +15,8 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Bytes of rows after which a batch ends.
-const BATCH_BYTES: usize = 4 << 20;
+/// Bytes of rows after which a batch ends: as many as lie in a near cache while they are decoded.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Rows after which a batch ends.
 const BATCH_ROWS: usize = 8_192;
@@ -50,7 +50,8 @@ pub(super) async fn read(inner: Arc<Inner>, snapshot: Arc<Snapshot>, jobs: Jobs)
     };
     loop {
         let Some((slice, sender)) = next(&jobs) else { break };
-        if let Err(error) = read_slice(&mut connection, &snapshot, &slice, &sender).await {
+        if let Err(failed) = read_slice(&mut connection, &snapshot, &slice, &sender).await {
+            let error = told(failed, &inner, &snapshot);
             // Nobody listens when the read was dropped.
             drop(sender.send(Err(error.with_context("table", slice.table))).await);
             break;
@@ -69,70 +70,66 @@ async fn give_up(jobs: &Jobs, error: Error) {
     }
 }
 
-async fn read_slice(connection: &mut Connection, snapshot: &Snapshot, slice: &Slice, sender: &Sender) -> Result<()> {
-    let failed = |error| failure::lost("read the table", error);
+/// Why a slice is not read to its end.
+enum Failed {
+    Copy(CopyFailed),
+    /// Nobody waits for the rows any more.
+    Dropped,
+}
+
+impl<E: Into<CopyFailed>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Copy(error.into())
+    }
+}
+
+type Tried<T> = std::result::Result<T, Failed>;
+
+/// The error of a slice. That a column is nested shows only in its values: then the window is read again, with that
+/// column as JSON.
+fn told(failed: Failed, inner: &Inner, snapshot: &Snapshot) -> Error {
+    match failed {
+        Failed::Dropped => Error::new(ErrorKind::Interrupted, "nobody waits for the rows any more"),
+        Failed::Copy(CopyFailed::Server(error)) => failure::lost("read the table", error),
+        Failed::Copy(CopyFailed::Unreadable(CopyError::Nested { column })) => {
+            inner.nested.add(&snapshot.table, &column);
+            let error = Error::new(ErrorKind::SnapshotLost, "a column has arrays of several dimensions, and is JSON");
+            error.with_context("column", column)
+        }
+        Failed::Copy(CopyFailed::Unreadable(error)) => {
+            let kind = if error == CopyError::CutOff { ErrorKind::SnapshotLost } else { ErrorKind::Source };
+            Error::new(kind, "the server's rows cannot be read").with_context("reason", error)
+        }
+    }
+}
+
+async fn read_slice(connection: &mut Connection, snapshot: &Snapshot, slice: &Slice, sender: &Sender) -> Tried<()> {
     let statement = snapshot.query.copy(&slice.table, slice.range);
-    let mut copied = connection.copy_out(&statement).await.map_err(failed)?;
-    let mut batches = Batches { gathered: CopyRows::default(), snapshot, sender, rows: 0 };
-    let mut begun = false;
-    while let Some(block) = copied.next().await.map_err(failed)? {
-        for mut row in Rows::of(&block) {
-            if !std::mem::replace(&mut begun, true) {
-                row = row.get(signature(row).map_err(|error| nonsense(&error))?..).unwrap_or_default();
-            }
-            if !row.is_empty() {
-                batches.take(row).await?;
-            }
+    let mut copied = connection.copy_out(&statement).await?;
+    let (mut rows, mut before) = (CopyRows::default(), 0);
+    while copied.gather(&mut rows).await? {
+        if rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES {
+            before += flush(&mut rows, before, snapshot, sender).await?;
         }
     }
-    batches.end().await
+    before += flush(&mut rows, before, snapshot, sender).await?;
+    send(Piece::End(before), sender).await
 }
 
-/// The rows of a slice on their way out.
-struct Batches<'a> {
-    gathered: CopyRows,
-    snapshot: &'a Snapshot,
-    sender: &'a Sender,
-    /// How many went before those.
-    rows: u64,
+/// Sends `rows` on their way, of a slice that had some `before`, and says how many there were.
+async fn flush(rows: &mut CopyRows, before: u64, snapshot: &Snapshot, sender: &Sender) -> Tried<u64> {
+    let Decoded { batch, rejects, rows: count, .. } = snapshot.layout.decode(rows)?;
+    rows.clear();
+    if let Some(batch) = batch {
+        send(Piece::Batch(batch), sender).await?;
+    }
+    for reject in rejects {
+        let line = before + reject.line + 1;
+        send(Piece::Reject(Reject { line, ..reject }), sender).await?;
+    }
+    Ok(count)
 }
 
-impl Batches<'_> {
-    async fn take(&mut self, row: &[u8]) -> Result<()> {
-        self.gathered.push(row).map_err(|error| nonsense(&error))?;
-        if self.gathered.len() >= BATCH_ROWS || self.gathered.bytes() >= BATCH_BYTES {
-            return self.flush().await;
-        }
-        Ok(())
-    }
-
-    async fn end(mut self) -> Result<()> {
-        self.flush().await?;
-        self.send(Piece::End(self.rows)).await
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        let Decoded { batch, rejects, rows, .. } =
-            self.snapshot.layout.decode(&self.gathered).map_err(|error| nonsense(&error))?;
-        self.gathered.clear();
-        if let Some(batch) = batch {
-            self.send(Piece::Batch(batch)).await?;
-        }
-        for reject in rejects {
-            let line = self.rows + reject.line + 1;
-            self.send(Piece::Reject(Reject { line, ..reject })).await?;
-        }
-        self.rows += rows;
-        Ok(())
-    }
-
-    async fn send(&self, piece: Piece) -> Result<()> {
-        let dropped = |_| Error::new(ErrorKind::Interrupted, "nobody waits for the rows any more");
-        self.sender.send(Ok(piece)).await.map_err(dropped)
-    }
-}
-
-/// The server sent what no server sends.
-fn nonsense(error: &CopyError) -> Error {
-    Error::new(ErrorKind::Source, "the server's rows cannot be read").with_context("reason", error)
+async fn send(piece: Piece, sender: &Sender) -> Tried<()> {
+    sender.send(Ok(piece)).await.map_err(|_| Failed::Dropped)
 }

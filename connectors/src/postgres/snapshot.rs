@@ -1,7 +1,8 @@
 //! One consistent look at a table: what a window is read in, by however many connections.
 
 use super::{
-    catalogue::{Columns, Kind, Relation, configuration},
+    Inner,
+    catalogue::{Columns, Kind, Nested, Relation, configuration},
     config::{Config, Table},
     connect::connect,
     connection::Connection,
@@ -11,7 +12,7 @@ use super::{
     slices::{Range, Slices},
 };
 use crate::{
-    Clock, Result,
+    Error, ErrorKind, Result,
     retry::{Policy, retry},
     skew,
 };
@@ -21,6 +22,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio_postgres::error::SqlState;
 
 /// An exported snapshot. It lasts as long as the transaction of the connection that it holds, which also keeps the
 /// table from changing its columns.
@@ -28,6 +30,8 @@ use std::{
 pub(super) struct Snapshot {
     /// The name to import it by; digits and hyphens.
     name: String,
+    /// The table, quoted.
+    pub(super) table: String,
     pub(super) query: Query,
     pub(super) layout: Arc<CopyLayout>,
     pub(super) slices: Slices,
@@ -60,7 +64,8 @@ pub(super) async fn reading(config: &Config) -> Result<Connection> {
 
 impl Snapshot {
     /// Takes a snapshot for `window` of the table of `dataset`, once nothing can be added to the window any more.
-    pub(super) async fn take(config: &Config, dataset: &Dataset, window: Window, clock: &dyn Clock) -> Result<Self> {
+    pub(super) async fn take(inner: &Inner, dataset: &Dataset, window: Window) -> Result<Self> {
+        let Inner { config, clock, nested, .. } = inner;
         let table = config.tables.get(dataset).cloned().unwrap_or_default();
         let holder = reading(config).await?;
         let client = holder.client();
@@ -75,7 +80,7 @@ impl Snapshot {
         let facts = facts(&holder).await?;
         let source_clock = timestamp(facts.now);
         skew::check(Some(source_clock), clock.now())?;
-        let columns = relation.columns(client, &table).await?;
+        let columns = relation.columns(client, &table, nested).await?;
         let org = organisation(&holder, config, &columns, &relation).await?;
         let query = Query::new(&columns, window, org.as_deref());
         let (within, strays) = count(&holder, &query, &relation).await?;
@@ -90,8 +95,8 @@ impl Snapshot {
             slices.slices.push(relation.slice(Range::Strays));
         }
         let layout = CopyLayout::new(columns.schema).map_err(|error| configuration(error.to_string()))?;
-        let (name, rows) = (facts.name, within + strays);
-        Ok(Self { name, query, layout: Arc::new(layout), slices, rows, source_clock, detail, _holder: holder })
+        let (name, table, rows) = (facts.name, relation.name, within + strays);
+        Ok(Self { name, table, query, layout: Arc::new(layout), slices, rows, source_clock, detail, _holder: holder })
     }
 
     /// A connection that sees exactly what this snapshot sees.
@@ -100,8 +105,16 @@ impl Snapshot {
         let statement =
             format!("begin isolation level repeatable read read only; set transaction snapshot '{}'", self.name);
         let begun = connection.client().batch_execute(&statement).await;
-        begun.map_err(|error| failure::lost("import the snapshot", error))?;
+        begun.map_err(gone)?;
         Ok(connection)
+    }
+}
+
+/// A snapshot that is not there any more is told like a wrong name, in one version or another.
+fn gone(error: tokio_postgres::Error) -> Error {
+    match error.code().map(SqlState::code) {
+        Some("22023" | "42704") => Error::new(ErrorKind::SnapshotLost, "the snapshot is gone before it was joined"),
+        _ => failure::lost("join the snapshot", error),
     }
 }
 
@@ -114,7 +127,7 @@ pub(super) async fn may_read(
 ) -> Result<Columns> {
     let looked = async {
         begin(connection, relation).await?;
-        let columns = relation.columns(connection.client(), table).await?;
+        let columns = relation.columns(connection.client(), table, &Nested::default()).await?;
         organisation(connection, config, &columns, relation).await?;
         Ok(columns)
     };

@@ -42,6 +42,11 @@ pub(super) enum Form {
     Json,
 }
 
+impl Reading {
+    /// Arrays of several dimensions, which no list holds.
+    pub(super) const NESTED: Self = Self { kind: ColumnType::Json, form: Form::Json };
+}
+
 impl Form {
     /// The expression that yields `column`, which is quoted already.
     pub(super) fn expression(self, column: &str) -> String {
@@ -60,7 +65,7 @@ impl ServerType {
     pub(super) fn reading(&self) -> Reading {
         match self.element {
             None => scalar(self.oid, self.modifier),
-            Some(_) if self.dimensions > 1 => Reading { kind: ColumnType::Json, form: Form::Json },
+            Some(_) if self.dimensions > 1 => Reading::NESTED,
             Some(element) => {
                 let Reading { kind, form } = scalar(element, self.modifier);
                 let form = if form == Form::Own { Form::Own } else { Form::Texts };

@@ -1,12 +1,24 @@
-//! The columns of an artifact, as they are decoded chunk by chunk.
+//! The columns of events, as they are decoded chunk by chunk.
 
-use super::{column::ColumnBuilder, fault::Fault};
+use super::fault::Fault;
 use crate::{Column, EventBatch, Schema};
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, SchemaRef};
 use std::sync::Arc;
 
-/// Columns that texts can be read into.
+/// A column that grows by one value per row and can take the last rows back.
+pub(super) trait Builder {
+    /// Removes all rows but the first `rows`.
+    fn truncate(&mut self, rows: usize);
+
+    /// Makes room for `factor` times what the column holds.
+    fn reserve(&mut self, factor: usize);
+
+    /// The column as Arrow sees it, or `None` when it has text that is not UTF-8.
+    fn finish(self, data_type: &DataType) -> Option<ArrayRef>;
+}
+
+/// The columns of every batch.
 #[derive(Debug)]
 pub(super) struct Columns {
     schema: Arc<Schema>,
@@ -14,37 +26,32 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Fails with the first column of a type that no text is read into.
-    pub(super) fn new(schema: Schema) -> Result<Self, Column> {
-        let columns = Self { arrow: schema.to_arrow(), schema: Arc::new(schema) };
-        let unreadable = columns.schema.columns.iter().find(|column| !ColumnBuilder::reads(&column.kind));
-        match unreadable {
-            Some(column) => Err(column.clone()),
-            None => Ok(columns),
-        }
+    pub(super) fn new(schema: Arc<Schema>) -> Self {
+        Self { arrow: schema.to_arrow(), schema }
     }
 
     pub(super) const fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }
 
-    /// Empty columns, in which rows without id or time are faults.
-    pub(super) fn builders(&self) -> Vec<ColumnBuilder> {
+    /// Empty columns, each made by `new` from what it is and what a row without a value does wrong.
+    pub(super) fn builders<B>(&self, new: impl Fn(&Column, Option<Fault>) -> B) -> Vec<B> {
         let (id, time) = (self.schema.id_index(), self.schema.time_index());
         let builders = self.schema.columns.iter().enumerate().map(|(index, column)| {
             let missing = match index {
                 _ if index == id => Some(Fault::NoId),
                 _ if index == time => Some(Fault::NoTime),
-                _ => None,
+                _ if column.nullable => None,
+                _ => Some(Fault::NoValue),
             };
-            ColumnBuilder::new(&column.kind, missing).unwrap_or_else(|| unreachable!("the types were tried before"))
+            new(column, missing)
         });
         builders.collect()
     }
 
     /// The events of full `builders`, of which every one has `rows` rows; `None` when there are no rows. Fails when a
     /// text is not UTF-8.
-    pub(super) fn finish(&self, builders: Vec<ColumnBuilder>, rows: usize) -> Result<Option<EventBatch>, Fault> {
+    pub(super) fn finish<B: Builder>(&self, builders: Vec<B>, rows: usize) -> Result<Option<EventBatch>, Fault> {
         let fields = self.arrow.fields().iter();
         let arrays = builders.into_iter().zip(fields).map(|(builder, field)| builder.finish(field.data_type()));
         let arrays = arrays.collect::<Option<Vec<_>>>().ok_or(Fault::Utf8)?;

@@ -25,6 +25,8 @@ pub(super) enum Fault {
     Integer,
     #[error("an integer of more than 64 bits")]
     IntegerRange,
+    #[error("an integer beyond its type")]
+    Range,
     #[error("not a number")]
     Number,
     #[error("more than {0} decimals")]
@@ -48,7 +50,7 @@ pub(super) enum Fault {
     #[error("a name that the first reading of the artifact did not meet")]
     Unseen,
     #[error("no value, where the column must have one")]
-    Null,
+    NoValue,
     #[error("not a number, in a column of numbers")]
     NotANumber,
     #[error("infinite")]
@@ -57,10 +59,16 @@ pub(super) enum Fault {
     TooFar,
     #[error("24:00:00, which no other day has")]
     EndOfDay,
-    #[error("a list of {0} dimensions")]
-    Dimensions(i32),
     #[error("more text than a chunk can hold")]
     ChunkTooLarge,
+    #[error("not {0} as archives spell it")]
+    Spelling(&'static str),
+    #[error("quotes where archives have none")]
+    NeedlessQuotes,
+    #[error("no quotes where archives have some")]
+    MissingQuotes,
+    #[error("rows that do not end with one line feed each")]
+    LineEnds,
 }
 
 /// What is wrong with a row, and the column to blame where it is one.

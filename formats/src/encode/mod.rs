@@ -2,6 +2,7 @@
 
 mod cell;
 pub mod column_encoding;
+pub mod copy;
 pub mod csv;
 pub mod gzip;
 pub mod parquet;
@@ -11,6 +12,7 @@ mod span;
 mod text_file;
 
 pub use cell::Texts;
+pub(crate) use cell::write_float;
 pub use span::TimeSpan;
 
 use crate::{EventBatch, Sha256, Timestamp};

@@ -1,6 +1,6 @@
 //! What was typed, as a layer of the configuration.
 
-use super::args::{CommonArgs, PullArgs, SourceArgs};
+use super::args::{CommonArgs, PullArgs, RestoreArgs, SourceArgs};
 use crate::{
     config::{Config, Datasets},
     pull::Conditions,
@@ -68,6 +68,18 @@ impl From<PullArgs> for Config {
             force: switch(args.force),
             allow_gaps: switch(args.allow_gaps),
             csv_safe: switch(args.csv_safe),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<RestoreArgs> for Config {
+    fn from(args: RestoreArgs) -> Self {
+        Self {
+            dataset: datasets(args.dataset.into_iter().collect()),
+            into: args.into,
+            table: args.table,
+            drill: switch(args.drill),
             ..Self::default()
         }
     }

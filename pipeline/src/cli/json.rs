@@ -28,6 +28,9 @@ pub(super) fn empty_report(command: Option<&str>) -> Value {
         Some("config schema") => json!({"schema": null}),
         Some("replicate") => json!({"replicas": []}),
         Some("pull") => json!({"rows": 0, "bytes": 0, "output": null, "manifest": null}),
+        Some("restore") => json!({
+            "dataset": null, "month": null, "into": null, "table": null, "rows": 0, "columns": [], "drill": false, "notes": [],
+        }),
         _ => json!({}),
     }
 }

@@ -14,6 +14,7 @@ mod outcome;
 mod progress;
 mod pull;
 mod replicate;
+mod restore;
 mod run;
 mod schema;
 mod session;
@@ -68,5 +69,6 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Config(args) => config::config(args.command, session).await,
         Command::Replicate(args) => replicate::replicate(args, session).await,
         Command::Pull(args) => pull::pull(args, session).await,
+        Command::Restore(args) => restore::restore(args, session).await,
     }
 }

@@ -64,7 +64,7 @@ pub(super) struct Console {
     pub(super) messages: Style,
 }
 
-const COMMANDS: [&str; 8] = ["run", "backfill", "pull", "verify", "status", "replicate", "doctor", "config"];
+const COMMANDS: [&str; 9] = ["run", "backfill", "pull", "restore", "verify", "status", "replicate", "doctor", "config"];
 
 impl Console {
     /// Looks at the arguments without understanding them: what cannot be parsed must still be answered in JSON.

@@ -115,6 +115,9 @@ fn refuse_typed_secrets(flags: &Config) -> Result<()> {
     if let Some(source) = flags.source.as_deref().filter(|source| address::holds_a_secret(source)) {
         return refuse("--source", if address::is_postgres(source) { address::PASSWORD_HINT } else { API_SECRETS });
     }
+    if flags.into.as_deref().is_some_and(address::holds_a_secret) {
+        return refuse("--into", address::PASSWORD_HINT);
+    }
     if flags.archive.as_deref().is_some_and(address::holds_a_secret) {
         return refuse("--archive", STORE_SECRETS);
     }

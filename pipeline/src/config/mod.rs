@@ -98,6 +98,8 @@ config! {
     allow_gaps: Switch,
     csv_safe: Switch,
     force: Switch,
+    into: String,
+    drill: Switch,
 }
 
 fn invalid(message: impl Into<String>) -> Error {

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 /// The columns of a slice.
 #[derive(Debug)]
-pub(super) struct SliceColumns {
+pub(crate) struct SliceColumns {
     columns: Vec<Column>,
     arrow: SchemaRef,
 }
@@ -17,7 +17,7 @@ pub(super) struct SliceColumns {
 impl SliceColumns {
     /// The `wanted` columns of the months' `schemas`, or all of them in the order in which they first appear. Every
     /// column that is named, here or by a filter (`filtered`), must be one of a month.
-    pub(super) fn new<'a>(
+    pub(crate) fn new<'a>(
         schemas: impl IntoIterator<Item = &'a Schema>,
         wanted: Option<&[String]>,
         filtered: impl IntoIterator<Item = &'a str>,
@@ -35,12 +35,12 @@ impl SliceColumns {
     }
 
     /// In their order.
-    pub(super) fn columns(&self) -> &[Column] {
+    pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
     /// These columns of a month's events; NULL where the month does not have them.
-    pub(super) fn project(&self, batch: &EventBatch) -> std::result::Result<RecordBatch, ArrowError> {
+    pub(crate) fn project(&self, batch: &EventBatch) -> std::result::Result<RecordBatch, ArrowError> {
         let theirs = &batch.schema().columns;
         let arrays = self.columns.iter().zip(self.arrow.fields()).map(|(column, field)| {
             match theirs.iter().position(|other| other.name == column.name) {

@@ -3,10 +3,10 @@
 //! Only files that manifests name are read, one after the other, and each only after its bytes were compared with its
 //! digest. What is doubtful ends the pull, and then there is no slice.
 
-mod columns;
+pub(crate) mod columns;
 mod condition;
 mod filter;
-mod months;
+pub(crate) mod months;
 mod output;
 mod slicer;
 

@@ -8,7 +8,7 @@ use archive_formats::{
 };
 use std::{collections::BTreeSet, time::Duration};
 
-/// The formats that a slice can be cut from, the better one first: CSV does not tell empty text from NULL when it is read.
+/// The formats that a slice can be cut from, the better one first: of Parquet only what is wanted has to be decoded.
 const READABLE: [FileFormat; 2] = [FileFormat::Parquet, FileFormat::Csv];
 
 /// The months of a window.
@@ -64,7 +64,7 @@ impl<'a> Months<'a> {
 }
 
 /// The files of a commit that may hold events of `window`, all of one format.
-pub(super) fn files(manifest: &Manifest, window: Window) -> Result<Vec<&DataFile>> {
+pub(crate) fn files(manifest: &Manifest, window: Window) -> Result<Vec<&DataFile>> {
     let Manifest { dataset, month, .. } = manifest;
     let damaged = |message: String| {
         Error::new(ErrorKind::BrokenChain, message)

@@ -3,7 +3,7 @@
 use super::{columns::SliceColumns, filter::Filter, months, output::write_failed};
 use crate::{
     contents::{self, ContentsError, Part},
-    fetch::fetch,
+    fetch::{damaged, fetch_committed},
 };
 use archive_connectors::{
     Error, ErrorKind, Progress, Result, Sink,
@@ -73,16 +73,7 @@ impl Slicer {
     /// Appends what is wanted of a file, once its bytes are proven to be those that were committed.
     async fn file(&self, file: &DataFile, schema: Arc<Schema>, mut writing: Writing) -> Result<Writing> {
         let local_path = self.folder.join("file");
-        let found = match fetch(&self.sink, &file.path, &local_path).await {
-            Ok(found) => found,
-            Err(error) => {
-                let is_there = self.sink.head(&file.path).await? == Some(file.bytes);
-                return Err(if is_there { error } else { self.damaged("is missing, or has another size", file) });
-            }
-        };
-        if found != file.sha256 {
-            return Err(self.damaged("is not what was committed", file));
-        }
+        fetch_committed(&self.sink, file, &local_path).await?;
         let (slicer, file) = (self.clone(), file.clone());
         let reading = tokio::task::spawn_blocking(move || {
             slicer.append(&file, &local_path, &schema, &mut writing)?;
@@ -100,15 +91,8 @@ impl Slicer {
         match contents::part_of_events(local_path, file.format, schema, part, &mut visit) {
             Ok(_) => Ok(()),
             Err(ContentsError::Failed(error)) => Err(error),
-            Err(error) => Err(self.damaged("does not hold what its manifest says", file).with_source(error)),
+            Err(error) => Err(damaged(&self.sink, file, "does not hold what its manifest says").with_source(error)),
         }
-    }
-
-    fn damaged(&self, what: &str, file: &DataFile) -> Error {
-        Error::new(ErrorKind::BrokenChain, format!("a file of the archive {what}"))
-            .with_context("path", &file.path)
-            .with_context("archive", self.sink.url())
-            .with_hint("run `kt-archive verify` to see all that is damaged; there is no slice")
     }
 }
 

@@ -3,6 +3,7 @@
 mod doctor;
 mod pull;
 mod replicate;
+mod restore;
 mod run;
 mod status;
 mod verify;
@@ -10,6 +11,7 @@ mod verify;
 pub use doctor::{Check, DoctorReport};
 pub use pull::PullReport;
 pub use replicate::{ReplicaReport, ReplicaState, ReplicateReport};
+pub use restore::{RestoreReport, RestoredColumn};
 pub use run::{MonthReport, MonthState, RunReport};
 pub use status::{DatasetStatus, MonthStatus, Presence, StatusReport};
 pub use verify::{Code, Finding, Level, Severity, VerifyReport};

@@ -1,12 +1,15 @@
 //! Columns that grow by one value per row and can take the last row back.
 
+mod archived;
 mod fixed;
+mod list;
 mod text;
 mod validity;
 
-pub(super) use self::{fixed::FixedColumn, text::TextColumn, validity::Validity};
+pub(super) use self::{archived::ArchivedColumn, fixed::FixedColumn, text::TextColumn, validity::Validity};
 
 use super::{
+    columns::Builder,
     fault::Fault,
     value::{boolean, decimal, integer, timestamp},
 };
@@ -44,10 +47,10 @@ macro_rules! each {
 }
 
 impl ColumnBuilder {
-    /// An empty column of a type that texts are read into. Its rows without a value have the `fault`, if any.
-    pub(super) fn new(kind: &ColumnType, fault: Option<Fault>) -> Option<Self> {
+    /// An empty column of a type that an artifact has. Its rows without a value have the `fault`, if any.
+    pub(super) fn new(kind: &ColumnType, fault: Option<Fault>) -> Self {
         let validity = Validity::new(fault);
-        Some(match *kind {
+        match *kind {
             ColumnType::Text => Self::Text(TextColumn::new(validity)),
             ColumnType::Json => Self::Json(TextColumn::new(validity)),
             ColumnType::Bool => Self::Bool(FixedColumn::new(validity)),
@@ -56,13 +59,8 @@ impl ColumnBuilder {
             ColumnType::Decimal { precision, scale } => {
                 Self::Decimal { column: FixedColumn::new(validity), precision, scale }
             }
-            _ => return None,
-        })
-    }
-
-    /// Whether texts are read into this type.
-    pub(super) fn reads(kind: &ColumnType) -> bool {
-        Self::new(kind, None).is_some()
+            _ => unreachable!("the catalogue gives no {kind} to artifacts"),
+        }
     }
 
     /// Appends the value that `text` spells. After a failure the column must be truncated before it is used again.
@@ -82,19 +80,18 @@ impl ColumnBuilder {
     pub(super) fn push_null(&mut self) -> Result<(), Fault> {
         each!(self, column => column.push_null())
     }
+}
 
-    /// Removes all rows but the first `rows`.
-    pub(super) fn truncate(&mut self, rows: usize) {
+impl Builder for ColumnBuilder {
+    fn truncate(&mut self, rows: usize) {
         each!(self, column => column.truncate(rows));
     }
 
-    /// Makes room for `factor` times what the column holds.
-    pub(super) fn reserve(&mut self, factor: usize) {
+    fn reserve(&mut self, factor: usize) {
         each!(self, column => column.reserve(factor));
     }
 
-    /// The column as Arrow sees it, or `None` when it has text that is not UTF-8.
-    pub(super) fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
+    fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
         match self {
             Self::Text(column) | Self::Json(column) => column.finish(),
             Self::Bool(column) => Some(column.finish_bool()),

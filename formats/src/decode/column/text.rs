@@ -1,4 +1,4 @@
-//! A text column.
+//! A column of text or bytes.
 
 use super::validity::Validity;
 use crate::decode::fault::Fault;
@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, BinaryArray, StringArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use std::sync::Arc;
 
-/// A text column that grows. Its bytes are checked to be UTF-8 all at once when it is finished.
+/// A column of text or bytes that grows. Text is checked to be UTF-8 all at once when it is finished.
 #[derive(Debug)]
 pub(in crate::decode) struct TextColumn {
     bytes: Vec<u8>,

@@ -52,7 +52,7 @@ impl CopyLayout {
             let missing = match &column.name {
                 name if *name == self.schema.id => Some(Fault::NoId),
                 name if *name == self.schema.time => Some(Fault::NoTime),
-                _ => (!column.nullable).then_some(Fault::Null),
+                _ => (!column.nullable).then_some(Fault::NoValue),
             };
             CopyColumn::new(&column.kind, missing).unwrap_or_else(|| unreachable!("the types were tried before"))
         });

@@ -82,7 +82,7 @@ fn push_elements<'a>(array: &'a [u8], elements: &mut Vec<Field<'a>>) -> Result<(
         0 if rest.is_empty() => return Ok(()),
         0 => return Err(TOO_LONG),
         1 => {}
-        dimensions @ 2.. => return Err(Fault::Dimensions(dimensions).into()),
+        2.. => return Err(Failure::Nested),
         _ => return Err(Failure::Broken("an array of fewer than no dimensions")),
     }
     let ([l0, l1, l2, l3, ..], mut rest) = rest.split_first_chunk::<8>().ok_or(broken)?;

@@ -74,9 +74,19 @@ pub enum CopyError {
     /// A row goes on after its last field.
     #[error("a row is longer than its fields")]
     Trailing,
+    /// Nothing comes any more, and the last row was not announced.
+    #[error("the rows break off before their end")]
+    CutOff,
     /// Something comes after the last row.
     #[error("there are rows after the end of the COPY")]
     AfterEnd,
+    /// An array of several dimensions, which no declaration tells from one of a single dimension. The column cannot be a
+    /// list.
+    #[error("column {column:?} has arrays of several dimensions")]
+    Nested {
+        /// The column.
+        column: String,
+    },
     /// A value that its type does not have.
     #[error("column {column:?} has {what}")]
     Value {
@@ -92,6 +102,8 @@ pub enum CopyError {
 enum Failure {
     /// Its row cannot be an event.
     Rejected(Fault),
+    /// The column is of another type than was thought.
+    Nested,
     /// No server sends this.
     Broken(&'static str),
 }

@@ -41,6 +41,11 @@ impl CopyRows {
         Ok(Pushed::Row)
     }
 
+    /// Whether the last row was among those that were pushed, now or earlier. If not, what comes may be cut off.
+    pub const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// How many rows.
     pub const fn len(&self) -> usize {
         self.ends.len()

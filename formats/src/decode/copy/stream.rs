@@ -74,6 +74,7 @@ impl<'a> Stream<'a> {
         let column = self.layout.schema().columns[index].name.clone();
         match failure {
             Failure::Broken(what) => return Err(CopyError::Value { column, what }),
+            Failure::Nested => return Err(CopyError::Nested { column }),
             Failure::Rejected(fault) => self.reject(ordinal, column, fault, row),
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use super::{CsvError, header, rows::Rows};
 use crate::{
-    Column, ColumnType, Schema,
-    catalogue::{HeaderError, KeyColumns, text_schema},
+    Schema,
+    catalogue::{KeyColumns, text_schema},
     decode::{
         Decoded,
         column::ColumnBuilder,
@@ -27,35 +27,11 @@ impl CsvLayout {
         Ok((Self::new(text_schema(&names, keys)?)?, bytes))
     }
 
-    /// Reads the header of a file of an archive, whose manifest says that it has the columns of `archived`. Values are
-    /// read as their types, and those of types that no artifact has as the texts that they are.
-    pub fn of_archived(chunk: &[u8], archived: &Schema) -> Result<(Self, usize), CsvError> {
-        let (names, bytes) = header::read(chunk)?;
-        if !archived.columns.iter().map(|column| &column.name).eq(&names) {
-            return Err(CsvError::OtherColumns);
-        }
-        let columns = archived.columns.iter().map(|column| {
-            let kind = match &column.kind {
-                _ if column.name == archived.id => ColumnType::Text,
-                _ if column.name == archived.time => ColumnType::TimestampUtc,
-                kind if ColumnBuilder::reads(kind) => kind.clone(),
-                _ => ColumnType::Text,
-            };
-            // Whether the file keeps to it shows only when it is read.
-            let nullable = column.name != archived.id && column.name != archived.time;
-            Column { kind, nullable, ..column.clone() }
-        });
-        let schema = Schema::new(columns.collect(), &archived.id, &archived.time).map_err(HeaderError::from)?;
-        Ok((Self::new(schema)?, bytes))
-    }
-
     fn new(schema: Schema) -> Result<Self, CsvError> {
         if schema.id == schema.time {
             return Err(CsvError::OneKey(schema.id));
         }
-        let columns =
-            Columns::new(schema).map_err(|column| CsvError::UnreadableType { name: column.name, kind: column.kind })?;
-        Ok(Self { columns })
+        Ok(Self { columns: Columns::new(Arc::new(schema)) })
     }
 
     /// The columns of every batch.
@@ -69,7 +45,8 @@ impl CsvLayout {
     }
 
     fn decode_with(&self, chunk: &[u8], utf8: Utf8) -> Option<Decoded> {
-        let rows = Rows::read(chunk, self.schema(), self.columns.builders(), utf8);
+        let builders = self.columns.builders(|column, missing| ColumnBuilder::new(&column.kind, missing));
+        let rows = Rows::read(chunk, self.schema(), builders, utf8);
         let Rows { columns, good, rejects, line_feeds, .. } = rows;
         let rows = good as u64 + rejects.len() as u64;
         let batch = self.columns.finish(columns, good).ok()?;

@@ -5,8 +5,10 @@
 //! their bytes unchanged. An empty field, quoted or not, is NULL.
 //!
 //! A [`CsvSplitter`] cuts the artifact into chunks of whole records; the [`CsvLayout`] that the first chunk's header
-//! gives decodes them, each on its own.
+//! gives decodes them, each on its own. CSV files of an archive are cut the same way, and decoded by an
+//! [`ArchivedLayout`].
 
+mod archived;
 mod field;
 mod header;
 mod layout;
@@ -19,10 +21,11 @@ mod times;
 #[cfg(test)]
 mod tests;
 
+pub use archived::ArchivedLayout;
 pub use layout::CsvLayout;
 pub use splitter::{CsvSplitter, MAX_RECORD_BYTES};
 
-use crate::{ColumnType, catalogue::HeaderError};
+use crate::{batch::SchemaMismatch, catalogue::HeaderError};
 
 /// Why an artifact as a whole is no CSV of events. What is wrong with single rows is in their rejects.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +39,7 @@ pub enum CsvError {
     /// The header's columns are not those of events.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// The header of an archived file does not name the columns of its manifest.
+    /// The header of an archived file is not that of the columns of its manifest.
     #[error("the header has other columns than the schema")]
     OtherColumns,
     /// A name that is not text.
@@ -51,14 +54,12 @@ pub enum CsvError {
     /// One column cannot say both what an event is called and when it happened.
     #[error("column {0:?} cannot be both the id and the time")]
     OneKey(String),
-    /// A type that no text is read into.
-    #[error("column {name:?} cannot be read from CSV as {kind}")]
-    UnreadableType {
-        /// The column.
-        name: String,
-        /// Its type.
-        kind: ColumnType,
-    },
+    /// The columns that a manifest names are not those of events.
+    #[error(transparent)]
+    Schema(#[from] SchemaMismatch),
+    /// A row of an archived file is not what any archive writes.
+    #[error("{0}")]
+    NotArchived(String),
     /// The input could not be read.
     #[error("could not read the CSV")]
     Io(#[from] std::io::Error),

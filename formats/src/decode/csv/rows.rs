@@ -1,40 +1,43 @@
 //! Rows into columns, and the rows that do not fit into rejects.
 
 use super::{
-    field::{self, unquote},
+    field::{FieldColumn, unquote},
     records::{Record, Records},
 };
 use crate::{
     Reject, Schema,
     decode::{
-        column::{ColumnBuilder, SAMPLE},
+        column::SAMPLE,
         fault::{Fault, Offence},
         utf8::Utf8,
     },
 };
 
 /// The rows of one chunk.
-pub(super) struct Rows<'a> {
+pub(super) struct Rows<'a, C> {
     schema: &'a Schema,
     utf8: Utf8,
     /// The good rows.
-    pub columns: Vec<ColumnBuilder>,
+    pub columns: Vec<C>,
     /// How many rows every column has.
     pub good: usize,
     /// The bad rows.
     pub rejects: Vec<Reject>,
     /// Line feeds of the chunk.
     pub line_feeds: u64,
+    /// Bytes of the rows, each with one for its line end.
+    pub bytes: usize,
     lines: Lines<'a>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a, C: FieldColumn> Rows<'a, C> {
     /// Reads the whole `chunk` into `columns`, which are empty.
-    pub(super) fn read(chunk: &'a [u8], schema: &'a Schema, columns: Vec<ColumnBuilder>, utf8: Utf8) -> Self {
+    pub(super) fn read(chunk: &'a [u8], schema: &'a Schema, columns: Vec<C>, utf8: Utf8) -> Self {
         let lines = Lines { chunk, position: 0, count: 0 };
-        let mut rows = Self { schema, utf8, columns, good: 0, rejects: Vec::new(), line_feeds: 0, lines };
+        let mut rows = Self { schema, utf8, columns, good: 0, rejects: Vec::new(), line_feeds: 0, bytes: 0, lines };
         let mut records = Records::new(chunk, schema.columns.len());
         while let Some(record) = records.next_record() {
+            rows.bytes += record.range.len() + 1;
             if let Err(offence) = rows.push(&record) {
                 rows.reject(&record, offence);
                 continue;
@@ -64,7 +67,7 @@ impl<'a> Rows<'a> {
             return Err(Offence { column: None, fault: Fault::Utf8 });
         }
         for (index, (column, field)) in self.columns.iter_mut().zip(record.fields()).enumerate() {
-            field::push(column, field).map_err(|fault| Offence { column: Some(index), fault })?;
+            column.push_field(field).map_err(|fault| Offence { column: Some(index), fault })?;
         }
         Ok(())
     }

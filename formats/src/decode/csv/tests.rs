@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Column, EventBatch, Reject, Schema, Timestamp,
+    EventBatch, Reject, Timestamp,
     catalogue::KeyColumns,
     decode::{BOM, parquet::ParquetEvents, survey::Surveyor},
     encode::{FileEncoder as _, csv::CsvEncoder},
@@ -170,29 +170,6 @@ fn headers_that_are_none_of_events_are_refused() {
     assert!(matches!(error(&b",".repeat(20_000)), CsvError::TooManyColumns(20_001)));
     let keys = KeyColumns { id: Some("timestamp".to_owned()), time: None };
     assert!(matches!(CsvLayout::from_header(b"timestamp\n", &keys), Err(CsvError::OneKey(_))));
-}
-
-#[test]
-fn a_file_of_an_archive_is_read_by_its_manifest_and_not_by_its_names() {
-    let column = |name: &str, kind: &str| Column {
-        name: name.to_owned(),
-        kind: kind.parse().unwrap(),
-        source_type: None,
-        nullable: false,
-    };
-    let columns =
-        [("latency_ms", "text"), ("id", "uuid"), ("what", "int64"), ("at", "timestamp(us,UTC)"), ("on", "date")];
-    let columns = columns.map(|(name, kind)| column(name, kind)).to_vec();
-    let schema = Schema::new(columns, "id", "at").unwrap();
-    let header = b"latency_ms,id,what,at,on\n";
-    let (layout, taken) = CsvLayout::of_archived(header, &schema).unwrap();
-    assert_eq!(taken, header.len());
-    let kinds = layout.schema().columns.iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
-    assert_eq!(kinds, ["text", "text", "int64", "timestamp(us,UTC)", "text"]);
-    let decoded = layout
-        .decode(b"3f9a,1,7,2025-03-01T00:00:00Z,2025-03-01\n,2,,2025-03-01T00:00:00Z,\nx,3,y,2025-03-01T00:00:00Z,\n");
-    assert_eq!((decoded.batch.unwrap().len(), decoded.rejects.len()), (2, 1));
-    assert!(matches!(CsvLayout::of_archived(b"id,latency_ms,what,at,on\n", &schema), Err(CsvError::OtherColumns)));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::{
     catalogue::{self, KeyColumns, json_schema},
     decode::{
         Decoded,
+        column::ColumnBuilder,
         columns::Columns,
         utf8::{Utf8, checked},
     },
@@ -44,9 +45,7 @@ impl JsonLayout {
             table.add(name);
         }
         let (id, time) = (schema.id_index(), schema.time_index());
-        let columns = Columns::new(schema)
-            .unwrap_or_else(|column| unreachable!("the catalogue gives no {} to JSON", column.kind));
-        Ok(Self { columns, id, time, names: table, targets, extra })
+        Ok(Self { columns: Columns::new(Arc::new(schema)), id, time, names: table, targets, extra })
     }
 
     /// The columns of every batch.
@@ -66,7 +65,8 @@ impl JsonLayout {
     }
 
     fn decode_with(&self, chunk: &[u8], utf8: Utf8) -> Option<Decoded> {
-        let Rows { columns, good, rejects, lines, .. } = Rows::read(chunk, self, self.columns.builders(), utf8);
+        let builders = self.columns.builders(|column, missing| ColumnBuilder::new(&column.kind, missing));
+        let Rows { columns, good, rejects, lines, .. } = Rows::read(chunk, self, builders, utf8);
         let rows = good as u64 + rejects.len() as u64;
         let batch = self.columns.finish(columns, good).ok()?;
         Some(Decoded { batch, rejects, rows, lines })

@@ -12,6 +12,7 @@ use crate::{
     Reject,
     decode::{
         column::{ColumnBuilder, SAMPLE},
+        columns::Builder as _,
         fault::{Fault, Offence},
         utf8::Utf8,
     },

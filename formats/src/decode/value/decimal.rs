@@ -45,6 +45,7 @@ impl Digits {
 }
 
 /// The number `text` times ten to the power of `scale`. Trailing zeros cost no precision; the sign of zero is dropped.
+#[inline]
 pub(in crate::decode) fn parse(text: &[u8], precision: u8, scale: u8) -> Result<i128, Fault> {
     let (negative, text) = split_sign(text);
     let mut digits = Digits::default();
@@ -69,6 +70,26 @@ pub(in crate::decode) fn parse(text: &[u8], precision: u8, scale: u8) -> Result<
     }
     let value = scaled(&digits, exponent - decimals.unwrap_or(0_i64), precision, scale)?;
     Ok(if negative { -value } else { value })
+}
+
+/// The same of a number in the one spelling that an archive has for it: plain digits, `scale` of them after the point,
+/// or, if `trimmed`, those without the zeros at the end.
+pub(in crate::decode) fn parse_exact(text: &[u8], precision: u8, scale: u8, trimmed: bool) -> Result<i128, Fault> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let point = memchr::memchr(b'.', digits);
+    let (integer, decimals) = digits.split_at(point.unwrap_or(digits.len()));
+    let decimals = decimals.get(1..).unwrap_or_default();
+    let has_its_length = if trimmed {
+        decimals.len() <= usize::from(scale) && !decimals.ends_with(b"0")
+    } else {
+        decimals.len() == usize::from(scale)
+    };
+    let is_plain = matches!(integer, [b'0'] | [b'1'..=b'9', ..])
+        && integer.iter().chain(decimals).all(u8::is_ascii_digit)
+        && point.is_some() != decimals.is_empty();
+    let value = parse(text, precision, scale)?;
+    let is_negative_zero = value == 0 && digits.len() < text.len();
+    if is_plain && has_its_length && !is_negative_zero { Ok(value) } else { Err(Fault::Spelling("a decimal number")) }
 }
 
 /// Whether there is a minus, and what comes after the sign.
@@ -145,6 +166,27 @@ mod tests {
         {
             assert_eq!(cost(text), Err(Fault::Number), "{text}");
         }
+    }
+
+    #[test]
+    fn an_archive_has_one_spelling_for_a_number() {
+        let exact = |text: &str, trimmed| parse_exact(text.as_bytes(), 6, 2, trimmed);
+        for (text, value) in [("12.30", 1230), ("-0.05", -5), ("0.00", 0), ("9999.99", 999_999)] {
+            assert_eq!(exact(text, false), Ok(value), "{text}");
+        }
+        for (text, value) in [("12.3", 1230), ("-0.05", -5), ("0", 0), ("120", 12_000)] {
+            assert_eq!(exact(text, true), Ok(value), "{text}");
+        }
+        for text in
+            ["12.3", "12", "-0.00", "+1.00", "01.00", ".50", "1.50e0", "1.000", "10000.00", "NaN", "", "-", "1,00"]
+        {
+            assert!(exact(text, false).is_err(), "{text}");
+        }
+        for text in ["12.30", "12.", "-0", "0.0", "00", "1.234", "10000", "1e2", ""] {
+            assert!(exact(text, true).is_err(), "{text}");
+        }
+        assert_eq!(parse_exact(b"-120", 3, 0, false), Ok(-120));
+        assert!(parse_exact(b"120.", 3, 0, false).is_err());
     }
 
     proptest! {

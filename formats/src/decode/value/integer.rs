@@ -21,6 +21,11 @@ pub(in crate::decode) fn parse(text: &[u8]) -> Result<i64, Fault> {
     value.ok_or(Fault::IntegerRange)
 }
 
+/// The same for a type of fewer bits.
+pub(in crate::decode) fn parse_narrow<I: TryFrom<i64>>(text: &[u8]) -> Result<I, Fault> {
+    parse(text)?.try_into().map_err(|_| Fault::Range)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +39,15 @@ mod tests {
         for text in ["9223372036854775808", "-9223372036854775809", "100000000000000000000"] {
             assert_eq!(parse(text.as_bytes()), Err(Fault::IntegerRange), "{text}");
         }
+    }
+
+    #[test]
+    fn narrow_types_hold_no_more_than_they_can() {
+        assert_eq!(parse_narrow::<i16>(b"-32768"), Ok(i16::MIN));
+        assert_eq!(parse_narrow::<i16>(b"32768"), Err(Fault::Range));
+        assert_eq!(parse_narrow::<i32>(b"2147483647"), Ok(i32::MAX));
+        assert_eq!(parse_narrow::<i32>(b"-2147483649"), Err(Fault::Range));
+        assert_eq!(parse_narrow::<i16>(b"01"), Err(Fault::Integer));
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! Instants: RFC 3339, and the form in which PostgreSQL prints them.
 
+use super::calendar::{days_in_month, days_since_epoch, two};
 use crate::decode::fault::Fault;
 use std::ops::RangeInclusive;
 
@@ -9,6 +10,7 @@ const MICROS: i64 = 1_000_000;
 const INSTANTS: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 /// Microseconds since the epoch. The zone is mandatory; second 60 is the next minute's first, as in PostgreSQL.
+#[inline]
 pub(in crate::decode) fn parse(text: &[u8]) -> Result<i64, Fault> {
     let (date_time, rest) = text.split_first_chunk().ok_or(Fault::Time)?;
     let local = local_seconds(date_time)?;
@@ -32,30 +34,6 @@ fn local_seconds(text: &[u8; 19]) -> Result<i64, Fault> {
     }
     let (hour, minute, second) = (part(11, 23)?, part(14, 59)?, part(17, 60)?);
     Ok(((days_since_epoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
-}
-
-/// Two digits that make no more than `max`.
-fn two(tens: u8, ones: u8, max: i64) -> Result<i64, Fault> {
-    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-    let value = i64::from(tens) * 10 + i64::from(ones);
-    if tens < 10 && ones < 10 && value <= max { Ok(value) } else { Err(Fault::Time) }
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar. A year is counted from March, so that the leap day is its last.
-fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    const DAYS_BEFORE_1970: i64 = 719_468;
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days_before_month = (153 * month + 2) / 5;
-    year * 365 + year / 4 - year / 100 + year / 400 + days_before_month + day - 1 - DAYS_BEFORE_1970
 }
 
 /// The microseconds of an optional fraction, and what comes after it.

@@ -4,7 +4,9 @@ mod calendar;
 mod json;
 mod number;
 
-use crate::{Column, ColumnType, catalogue::COST};
+pub(crate) use number::write_float;
+
+use crate::{Column, ColumnType, catalogue::is_cost_of_artifact};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
     Float64Array, Int16Array, Int32Array, Int64Array, ListArray, StringArray, Time64MicrosecondArray,
@@ -59,7 +61,7 @@ impl<'a> Cells<'a> {
     pub(super) fn of_column(column: &Column, array: &'a ArrayRef) -> Self {
         match Self::of(&column.kind, array) {
             Self::Decimal { array, scale, .. } => {
-                Self::Decimal { array, scale, trim_zeros: column.kind == COST && column.source_type.is_none() }
+                Self::Decimal { array, scale, trim_zeros: is_cost_of_artifact(column) }
             }
             other => other,
         }
@@ -104,8 +106,8 @@ impl<'a> Cells<'a> {
             Self::Int16(array) => write!(out, "{}", array.value(row)),
             Self::Int32(array) => write!(out, "{}", array.value(row)),
             Self::Int64(array) => write!(out, "{}", array.value(row)),
-            Self::Float32(array) => number::write_float(array.value(row), out),
-            Self::Float64(array) => number::write_float(array.value(row), out),
+            Self::Float32(array) => write_float(array.value(row), out),
+            Self::Float64(array) => write_float(array.value(row), out),
             Self::Decimal { array, scale, trim_zeros } => {
                 number::write_decimal(array.value(row), *scale, *trim_zeros, out)
             }

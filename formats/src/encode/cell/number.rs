@@ -6,7 +6,7 @@ use std::{
 };
 
 /// A floating-point number. `NaN`, `Infinity` and `-Infinity` are spelled as PostgreSQL spells them.
-pub(super) fn write_float<F>(value: F, out: &mut Vec<u8>) -> io::Result<()>
+pub(crate) fn write_float<F>(value: F, out: &mut Vec<u8>) -> io::Result<()>
 where
     F: Copy + Display + LowerExp + Into<f64>,
 {

@@ -24,7 +24,7 @@ impl Cells<'_> {
 }
 
 /// Text as a field. Empty text is quoted, to be told from NULL.
-pub(in crate::encode) fn write_text(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     if is_plain(text) {
         out.extend_from_slice(text);
     } else {
@@ -32,7 +32,8 @@ pub(in crate::encode) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn is_plain(text: &[u8]) -> bool {
+/// Whether a field has no quotes around its `text`.
+pub(crate) fn is_plain(text: &[u8]) -> bool {
     let has_special = || memchr::memchr3(b',', b'"', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some();
     !text.is_empty() && !has_special()
 }

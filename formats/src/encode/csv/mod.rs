@@ -8,7 +8,7 @@ mod tests;
 
 use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, cell::Cells, text_file::TextFile};
 use crate::{Column, EventBatch, Schema};
-pub(super) use field::write_text;
+pub(crate) use field::{is_plain, write_text};
 pub(super) use safe::{write_safe_field, write_safe_text};
 use std::{fmt, io::Write, sync::Arc};
 
@@ -73,7 +73,7 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
 }
 
 /// The header, without its line end; `write` makes a field of each name.
-pub(super) fn write_names(columns: &[Column], line: &mut Vec<u8>, write: fn(&[u8], &mut Vec<u8>)) {
+pub(crate) fn write_names(columns: &[Column], line: &mut Vec<u8>, write: fn(&[u8], &mut Vec<u8>)) {
     for (index, column) in columns.iter().enumerate() {
         if index > 0 {
             line.push(b',');

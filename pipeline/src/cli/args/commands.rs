@@ -141,3 +141,22 @@ pub(in crate::cli) struct PullArgs {
     #[arg(long)]
     pub(in crate::cli) csv_safe: bool,
 }
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RestoreArgs {
+    /// The month
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(in crate::cli) month: Month,
+    /// The database: postgres://user@host/database. Passwords come from PGPASSWORD or the password file
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) into: Option<String>,
+    /// The dataset [default: events]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) dataset: Option<Dataset>,
+    /// The table, as SQL spells it: name or schema.name [default: the one that the month came from, else the dataset's name]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) table: Option<String>,
+    /// Restore into a temporary table, compare, and take all of it back: a rehearsal that leaves nothing behind
+    #[arg(long)]
+    pub(in crate::cli) drill: bool,
+}

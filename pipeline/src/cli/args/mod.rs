@@ -6,7 +6,8 @@ mod commands;
 mod source;
 
 pub(super) use commands::{
-    BackfillArgs, ConfigArgs, ConfigCommand, DoctorArgs, PullArgs, ReplicateArgs, RunArgs, StatusArgs, VerifyArgs,
+    BackfillArgs, ConfigArgs, ConfigCommand, DoctorArgs, PullArgs, ReplicateArgs, RestoreArgs, RunArgs, StatusArgs,
+    VerifyArgs,
 };
 pub(super) use source::SourceArgs;
 
@@ -37,9 +38,9 @@ Exit codes:
   1    failed for another reason
   2    usage or configuration
   3    partial: some months or replicas done, some not
-  4    damage, or a broken chain
+  4    damage, a broken chain, or a restored month that differs
   5    incomplete data: nothing was committed but what keep asks for, or a month is missing
-  6    the source failed for good
+  6    the source, or the database of a restore, failed for good
   7    the archive's store failed for good, or holds no archive
   8    another run works on the same archive
   9    not authorised
@@ -85,6 +86,13 @@ pub(super) enum Command {
     /// Write a slice of the archive for a reviewer, with the proof of where it came from
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Pull(PullArgs),
+    /// Load an archived month back into PostgreSQL, and compare every value with the archive
+    ///
+    /// The table is created unless it exists; one that has rows of the month already is refused. The server gives all
+    /// rows back, and a digest of each column is compared with that of the archive. A difference is exit code 4. All of
+    /// it is one transaction: what fails or differs leaves nothing behind.
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Restore(RestoreArgs),
 }
 
 impl Command {
@@ -101,6 +109,7 @@ impl Command {
             Self::Config(ConfigArgs { command: ConfigCommand::Schema }) => "config schema",
             Self::Replicate(_) => "replicate",
             Self::Pull(_) => "pull",
+            Self::Restore(_) => "restore",
         }
     }
 }

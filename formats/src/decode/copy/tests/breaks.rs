@@ -86,6 +86,13 @@ fn an_array_is_as_long_as_it_says() {
 }
 
 #[test]
+fn an_array_of_arrays_is_no_list() {
+    let row = event("e", [Some(array(2, 2, &[]).as_slice())]);
+    let error = layout("list<int32>").decode(&rows([row])).unwrap_err();
+    assert_eq!(error, CopyError::Nested { column: "c2".to_owned() });
+}
+
+#[test]
 fn the_end_is_the_end() {
     let mut rows = rows([event("e", [])]);
     assert_eq!(rows.push(&[0xff, 0xff]), Ok(Pushed::End));

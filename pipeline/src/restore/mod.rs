@@ -1,0 +1,152 @@
+//! An archived month back into a database, and the proof that it is the same.
+//!
+//! Like a pull, it reads only files that manifests name, each once its bytes were compared with its digest. What the
+//! archive holds is digested while it is loaded, what the table gives back is digested again, and only equal digests are
+//! committed.
+
+mod feed;
+mod month;
+
+use crate::{place, report::RestoreReport, report::RestoredColumn, settings::Settings, state::Scratch};
+use archive_connectors::{
+    Error, ErrorKind, Progress, Result,
+    postgres::{
+        Server,
+        restore::{Destination, Restoration},
+    },
+    progress::{Coverage, Step},
+};
+use archive_formats::{Dataset, EventBatch, Month, Schema, Sha256, column_digest::ColumnDigests};
+use feed::Feed;
+use futures::{future::join, stream};
+use month::ArchivedMonth;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// What is to be restored, and where to.
+#[derive(Clone, Debug)]
+pub struct RestoreRequest {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The month.
+    pub month: Month,
+    /// The database.
+    pub server: Server,
+    /// The table; by default the one that the month came from, or the name of the dataset.
+    pub table: Option<String>,
+    /// Whether a temporary table takes the month, and nothing of it stays.
+    pub drill: bool,
+}
+
+/// Pieces and batches that wait for whoever is slower.
+const WAITING: usize = 4;
+
+/// Loads a month of the archive of `settings` into a table, and compares. What differs is in the report, and not in the
+/// table.
+pub async fn restore(
+    settings: &Settings,
+    request: &RestoreRequest,
+    progress: Arc<dyn Progress>,
+) -> Result<RestoreReport> {
+    let (sink, document) = place::existing(settings).await?;
+    let chain = sink.chain(&document.archive).await?;
+    let month = ArchivedMonth::of(&chain, &request.dataset, request.month)?;
+    let mut report = empty_report(request, &month);
+    let Some(schema) = month.schema()? else { return Ok(report) };
+    let schema = Arc::new(schema);
+    let scratch = Scratch::new(&settings.state_dir, "restore")?;
+    let coverage = Coverage { dataset: request.dataset.clone(), month: request.month };
+    let feed = Feed {
+        sink,
+        folder: scratch.path().to_owned(),
+        schema: Arc::clone(&schema),
+        progress: Arc::clone(&progress),
+        coverage: coverage.clone(),
+    };
+
+    let destination = Destination { server: request.server.clone(), table: report.table.clone(), drill: request.drill };
+    let mut restoration = Restoration::begin(&destination, &schema, request.month.window()).await?;
+    let archived = load(&restoration, &feed, &month).await?;
+    progress.step(&coverage, Step::Decode, Some(month.rows()));
+    let (rows_back, restored) = read_back(&mut restoration, &schema, &progress, &coverage).await?;
+    progress.finish(&coverage);
+
+    report.rows_back = rows_back;
+    report.table = restoration.table().to_owned();
+    report.notes = restoration.notes().to_vec();
+    report.columns = compared(&schema, &restoration, &archived, &restored);
+    if report.is_equal() && !request.drill {
+        restoration.commit().await?;
+    } else {
+        restoration.roll_back().await?;
+    }
+    Ok(report)
+}
+
+fn empty_report(request: &RestoreRequest, month: &ArchivedMonth<'_>) -> RestoreReport {
+    RestoreReport {
+        dataset: request.dataset.clone(),
+        month: request.month,
+        into: request.server.url().to_owned(),
+        table: request.table.clone().unwrap_or_else(|| month.table()),
+        rows: month.rows(),
+        columns: Vec::new(),
+        drill: request.drill,
+        notes: Vec::new(),
+        rows_back: month.rows(),
+    }
+}
+
+/// Loads the month, and returns the digests of its columns in the archive.
+async fn load(restoration: &Restoration, feed: &Feed, month: &ArchivedMonth<'_>) -> Result<Vec<Sha256>> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let pieces = stream::unfold(receiver, |mut pieces| async { Some((pieces.recv().await?, pieces)) });
+    let (digests, loaded) = join(feed.send(month, sender), restoration.load(pieces)).await;
+    // When the server gives up, nobody takes what is fed.
+    loaded.and(digests)
+}
+
+/// Reads the table, and returns how many rows it has and the digests of its columns.
+async fn read_back(
+    restoration: &mut Restoration,
+    schema: &Schema,
+    progress: &Arc<dyn Progress>,
+    coverage: &Coverage,
+) -> Result<(u64, Vec<Sha256>)> {
+    let (sender, mut batches) = mpsc::channel::<EventBatch>(WAITING);
+    let mut digests = ColumnDigests::new(schema);
+    let (progress, coverage) = (Arc::clone(progress), coverage.clone());
+    let digesting = tokio::task::spawn_blocking(move || {
+        while let Some(batch) = batches.blocking_recv() {
+            digests.add(batch.records()).map_err(undigested)?;
+            progress.advance(&coverage, batch.len() as u64);
+        }
+        Ok(digests.finish())
+    });
+    let rows = restoration.read_back(sender).await;
+    let digests = digesting.await.map_err(stopped)?;
+    Ok((rows?, digests?))
+}
+
+fn compared(
+    schema: &Schema,
+    restoration: &Restoration,
+    archived: &[Sha256],
+    restored: &[Sha256],
+) -> Vec<RestoredColumn> {
+    let digests = archived.iter().zip(restored);
+    let columns = schema.columns.iter().zip(restoration.types()).zip(digests);
+    let column = |((column, kind), (archived, restored)): ((&archive_formats::Column, &str), (&Sha256, &Sha256))| {
+        let (name, kind) = (column.name.clone(), kind.to_owned());
+        RestoredColumn { name, kind, sha256: *archived, equal: archived == restored }
+    };
+    columns.map(column).collect()
+}
+
+fn undigested(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Internal, "could not digest a column").with_source(error)
+}
+
+fn stopped(error: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Internal, "restoring the month stopped").with_source(error)
+}

@@ -1,0 +1,60 @@
+//! Every type of column: in the files, in slices of them, and for who reads them.
+
+use crate::support::{
+    archive::Archive,
+    cli::Host,
+    foreign::verify,
+    typed::{self, MONTH},
+};
+use archive_formats::FileFormat;
+use serde_json::{Value, json};
+use std::fs;
+
+/// A host with an archive of events of every type.
+fn archived(formats: &[FileFormat]) -> (Host, Archive) {
+    let mut host = Host::new();
+    let place = host.path("archive");
+    typed::archive(&place, formats);
+    host.set("KT_ARCHIVE_ARCHIVE", place.display().to_string());
+    (host, Archive::at(place))
+}
+
+/// A slice with all events, and what is said about it.
+#[track_caller]
+fn slice(host: &Host, format: &str) -> (Vec<u8>, Value) {
+    let output = format!("slice.{format}");
+    let window = ["--from", "2025-03-01", "--to", "2025-04-01"];
+    let arguments = [&["pull", "--format", format, "--output", &output, "--json"], &window[..]].concat();
+    let report = host.run(&arguments).expect(0).json();
+    (fs::read(host.path(&output)).unwrap(), report)
+}
+
+#[test]
+fn a_month_in_csv_alone_gives_the_same_slices_as_one_in_parquet() {
+    let (csv, _) = archived(&[FileFormat::Csv]);
+    let (parquet, _) = archived(&[FileFormat::Parquet]);
+    for format in ["parquet", "csv", "jsonl"] {
+        let (from_csv, report) = slice(&csv, format);
+        let (from_parquet, _) = slice(&parquet, format);
+        assert_eq!(report["rows"], 4);
+        assert!(from_csv == from_parquet, "the slices as {format} differ");
+        if format == "csv" {
+            assert_eq!(String::from_utf8(from_csv).unwrap(), typed::csv());
+        }
+    }
+}
+
+#[test]
+fn the_files_hold_every_value_in_the_spelling_of_the_format() {
+    let (host, archive) = archived(&[FileFormat::Csv, FileFormat::Parquet]);
+    archive.check();
+    assert_eq!(String::from_utf8(archive.unzipped(&archive.file(MONTH, "csv"))).unwrap(), typed::csv());
+    let report = host.run(&["verify", "--json"]).expect(0).json();
+    assert_eq!((&report["findings"], &report["events"]), (&json!([]), &json!(4)));
+}
+
+#[test]
+fn whoever_reads_the_page_of_the_format_finds_the_same_values_in_both_formats() {
+    let (_host, archive) = archived(&[FileFormat::Csv, FileFormat::Parquet]);
+    assert_eq!(verify(&archive), json!({"manifests": 1, "files": 2, "events": 4, "findings": []}));
+}
