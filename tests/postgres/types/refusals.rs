@@ -59,11 +59,6 @@ fn the_end_of_a_day_is_no_time_of_day() {
     assert_rejected("time", "23:59:59.999999", "24:00");
 }
 
-#[test]
-fn a_list_that_has_two_dimensions_after_all_is_not_flattened() {
-    assert_rejected("integer[]", "{1,2}", "{{1,2},{3,4}}");
-}
-
 /// Events without a place in time, among three that have one.
 fn without_time(time: &str) -> Desk {
     let desk = Desk::new(&march(3));
