@@ -1,15 +1,16 @@
 //! The ids of a month, to find those that appear more than once.
 
 use archive_connectors::{Error, ErrorKind, Result, error::local};
-use archive_formats::{EventBatch, Sha256};
+use archive_formats::{EventBatch, Ids, Sha256};
 use std::{
     fs::{File, OpenOptions},
+    hash::{BuildHasher as _, RandomState},
     io::{Read, Write},
     path::{Path, PathBuf},
 };
 
-/// Ids are split by their digest's first bits, so that equal ids meet in one partition and a partition of a hundred
-/// million events still sorts in some 40 MB.
+/// Ids are split by a hash of a seed that nobody knows, so that equal ids meet in one partition, no partition is larger
+/// than the others whatever ids are sent, and that of a hundred million events still sorts in some 40 MB.
 const PARTITIONS: usize = 64;
 
 /// Bytes of entries that are held in memory before they go to disk: a month of 700,000 events needs no disk at all.
@@ -19,8 +20,9 @@ const HELD_BYTES: usize = 16 * 1024 * 1024;
 /// with 1.8 million of them, an artifact that held every event twice, a run peaked at 257 MiB.
 const MAX_SUSPECTS: usize = 2_000_000;
 
-/// First half of the SHA-256 of the id, then the event's ordinal. A cryptographic digest, because ids may be chosen by
-/// whoever sends events, and two ids that were made to collide must not make an event disappear.
+/// What stands for an id, then the event's ordinal. Ids that fit into sixteen bytes, UUIDs and numbers, are themselves;
+/// text is the first half of its SHA-256. A cryptographic digest, because ids may be chosen by whoever sends events, and
+/// two ids that were made to collide would be a conflict that is none.
 type Entry = (u128, u64);
 const ENTRY_BYTES: usize = 24;
 
@@ -32,6 +34,7 @@ pub struct IdIndex {
     held_bytes: usize,
     spilled: bool,
     events: u64,
+    partitions: RandomState,
 }
 
 /// Events that share their id with another: their ordinals, each with the number of its group.
@@ -62,18 +65,19 @@ impl Suspects {
 impl IdIndex {
     /// An index that spills into `folder`, which must exist and belongs to the index.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), held: vec![Vec::new(); PARTITIONS], held_bytes: 0, spilled: false, events: 0 }
+        let (folder, held) = (folder.to_owned(), vec![Vec::new(); PARTITIONS]);
+        Self { folder, held, held_bytes: 0, spilled: false, events: 0, partitions: RandomState::new() }
     }
 
     /// Adds the next events.
     pub fn add(&mut self, batch: &EventBatch) -> Result<()> {
         let ids = batch.ids();
+        let key = if let Ids::Text(_) = ids { digest } else { whole };
         for row in 0..batch.len() {
-            let entry = (digest(ids.bytes(row)), self.events);
+            let key = key(ids.bytes(row));
+            let partition = self.partition_of(key);
+            self.held[partition].push((key, self.events));
             self.events += 1;
-            if let Some(partition) = self.held.get_mut(partition_of(entry.0)) {
-                partition.push(entry);
-            }
         }
         self.held_bytes += batch.len() * ENTRY_BYTES;
         if self.held_bytes >= HELD_BYTES { self.spill() } else { Ok(()) }
@@ -103,12 +107,17 @@ impl IdIndex {
         Ok(suspects)
     }
 
+    fn partition_of(&self, key: u128) -> usize {
+        // The low six bits: 0 to 63.
+        usize::from(self.partitions.hash_one(key).to_le_bytes()[0]) % PARTITIONS
+    }
+
     fn spill(&mut self) -> Result<()> {
         for (partition, entries) in self.held.iter_mut().enumerate() {
             let path = self.folder.join(format!("ids-{partition:02}"));
-            let bytes = entries.iter().flat_map(|(digest, ordinal)| {
+            let bytes = entries.iter().flat_map(|(key, ordinal)| {
                 let mut bytes = [0; ENTRY_BYTES];
-                bytes[..16].copy_from_slice(&digest.to_be_bytes());
+                bytes[..16].copy_from_slice(&key.to_be_bytes());
                 bytes[16..].copy_from_slice(&ordinal.to_be_bytes());
                 bytes
             });
@@ -137,9 +146,11 @@ fn digest(id: &[u8]) -> u128 {
     leading_u128(Sha256::of(id).as_bytes())
 }
 
-fn partition_of(digest: u128) -> usize {
-    // The top six bits: 0 to 63.
-    usize::from((digest >> 122).to_le_bytes()[0])
+/// An id of at most sixteen bytes.
+fn whole(id: &[u8]) -> u128 {
+    let mut key = [0; 16];
+    key.iter_mut().zip(id).for_each(|(key, byte)| *key = *byte);
+    u128::from_ne_bytes(key)
 }
 
 fn leading_u128(bytes: &[u8]) -> u128 {
