@@ -1,5 +1,6 @@
 //! Servers that a test has for itself, since it chooses how they are reached.
 
+use crate::support::postgres::{free_port, give_away, program, unprivileged};
 use archive_connectors::{
     Error, ErrorKind, Probe,
     clock::SystemClock,
@@ -8,8 +9,7 @@ use archive_connectors::{
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output},
     sync::Arc,
@@ -57,8 +57,11 @@ impl OwnServer {
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
         give_away(&data);
-        let made =
-            as_user(&program("initdb")).arg("-D").arg(&data).args(["-U", "postgres", "-A", "trust", "-N"]).output();
+        let made = unprivileged(&program("initdb"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-U", "postgres", "-A", "trust", "-N"])
+            .output();
         succeeded(&made.unwrap());
         make_certificates(folder.path());
         for name in ["server.crt", "server.key"] {
@@ -73,7 +76,7 @@ impl OwnServer {
             data.display()
         );
         fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
-        let mut command = as_user(&program("postgres"));
+        let mut command = unprivileged(&program("postgres"));
         command.arg("-D").arg(&data);
         let server = Self { port, _running: Running::start(command), folder };
         eventually(|| server.psql("select 1").status.success());
@@ -141,48 +144,12 @@ pub(super) fn assert_refused(url: &str, variables: &[(&str, &str)], kind: ErrorK
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }
 
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 pub(super) fn eventually(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < Duration::from_secs(30), "it never happened");
         sleep(Duration::from_millis(50));
     }
-}
-
-/// The program as somebody who is not root, whom servers refuse to work for.
-pub(super) fn as_user(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=INT"]).arg(program);
-    command
-}
-
-/// Lets whoever runs the servers have `path`.
-pub(super) fn give_away(path: &Path) {
-    if is_root() {
-        succeeded(&Command::new("chown").arg("postgres:postgres").arg(path).output().unwrap());
-    }
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-/// A program of the server, which distributions keep out of the way.
-fn program(name: &str) -> PathBuf {
-    let output = Command::new("pg_config").arg("--bindir").output();
-    let told = output.ok().map(|output| PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()).join(name));
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut installed = versions.map(|version| version.unwrap().path().join("bin").join(name)).collect::<Vec<_>>();
-    installed.sort();
-    let mut candidates = told.into_iter().chain(installed.into_iter().rev());
-    candidates.find(|path| path.is_file()).unwrap_or_else(|| panic!("{name} of PostgreSQL is not installed"))
 }
 
 /// An authority that vouches for a server called localhost, and one that vouches for nobody.

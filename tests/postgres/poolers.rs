@@ -1,38 +1,52 @@
 //! Poolers between us and the server.
 
-use super::own_server::{
-    OwnServer, Running, as_user, assert_refused, eventually, found, free_port, give_away, psql, succeeded,
+use super::{
+    Desk, MONTH, march,
+    own_server::{OwnServer, Running, assert_refused, eventually, found, psql, succeeded},
 };
+use crate::support::postgres::{free_port, give_away, unprivileged};
 use archive_connectors::ErrorKind;
 use std::{fs, path::Path};
+use tempfile::TempDir;
 
-/// A pool of the sessions of `server`, handed out by `mode`.
-fn pool(server: &OwnServer, mode: &str) -> (Running, u16) {
-    let (port, file) = (free_port(), server.path(&format!("{mode}.ini")));
+/// A pool of sessions.
+struct Pool {
+    port: u16,
+    _running: Running,
+    _folder: TempDir,
+}
+
+/// A pool of the sessions of a server, handed out by `mode`.
+fn pool(host: &str, server_port: &str, mode: &str) -> Pool {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, file) = (free_port(), folder.path().join("pgbouncer.ini"));
     let settings = format!(
-        "[databases]\npostgres = host={} port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-         listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n",
-        server.path("data").display(),
-        server.port
+        "[databases]\n* = host={host} port={server_port} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+         listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
     );
     fs::write(&file, settings).unwrap();
+    give_away(folder.path());
     give_away(&file);
     // Where the distribution puts it, which is not in everybody's path.
-    let mut command = as_user(Path::new("/usr/sbin/pgbouncer"));
+    let mut command = unprivileged(Path::new("/usr/sbin/pgbouncer"));
     command.arg("-q").arg(&file);
     let running = Running::start(command);
     eventually(|| psql("127.0.0.1", port).args(["-c", "select 1"]).output().unwrap().status.success());
-    (running, port)
+    Pool { port, _running: running, _folder: folder }
+}
+
+fn pool_of(server: &OwnServer, mode: &str) -> Pool {
+    pool(server.path("data").to_str().unwrap(), &server.port.to_string(), mode)
 }
 
 #[test]
 fn a_pool_by_transaction_is_refused_and_left_as_it_was() {
     let server = OwnServer::start();
     for mode in ["transaction", "statement"] {
-        let (_running, port) = pool(&server, mode);
-        let url = format!("postgres://kt@127.0.0.1:{port}/postgres");
+        let pool = pool_of(&server, mode);
+        let url = format!("postgres://kt@127.0.0.1:{}/postgres", pool.port);
         assert_refused(&url, &[], ErrorKind::Configuration, "session mode");
-        let shown = psql("127.0.0.1", port).args(["-c", "show default_transaction_read_only"]).output().unwrap();
+        let shown = psql("127.0.0.1", pool.port).args(["-c", "show default_transaction_read_only"]).output().unwrap();
         succeeded(&shown);
         assert_eq!(shown.stdout, b"off\n", "the next client of the backend wants to write");
     }
@@ -41,6 +55,20 @@ fn a_pool_by_transaction_is_refused_and_left_as_it_was() {
 #[test]
 fn a_pool_by_session_is_as_good_as_the_server() {
     let server = OwnServer::start();
-    let (_running, port) = pool(&server, "session");
-    assert!(found(&format!("postgres://kt@127.0.0.1:{port}/postgres"), &[]).contains("a primary"));
+    let pool = pool_of(&server, "session");
+    assert!(found(&format!("postgres://kt@127.0.0.1:{}/postgres", pool.port), &[]).contains("a primary"));
+}
+
+#[test]
+fn a_month_is_archived_through_a_pool_by_session_and_through_no_other() {
+    let mut desk = Desk::new(&march(100));
+    for (mode, code) in [("transaction", 2), ("statement", 2), ("session", 0)] {
+        let (host, port) = desk.database.server().split_once(':').unwrap();
+        let pool = pool(host, port, mode);
+        let url = format!("postgres://postgres@127.0.0.1:{}/{}", pool.port, desk.database.name());
+        desk.host.set("KT_ARCHIVE_SOURCE", url);
+        desk.run(&["--connections", "3"]).expect(code);
+        assert_eq!(desk.archive().sequences().len(), usize::from(code == 0), "{mode}");
+    }
+    desk.assert_archived(MONTH, "events");
 }

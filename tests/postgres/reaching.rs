@@ -1,6 +1,7 @@
 //! Several hosts, and servers that are not what was meant.
 
-use super::own_server::{OwnServer, assert_refused, found, free_port};
+use super::own_server::{OwnServer, assert_refused, found};
+use crate::support::postgres::free_port;
 use archive_connectors::ErrorKind;
 
 #[test]

@@ -168,7 +168,7 @@ fn read(path: &Path) -> String {
 }
 
 /// The library of `faketime`. The wrapper would stand between a signal and the program, so it is only asked for the path.
-fn faketime_library() -> String {
+pub(crate) fn faketime_library() -> String {
     let asked = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
     let asked = asked.expect("`faketime` is needed: `tests/run` installs it");
     String::from_utf8(asked.stdout).unwrap().trim().to_owned()

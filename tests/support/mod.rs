@@ -7,6 +7,7 @@ pub(crate) mod foreign;
 pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod platform;
+pub(crate) mod postgres;
 pub(crate) mod s3;
 pub(crate) mod script;
 pub(crate) mod typed;

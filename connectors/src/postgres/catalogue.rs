@@ -11,7 +11,7 @@ use std::{
     collections::HashSet,
     sync::{Mutex, PoisonError},
 };
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, error::SqlState};
 
 /// A table, before it is locked.
 #[derive(Clone, Debug)]
@@ -79,7 +79,11 @@ impl Relation {
         let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text \
                      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                      where c.oid = pg_catalog.to_regclass($1)";
-        let rows = client.query(query, &[&name]).await.map_err(|error| failure::failure("find the table", error))?;
+        let rows = match client.query(query, &[&name]).await {
+            Ok(rows) => rows,
+            Err(error) if is_no_name(&error) => return Err(no_table(client, &name).await),
+            Err(error) => return Err(failure::failure("find the table", error)),
+        };
         let found = rows.first().and_then(|row| {
             let (oid, name, kind) = (row.get(0), row.get(1), Kind::of(row.get(2))?);
             Some(Self { oid, name, kind })
@@ -248,6 +252,12 @@ impl Wanted<'_> {
 fn candidates(all: &[Found]) -> String {
     let of = |fits: fn(&Found) -> bool| named(all.iter().filter(|found| fits(found)).map(|found| found.name.as_str()));
     format!("{} (id); {} (time)", of(Found::can_be_an_id), of(Found::can_be_a_time))
+}
+
+/// Whether the server could not read the name of a table: it is none, has too many parts, or is in another database.
+fn is_no_name(error: &tokio_postgres::Error) -> bool {
+    let codes = [SqlState::INVALID_NAME, SqlState::SYNTAX_ERROR, SqlState::FEATURE_NOT_SUPPORTED];
+    error.code().is_some_and(|code| codes.contains(code))
 }
 
 /// Says which tables there are that could be meant.

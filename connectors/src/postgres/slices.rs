@@ -122,7 +122,7 @@ async fn index(client: &Client, relation: &Relation, time: i16, org: Option<i16>
 async fn row_bytes(client: &Client, relation: &Relation) -> Result<u64> {
     const GUESS: u64 = 512;
     let query = "select sum(pg_catalog.pg_table_size(c.oid))::int8, sum(greatest(c.reltuples, 0))::float8 \
-                 from pg_catalog.pg_class c where c.oid = $1 or c.oid in (select relid from pg_catalog.pg_partition_tree($1))";
+                 from pg_catalog.pg_class c where c.oid = $1 or c.oid in (select relid from pg_catalog.pg_partition_tree($1::oid))";
     let row = client.query_one(query, &[&relation.oid]).await;
     let row = row.map_err(|error| failure::lost("ask for the size of the table", error))?;
     let (bytes, rows) = (row.get::<_, Option<i64>>(0).unwrap_or(0), row.get::<_, Option<f64>>(1).unwrap_or(0.0));
@@ -156,7 +156,7 @@ async fn pages(client: &Client, oid: u32, name: &str) -> Result<Vec<Slice>> {
 /// another server, is read as a whole.
 async fn partitions(client: &Client, relation: &Relation) -> Result<Vec<Slice>> {
     let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text \
-                 from pg_catalog.pg_partition_tree($1) p join pg_catalog.pg_class c on c.oid = p.relid \
+                 from pg_catalog.pg_partition_tree($1::oid) p join pg_catalog.pg_class c on c.oid = p.relid \
                  join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                  where p.isleaf and c.relkind <> 'p' order by 2";
     let rows = client.query(query, &[&relation.oid]).await;

@@ -1,0 +1,119 @@
+//! One snapshot: what happens while a run reads is either all in the month or not at all.
+
+use super::{Desk, MONTH};
+use crate::support::postgres::Session;
+use serde_json::json;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+const ACCOUNTS: u64 = 12_000;
+
+/// Accounts that begin with 1,000 each, on a page of their own, so that a run reads them in several slices. Reading is
+/// slow enough for much to happen meanwhile.
+fn accounts(index: &str) -> Desk {
+    Desk::new(&format!(
+        "create table events (id bigint primary key, created_at timestamptz not null, balance bigint, note text) with (fillfactor = 15);
+         insert into events
+         select id, timestamptz '2025-03-01Z' + id * interval '31 days' / ({ACCOUNTS} + 1), 1000, repeat('x', 900)
+         from generate_series(1, {ACCOUNTS}) as id;
+         {index}; analyze events;"
+    ))
+}
+
+/// One transaction: an event more, money from one account to another, and both anywhere else in the month and in the table.
+fn turn(writer: &mut Session, number: u64) {
+    let (from, to) = (number * 7919 % ACCOUNTS + 1, number * 104_729 % ACCOUNTS + 1);
+    let elsewhere =
+        |part: u64| format!("timestamptz '2025-03-01Z' + {} * interval '31 days' / 997", number * part % 997);
+    writer.run(&format!(
+        "begin;
+         insert into events values ({}, {}, 0, 'new');
+         update events set balance = balance - 1, created_at = {}, note = note || 'y' where id = {from};
+         update events set balance = balance + 1, created_at = {}, note = note || 'z' where id = {to};
+         commit",
+        ACCOUNTS + number,
+        elsewhere(3),
+        elsewhere(5),
+        elsewhere(11)
+    ));
+}
+
+/// Archives while a writer is at work, and asserts that the month is one moment of it.
+#[track_caller]
+fn assert_one_moment(desk: &Desk, connections: &str) {
+    let done = AtomicBool::new(false);
+    let turns = thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            let mut writer = desk.database.session();
+            (1..)
+                .take_while(|number| {
+                    turn(&mut writer, *number);
+                    !done.load(Ordering::Relaxed)
+                })
+                .last()
+        });
+        thread::sleep(Duration::from_millis(100));
+        let outcome = desk.run(&["--connections", connections]);
+        done.store(true, Ordering::Relaxed);
+        let turns = writing.join().unwrap().unwrap_or(0);
+        outcome.expect(0);
+        turns
+    });
+    assert!(turns > 20, "the writer did {turns} turns: nothing happened meanwhile");
+    desk.archive().check();
+    let rows = desk.archive().rows(MONTH);
+    let mut ids = rows.iter().map(|row| row["id"].parse::<u64>().unwrap()).collect::<Vec<_>>();
+    ids.sort_unstable();
+    let seen = ids.len() as u64;
+    assert!(ids.into_iter().eq(1..=seen), "an id is missing or twice");
+    assert!(seen > ACCOUNTS && seen <= ACCOUNTS + turns + 1, "{seen} events of {turns} turns");
+    let money = rows.iter().map(|row| row["balance"].parse::<i64>().unwrap()).sum::<i64>();
+    assert_eq!(money.unsigned_abs(), ACCOUNTS * 1_000, "half of a transaction");
+}
+
+#[test]
+fn rows_that_move_while_pages_are_read_are_seen_once() {
+    assert_one_moment(&accounts(""), "2");
+}
+
+#[test]
+fn rows_that_move_while_times_are_read_are_seen_once() {
+    assert_one_moment(&accounts("create index on events (created_at)"), "3");
+}
+
+/// Two rows of one id, without an index that forbids it.
+fn twice(second: &str) -> Desk {
+    Desk::new(&format!(
+        "create table events (id text, created_at timestamptz, note text, cost numeric(10,2), list text[]);
+         insert into events values ('a', '2025-03-10', 'x', 1.5, '{{a,NULL}}'), ('b', '2025-03-10', 'y', null, null), ('a', {second});"
+    ))
+}
+
+#[test]
+fn exact_repetitions_are_dropped_and_counted() {
+    let desk = twice("'2025-03-10', 'x', 1.50, array['a', null]");
+    desk.run(&[]).expect(0);
+    desk.archive().check();
+    assert_eq!(desk.archived_ids(MONTH).len(), 2);
+    let events = desk.archive().month(MONTH)["events"].clone();
+    assert_eq!((&events["read"], &events["duplicates"], &events["source_count"]), (&json!(3), &json!(1), &json!(3)));
+}
+
+#[test]
+fn an_id_with_two_contents_is_refused_or_kept() {
+    for second in [
+        "'2025-03-11', 'x', 1.5, '{a,NULL}'",
+        "'2025-03-10', 'x', 1.5, '{a,\"NULL\"}'",
+        "'2025-03-10', null, 1.5, '{a,NULL}'",
+    ] {
+        let desk = twice(second);
+        desk.run(&[]).expect(5);
+        desk.assert_nothing_committed();
+        desk.run(&["--conflicts", "keep"]).expect(5);
+        let events = desk.archive().month(MONTH)["events"].clone();
+        assert_eq!((&events["archived"], &events["conflicts"]), (&json!(3), &json!(2)), "{second}");
+    }
+}

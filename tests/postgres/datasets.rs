@@ -1,0 +1,160 @@
+//! Several tables of one database in one run, and a password that nobody sees.
+
+use super::{Desk, MONTH};
+use crate::support::cli::Outcome;
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+const PASSWORD: &str = "pa55: w\\ord ünd @/?#%";
+
+const TABLES: &str = "
+    create schema ai;
+    create table events (id text, created_at timestamptz, secret text);
+    create table audit_log (event_id uuid, timestamp timestamptz, actor text);
+    create table ai.decisions (ref bigint, seen timestamp, model text, prompt text);
+    insert into events values ('a', '2025-03-10', 'hidden'), ('b', '2025-04-10', 'hidden');
+    insert into audit_log values ('0f8fad5b-d9cb-469f-a165-70867728950e', '2025-03-11', 'x');
+    insert into ai.decisions select n, '2025-03-12', 'm', 'hidden' from generate_series(1, 7) as n;";
+
+const SETTINGS: &str = "
+    connections = 2
+    [[dataset]]
+    name = 'events'
+    columns = ['id']
+    [[dataset]]
+    name = 'audit-log'
+    [[dataset]]
+    name = 'decisions'
+    table = 'ai.decisions'
+    id-column = 'ref'
+    time-column = 'seen'
+    columns = ['model']";
+
+fn desk(settings: &str) -> Desk {
+    let desk = Desk::new(TABLES);
+    fs::write(desk.host.path("archive.toml"), settings).unwrap();
+    desk
+}
+
+#[test]
+fn datasets_of_a_file_are_archived_in_one_run() {
+    let desk = desk(SETTINGS);
+    desk.run(&["--config", "archive.toml"]).expect(0);
+    let archive = desk.archive();
+    archive.check();
+    let mut found = Vec::new();
+    for manifest in archive.manifests() {
+        let columns = manifest["schema"]["columns"].as_array().unwrap().iter();
+        let columns = columns.map(|column| column["name"].as_str().unwrap()).collect::<Vec<_>>().join(" ");
+        let table = manifest["source"]["detail"]["table"].as_str().unwrap();
+        found.push(format!(
+            "{} of {table}: {columns}, {}",
+            manifest["dataset"].as_str().unwrap(),
+            manifest["events"]["archived"]
+        ));
+    }
+    found.sort();
+    let expected = [
+        "audit-log of public.audit_log: event_id timestamp actor, 1",
+        "decisions of ai.decisions: ref seen model, 7",
+        "events of public.events: id created_at, 1",
+    ];
+    assert_eq!(found, expected);
+    assert!(!archive.unzipped(&archive.manifest(1)["files"][1]["path"].as_str().unwrap().to_owned()).is_empty());
+}
+
+#[test]
+fn a_table_that_is_not_there_fails_its_dataset_alone() {
+    let desk = desk(&SETTINGS.replace("ai.decisions", "ai.nothing"));
+    let report = desk.run(&["--config", "archive.toml"]).expect(3).json();
+    let states = report["months"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|month| (month["dataset"].as_str().unwrap().to_owned(), month["state"].as_str().unwrap().to_owned()));
+    let mut states = states.collect::<Vec<_>>();
+    states.sort();
+    let expected = [("audit-log", "archived"), ("decisions", "failed"), ("events", "archived")];
+    assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state.to_owned())));
+}
+
+/// A desk whose role needs `PASSWORD`.
+fn guarded() -> (Desk, String) {
+    let desk = desk(SETTINGS);
+    let role = desk.database.role(&format!("in role with_password password '{PASSWORD}'"));
+    desk.database
+        .sql(&format!("grant usage on schema ai to {role}; grant select on events, audit_log, ai.decisions to {role}"));
+    let mut desk = desk;
+    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
+    desk.host.set("KT_ARCHIVE_CONFIG", "archive.toml");
+    (desk, role)
+}
+
+/// Looks for the password, as it is and as a URL spells it, in all that was printed and in every file.
+#[track_caller]
+fn assert_silent(desk: &Desk, outcome: &Outcome) {
+    assert!(!holds_password(outcome.output().as_bytes()), "{}", outcome.output());
+    assert_no_password_in(&desk.host.path(""));
+}
+
+fn assert_no_password_in(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            assert_no_password_in(&entry);
+        } else if !entry.ends_with("passwords") {
+            assert!(!holds_password(&fs::read(&entry).unwrap()), "{}", entry.display());
+        }
+    }
+}
+
+fn holds_password(bytes: &[u8]) -> bool {
+    ["pa55", "ord ünd", "ord%20"].iter().any(|part| bytes.windows(part.len()).any(|window| window == part.as_bytes()))
+}
+
+#[test]
+fn a_password_in_the_environment_is_used_and_never_shown() {
+    let (mut desk, _) = guarded();
+    let talkative = ["-v", "-v", "--log-format", "json"];
+    let refused = desk.run(&talkative).expect(9);
+    assert!(refused.output().contains("PGPASSWORD"), "{}", refused.output());
+    desk.host.set("PGPASSWORD", "wrong-pa55");
+    assert_silent(&desk, &desk.run(&talkative).expect(9));
+    desk.host.set("PGPASSWORD", PASSWORD);
+    for command in [&["doctor", "-v", "-v"][..], &["config", "show"], &["config", "check", "-v"]] {
+        assert_silent(&desk, &desk.host.run(command));
+    }
+    assert_silent(&desk, &desk.run(&talkative).expect(0));
+    assert_eq!(desk.archive().sequences().len(), 3);
+}
+
+#[test]
+fn a_password_in_its_file_is_used_and_never_shown() {
+    let (mut desk, role) = guarded();
+    let (host, port) = desk.database.server().split_once(':').unwrap();
+    let escaped = PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
+    let line = format!("# a comment\nelsewhere:*:*:*:other\n{host}:{port}:*:{role}:{escaped}\n*:*:*:*:wrong\n");
+    let file = desk.host.path("passwords");
+    fs::write(&file, line).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    desk.host.set("PGPASSFILE", file.display().to_string());
+    assert_silent(&desk, &desk.run(&["-v", "-v"]).expect(0));
+    assert_eq!(desk.archive().sequences().len(), 3);
+    // Like libpq, a file that others can read is not used.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::remove_dir_all(desk.host.path("archive")).unwrap();
+    assert_silent(&desk, &desk.run(&["-v", "-v"]).expect(9));
+}
+
+#[test]
+fn a_password_in_a_url_on_the_command_line_is_refused() {
+    let (mut desk, role) = guarded();
+    let secret = desk.database.url_for(&role).replace('@', ":pa55word@");
+    for url in [secret.clone(), format!("{}?password=pa55word", desk.database.url_for(&role))] {
+        let outcome = desk.host.run(&["run", "--month", MONTH, "--source", &url, "--json"]).expect(2);
+        assert!(outcome.output().contains("PGPASSWORD"), "{}", outcome.output());
+        assert!(!outcome.output().contains("pa55"), "{}", outcome.output());
+    }
+    // Nor is it shown where the environment has it.
+    desk.host.set("KT_ARCHIVE_SOURCE", secret);
+    let outcome = desk.run(&["-v", "-v"]);
+    assert!(!outcome.output().contains("pa55"), "{}", outcome.output());
+}

@@ -1,0 +1,83 @@
+//! Tables change while years of them are archived: each month has its own schema.
+
+use super::Desk;
+use crate::support::foreign::read_exactly;
+use serde_json::{Value, json};
+
+/// Two months, of which the first is archived before `change`.
+fn changed(change: &str) -> Desk {
+    let desk = Desk::new(
+        "create table events (id text primary key, created_at timestamptz not null, note text, cost numeric(18,8), count integer);
+         insert into events values ('february', '2025-02-10', 'n', 1.5, 1), ('march', '2025-03-10', 'm', 2.5, 2);",
+    );
+    desk.backfill("2025-02", "2025-02", &[]).expect(0);
+    desk.database.sql(change);
+    desk
+}
+
+fn names(manifest: &Value) -> Vec<String> {
+    let columns = manifest["schema"]["columns"].as_array().unwrap().iter();
+    columns.map(|column| column["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn columns_that_come_and_go_are_those_of_their_month() {
+    let desk = changed("alter table events drop note, add region text default 'eu', add seen timestamptz[]");
+    desk.backfill("2025-02", "2025-03", &[]).expect(0);
+    let archive = desk.archive();
+    archive.check();
+    assert_eq!(names(&archive.month("2025-02")), ["id", "created_at", "note", "cost", "count"]);
+    assert_eq!(names(&archive.month("2025-03")), ["id", "created_at", "cost", "count", "region", "seen"]);
+    desk.host.run(&["verify", "--json"]).expect(0);
+    let (columns, rows) = read_exactly("duckdb", &archive);
+    assert_eq!(columns.as_object().unwrap().len(), 7, "{columns}");
+    let value = |id: &str, column: &str| rows[id][column].clone();
+    assert_eq!((value("february", "note"), value("february", "region")), (json!("n"), Value::Null));
+    assert_eq!((value("march", "note"), value("march", "region")), (Value::Null, json!("eu")));
+    assert_eq!((value("february", "cost"), value("march", "cost")), (json!("1.50000000"), json!("2.50000000")));
+}
+
+#[test]
+fn a_column_of_another_type_is_refused_unless_it_is_accepted() {
+    let changes = [
+        ("cost type numeric(20,8)", "decimal(18,8)", "decimal(20,8)"),
+        ("count type bigint", "int32", "int64"),
+        ("note type jsonb using to_jsonb(note)", "text", "json"),
+        ("cost type numeric", "decimal(18,8)", "text"),
+    ];
+    for (change, before, after) in changes {
+        let desk = changed(&format!("alter table events alter {change}"));
+        let outcome = desk.backfill("2025-02", "2025-03", &[]).expect(3);
+        assert_eq!(desk.archive().months(), ["2025-02"]);
+        let message = outcome.json()["months"][1]["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(before) && message.contains(after), "{message}");
+        desk.run(&[]).expect(5);
+        desk.run(&["--accept-schema-change"]).expect(0);
+        desk.archive().check();
+        assert_eq!(desk.archive().months(), ["2025-02", "2025-03"]);
+    }
+}
+
+#[test]
+fn what_the_archive_does_not_feel_is_no_change() {
+    let desk =
+        changed("alter table events alter note type varchar(40), alter note set not null, add check (count > 0)");
+    desk.run(&[]).expect(0);
+    let column = desk.archive().month("2025-03")["schema"]["columns"][2].clone();
+    assert_eq!(
+        column,
+        json!({"name": "note", "type": "text", "source_type": "character varying(40)", "nullable": false})
+    );
+}
+
+#[test]
+fn columns_in_another_order_are_the_same_columns() {
+    let desk = changed(
+        "create table again (count integer, cost numeric(18,8), note text, created_at timestamptz, id text);
+         insert into again select count, cost, note, created_at, id from events; drop table events; alter table again rename to events;",
+    );
+    desk.run(&[]).expect(0);
+    assert_eq!(names(&desk.archive().month("2025-03")), ["count", "cost", "note", "created_at", "id"]);
+    let (_, rows) = read_exactly("duckdb", &desk.archive());
+    assert_eq!((&rows["february"]["count"], &rows["march"]["count"]), (&json!("1"), &json!("2")));
+}

@@ -1,0 +1,220 @@
+//! Servers that end what they began: a month starts again in another snapshot, or it is said what went wrong.
+
+use super::{Desk, MONTH, march};
+use crate::support::{
+    cli::Outcome,
+    postgres::{Server, free_port},
+};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Sessions of the program in this database.
+const SESSIONS: &str = "from pg_stat_activity where application_name = 'kt-archive' and datname = current_database()";
+
+/// A view `slow` of `events`, of which a thousand rows take more than a second to read. Counting them takes none.
+const SLOW: &str = "
+    create function slowly(text) returns text language plpgsql stable as 'begin perform pg_sleep(0.001); return $1; end';
+    create view slow as select id, created_at, slowly(note) as note from events;";
+
+fn slow(count: u32) -> String {
+    march(count) + SLOW
+}
+
+#[track_caller]
+fn error(outcome: &Outcome) -> (String, String) {
+    let error = outcome.json()["error"].clone();
+    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+    (text("message"), text("hint"))
+}
+
+/// Waits until a session of the program reads rows.
+fn wait_for_copy(desk: &Desk) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while desk.database.sql(&format!("select count(*) {SESSIONS} and query ilike 'copy%' and state = 'active'")) == "0"
+    {
+        assert!(Instant::now() < deadline, "nobody reads");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Ends a session of the program now and then, at most `most` times, and returns how many it ended.
+fn run_and_terminate(desk: &Desk, most: u32, pause: fn(u32) -> u64, flags: &[&str]) -> (Outcome, u32) {
+    let left = AtomicU32::new(most);
+    thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let mut session = desk.database.session();
+            let mut killed = 0;
+            for turn in 0.. {
+                thread::sleep(Duration::from_millis(pause(turn)));
+                if left.load(Ordering::Relaxed) <= killed {
+                    break;
+                }
+                let one = format!("select pid {SESSIONS} order by random() limit 1");
+                killed +=
+                    u32::from(session.run(&format!("select pg_terminate_backend(pid) from ({one}) as found")) == "t");
+            }
+            killed
+        });
+        let outcome = desk.run(flags);
+        left.store(0, Ordering::Relaxed);
+        (outcome, killer.join().unwrap())
+    })
+}
+
+#[test]
+fn sessions_that_end_at_random_moments_cost_time_and_nothing_else() {
+    for seed in [3, 11, 17] {
+        let desk = Desk::new(&slow(600));
+        let pause = match seed {
+            3 => |turn: u32| u64::from(turn * 7919 % 5) * 90 + 30,
+            11 => |turn: u32| u64::from(turn * 104_729 % 7) * 50 + 150,
+            _ => |_: u32| 260,
+        };
+        let (outcome, killed) = run_and_terminate(&desk, 3, pause, &["--table", "slow"]);
+        outcome.expect(0);
+        assert!(killed > 0, "nothing was ended");
+        desk.assert_archived(MONTH, "events");
+    }
+}
+
+#[test]
+fn sessions_that_always_end_are_6_in_bounded_time() {
+    let desk = Desk::new(&slow(600));
+    let begun = Instant::now();
+    let (outcome, _) = run_and_terminate(&desk, u32::MAX, |_| 20, &["--table", "slow"]);
+    outcome.expect(6);
+    desk.assert_nothing_committed();
+    assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_server_that_restarts_costs_time_and_nothing_else() {
+    let server = Server::start(&[], &[]);
+    let desk = Desk::with(server.database(), &slow(900));
+    let running = desk.host.start(&["run", "--month", MONTH, "--json", "--table", "slow"]);
+    wait_for_copy(&desk);
+    server.down();
+    thread::sleep(Duration::from_millis(300));
+    server.up();
+    running.wait().expect(0);
+    desk.assert_archived(MONTH, "events");
+}
+
+#[test]
+fn a_server_that_is_down_is_6_in_bounded_time() {
+    let mut desk = Desk::new("");
+    desk.host.set("KT_ARCHIVE_SOURCE", format!("postgres://postgres@127.0.0.1:{}/events", free_port()));
+    let begun = Instant::now();
+    let outcome = desk.run(&[]).expect(6);
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(error(&outcome).0.contains("127.0.0.1"), "{}", outcome.output());
+}
+
+#[test]
+fn a_statement_that_takes_too_long_is_6() {
+    let desk = Desk::new(&slow(3_000));
+    let outcome = desk.run(&["--table", "slow", "--statement-timeout", "1s"]).expect(6);
+    assert!(error(&outcome).1.contains("--statement-timeout"), "{}", outcome.output());
+    desk.assert_nothing_committed();
+}
+
+#[test]
+fn a_lock_that_is_not_given_is_6() {
+    let desk = Desk::new(&march(3));
+    let mut other = desk.database.session();
+    other.run("begin; lock table events");
+    let outcome = desk.run(&["--lock-timeout", "1s"]).expect(6);
+    assert!(error(&outcome).1.contains("--lock-timeout"), "{}", outcome.output());
+    desk.assert_nothing_committed();
+    other.run("commit");
+    desk.run(&["--lock-timeout", "1s"]).expect(0);
+}
+
+#[test]
+fn a_database_that_is_not_there_is_2() {
+    let mut desk = Desk::new("");
+    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url() + "_no");
+    let outcome = desk.run(&[]).expect(2);
+    assert!(error(&outcome).1.contains("PGDATABASE"), "{}", outcome.output());
+}
+
+/// A desk whose role may do nothing.
+fn stranger(statements: &str) -> (Desk, String) {
+    let mut desk = Desk::new(statements);
+    let role = desk.database.role("");
+    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
+    (desk, role)
+}
+
+#[test]
+fn a_role_without_rights_is_9_and_told_what_to_grant() {
+    let (desk, role) = stranger(&march(3));
+    let outcome = desk.run(&[]).expect(9);
+    assert!(error(&outcome).1.contains("GRANT SELECT"), "{}", outcome.output());
+    desk.database.sql(&format!("grant select (id, created_at) on events to {role}"));
+    desk.run(&[]).expect(9);
+    desk.database.sql(&format!("revoke connect on database {} from public", desk.database.name()));
+    desk.run(&[]).expect(9);
+    desk.assert_nothing_committed();
+    desk.database.sql(&format!(
+        "grant connect on database {} to {role}; grant select on events to {role}",
+        desk.database.name()
+    ));
+    desk.run(&[]).expect(0);
+}
+
+#[test]
+fn a_schema_that_the_role_may_not_enter_is_9() {
+    let (desk, role) = stranger("create schema closed; create table closed.events (id text, created_at timestamptz)");
+    desk.database.sql(&format!("grant select on closed.events to {role}"));
+    desk.run(&["--table", "closed.events"]).expect(9);
+}
+
+#[test]
+fn rows_that_a_policy_hides_are_not_taken_for_all_there_are() {
+    let (desk, role) = stranger(&march(10));
+    desk.database.sql(&format!(
+        "grant select on events to {role}; alter table events enable row level security;
+         create policy partly on events using (id < 5);"
+    ));
+    let outcome = desk.run(&[]).expect(9);
+    assert!(error(&outcome).1.contains("BYPASSRLS"), "{}", outcome.output());
+    desk.assert_nothing_committed();
+    desk.database.sql(&format!("alter role {role} bypassrls"));
+    desk.run(&[]).expect(0);
+    desk.assert_archived(MONTH, "events");
+}
+
+#[test]
+fn a_run_that_is_stopped_leaves_no_session_behind() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let desk = Desk::new(&slow(20_000));
+        let running = desk.host.start(&["run", "--month", MONTH, "--json", "--table", "slow"]);
+        wait_for_copy(&desk);
+        let begun = Instant::now();
+        running.signal(signal);
+        running.wait().expect(code);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        desk.assert_nothing_committed();
+        // The server needs a moment to notice.
+        while desk.database.sql(&format!("select count(*) {SESSIONS}")) != "0" {
+            assert!(begun.elapsed() < Duration::from_secs(6), "a session goes on");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_done_leaves_no_session_and_no_change_behind() {
+    let desk = Desk::new(&march(10));
+    let state = "select xmin, xmax, ctid from events union all select xmin, xmax, ctid from pg_class";
+    let before = desk.database.sql(state);
+    desk.run(&[]).expect(0);
+    desk.run(&["--dataset", "nothing"]).expect(2);
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(desk.database.sql(&format!("select count(*) {SESSIONS}")), "0");
+    assert_eq!(desk.database.sql(state), before);
+}

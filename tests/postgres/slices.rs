@@ -1,0 +1,175 @@
+//! However a table is cut into slices, and by however many connections it is read: every row, once.
+
+use super::{Desk, MONTH};
+use crate::support::{archive::Archive, together};
+use std::collections::BTreeSet;
+
+/// Enough pages for several slices, however they are cut. Every row has a page of its own.
+const ROWS: u32 = 17_000;
+
+/// A table of `ROWS` rows over three months, most of them in March, shuffled in time.
+fn wide(table: &str) -> String {
+    format!(
+        "create table {table} (id bigint, created_at timestamptz not null, note text) with (fillfactor = 10);
+         insert into {table}
+         select id, timestamptz '2025-02-27 00:00:00Z' + (id * 7919 % {ROWS}) * interval '35 days' / {ROWS}, repeat('x', 420)
+         from generate_series(1, {ROWS}) as id;"
+    )
+}
+
+/// Asserts that one, two and five connections find the rows of March, and returns how the table was cut.
+#[track_caller]
+fn assert_whole(desk: &Desk) -> (String, u64) {
+    let within = "created_at >= '2025-03-01 00:00:00Z' and created_at < '2025-04-01 00:00:00Z'";
+    let expected = desk.ids(&format!("select id from events where {within}"));
+    assert!(!expected.is_empty());
+    together(["1", "2", "5"], |connections| {
+        desk.run(&[
+            "--archive",
+            connections,
+            "--state-dir",
+            &format!("state-{connections}"),
+            "--connections",
+            connections,
+        ])
+        .expect(0);
+        let archive = Archive::at(desk.host.path(connections));
+        archive.check();
+        let ids = archive.ids(MONTH);
+        let distinct = ids.iter().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(ids.len(), distinct.len(), "a row twice by {connections} connections");
+        assert!(distinct == expected, "{} of {} rows by {connections} connections", distinct.len(), expected.len());
+    });
+    let slices = Archive::at(desk.host.path("1")).month(MONTH)["source"]["detail"]["slices"].clone();
+    (slices["by"].as_str().unwrap().to_owned(), slices["count"].as_u64().unwrap())
+}
+
+#[test]
+fn by_time_with_an_index() {
+    let desk = Desk::new(&wide("events"));
+    desk.database.sql("create index events_time on events (created_at); analyze events");
+    let (by, count) = assert_whole(&desk);
+    assert_eq!(by, "time");
+    assert!(count > 2, "{count} slices");
+    let detail = Archive::at(desk.host.path("1")).month(MONTH)["source"]["detail"].clone();
+    assert!(detail.to_string().contains("events_time"), "{detail}");
+}
+
+#[test]
+fn by_pages_without_an_index() {
+    let desk = Desk::new(&wide("events"));
+    let (by, count) = assert_whole(&desk);
+    assert_eq!(by, "ctid");
+    assert!(count > 1, "{count} slices");
+}
+
+#[test]
+fn a_table_that_grew_since_it_was_analysed() {
+    let desk =
+        Desk::new("create table events (id bigint, created_at timestamptz not null, note text) with (fillfactor = 10)");
+    desk.database.sql("insert into events values (0, '2025-03-10', 'x'); analyze events");
+    desk.database.sql(&wide("more"));
+    desk.database.sql("insert into events select * from more");
+    assert_eq!(
+        desk.database.sql("select relpages from pg_class where relname = 'events'"),
+        "1",
+        "the statistics are fresh"
+    );
+    assert_eq!(assert_whole(&desk).0, "ctid");
+    desk.database.sql("create index on events (created_at)");
+    desk.database.sql("update pg_class set reltuples = 1, relpages = 1 where relname = 'events'");
+    for archive in ["1", "2", "5"] {
+        std::fs::remove_dir_all(desk.host.path(archive)).unwrap();
+    }
+    assert_eq!(assert_whole(&desk).0, "time");
+}
+
+#[test]
+fn an_index_that_misses_rows_is_not_trusted() {
+    let indices = [
+        "create index on events (created_at) where id % 2 = 0",
+        "create index on events using brin (created_at)",
+        "create index on events (id, created_at)",
+        "create index on events (date_trunc('day', created_at at time zone 'UTC'))",
+        "create index bad on events (created_at); update pg_index set indisvalid = false where indexrelid = 'bad'::regclass",
+    ];
+    for index in indices {
+        let desk = Desk::new(&wide("events"));
+        desk.database.sql(index);
+        assert_eq!(assert_whole(&desk).0, "ctid", "{index}");
+    }
+}
+
+/// A parent of three partitions by month and a default one, which holds a row before and after all of them, with
+/// partitions of partitions.
+fn partitioned() -> String {
+    let create = "create table events (id bigint, created_at timestamptz not null, note text) partition by range (created_at);
+        create table february partition of events for values from ('2025-02-01Z') to ('2025-03-01Z');
+        create table march partition of events for values from ('2025-03-01Z') to ('2025-04-01Z') partition by hash (id);
+        create table march_0 partition of march for values with (modulus 3, remainder 0) with (fillfactor = 10);
+        create table march_1 partition of march for values with (modulus 3, remainder 1) with (fillfactor = 10);
+        create table march_2 partition of march for values with (modulus 3, remainder 2);
+        create table april partition of events for values from ('2025-04-01Z') to ('2025-05-01Z');
+        create table others partition of events default;";
+    let rows = "insert into events select * from more; insert into events values (-1, '2020-01-01', 'x'), (-2, '2030-01-01', 'y');";
+    [create, &wide("more"), rows].concat()
+}
+
+#[test]
+fn partitions_without_an_index() {
+    let desk = Desk::new(&partitioned());
+    let (by, count) = assert_whole(&desk);
+    assert_eq!(by, "ctid");
+    assert!(count > 2, "{count} slices");
+}
+
+#[test]
+fn partitions_with_an_index() {
+    let desk = Desk::new(&partitioned());
+    desk.database.sql("create index on events (created_at); analyze events");
+    assert_eq!(assert_whole(&desk).0, "time");
+}
+
+#[test]
+fn a_partition_without_rows_or_none_at_all() {
+    let desk = Desk::new(&partitioned());
+    desk.database
+        .sql("create index on events (created_at); delete from events where created_at >= '2025-03-31Z'; vacuum");
+    assert_whole(&desk);
+    let none = Desk::new("create table events (id bigint, created_at timestamptz) partition by range (created_at)");
+    none.run(&[]).expect(5);
+    none.run(&["--allow-empty"]).expect(0);
+}
+
+#[test]
+fn tables_that_inherit_are_read_as_sql_reads_them() {
+    let desk = Desk::new(
+        "create table events (id bigint, created_at timestamptz, note text); create table child (extra text) inherits (events)",
+    );
+    desk.database
+        .sql("insert into events values (1, '2025-03-10', 'a'); insert into child values (2, '2025-03-11', 'b', 'c')");
+    desk.run(&[]).expect(0);
+    desk.assert_archived(MONTH, "events");
+    assert_eq!(desk.archived_ids(MONTH).len(), 2);
+}
+
+#[test]
+fn an_instant_belongs_to_one_month_and_one_slice() {
+    let desk = Desk::new(&wide("events"));
+    // The edges of the month, and every edge that equal parts of it can have.
+    desk.database.sql(
+        "truncate events;
+         insert into events
+         select part * 1000 + offset_us + 1, timestamptz '2025-03-01Z' + part * interval '31 days' / 96 + offset_us * interval '1 microsecond', repeat('x', 420)
+         from generate_series(0, 96) as part, generate_series(-1, 1) as offset_us;
+         insert into events select 1000000 + id, '2025-03-16 12:00:00Z', repeat('y', 420) from generate_series(1, 8000) as id;
+         create index on events (created_at); analyze events;",
+    );
+    let (by, count) = assert_whole(&desk);
+    assert_eq!(by, "time");
+    assert!(count > 2, "{count} slices");
+    desk.backfill("2025-02", "2025-04", &[]).expect(0);
+    let ids = |month| desk.archived_ids(month).len();
+    assert_eq!((ids("2025-02"), ids("2025-04")), (1, 2));
+    assert_eq!(desk.archived_ids(MONTH).len() as u32, 97 * 3 - 3 + 8000);
+}

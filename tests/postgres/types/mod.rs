@@ -1,0 +1,170 @@
+//! Every built-in type: what went in comes out.
+
+pub(super) mod exact;
+mod refusals;
+mod table;
+
+use super::{Desk, MONTH, march};
+use crate::support::foreign::read_exactly;
+use exact::assert_exact;
+use serde_json::Value;
+
+#[test]
+fn every_value_of_every_type_is_what_the_server_prints() {
+    let specs = table::all();
+    let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
+    desk.run(&[]).expect(0);
+    assert_exact(&desk, &table::columns(&specs));
+}
+
+#[test]
+fn every_column_has_its_type_in_the_manifest_and_the_servers_name_for_it() {
+    let specs = table::all();
+    let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
+    desk.run(&[]).expect(0);
+    let manifest = desk.archive().month(MONTH);
+    let columns = manifest["schema"]["columns"].as_array().unwrap();
+    assert_eq!(columns.len(), specs.len() + 2);
+    let names = "select attname as name, format_type(atttypid, atttypmod) as source, attnotnull as required \
+                 from pg_attribute where attrelid = 'events'::regclass and attnum > 0 order by attnum";
+    let kinds = specs.iter().map(|(_, _, archived, _)| *archived);
+    let kinds = ["int64", "timestamp(us,UTC)"].into_iter().chain(kinds);
+    for ((column, server), kind) in columns.iter().zip(desk.database.rows(names)).zip(kinds) {
+        assert_eq!(column["name"], server["name"]);
+        assert_eq!(column["type"], kind, "{}", server["name"]);
+        assert_eq!(column["source_type"], server["source"], "{}", server["name"]);
+        assert_eq!(column["nullable"], server["required"] == false, "{}", server["name"]);
+    }
+}
+
+#[test]
+fn duckdb_and_pyarrow_see_types_and_not_texts() {
+    let specs = table::all();
+    let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
+    desk.run(&[]).expect(0);
+    let (duckdb, _) = read_exactly("duckdb", &desk.archive());
+    let (arrow, _) = read_exactly("pyarrow", &desk.archive());
+    let expected = [
+        ("cost", "DECIMAL(18,8)", "decimal128(18, 8)"),
+        ("small", "SMALLINT", "int16"),
+        ("single", "FLOAT", "float"),
+        ("at", "TIMESTAMP WITH TIME ZONE", "timestamp[us, tz=UTC]"),
+        ("at_place", "TIMESTAMP", "timestamp[us]"),
+        ("day", "DATE", "date32[day]"),
+        ("hour", "TIME", "time64[us]"),
+        ("key", "UUID", "extension<arrow.uuid>"),
+        ("bytes", "BLOB", "binary"),
+        ("parsed", "JSON", "extension<arrow.json>"),
+        ("due", "DECIMAL(10,2)", "decimal128(10, 2)"),
+        ("any_number", "VARCHAR", "string"),
+        ("texts", "VARCHAR[]", "list<element: string>"),
+        ("instants", "TIMESTAMP WITH TIME ZONE[]", "list<element: timestamp[us, tz=UTC]>"),
+    ];
+    for (column, by_duckdb, by_arrow) in expected {
+        assert_eq!(duckdb[column], by_duckdb, "{column}");
+        let found = arrow[column].as_str().unwrap().replace("item:", "element:");
+        assert_eq!(found, by_arrow, "{column}");
+    }
+}
+
+#[test]
+fn arrays_of_two_dimensions_are_json() {
+    let desk = Desk::new(
+        "create table events (id text primary key, created_at timestamptz default '2025-03-10', grid integer[][], names text[][]);
+         insert into events (id, grid, names) values
+         ('a', '{{1,2},{3,NULL}}', '{{a,\"b \\\"c\\\"\"},{NULL,\"\"}}'), ('b', '{}', null), ('c', '{1}', '{ü}');",
+    );
+    desk.run(&[]).expect(0);
+    assert_exact(&desk, &[]);
+    for reader in ["pyarrow", "duckdb", "csv"] {
+        let (_, rows) = read_exactly(reader, &desk.archive());
+        let json =
+            |id: &str, column: &str| rows[id][column].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let grids = ["a", "b", "c"].map(|id| json(id, "grid").unwrap().to_string());
+        assert_eq!(grids, ["[[1,2],[3,null]]", "[]", "[1]"], "{reader}");
+        assert_eq!(json("a", "names").unwrap().to_string(), r#"[["a","b \"c\""],[null,""]]"#, "{reader}");
+        assert_eq!(json("b", "names"), None);
+    }
+    let manifest = desk.archive().month(MONTH);
+    assert_eq!(manifest["schema"]["columns"][2]["type"], "json");
+}
+
+#[test]
+fn years_of_more_than_four_digits_and_before_christ_keep_their_value() {
+    let desk = Desk::new(
+        "create table events (id bigint primary key, created_at timestamptz default '2025-03-10', at timestamptz, place timestamp, day date);
+         insert into events (id, at, place, day) values
+         (1, '294247-01-10 04:00:54.775807Z', '294247-01-10 04:00:54.775807', '5874897-12-31'),
+         (2, '4713-11-24 00:00:00Z BC', '4713-11-24 00:00:00 BC', '4713-11-24 BC'),
+         (3, '0001-12-31 23:59:59.999999Z BC', '10000-01-01 00:00:00', '10000-01-01');",
+    );
+    desk.run(&[]).expect(0);
+    let columns = ["at", "place", "day"];
+    for reader in ["pyarrow", "duckdb"] {
+        let (_, rows) = read_exactly(reader, &desk.archive());
+        let row = |id: &str| columns.map(|name| rows[id][name].as_str().unwrap().to_owned());
+        assert_eq!(row("1"), ["9223372036854775807", "9223372036854775807", "2145042541"], "{reader}");
+        assert_eq!(row("2"), ["-210866803200000000", "-210866803200000000", "-2440588"], "{reader}");
+        assert_eq!(row("3"), ["-62135596800000001", "253402300800000000", "2932897"], "{reader}");
+    }
+    let rows = desk.archive().rows(MONTH);
+    let row = |id: &str| {
+        let row = rows.iter().find(|row| row["id"] == id).unwrap();
+        columns.map(|name| row[name].clone())
+    };
+    assert_eq!(row("1"), ["+294247-01-10T04:00:54.775807Z", "+294247-01-10T04:00:54.775807", "+5874897-12-31"]);
+    assert_eq!(row("2"), ["-4712-11-24T00:00:00.000000Z", "-4712-11-24T00:00:00.000000", "-4712-11-24"]);
+    assert_eq!(row("3"), ["0000-12-31T23:59:59.999999Z", "+10000-01-01T00:00:00.000000", "+10000-01-01"]);
+}
+
+#[test]
+fn values_of_hundreds_of_kilobytes_survive() {
+    let desk = Desk::new(&march(3));
+    desk.database.sql(
+        "alter table events add digits numeric, add body bytea;
+         update events set digits = repeat('9', 131072)::numeric, note = repeat('ü\"', 200000), body = decode(repeat('00ff', 300000), 'hex') where id = 1;
+         update events set digits = ('0.' || repeat('0', 16382) || '1')::numeric where id = 2;",
+    );
+    desk.run(&[]).expect(0);
+    assert_exact(&desk, &[("digits", "text"), ("note", "text"), ("body", "binary")]);
+}
+
+#[test]
+fn settings_of_the_database_do_not_change_the_archive() {
+    let specs = table::all();
+    let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
+    let name = desk.database.name();
+    let settings = [
+        ("datestyle", "'German, DMY'"),
+        ("intervalstyle", "'sql_standard'"),
+        ("timezone", "'Asia/Kathmandu'"),
+        ("bytea_output", "'escape'"),
+        ("extra_float_digits", "-15"),
+        ("client_encoding", "'LATIN1'"),
+        ("standard_conforming_strings", "off"),
+        ("search_path", "'pg_catalog', 'public'"),
+        ("default_transaction_isolation", "'read committed'"),
+        ("xmloption", "'document'"),
+    ];
+    for (setting, value) in settings {
+        desk.database.sql(&format!("alter database {name} set {setting} = {value}"));
+    }
+    desk.run(&[]).expect(0);
+    for (setting, _) in settings {
+        desk.database.sql(&format!("alter database {name} reset {setting}"));
+    }
+    assert_exact(&desk, &table::columns(&specs));
+}
+
+#[test]
+fn dropped_columns_are_gone_and_generated_ones_are_read() {
+    let desk = Desk::new(&march(5));
+    desk.database.sql(
+        "alter table events add gone text default 'x', add twice bigint generated always as (id * 2) stored;
+         alter table events drop gone;",
+    );
+    desk.run(&[]).expect(0);
+    assert_exact(&desk, &[("note", "text"), ("twice", "int64")]);
+    let manifest = desk.archive().month(MONTH);
+    assert_eq!(manifest["schema"]["columns"].as_array().unwrap().len(), 4);
+}

@@ -1,0 +1,112 @@
+//! Values that no type of the archive holds: rows are rejected, and nothing is bent until it fits.
+
+use super::{Desk, MONTH, march};
+use crate::support::together;
+
+/// A column of one good row and one bad one.
+#[track_caller]
+fn assert_rejected(declared: &str, good: &str, bad: &str) {
+    let desk = Desk::new(&format!(
+        "create table events (id text primary key, created_at timestamptz default '2025-03-10', bad {declared});
+         insert into events (id, bad) values ('good', '{good}'), ('bad', '{bad}'), ('null', null);"
+    ));
+    let outcome = desk.run(&[]).expect(5);
+    desk.assert_nothing_committed();
+    let message = outcome.json()["months"][0]["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("bad"), "the column is not named: {message}");
+    desk.run(&["--rejects", "keep"]).expect(5);
+    let archive = desk.archive();
+    archive.check();
+    assert_eq!(archive.ids(MONTH), ["good", "null"], "{declared} {bad}");
+    let rejects = archive.rejects(MONTH);
+    assert_eq!(rejects.len(), 1, "{rejects:?}");
+    assert_eq!(rejects[0]["column"], "bad");
+    let events = archive.month(MONTH)["events"].clone();
+    let counts = ["read", "archived", "rejected", "source_count"].map(|name| events[name].as_u64().unwrap());
+    assert_eq!(counts, [3, 2, 1, 3]);
+}
+
+#[test]
+fn infinity_never_becomes_a_finite_time() {
+    let columns = [("timestamptz", "2025-03-01Z"), ("timestamp", "2025-03-01"), ("date", "2025-03-01")];
+    let cases = columns.iter().flat_map(|column| [(column, "infinity"), (column, "-infinity")]);
+    together(cases, |((declared, good), bad)| assert_rejected(declared, good, bad));
+}
+
+#[test]
+fn an_infinite_element_of_a_list_never_becomes_a_finite_time() {
+    together(["timestamptz", "timestamp", "date"], |element| {
+        assert_rejected(&format!("{element}[]"), "{2025-03-01}", "{2025-03-01,infinity}");
+    });
+}
+
+#[test]
+fn nan_never_becomes_a_decimal() {
+    assert_rejected("numeric(18,8)", "1.5", "NaN");
+    assert_rejected("numeric(18,8)[]", "{1.5,NULL}", "{1.5,NaN}");
+}
+
+#[test]
+fn times_beyond_what_microseconds_hold_are_not_wrapped() {
+    let late = "294276-12-31 23:59:59.999999";
+    together([("timestamptz", "+00"), ("timestamp", "")], |(declared, zone)| {
+        assert_rejected(declared, &format!("294247-01-10 04:00:54.775807{zone}"), &format!("{late}{zone}"));
+    });
+}
+
+#[test]
+fn the_end_of_a_day_is_no_time_of_day() {
+    assert_rejected("time", "23:59:59.999999", "24:00");
+}
+
+#[test]
+fn a_list_that_has_two_dimensions_after_all_is_not_flattened() {
+    assert_rejected("integer[]", "{1,2}", "{{1,2},{3,4}}");
+}
+
+/// Events without a place in time, among three that have one.
+fn without_time(time: &str) -> Desk {
+    let desk = Desk::new(&march(3));
+    desk.database.sql(&format!(
+        "alter table events alter created_at drop not null; insert into events values (9, {time}, 'lost')"
+    ));
+    desk
+}
+
+#[test]
+fn rows_that_no_month_can_have_are_rejected_in_every_month() {
+    together(["null", "'infinity'", "'-infinity'"], |time| {
+        let desk = without_time(time);
+        let outcome = desk.run(&[]).expect(5);
+        desk.assert_nothing_committed();
+        assert!(outcome.output().contains("created_at"), "{}", outcome.output());
+        desk.run(&["--rejects", "keep"]).expect(5);
+        let archive = desk.archive();
+        archive.check();
+        assert_eq!(archive.ids(MONTH), ["1", "2", "3"]);
+        assert_eq!(archive.month(MONTH)["events"]["rejected"], 1, "{time}");
+        assert_eq!(archive.rejects(MONTH).len(), 1);
+    });
+}
+
+#[test]
+fn a_nullable_time_column_without_a_null_is_fine() {
+    let desk = Desk::new(&march(3));
+    desk.database.sql("alter table events alter created_at drop not null");
+    desk.run(&[]).expect(0);
+    let time = desk.archive().month(MONTH)["schema"]["columns"][1].clone();
+    assert_eq!(time["nullable"], false, "readers may rely on the time");
+}
+
+#[test]
+fn a_row_without_an_id_is_rejected() {
+    let desk = Desk::new(
+        "create table events (id text, created_at timestamptz default '2025-03-10');
+         insert into events (id) values ('a'), (null);",
+    );
+    desk.run(&[]).expect(5);
+    desk.assert_nothing_committed();
+    desk.run(&["--rejects", "keep"]).expect(5);
+    assert_eq!(desk.archive().ids(MONTH), ["a"]);
+    assert_eq!(desk.archive().rejects(MONTH)[0]["column"], "id");
+}
