@@ -7,13 +7,22 @@ use super::failure;
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{Timestamp, Window};
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
+
+/// How long a transaction of unknown age may go on before it counts as one that is too old.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Refuses a window while a transaction that began before its end is open, on the server itself or, on a standby, as
 /// long as the standby has not caught up with the window's end.
 pub(super) async fn refuse(client: &Client, window: Window) -> Result<()> {
     let end = seconds(window.to());
     refuse_lagging_standby(client, end).await?;
+    refuse_old(client, end).await?;
+    outlive_hidden(client, end).await
+}
+
+async fn refuse_old(client: &Client, end: f64) -> Result<()> {
     let query = "\
 select coalesce('pid ' || a.pid, 'prepared transaction ' || a.gid), extract(epoch from now() - a.began)::float8
   from (
@@ -34,6 +43,42 @@ select coalesce('pid ' || a.pid, 'prepared transaction ' || a.gid), extract(epoc
         .with_hint(format!(
             "it could still add events: wait until {who} ends, which is open for {age} s, then run again"
         )))
+}
+
+/// Waits until the transactions end of which nobody tells when they began. A role sees the age of its own alone unless
+/// it may read all statistics, but every role sees who holds a lock, and an open transaction holds one on its number.
+/// Of a prepared transaction, only the end of its first phase is known.
+async fn outlive_hidden(client: &Client, end: f64) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut open = hidden(client, end).await?;
+    while let Some(who) = open.first() {
+        if Instant::now() >= deadline {
+            return Err(Error::new(ErrorKind::TryLater, "a transaction of unknown age is open, which could add events")
+                .with_context("transaction", who)
+                .with_hint(format!(
+                    "wait until {who} ends, then run again; a role that is granted pg_read_all_stats sees how old others' are"
+                )));
+        }
+        sleep(Duration::from_millis(250)).await;
+        let still = hidden(client, end).await?;
+        open.retain(|who| still.contains(who));
+    }
+    Ok(())
+}
+
+async fn hidden(client: &Client, end: f64) -> Result<Vec<String>> {
+    let query = "\
+select 'pid ' || a.pid || ' (' || l.virtualxid || ')'
+  from pg_catalog.pg_stat_activity a
+  join pg_catalog.pg_locks l on l.pid = a.pid and l.locktype = 'virtualxid' and l.virtualxid = l.virtualtransaction
+ where a.datname = current_database() and a.usesysid is not null and a.xact_start is null
+   and a.pid <> pg_catalog.pg_backend_pid()
+union all
+select 'prepared transaction ' || gid from pg_catalog.pg_prepared_xacts
+ where database = current_database() and prepared >= to_timestamp($1)";
+    let rows = client.query(query, &[&end]).await;
+    let rows = rows.map_err(|error| failure::failure("look for open transactions", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// A standby that replays what its primary did before the end of the window has not seen all of the window. One that
