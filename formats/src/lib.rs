@@ -23,7 +23,7 @@ pub mod timestamp;
 pub mod window;
 
 pub use artifact::ArtifactKind;
-pub use batch::EventBatch;
+pub use batch::{EventBatch, Ids};
 pub use chain::{Chain, Entry, Head};
 pub use dataset::Dataset;
 pub use digest::Sha256;

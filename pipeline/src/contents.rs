@@ -38,31 +38,17 @@ pub enum ContentsError {
     Failed(#[from] Error),
 }
 
-/// Size and digest of the file at `path`.
-pub fn digest(path: &Path) -> Result<(u64, Sha256), Error> {
-    digest_of(File::open(path).map_err(local("open a file", path))?).map_err(local("read a file", path))
-}
-
-fn digest_of(mut content: impl Read) -> std::io::Result<(u64, Sha256)> {
-    let mut hasher = Hasher::default();
-    let mut block = vec![0; BLOCK];
-    let mut bytes = 0;
-    loop {
-        match content.read(&mut block)? {
-            0 => return Ok((bytes, hasher.finish())),
-            count => {
-                hasher.update(&block[..count]);
-                bytes += count as u64;
-            }
-        }
-    }
-}
-
 /// Digest of what the gzip file at `path` unpacks to, all of which is unpacked.
 pub fn unpacked(path: &Path) -> Result<Sha256, ContentsError> {
-    let content = MultiGzDecoder::new(open(path)?);
-    let (_, sha256) = digest_of(content).map_err(damaged)?;
-    Ok(sha256)
+    let mut content = MultiGzDecoder::new(open(path)?);
+    let mut hasher = Hasher::default();
+    let mut block = vec![0; BLOCK];
+    loop {
+        match content.read(&mut block).map_err(damaged)? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&block[..count]),
+        }
+    }
 }
 
 /// How many rows a `rejects` file holds, every one of which is read.

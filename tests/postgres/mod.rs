@@ -12,6 +12,7 @@ mod own_server;
 mod poolers;
 mod property;
 mod reaching;
+mod restore;
 mod settings;
 mod slices;
 mod tls;

@@ -1,7 +1,7 @@
 //! The ids of a month, to find those that appear more than once.
 
 use archive_connectors::{Error, ErrorKind, Result, error::local};
-use archive_formats::{EventBatch, Sha256, batch::Ids};
+use archive_formats::{EventBatch, Ids, Sha256};
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Write},

@@ -1,9 +1,11 @@
 use super::*;
 use archive_formats::{
-    EventBatch,
+    Column, ColumnType, EventBatch, Schema,
     catalogue::{KeyColumns, text_schema},
 };
-use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, cast::AsArray};
+use arrow_array::{
+    ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, cast::AsArray,
+};
 use std::sync::Arc;
 
 fn batch(events: &[(&str, Option<&str>)]) -> EventBatch {
@@ -67,6 +69,25 @@ fn one_id_with_two_contents_is_a_conflict() {
 #[test]
 fn no_value_and_an_empty_one_are_different_contents() {
     assert_eq!(compare(&[batch(&[("a", None), ("a", Some(""))])]).conflicts, 2);
+}
+
+#[test]
+fn ids_that_are_uuids_or_numbers_are_told_apart_too() {
+    let uuids = [7_u128, 8, 7, 7 << 64, 7 << 120].map(u128::to_be_bytes);
+    let uuids: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter(uuids.iter()).unwrap());
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![7, -7, 7, 7 << 8, 7 << 56]));
+    for (kind, ids) in [(ColumnType::Uuid, uuids), (ColumnType::Int64, numbers)] {
+        let column = |name: &str, kind| Column { name: name.to_owned(), kind, source_type: None, nullable: false };
+        let columns = vec![column("id", kind), column("timestamp", ColumnType::TimestampUtc)];
+        let schema = Arc::new(Schema::new(columns, "id", "timestamp").unwrap());
+        let times = TimestampMicrosecondArray::from(vec![0; ids.len()]).with_timezone("UTC");
+        let records = RecordBatch::try_new(schema.to_arrow(), vec![ids, Arc::new(times)]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = IdIndex::new(folder.path());
+        index.add(&EventBatch::try_new(schema, records).unwrap()).unwrap();
+        let suspects = index.finish().unwrap();
+        assert_eq!(suspects.events.iter().map(|suspect| suspect.ordinal).collect::<Vec<_>>(), [0, 2]);
+    }
 }
 
 #[test]

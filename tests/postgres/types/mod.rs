@@ -2,7 +2,7 @@
 
 pub(super) mod exact;
 mod refusals;
-mod table;
+pub(super) mod table;
 
 use super::{Desk, MONTH, march};
 use crate::support::foreign::read_exactly;

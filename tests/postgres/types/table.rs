@@ -4,7 +4,7 @@ use super::exact::Column;
 use std::fmt::Write as _;
 
 /// What is there before the table.
-pub(super) const TYPES: &str = r#"
+pub(in crate::postgres) const TYPES: &str = r#"
     create type mood as enum ('happy', 'it''s "odd", isn''t it', 'ünsure');
     create type place as (name text, floor integer);
     create domain amount as numeric(10,2) check (value >= 0);
@@ -14,7 +14,7 @@ pub(super) const TYPES: &str = r#"
 "#;
 
 /// Name, type, type in the archive, and literals.
-type Spec = (&'static str, &'static str, &'static str, &'static [&'static str]);
+pub(in crate::postgres) type Spec = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 pub(super) const NUMBERS: &[Spec] = &[
     ("small", "smallint", "int16", &["-32768", "32767", "0"]),
@@ -181,7 +181,7 @@ pub(super) const LISTS: &[Spec] = &[
 ];
 
 /// All of them.
-pub(super) fn all() -> Vec<Spec> {
+pub(in crate::postgres) fn all() -> Vec<Spec> {
     [NUMBERS, TIMES, TEXTS, LISTS].concat()
 }
 
@@ -191,7 +191,7 @@ pub(super) fn columns(specs: &[Spec]) -> Vec<Column> {
 
 /// Statements that make the table `events` of these columns: each row has the next literal of every column that is not
 /// yet through, and NULL in the others. The last row is NULL throughout.
-pub(super) fn create(specs: &[Spec]) -> String {
+pub(in crate::postgres) fn create(specs: &[Spec]) -> String {
     let mut sql = String::from("create table events (id bigint primary key, created_at timestamptz not null");
     for (name, declared, ..) in specs {
         write!(sql, ", \"{name}\" {declared}").unwrap();

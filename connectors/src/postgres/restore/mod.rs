@@ -76,6 +76,7 @@ impl Restoration {
         for column in schema.columns.iter().filter(|column| column.kind == ColumnType::Json) {
             nested.add(&relation.name, &column.name);
         }
+        let nested = table::nested(&relation, schema);
         let columns = relation.columns(client, &table::wanted(schema), &nested).await?;
         let generated = table::generated_columns(client, &relation).await?;
         let (plan, columns) = Plan::new(&relation.name, schema, columns, &generated)?;

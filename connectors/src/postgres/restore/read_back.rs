@@ -11,8 +11,9 @@ use archive_formats::{
 };
 use tokio::sync::mpsc;
 
-/// Bytes of rows after which a batch ends.
+/// When a batch ends.
 const BATCH_BYTES: usize = 1 << 20;
+const BATCH_ROWS: usize = 8_192;
 
 impl Restoration {
     /// Sends what the table has in the window to `events`, with the columns of the archive, and returns how many rows
@@ -23,15 +24,15 @@ impl Restoration {
         let mut copied = connection.copy_out(&statement).await.map_err(failed("read the table"))?;
         let (mut rows, mut count) = (CopyRows::default(), 0);
         while copied.gather(&mut rows).await.map_err(unread)? {
-            if rows.bytes() >= BATCH_BYTES {
-                count += send(layout, &mut rows, &events).await?;
+            if rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES {
+                count += flush(layout, &mut rows, &events).await?;
             }
         }
-        Ok(count + send(layout, &mut rows, &events).await?)
+        Ok(count + flush(layout, &mut rows, &events).await?)
     }
 }
 
-async fn send(layout: &CopyLayout, rows: &mut CopyRows, events: &mpsc::Sender<EventBatch>) -> Result<u64> {
+async fn flush(layout: &CopyLayout, rows: &mut CopyRows, events: &mpsc::Sender<EventBatch>) -> Result<u64> {
     let decoded = layout.decode(rows).map_err(|error| unread(error.into()))?;
     rows.clear();
     if let Some(batch) = decoded.batch {
@@ -41,8 +42,8 @@ async fn send(layout: &CopyLayout, rows: &mut CopyRows, events: &mpsc::Sender<Ev
     Ok(decoded.rows)
 }
 
-fn unread(failure: CopyFailed) -> Error {
-    match failure {
+fn unread(error: CopyFailed) -> Error {
+    match error {
         CopyFailed::Server(error) => failed("read the table")(error),
         CopyFailed::Unreadable(error) => {
             Error::new(ErrorKind::Source, "the server's rows cannot be read").with_context("reason", error)

@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind, Result,
     postgres::{
         Table,
-        catalogue::{Kind, Relation},
+        catalogue::{Kind, Nested, Relation},
     },
 };
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue::KeyColumns, encode::copy::server_type};
@@ -54,7 +54,7 @@ pub(super) async fn types(client: &Client, schema: &Schema) -> Result<Types> {
         let plain = server_type(&column.kind).ok_or_else(|| unsupported(column))?;
         types.push(match &column.source_type {
             None => (plain, None),
-            Some(own) if is_type(client, own).await? => (declared(column, own), None),
+            Some(own) if is_type(client, own).await? => (own.clone(), None),
             Some(own) => {
                 let note = format!("column {:?} is {plain}, and was {own}", column.name);
                 (plain, Some(note))
@@ -62,12 +62,6 @@ pub(super) async fn types(client: &Client, schema: &Schema) -> Result<Types> {
         });
     }
     Ok(types)
-}
-
-/// What the archive has as JSON was an array of more dimensions than the name of its type tells.
-fn declared(column: &Column, own: &str) -> String {
-    let is_array = column.kind == ColumnType::Json && own.ends_with("[]");
-    if is_array { format!("{own}[]") } else { own.to_owned() }
 }
 
 pub(super) fn unsupported(column: &Column) -> Error {
@@ -140,6 +134,15 @@ pub(super) fn wanted(schema: &Schema) -> Table {
         keys: KeyColumns { id: Some(schema.id.clone()), time: Some(schema.time.clone()) },
         columns: Some(schema.columns.iter().map(|column| column.name.clone()).collect()),
     }
+}
+
+/// The columns of `table` that have arrays of several dimensions, if they have arrays: the archive has them as JSON.
+pub(super) fn nested(table: &Relation, schema: &Schema) -> Nested {
+    let nested = Nested::default();
+    for column in schema.columns.iter().filter(|column| column.kind == ColumnType::Json) {
+        nested.add(&table.name, &column.name);
+    }
+    nested
 }
 
 /// Columns that the table computes by itself, and that nobody may write.

@@ -1,0 +1,415 @@
+//! A month goes back into a database, and is compared there.
+
+use super::{Desk, MONTH, march, types::table};
+use crate::support::{cli::Outcome, postgres::Database};
+use serde_json::Value;
+use std::{thread, time::Duration};
+
+impl Desk {
+    /// Restores the month into the desk's own database.
+    fn restore(&self, flags: &[&str]) -> Outcome {
+        self.restore_into(&self.database.url(), flags)
+    }
+
+    fn restore_into(&self, url: &str, flags: &[&str]) -> Outcome {
+        self.host.run(&[&["restore", "--month", MONTH, "--into", url, "--json"], flags].concat())
+    }
+
+    /// Rows that one of the tables has and the other has not, each as the server prints it.
+    fn difference(&self, one: &str, other: &str) -> String {
+        let rows = |table: &str| format!("select t::text from {table} as t");
+        let without = |one, other| format!("({} except all {})", rows(one), rows(other));
+        self.database.sql(&format!("{} union all {}", without(one, other), without(other, one)))
+    }
+}
+
+/// What a database has of its own.
+fn objects(database: &Database) -> String {
+    database.sql(
+        "select 'class', oid, relname from pg_class where relnamespace::regnamespace::text !~ '^(pg_(catalog|toast)|inf)'
+         union all select 'namespace', oid, nspname from pg_namespace where nspname !~ '^pg_(toast_)?temp'
+         union all select 'proc', oid, proname from pg_proc order by 1, 2",
+    )
+}
+
+fn message(outcome: &Outcome) -> String {
+    let error = &outcome.json()["error"];
+    format!("{}; {}", error["message"].as_str().unwrap(), error["hint"].as_str().unwrap_or_default())
+}
+
+/// Waits until a statement on `table` is what somebody is busy with.
+fn wait_for_insert(database: &Database) {
+    for _ in 0..600 {
+        let busy = "select count(*) from pg_stat_activity where datname = current_database() \
+                    and application_name = 'kt-archive' and query like 'insert%' and state = 'active'";
+        if database.sql(busy) == "1" {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("nobody inserts");
+}
+
+const SLOW: &str = "create table slow (like events);
+    create function wait() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return new; end $$;
+    create trigger slow before insert on slow for each row execute function wait();";
+
+mod values {
+    use super::*;
+
+    #[test]
+    fn a_restored_table_is_the_one_that_was_archived() {
+        let desk = Desk::new(&march(1000));
+        desk.run(&[]).expect(0);
+        let report = desk.restore(&["--table", "copies.\"March 2025\""]).expect(6);
+        assert!(message(&report).contains("3F000"), "{}", report.stdout);
+        desk.database.sql("create schema copies");
+        let report = desk.restore(&["--table", "copies.\"March 2025\""]).expect(0).json();
+        assert_eq!(desk.difference("events", "copies.\"March 2025\""), "");
+        let told = ["dataset", "month", "table", "rows", "drill"].map(|key| report[key].to_string());
+        assert_eq!(told, ["\"events\"", "\"2025-03\"", r#""copies.\"March 2025\"""#, "1000", "false"]);
+        assert_eq!(report["into"], format!("postgres://{}/{}", desk.database.server(), desk.database.name()));
+        let columns = report["columns"].as_array().unwrap();
+        let names = columns.iter().map(|column| column["name"].as_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!(names, ["id", "created_at", "note"]);
+        assert!(columns.iter().all(|column| column["equal"] == true && column["sha256"].as_str().unwrap().len() == 64));
+        let required = "select attname from pg_attribute where attrelid = 'copies.\"March 2025\"'::regclass and attnotnull \
+                        and attnum > 0 order by 1";
+        assert_eq!(desk.database.sql(required), "created_at\nid");
+    }
+
+    #[test]
+    fn every_type_goes_back_as_it_was() {
+        let specs = table::all();
+        let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
+        desk.run(&[]).expect(0);
+        let report = desk.restore(&["--table", "again"]).expect(0).json();
+        assert_eq!(report["notes"], serde_json::json!([]));
+        assert_eq!(desk.difference("events", "again"), "");
+        let types = |table| {
+            desk.database.sql(&format!(
+                "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = '{table}'::regclass \
+                 and attnum > 0 order by attnum"
+            ))
+        };
+        assert_eq!(types("again"), types("events"));
+    }
+
+    #[test]
+    fn types_that_the_database_lacks_are_what_the_archive_has_and_that_is_told() {
+        let specs = table::all();
+        let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
+        desk.run(&[]).expect(0);
+        let other = Database::new();
+        let report = desk.restore_into(&other.url(), &[]).expect(0).json();
+        let notes = report["notes"].to_string();
+        assert!(notes.contains("is text, and was mood") && notes.contains("was amount"), "{notes}");
+        assert_eq!(other.sql("select count(*) from events"), desk.database.sql("select count(*) from events"));
+    }
+
+    #[test]
+    fn arrays_of_several_dimensions_go_back_as_arrays() {
+        let desk = Desk::new(
+            "create table events (id text primary key, created_at timestamptz default '2025-03-10', grid integer[][],
+                 names text[][], cubes numeric[][][], times timestamptz[][], bytes bytea[][]);
+             insert into events (id, grid, names, cubes, times, bytes) values
+             ('a', '{{1,2},{3,NULL}}', '{{a,\"b \\\"c\\\" \\\\ {,}\"},{NULL,\"\"}}', '{{{1.10},{NaN}}}',
+              '{{2025-03-01 12:00:00.000001+05}}', '{{\"\\\\x00ff\"}}'),
+             ('b', '{}', null, '{}', null, null), ('c', '{1}', '{ü,NULL,\"NULL\",\"\n\"}', null, '{}', '{}');",
+        );
+        desk.run(&[]).expect(0);
+        desk.restore(&["--table", "again"]).expect(0);
+        assert_eq!(desk.difference("events", "again"), "");
+        desk.database.sql("create table flat (like events); alter table flat alter grid type integer[]");
+        desk.restore(&["--table", "flat"]).expect(0);
+        assert_eq!(desk.difference("events", "flat"), "");
+    }
+
+    #[test]
+    fn a_table_with_other_types_and_another_order_takes_the_month() {
+        let desk = Desk::new(&march(50));
+        desk.run(&[]).expect(0);
+        desk.database.sql("create table other (id numeric(12,0), created_at timestamp, note text)");
+        let refused = desk.restore(&["--table", "other"]).expect(2);
+        assert!(message(&refused).contains("which no id is"), "{}", refused.stdout);
+        desk.database.sql(
+            "drop table other; create table other (extra text default 'x', note varchar(20), created_at timestamp,
+                 id integer generated always as identity)",
+        );
+        desk.restore(&["--table", "other"]).expect(0);
+        let same = "select count(*) from events e join other o on o.id = e.id and o.note = e.note
+                    and o.created_at = e.created_at at time zone 'UTC' and o.extra = 'x'";
+        assert_eq!(desk.database.sql(same), "50");
+    }
+
+    #[test]
+    fn columns_that_the_table_computes_are_compared_and_not_written() {
+        let table = "(id bigint, created_at timestamptz, loud text generated always as (id || '!') stored)";
+        let row = "insert into events values (1, '2025-03-05')";
+        let desk = Desk::new(&format!("create table events {table}; {row}; create table again {table}"));
+        desk.run(&[]).expect(0);
+        let report = desk.restore(&["--table", "again"]).expect(0).json();
+        assert_eq!(report["columns"].as_array().unwrap().len(), 3);
+        assert_eq!(desk.difference("events", "again"), "");
+    }
+
+    #[test]
+    fn what_did_not_come_from_a_database_has_types_by_what_it_is() {
+        for format in ["parquet", "csv"] {
+            let mut desk = Desk::new("");
+            desk.host.set("KT_ARCHIVE_SOURCE", "demo:?events=500");
+            desk.host.set("KT_ARCHIVE_FORMAT", format);
+            desk.run(&[]).expect(0);
+            let report = desk.restore(&[]).expect(0).json();
+            assert_eq!(report["rows"], 500);
+            let of = |name: &str| {
+                report["columns"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap().clone()
+            };
+            assert_eq!(
+                (of("timestamp")["type"].clone(), of("cost_usd")["type"].clone()),
+                ("timestamp with time zone".into(), "numeric(38,18)".into())
+            );
+            assert_eq!(desk.database.sql("select count(distinct id) from events"), "500");
+        }
+    }
+
+    #[test]
+    fn a_month_without_events_has_nothing_to_restore() {
+        let desk = Desk::new(&march(0).replace(" / 0", ""));
+        desk.run(&["--allow-empty"]).expect(0);
+        let report = desk.restore(&["--table", "again"]).expect(0).json();
+        assert_eq!((report["rows"].clone(), report["columns"].clone()), (Value::from(0), serde_json::json!([])));
+        assert_eq!(desk.database.sql("select to_regclass('again') is null"), "t");
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    #[test]
+    fn a_table_that_has_rows_of_the_month_is_left_alone() {
+        let desk = Desk::new(&march(20));
+        desk.run(&[]).expect(0);
+        desk.database
+            .sql("create table other (like events); insert into other values (7, '2025-03-31 23:59:59Z', 'mine')");
+        for (flags, rows) in [(&[][..], 20), (&["--table", "other"], 1)] {
+            let before = desk.database.rows("select * from events natural full join other");
+            let refused = desk.restore(flags).expect(2);
+            assert!(message(&refused).contains(&format!("rows: {rows})")), "{}", refused.stdout);
+            assert_eq!(desk.database.rows("select * from events natural full join other"), before);
+        }
+        desk.database.sql("update other set created_at = '2025-04-01'");
+        desk.restore(&["--table", "other"]).expect(0);
+        assert_eq!(desk.database.sql("select count(*) from other"), "21");
+        desk.restore(&["--table", "other"]).expect(2);
+    }
+
+    #[test]
+    fn a_month_that_is_not_archived_cannot_be_restored() {
+        let desk = Desk::new(&march(3));
+        desk.run(&[]).expect(0);
+        let url = desk.database.url();
+        let missing = desk.host.run(&["restore", "--month", "2025-04", "--into", &url, "--json"]).expect(5);
+        assert!(message(&missing).starts_with("events 2025-04 is not archived"));
+        let nowhere = desk.restore(&["--archive", "nowhere"]).expect(7);
+        assert!(message(&nowhere).starts_with("no archive here"));
+    }
+
+    #[test]
+    fn what_is_no_table_or_lacks_a_column_is_refused() {
+        let desk = Desk::new(&march(3));
+        desk.run(&[]).expect(0);
+        desk.database
+            .sql("create table narrow (id bigint, created_at timestamptz); create view seen as select * from narrow");
+        let refusal = |table: &str| message(&desk.restore(&["--table", table]).expect(2));
+        assert!(refusal("narrow").contains("no column \"note\""), "{}", refusal("narrow"));
+        assert!(refusal("seen").contains("no table"), "{}", refusal("seen"));
+        for name in ["a.b.c", "a b", "\"", ""] {
+            assert!(refusal(name).contains("--table"), "{}", refusal(name));
+        }
+    }
+
+    #[test]
+    fn a_password_on_the_command_line_is_refused_and_a_database_must_be_named() {
+        let desk = Desk::new(&march(3));
+        desk.run(&[]).expect(0);
+        let refused = desk.restore_into("postgres://postgres:canary@127.0.0.1/x", &[]).expect(2);
+        assert!(!refused.output().contains("canary") && message(&refused).contains("PGPASSWORD"));
+        let unnamed = desk.host.run(&["restore", "--month", MONTH, "--json"]).expect(2);
+        assert!(message(&unnamed).contains("--into postgres://"));
+        desk.restore_into("mysql://127.0.0.1/x", &[]).expect(2);
+        let mut host = desk.host;
+        host.set("KT_ARCHIVE_INTO", desk.database.url());
+        host.set("KT_ARCHIVE_DRILL", "true");
+        host.run(&["restore", "--month", MONTH, "--json"]).expect(0);
+    }
+
+    #[test]
+    fn a_role_without_rights_is_told_which() {
+        let desk = Desk::new(&march(3));
+        desk.run(&[]).expect(0);
+        let reader = desk.database.role("");
+        desk.database.sql(&format!("create table other (like events); grant select on other to {reader}"));
+        for table in ["other", "another"] {
+            let refused = desk.restore_into(&desk.database.url_for(&reader), &["--table", table]).expect(9);
+            assert!(message(&refused).contains("grant the role"), "{}", refused.stdout);
+        }
+        assert_eq!(desk.database.sql("select count(*) from other"), "0");
+        // A drill needs no right but to make temporary tables, which everybody has.
+        desk.restore_into(&desk.database.url_for(&reader), &["--drill"]).expect(0);
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_restored() {
+        let desk = Desk::new(&march(3));
+        desk.run(&[]).expect(0);
+        let path = desk.archive().path(&desk.archive().file(MONTH, "parquet"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[100] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let before = objects(&desk.database);
+        let damaged = desk.restore(&["--table", "other"]).expect(4);
+        assert!(message(&damaged).contains("kt-archive verify"), "{}", damaged.stdout);
+        assert_eq!(objects(&desk.database), before);
+    }
+}
+
+mod differences {
+    use super::*;
+
+    /// A desk whose table `other` does `body` to every row before it takes it.
+    fn meddled(body: &str) -> Desk {
+        let desk = Desk::new(&march(40));
+        desk.run(&[]).expect(0);
+        desk.database.sql(&format!(
+            "create table other (like events);
+             create function meddle() returns trigger language plpgsql as $$ begin {body} end $$;
+             create trigger meddle before insert on other for each row execute function meddle();"
+        ));
+        desk
+    }
+
+    #[track_caller]
+    fn assert_different(desk: &Desk, told: &str, columns: &[&str]) {
+        let outcome = desk.restore(&["--table", "other"]).expect(4);
+        assert!(message(&outcome).contains(told), "{}", outcome.stdout);
+        let report = outcome.json();
+        let differing = report["columns"].as_array().unwrap().iter().filter(|column| column["equal"] == false);
+        assert_eq!(differing.map(|column| column["name"].as_str().unwrap()).collect::<Vec<_>>(), columns);
+        assert_eq!(desk.database.sql("select count(*) from other"), "0");
+    }
+
+    #[test]
+    fn a_changed_value_is_found_and_nothing_is_committed() {
+        let desk = meddled("if new.id = 17 then new.note := new.note || ' '; end if; return new;");
+        assert_different(&desk, "(columns: note)", &["note"]);
+    }
+
+    #[test]
+    fn values_that_change_places_are_found() {
+        let swap = "if new.id in (1, 2) then new.note := 'note ' || 3 - new.id; end if; return new;";
+        assert_different(&meddled(swap), "(columns: note)", &["note"]);
+    }
+
+    #[test]
+    fn null_for_a_text_is_found() {
+        let desk = meddled("if new.id = 3 then new.note := null; end if; return new;");
+        assert_different(&desk, "(columns: note)", &["note"]);
+    }
+
+    #[test]
+    fn a_row_that_is_kept_out_is_found() {
+        let desk = meddled("if new.id = 40 then return null; end if; return new;");
+        assert_different(&desk, "40 events, and public.other gave back 39", &["id", "created_at", "note"]);
+    }
+
+    #[test]
+    fn what_is_put_off_to_the_commit_is_found_as_well() {
+        let desk = Desk::new(&march(10));
+        desk.run(&[]).expect(0);
+        desk.database.sql(
+            "create table other (like events);
+             create function meddle() returns trigger language plpgsql as $$ begin
+                 update other set note = 'late' where id = new.id; return null; end $$;
+             create constraint trigger meddle after insert on other deferrable initially deferred for each row
+                 execute function meddle();",
+        );
+        assert_different(&desk, "(columns: note)", &["note"]);
+    }
+
+    #[test]
+    fn a_type_that_cuts_values_off_is_found() {
+        let desk = Desk::new(&march(7));
+        desk.run(&[]).expect(0);
+        desk.database.sql("create table other (id bigint, created_at timestamptz(0), note varchar(5))");
+        assert_different(&desk, "(columns: created_at, note)", &["created_at", "note"]);
+    }
+
+    #[test]
+    fn a_value_that_the_table_cannot_have_is_not_repeated() {
+        let desk = Desk::new(&march(10));
+        desk.run(&[]).expect(0);
+        desk.database.sql("create table other (id bigint, created_at timestamptz, note integer)");
+        let failed = desk.restore(&["--table", "other"]).expect(6);
+        assert!(!failed.output().contains("note 1") && message(&failed).contains("22P02"), "{}", failed.output());
+    }
+
+    #[test]
+    fn of_two_restores_at_once_one_wins() {
+        let desk = Desk::new(&march(3000));
+        desk.run(&[]).expect(0);
+        desk.database.sql("create table other (like events)");
+        let url = desk.database.url();
+        let line = ["restore", "--month", MONTH, "--into", &url, "--table", "other", "--json"];
+        let running = [desk.host.start(&line), desk.host.start(&line), desk.host.start(&line)];
+        let codes = running.map(|running| running.wait().code);
+        assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
+        assert_eq!(desk.difference("events", "other"), "");
+    }
+}
+
+mod drills {
+    use super::*;
+
+    #[test]
+    fn a_drill_leaves_nothing_behind() {
+        let desk = Desk::new(&[table::TYPES, &table::create(&table::all())].concat());
+        desk.run(&[]).expect(0);
+        let before = objects(&desk.database);
+        // The table is there and full: a drill does not look at it.
+        let report = desk.restore(&["--drill"]).expect(0).json();
+        assert!(report["drill"] == true && report["rows"].as_u64().unwrap() > 0);
+        desk.restore(&["--drill", "--table", "elsewhere.other"]).expect(0);
+        assert_eq!(objects(&desk.database), before);
+    }
+
+    #[test]
+    fn a_restore_that_is_stopped_or_killed_leaves_nothing_behind() {
+        let desk = Desk::new(&[&march(5), SLOW].concat());
+        desk.run(&[]).expect(0);
+        let before = objects(&desk.database);
+        let url = desk.database.url();
+        let line = ["restore", "--month", MONTH, "--into", &url, "--table", "slow", "--json"];
+        for (signal, code) in [("TERM", Some(143)), ("INT", Some(130)), ("KILL", None)] {
+            let running = desk.host.start(&line);
+            wait_for_insert(&desk.database);
+            running.signal(signal);
+            assert_eq!(running.wait().code, code);
+            wait_until_gone(&desk.database);
+        }
+        assert_eq!((objects(&desk.database), desk.database.sql("select count(*) from slow")), (before, "0".to_owned()));
+    }
+
+    /// The server looks every five seconds whether anybody waits for what it does.
+    fn wait_until_gone(database: &Database) {
+        let there = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
+                     and application_name = 'kt-archive'";
+        for _ in 0..300 {
+            if database.sql(there) == "0" {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the server goes on for nobody");
+    }
+}
