@@ -22,10 +22,8 @@ impl Restoration {
         let statement = query.copy(&relation.name, Range::Whole);
         let mut copied = connection.copy_out(&statement).await.map_err(failed("read the table"))?;
         let (mut rows, mut count) = (CopyRows::default(), 0);
-        while copied.gather(&mut rows).await.map_err(unread)? {
-            if rows.bytes() >= BATCH_BYTES {
-                count += send(layout, &mut rows, &events).await?;
-            }
+        while copied.gather(&mut rows, |rows| rows.bytes() >= BATCH_BYTES).await.map_err(unread)? {
+            count += send(layout, &mut rows, &events).await?;
         }
         Ok(count + send(layout, &mut rows, &events).await?)
     }
