@@ -64,6 +64,21 @@ fn a_list_that_has_two_dimensions_after_all_is_not_flattened() {
     assert_rejected("integer[]", "{1,2}", "{{1,2},{3,4}}");
 }
 
+#[test]
+fn however_many_columns_turn_out_to_have_two_dimensions_the_month_is_read() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let columns = names.map(|name| format!(", {name} integer[]")).concat();
+    let values = names.map(|_| ", '{{1},{2}}'").concat();
+    let desk = Desk::new(&format!(
+        "create table events (id bigint, created_at timestamptz not null{columns});
+         insert into events values (1, '2025-03-10'{values})"
+    ));
+    desk.run(&[]).expect(0);
+    let columns = desk.archive().month(MONTH)["schema"]["columns"].clone();
+    let json = columns.as_array().unwrap().iter().filter(|column| column["type"] == "json").count();
+    assert_eq!(json, names.len(), "{columns}");
+}
+
 /// Events without a place in time, among three that have one.
 fn without_time(time: &str) -> Desk {
     let desk = Desk::new(&march(3));
