@@ -173,3 +173,21 @@ fn an_instant_belongs_to_one_month_and_one_slice() {
     assert_eq!((ids("2025-02"), ids("2025-04")), (1, 2));
     assert_eq!(desk.archived_ids(MONTH).len() as u32, 97 * 3 - 3 + 8000);
 }
+
+/// How rows come in over the wire is another each time. Enough of them for several pages of every column.
+#[test]
+fn a_run_that_was_cut_off_finds_its_own_files_again() {
+    let desk = Desk::new(
+        "create table events (id bigint, created_at timestamptz not null, note text);
+         insert into events
+         select id, timestamptz '2025-03-01 00:00:00Z' + id * interval '1 second', repeat(md5(id::text), 4)
+         from generate_series(1, 120000) as id;",
+    );
+    let mut first = None;
+    for _ in 0..3 {
+        desk.run(&["--format", "parquet"]).expect(0);
+        let found = desk.archive().file(MONTH, "parquet");
+        assert_eq!(first.get_or_insert_with(|| found.clone()), &found);
+        std::fs::remove_dir_all(desk.host.path("archive/manifests")).unwrap();
+    }
+}

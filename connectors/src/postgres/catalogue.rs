@@ -60,6 +60,12 @@ impl Nested {
         columns.insert((table.to_owned(), column.to_owned()));
     }
 
+    /// Whether any column of `table` was found to.
+    pub(super) fn has_any_of(&self, table: &str) -> bool {
+        let columns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        columns.iter().any(|(known, _)| known == table)
+    }
+
     fn has(&self, table: &str, column: &str) -> bool {
         let columns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         columns.contains(&(table.to_owned(), column.to_owned()))

@@ -2,7 +2,7 @@
 
 use super::copy_tap::Rows;
 use archive_formats::decode::copy::{CopyError, CopyRows, signature};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use futures::StreamExt as _;
 use std::pin::Pin;
 use tokio::sync::mpsc;
@@ -14,6 +14,8 @@ pub(super) struct CopyOut<'a> {
     /// What the driver sees of it: its end, or why it broke off.
     driver: Pin<Box<CopyOutStream>>,
     blocks: &'a mut mpsc::Receiver<Bytes>,
+    /// What was not taken yet of the last one.
+    block: Bytes,
     begun: bool,
     ended: bool,
 }
@@ -29,15 +31,35 @@ pub(super) enum CopyFailed {
 
 impl<'a> CopyOut<'a> {
     pub(super) fn new(driver: CopyOutStream, blocks: &'a mut mpsc::Receiver<Bytes>) -> Self {
-        Self { driver: Box::pin(driver), blocks, begun: false, ended: false }
+        Self { driver: Box::pin(driver), blocks, block: Bytes::new(), begun: false, ended: false }
     }
 
-    /// Appends the next rows to `rows`, some hundred kilobytes as a rule, and says whether there were any left.
-    pub(super) async fn gather(&mut self, rows: &mut CopyRows) -> Result<bool, CopyFailed> {
-        let Some(block) = self.next_block().await? else {
-            return if rows.has_ended() { Ok(false) } else { Err(CopyError::CutOff.into()) };
-        };
-        for mut row in Rows::of(&block) {
+    /// Appends rows to `rows` until there are `enough`, or no more: then it says that there is nothing left. Where it stops
+    /// depends on the rows alone, and not on the pieces in which they came: the bytes of archived files do as well.
+    pub(super) async fn gather(
+        &mut self,
+        rows: &mut CopyRows,
+        enough: impl Fn(&CopyRows) -> bool,
+    ) -> Result<bool, CopyFailed> {
+        loop {
+            self.take(rows, &enough)?;
+            if enough(rows) {
+                return Ok(true);
+            }
+            match self.next_block().await? {
+                Some(block) => self.block = block,
+                None if rows.has_ended() => return Ok(false),
+                None => return Err(CopyError::CutOff.into()),
+            }
+        }
+    }
+
+    /// Appends rows of the present block.
+    fn take(&mut self, rows: &mut CopyRows, enough: impl Fn(&CopyRows) -> bool) -> Result<(), CopyError> {
+        let mut left = Rows::of(&self.block);
+        while !enough(rows)
+            && let Some(mut row) = left.next()
+        {
             if !std::mem::replace(&mut self.begun, true) {
                 row = row.get(signature(row)?..).unwrap_or_default();
             }
@@ -46,7 +68,9 @@ impl<'a> CopyOut<'a> {
                 rows.push(row)?;
             }
         }
-        Ok(true)
+        let taken = self.block.len() - left.len();
+        self.block.advance(taken);
+        Ok(())
     }
 
     async fn next_block(&mut self) -> Result<Option<Bytes>, Error> {

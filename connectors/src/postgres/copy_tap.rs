@@ -129,6 +129,11 @@ impl<'a> Rows<'a> {
     pub(super) const fn of(block: &'a [u8]) -> Self {
         Self(block)
     }
+
+    /// Bytes of those that are left.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl<'a> Iterator for Rows<'a> {

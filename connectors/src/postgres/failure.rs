@@ -35,7 +35,7 @@ enum Verdict {
     Cancelled,
     /// Our right to be there.
     Denied,
-    /// The database, which does not exist.
+    /// The database or the schema, which does not exist.
     Misnamed,
     /// Something that does not get better by itself.
     Other,
@@ -66,7 +66,7 @@ fn tell(what: &str, error: tokio_postgres::Error, kind: impl Fn(Verdict) -> Erro
 
 fn verdict(code: &str) -> Verdict {
     match code {
-        "3D000" => Verdict::Misnamed,
+        "3D000" | "3F000" => Verdict::Misnamed,
         "42501" => Verdict::Denied,
         "57P01" | "57P02" | "57P03" | "57P05" => Verdict::Gone,
         // A conflict with recovery, a deadlock, a cancelled query, a time-out of the session's, a lock that took too
@@ -80,11 +80,14 @@ fn verdict(code: &str) -> Verdict {
     }
 }
 
+/// Whether a policy is what a refusal is about. Where the server raises it tells policies from privileges in every language.
+pub(super) fn is_by_policy(said: &DbError) -> bool {
+    said.file() == Some("rls.c")
+}
+
 fn hint(said: &DbError) -> Option<&'static str> {
-    // Where the server raises the error tells policies from privileges in every language.
-    let by_policy = said.file() == Some("rls.c");
     match said.code().code() {
-        "42501" if by_policy => Some(
+        "42501" if is_by_policy(said) => Some(
             "a policy would hide rows of the table without a word: read as a role with BYPASSRLS, or as one that no policy \
              holds for",
         ),
@@ -94,6 +97,7 @@ fn hint(said: &DbError) -> Option<&'static str> {
         "28P01" => Some("check the password: it comes from PGPASSWORD, or else from the password file (~/.pgpass)"),
         "28000" => Some("check the role, and what pg_hba.conf of the server demands of it"),
         "3D000" => Some("check the database in the URL, or PGDATABASE"),
+        "3F000" => Some("create the schema, or name another one with --table"),
         "40001" => Some(
             "queries on a standby conflict with its recovery: raise max_standby_streaming_delay there, or set \
              hot_standby_feedback",
@@ -113,7 +117,7 @@ mod tests {
     fn codes_mean_what_the_manual_says() {
         let cases = [
             (Verdict::Denied, ["28000", "28P01", "42501"].as_slice()),
-            (Verdict::Misnamed, &["3D000"]),
+            (Verdict::Misnamed, &["3D000", "3F000"]),
             (Verdict::Gone, &["57P01", "57P02", "57P03", "57P05", "53300", "53200", "08006", "08P01"]),
             (Verdict::Cancelled, &["40001", "40P01", "57014", "25P03", "25P04", "55P03", "72000"]),
             (Verdict::Other, &["57P04", "42P01", "42703", "22P02", "XX000", "", "5"]),

@@ -2,7 +2,7 @@
 
 use super::{
     Server,
-    conninfo::{Host, Place},
+    conninfo::{Host, Place, default_folder},
 };
 use crate::{Result, Secret, spool::on_blocking_thread};
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
@@ -41,16 +41,17 @@ fn read_private(path: &Path) -> io::Result<String> {
 
 /// The password of the first line that is for `host`.
 fn find(text: &str, server: &Server, host: &Host) -> Option<Secret> {
-    let folder = match &host.place {
-        Place::Folder(path) => path.to_str(),
-        Place::Name { .. } => None,
+    // The sockets of another folder than the usual one may lead to anybody: they are not what is meant by localhost.
+    let place = match &host.place {
+        Place::Folder(path) if path != default_folder() => path.to_str()?,
+        Place::Folder(_) | Place::Name { .. } => host.name(),
     };
     let port = host.port.to_string();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let mut entries = lines.filter_map(|line| fields(line).try_into().ok());
     let password = entries.find_map(|[name, at, database, user, password]: [Field; 5]| {
-        let here = name.fits(host.name()) || folder.is_some_and(|folder| name.fits(folder));
-        (here && at.fits(&port) && database.fits(&server.database) && user.fits(&server.user)).then_some(password)
+        (name.fits(place) && at.fits(&port) && database.fits(&server.database) && user.fits(&server.user))
+            .then_some(password)
     });
     password.map(|password| Secret::new(password.text))
 }
@@ -123,11 +124,11 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_this_host_or_its_folder() {
+    fn the_usual_socket_is_this_host_and_another_one_its_folder() {
         let url = "postgres://kt@%2Frun%2Fpg/events";
-        assert_finds("localhost:5432:events:kt:yes", url, Some("yes"));
-        assert_finds("/run/pg:*:*:*:yes", url, Some("yes"));
+        assert_finds("localhost:*:*:*:no\n/run/pg:5432:events:kt:yes", url, Some("yes"));
         assert_finds("/tmp:*:*:*:no", url, None);
+        assert_finds("localhost:5432:events:kt:yes", "postgres://kt@/events", Some("yes"));
     }
 
     #[test]

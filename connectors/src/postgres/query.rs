@@ -34,6 +34,12 @@ impl Query {
         format!("select {}, {}", count(self.within(self.window)), count(self.strays()))
     }
 
+    /// Of each of the `arrays`, whether the window has one of several dimensions.
+    pub(super) fn nested<'a>(&self, table: &str, arrays: impl Iterator<Item = &'a str>) -> String {
+        let looks = arrays.map(|array| format!("bool_or(pg_catalog.array_ndims({array}) > 1)")).collect::<Vec<_>>();
+        format!("select array[{}]::bool[] from {table} where {}", looks.join(", "), self.within(self.window))
+    }
+
     /// The rows of `range`, out of the table or the partition that it names.
     pub(super) fn copy(&self, table: &str, range: Range) -> String {
         let predicate = match range {

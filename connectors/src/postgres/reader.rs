@@ -107,10 +107,9 @@ async fn read_slice(connection: &mut Connection, snapshot: &Snapshot, slice: &Sl
     let statement = snapshot.query.copy(&slice.table, slice.range);
     let mut copied = connection.copy_out(&statement).await?;
     let (mut rows, mut before) = (CopyRows::default(), 0);
-    while copied.gather(&mut rows).await? {
-        if rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES {
-            before += flush(&mut rows, before, snapshot, sender).await?;
-        }
+    let enough = |rows: &CopyRows| rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES;
+    while copied.gather(&mut rows, enough).await? {
+        before += flush(&mut rows, before, snapshot, sender).await?;
     }
     before += flush(&mut rows, before, snapshot, sender).await?;
     send(Piece::End(before), sender).await

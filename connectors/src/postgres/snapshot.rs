@@ -16,7 +16,7 @@ use crate::{
     retry::{Policy, retry},
     skew,
 };
-use archive_formats::{Dataset, Timestamp, Window, decode::copy::CopyLayout};
+use archive_formats::{ColumnType, Dataset, Timestamp, Window, decode::copy::CopyLayout};
 use serde_json::{Value, json};
 use std::{
     sync::Arc,
@@ -80,9 +80,14 @@ impl Snapshot {
         let facts = facts(&holder).await?;
         let source_clock = timestamp(facts.now);
         skew::check(Some(source_clock), clock.now())?;
-        let columns = relation.columns(client, &table, nested).await?;
+        let mut columns = relation.columns(client, &table, nested).await?;
         let org = organisation(&holder, config, &columns, &relation).await?;
-        let query = Query::new(&columns, window, org.as_deref());
+        let mut query = Query::new(&columns, window, org.as_deref());
+        if nested.has_any_of(&relation.name) {
+            find_nested(&holder, &relation, &columns, &query, nested).await?;
+            columns = relation.columns(client, &table, nested).await?;
+            query = Query::new(&columns, window, org.as_deref());
+        }
         let (within, strays) = count(&holder, &query, &relation).await?;
         let indexed = Columns { org: columns.org.clone().filter(|_| org.is_some()), ..columns.clone() };
         let mut slices = Slices::plan(&holder, &relation, &indexed, window, within).await?;
@@ -108,6 +113,26 @@ impl Snapshot {
         begun.map_err(gone)?;
         Ok(connection)
     }
+}
+
+/// Where one column has arrays of several dimensions, others may. Each of them would cost a try of the window, of which there
+/// are few.
+async fn find_nested(
+    holder: &Connection,
+    relation: &Relation,
+    columns: &Columns,
+    query: &Query,
+    nested: &Nested,
+) -> Result<()> {
+    let lists = columns.schema.columns.iter().zip(&columns.expressions);
+    let lists = lists.filter(|(column, _)| matches!(column.kind, ColumnType::List(_))).collect::<Vec<_>>();
+    let statement = query.nested(&relation.name, lists.iter().map(|(_, expression)| expression.as_str()));
+    let row = holder.client().query_one(&statement, &[]).await;
+    let found = row.map_err(|error| failure::lost("look at the arrays", error))?.get::<_, Vec<Option<bool>>>(0);
+    for ((column, _), _) in lists.iter().zip(found).filter(|(_, is_nested)| *is_nested == Some(true)) {
+        nested.add(&relation.name, &column.name);
+    }
+    Ok(())
 }
 
 /// A snapshot that is not there any more is told like a wrong name, in one version or another.

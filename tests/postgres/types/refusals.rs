@@ -59,6 +59,21 @@ fn the_end_of_a_day_is_no_time_of_day() {
     assert_rejected("time", "23:59:59.999999", "24:00");
 }
 
+#[test]
+fn however_many_columns_turn_out_to_have_two_dimensions_the_month_is_read() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let columns = names.map(|name| format!(", {name} integer[]")).concat();
+    let values = names.map(|_| ", '{{1},{2}}'").concat();
+    let desk = Desk::new(&format!(
+        "create table events (id bigint, created_at timestamptz not null{columns});
+         insert into events values (1, '2025-03-10'{values})"
+    ));
+    desk.run(&[]).expect(0);
+    let columns = desk.archive().month(MONTH)["schema"]["columns"].clone();
+    let json = columns.as_array().unwrap().iter().filter(|column| column["type"] == "json").count();
+    assert_eq!(json, names.len(), "{columns}");
+}
+
 /// Events without a place in time, among three that have one.
 fn without_time(time: &str) -> Desk {
     let desk = Desk::new(&march(3));

@@ -86,7 +86,7 @@ fn place(name: String, address: &str) -> Result<Place> {
 }
 
 /// Where servers of distributions put their sockets, and where PostgreSQL does by itself.
-fn default_folder() -> &'static Path {
+pub(in super::super) fn default_folder() -> &'static Path {
     let distributions = Path::new("/var/run/postgresql");
     if distributions.is_dir() { distributions } else { Path::new("/tmp") }
 }

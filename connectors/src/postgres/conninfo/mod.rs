@@ -6,7 +6,7 @@ mod keywords;
 mod url;
 
 pub(super) use escape::encode;
-pub(super) use hosts::{Host, Place, hosts};
+pub(super) use hosts::{Host, Place, default_folder, hosts};
 
 use crate::{Error, ErrorKind, Result};
 use keywords::{Keyword, UNREADABLE};
