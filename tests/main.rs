@@ -1,4 +1,4 @@
-//! The built program against a double of the platform, a real S3 server and other people's readers.
+//! The built program against a double of the platform, real PostgreSQL and S3 servers, and other people's readers.
 //!
 //! `tests/run` starts what the tests need. Modules are named after what they protect.
 

@@ -48,17 +48,17 @@ fn assert_one_moment(desk: &Desk, connections: &str) {
     let turns = thread::scope(|scope| {
         let writing = scope.spawn(|| {
             let mut writer = desk.database.session();
-            (1..)
-                .take_while(|number| {
-                    turn(&mut writer, *number);
-                    !done.load(Ordering::Relaxed)
-                })
-                .last()
+            let mut turns = 0;
+            while !done.load(Ordering::Relaxed) {
+                turns += 1;
+                turn(&mut writer, turns);
+            }
+            turns
         });
         thread::sleep(Duration::from_millis(100));
         let outcome = desk.run(&["--connections", connections]);
         done.store(true, Ordering::Relaxed);
-        let turns = writing.join().unwrap().unwrap_or(0);
+        let turns = writing.join().unwrap();
         outcome.expect(0);
         turns
     });

@@ -59,7 +59,7 @@ fn datasets_of_a_file_are_archived_in_one_run() {
         "events of public.events: id created_at, 1",
     ];
     assert_eq!(found, expected);
-    assert!(!archive.unzipped(&archive.manifest(1)["files"][1]["path"].as_str().unwrap().to_owned()).is_empty());
+    assert!(!archive.unzipped(archive.manifest(1)["files"][1]["path"].as_str().unwrap()).is_empty());
 }
 
 #[test]

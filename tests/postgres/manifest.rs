@@ -1,6 +1,7 @@
 //! What a manifest says of a month that came from PostgreSQL.
 
 use super::{Desk, MONTH, march};
+use crate::support::now;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -60,16 +61,16 @@ fn the_servers_count_is_what_was_read() {
 
 #[test]
 fn the_servers_clock_is_recorded() {
-    let before = Utc::now();
+    let before = now();
     let (_, manifest) = manifest(3, &[]);
     let clock = manifest["source_clock"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
-    assert!(before <= clock && clock <= Utc::now(), "{clock}");
+    assert!(before <= clock && clock <= now(), "{clock}");
 }
 
 #[test]
 fn a_clock_that_is_apart_from_the_servers_is_75() {
     let mut desk = Desk::new(&march(3));
-    let later = Utc::now() + chrono::TimeDelta::minutes(20);
+    let later = now() + chrono::TimeDelta::minutes(20);
     desk.host.set_time(&later.format("%Y-%m-%d %H:%M:%S").to_string());
     desk.run(&[]).expect(75);
     desk.assert_nothing_committed();

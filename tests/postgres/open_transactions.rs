@@ -1,7 +1,7 @@
 //! A month is whole only when every transaction that began before its end is over.
 
 use super::Desk;
-use crate::support::{cli, postgres::Server};
+use crate::support::{cli, now, postgres::Server};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// What is told to a server and a host, so that for both a month is about to end.
@@ -17,7 +17,7 @@ impl Eve {
     fn new() -> Self {
         // The server takes a second or two until it answers.
         let eve = END.parse::<DateTime<Utc>>().unwrap() - TimeDelta::seconds(10);
-        let behind = Utc::now() - eve;
+        let behind = now() - eve;
         let library = cli::faketime_library();
         let faked = format!("-{}s", behind.num_seconds());
         let environment =
@@ -38,7 +38,7 @@ impl Eve {
         while desk.database.sql(&format!("select now() < timestamptz '{END}' + interval '2 seconds'")) == "t" {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
-        desk.host.set_time(&(Utc::now() - self.behind).format("%Y-%m-%d %H:%M:%S").to_string());
+        desk.host.set_time(&(now() - self.behind).format("%Y-%m-%d %H:%M:%S").to_string());
     }
 }
 

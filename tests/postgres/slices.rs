@@ -2,7 +2,19 @@
 
 use super::{Desk, MONTH};
 use crate::support::{archive::Archive, together};
-use std::collections::BTreeSet;
+use archive_connectors::{
+    Source as _, SourceItem,
+    clock::SystemClock,
+    postgres::{Config, Postgres, Server},
+    progress::Silent,
+};
+use archive_formats::Month;
+use futures::StreamExt as _;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Enough pages for several slices, however they are cut. Every row has a page of its own.
 const ROWS: u32 = 17_000;
@@ -124,6 +136,15 @@ fn partitions_without_an_index() {
 }
 
 #[test]
+fn partitions_that_the_role_may_not_read_by_themselves() {
+    let mut desk = Desk::new(&partitioned());
+    let role = desk.database.role("");
+    desk.database.sql(&format!("grant select on events to {role}"));
+    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
+    assert_eq!(assert_whole(&desk), ("whole".to_owned(), 1));
+}
+
+#[test]
 fn partitions_with_an_index() {
     let desk = Desk::new(&partitioned());
     desk.database.sql("create index on events (created_at); analyze events");
@@ -171,7 +192,7 @@ fn an_instant_belongs_to_one_month_and_one_slice() {
     desk.backfill("2025-02", "2025-04", &[]).expect(0);
     let ids = |month| desk.archived_ids(month).len();
     assert_eq!((ids("2025-02"), ids("2025-04")), (1, 2));
-    assert_eq!(desk.archived_ids(MONTH).len() as u32, 97 * 3 - 3 + 8000);
+    assert_eq!(desk.archived_ids(MONTH).len(), 97 * 3 - 3 + 8000);
 }
 
 /// How rows come in over the wire is another each time. Enough of them for several pages of every column.
@@ -190,4 +211,27 @@ fn a_run_that_was_cut_off_finds_its_own_files_again() {
         assert_eq!(first.get_or_insert_with(|| found.clone()), &found);
         std::fs::remove_dir_all(desk.host.path("archive/manifests")).unwrap();
     }
+}
+
+/// A table of few rows and many pages is cut into many slices of a few rows each.
+#[tokio::test]
+async fn readers_do_not_run_far_ahead_of_who_reads_them() {
+    let desk = Desk::new(&wide("events"));
+    desk.database.sql(
+        "alter table events set (autovacuum_enabled = false); delete from events where id % 20 <> 0;
+         create index on events (created_at); analyze events; update pg_class set reltuples = 17 where relname = 'events'",
+    );
+    let server = Server::new(&desk.database.url(), &|_| None).unwrap();
+    let (tables, limit) = (BTreeMap::new(), Duration::from_secs(60));
+    let config = Config { server, connections: 2, tables, org: None, statement_timeout: limit, lock_timeout: limit };
+    let source = Postgres::new(config, Arc::new(SystemClock), Arc::new(Silent));
+    let mut feed = source.read(&"events".parse().unwrap(), MONTH.parse::<Month>().unwrap().window());
+    assert!(matches!(feed.next().await, Some(Ok(SourceItem::Batch(_)))));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let sessions = desk.database.sql("select count(*) from pg_stat_activity where datname = current_database()");
+    assert_eq!(sessions, "4", "psql, the holder of the snapshot, and two readers that wait");
+    let rest = feed.map(Result::unwrap).collect::<Vec<_>>().await;
+    let Some(SourceItem::Report(report)) = rest.last() else { panic!("no report") };
+    assert_eq!(report.source_count, Some(report.read));
+    assert!(report.detail["slices"]["count"].as_u64().unwrap() > 8, "{}", report.detail);
 }

@@ -19,6 +19,12 @@ pub(crate) fn handed_over(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start the tests with `tests/run`"))
 }
 
+/// The time that servers and the program show, unless a test moves it.
+#[expect(clippy::disallowed_methods, reason = "what runs beside the tests runs in real time")]
+pub(crate) fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}
+
 /// Tries the cases at the same time: most of a run is waiting. Fails when one does.
 pub(crate) fn together<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
     std::thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use super::{
     events::{self, Event},
     http::{Body, Reply, Request, Server},
-    json,
+    json, now,
     script::{Artifact, Cut, Endpoint, Filter, IdShape, Layout, Packing, Script, ServerClock},
 };
 use chrono::{DateTime, Utc};
@@ -147,11 +147,6 @@ fn dated(state: &Mutex<State>, reply: Reply) -> Reply {
         ServerClock::Silent => return reply,
     };
     reply.header("Date", time.format("%a, %d %b %Y %H:%M:%S GMT"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a server shows the real time")]
-fn now() -> DateTime<Utc> {
-    Utc::now()
 }
 
 /// Which endpoint of which layout a request means, and of which job.

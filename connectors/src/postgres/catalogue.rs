@@ -88,7 +88,7 @@ impl Relation {
         let rows = match client.query(query, &[&name]).await {
             Ok(rows) => rows,
             Err(error) if is_no_name(&error) => return Err(no_table(client, &name).await),
-            Err(error) => return Err(failure::failure("find the table", error)),
+            Err(error) => return Err(failure::lost("find the table", error)),
         };
         let found = rows.first().and_then(|row| {
             let (oid, name, kind) = (row.get(0), row.get(1), Kind::of(row.get(2))?);
@@ -278,7 +278,7 @@ async fn no_table(client: &Client, name: &str) -> Error {
     let error = error.with_context("table", name.trim_matches('"'));
     let tables = match client.query(query, &[]).await {
         Ok(rows) => rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(),
-        Err(error) => return failure::failure("list the tables", error),
+        Err(error) => return failure::lost("list the tables", error),
     };
     error.with_hint(if tables.is_empty() {
         "the database has no tables that this role can see: is it the right one?".to_owned()

@@ -19,7 +19,8 @@ pub(super) async fn refuse(client: &Client, window: Window) -> Result<()> {
     let end = seconds(window.to());
     refuse_lagging_standby(client, end).await?;
     refuse_old(client, end).await?;
-    outlive_hidden(client, end).await
+    outlive_hidden(client, end).await?;
+    outlive_replayed(client).await
 }
 
 async fn refuse_old(client: &Client, end: f64) -> Result<()> {
@@ -28,13 +29,13 @@ select coalesce('pid ' || a.pid, 'prepared transaction ' || a.gid), extract(epoc
   from (
     select pid, null::text as gid, xact_start as began from pg_catalog.pg_stat_activity
      where datname = current_database() and pid <> pg_catalog.pg_backend_pid()
-       and backend_type in ('client backend', 'background worker') and application_name <> 'kt-archive'
+       and coalesce(backend_type, '') not in ('autovacuum worker', 'parallel worker', 'walsender')
     union all
     select null, gid, prepared from pg_catalog.pg_prepared_xacts where database = current_database()
   ) a
  where a.began < to_timestamp($1) order by a.began limit 1";
     let rows = client.query(query, &[&end]).await;
-    let rows = rows.map_err(|error| failure::failure("look for open transactions", error))?;
+    let rows = rows.map_err(|error| failure::lost("look for open transactions", error))?;
     let Some(row) = rows.first() else { return Ok(()) };
     let (who, age) = (row.get::<_, String>(0), row.get::<_, f64>(1));
     let age = Duration::try_from_secs_f64(age.max(0.0)).unwrap_or_default().as_secs();
@@ -47,7 +48,8 @@ select coalesce('pid ' || a.pid, 'prepared transaction ' || a.gid), extract(epoc
 
 /// Waits until the transactions end of which nobody tells when they began. A role sees the age of its own alone unless
 /// it may read all statistics, but every role sees who holds a lock, and an open transaction holds one on its number.
-/// Of a prepared transaction, only the end of its first phase is known.
+/// Of a prepared transaction, only the end of its first phase is known. None is older than the server's process, so that
+/// months before its start need no look.
 async fn outlive_hidden(client: &Client, end: f64) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let mut open = hidden(client, end).await?;
@@ -66,30 +68,60 @@ async fn outlive_hidden(client: &Client, end: f64) -> Result<()> {
     Ok(())
 }
 
+/// Waits until the transactions end that a standby has seen begin, but not end, on its primary. They have numbers there,
+/// and no age; one that has written nothing yet has no number either.
+async fn outlive_replayed(client: &Client) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let Some((mut oldest, next)) = replayed(client).await? else { return Ok(()) };
+    while oldest < next {
+        if Instant::now() >= deadline {
+            return Err(Error::new(
+                ErrorKind::TryLater,
+                "a transaction of the primary is open, which could add events",
+            )
+            .with_context("transaction", oldest)
+            .with_hint("wait until it ends, then run again; on the primary it can be seen how old it is"));
+        }
+        sleep(Duration::from_millis(250)).await;
+        oldest = replayed(client).await?.map_or(next, |(oldest, _)| oldest);
+    }
+    Ok(())
+}
+
+/// The number of the oldest transaction that is open on the primary, and the next number, if this is a standby.
+async fn replayed(client: &Client) -> Result<Option<(i64, i64)>> {
+    let query = "select pg_catalog.txid_snapshot_xmin(seen), pg_catalog.txid_snapshot_xmax(seen) \
+                 from pg_catalog.txid_current_snapshot() as seen where pg_catalog.pg_is_in_recovery()";
+    let row = client.query_opt(query, &[]).await;
+    let row = row.map_err(|error| failure::lost("look for open transactions of the primary", error))?;
+    Ok(row.map(|row| (row.get(0), row.get(1))))
+}
+
 async fn hidden(client: &Client, end: f64) -> Result<Vec<String>> {
     let query = "\
 select 'pid ' || a.pid || ' (' || l.virtualxid || ')'
   from pg_catalog.pg_stat_activity a
   join pg_catalog.pg_locks l on l.pid = a.pid and l.locktype = 'virtualxid' and l.virtualxid = l.virtualtransaction
  where a.datname = current_database() and a.usesysid is not null and a.xact_start is null
-   and a.pid <> pg_catalog.pg_backend_pid()
+   and a.pid <> pg_catalog.pg_backend_pid() and pg_catalog.pg_postmaster_start_time() < to_timestamp($1)
 union all
 select 'prepared transaction ' || gid from pg_catalog.pg_prepared_xacts
  where database = current_database() and prepared >= to_timestamp($1)";
     let rows = client.query(query, &[&end]).await;
-    let rows = rows.map_err(|error| failure::failure("look for open transactions", error))?;
+    let rows = rows.map_err(|error| failure::lost("look for open transactions", error))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// A standby that replays what its primary did before the end of the window has not seen all of the window. One that
-/// has replayed all that it received is as far as anyone can tell.
+/// A standby that replays what its primary did before the end of the window has not seen all of the window. One that is
+/// in touch with its primary and has replayed all that it received is as far as anyone can tell.
 async fn refuse_lagging_standby(client: &Client, end: f64) -> Result<()> {
     let query = "select pg_catalog.pg_is_in_recovery() \
-                 and pg_catalog.pg_last_xact_replay_timestamp() < to_timestamp($1) \
-                 and pg_catalog.pg_last_wal_receive_lsn() is distinct from pg_catalog.pg_last_wal_replay_lsn()";
+                 and coalesce(pg_catalog.pg_last_xact_replay_timestamp() < to_timestamp($1), true) \
+                 and (pg_catalog.pg_last_wal_receive_lsn() is distinct from pg_catalog.pg_last_wal_replay_lsn() \
+                   or not exists (select from pg_catalog.pg_stat_wal_receiver))";
     let row = client.query_one(query, &[&end]).await;
-    let row = row.map_err(|error| failure::failure("ask how far the standby is", error))?;
-    if row.get::<_, Option<bool>>(0) != Some(true) {
+    let row = row.map_err(|error| failure::lost("ask how far the standby is", error))?;
+    if !row.get::<_, bool>(0) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::TryLater, "the standby has not caught up with the end of the month")

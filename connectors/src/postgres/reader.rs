@@ -13,7 +13,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Bytes of rows after which a batch ends: as many as lie in a near cache while they are decoded.
 const BATCH_BYTES: usize = 1 << 20;
@@ -27,47 +27,72 @@ pub(super) enum Piece {
     Batch(EventBatch),
     /// A row that is no event; its line counts from 1, the first row of the slice.
     Reject(Reject),
-    /// The slice had this many rows.
-    End(u64),
+    /// The slice had this many rows. Another one may be read once this is taken.
+    End(u64, OwnedSemaphorePermit),
 }
 
 type Sender = mpsc::Sender<Result<Piece>>;
 
-/// The slices that no reader took yet, and where their pieces go.
-pub(super) type Jobs = Arc<Mutex<VecDeque<(Slice, Sender)>>>;
+/// What there is to read.
+pub(super) struct Jobs {
+    /// The slices that no reader took yet, in their order, and where their pieces go.
+    slices: Mutex<VecDeque<(Slice, Sender)>>,
+    /// One permit for each slice that may be on its way. Without it, readers would fetch a whole month of slices that are
+    /// shorter than what waits of each, while one is waited for.
+    underway: Arc<Semaphore>,
+}
 
-/// Reads slices until none is left, as one of the connections that may read at the same time. What fails is told to
-/// whoever waits for the slice.
-pub(super) async fn read(inner: Arc<Inner>, snapshot: Arc<Snapshot>, jobs: Jobs) {
-    // The semaphore is never closed.
-    let Ok(_permit) = inner.readers.acquire().await else { return };
-    if jobs.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
-        return;
+impl Jobs {
+    /// All of `slices`, of which `underway` may be read or wait at the same time.
+    pub(super) fn new(slices: VecDeque<(Slice, Sender)>, underway: usize) -> Self {
+        Self { slices: Mutex::new(slices), underway: Arc::new(Semaphore::new(underway)) }
     }
-    let mut connection = match snapshot.join(&inner.config).await {
-        Ok(connection) => connection,
-        Err(error) => return give_up(&jobs, error).await,
-    };
-    loop {
-        let Some((slice, sender)) = next(&jobs) else { break };
-        if let Err(failed) = read_slice(&mut connection, &snapshot, &slice, &sender).await {
-            let error = told(failed, &inner, &snapshot);
-            // Nobody listens when the read was dropped.
-            drop(sender.send(Err(error.with_context("table", slice.table))).await);
-            break;
+
+    /// The next slice, once it is its turn. They are handed out in their order, so that the one that is waited for is
+    /// always among those that are on their way.
+    async fn next(&self) -> Option<(Slice, Sender, OwnedSemaphorePermit)> {
+        if self.are_taken() {
+            return None;
+        }
+        // The semaphore is never closed.
+        let turn = Arc::clone(&self.underway).acquire_owned().await.ok()?;
+        let (slice, sender) = self.slices.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        Some((slice, sender, turn))
+    }
+
+    fn are_taken(&self) -> bool {
+        self.slices.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Without a connection a slice would wait for ever if it were the last.
+    async fn give_up(&self, error: Error) {
+        if let Some((_, sender, _turn)) = self.next().await {
+            drop(sender.send(Err(error)).await);
         }
     }
 }
 
-fn next(jobs: &Jobs) -> Option<(Slice, Sender)> {
-    jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-}
-
-/// Without this connection a slice would wait for ever if it were the last.
-async fn give_up(jobs: &Jobs, error: Error) {
-    if let Some((_, sender)) = next(jobs) {
-        drop(sender.send(Err(error)).await);
+/// Reads slices until none is left, as one of the connections that may read at the same time. What fails is told to
+/// whoever waits for the slice.
+pub(super) async fn read(inner: Arc<Inner>, snapshot: Arc<Snapshot>, jobs: Arc<Jobs>) {
+    // The semaphore is never closed.
+    let Ok(_permit) = inner.readers.acquire().await else { return };
+    if jobs.are_taken() {
+        return;
     }
+    let mut connection = match snapshot.join(&inner.config).await {
+        Ok(connection) => connection,
+        Err(error) => return jobs.give_up(error).await,
+    };
+    while let Some((slice, sender, turn)) = jobs.next().await {
+        if let Err(failed) = read_slice(&mut connection, &snapshot, &slice, &sender, turn).await {
+            let error = told(failed, &inner, &snapshot);
+            // Nobody listens when the read was dropped.
+            drop(sender.send(Err(error.with_context("table", slice.table))).await);
+            return;
+        }
+    }
+    connection.close().await;
 }
 
 /// Why a slice is not read to its end.
@@ -103,7 +128,13 @@ fn told(failed: Failed, inner: &Inner, snapshot: &Snapshot) -> Error {
     }
 }
 
-async fn read_slice(connection: &mut Connection, snapshot: &Snapshot, slice: &Slice, sender: &Sender) -> Tried<()> {
+async fn read_slice(
+    connection: &mut Connection,
+    snapshot: &Snapshot,
+    slice: &Slice,
+    sender: &Sender,
+    turn: OwnedSemaphorePermit,
+) -> Tried<()> {
     let statement = snapshot.query.copy(&slice.table, slice.range);
     let mut copied = connection.copy_out(&statement).await?;
     let (mut rows, mut before) = (CopyRows::default(), 0);
@@ -112,7 +143,7 @@ async fn read_slice(connection: &mut Connection, snapshot: &Snapshot, slice: &Sl
         before += flush(&mut rows, before, snapshot, sender).await?;
     }
     before += flush(&mut rows, before, snapshot, sender).await?;
-    send(Piece::End(before), sender).await
+    send(Piece::End(before, turn), sender).await
 }
 
 /// Sends `rows` on their way, of a slice that had some `before`, and says how many there were.

@@ -8,14 +8,14 @@ use crate::{
 use archive_formats::{Dataset, Reject, Window};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use reader::{Jobs, Piece};
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-};
+use std::{collections::VecDeque, sync::Arc};
 use tokio::{sync::mpsc, task::JoinSet};
 
-/// Batches of a slice that wait for their turn.
-const WAITING: usize = 3;
+/// Batches of a slice that wait for their turn: all of a slice, as a rule.
+const WAITING: usize = 8;
+
+/// Slices that are read or wait at the same time, for each reader.
+const UNDERWAY: usize = 2;
 
 /// The state of a read between two items.
 struct Reading {
@@ -53,7 +53,7 @@ impl Reading {
             slices.push_back(receiver);
         }
         let count = inner.config.connections.min(jobs.len());
-        let jobs = Jobs::new(Mutex::new(jobs));
+        let jobs = Arc::new(Jobs::new(jobs, count * UNDERWAY));
         let mut readers = JoinSet::new();
         for _ in 0..count {
             readers.spawn(reader::read(Arc::clone(inner), Arc::clone(&snapshot), Arc::clone(&jobs)));
@@ -73,7 +73,7 @@ impl Reading {
                     let line = self.ended + reject.line;
                     return Ok(Some((SourceItem::Reject(Reject { line, ..reject }), self)));
                 }
-                Some(Piece::End(rows)) => {
+                Some(Piece::End(rows, _turn)) => {
                     self.ended += rows;
                     self.slices.pop_front();
                 }

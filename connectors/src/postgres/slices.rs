@@ -44,8 +44,8 @@ pub(super) struct Slices {
     pub(super) by: Value,
 }
 
-/// Bytes of a table that a slice reads: two or three batches.
-const SLICE_BYTES: u64 = 12 << 20;
+/// Bytes of a table that a slice reads: no more than may wait for its turn, or its reader would wait as well.
+const SLICE_BYTES: u64 = 6 << 20;
 
 /// Bytes of a table that a slice by pages looks through. Most of them may belong to other months.
 const PAGES_BYTES: u64 = 64 << 20;
@@ -78,11 +78,11 @@ impl Slices {
                 pages(client, relation.oid, &relation.name).await?
             }
             Kind::Partitioned if version >= PAGE_RANGES_SINCE => partitions(client, relation).await?,
-            _ => {
-                let slices = vec![relation.slice(Range::Whole)];
-                return Ok(Self { by: json!({"by": "whole", "count": 1}), slices });
-            }
+            _ => Vec::new(),
         };
+        if slices.is_empty() {
+            return Ok(Self { by: json!({"by": "whole", "count": 1}), slices: vec![relation.slice(Range::Whole)] });
+        }
         Ok(Self { by: json!({"by": "ctid", "count": slices.len()}), slices })
     }
 }
@@ -153,15 +153,20 @@ async fn pages(client: &Client, oid: u32, name: &str) -> Result<Vec<Slice>> {
 }
 
 /// Slices of every partition, one partition after the other. A partition that has no pages, since its rows are on
-/// another server, is read as a whole.
+/// another server, is read as a whole. None where the role may read the table, but not a partition by itself.
 async fn partitions(client: &Client, relation: &Relation) -> Result<Vec<Slice>> {
-    let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text \
+    let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text, \
+                   pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage') \
+                   and not pg_catalog.row_security_active(c.oid) \
                  from pg_catalog.pg_partition_tree($1::oid) p join pg_catalog.pg_class c on c.oid = p.relid \
                  join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                  where p.isleaf and c.relkind <> 'p' order by 2";
     let rows = client.query(query, &[&relation.oid]).await;
     let rows = rows.map_err(|error| failure::lost("list the partitions", error))?;
     let mut slices = Vec::new();
+    if !rows.iter().all(|row| row.get(3)) {
+        return Ok(slices);
+    }
     for row in rows {
         let (oid, name): (u32, String) = (row.get(0), row.get(1));
         match row.get(2) {

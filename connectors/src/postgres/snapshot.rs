@@ -32,6 +32,8 @@ pub(super) struct Snapshot {
     name: String,
     /// The table, quoted.
     pub(super) table: String,
+    /// The statement that locks it, where it can be locked.
+    lock: Option<String>,
     pub(super) query: Query,
     pub(super) layout: Arc<CopyLayout>,
     pub(super) slices: Slices,
@@ -100,15 +102,28 @@ impl Snapshot {
             slices.slices.push(relation.slice(Range::Strays));
         }
         let layout = CopyLayout::new(columns.schema).map_err(|error| configuration(error.to_string()))?;
-        let (name, table, rows) = (facts.name, relation.name, within + strays);
-        Ok(Self { name, table, query, layout: Arc::new(layout), slices, rows, source_clock, detail, _holder: holder })
+        let (name, lock, table, rows) = (facts.name, lock(&relation), relation.name, within + strays);
+        Ok(Self {
+            name,
+            table,
+            lock,
+            query,
+            layout: Arc::new(layout),
+            slices,
+            rows,
+            source_clock,
+            detail,
+            _holder: holder,
+        })
     }
 
-    /// A connection that sees exactly what this snapshot sees.
+    /// A connection that sees exactly what this snapshot sees. It does not wait for a lock: whoever is before us in the
+    /// queue waits for the holder of the snapshot, who waits for us, and everybody else waits behind.
     pub(super) async fn join(&self, config: &Config) -> Result<Connection> {
         let connection = reading(config).await?;
+        let lock = self.lock.as_ref().map(|lock| format!("; {lock} nowait")).unwrap_or_default();
         let statement =
-            format!("begin isolation level repeatable read read only; set transaction snapshot '{}'", self.name);
+            format!("begin isolation level repeatable read read only; set transaction snapshot '{}'{lock}", self.name);
         let begun = connection.client().batch_execute(&statement).await;
         begun.map_err(gone)?;
         Ok(connection)
@@ -161,13 +176,21 @@ pub(super) async fn may_read(
     ended.map_err(|error| failure::lost("end the transaction", error)).and(looked)
 }
 
+/// The statement that locks the table and its partitions. Views over tables are locked with them; what cannot be locked
+/// is read as it is.
+fn lock(relation: &Relation) -> Option<String> {
+    match relation.kind {
+        Kind::Table | Kind::Partitioned | Kind::View => {
+            Some(format!("lock table {} in access share mode", relation.name))
+        }
+        Kind::Materialized | Kind::Foreign => None,
+    }
+}
+
 /// Opens the transaction, and locks the table before the snapshot is taken: a rewrite of the table between the two would
-/// show an empty table. Views over tables are locked with them; what cannot be locked is read as it is.
+/// show an empty table.
 async fn begin(holder: &Connection, relation: &Relation) -> Result<()> {
-    let lock = match relation.kind {
-        Kind::Table | Kind::Partitioned | Kind::View => format!("; lock table {} in access share mode", relation.name),
-        Kind::Materialized | Kind::Foreign => String::new(),
-    };
+    let lock = lock(relation).map(|lock| format!("; {lock}")).unwrap_or_default();
     let statement = format!("begin isolation level repeatable read read only{lock}");
     let begun = holder.client().batch_execute(&statement).await;
     begun.map_err(|error| failure::lost("lock the table", error).with_context("table", &relation.name))
@@ -189,12 +212,23 @@ async fn organisation(
     relation: &Relation,
 ) -> Result<Option<String>> {
     let Some(org) = &config.org else { return Ok(None) };
-    if columns.org.is_none() {
+    let Some((column, _)) = &columns.org else {
         let error = configuration("the table has no column org_id to compare").with_context("table", &relation.name);
         return Err(error.with_hint("leave --where-org out, or read a view that has the column"));
-    }
+    };
     let row = holder.client().query_one("select pg_catalog.quote_literal($1::text)", &[org]).await;
-    Ok(Some(row.map_err(|error| failure::lost("quote the organisation", error))?.get(0)))
+    let literal = row.map_err(|error| failure::lost("quote the organisation", error))?.get::<_, String>(0);
+    let comparison = format!("select {column} = {literal} from {} limit 0", relation.name);
+    let compared = holder.client().batch_execute(&comparison).await;
+    match compared.map_err(|error| failure::lost("compare the organisation", error)) {
+        Ok(()) => Ok(Some(literal)),
+        // The server can do it, or is to blame for something else.
+        Err(error) if error.kind() != ErrorKind::Source => Err(error),
+        Err(error) => Err(configuration("org_id cannot be what --where-org says")
+            .with_context("table", &relation.name)
+            .with_source(error)
+            .with_hint("give the organisation as a value of the column's type")),
+    }
 }
 
 /// How many rows the window has, and how many lie in no window.

@@ -36,6 +36,8 @@ pub(super) enum Form {
     Text,
     /// The elements as such texts.
     Texts,
+    /// The elements as their output function prints them, where a cast of each prints something else.
+    PrintedTexts,
     /// The text of this output function, where the cast prints something else.
     Printed(&'static str),
     /// An array as JSON.
@@ -54,6 +56,7 @@ impl Form {
             Self::Own => column.to_owned(),
             Self::Text => format!("{column}::text"),
             Self::Texts => format!("{column}::text[]"),
+            Self::PrintedTexts => format!("{column}::text::text[]"),
             Self::Printed(output) => format!("pg_catalog.textin(pg_catalog.{output}({column}))"),
             Self::Json => format!("pg_catalog.array_to_json({column})::text"),
         }
@@ -68,7 +71,11 @@ impl ServerType {
             Some(_) if self.dimensions > 1 => Reading::NESTED,
             Some(element) => {
                 let Reading { kind, form } = scalar(element, self.modifier);
-                let form = if form == Form::Own { Form::Own } else { Form::Texts };
+                let form = match form {
+                    Form::Own => Form::Own,
+                    Form::Printed(_) => Form::PrintedTexts,
+                    _ => Form::Texts,
+                };
                 Reading { kind: ColumnType::List(Box::new(kind)), form }
             }
         }
@@ -151,6 +158,7 @@ mod tests {
         let read = |array: ServerType| (array.reading().kind.to_string(), array.reading().form.expression("c"));
         assert_eq!(read(array(23, 1)), ("list<int32>".to_owned(), "c".to_owned()));
         assert_eq!(read(array(1186, 0)), ("list<text>".to_owned(), "c::text[]".to_owned()));
+        assert_eq!(read(array(869, 0)), ("list<text>".to_owned(), "c::text::text[]".to_owned()));
         assert_eq!(read(array(23, 2)), ("json".to_owned(), "pg_catalog.array_to_json(c)::text".to_owned()));
     }
 }

@@ -178,6 +178,8 @@ pub(super) const LISTS: &[Spec] = &[
     ("blobs", "bytea[]", "list<binary>", &[r#"{"\\x00ff",NULL,"\\x"}"#]),
     ("documents", "jsonb[]", "list<json>", &[r#"{"{\"a\": 1}",NULL,"\"b\""}"#]),
     ("tags", "words", "list<text>", &["{a,NULL}"]),
+    ("nets", "inet[]", "list<text>", &["{192.168.0.1/24,NULL,::1,10.0.0.1}", "{}"]),
+    ("blocks", "cidr[]", "list<text>", &["{192.168.0.0/24,2001:db8::/32}"]),
 ];
 
 /// All of them.

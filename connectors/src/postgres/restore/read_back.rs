@@ -23,7 +23,11 @@ impl Restoration {
         let statement = query.copy(&relation.name, Range::Whole);
         let mut copied = connection.copy_out(&statement).await.map_err(failed("read the table"))?;
         let (mut rows, mut count) = (CopyRows::default(), 0);
-        while copied.gather(&mut rows, |rows| rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES).await.map_err(unread)? {
+        while copied
+            .gather(&mut rows, |rows| rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES)
+            .await
+            .map_err(unread)?
+        {
             count += flush(layout, &mut rows, &events).await?;
         }
         Ok(count + flush(layout, &mut rows, &events).await?)
