@@ -211,6 +211,15 @@ fn an_organisation_without_its_column_is_refused() {
 }
 
 #[test]
+fn an_organisation_that_its_column_cannot_hold_is_refused() {
+    for kind in ["integer", "uuid", "json"] {
+        let desk = Desk::new(&march(3));
+        desk.database.sql(&format!("alter table events add org_id {kind}"));
+        assert!(refused(&desk, &["--where-org", "one"]).contains("column's type"), "{kind}");
+    }
+}
+
+#[test]
 fn the_platforms_datasets_have_their_tables() {
     let columns = "(id text, created_at timestamptz)";
     let tables = ["events", "audit_log", "escalations", "ai_decision_events"];

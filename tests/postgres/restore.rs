@@ -61,7 +61,7 @@ mod values {
     fn a_restored_table_is_the_one_that_was_archived() {
         let desk = Desk::new(&march(1000));
         desk.run(&[]).expect(0);
-        let report = desk.restore(&["--table", "copies.\"March 2025\""]).expect(6);
+        let report = desk.restore(&["--table", "copies.\"March 2025\""]).expect(2);
         assert!(message(&report).contains("3F000"), "{}", report.stdout);
         desk.database.sql("create schema copies");
         let report = desk.restore(&["--table", "copies.\"March 2025\""]).expect(0).json();

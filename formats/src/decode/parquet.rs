@@ -16,8 +16,11 @@ use std::{
     sync::Arc,
 };
 
-/// Events of a batch.
+/// Most events of a batch.
 const BATCH_ROWS: usize = 8_192;
+
+/// Bytes of events that a batch has, as a rule: of large events it has fewer.
+const BATCH_BYTES: u64 = 16 << 20;
 
 /// Why a file cannot be read as what its manifest says it is.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,8 @@ impl ParquetEvents {
         if builder.schema().fields() != schema.to_arrow().fields() {
             return Err(SchemaMismatch::Columns.into());
         }
-        let batches = guarded(|| builder.with_batch_size(BATCH_ROWS).build())??;
+        let rows = batch_rows(builder.metadata().row_groups());
+        let batches = guarded(|| builder.with_batch_size(rows).build())??;
         Ok(Self { schema, batches: Some(batches) })
     }
 
@@ -74,7 +78,8 @@ impl ParquetEvents {
         let time = schema.time.as_str();
         let groups = builder.metadata().row_groups().iter().enumerate();
         let groups = groups.filter(|(_, group)| may_hold(group, time, window)).map(|(index, _)| index).collect();
-        let builder = builder.with_batch_size(BATCH_ROWS).with_projection(mask).with_row_groups(groups);
+        let rows = batch_rows(builder.metadata().row_groups());
+        let builder = builder.with_batch_size(rows).with_projection(mask).with_row_groups(groups);
         let batches = guarded(|| builder.build())??;
         Ok(Self { schema: Arc::new(narrowed), batches: Some(batches) })
     }
@@ -98,6 +103,20 @@ impl Iterator for ParquetEvents {
         self.batches = Some(batches);
         Some(records.map_err(ReadError::from).and_then(|records| self.batch(records)))
     }
+}
+
+/// How many events a batch has, so that a batch of the largest ones fits into memory. A text that a dictionary has once
+/// counts as often as it is there.
+fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
+    let bytes_of_event = groups.iter().map(|group| {
+        let bytes = group.columns().iter().map(|column| {
+            column.unencoded_byte_array_data_bytes().unwrap_or_default().max(column.uncompressed_size())
+        });
+        let (bytes, rows) = (bytes.fold(0, i64::saturating_add).unsigned_abs(), group.num_rows().unsigned_abs());
+        bytes / rows.max(1)
+    });
+    let rows = BATCH_BYTES / bytes_of_event.max().unwrap_or(0).max(1);
+    usize::try_from(rows).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
 }
 
 /// Whether events of `window` may be in a row group, as far as its statistics tell.
@@ -155,6 +174,21 @@ pub(super) mod tests {
         let records = RecordBatch::try_new(schema().to_arrow(), columns).unwrap();
         encoded(&[EventBatch::try_new(schema(), records).unwrap()])
     });
+
+    #[test]
+    fn large_events_come_in_small_batches() {
+        let schema = Arc::new(text_schema(&["id", "timestamp", "note"], &KeyColumns::default()).unwrap());
+        let ids = StringArray::from_iter_values((0..90).map(|row| format!("evt_{row}")));
+        let times = TimestampMicrosecondArray::from_iter_values(0..90).with_timezone("UTC");
+        // The file has it once.
+        let notes = StringArray::from_iter_values(std::iter::repeat_n("x".repeat(1 << 20), 90));
+        let columns: Vec<ArrayRef> = vec![Arc::new(ids), Arc::new(times), Arc::new(notes)];
+        let records = RecordBatch::try_new(schema.to_arrow(), columns).unwrap();
+        let file = encoded(&[EventBatch::try_new(Arc::clone(&schema), records).unwrap()]);
+        let read = ParquetEvents::open(file, schema).unwrap().map(|batch| batch.unwrap().len()).collect::<Vec<_>>();
+        assert_eq!(read.iter().sum::<usize>(), 90);
+        assert!(read.iter().all(|rows| *rows <= 32), "{read:?}");
+    }
 
     /// Reads all that can be read.
     fn read(bytes: Bytes) -> Result<usize, ReadError> {
