@@ -141,6 +141,9 @@ async fn find_nested(
 ) -> Result<()> {
     let lists = columns.schema.columns.iter().zip(&columns.expressions);
     let lists = lists.filter(|(column, _)| matches!(column.kind, ColumnType::List(_))).collect::<Vec<_>>();
+    if lists.is_empty() {
+        return Ok(());
+    }
     let statement = query.nested(&relation.name, lists.iter().map(|(_, expression)| expression.as_str()));
     let row = holder.client().query_one(&statement, &[]).await;
     let found = row.map_err(|error| failure::lost("look at the arrays", error))?.get::<_, Vec<Option<bool>>>(0);
