@@ -80,10 +80,12 @@ impl Archive {
         found.remove(0)
     }
 
-    /// Months that are committed, in the order of their manifests.
+    /// Months that are committed, in their order: those that are archived at the same time are committed in any.
     pub(crate) fn months(&self) -> Vec<String> {
         let month = |manifest: Value| manifest["month"].as_str().unwrap().to_owned();
-        self.manifests().into_iter().map(month).collect()
+        let mut months = self.manifests().into_iter().map(month).collect::<Vec<_>>();
+        months.sort();
+        months
     }
 
     /// Path of the file of a month in a format.
