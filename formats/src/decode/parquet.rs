@@ -109,9 +109,10 @@ impl Iterator for ParquetEvents {
 /// counts as often as it is there.
 fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
     let bytes_of_event = groups.iter().map(|group| {
-        let bytes = group.columns().iter().map(|column| {
-            column.unencoded_byte_array_data_bytes().unwrap_or_default().max(column.uncompressed_size())
-        });
+        let bytes = group
+            .columns()
+            .iter()
+            .map(|column| column.unencoded_byte_array_data_bytes().unwrap_or_default().max(column.uncompressed_size()));
         let (bytes, rows) = (bytes.fold(0, i64::saturating_add).unsigned_abs(), group.num_rows().unsigned_abs());
         bytes / rows.max(1)
     });
