@@ -56,21 +56,30 @@ def rows_of(artifact):
     return count - (artifact.suffix == ".csv")
 
 
-def compare(artifact, options):
-    expected = rows_of(artifact)
-    names = ([OURS] if options.kt_archive else []) + list(NAMES[artifact.suffix[1:]])
+def take_turns(options, peers, command, expected):
+    """What each run of ours and of the peers measured; `command(name, folder)` starts one, which must write the rows that
+    `expected` has for the name."""
+    names = ([OURS] if options.kt_archive else []) + list(peers)
     results = {name: [] for name in names}
     for number in range(options.rounds):
         for name in names:
             folder = Path(tempfile.mkdtemp(prefix="compare-", dir=options.scratch))
             try:
-                *measured, rows = run(command(name, artifact, folder, options.kt_archive), folder)
+                *measured, rows = run(command(name, folder), folder)
             finally:
                 shutil.rmtree(folder)
-            if rows != expected:
-                sys.exit(f"{name} wrote {rows} of {expected} rows of {artifact}")
-            print(f"{artifact.name} {number + 1} {name}: {measured[0]:.2f} s", file=sys.stderr)
+            if rows != expected(name):
+                sys.exit(f"{name} wrote {rows} of {expected(name)} rows")
+            print(f"{number + 1} {name}: {measured[0]:.2f} s", file=sys.stderr)
             results[name].append(measured)
+    return results
+
+
+def compare(artifact, options):
+    expected = rows_of(artifact)
+    print(artifact.name, file=sys.stderr)
+    started = lambda name, folder: command(name, artifact, folder, options.kt_archive)
+    results = take_turns(options, NAMES[artifact.suffix[1:]], started, lambda _: expected)
     table(artifact, expected, results)
 
 

@@ -9,14 +9,12 @@ be faster. Needs duckdb, duckdb-extension-postgres-scanner and pyarrow, and psql
 """
 
 import argparse
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from compare import OURS, run
+from compare import take_turns
 
 DUCKDB = """
 import sys, pathlib, duckdb, duckdb_extension_postgres_scanner as scanner
@@ -64,21 +62,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scratch", type=Path, help="where the runs write; by default where temporary files go")
     options = parser.parse_args()
-    names = ([OURS] if options.kt_archive else []) + ["duckdb", "drain"]
-    results = {name: [] for name in names}
-    count = subprocess.run(["psql", options.url, "-AtXqc", f"select count(*) from {options.table}"], capture_output=True, text=True, check=True)
-    for number in range(options.rounds):
-        for name in names:
-            folder = Path(tempfile.mkdtemp(prefix="compare-", dir=options.scratch))
-            try:
-                *measured, rows = run(command(name, options, folder), folder)
-            finally:
-                shutil.rmtree(folder)
-            if name != "drain" and rows != int(count.stdout):
-                sys.exit(f"{name} wrote {rows} of {count.stdout.strip()} rows")
-            print(f"{number + 1} {name}: {measured[0]:.2f} s", file=sys.stderr)
-            results[name].append(measured)
-    table(results)
+    count = ["psql", options.url, "-AtXqc", f"select count(*) from {options.table}"]
+    count = int(subprocess.run(count, capture_output=True, text=True, check=True).stdout)
+    started = lambda name, folder: command(name, options, folder)
+    table(take_turns(options, ["duckdb", "drain"], started, lambda name: 0 if name == "drain" else count))
 
 
 def table(results):

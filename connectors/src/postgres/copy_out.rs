@@ -8,6 +8,12 @@ use std::pin::Pin;
 use tokio::sync::mpsc;
 use tokio_postgres::{CopyOutStream, Error};
 
+/// Bytes of rows after which a batch ends: as many as lie in a near cache while they are decoded.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Rows after which a batch ends.
+const BATCH_ROWS: usize = 8_192;
+
 /// What a `COPY … TO STDOUT (FORMAT binary)` yields. After an error, or when it was not read to its end, the connection is
 /// of no use.
 pub(super) struct CopyOut<'a> {
@@ -34,16 +40,12 @@ impl<'a> CopyOut<'a> {
         Self { driver: Box::pin(driver), blocks, block: Bytes::new(), begun: false, ended: false }
     }
 
-    /// Appends rows to `rows` until there are `enough`, or no more: then it says that there is nothing left. Where it stops
-    /// depends on the rows alone, and not on the pieces in which they came: the bytes of archived files do as well.
-    pub(super) async fn gather(
-        &mut self,
-        rows: &mut CopyRows,
-        enough: impl Fn(&CopyRows) -> bool,
-    ) -> Result<bool, CopyFailed> {
+    /// Appends rows to `rows` until they are a batch, or there are no more: then it says that there is nothing left. Where
+    /// it stops depends on the rows alone, and not on the pieces in which they came: the bytes of archived files do as well.
+    pub(super) async fn gather(&mut self, rows: &mut CopyRows) -> Result<bool, CopyFailed> {
         loop {
-            self.take(rows, &enough)?;
-            if enough(rows) {
+            self.take(rows)?;
+            if are_a_batch(rows) {
                 return Ok(true);
             }
             match self.next_block().await? {
@@ -55,9 +57,9 @@ impl<'a> CopyOut<'a> {
     }
 
     /// Appends rows of the present block.
-    fn take(&mut self, rows: &mut CopyRows, enough: impl Fn(&CopyRows) -> bool) -> Result<(), CopyError> {
+    fn take(&mut self, rows: &mut CopyRows) -> Result<(), CopyError> {
         let mut left = Rows::of(&self.block);
-        while !enough(rows)
+        while !are_a_batch(rows)
             && let Some(mut row) = left.next()
         {
             if !std::mem::replace(&mut self.begun, true) {
@@ -89,6 +91,11 @@ impl<'a> CopyOut<'a> {
         }
         Ok(self.blocks.try_recv().ok())
     }
+}
+
+/// Whether it is time to decode them.
+fn are_a_batch(rows: &CopyRows) -> bool {
+    rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES
 }
 
 impl From<Error> for CopyFailed {

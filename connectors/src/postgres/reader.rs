@@ -15,12 +15,6 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Bytes of rows after which a batch ends: as many as lie in a near cache while they are decoded.
-const BATCH_BYTES: usize = 1 << 20;
-
-/// Rows after which a batch ends.
-const BATCH_ROWS: usize = 8_192;
-
 /// What a reader yields of a slice.
 pub(super) enum Piece {
     /// Events.
@@ -138,8 +132,7 @@ async fn read_slice(
     let statement = snapshot.query.copy(&slice.table, slice.range);
     let mut copied = connection.copy_out(&statement).await?;
     let (mut rows, mut before) = (CopyRows::default(), 0);
-    let enough = |rows: &CopyRows| rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES;
-    while copied.gather(&mut rows, enough).await? {
+    while copied.gather(&mut rows).await? {
         before += flush(&mut rows, before, snapshot, sender).await?;
     }
     before += flush(&mut rows, before, snapshot, sender).await?;

@@ -11,10 +11,6 @@ use archive_formats::{
 };
 use tokio::sync::mpsc;
 
-/// When a batch ends.
-const BATCH_BYTES: usize = 1 << 20;
-const BATCH_ROWS: usize = 8_192;
-
 impl Restoration {
     /// Sends what the table has in the window to `events`, with the columns of the archive, and returns how many rows
     /// there are: those that are no events any more are counted, but not sent.
@@ -23,11 +19,7 @@ impl Restoration {
         let statement = query.copy(&relation.name, Range::Whole);
         let mut copied = connection.copy_out(&statement).await.map_err(failed("read the table"))?;
         let (mut rows, mut count) = (CopyRows::default(), 0);
-        while copied
-            .gather(&mut rows, |rows| rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES)
-            .await
-            .map_err(unread)?
-        {
+        while copied.gather(&mut rows).await.map_err(unread)? {
             count += flush(layout, &mut rows, &events).await?;
         }
         Ok(count + flush(layout, &mut rows, &events).await?)
