@@ -24,6 +24,7 @@
 //! | what does a reviewer get? | [`mod@pull`] |
 //! | does a month go back into a database? | [`mod@restore`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
+//! | who is told how a run went? | [`monitoring`] |
 //! | would a run work here? | [`mod@doctor`] |
 //! | what may a user set? | [`config`], checked into [`settings`] |
 //!
@@ -55,6 +56,7 @@ pub mod exit;
 pub mod expected_head;
 pub mod fetch;
 pub mod lock;
+pub mod monitoring;
 pub mod month;
 pub mod month_ranges;
 pub mod observer;

@@ -3,11 +3,14 @@
 use crate::{
     place,
     plan::Rules,
-    report::{DatasetStatus, MonthStatus, Presence, StatusReport},
+    replicate,
+    report::{DatasetStatus, MonthStatus, Presence, PruneDeadline, StatusReport},
     settings::Settings,
 };
 use archive_connectors::{Clock, Result};
-use archive_formats::{Chain, Dataset, Month};
+use archive_formats::{Chain, Dataset, Entry, Month, Timestamp};
+use serde_json::Value;
+use std::time::Duration;
 
 /// What is to be shown.
 #[derive(Clone, Debug, Default)]
@@ -20,26 +23,62 @@ pub struct StatusRequest {
     pub datasets: Vec<Dataset>,
 }
 
-/// The state of the archive of `settings`.
+/// How long a month may be over before it is called late: a cron job tries on the first three days.
+const PUNCTUAL: Duration = Duration::from_secs(3 * 86_400);
+const DAY: i64 = 86_400_000_000;
+
+/// The state of the archive of `settings`, and of its replicas. A replica that cannot be asked fails nothing.
 pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Clock) -> Result<StatusReport> {
+    let replicas = replicate::locations(settings)?;
     let (sink, document) = place::existing(settings).await?;
     let chain = sink.chain(&document.archive).await?;
     let formats = settings.formats.clone();
     let rules = Rules { formats, transforms: Vec::new(), grace: settings.grace, now: clock.now() };
-    months(&chain, request, &rules)
+    Ok(StatusReport {
+        archive: sink.url().to_owned(),
+        head: chain.head(),
+        datasets: datasets(&chain, request, &rules, settings.monitoring.platform_retention)?,
+        replicas: replicate::glance(&chain, &replicas).await,
+    })
 }
 
 /// The state of every wanted month.
-fn months(chain: &Chain, request: &StatusRequest, rules: &Rules) -> Result<StatusReport> {
+fn datasets(
+    chain: &Chain,
+    request: &StatusRequest,
+    rules: &Rules,
+    retention: Option<Duration>,
+) -> Result<Vec<DatasetStatus>> {
     let wanted = |dataset: &&Dataset| request.datasets.is_empty() || request.datasets.contains(dataset);
     // A dataset that was asked for is shown even when nothing of it is archived.
     let datasets = chain.datasets().into_iter().filter(wanted).chain(&request.datasets);
     let datasets = datasets.collect::<std::collections::BTreeSet<_>>();
     let datasets = datasets.into_iter().map(|dataset| {
         let months = range(chain, dataset, request, rules)?.map(|month| month_status(chain, dataset, month, rules));
-        Ok(DatasetStatus { dataset: dataset.clone(), months: months.collect() })
+        let months = months.collect::<Vec<_>>();
+        let late = months.iter().filter(|month| month.state == Presence::Missing && is_late(month.month, rules.now));
+        Ok(DatasetStatus {
+            dataset: dataset.clone(),
+            late: late.count() as u64,
+            prune: retention.map(|retention| prune_deadline(chain, dataset, retention, rules)).transpose()?,
+            months,
+        })
     });
-    Ok(StatusReport { head: chain.head(), datasets: datasets.collect::<Result<_>>()? })
+    datasets.collect()
+}
+
+fn is_late(month: Month, now: Timestamp) -> bool {
+    month.window().to().plus(PUNCTUAL) <= now
+}
+
+/// Whatever months are shown: the deadline is that of the dataset.
+fn prune_deadline(chain: &Chain, dataset: &Dataset, retention: Duration, rules: &Rules) -> Result<PruneDeadline> {
+    let mut month = chain.span(dataset).map_or(rules.last_closed()?, |(first, _)| first);
+    while chain.month(dataset, month).is_some() {
+        month = month.next();
+    }
+    let at = month.window().from().plus(retention);
+    Ok(PruneDeadline { month, at, days: (at.as_micros() - rules.now.as_micros()).div_euclid(DAY) })
 }
 
 fn range(
@@ -61,6 +100,7 @@ fn month_status(chain: &Chain, dataset: &Dataset, month: Month, rules: &Rules) -
             state: Presence::Archived,
             events: Some(entry.manifest.events.archived),
             bytes: Some(entry.manifest.bytes()),
+            source_bytes: source_bytes(entry),
             committed_at: Some(entry.manifest.committed_at),
             sequence: Some(entry.manifest.sequence),
         },
@@ -69,8 +109,16 @@ fn month_status(chain: &Chain, dataset: &Dataset, month: Month, rules: &Rules) -
             state: if rules.is_closed(month) { Presence::Missing } else { Presence::Open },
             events: None,
             bytes: None,
+            source_bytes: None,
             committed_at: None,
             sequence: None,
         },
     }
+}
+
+/// What the exports API delivered, as its manifests record it.
+fn source_bytes(entry: &Entry) -> Option<u64> {
+    let jobs = entry.manifest.source.detail.get("jobs").and_then(Value::as_array)?;
+    let bytes = jobs.iter().map(|job| job.get("artifact_bytes").and_then(Value::as_u64));
+    bytes.sum::<Option<u64>>().filter(|bytes| *bytes > 0)
 }

@@ -52,6 +52,9 @@ impl From<SourceArgs> for Config {
             where_org: args.postgres.where_org,
             statement_timeout: args.postgres.statement_timeout,
             lock_timeout: args.postgres.lock_timeout,
+            metrics_file: args.monitoring.metrics_file,
+            notify: list(args.monitoring.notify),
+            platform_retention: args.monitoring.platform_retention,
             ..Self::default()
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn empty_report(command: Option<&str>) -> Value {
         Some("verify") => {
             json!({"level": null, "manifests": 0, "files": 0, "events": 0, "bytes": 0, "findings": []})
         }
-        Some("status") => json!({"head": null, "datasets": []}),
+        Some("status") => json!({"archive": null, "head": null, "datasets": [], "replicas": []}),
         Some("doctor" | "config check") => json!({"checks": []}),
         Some("config show") => json!({"settings": []}),
         Some("config schema") => json!({"schema": null}),
@@ -43,8 +43,7 @@ mod tests {
     fn a_failure_has_its_message_its_hint_and_the_fields_of_the_report() {
         let failure = Failure { message: "no".to_owned(), hint: None, exit: ExitCode::Usage };
         let text = document(Some("status"), ExitCode::Usage, Some(&failure), empty_report(Some("status")));
-        let expected =
-            r#"{"command":"status","exit":2,"error":{"message":"no","hint":null},"head":null,"datasets":[]}"#;
+        let expected = r#"{"command":"status","exit":2,"error":{"message":"no","hint":null},"archive":null,"head":null,"datasets":[],"replicas":[]}"#;
         assert_eq!(text.trim_end(), expected);
     }
 }

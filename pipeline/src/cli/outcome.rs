@@ -1,9 +1,9 @@
 //! What a command came to, and how that is told.
 
-use super::{errors, json, logging, progress::Screen, style::Style};
+use super::{args::Arguments, errors, json, logging, progress::Screen, style::Style};
 use crate::{config::LogFormat, environment::Environment, exit::ExitCode, report::Failure, settings::OutputSettings};
 use archive_connectors::Error;
-use clap::error::ErrorKind as ClapKind;
+use clap::{CommandFactory as _, error::ErrorKind as ClapKind};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -64,20 +64,20 @@ pub(super) struct Console {
     pub(super) messages: Style,
 }
 
-const COMMANDS: [&str; 9] = ["run", "backfill", "pull", "restore", "verify", "status", "replicate", "doctor", "config"];
-
 impl Console {
     /// Looks at the arguments without understanding them: what cannot be parsed must still be answered in JSON.
     pub(super) fn new(arguments: &[OsString], environment: Option<&Environment>) -> Self {
         let words =
             || arguments.iter().skip(1).filter_map(|argument| argument.to_str()).take_while(|word| *word != "--");
         let in_environment = environment.and_then(|it| it.get("KT_ARCHIVE_LOG_FORMAT")) == Some("json");
+        let commands = Arguments::command();
+        let is_command = |word: &&str| commands.get_subcommands().any(|command| command.get_name() == *word);
         let typed = words().zip(words().skip(1)).any(|pair| pair == ("--log-format", "json"))
             || words().any(|word| word == "--log-format=json");
         Self {
             json: words().any(|word| word == "--json"),
             log_format: if typed || in_environment { LogFormat::Json } else { LogFormat::Text },
-            command: words().find(|word| COMMANDS.contains(word)).map(str::to_owned),
+            command: words().find(is_command).map(str::to_owned),
             results: Style::of(&io::stdout(), environment),
             messages: Style::of(&io::stderr(), environment),
         }

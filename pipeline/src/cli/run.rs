@@ -12,18 +12,19 @@ use super::{
 };
 use crate::{
     config::Config,
+    monitoring::{self, Attempt, Finished},
     plan::Request,
     report::{Failure, MonthReport, MonthState, RunReport},
     run,
 };
-use archive_connectors::{Result, clock::SystemClock};
+use archive_connectors::{Clock as _, Error, Result, clock::SystemClock};
 use archive_formats::Head;
 use std::sync::Arc;
 
 pub(super) async fn run(args: RunArgs, session: Session) -> Result<Outcome> {
     let opened = session.open_writing(args.source.into())?;
     let request = args.month.map_or(Request::Due, Request::Month);
-    archive(&opened, request, session.results).await
+    archive("run", &opened, request, session.results).await
 }
 
 pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Outcome> {
@@ -32,19 +33,40 @@ pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Out
     let flags = Config { jobs: args.jobs, dry_run: flags::switch(args.dry_run), ..args.source.into() };
     let opened = session.open_writing(flags)?;
     let dry_run = opened.config.dry_run.is_some_and(|on| on.0);
-    archive(&opened, Request::Backfill { from, to, dry_run }, session.results).await
+    archive("backfill", &opened, Request::Backfill { from, to, dry_run }, session.results).await
 }
 
-async fn archive(opened: &Opened, request: Request, style: Style) -> Result<Outcome> {
+/// Archives, and tells of it whoever is to know; of what would be done, nobody.
+async fn archive(command: &'static str, opened: &Opened, request: Request, style: Style) -> Result<Outcome> {
     let signals = Signals::listen()?;
+    if matches!(request, Request::Backfill { dry_run: true, .. }) {
+        return Ok(outcome(work(signals, opened, request).await?, style).0);
+    }
+    let attempt = Attempt { command, started: SystemClock.now() };
+    monitoring::begin(&opened.settings, &attempt).await;
+    let (outcome, report) = match work(signals, opened, request).await {
+        Ok(done) => outcome(done, style),
+        Err(error) => (Outcome::failed(&error), None),
+    };
+    let finished =
+        Finished { attempt, ended: SystemClock.now(), exit: outcome.exit, error: outcome.error.clone(), report };
+    monitoring::end(&opened.settings, &finished).await;
+    Ok(outcome)
+}
+
+async fn work(signals: Signals, opened: &Opened, request: Request) -> Result<(RunReport, Option<Error>)> {
     let (clock, observer) = (Arc::new(SystemClock), opened.screen.observer());
     let work = run::run(&opened.settings, request, clock, observer, signals.stop());
     let guarded = signals.let_finish(work).await;
     opened.screen.close();
-    let (report, stopped) = guarded.into_report()?;
+    guarded.into_report()
+}
+
+fn outcome((report, stopped): (RunReport, Option<Error>), style: Style) -> (Outcome, Option<RunReport>) {
     let outcome = Outcome::reported(report.exit(), &report, text(&report, style));
     let details = failures(&report);
-    Ok(Outcome { error: summary(&report, &details), details, ..outcome }.stopped(stopped))
+    let outcome = Outcome { error: summary(&report, &details), details, ..outcome }.stopped(stopped);
+    (outcome, Some(report))
 }
 
 /// The failed months and replicas, each with its name.

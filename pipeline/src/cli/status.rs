@@ -25,7 +25,12 @@ pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome
     if let Some((from, to)) = args.from.zip(args.to) {
         check_range(from, to)?;
     }
-    let opened = session.open_reading(Config { dataset: flags::datasets(args.dataset), ..Config::default() })?;
+    let opened = session.open_reading(Config {
+        dataset: flags::datasets(args.dataset),
+        replica: flags::list(args.replica),
+        platform_retention: args.platform_retention,
+        ..Config::default()
+    })?;
     let request = StatusRequest { from: args.from, to: args.to, datasets: opened.settings.datasets.clone() };
     let work = status::status(&opened.settings, &request, &SystemClock);
     let report = Signals::listen()?.give_up(work).await?;
@@ -89,6 +94,7 @@ mod tests {
             state,
             events: archived.then_some(10_000),
             bytes: archived.then_some(1 << 20),
+            source_bytes: None,
             committed_at: archived.then(|| "2025-05-01T02:03:04.567890Z".parse().unwrap()),
             sequence: archived.then_some(1),
         }
@@ -103,7 +109,9 @@ mod tests {
             month("2025-02", Presence::Archived),
             month("2025-03", Presence::Missing),
         ];
-        let events = DatasetStatus { dataset: "events".parse().unwrap(), months };
+        let events = DatasetStatus { dataset: "events".parse().unwrap(), months, late: 3, prune: None };
+        let report =
+            StatusReport { archive: "./archive".to_owned(), head: None, datasets: vec![events], replicas: Vec::new() };
         let expected = "\
 DATASET  MONTH    STATE     EVENTS     SIZE  COMMITTED
 events   2024-11  archived  10,000  1.0 MiB  2025-05-01T02:03:04Z
@@ -114,6 +122,6 @@ events   2025-03  MISSING        -        -  -
 events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
 head none
 ";
-        assert_eq!(text(&StatusReport { head: None, datasets: vec![events] }, Style::plain()), expected);
+        assert_eq!(text(&report, Style::plain()), expected);
     }
 }

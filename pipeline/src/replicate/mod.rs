@@ -8,7 +8,10 @@
 //! Nothing is written before it is known that the replica is one of this archive and holds the beginning of its chain.
 
 mod copy;
+mod glance;
 mod standing;
+
+pub use glance::glance;
 
 use crate::{
     observer::Observer,

@@ -73,7 +73,7 @@ impl Standing {
 }
 
 /// The last number of which the replica has a trace, and the numbers of its `SHA256SUMS`.
-async fn numbers(replica: &Sink) -> Result<(u64, BTreeSet<u64>)> {
+pub(super) async fn numbers(replica: &Sink) -> Result<(u64, BTreeSet<u64>)> {
     let (mut last, mut sums) = (0, BTreeSet::new());
     let mut objects = replica.list(Some(key::MANIFESTS));
     while let Some(object) = objects.try_next().await? {

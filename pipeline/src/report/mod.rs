@@ -13,7 +13,7 @@ pub use pull::PullReport;
 pub use replicate::{ReplicaReport, ReplicaState, ReplicateReport};
 pub use restore::{RestoreReport, RestoredColumn};
 pub use run::{MonthReport, MonthState, RunReport};
-pub use status::{DatasetStatus, MonthStatus, Presence, StatusReport};
+pub use status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport};
 pub use verify::{Code, Finding, Level, Severity, VerifyReport};
 
 use crate::exit::ExitCode;

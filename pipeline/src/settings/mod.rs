@@ -1,11 +1,13 @@
 //! Settings that were checked: what comes after this may trust them.
 
 mod key_file;
+mod monitoring;
 mod postgres;
 mod rows;
 mod source;
 mod transforms;
 
+pub use monitoring::MonitoringSettings;
 pub use rows::RowRules;
 pub use source::{ApiSettings, SourceSettings};
 pub use transforms::TransformSettings;
@@ -50,6 +52,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How many months are archived at the same time.
     pub jobs: usize,
+    /// Who is told how runs went.
+    pub monitoring: MonitoringSettings,
     /// The `AWS_*`, `GOOGLE_*` and `AZURE_*` variables. They hold secrets, which is why `Debug` shows their names alone.
     pub clouds: BTreeMap<String, String>,
     /// What is printed while a command works.
@@ -96,6 +100,7 @@ impl Settings {
             source.check(&datasets, &formats)?;
         }
         check_redaction(&transforms, &formats, rows)?;
+        let monitoring = MonitoringSettings::new(&config)?;
         Ok(Self {
             source,
             output: output(&config),
@@ -109,6 +114,7 @@ impl Settings {
             part_size,
             grace: config.grace.map_or(HOUR, |span| span.0),
             jobs: usize::try_from(jobs).unwrap_or(1),
+            monitoring,
             clouds: clouds(environment),
         })
     }
@@ -211,11 +217,12 @@ fn invalid(message: impl Into<String>) -> Error {
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, archive, replicas, datasets, formats, transforms, rows, .. } = self;
-        let Self { state_dir, part_size, grace, jobs, clouds, output, .. } = self;
+        let Self { state_dir, part_size, grace, jobs, monitoring, clouds, output, .. } = self;
         let mut shown = formatter.debug_struct("Settings");
         shown.field("source", source).field("archive", archive).field("replicas", replicas);
         shown.field("datasets", datasets).field("formats", formats).field("transforms", transforms).field("rows", rows);
         shown.field("state_dir", state_dir).field("part_size", part_size).field("grace", grace).field("jobs", jobs);
+        shown.field("monitoring", monitoring);
         shown.field("clouds", &clouds.keys().collect::<Vec<_>>()).field("output", output).finish()
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     expected_head::ExpectedHead,
     pull::Condition,
     report::Level,
-    units::Count,
+    units::{Count, Span},
 };
 use archive_formats::{Dataset, Month, Timestamp};
 use clap::{Args, Subcommand};
@@ -70,6 +70,12 @@ pub(in crate::cli) struct StatusArgs {
     /// Show these datasets; repeat it or use commas [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(in crate::cli) dataset: Vec<Dataset>,
+    /// A copy of the archive, to see how far it is behind; repeat it or use commas
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(in crate::cli) replica: Vec<String>,
+    /// How long the platform keeps events, such as 365d: says how many days are left to archive them
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) platform_retention: Option<Span>,
 }
 
 #[derive(Debug, Args)]

@@ -47,6 +47,8 @@ pub(in crate::cli) struct SourceArgs {
     pub(in crate::cli) api: ApiArgs,
     #[command(flatten)]
     pub(in crate::cli) postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(in crate::cli) monitoring: MonitoringArgs,
 }
 
 #[derive(Debug, Args)]
@@ -125,4 +127,21 @@ pub(in crate::cli) struct PostgresArgs {
     /// How long a statement may wait for a lock; 0s for as long as it likes [default: 10s]
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) lock_timeout: Option<Span>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Monitoring")]
+pub(in crate::cli) struct MonitoringArgs {
+    /// Write what the run did, and where the archive stands, to this file for Prometheus' node exporter; *.prom in the
+    /// folder of its textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) metrics_file: Option<PathBuf>,
+    /// Tell this address when the run begins, and how it ended: a webhook (JSON) or a health check; repeat it or use
+    /// commas. Whoever knows such an address can often use it: KT_ARCHIVE_NOTIFY and the file keep it from lists of
+    /// processes
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(in crate::cli) notify: Vec<String>,
+    /// How long the platform keeps events, such as 365d: says how many days are left to archive them
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) platform_retention: Option<Span>,
 }

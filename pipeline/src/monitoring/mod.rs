@@ -1,0 +1,39 @@
+//! What the world is told of a run. Nothing here changes what a run does, nor its exit code: what cannot be told is
+//! logged.
+
+use crate::{
+    exit::ExitCode,
+    report::{Failure, RunReport},
+    settings::Settings,
+};
+use archive_formats::Timestamp;
+
+/// A run that began.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The command: `run` or `backfill`.
+    pub command: &'static str,
+    /// When it began.
+    pub started: Timestamp,
+}
+
+/// A run that is over.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The run.
+    pub attempt: Attempt,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// The code that it exits with.
+    pub exit: ExitCode,
+    /// Why that is not zero, in one sentence.
+    pub error: Option<Failure>,
+    /// What became of the months and the replicas; none when the run failed before it tried any.
+    pub report: Option<RunReport>,
+}
+
+/// Tells that a run begins.
+pub async fn begin(_settings: &Settings, _attempt: &Attempt) {}
+
+/// Tells how a run ended.
+pub async fn end(_settings: &Settings, _finished: &Finished) {}
