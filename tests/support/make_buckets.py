@@ -24,7 +24,7 @@ VERSIONING = b"""<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/200
 <Status>Enabled</Status></VersioningConfiguration>"""
 
 
-def send(method, account, path, query=(), body=b"", extra=()):
+def send(method, account, path, query=(), body=b"", extra=(), service="s3"):
     """Sends a request with the signature of AWS, version 4, and returns the answer's body."""
     endpoint, key, secret = account
     query = urllib.parse.urlencode(sorted(query), quote_via=urllib.parse.quote, safe="")
@@ -35,7 +35,7 @@ def send(method, account, path, query=(), body=b"", extra=()):
     names = ";".join(sorted(headers))
     listed = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
     request = "\n".join([method, path, query, listed, names, payload])
-    scope = f"{day}/us-east-1/s3/aws4_request"
+    scope = f"{day}/us-east-1/{service}/aws4_request"
     to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(request.encode()).hexdigest()])
     signing_key = f"AWS4{secret}".encode()
     for part in scope.split("/"):

@@ -43,6 +43,38 @@ impl Place {
         }
     }
 
+    /// Gives a host the credentials of a new user, who may do what a policy of `examples/iam` says of this place.
+    pub(crate) fn admit_as(&self, host: &mut Host, policy: &str) {
+        Self::admit(host);
+        let [key, secret] = self.user(policy);
+        host.set("AWS_ACCESS_KEY_ID", key);
+        host.set("AWS_SECRET_ACCESS_KEY", secret);
+    }
+
+    fn user(&self, policy: &str) -> [String; 2] {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let document = fs::read_to_string(root.join(format!("examples/iam/{policy}.json"))).unwrap();
+        let document = document.replace("my-bucket", &self.bucket).replace("keeptrusts", &self.prefix);
+        let printed =
+            support_script("make_user.py", &[&format!("{policy}-{}", uuid::Uuid::new_v4().simple()), &document]);
+        printed.split_once(' ').map(|(key, secret)| [key.to_owned(), secret.to_owned()]).expect(&printed)
+    }
+
+    /// Removes everything, as a new user with a policy of `examples/iam`.
+    pub(crate) fn empty_as(&self, policy: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let [key, secret] = self.user(policy);
+        let store = self.builder().with_access_key_id(key).with_secret_access_key(secret).build().unwrap();
+        runtime.block_on(async {
+            let prefix = Path::from(self.prefix.as_str());
+            let objects = store.list(Some(&prefix)).try_collect::<Vec<_>>().await.unwrap();
+            assert!(!objects.is_empty());
+            for object in objects {
+                store.delete(&object.location).await.unwrap();
+            }
+        });
+    }
+
     /// A copy of the place in a folder.
     pub(crate) fn download(&self, folder: PathBuf) -> Archive {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -63,12 +95,7 @@ impl Place {
 
     /// How many versions of objects, delete markers and unfinished uploads the bucket keeps here.
     pub(crate) fn versions(&self) -> usize {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/count_versions.py");
-        let account = ["KT_TEST_S3_ENDPOINT", "KT_TEST_S3_KEY", "KT_TEST_S3_SECRET"].map(handed_over);
-        let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
-        let output = command.arg(script).args(account).args([&self.bucket, &self.prefix]).output().unwrap();
-        let count = String::from_utf8_lossy(&output.stdout).trim().parse();
-        count.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+        support_script("count_versions.py", &[&self.bucket, &self.prefix]).parse().unwrap()
     }
 
     /// Overwrites an object, which in a bucket with Object Lock makes a new version of it.
@@ -78,12 +105,26 @@ impl Place {
         runtime.block_on(self.store().put(&path, bytes.into())).unwrap();
     }
 
-    fn store(&self) -> impl ObjectStore {
+    fn store(&self) -> impl ObjectStore + use<> {
+        self.builder().build().unwrap()
+    }
+
+    fn builder(&self) -> AmazonS3Builder {
         let builder = credentials().into_iter().fold(AmazonS3Builder::new(), |builder, (name, value)| {
             builder.with_config(name.to_ascii_lowercase().parse().unwrap(), value)
         });
-        builder.with_bucket_name(&self.bucket).build().unwrap()
+        builder.with_bucket_name(&self.bucket)
     }
+}
+
+/// What a script beside this file prints of the S3 server.
+fn support_script(name: &str, arguments: &[&str]) -> String {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(name);
+    let account = ["KT_TEST_S3_ENDPOINT", "KT_TEST_S3_KEY", "KT_TEST_S3_SECRET"].map(handed_over);
+    let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
+    let output = command.arg(script).args(account).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn credentials() -> [(&'static str, String); 5] {
