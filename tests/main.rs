@@ -10,6 +10,7 @@ mod config;
 mod config_commands;
 mod datasets;
 mod doctor;
+mod documents;
 mod examples;
 mod exit_codes;
 mod exports_api;

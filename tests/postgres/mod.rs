@@ -13,6 +13,7 @@ mod poolers;
 mod property;
 mod reaching;
 mod restore;
+mod role;
 mod settings;
 mod slices;
 mod tls;

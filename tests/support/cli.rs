@@ -71,14 +71,19 @@ impl Host {
     /// The program's command, ready to be run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kt-archive"));
-        command.args(arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        self.prepare(command.args(arguments));
+        command
+    }
+
+    /// Puts a command on this host: its folder, its environment, its clock.
+    pub(crate) fn prepare(&self, command: &mut Command) {
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.home.path()).stdin(Stdio::null());
         if let Some(time) = &self.time {
             command.env("LD_PRELOAD", faketime_library()).env("FAKETIME", format!("@{time}"));
             // Timers run by the monotonic clock, which stays honest so that waiting works.
             command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
-        command
     }
 
     /// Starts the program.

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod foreign;
 pub(crate) mod http;
 pub(crate) mod json;
+pub(crate) mod page;
 pub(crate) mod platform;
 pub(crate) mod postgres;
 pub(crate) mod s3;

@@ -74,6 +74,14 @@ impl Database {
         run_psql(&self.url(), statements)
     }
 
+    /// Why the server refuses statements of a role.
+    #[track_caller]
+    pub(crate) fn refusal(&self, role: &str, statements: &str) -> String {
+        let output = psql(&self.url_for(role), statements);
+        assert!(!output.status.success(), "the server took {statements}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     /// The rows of a query, each as an object.
     #[track_caller]
     pub(crate) fn rows(&self, query: &str) -> Vec<Value> {

@@ -62,17 +62,21 @@ impl Place {
 
     /// Removes everything, as a new user with a policy of `examples/iam`.
     pub(crate) fn empty_as(&self, policy: &str) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let [key, secret] = self.user(policy);
-        let store = self.builder().with_access_key_id(key).with_secret_access_key(secret).build().unwrap();
-        runtime.block_on(async {
-            let prefix = Path::from(self.prefix.as_str());
-            let objects = store.list(Some(&prefix)).try_collect::<Vec<_>>().await.unwrap();
-            assert!(!objects.is_empty());
-            for object in objects {
-                store.delete(&object.location).await.unwrap();
-            }
-        });
+        let builder = self.builder().with_access_key_id(key).with_secret_access_key(secret);
+        empty(&builder.build().unwrap(), &self.prefix);
+    }
+
+    /// Removes everything.
+    pub(crate) fn empty(&self) {
+        empty(&self.store(), &self.prefix);
+    }
+
+    /// Removes an object.
+    pub(crate) fn remove(&self, object: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let path = Path::from(format!("{}/{object}", self.prefix));
+        runtime.block_on(self.store().delete(&path)).unwrap();
     }
 
     /// A copy of the place in a folder.
@@ -115,6 +119,17 @@ impl Place {
         });
         builder.with_bucket_name(&self.bucket)
     }
+}
+
+fn empty(store: &impl ObjectStore, prefix: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let objects = store.list(Some(&Path::from(prefix))).try_collect::<Vec<_>>().await.unwrap();
+        assert!(!objects.is_empty());
+        for object in objects {
+            store.delete(&object.location).await.unwrap();
+        }
+    });
 }
 
 /// What a script beside this file prints of the S3 server.

@@ -1,0 +1,137 @@
+//! Pages of documentation: their commands, and what they say that these print.
+
+use super::cli::Host;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+/// A page, cut at its headings.
+#[derive(Debug)]
+pub(crate) struct Page(Vec<Section>);
+
+/// What stands below a heading.
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    pub(crate) title: String,
+    /// Every block of commands, and the block of what they print where there is one right after it.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A block of commands (`sh`), and of what they print (`text`).
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) commands: String,
+    pub(crate) printed: Option<String>,
+}
+
+impl Page {
+    /// A page of the repository.
+    pub(crate) fn read(path: &str) -> Self {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let mut sections = Vec::<Section>::new();
+        let mut block = None::<(String, String)>;
+        for line in text.lines() {
+            block = match (block, line.strip_prefix("```")) {
+                (Some((kind, text)), None) => Some((kind, format!("{text}{line}\n"))),
+                (Some((kind, text)), Some(_)) => {
+                    sections.last_mut().unwrap().take(&kind, text);
+                    None
+                }
+                (None, Some(kind)) => Some((kind.to_owned(), String::new())),
+                (None, None) => {
+                    if let Some(title) = line.strip_prefix('#') {
+                        let title = title.trim_start_matches('#').trim().to_owned();
+                        sections.push(Section { title, steps: Vec::new() });
+                    }
+                    None
+                }
+            };
+        }
+        Self(sections)
+    }
+
+    /// The section with this heading.
+    #[track_caller]
+    pub(crate) fn section(&self, title: &str) -> Section {
+        self.0.iter().find(|section| section.title == title).unwrap_or_else(|| panic!("no section {title:?}")).clone()
+    }
+
+    /// The headings of sections that have commands.
+    pub(crate) fn titles(&self) -> Vec<&str> {
+        self.0.iter().filter(|section| !section.steps.is_empty()).map(|section| section.title.as_str()).collect()
+    }
+
+    /// Every block of the page.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.0.iter().flat_map(|section| &section.steps)
+    }
+}
+
+impl Section {
+    fn take(&mut self, kind: &str, text: String) {
+        match (kind, self.steps.last_mut()) {
+            ("sh", _) => self.steps.push(Step { commands: text, printed: None }),
+            ("text", Some(step)) if step.printed.is_none() => step.printed = Some(text),
+            _ => {}
+        }
+    }
+
+    /// This section with other addresses in its commands.
+    pub(crate) fn with(mut self, addresses: &[(&str, &str)]) -> Self {
+        for step in &mut self.steps {
+            for (written, real) in addresses {
+                step.commands = step.commands.replace(written, real);
+            }
+        }
+        self
+    }
+
+    /// Runs every block, each of which must succeed.
+    #[track_caller]
+    pub(crate) fn follow(&self, host: &Host) {
+        for step in &self.steps {
+            step.follow(host);
+        }
+    }
+}
+
+impl Step {
+    /// Runs the commands as a reader would who pastes them, and compares what they print.
+    #[track_caller]
+    pub(crate) fn follow(&self, host: &Host) {
+        let output = self.run(host);
+        let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        assert!(output.status.success(), "{}\n{}\nstdout: {stdout}\nstderr: {stderr}", self.commands, output.status);
+        if let Some(printed) = &self.printed {
+            assert_eq!(shape(&stdout), shape(printed), "{}\nprinted:\n{stdout}\nstderr: {stderr}", self.commands);
+        }
+    }
+
+    fn run(&self, host: &Host) -> Output {
+        let program = Path::new(env!("CARGO_BIN_EXE_kt-archive")).parent().unwrap();
+        let mut command = Command::new("bash");
+        command.args(["-euo", "pipefail", "-c", &self.commands]);
+        host.prepare(&mut command);
+        command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", program.display()));
+        command.output().unwrap()
+    }
+}
+
+/// What stays the same from one archive to the next: not digests, times, and how fast this host is.
+fn shape(text: &str) -> Vec<String> {
+    let words = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
+    text.lines().map(words).filter(|line| !line.is_empty()).collect()
+}
+
+fn word(word: &str) -> String {
+    let bare = word.trim_end_matches('…');
+    let is_digest = bare.len() >= 16 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_time = word.len() >= 20 && word.ends_with('Z') && word.contains('T');
+    match (is_digest, is_time) {
+        (true, _) => "DIGEST".to_owned(),
+        (_, true) => "TIME".to_owned(),
+        _ => word.to_owned(),
+    }
+}
