@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    monitoring::{self, Attempt, Finished},
+    monitoring::{self, Attempt, Finished, metrics::Work},
     plan::Request,
     report::{Failure, MonthReport, MonthState, RunReport},
     run,
@@ -48,8 +48,14 @@ async fn archive(command: &'static str, opened: &Opened, request: Request, style
         Ok(done) => outcome(done, style),
         Err(error) => (Outcome::failed(&error), None),
     };
-    let finished =
-        Finished { attempt, ended: SystemClock.now(), exit: outcome.exit, error: outcome.error.clone(), report };
+    let finished = Finished {
+        attempt,
+        ended: SystemClock.now(),
+        exit: outcome.exit,
+        error: outcome.error.clone(),
+        report,
+        work: Work::default(),
+    };
     monitoring::end(&opened.settings, &finished).await;
     Ok(outcome)
 }
