@@ -4,7 +4,7 @@ use archive_formats::{Dataset, Month, Window};
 use std::{fmt, sync::Arc};
 
 /// What a month is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// An export job is being created.
     Create,

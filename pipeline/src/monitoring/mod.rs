@@ -38,7 +38,11 @@ pub struct Finished {
 }
 
 /// Tells that a run begins.
-pub async fn begin(_settings: &Settings, _attempt: &Attempt) {}
+pub async fn begin(settings: &Settings, attempt: &Attempt) {
+    metrics::begin(settings, attempt).await;
+}
 
 /// Tells how a run ended.
-pub async fn end(_settings: &Settings, _finished: &Finished) {}
+pub async fn end(settings: &Settings, finished: &Finished) {
+    metrics::end(settings, finished).await;
+}

@@ -1,6 +1,7 @@
 //! What a metric is, whoever it is told to.
 
 use archive_formats::Timestamp;
+use std::fmt;
 
 /// Every value of one metric. All are gauges: the program ends, so that nothing it counts goes on from one run to the
 /// next.
@@ -39,6 +40,16 @@ impl Value {
         match self {
             Self::Count(count) => count as f64,
             Self::Real(real) => real,
+        }
+    }
+}
+
+/// Without an exponent, and counts to their last digit.
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => count.fmt(formatter),
+            Self::Real(real) => real.fmt(formatter),
         }
     }
 }

@@ -3,15 +3,29 @@
 mod archive;
 mod attempt;
 mod family;
+mod file;
+mod retries;
 mod run;
+mod stopwatch;
+mod text;
 mod work;
 
 pub use family::{Family, Sample, Value};
+pub use retries::Retries;
+pub use stopwatch::Stopwatch;
 pub use work::{RetryCounts, Work};
 
-use super::Finished;
-use crate::report::StatusReport;
+use super::{Attempt, Finished};
+use crate::{
+    exit::ExitCode,
+    report::StatusReport,
+    settings::Settings,
+    status::{StatusRequest, status},
+};
+use archive_connectors::{clock::FixedClock, sink::Location};
 use archive_formats::Timestamp;
+use file::Textfile;
+use std::time::Duration;
 
 /// Everything that is known once a run is over.
 #[derive(Clone, Copy, Debug)]
@@ -33,4 +47,53 @@ pub fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
     families.extend(snapshot.status.into_iter().flat_map(archive::families));
     families.retain(|family| !family.samples.is_empty());
     families
+}
+
+/// Writes that a run begins, if a file is to tell of it.
+pub async fn begin(settings: &Settings, attempt: &Attempt) {
+    let Some(path) = &settings.monitoring.metrics_file else { return };
+    let archive = printable(settings);
+    if let Err(error) = (Textfile { path, archive: &archive }).begin(attempt.started).await {
+        tracing::warn!(%error, "could not write the metrics");
+    }
+}
+
+/// Writes how a run ended and where the archive stands, if a file is to tell of it.
+pub async fn end(settings: &Settings, finished: &Finished) {
+    let Some(path) = &settings.monitoring.metrics_file else { return };
+    let (archive, status) = (printable(settings), standing(settings, finished).await);
+    let snapshot = Snapshot { archive: &archive, finished, last_success: None, status: status.as_ref() };
+    if let Err(error) = (Textfile { path, archive: &archive }).end(&snapshot).await {
+        tracing::warn!(%error, "could not write the metrics");
+    }
+}
+
+/// Where the run's datasets stand after it; none when that cannot be found out, or not soon.
+pub async fn standing(settings: &Settings, finished: &Finished) -> Option<StatusReport> {
+    // Less than a store that cannot be reached is given, and next to nothing once somebody asked the program to end.
+    let patience = match finished.exit {
+        ExitCode::Locked => return None,
+        ExitCode::Interrupted | ExitCode::Terminated => Duration::from_secs(3),
+        _ => Duration::from_secs(30),
+    };
+    // Of datasets that other jobs archive, those tell.
+    let request = StatusRequest { datasets: settings.datasets.clone(), ..StatusRequest::default() };
+    let clock = FixedClock(finished.ended);
+    match tokio::time::timeout(patience, Box::pin(status(settings, &request, &clock))).await {
+        Ok(Ok(status)) => Some(status),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "no metrics of the archive");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("no metrics of the archive: it does not answer");
+            None
+        }
+    }
+}
+
+/// What metrics call the archive.
+pub fn printable(settings: &Settings) -> String {
+    let location = Location::parse(&settings.archive, &settings.clouds);
+    location.map_or_else(|_| String::new(), |location| location.url().to_owned())
 }
