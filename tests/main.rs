@@ -20,6 +20,7 @@ mod house;
 mod lying_stores;
 mod manifests;
 mod memory;
+mod metrics;
 mod postgres;
 mod pull;
 mod readers;

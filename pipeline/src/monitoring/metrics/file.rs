@@ -1,7 +1,7 @@
 //! The textfile that Prometheus' node exporter reads.
 
-use super::{Family, Snapshot, attempt, families, text};
-use crate::exit::ExitCode;
+use super::{super::Finished, Family, Snapshot, attempt, families, text};
+use crate::{exit::ExitCode, report::StatusReport};
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use archive_formats::Timestamp;
 use std::{
@@ -29,11 +29,10 @@ impl Textfile<'_> {
         self.replace(&format!("{carried}{}", text::render(&[attempt::began(self.archive, at)])))
     }
 
-    /// Tells what is known once the attempt is over.
-    pub(super) async fn end(self, snapshot: &Snapshot<'_>) -> Result<()> {
+    /// Tells what is known once the attempt is over; `status` is where the archive stands, if that could be found out.
+    pub(super) async fn end(self, finished: &Finished, status: Option<&StatusReport>) -> Result<()> {
         let _turn = self.turn().await;
         let earlier = self.earlier()?;
-        let finished = snapshot.finished;
         if finished.exit == ExitCode::Locked {
             return self.end_locked(&earlier, &attempt::began(self.archive, finished.attempt.started));
         }
@@ -41,7 +40,7 @@ impl Textfile<'_> {
             ExitCode::Done => Some(finished.ended),
             _ => last_success(&earlier, self.archive).filter(|at| *at <= finished.ended),
         };
-        self.replace(&text::render(&families(&Snapshot { last_success, ..*snapshot })))
+        self.replace(&text::render(&families(&Snapshot { archive: self.archive, finished, last_success, status })))
     }
 
     /// The run that holds the lock tells what it does. Unless it has meanwhile, the exit code is added to what is known.
@@ -56,7 +55,7 @@ impl Textfile<'_> {
 
     /// What the file says now; nothing when there is none, or what is there is no text.
     fn earlier(self) -> Result<String> {
-        // A month of 100 replicas and 100 datasets has some 200 kB.
+        // Far above what a thousand datasets take; what is larger was not written here.
         const MOST: u64 = 16 << 20;
         match fs::metadata(self.path) {
             Ok(found) if !found.is_file() => {

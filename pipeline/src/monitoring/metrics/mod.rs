@@ -18,7 +18,7 @@ pub use work::{RetryCounts, Work};
 use super::{Attempt, Finished};
 use crate::{
     exit::ExitCode,
-    report::StatusReport,
+    report::{Failure, StatusReport},
     settings::Settings,
     status::{StatusRequest, status},
 };
@@ -54,7 +54,8 @@ pub async fn begin(settings: &Settings, attempt: &Attempt) {
     let Some(path) = &settings.monitoring.metrics_file else { return };
     let archive = printable(settings);
     if let Err(error) = (Textfile { path, archive: &archive }).begin(attempt.started).await {
-        tracing::warn!(%error, "could not write the metrics");
+        // What stands in the way is told once, at the end.
+        tracing::debug!(error = Failure::from(&error).message, "could not write the metrics");
     }
 }
 
@@ -62,9 +63,8 @@ pub async fn begin(settings: &Settings, attempt: &Attempt) {
 pub async fn end(settings: &Settings, finished: &Finished) {
     let Some(path) = &settings.monitoring.metrics_file else { return };
     let (archive, status) = (printable(settings), standing(settings, finished).await);
-    let snapshot = Snapshot { archive: &archive, finished, last_success: None, status: status.as_ref() };
-    if let Err(error) = (Textfile { path, archive: &archive }).end(&snapshot).await {
-        tracing::warn!(%error, "could not write the metrics");
+    if let Err(error) = (Textfile { path, archive: &archive }).end(finished, status.as_ref()).await {
+        tracing::warn!(error = Failure::from(&error).message, "could not write the metrics");
     }
 }
 
@@ -82,7 +82,7 @@ pub async fn standing(settings: &Settings, finished: &Finished) -> Option<Status
     match tokio::time::timeout(patience, Box::pin(status(settings, &request, &clock))).await {
         Ok(Ok(status)) => Some(status),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "no metrics of the archive");
+            tracing::debug!(error = Failure::from(&error).message, "no metrics of the archive");
             None
         }
         Err(_) => {
@@ -97,3 +97,6 @@ pub fn printable(settings: &Settings) -> String {
     let location = Location::parse(&settings.archive, &settings.clouds);
     location.map_or_else(|_| String::new(), |location| location.url().to_owned())
 }
+
+#[cfg(test)]
+mod tests;
