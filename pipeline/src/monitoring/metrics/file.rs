@@ -116,7 +116,44 @@ fn last_success(earlier: &str, archive: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{Sample, Work},
+        *,
+    };
+    use crate::monitoring::Attempt;
+
+    fn finished(started: i64, ended: i64, exit: ExitCode) -> Finished {
+        let [started, ended] = [started, ended].map(Timestamp::from_micros);
+        let attempt = Attempt { command: "run", started };
+        Finished { attempt, ended, exit, error: None, report: None, work: Work::default() }
+    }
+
+    /// The first run works from 10 to 30, the second meets its lock from 20 on.
+    #[tokio::test]
+    async fn a_run_that_met_the_lock_adds_nothing_once_the_other_has_told_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kt.prom");
+        let file = Textfile { path: &path, archive: "a" };
+        file.begin(Timestamp::from_micros(10)).await.unwrap();
+        file.begin(Timestamp::from_micros(20)).await.unwrap();
+        file.end(&finished(10, 30, ExitCode::Done), None).await.unwrap();
+        let told = fs::read_to_string(&path).unwrap();
+        file.end(&finished(20, 31, ExitCode::Locked), None).await.unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), told);
+        assert_eq!(text::value(&told, "a", attempt::EXIT_CODE), Some(0.0));
+    }
+
+    #[tokio::test]
+    async fn a_last_success_that_is_yet_to_come_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kt.prom");
+        let file = Textfile { path: &path, archive: "a" };
+        file.end(&finished(10, 30, ExitCode::Done), None).await.unwrap();
+        file.end(&finished(40, 50, ExitCode::Source), None).await.unwrap();
+        assert!(last_success(&fs::read_to_string(&path).unwrap(), "a").is_some());
+        file.end(&finished(10, 20, ExitCode::Source), None).await.unwrap();
+        assert_eq!(last_success(&fs::read_to_string(&path).unwrap(), "a"), None);
+    }
 
     #[test]
     fn the_last_success_is_the_same_instant_however_often_it_is_carried_over() {
@@ -125,7 +162,7 @@ mod tests {
             let family = Family {
                 name: attempt::LAST_SUCCESS,
                 help: "",
-                samples: vec![super::super::Sample { labels: vec![("archive", "a".to_owned())], value: at.into() }],
+                samples: vec![Sample { labels: vec![("archive", "a".to_owned())], value: at.into() }],
             };
             at = last_success(&text::render(&[family]), "a").unwrap();
         }
