@@ -22,6 +22,7 @@ mod lying_stores;
 mod manifests;
 mod memory;
 mod permissions;
+mod metrics;
 mod postgres;
 mod pull;
 mod readers;

@@ -23,7 +23,8 @@ fn script() -> Script {
 fn assert_silent(script: &Script) {
     let talkative = [&["-v", "-v", "--log-format", "json"][..], &["-v", "-v", "--json"], &[]];
     together(talkative, |arguments| {
-        let world = World::new(script.clone());
+        let mut world = World::new(script.clone());
+        world.host.set("KT_ARCHIVE_METRICS_FILE", "kt-archive.prom");
         let arguments = [&["run", "--month", MONTH, "--job-timeout", "4s"], arguments].concat();
         let outcome = world.run(&arguments);
         assert_no_secret(&outcome);

@@ -4,7 +4,7 @@ use archive_formats::{Dataset, Month, Window};
 use std::{fmt, sync::Arc};
 
 /// What a month is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// An export job is being created.
     Create,
@@ -20,6 +20,25 @@ pub enum Step {
     Check,
     /// Files are uploaded; amounts are bytes.
     Upload,
+}
+
+impl Step {
+    /// Every step, in the order in which a month goes through those that it needs.
+    pub const ALL: [Self; 7] =
+        [Self::Create, Self::Wait, Self::Download, Self::Index, Self::Decode, Self::Check, Self::Upload];
+
+    /// Its name on bars and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Wait => "wait",
+            Self::Download => "download",
+            Self::Index => "index",
+            Self::Decode => "decode",
+            Self::Check => "check",
+            Self::Upload => "upload",
+        }
+    }
 }
 
 /// What one commit covers: a month of a dataset.

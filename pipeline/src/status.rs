@@ -60,6 +60,7 @@ fn datasets(
         Ok(DatasetStatus {
             dataset: dataset.clone(),
             late: late.count() as u64,
+            complete_until: chain.span(dataset).map(|(first, _)| gap(chain, dataset, first).window().from()),
             prune: retention.map(|retention| prune_deadline(chain, dataset, retention, rules)).transpose()?,
             months,
         })
@@ -73,12 +74,18 @@ fn is_late(month: Month, now: Timestamp) -> bool {
 
 /// Whatever months are shown: the deadline is that of the dataset.
 fn prune_deadline(chain: &Chain, dataset: &Dataset, retention: Duration, rules: &Rules) -> Result<PruneDeadline> {
-    let mut month = chain.span(dataset).map_or(rules.last_closed()?, |(first, _)| first);
+    let first = chain.span(dataset).map_or(rules.last_closed()?, |(first, _)| first);
+    let month = gap(chain, dataset, first);
+    let at = month.window().from().plus(retention);
+    Ok(PruneDeadline { month, at, days: (at.as_micros() - rules.now.as_micros()).div_euclid(DAY) })
+}
+
+/// The first month from `month` on that is not archived.
+fn gap(chain: &Chain, dataset: &Dataset, mut month: Month) -> Month {
     while chain.month(dataset, month).is_some() {
         month = month.next();
     }
-    let at = month.window().from().plus(retention);
-    Ok(PruneDeadline { month, at, days: (at.as_micros() - rules.now.as_micros()).div_euclid(DAY) })
+    month
 }
 
 fn range(
@@ -100,6 +107,7 @@ fn month_status(chain: &Chain, dataset: &Dataset, month: Month, rules: &Rules) -
             state: Presence::Archived,
             events: Some(entry.manifest.events.archived),
             bytes: Some(entry.manifest.bytes()),
+            rejected: Some(entry.manifest.events.rejected),
             source_bytes: source_bytes(entry),
             committed_at: Some(entry.manifest.committed_at),
             sequence: Some(entry.manifest.sequence),
@@ -109,6 +117,7 @@ fn month_status(chain: &Chain, dataset: &Dataset, month: Month, rules: &Rules) -
             state: if rules.is_closed(month) { Presence::Missing } else { Presence::Open },
             events: None,
             bytes: None,
+            rejected: None,
             source_bytes: None,
             committed_at: None,
             sequence: None,

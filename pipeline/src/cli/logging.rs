@@ -1,7 +1,7 @@
 //! Logs on stderr.
 
 use super::{progress::Screen, style::Style};
-use crate::{config::LogFormat, settings::OutputSettings};
+use crate::{config::LogFormat, monitoring::metrics::Retries, settings::OutputSettings};
 use std::{io, sync::OnceLock};
 use tracing_subscriber::{
     Layer, Registry,
@@ -24,8 +24,9 @@ pub(super) fn format() -> LogFormat {
     FORMAT.get().copied().unwrap_or_default()
 }
 
-/// Sends logs to the screen, where they do not tear the bars apart. The first call counts.
-pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style) {
+/// Sends logs to the screen, where they do not tear the bars apart, and has `retries` count those that they tell of. The
+/// first call counts.
+pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style, retries: Retries) {
     if FORMAT.set(output.log_format).is_err() {
         return;
     }
@@ -36,6 +37,7 @@ pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style) {
         LogFormat::Json => Box::new(layer.json().flatten_event(true)),
     };
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter(output)));
+    let subscriber = subscriber.with(retries.with_filter(Retries::filter()));
     // Fails when a test, which shares its process with others, has started one before.
     drop(tracing::subscriber::set_global_default(subscriber));
 }

@@ -1,7 +1,10 @@
 //! What a command came to, and how that is told.
 
 use super::{args::Arguments, errors, json, logging, progress::Screen, style::Style};
-use crate::{config::LogFormat, environment::Environment, exit::ExitCode, report::Failure, settings::OutputSettings};
+use crate::{
+    config::LogFormat, environment::Environment, exit::ExitCode, monitoring::metrics::Retries, report::Failure,
+    settings::OutputSettings,
+};
 use archive_connectors::Error;
 use clap::{CommandFactory as _, error::ErrorKind as ClapKind};
 use serde::Serialize;
@@ -140,7 +143,7 @@ impl Console {
     fn tell(&self, failure: &Failure) {
         let output = OutputSettings { log_format: self.log_format, ..OutputSettings::default() };
         // Without effect where the command has started its logs.
-        logging::start(output, &Screen::new(output), self.messages);
+        logging::start(output, &Screen::new(output), self.messages, Retries::default());
         match logging::format() {
             LogFormat::Text => errors::print(failure, self.messages),
             LogFormat::Json => tracing::error!(hint = failure.hint, "{}", failure.message),

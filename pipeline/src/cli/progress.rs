@@ -174,7 +174,7 @@ impl Progress for Bars {
         let bar = months.entry(coverage.clone()).or_insert_with(|| self.start(coverage));
         bar.reset();
         bar.set_length(total.unwrap_or_default());
-        bar.set_message(name(step));
+        bar.set_message(step.name());
         bar.set_style(style(step, total.is_some()));
     }
 
@@ -200,18 +200,6 @@ impl Observer for Bars {
 
     fn replica_finished(&self, report: &ReplicaReport) {
         self.screen.write(replica_line(report).as_bytes());
-    }
-}
-
-const fn name(step: Step) -> &'static str {
-    match step {
-        Step::Create => "create",
-        Step::Wait => "wait",
-        Step::Download => "download",
-        Step::Index => "index",
-        Step::Decode => "decode",
-        Step::Check => "check",
-        Step::Upload => "upload",
     }
 }
 
@@ -301,7 +289,7 @@ mod tests {
 
     #[test]
     fn every_template_is_understood() {
-        for step in [Step::Create, Step::Wait, Step::Download, Step::Index, Step::Decode, Step::Check, Step::Upload] {
+        for step in Step::ALL {
             for bounded in [true, false] {
                 let bar = ProgressBar::hidden().with_style(style(step, bounded));
                 assert_eq!(bar.position(), 0);

@@ -12,7 +12,11 @@ use super::{
 };
 use crate::{
     config::Config,
-    monitoring::{self, Attempt, Finished},
+    monitoring::{
+        self, Attempt, Finished,
+        metrics::{Stopwatch, Work},
+    },
+    observer::Observer,
     plan::Request,
     report::{Failure, MonthReport, MonthState, RunReport},
     run,
@@ -40,23 +44,35 @@ pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Out
 async fn archive(command: &'static str, opened: &Opened, request: Request, style: Style) -> Result<Outcome> {
     let signals = Signals::listen()?;
     if matches!(request, Request::Backfill { dry_run: true, .. }) {
-        return Ok(outcome(work(signals, opened, request).await?, style).0);
+        return Ok(outcome(work(signals, opened, request, opened.screen.observer()).await?, style).0);
     }
     let attempt = Attempt { command, started: SystemClock.now() };
     monitoring::begin(&opened.settings, &attempt).await;
-    let (outcome, report) = match work(signals, opened, request).await {
+    let stopwatch = Arc::new(Stopwatch::new(opened.screen.observer()));
+    let observer = Arc::clone(&stopwatch);
+    let (outcome, report) = match work(signals, opened, request, observer).await {
         Ok(done) => outcome(done, style),
         Err(error) => (Outcome::failed(&error), None),
     };
-    let finished =
-        Finished { attempt, ended: SystemClock.now(), exit: outcome.exit, error: outcome.error.clone(), report };
+    let finished = Finished {
+        attempt,
+        ended: SystemClock.now(),
+        exit: outcome.exit,
+        error: outcome.error.clone(),
+        report,
+        work: Work { stages: stopwatch.stages(), retries: opened.retries.counts() },
+    };
     monitoring::end(&opened.settings, &finished).await;
     Ok(outcome)
 }
 
-async fn work(signals: Signals, opened: &Opened, request: Request) -> Result<(RunReport, Option<Error>)> {
-    let (clock, observer) = (Arc::new(SystemClock), opened.screen.observer());
-    let work = run::run(&opened.settings, request, clock, observer, signals.stop());
+async fn work(
+    signals: Signals,
+    opened: &Opened,
+    request: Request,
+    observer: Arc<dyn Observer>,
+) -> Result<(RunReport, Option<Error>)> {
+    let work = run::run(&opened.settings, request, Arc::new(SystemClock), observer, signals.stop());
     let guarded = signals.let_finish(work).await;
     opened.screen.close();
     guarded.into_report()

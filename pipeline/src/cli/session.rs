@@ -5,6 +5,7 @@ use crate::{
     address,
     config::{CONFIG_VARIABLE, Config, Layer, Layers},
     environment::Environment,
+    monitoring::metrics::Retries,
     settings::Settings,
 };
 use archive_connectors::{Error, ErrorKind, Result};
@@ -36,6 +37,8 @@ pub(super) struct Opened {
     pub(super) settings: Settings,
     /// Where progress and logs go.
     pub(super) screen: Screen,
+    /// Counts what has to be tried again.
+    pub(super) retries: Retries,
 }
 
 impl Session {
@@ -94,11 +97,12 @@ impl Session {
     fn open(&self, config: Config, unknown: &[String]) -> Result<Opened> {
         let settings = Settings::new(config.clone(), &self.environment)?;
         let screen = Screen::new(settings.output);
-        logging::start(settings.output, &screen, self.messages);
+        let retries = Retries::default();
+        logging::start(settings.output, &screen, self.messages, retries.clone());
         for variable in unknown {
             tracing::warn!(variable, "ignored an environment variable that is no option");
         }
-        Ok(Opened { config, settings, screen })
+        Ok(Opened { config, settings, screen, retries })
     }
 }
 

@@ -94,6 +94,7 @@ mod tests {
             state,
             events: archived.then_some(10_000),
             bytes: archived.then_some(1 << 20),
+            rejected: None,
             source_bytes: None,
             committed_at: archived.then(|| "2025-05-01T02:03:04.567890Z".parse().unwrap()),
             sequence: archived.then_some(1),
@@ -109,7 +110,8 @@ mod tests {
             month("2025-02", Presence::Archived),
             month("2025-03", Presence::Missing),
         ];
-        let events = DatasetStatus { dataset: "events".parse().unwrap(), months, late: 3, prune: None };
+        let events =
+            DatasetStatus { dataset: "events".parse().unwrap(), months, late: 3, complete_until: None, prune: None };
         let report =
             StatusReport { archive: "./archive".to_owned(), head: None, datasets: vec![events], replicas: Vec::new() };
         let expected = "\

@@ -47,7 +47,9 @@ fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
             "rejects" | "conflicts" => "keep",
             "rename" => "old=new",
             "format" | "api-format" => "csv",
-            "grace" | "api-margin" | "job-timeout" | "statement-timeout" | "lock-timeout" => "1h",
+            "grace" | "api-margin" | "job-timeout" | "statement-timeout" | "lock-timeout" | "platform-retention" => {
+                "1h"
+            }
             "api-layout" => "exports-jobs",
             "level" => "quick",
             _ => "text",

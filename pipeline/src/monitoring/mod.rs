@@ -1,12 +1,15 @@
 //! What the world is told of a run. Nothing here changes what a run does, nor its exit code: what cannot be told is
 //! logged.
 
+pub mod metrics;
+
 use crate::{
     exit::ExitCode,
     report::{Failure, RunReport},
     settings::Settings,
 };
 use archive_formats::Timestamp;
+use metrics::Work;
 
 /// A run that began.
 #[derive(Clone, Debug)]
@@ -30,10 +33,16 @@ pub struct Finished {
     pub error: Option<Failure>,
     /// What became of the months and the replicas; none when the run failed before it tried any.
     pub report: Option<RunReport>,
+    /// What it spent.
+    pub work: Work,
 }
 
 /// Tells that a run begins.
-pub async fn begin(_settings: &Settings, _attempt: &Attempt) {}
+pub async fn begin(settings: &Settings, attempt: &Attempt) {
+    metrics::begin(settings, attempt).await;
+}
 
 /// Tells how a run ended.
-pub async fn end(_settings: &Settings, _finished: &Finished) {}
+pub async fn end(settings: &Settings, finished: &Finished) {
+    metrics::end(settings, finished).await;
+}

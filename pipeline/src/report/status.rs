@@ -27,6 +27,9 @@ pub struct DatasetStatus {
     /// How many months are missing although they have been over for three days: whatever runs on the first of the month
     /// should have archived them.
     pub late: u64,
+    /// The end of the months that are archived without a gap since the first one; none while none is.
+    #[serde(skip)]
+    pub complete_until: Option<Timestamp>,
     /// When the platform begins to lose what is not archived; null when nobody said how long it keeps events.
     pub prune: Option<PruneDeadline>,
 }
@@ -66,6 +69,9 @@ pub struct MonthStatus {
     pub events: Option<u64>,
     /// The size of its files.
     pub bytes: Option<u64>,
+    /// Its rejected rows.
+    #[serde(skip)]
+    pub rejected: Option<u64>,
     /// How much the source delivered for it, where the source is one of artifacts: before anything was decoded.
     #[serde(skip)]
     pub source_bytes: Option<u64>,

@@ -1,0 +1,179 @@
+//! The textfile that Prometheus' node exporter reads.
+
+use super::{super::Finished, Family, Snapshot, attempt, families, text};
+use crate::{exit::ExitCode, report::StatusReport};
+use archive_connectors::{Error, ErrorKind, Result, error::local};
+use archive_formats::Timestamp;
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The textfile of one archive. It is replaced as a whole, so that no reader sees half of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Textfile<'a> {
+    pub(super) path: &'a Path,
+    /// The archive's URL, printable.
+    pub(super) archive: &'a str,
+}
+
+impl Textfile<'_> {
+    /// Tells that an attempt began at `at`. What is known of earlier ones stays, but for how the last one ended.
+    pub(super) async fn begin(self, at: Timestamp) -> Result<()> {
+        let _turn = self.turn().await;
+        let earlier = self.earlier()?;
+        let carried = text::carried(&earlier, self.archive, &[attempt::LAST_ATTEMPT, attempt::EXIT_CODE]);
+        self.replace(&format!("{carried}{}", text::render(&[attempt::began(self.archive, at)])))
+    }
+
+    /// Tells what is known once the attempt is over; `status` is where the archive stands, if that could be found out.
+    pub(super) async fn end(self, finished: &Finished, status: Option<&StatusReport>) -> Result<()> {
+        let _turn = self.turn().await;
+        let earlier = self.earlier()?;
+        if finished.exit == ExitCode::Locked {
+            return self.end_locked(&earlier, &attempt::began(self.archive, finished.attempt.started));
+        }
+        let last_success = match finished.exit {
+            ExitCode::Done => Some(finished.ended),
+            _ => last_success(&earlier, self.archive).filter(|at| *at <= finished.ended),
+        };
+        self.replace(&text::render(&families(&Snapshot { archive: self.archive, finished, last_success, status })))
+    }
+
+    /// The run that holds the lock tells what it does. Unless it has meanwhile, the exit code is added to what is known.
+    fn end_locked(self, earlier: &str, began: &Family) -> Result<()> {
+        let began = text::render(std::slice::from_ref(began));
+        if !earlier.ends_with(&began) {
+            return Ok(());
+        }
+        let exit = attempt::ended(self.archive, ExitCode::Locked.code());
+        self.replace(&format!("{earlier}{}", text::render(&[exit])))
+    }
+
+    /// What the file says now; nothing when there is none, or what is there is no text.
+    fn earlier(self) -> Result<String> {
+        // Far above what a thousand datasets take; what is larger was not written here.
+        const MOST: u64 = 16 << 20;
+        match fs::metadata(self.path) {
+            Ok(found) if !found.is_file() => {
+                let error = Error::new(ErrorKind::Local, "the metrics file is no ordinary file");
+                Err(error.with_context("path", self.path.display()))
+            }
+            Ok(found) if found.len() > MOST => Ok(String::new()),
+            Ok(_) => Ok(String::from_utf8(fs::read(self.path).map_err(local("read", self.path))?).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(local("look at", self.path)(error)),
+        }
+    }
+
+    fn replace(self, text: &str) -> Result<()> {
+        let failed = || local("write", self.path);
+        let folder = self.folder();
+        // The node exporter reads whatever ends in `.prom`.
+        let mut file = tempfile::Builder::new()
+            .prefix(".kt-archive-")
+            .suffix(".tmp")
+            .tempfile_in(&folder)
+            .map_err(local("make a file in", &folder))?;
+        file.write_all(text.as_bytes()).map_err(failed())?;
+        // Whoever reads it is another user.
+        file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed())?;
+        file.as_file().sync_all().map_err(failed())?;
+        file.persist(self.path).map_err(|error| failed()(error.error))?;
+        Ok(())
+    }
+
+    /// Waits for others that read and replace the file; not for long, since whoever locks the folder may have other
+    /// reasons.
+    async fn turn(self) -> Option<File> {
+        const TRIES: u32 = 50;
+        const PAUSE: Duration = Duration::from_millis(20);
+        let folder = File::open(self.folder()).ok()?;
+        for _ in 0..TRIES {
+            if folder.try_lock().is_ok() {
+                return Some(folder);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        None
+    }
+
+    fn folder(self) -> PathBuf {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new(".")).to_owned()
+    }
+}
+
+fn last_success(earlier: &str, archive: &str) -> Option<Timestamp> {
+    let seconds = text::value(earlier, archive, attempt::LAST_SUCCESS)?;
+    let nanos = Duration::try_from_secs_f64(seconds).ok()?.as_nanos();
+    // The text has microseconds, to which no f64 is exact.
+    i64::try_from((nanos + 500) / 1_000).ok().map(Timestamp::from_micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Sample, Work},
+        *,
+    };
+    use crate::monitoring::Attempt;
+
+    fn finished(started: i64, ended: i64, exit: ExitCode) -> Finished {
+        let [started, ended] = [started, ended].map(Timestamp::from_micros);
+        let attempt = Attempt { command: "run", started };
+        Finished { attempt, ended, exit, error: None, report: None, work: Work::default() }
+    }
+
+    /// The first run works from 10 to 30, the second meets its lock from 20 on.
+    #[tokio::test]
+    async fn a_run_that_met_the_lock_adds_nothing_once_the_other_has_told_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kt.prom");
+        let file = Textfile { path: &path, archive: "a" };
+        file.begin(Timestamp::from_micros(10)).await.unwrap();
+        file.begin(Timestamp::from_micros(20)).await.unwrap();
+        file.end(&finished(10, 30, ExitCode::Done), None).await.unwrap();
+        let told = fs::read_to_string(&path).unwrap();
+        file.end(&finished(20, 31, ExitCode::Locked), None).await.unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), told);
+        assert_eq!(text::value(&told, "a", attempt::EXIT_CODE), Some(0.0));
+    }
+
+    #[tokio::test]
+    async fn a_last_success_that_is_yet_to_come_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kt.prom");
+        let file = Textfile { path: &path, archive: "a" };
+        file.end(&finished(10, 30, ExitCode::Done), None).await.unwrap();
+        file.end(&finished(40, 50, ExitCode::Source), None).await.unwrap();
+        assert!(last_success(&fs::read_to_string(&path).unwrap(), "a").is_some());
+        file.end(&finished(10, 20, ExitCode::Source), None).await.unwrap();
+        assert_eq!(last_success(&fs::read_to_string(&path).unwrap(), "a"), None);
+    }
+
+    #[test]
+    fn the_last_success_is_the_same_instant_however_often_it_is_carried_over() {
+        let mut at = Timestamp::from_micros(1_763_863_620_123_457);
+        for _ in 0..100 {
+            let family = Family {
+                name: attempt::LAST_SUCCESS,
+                help: "",
+                samples: vec![Sample { labels: vec![("archive", "a".to_owned())], value: at.into() }],
+            };
+            at = last_success(&text::render(&[family]), "a").unwrap();
+        }
+        assert_eq!(at.as_micros(), 1_763_863_620_123_457);
+    }
+
+    #[test]
+    fn a_last_success_that_is_no_instant_counts_as_none() {
+        for value in ["NaN", "inf", "-1", "1e300", "soon"] {
+            let text = format!("{}{{archive=\"a\"}} {value}\n", attempt::LAST_SUCCESS);
+            assert_eq!(last_success(&text, "a"), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What is measured of a run and of the archive that it leaves, for Prometheus and for collectors of OpenTelemetry.
+
+mod archive;
+mod attempt;
+mod family;
+mod file;
+mod retries;
+mod run;
+mod stopwatch;
+mod text;
+mod work;
+
+pub use family::{Family, Sample, Value};
+pub use retries::Retries;
+pub use stopwatch::Stopwatch;
+pub use work::{RetryCounts, Work};
+
+use super::{Attempt, Finished};
+use crate::{
+    exit::ExitCode,
+    report::{Failure, StatusReport},
+    settings::Settings,
+    status::{StatusRequest, status},
+};
+use archive_connectors::{clock::FixedClock, sink::Location};
+use archive_formats::Timestamp;
+use file::Textfile;
+use std::time::Duration;
+
+/// Everything that is known once a run is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot<'a> {
+    /// The archive's URL, printable.
+    pub archive: &'a str,
+    /// The run.
+    pub finished: &'a Finished,
+    /// When the last good run ended, be it this one or an earlier one; none when nobody knows of any.
+    pub last_success: Option<Timestamp>,
+    /// Where the archive stands after the run; none when it could not be asked.
+    pub status: Option<&'a StatusReport>,
+}
+
+/// Every metric that has a value, in an order that does not change.
+pub fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
+    let mut families = attempt::families(snapshot);
+    families.extend(run::families(snapshot));
+    families.extend(snapshot.status.into_iter().flat_map(archive::families));
+    families.retain(|family| !family.samples.is_empty());
+    families
+}
+
+/// Writes that a run begins, if a file is to tell of it.
+pub async fn begin(settings: &Settings, attempt: &Attempt) {
+    let Some(path) = &settings.monitoring.metrics_file else { return };
+    let archive = printable(settings);
+    if let Err(error) = (Textfile { path, archive: &archive }).begin(attempt.started).await {
+        // What stands in the way is told once, at the end.
+        tracing::debug!(error = Failure::from(&error).message, "could not write the metrics");
+    }
+}
+
+/// Writes how a run ended and where the archive stands, if a file is to tell of it.
+pub async fn end(settings: &Settings, finished: &Finished) {
+    let Some(path) = &settings.monitoring.metrics_file else { return };
+    let (archive, status) = (printable(settings), standing(settings, finished).await);
+    if let Err(error) = (Textfile { path, archive: &archive }).end(finished, status.as_ref()).await {
+        tracing::warn!(error = Failure::from(&error).message, "could not write the metrics");
+    }
+}
+
+/// Where the run's datasets stand after it; none when that cannot be found out, or not soon.
+pub async fn standing(settings: &Settings, finished: &Finished) -> Option<StatusReport> {
+    // Less than a store that cannot be reached is given, and next to nothing once somebody asked the program to end.
+    let patience = match finished.exit {
+        ExitCode::Locked => return None,
+        ExitCode::Interrupted | ExitCode::Terminated => Duration::from_secs(3),
+        _ => Duration::from_secs(30),
+    };
+    // Of datasets that other jobs archive, those tell.
+    let request = StatusRequest { datasets: settings.datasets.clone(), ..StatusRequest::default() };
+    let clock = FixedClock(finished.ended);
+    match tokio::time::timeout(patience, Box::pin(status(settings, &request, &clock))).await {
+        Ok(Ok(status)) => Some(status),
+        Ok(Err(error)) => {
+            tracing::debug!(error = Failure::from(&error).message, "no metrics of the archive");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("no metrics of the archive: it does not answer");
+            None
+        }
+    }
+}
+
+/// What metrics call the archive.
+pub fn printable(settings: &Settings) -> String {
+    let location = Location::parse(&settings.archive, &settings.clouds);
+    location.map_or_else(|_| String::new(), |location| location.url().to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+use super::*;
+use crate::report::{
+    DatasetStatus, MonthReport, MonthState, MonthStatus, Presence, PruneDeadline, ReplicaState, ReplicaStatus,
+    RunReport,
+};
+use archive_connectors::progress::Step;
+use archive_formats::{Head, Sha256, manifest::EventCounts};
+use std::collections::BTreeSet;
+
+const ARCHIVE: &str = "/srv/archive";
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::from_people(text).unwrap()
+}
+
+fn failure(exit: ExitCode) -> Failure {
+    Failure { message: "no answer".to_owned(), hint: None, exit }
+}
+
+fn worked_on(dataset: &str, month: &str, state: MonthState) -> MonthReport {
+    let events = EventCounts { read: 105, archived: 100, rejected: 5, ..EventCounts::default() };
+    MonthReport {
+        dataset: dataset.parse().unwrap(),
+        month: month.parse().unwrap(),
+        state,
+        sequence: None,
+        manifest_sha256: None,
+        events: (state != MonthState::Failed).then_some(events),
+        files: 1,
+        bytes: 1_000,
+        seconds: 1.0,
+        error: None,
+    }
+}
+
+fn finished(months: Option<Vec<MonthReport>>) -> Finished {
+    let report = |months| RunReport { archive: ARCHIVE.to_owned(), head: None, months, replicas: Vec::new() };
+    Finished {
+        attempt: Attempt { command: "run", started: at("2025-04-01T04:00:00Z") },
+        ended: at("2025-04-01T04:01:30Z"),
+        exit: ExitCode::Partial,
+        error: None,
+        report: months.map(report),
+        work: Work {
+            stages: vec![(Step::Wait, Duration::from_millis(1_500))],
+            retries: RetryCounts { source: 2, store: 3 },
+        },
+    }
+}
+
+fn standing(month: &str, state: Presence) -> MonthStatus {
+    let archived = state == Presence::Archived;
+    MonthStatus {
+        month: month.parse().unwrap(),
+        state,
+        events: archived.then_some(100),
+        bytes: archived.then_some(1_000),
+        rejected: archived.then_some(5),
+        source_bytes: None,
+        committed_at: None,
+        sequence: None,
+    }
+}
+
+fn status() -> StatusReport {
+    let events = DatasetStatus {
+        dataset: "events".parse().unwrap(),
+        months: vec![
+            standing("2025-01", Presence::Archived),
+            standing("2025-02", Presence::Missing),
+            standing("2025-03", Presence::Archived),
+            standing("2025-04", Presence::Open),
+        ],
+        late: 1,
+        complete_until: Some(at("2025-02-01")),
+        prune: Some(PruneDeadline { month: "2025-02".parse().unwrap(), at: at("2026-02-01"), days: 306 }),
+    };
+    let new = DatasetStatus {
+        dataset: "traces".parse().unwrap(),
+        months: Vec::new(),
+        late: 0,
+        complete_until: None,
+        prune: None,
+    };
+    let replica = |url: &str, behind: Option<u64>| ReplicaStatus {
+        url: url.to_owned(),
+        state: ReplicaState::Current,
+        behind,
+        error: behind.is_none().then(|| failure(ExitCode::Store)),
+    };
+    StatusReport {
+        archive: ARCHIVE.to_owned(),
+        head: Some(Head { sequence: 2, sha256: Sha256::of(b"abc") }),
+        datasets: vec![events, new],
+        replicas: vec![replica("s3://copy/a", Some(1)), replica("/mnt/nas", None)],
+    }
+}
+
+/// Each sample as `name{labels but the archive} value`.
+fn shown(finished: &Finished, status: Option<&StatusReport>) -> Vec<String> {
+    let last_success = Some(at("2025-03-01T04:00:00.5Z"));
+    let families = families(&Snapshot { archive: ARCHIVE, finished, last_success, status });
+    let names = families.iter().map(|family| family.name).collect::<BTreeSet<_>>();
+    assert_eq!(names.len(), families.len(), "a name stands for one metric");
+    let samples = families.iter().flat_map(|family| {
+        assert!(family.help.ends_with('.'), "{}", family.help);
+        family.samples.iter().map(|sample| {
+            assert_eq!(sample.labels[0], ("archive", ARCHIVE.to_owned()), "{}", family.name);
+            let labels = sample.labels[1..].iter().map(|(label, value)| format!("{label}={value}"));
+            let labels = labels.collect::<Vec<_>>().join(",");
+            format!("{}{{{labels}}} {}", family.name.strip_prefix("kt_archive_").unwrap(), sample.value)
+        })
+    });
+    samples.collect()
+}
+
+#[track_caller]
+fn assert_shown(found: &[String], expected: &[&str]) {
+    for line in expected {
+        assert!(found.iter().any(|found| found == line), "no {line} in {found:#?}");
+    }
+}
+
+#[test]
+fn what_the_run_did_is_told_by_dataset() {
+    let months = vec![
+        worked_on("events", "2025-01", MonthState::Already),
+        worked_on("events", "2025-02", MonthState::Failed),
+        worked_on("events", "2025-03", MonthState::Archived),
+        worked_on("escalations", "2025-03", MonthState::Archived),
+    ];
+    let found = shown(&finished(Some(months)), None);
+    assert_shown(
+        &found,
+        &[
+            "last_success_timestamp_seconds{} 1740801600.5",
+            "last_attempt_timestamp_seconds{} 1743480000",
+            "last_attempt_exit_code{} 3",
+            "run_duration_seconds{} 90",
+            "run_stage_seconds{stage=wait} 1.5",
+            "run_retries{server=source} 2",
+            "run_retries{server=store} 3",
+            "run_months_archived{dataset=events} 1",
+            "run_months_archived{dataset=escalations} 1",
+            "run_months_failed{dataset=events} 1",
+            "run_months_failed{dataset=escalations} 0",
+            "run_events{dataset=events} 100",
+            "run_rejected_rows{dataset=events} 5",
+            "run_bytes{dataset=events} 1000",
+        ],
+    );
+}
+
+#[test]
+fn where_the_archive_stands_is_told_by_dataset_and_replica() {
+    let found = shown(&finished(Some(Vec::new())), Some(&status()));
+    assert_shown(
+        &found,
+        &[
+            "head_sequence{} 2",
+            "months_archived{dataset=events} 2",
+            "months_archived{dataset=traces} 0",
+            "months_missing{dataset=events} 1",
+            "months_late{dataset=events} 1",
+            "complete_until_timestamp_seconds{dataset=events} 1738368000",
+            "prune_timestamp_seconds{dataset=events} 1769904000",
+            "events{dataset=events} 200",
+            "rejected_rows{dataset=events} 10",
+            "bytes{dataset=events} 2000",
+            "replica_usable{replica=s3://copy/a} 1",
+            "replica_usable{replica=/mnt/nas} 0",
+            "replica_behind_manifests{replica=s3://copy/a} 1",
+            // Nothing was to be done.
+            "run_months_archived{dataset=traces} 0",
+        ],
+    );
+    for unknown in ["replica_behind_manifests{replica=/mnt/nas", "complete_until_timestamp_seconds{dataset=traces"] {
+        assert!(!found.iter().any(|line| line.starts_with(unknown)), "{found:#?}");
+    }
+}
+
+#[test]
+fn a_run_that_got_nowhere_tells_of_no_months_and_of_no_archive() {
+    let found = shown(&finished(None), None);
+    let names = found.iter().map(|line| line.split('{').next().unwrap()).collect::<BTreeSet<_>>();
+    let expected = [
+        "info",
+        "last_attempt_exit_code",
+        "last_attempt_timestamp_seconds",
+        "last_success_timestamp_seconds",
+        "run_duration_seconds",
+        "run_retries",
+        "run_stage_seconds",
+    ];
+    assert_eq!(names, BTreeSet::from(expected));
+}

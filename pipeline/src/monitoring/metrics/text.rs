@@ -1,0 +1,178 @@
+//! Families <-> the text that Prometheus reads, as its exposition format 0.0.4 has it.
+
+use super::Family;
+use std::fmt::Write as _;
+
+/// What a line of ours begins with, after `# HELP ` or `# TYPE ` where it has one.
+const PREFIX: &str = "kt_archive_";
+
+/// The families, each with its help and its type.
+pub(super) fn render(families: &[Family]) -> String {
+    let mut text = String::new();
+    for Family { name, help, samples } in families {
+        let help = help.replace('\\', r"\\").replace('\n', r"\n");
+        push(&mut text, format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+        for sample in samples {
+            let labels = sample.labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value)));
+            let labels = labels.collect::<Vec<_>>().join(",");
+            push(&mut text, format_args!("{name}{{{labels}}} {}\n", sample.value));
+        }
+    }
+    text
+}
+
+/// The lines of an earlier text that tell of `archive`, but for those of the metrics that `without` names. What cannot be
+/// read, or is somebody else's, is left out: one such line, and nothing of the file would count.
+pub(super) fn carried(earlier: &str, archive: &str, without: &[&str]) -> String {
+    let mut text = String::new();
+    for line in earlier.lines() {
+        let comment = ["# HELP ", "# TYPE "].iter().find_map(|word| line.strip_prefix(word));
+        let name = match (comment, sample(line)) {
+            (Some(comment), _) => comment.split(' ').next(),
+            (None, Some(sample)) => Some(sample.name).filter(|_| sample.archive == escaped(archive)),
+            (None, None) => None,
+        };
+        if name.is_some_and(|name| name.starts_with(PREFIX) && !without.contains(&name)) {
+            push(&mut text, format_args!("{line}\n"));
+        }
+    }
+    text
+}
+
+/// The value of the metric `name` of `archive` itself, of no part of it, in an earlier text.
+pub(super) fn value(earlier: &str, archive: &str, name: &str) -> Option<f64> {
+    let mut samples = earlier.lines().filter_map(sample);
+    let is_it = |found: &SampleLine<'_>| found.name == name && found.archive == escaped(archive) && found.is_whole;
+    samples.find(is_it).map(|found| found.value)
+}
+
+/// A line of a sample as [`render`] writes it.
+struct SampleLine<'a> {
+    name: &'a str,
+    /// The value of the first label, escaped.
+    archive: &'a str,
+    /// Whether the archive is the only label.
+    is_whole: bool,
+    value: f64,
+}
+
+fn sample(line: &str) -> Option<SampleLine<'_>> {
+    let (name, mut rest) = line.split_once('{')?;
+    if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') {
+        return None;
+    }
+    let mut labels = Vec::new();
+    loop {
+        let (label, value) = rest.split_once("=\"")?;
+        let end = closing_quote(value)?;
+        labels.push((label, &value[..end]));
+        rest = &value[end + 1..];
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => break,
+        }
+    }
+    let value = rest.strip_prefix("} ")?.parse::<f64>().ok()?;
+    let (_, archive) = *labels.first().filter(|(label, _)| *label == "archive")?;
+    Some(SampleLine { name, archive, is_whole: labels.len() == 1, value })
+}
+
+/// Where the quote is that no backslash stands before.
+fn closing_quote(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.bytes().position(|byte| {
+        let closes = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        closes
+    })
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
+fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
+    text.write_fmt(part).unwrap_or_else(|_| unreachable!("a text takes whatever is written"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Sample, Value},
+        *,
+    };
+
+    /// A value that needs every escape there is.
+    const NASTY: &str = "C:\\a \"b\"\n{x=\"y\"} 1";
+
+    fn family(name: &'static str, archive: &str, more: &[(&'static str, &str)], value: Value) -> Family {
+        let more = more.iter().map(|(label, value)| (*label, (*value).to_owned()));
+        let labels = [("archive", archive.to_owned())].into_iter().chain(more).collect();
+        Family { name, help: "What it says.", samples: vec![Sample { labels, value }] }
+    }
+
+    #[test]
+    fn a_family_has_its_help_its_type_and_its_samples() {
+        let events = family("kt_archive_events", "/srv/a", &[("dataset", "events")], Value::Count(u64::MAX));
+        let began = family("kt_archive_began", "s3://b/ü", &[], Value::Real(1_763_863_620.123_456));
+        let expected = "\
+# HELP kt_archive_events What it says.
+# TYPE kt_archive_events gauge
+kt_archive_events{archive=\"/srv/a\",dataset=\"events\"} 18446744073709551615
+# HELP kt_archive_began What it says.
+# TYPE kt_archive_began gauge
+kt_archive_began{archive=\"s3://b/ü\"} 1763863620.123456
+";
+        assert_eq!(render(&[events, began]), expected);
+    }
+
+    #[test]
+    fn what_could_end_a_label_or_a_line_is_escaped_and_read_back() {
+        let help = Family { help: "a\\b\nc", ..family("kt_archive_events", NASTY, &[], Value::Count(3)) };
+        let text = render(&[help]);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.starts_with("# HELP kt_archive_events a\\\\b\\nc\n"), "{text}");
+        assert!(text.contains(r#"{archive="C:\\a \"b\"\n{x=\"y\"} 1"} 3"#), "{text}");
+        assert_eq!(value(&text, NASTY, "kt_archive_events"), Some(3.0));
+        assert_eq!(carried(&text, NASTY, &[]), text);
+    }
+
+    #[test]
+    fn a_value_is_that_of_the_archive_and_of_the_whole_of_it() {
+        let part = family("kt_archive_events", "a", &[("dataset", "events")], Value::Count(1));
+        let whole = family("kt_archive_events", "a", &[], Value::Count(2));
+        let text = render(&[part, whole]);
+        assert_eq!(value(&text, "a", "kt_archive_events"), Some(2.0));
+        assert_eq!(value(&text, "b", "kt_archive_events"), None);
+        assert_eq!(value(&text, "a", "kt_archive_event"), None);
+    }
+
+    #[test]
+    fn of_an_earlier_text_only_what_tells_of_the_archive_goes_on() {
+        let kept = render(&[family("kt_archive_events", "a", &[("dataset", "b")], Value::Count(1))]);
+        let other = r#"kt_archive_events{archive="b"} 1"#;
+        let gone = render(&[family("kt_archive_run_bytes", "a", &[], Value::Count(1))]);
+        let text = format!("{kept}{other}\nnode_load1 0.3\n# EOF\n{gone}");
+        assert_eq!(carried(&text, "a", &["kt_archive_run_bytes"]), kept);
+    }
+
+    #[test]
+    fn damage_is_left_out() {
+        for line in [
+            "",
+            "kt_archive_events",
+            "kt_archive_events{",
+            r#"kt_archive_events{archive="a"#,
+            r#"kt_archive_events{archive="a"}"#,
+            r#"kt_archive_events{archive="a"} "#,
+            r#"kt_archive_events{archive="a"} many"#,
+            r#"kt_archive_events{archive="a",} 1"#,
+            r#"kt_archive_events{dataset="a",archive="a"} 1"#,
+            r#"kt_archive events{archive="a"} 1"#,
+            "\0\0\0\0",
+            "ü{archive=\"a\"} 1",
+        ] {
+            assert_eq!(carried(line, "a", &[]), "", "{line}");
+        }
+    }
+}
