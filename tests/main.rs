@@ -21,6 +21,7 @@ mod lying_stores;
 mod manifests;
 mod memory;
 mod metrics;
+mod notify;
 mod postgres;
 mod pull;
 mod readers;

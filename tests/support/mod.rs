@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod platform;
 pub(crate) mod postgres;
+pub(crate) mod receiver;
 pub(crate) mod s3;
 pub(crate) mod script;
 pub(crate) mod typed;

@@ -1,6 +1,6 @@
 //! What a command came to, and how that is told.
 
-use super::{args::Arguments, errors, json, logging, progress::Screen, style::Style};
+use super::{args::Arguments, ending::Ending, errors, json, logging, progress::Screen, style::Style};
 use crate::{
     config::LogFormat, environment::Environment, exit::ExitCode, monitoring::metrics::Retries, report::Failure,
     settings::OutputSettings,
@@ -27,6 +27,8 @@ pub(super) struct Outcome {
     pub(super) report: Option<Value>,
     /// The report for people.
     pub(super) text: String,
+    /// What is told once all that is printed.
+    pub(super) ending: Option<Box<Ending>>,
 }
 
 impl Outcome {
@@ -34,7 +36,7 @@ impl Outcome {
     pub(super) fn reported(exit: ExitCode, report: &impl Serialize, text: String) -> Self {
         let report = serde_json::to_value(report);
         let report = report.unwrap_or_else(|_| unreachable!("reports have string keys"));
-        Self { exit, error: None, details: Vec::new(), report: Some(report), text }
+        Self { exit, error: None, details: Vec::new(), report: Some(report), text, ending: None }
     }
 
     /// The same, and if a signal ended the command early, with what that signal comes to.
@@ -49,8 +51,13 @@ impl Outcome {
 
     /// A command that found out nothing.
     pub(super) fn failed(error: &Error) -> Self {
-        let failure = Failure::from(error);
-        Self { exit: failure.exit, error: Some(failure), details: Vec::new(), report: None, text: String::new() }
+        Self::failure(Failure::from(error))
+    }
+
+    /// The same, of a failure that was put into words.
+    fn failure(failure: Failure) -> Self {
+        let (exit, error) = (failure.exit, Some(failure));
+        Self { exit, error, details: Vec::new(), report: None, text: String::new(), ending: None }
     }
 }
 
@@ -102,17 +109,7 @@ impl Console {
                 drop(error.print());
                 ExitCode::Usage
             }
-            _ => {
-                let failure = errors::usage(error, self.command.as_deref());
-                let outcome = Outcome {
-                    exit: failure.exit,
-                    error: Some(failure),
-                    details: Vec::new(),
-                    report: None,
-                    text: String::new(),
-                };
-                self.finish(outcome)
-            }
+            _ => self.finish(Outcome::failure(errors::usage(error, self.command.as_deref()))),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     args::{BackfillArgs, RunArgs},
+    ending::Ending,
     flags, numbers,
     outcome::Outcome,
     replicate,
@@ -23,12 +24,13 @@ use crate::{
 };
 use archive_connectors::{Clock as _, Error, Result, clock::SystemClock};
 use archive_formats::Head;
+use futures::future::join;
 use std::sync::Arc;
 
 pub(super) async fn run(args: RunArgs, session: Session) -> Result<Outcome> {
     let opened = session.open_writing(args.source.into())?;
     let request = args.month.map_or(Request::Due, Request::Month);
-    archive("run", &opened, request, session.results).await
+    archive("run", opened, request, session.results).await
 }
 
 pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Outcome> {
@@ -37,20 +39,23 @@ pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Out
     let flags = Config { jobs: args.jobs, dry_run: flags::switch(args.dry_run), ..args.source.into() };
     let opened = session.open_writing(flags)?;
     let dry_run = opened.config.dry_run.is_some_and(|on| on.0);
-    archive("backfill", &opened, Request::Backfill { from, to, dry_run }, session.results).await
+    archive("backfill", opened, Request::Backfill { from, to, dry_run }, session.results).await
 }
 
 /// Archives, and tells of it whoever is to know; of what would be done, nobody.
-async fn archive(command: &'static str, opened: &Opened, request: Request, style: Style) -> Result<Outcome> {
+async fn archive(command: &'static str, opened: Opened, request: Request, style: Style) -> Result<Outcome> {
     let signals = Signals::listen()?;
     if matches!(request, Request::Backfill { dry_run: true, .. }) {
-        return Ok(outcome(work(signals, opened, request, opened.screen.observer()).await?, style).0);
+        return Ok(outcome(work(signals, &opened, request, opened.screen.observer()).await?, style).0);
     }
     let attempt = Attempt { command, started: SystemClock.now() };
-    monitoring::begin(&opened.settings, &attempt).await;
     let stopwatch = Arc::new(Stopwatch::new(opened.screen.observer()));
     let observer = Arc::clone(&stopwatch);
-    let (outcome, report) = match work(signals, opened, request, observer).await {
+    // Told beside the work, which does not wait for it.
+    let stop = signals.stop();
+    let begun = stop.run_until_cancelled(monitoring::begin(&opened.settings, &attempt));
+    let (done, _) = Box::pin(join(work(signals, &opened, request, observer), begun)).await;
+    let (outcome, report) = match done {
         Ok(done) => outcome(done, style),
         Err(error) => (Outcome::failed(&error), None),
     };
@@ -62,8 +67,7 @@ async fn archive(command: &'static str, opened: &Opened, request: Request, style
         report,
         work: Work { stages: stopwatch.stages(), retries: opened.retries.counts() },
     };
-    monitoring::end(&opened.settings, &finished).await;
-    Ok(outcome)
+    Ok(Outcome { ending: Some(Ending::new(opened.settings, finished)), ..outcome })
 }
 
 async fn work(

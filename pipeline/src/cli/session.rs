@@ -110,6 +110,8 @@ const API_SECRETS: &str =
     "take it out and set KEEPTRUSTS_API_TOKEN; a URL that cannot do without belongs in KT_ARCHIVE_SOURCE";
 const STORE_SECRETS: &str = "take it out and set the AWS_…, GOOGLE_… or AZURE_… variables";
 
+const NOTIFY_SECRETS: &str = "set KT_ARCHIVE_NOTIFY instead, or notify in the configuration file";
+
 /// Whoever lists the processes of the host sees what was typed.
 fn refuse_typed_secrets(flags: &Config) -> Result<()> {
     let refuse = |option: &str, hint: &str| {
@@ -127,6 +129,9 @@ fn refuse_typed_secrets(flags: &Config) -> Result<()> {
     }
     if flags.replica.iter().flat_map(|list| &list.0).any(|address| address::holds_a_secret(address)) {
         return refuse("--replica", STORE_SECRETS);
+    }
+    if flags.notify.iter().flat_map(|list| &list.0).any(|address| address::holds_a_secret(address)) {
+        return refuse("--notify", NOTIFY_SECRETS);
     }
     Ok(())
 }
