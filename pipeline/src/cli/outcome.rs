@@ -2,7 +2,11 @@
 
 use super::{args::Arguments, ending::Ending, errors, json, logging, progress::Screen, style::Style};
 use crate::{
-    config::LogFormat, environment::Environment, exit::ExitCode, monitoring::metrics::Retries, report::Failure,
+    config::LogFormat,
+    environment::Environment,
+    exit::ExitCode,
+    monitoring::{Telemetry, metrics::Retries},
+    report::Failure,
     settings::OutputSettings,
 };
 use archive_connectors::Error;
@@ -140,7 +144,7 @@ impl Console {
     fn tell(&self, failure: &Failure) {
         let output = OutputSettings { log_format: self.log_format, ..OutputSettings::default() };
         // Without effect where the command has started its logs.
-        logging::start(output, &Screen::new(output), self.messages, Retries::default());
+        logging::start(output, &Screen::new(output), self.messages, (&Retries::default(), &Telemetry::default()));
         match logging::format() {
             LogFormat::Text => errors::print(failure, self.messages),
             LogFormat::Json => tracing::error!(hint = failure.hint, "{}", failure.message),

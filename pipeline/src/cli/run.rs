@@ -20,12 +20,13 @@ use crate::{
     observer::Observer,
     plan::Request,
     report::{Failure, MonthReport, MonthState, RunReport},
-    run,
+    run, spans,
 };
 use archive_connectors::{Clock as _, Error, Result, clock::SystemClock};
 use archive_formats::Head;
 use futures::future::join;
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 pub(super) async fn run(args: RunArgs, session: Session) -> Result<Outcome> {
     let opened = session.open_writing(args.source.into())?;
@@ -54,11 +55,15 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
     // Told beside the work, which does not wait for it.
     let stop = signals.stop();
     let begun = stop.run_until_cancelled(monitoring::begin(&opened.settings, &attempt));
-    let (done, _) = Box::pin(join(work(signals, &opened, request, observer), begun)).await;
+    let span = spans::run(command);
+    opened.telemetry.adopt(&span);
+    let work = work(signals, &opened, request, observer).instrument(span.clone());
+    let (done, _) = Box::pin(join(work, begun)).await;
     let (outcome, report) = match done {
         Ok(done) => outcome(done, style),
         Err(error) => (Outcome::failed(&error), None),
     };
+    spans::run_done(span, outcome.exit, outcome.error.as_ref());
     let finished = Finished {
         attempt,
         ended: SystemClock.now(),
@@ -67,7 +72,7 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
         report,
         work: Work { stages: stopwatch.stages(), retries: opened.retries.counts() },
     };
-    Ok(Outcome { ending: Some(Ending::new(opened.settings, finished)), ..outcome })
+    Ok(Outcome { ending: Some(Ending::new(opened.settings, opened.telemetry, finished)), ..outcome })
 }
 
 async fn work(

@@ -3,6 +3,15 @@
 
 pub mod metrics;
 mod notify;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+mod without_otlp;
+
+#[cfg(feature = "otlp")]
+pub use otlp::Telemetry;
+#[cfg(not(feature = "otlp"))]
+pub use without_otlp::Telemetry;
 
 use crate::{
     exit::ExitCode,
