@@ -22,6 +22,8 @@ mod manifests;
 mod memory;
 mod metrics;
 mod notify;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod postgres;
 mod pull;
 mod readers;

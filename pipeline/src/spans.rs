@@ -15,14 +15,14 @@ pub const TARGET: &str = "archive::trace";
 /// A stage of which nothing but its time is told.
 macro_rules! stage {
     ($name:literal $(, $field:ident)*) => {
-        info_span!(target: TARGET, $name, $($field = Empty,)* otel.status_code = Empty, otel.status_message = Empty)
+        info_span!(target: TARGET, $name, $($field = Empty,)* otel.status_code = Empty, otel.status_description = Empty)
     };
 }
 
 /// A run or a backfill.
 pub fn run(command: &str) -> Span {
     info_span!(
-        target: TARGET, "run", command, exit = Empty, otel.status_code = Empty, otel.status_message = Empty
+        target: TARGET, "run", command, exit = Empty, otel.status_code = Empty, otel.status_description = Empty
     )
 }
 
@@ -30,7 +30,7 @@ pub fn run(command: &str) -> Span {
 pub fn month(dataset: &Dataset, month: Month) -> Span {
     info_span!(
         target: TARGET, "month", %dataset, %month, state = Empty, events = Empty, files = Empty, bytes = Empty,
-        otel.status_code = Empty, otel.status_message = Empty
+        otel.status_code = Empty, otel.status_description = Empty
     )
 }
 
@@ -75,7 +75,7 @@ pub async fn within<T>(span: Span, work: impl Future<Output = Result<T>>) -> Res
 
 /// Says in `span` why it failed.
 pub fn failed(span: &Span, failure: &Failure) {
-    span.record("otel.status_code", "ERROR").record("otel.status_message", failure.message.as_str());
+    span.record("otel.status_code", "ERROR").record("otel.status_description", failure.message.as_str());
 }
 
 /// Ends the span of a run: nothing else may hold it.
