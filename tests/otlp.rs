@@ -87,7 +87,9 @@ fn a_collector_gets_a_span_for_the_run_each_month_and_each_stage() {
     assert!(spans.iter().all(|span| expected.iter().all(|(key, value)| span["resource"][key] == *value)), "{spans:?}");
     let (told, reported) = (&only(&spans, "month")["attributes"], &report["months"][0]);
     let number = |value: &Value| json!(value.to_string());
-    assert_eq!((&told["dataset"], &told["month"]), (&json!("events"), &json!(MONTH)));
+    for (key, value) in [("dataset", "events"), ("month", MONTH), ("state", "archived")] {
+        assert_eq!(told[key], value);
+    }
     assert_eq!((&told["events"], &told["bytes"]), (&json!("30"), &number(&reported["bytes"])));
     assert_eq!(only(&spans, "encode")["attributes"]["read"], "30");
     let retries = &only(&spans, "job")["events"];

@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 /// What logs leave out and collectors take: the target of every span. Connectors have spans of their own with it.
 pub const TARGET: &str = "archive::trace";
 
-/// A stage of which nothing but its time is told.
+/// A stage, with what is told of it beside its time.
 macro_rules! stage {
     ($name:literal $(, $field:ident)*) => {
         info_span!(target: TARGET, $name, $($field = Empty,)* otel.status_code = Empty, otel.status_description = Empty)
@@ -89,7 +89,7 @@ pub fn run_done(span: Span, exit: ExitCode, failure: Option<&Failure>) {
 
 /// Says in the span of a month what became of it.
 pub fn month_done(span: &Span, report: &MonthReport) {
-    span.record("state", tracing::field::debug(report.state))
+    span.record("state", format!("{:?}", report.state).to_ascii_lowercase())
         .record("files", report.files)
         .record("bytes", report.bytes);
     if let Some(events) = report.events {
