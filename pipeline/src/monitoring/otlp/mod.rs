@@ -112,7 +112,9 @@ impl Telemetry {
 }
 
 async fn send_metrics(sender: Sender, settings: &Settings, finished: &Finished, patience: Duration) -> Result<()> {
-    let (archive, status) = (metrics::printable(settings), metrics::standing(settings, finished).await);
+    // A store that does not answer must not take longer than a collector.
+    let status = timeout(patience, metrics::standing(settings, finished)).await.ok().flatten();
+    let archive = metrics::printable(settings);
     let last_success = (finished.exit == ExitCode::Done).then_some(finished.ended);
     let snapshot = Snapshot { archive: &archive, finished, last_success, status: status.as_ref() };
     let families = metrics::families(&snapshot);
