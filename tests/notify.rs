@@ -225,6 +225,24 @@ fn a_run_that_is_stopped_says_so_and_ends_soon() {
 }
 
 #[test]
+fn whoever_does_not_want_to_wait_for_a_receiver_need_not() {
+    let host = demo(&receiver::says_nothing());
+    let running = host.start(&["run"]);
+    while !host.path("archive/manifests/00000001.SHA256SUMS").is_file() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Once for the first message, which takes 2.5 seconds, and once for the last one, which takes 5.
+    let begun = Instant::now();
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(700));
+        running.signal("INT");
+    }
+    let outcome = running.wait().expect(0);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(outcome.stdout.contains("head 1 "), "{}", outcome.stdout);
+}
+
+#[test]
 fn an_address_that_cannot_be_used_is_refused_and_not_repeated() {
     let typed = format!("https://ada:{CANARY}@hooks.example/");
     let token = format!("https://hooks.example/?token={CANARY}");

@@ -6,7 +6,7 @@ use crate::support::{
     http::{Body, Reply},
     platform::TOKEN,
     receiver::{self, Receiver},
-    script::{Endpoint, Script},
+    script::{Cut, Endpoint, Script},
     together,
     world::World,
 };
@@ -219,4 +219,24 @@ fn logs_say_nothing_of_spans() {
     let outcome = demo(&collector.url("")).run(&["run", "-v", "-v", "--log-format", "json"]).expect(0);
     assert!(!outcome.stderr.contains("\"span"), "{}", outcome.stderr);
     assert!(collector.targets().contains(&"/v1/traces".to_owned()));
+}
+
+#[test]
+fn a_run_that_is_stopped_is_told_and_ends_soon() {
+    let slow = Cut::Slow(300, Duration::from_millis(100));
+    let script = || Script::of(events::month(MONTH, 300)).redirect().cuts(&[slow]);
+    let collector = Receiver::content();
+    let mut silent = world(script(), &collector);
+    silent.host.set("OTEL_EXPORTER_OTLP_ENDPOINT", receiver::says_nothing());
+    for world in [world(script(), &collector), silent] {
+        let running = world.start_month(MONTH);
+        world.platform.wait_for(Endpoint::Storage, 1);
+        running.signal("TERM");
+        let begun = Instant::now();
+        running.wait().expect(143);
+        assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    }
+    let spans = received(&collector, "traces");
+    assert_eq!(only(&spans, "run")["attributes"]["exit"], "143");
+    assert_eq!(ancestry(&spans, only(&spans, "download")), ["download", "encode", "month", "run"]);
 }

@@ -4,7 +4,6 @@ mod args;
 mod checks;
 mod config;
 mod doctor;
-mod ending;
 mod errors;
 mod flags;
 mod json;
@@ -23,6 +22,7 @@ mod signals;
 mod status;
 mod style;
 mod table;
+mod telling;
 mod verify;
 
 use crate::{environment::Environment, exit::ExitCode};

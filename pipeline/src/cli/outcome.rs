@@ -1,6 +1,6 @@
 //! What a command came to, and how that is told.
 
-use super::{args::Arguments, ending::Ending, errors, json, logging, progress::Screen, style::Style};
+use super::{args::Arguments, errors, json, logging, progress::Screen, style::Style, telling::Ending};
 use crate::{
     config::LogFormat,
     environment::Environment,

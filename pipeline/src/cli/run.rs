@@ -2,7 +2,6 @@
 
 use super::{
     args::{BackfillArgs, RunArgs},
-    ending::Ending,
     flags, numbers,
     outcome::Outcome,
     replicate,
@@ -10,6 +9,7 @@ use super::{
     signals::Signals,
     style::{Style, Tone},
     table::{Align, Cell, Table},
+    telling::{self, Ending},
 };
 use crate::{
     config::Config,
@@ -24,7 +24,6 @@ use crate::{
 };
 use archive_connectors::{Clock as _, Error, Result, clock::SystemClock};
 use archive_formats::Head;
-use futures::future::join;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
@@ -52,13 +51,12 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
     let attempt = Attempt { command, started: SystemClock.now() };
     let stopwatch = Arc::new(Stopwatch::new(opened.screen.observer()));
     let observer = Arc::clone(&stopwatch);
-    // Told beside the work, which does not wait for it.
     let stop = signals.stop();
     let begun = stop.run_until_cancelled(monitoring::begin(&opened.settings, &attempt));
     let span = spans::run(command);
     opened.telemetry.adopt(&span);
     let work = work(signals, &opened, request, observer).instrument(span.clone());
-    let (done, _) = Box::pin(join(work, begun)).await;
+    let (done, ended) = Box::pin(telling::beside(begun, work)).await;
     let (outcome, report) = match done {
         Ok(done) => outcome(done, style),
         Err(error) => (Outcome::failed(&error), None),
@@ -66,7 +64,7 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
     spans::run_done(span, outcome.exit, outcome.error.as_ref());
     let finished = Finished {
         attempt,
-        ended: SystemClock.now(),
+        ended,
         exit: outcome.exit,
         error: outcome.error.clone(),
         report,
