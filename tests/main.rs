@@ -22,6 +22,9 @@ mod lying_stores;
 mod manifests;
 mod memory;
 mod metrics;
+mod notify;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod permissions;
 mod postgres;
 mod pull;

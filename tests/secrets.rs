@@ -13,6 +13,8 @@ use serde_json::json;
 use std::{fs, path::Path};
 
 const MONTH: &str = "2025-03";
+/// The secret part of an address that is notified.
+const ADDRESS: &str = "canary-of-a-notified-address";
 
 fn script() -> Script {
     Script::of(events::month(MONTH, 30)).redirect()
@@ -25,6 +27,8 @@ fn assert_silent(script: &Script) {
     together(talkative, |arguments| {
         let mut world = World::new(script.clone());
         world.host.set("KT_ARCHIVE_METRICS_FILE", "kt-archive.prom");
+        // Addresses that nobody can be told at.
+        world.host.set("KT_ARCHIVE_NOTIFY", format!("{0}/?key={0},healthcheck+{0}", unheard()));
         let arguments = [&["run", "--month", MONTH, "--job-timeout", "4s"], arguments].concat();
         let outcome = world.run(&arguments);
         assert_no_secret(&outcome);
@@ -56,8 +60,15 @@ fn assert_no_secret_in(folder: &Path) {
     }
 }
 
+/// An address where nobody listens, and of which nothing but the host may be seen.
+fn unheard() -> String {
+    format!("http://127.0.0.1:9/{ADDRESS}")
+}
+
 fn holds_secret(bytes: &[u8]) -> bool {
-    [TOKEN, SIGNATURE].iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
+    [TOKEN, SIGNATURE, ADDRESS]
+        .iter()
+        .any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
 }
 
 #[test]

@@ -8,6 +8,8 @@ pub mod demo;
 pub mod error;
 pub mod exports_api;
 pub mod file;
+pub mod http;
+pub mod plain_http;
 pub mod postgres;
 pub mod probe;
 pub mod progress;

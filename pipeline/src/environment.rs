@@ -8,8 +8,18 @@ use std::{collections::BTreeMap, ffi::OsString, fmt};
 pub struct Environment(BTreeMap<String, String>);
 
 /// Prefixes of the variables that are read here.
-const OURS: [&str; 8] =
-    ["KT_ARCHIVE_", "KEEPTRUSTS_", "API_TOKEN", "PG", "AWS_", "GOOGLE_", "AZURE_", "XDG_STATE_HOME"];
+const OURS: [&str; 10] = [
+    "KT_ARCHIVE_",
+    "KEEPTRUSTS_",
+    "API_TOKEN",
+    "PG",
+    "AWS_",
+    "GOOGLE_",
+    "AZURE_",
+    "OTEL_",
+    "TRACEPARENT",
+    "XDG_STATE_HOME",
+];
 
 impl Environment {
     /// Takes over the variables of the process. One of ours that is not UTF-8 is refused: ignoring it would archive

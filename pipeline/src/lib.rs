@@ -69,6 +69,7 @@ pub mod restore;
 pub mod run;
 pub mod settings;
 pub mod sources;
+pub mod spans;
 pub mod stage;
 pub mod state;
 pub mod status;

@@ -4,6 +4,7 @@ use crate::{
     config::Policy,
     duplicates::{Repetitions, Verdict},
     settings::{PART_SIZE, RowRules},
+    spans,
     stage::{
         self,
         encode::{Encoded, Target},
@@ -86,25 +87,31 @@ impl Archiver {
             part_size: self.part_size,
             folder: staging.path().to_owned(),
         };
-        let encoded = self.encode_once_whole(&target).await;
+        let span = spans::encode();
+        let encoded = spans::within(span.clone(), self.encode_once_whole(&target)).await;
         self.source.release(dataset, month.window());
         let (mut encoded, conflicts) = encoded?;
+        span.record("read", encoded.report.read).record("archived", encoded.archived);
+        drop(span);
         self.accept(dataset, &encoded).await?;
         let mut staged = std::mem::take(&mut encoded.files);
         let is_empty = encoded.archived == 0 && encoded.rejected == 0;
         if self.formats.contains(&FileFormat::Artifact) && !is_empty {
-            staged.extend(stage::artifact::stage(encoded.report.artifacts.clone(), &target).await?);
+            let work = stage::artifact::stage(encoded.report.artifacts.clone(), &target);
+            staged.extend(spans::within(spans::artifact(), work).await?);
         }
         let coverage = Coverage { dataset: dataset.clone(), month };
         let schema = encoded.schema.as_ref();
-        let files = stage::store::store(staged, schema, &self.sink, &coverage, self.progress.as_ref()).await?;
+        let work = stage::store::store(staged, schema, &self.sink, &coverage, self.progress.as_ref());
+        let files = spans::within(spans::store(), work).await?;
         Ok(Ready { draft: self.draft(&target, &encoded, conflicts), files })
     }
 
     /// Commits a month that is ready. Not to be cancelled: see [`Sink::commit`].
     pub async fn commit(&self, ready: Ready) -> Result<Commit> {
         let Ready { draft, files } = ready;
-        let commit = stage::commit::commit(&self.sink, &self.chain, &draft, &files).await?;
+        let work = stage::commit::commit(&self.sink, &self.chain, &draft, &files);
+        let commit = spans::within(spans::commit(), work).await?;
         self.source.settle(&draft.dataset, draft.window);
         Ok(commit)
     }
@@ -128,7 +135,7 @@ impl Archiver {
             return Ok((first, 0));
         }
         let Verdict { repetitions, conflicts, examples } =
-            stage::compare::compare(self.read(target), first.suspects).await?;
+            spans::within(spans::compare(), stage::compare::compare(self.read(target), first.suspects)).await?;
         if conflicts > 0 && self.rules.conflicts == Policy::Fail {
             return Err(conflicting(conflicts, &examples));
         }

@@ -8,7 +8,7 @@ use crate::{
     replicate::{self, Original},
     report::{Failure, MonthReport, MonthState, ReplicaReport, RunReport},
     settings::Settings,
-    sources, stage, state,
+    sources, spans, stage, state,
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,
@@ -21,6 +21,7 @@ use std::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 /// Archives what `request` asks for. An error is one of the whole run, before any month was tried; what goes wrong with
 /// a month stands in its report. `stop` asks the run to end: a commit that has begun is completed, the rest is left.
@@ -136,7 +137,13 @@ async fn report(
     let replicas = if chain.archive().is_empty() {
         replicas.iter().map(|location| ReplicaReport::behind(location.url())).collect()
     } else {
-        Original { sink, chain, repair: false, observer, stop }.bring_up(replicas).await
+        let mut original = Original { sink, chain, repair: false, observer, stop };
+        let span = if replicas.is_empty() { Span::none() } else { spans::replicate() };
+        let reports = original.bring_up(replicas).instrument(span.clone()).await;
+        if let Some(failure) = reports.iter().find_map(|report| report.error.as_ref()) {
+            spans::failed(&span, failure);
+        }
+        reports
     };
     RunReport { archive, head, months, replicas }
 }
@@ -163,10 +170,13 @@ struct Run {
 impl Run {
     async fn month(&self, planned: Planned) -> MonthReport {
         let start = Instant::now();
-        let report = match self.attempt(&planned).await {
+        let is_work = planned.action == Action::Archive;
+        let span = if is_work { spans::month(&planned.dataset, planned.month) } else { Span::none() };
+        let report = match self.attempt(&planned).instrument(span.clone()).await {
             Ok(report) => report,
             Err(failure) => MonthReport::failed(&planned, failure),
         };
+        spans::month_done(&span, &report);
         let report = MonthReport { seconds: start.elapsed().as_secs_f64(), ..report };
         self.observer.month_finished(&report);
         report

@@ -49,6 +49,12 @@ pub(crate) fn flight_sums(archive: &Archive) -> (Value, Value) {
     (document["shipped"].take(), document["archived"].take())
 }
 
+/// What requests of OTLP hold, each in a file of `folder`: `traces` or `metrics`.
+#[cfg(feature = "otlp")]
+pub(crate) fn otlp(signal: &str, folder: &Path) -> Vec<Value> {
+    python("tests/readers/otlp.py", Some(signal), folder).as_array().unwrap().clone()
+}
+
 fn python(script: &str, argument: Option<&str>, path: &Path) -> Value {
     serde_json::from_slice(&run(script, argument.as_slice(), Some(path))).unwrap()
 }

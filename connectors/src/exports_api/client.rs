@@ -7,7 +7,7 @@ use super::{
     refusal::{Endpoint, one_line, refused},
     wire::{CreateRequest, JobId},
 };
-use crate::{Clock, Error, ErrorKind, Result, Secret};
+use crate::{Clock, Error, ErrorKind, Result, Secret, http};
 use archive_formats::Timestamp;
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode,
@@ -91,18 +91,7 @@ struct Exchange {
 impl Client {
     /// A client for the server at `base`.
     pub(super) fn new(base: Url, credentials: Credentials, allow_http: bool, clock: Arc<dyn Clock>) -> Result<Self> {
-        const CONNECT: Duration = Duration::from_secs(10);
-        const IDLE: Duration = Duration::from_secs(60);
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("kt-archive/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .read_timeout(IDLE)
-            .redirect(reqwest::redirect::Policy::none());
-        // Near hosts are reached directly: a proxy would see the token in plain text.
-        let builder = if base.scheme() == "http" { builder.no_proxy() } else { builder };
-        let http = builder.build().map_err(|error| {
-            Error::new(ErrorKind::Internal, "could not set up the HTTP client").with_source(error.without_url())
-        })?;
+        let http = http::client(&base)?;
         Ok(Self { http, base, credentials, allow_http, clock })
     }
 

@@ -15,7 +15,6 @@ mod fetch;
 mod headers;
 mod job;
 mod journal;
-mod plain_http;
 mod probe;
 mod reading;
 mod redirect;

@@ -3,9 +3,8 @@
 use super::{
     client::{Client, Glimpse},
     config::{Config, Endpoints, Layout, printable},
-    plain_http,
 };
-use crate::{Clock, Error, ErrorKind, Probe, Result, skew};
+use crate::{Clock, Error, ErrorKind, Probe, Result, plain_http, skew};
 use reqwest::StatusCode;
 use std::sync::Arc;
 

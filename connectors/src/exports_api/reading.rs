@@ -4,11 +4,11 @@ use super::{
     Inner,
     artifact::{Artifact, Note, Piece},
     fetch::Fetched,
-    plain_http,
 };
 use crate::{
     Error, ErrorKind, EventStream, LocalArtifact, Result, SourceItem, SourceReport,
     artifact::{Keep, Part},
+    plain_http,
     progress::{Meter, Step},
 };
 use archive_formats::{ArtifactKind, Dataset, Sha256, Timestamp, Window};

@@ -1,7 +1,7 @@
 //! Where a redirect may lead.
 
-use super::{config::printable, plain_http};
-use crate::{Error, ErrorKind, Result};
+use super::config::printable;
+use crate::{Error, ErrorKind, Result, plain_http};
 use url::Url;
 
 /// How many redirects are followed in a row: one to the store, and one or two between regions or host names.

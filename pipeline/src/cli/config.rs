@@ -13,6 +13,7 @@ use crate::{
     config::{self, Config, Layers, Origin, Setting},
     exit::ExitCode,
     report::Check,
+    settings::Recipient,
 };
 use archive_connectors::{Result, sink::Location};
 use serde::Serialize;
@@ -86,7 +87,8 @@ fn chosen(layers: &Layers) -> BTreeMap<&'static str, Setting> {
 
 fn shown(key: &'static str, setting: Option<Setting>, documented: Option<&Documented>) -> Shown {
     if let Some(Setting { value, from, .. }) = setting {
-        return Shown { key, value: Some(printable(value)), from, sentence: None };
+        let hide = if key == "notify" { Recipient::printable } else { address::printable };
+        return Shown { key, value: Some(printable(value, hide)), from, sentence: None };
     }
     let value = documented.and_then(|documented| documented.default_value(key));
     let sentence = documented.and_then(|documented| documented.default.clone());
@@ -94,9 +96,10 @@ fn shown(key: &'static str, setting: Option<Setting>, documented: Option<&Docume
 }
 
 /// A value without what a URL may hide.
-fn printable(value: Value) -> Value {
+fn printable(value: Value, hide: fn(&str) -> String) -> Value {
+    let printable = |value| printable(value, hide);
     match value {
-        Value::String(text) => Value::String(address::printable(&text)),
+        Value::String(text) => Value::String(hide(&text)),
         Value::Array(values) => Value::Array(values.into_iter().map(printable).collect()),
         Value::Table(table) => Value::Table(table.into_iter().map(|(key, value)| (key, printable(value))).collect()),
         other => other,

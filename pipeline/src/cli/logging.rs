@@ -1,7 +1,12 @@
 //! Logs on stderr.
 
 use super::{progress::Screen, style::Style};
-use crate::{config::LogFormat, monitoring::metrics::Retries, settings::OutputSettings};
+use crate::{
+    config::LogFormat,
+    monitoring::{Telemetry, metrics::Retries},
+    settings::OutputSettings,
+    spans,
+};
 use std::{io, sync::OnceLock};
 use tracing_subscriber::{
     Layer, Registry,
@@ -24,9 +29,14 @@ pub(super) fn format() -> LogFormat {
     FORMAT.get().copied().unwrap_or_default()
 }
 
-/// Sends logs to the screen, where they do not tear the bars apart, and has `retries` count those that they tell of. The
-/// first call counts.
-pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style, retries: Retries) {
+/// Sends logs to the screen, where they do not tear the bars apart, and has others listen: who counts retries, and who
+/// takes traces. The first call counts.
+pub(super) fn start(
+    output: OutputSettings,
+    screen: &Screen,
+    style: Style,
+    (retries, telemetry): (&Retries, &Telemetry),
+) {
     if FORMAT.set(output.log_format).is_err() {
         return;
     }
@@ -37,7 +47,7 @@ pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style, retri
         LogFormat::Json => Box::new(layer.json().flatten_event(true)),
     };
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter(output)));
-    let subscriber = subscriber.with(retries.with_filter(Retries::filter()));
+    let subscriber = subscriber.with(retries.clone().with_filter(Retries::filter())).with(telemetry.layer());
     // Fails when a test, which shares its process with others, has started one before.
     drop(tracing::subscriber::set_global_default(subscriber));
 }
@@ -50,6 +60,7 @@ fn filter(output: OutputSettings) -> Targets {
         (false, _) => (LevelFilter::WARN, LevelFilter::DEBUG),
     };
     let targets = Targets::new().with_default(others).with_targets(OURS.map(|target| (target, ours)));
+    let targets = targets.with_target(spans::TARGET, LevelFilter::OFF);
     targets.with_target(PROGRESS, if output.quiet { LevelFilter::ERROR } else { LevelFilter::INFO })
 }
 

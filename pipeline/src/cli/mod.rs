@@ -22,6 +22,7 @@ mod signals;
 mod status;
 mod style;
 mod table;
+mod telling;
 mod verify;
 
 use crate::{environment::Environment, exit::ExitCode};
@@ -50,7 +51,13 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
         }
         Err(error) => Err(error),
     };
-    console.finish(outcome.unwrap_or_else(|error| Outcome::failed(&error)))
+    let mut outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error));
+    let ending = outcome.ending.take();
+    let exit = console.finish(outcome);
+    if let Some(ending) = ending {
+        ending.tell(exit).await;
+    }
+    exit
 }
 
 /// Says that not even the runtime could be started.

@@ -1,8 +1,12 @@
 //! What a command came to, and how that is told.
 
-use super::{args::Arguments, errors, json, logging, progress::Screen, style::Style};
+use super::{args::Arguments, errors, json, logging, progress::Screen, style::Style, telling::Ending};
 use crate::{
-    config::LogFormat, environment::Environment, exit::ExitCode, monitoring::metrics::Retries, report::Failure,
+    config::LogFormat,
+    environment::Environment,
+    exit::ExitCode,
+    monitoring::{Telemetry, metrics::Retries},
+    report::Failure,
     settings::OutputSettings,
 };
 use archive_connectors::Error;
@@ -27,6 +31,8 @@ pub(super) struct Outcome {
     pub(super) report: Option<Value>,
     /// The report for people.
     pub(super) text: String,
+    /// What is told once all that is printed.
+    pub(super) ending: Option<Box<Ending>>,
 }
 
 impl Outcome {
@@ -34,7 +40,7 @@ impl Outcome {
     pub(super) fn reported(exit: ExitCode, report: &impl Serialize, text: String) -> Self {
         let report = serde_json::to_value(report);
         let report = report.unwrap_or_else(|_| unreachable!("reports have string keys"));
-        Self { exit, error: None, details: Vec::new(), report: Some(report), text }
+        Self { exit, error: None, details: Vec::new(), report: Some(report), text, ending: None }
     }
 
     /// The same, and if a signal ended the command early, with what that signal comes to.
@@ -49,8 +55,13 @@ impl Outcome {
 
     /// A command that found out nothing.
     pub(super) fn failed(error: &Error) -> Self {
-        let failure = Failure::from(error);
-        Self { exit: failure.exit, error: Some(failure), details: Vec::new(), report: None, text: String::new() }
+        Self::failure(Failure::from(error))
+    }
+
+    /// The same, of a failure that was put into words.
+    fn failure(failure: Failure) -> Self {
+        let (exit, error) = (failure.exit, Some(failure));
+        Self { exit, error, details: Vec::new(), report: None, text: String::new(), ending: None }
     }
 }
 
@@ -102,17 +113,7 @@ impl Console {
                 drop(error.print());
                 ExitCode::Usage
             }
-            _ => {
-                let failure = errors::usage(error, self.command.as_deref());
-                let outcome = Outcome {
-                    exit: failure.exit,
-                    error: Some(failure),
-                    details: Vec::new(),
-                    report: None,
-                    text: String::new(),
-                };
-                self.finish(outcome)
-            }
+            _ => self.finish(Outcome::failure(errors::usage(error, self.command.as_deref()))),
         }
     }
 
@@ -143,7 +144,7 @@ impl Console {
     fn tell(&self, failure: &Failure) {
         let output = OutputSettings { log_format: self.log_format, ..OutputSettings::default() };
         // Without effect where the command has started its logs.
-        logging::start(output, &Screen::new(output), self.messages, Retries::default());
+        logging::start(output, &Screen::new(output), self.messages, (&Retries::default(), &Telemetry::default()));
         match logging::format() {
             LogFormat::Text => errors::print(failure, self.messages),
             LogFormat::Json => tracing::error!(hint = failure.hint, "{}", failure.message),

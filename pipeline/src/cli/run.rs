@@ -9,6 +9,7 @@ use super::{
     signals::Signals,
     style::{Style, Tone},
     table::{Align, Cell, Table},
+    telling::{self, Ending},
 };
 use crate::{
     config::Config,
@@ -19,16 +20,17 @@ use crate::{
     observer::Observer,
     plan::Request,
     report::{Failure, MonthReport, MonthState, RunReport},
-    run,
+    run, spans,
 };
 use archive_connectors::{Clock as _, Error, Result, clock::SystemClock};
 use archive_formats::Head;
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 pub(super) async fn run(args: RunArgs, session: Session) -> Result<Outcome> {
     let opened = session.open_writing(args.source.into())?;
     let request = args.month.map_or(Request::Due, Request::Month);
-    archive("run", &opened, request, session.results).await
+    archive("run", opened, request, session.results).await
 }
 
 pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Outcome> {
@@ -37,33 +39,38 @@ pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Out
     let flags = Config { jobs: args.jobs, dry_run: flags::switch(args.dry_run), ..args.source.into() };
     let opened = session.open_writing(flags)?;
     let dry_run = opened.config.dry_run.is_some_and(|on| on.0);
-    archive("backfill", &opened, Request::Backfill { from, to, dry_run }, session.results).await
+    archive("backfill", opened, Request::Backfill { from, to, dry_run }, session.results).await
 }
 
 /// Archives, and tells of it whoever is to know; of what would be done, nobody.
-async fn archive(command: &'static str, opened: &Opened, request: Request, style: Style) -> Result<Outcome> {
+async fn archive(command: &'static str, opened: Opened, request: Request, style: Style) -> Result<Outcome> {
     let signals = Signals::listen()?;
     if matches!(request, Request::Backfill { dry_run: true, .. }) {
-        return Ok(outcome(work(signals, opened, request, opened.screen.observer()).await?, style).0);
+        return Ok(outcome(work(signals, &opened, request, opened.screen.observer()).await?, style).0);
     }
     let attempt = Attempt { command, started: SystemClock.now() };
-    monitoring::begin(&opened.settings, &attempt).await;
     let stopwatch = Arc::new(Stopwatch::new(opened.screen.observer()));
     let observer = Arc::clone(&stopwatch);
-    let (outcome, report) = match work(signals, opened, request, observer).await {
+    let stop = signals.stop();
+    let begun = stop.run_until_cancelled(monitoring::begin(&opened.settings, &attempt));
+    let span = spans::run(command);
+    opened.telemetry.adopt(&span);
+    let work = work(signals, &opened, request, observer).instrument(span.clone());
+    let (done, ended) = Box::pin(telling::beside(begun, work)).await;
+    let (outcome, report) = match done {
         Ok(done) => outcome(done, style),
         Err(error) => (Outcome::failed(&error), None),
     };
+    spans::run_done(span, outcome.exit, outcome.error.as_ref());
     let finished = Finished {
         attempt,
-        ended: SystemClock.now(),
+        ended,
         exit: outcome.exit,
         error: outcome.error.clone(),
         report,
         work: Work { stages: stopwatch.stages(), retries: opened.retries.counts() },
     };
-    monitoring::end(&opened.settings, &finished).await;
-    Ok(outcome)
+    Ok(Outcome { ending: Some(Ending::new(opened.settings, opened.telemetry, finished)), ..outcome })
 }
 
 async fn work(

@@ -5,7 +5,7 @@ use crate::{
     address,
     config::{CONFIG_VARIABLE, Config, Layer, Layers},
     environment::Environment,
-    monitoring::metrics::Retries,
+    monitoring::{Telemetry, metrics::Retries},
     settings::Settings,
 };
 use archive_connectors::{Error, ErrorKind, Result};
@@ -39,6 +39,16 @@ pub(super) struct Opened {
     pub(super) screen: Screen,
     /// Counts what has to be tried again.
     pub(super) retries: Retries,
+    /// Takes what a run says of itself.
+    pub(super) telemetry: Telemetry,
+}
+
+/// Who takes what a command says of itself, by the environment; over plain HTTP to anybody, if that is allowed.
+type Listeners = fn(&Environment, bool) -> Telemetry;
+
+/// Of commands that archive nothing, nothing is told.
+fn untold(_: &Environment, _: bool) -> Telemetry {
+    Telemetry::default()
 }
 
 impl Session {
@@ -50,7 +60,8 @@ impl Session {
 
     /// Settings of a command that archives: it has a source, and datasets.
     pub(super) fn open_writing(&self, flags: Config) -> Result<Opened> {
-        let (opened, _) = self.open_all(flags)?;
+        let (config, _, unknown) = self.writing(flags)?;
+        let opened = self.open(config, &unknown, Telemetry::begin)?;
         opened.settings.source()?;
         Ok(opened)
     }
@@ -58,11 +69,16 @@ impl Session {
     /// Settings as a command that archives would have them, with the layers that they come from. A source may be
     /// missing.
     pub(super) fn open_all(&self, flags: Config) -> Result<(Opened, Layers)> {
+        let (config, layers, unknown) = self.writing(flags)?;
+        Ok((self.open(config, &unknown, untold)?, layers))
+    }
+
+    fn writing(&self, flags: Config) -> Result<(Config, Layers, Vec<String>)> {
         let (layers, unknown) = self.layered(flags)?;
         let mut config = layers.merged();
         config.source = config.source.or_else(|| self.environment.get(SOURCE_VARIABLE).map(str::to_owned));
         config.dataset = config.dataset.or_else(|| Some(vec![Dataset::default()].into()));
-        Ok((self.open(config, &unknown)?, layers))
+        Ok((config, layers, unknown))
     }
 
     /// Settings of a command that reads: whatever the layers say about how months are archived does not matter to it.
@@ -81,7 +97,7 @@ impl Session {
     fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
         let mut checked = Config { source: None, format: None, columns: None, drop: None, ..config.clone() };
         (checked.pseudonymise, checked.pseudonym_key_file, checked.rename) = (None, None, None);
-        Ok(Opened { config, ..self.open(checked, unknown)? })
+        Ok(Opened { config, ..self.open(checked, unknown, untold)? })
     }
 
     fn layered(&self, flags: Config) -> Result<(Layers, Vec<String>)> {
@@ -94,21 +110,25 @@ impl Session {
         Ok((Layers { flags, environment, file: file.unwrap_or_default() }, unknown))
     }
 
-    fn open(&self, config: Config, unknown: &[String]) -> Result<Opened> {
+    fn open(&self, config: Config, unknown: &[String], telemetry: Listeners) -> Result<Opened> {
         let settings = Settings::new(config.clone(), &self.environment)?;
         let screen = Screen::new(settings.output);
         let retries = Retries::default();
-        logging::start(settings.output, &screen, self.messages, retries.clone());
+        let telemetry = telemetry(&self.environment, settings.monitoring.allow_http);
+        logging::start(settings.output, &screen, self.messages, (&retries, &telemetry));
+        telemetry.explain();
         for variable in unknown {
             tracing::warn!(variable, "ignored an environment variable that is no option");
         }
-        Ok(Opened { config, settings, screen, retries })
+        Ok(Opened { config, settings, screen, retries, telemetry })
     }
 }
 
 const API_SECRETS: &str =
     "take it out and set KEEPTRUSTS_API_TOKEN; a URL that cannot do without belongs in KT_ARCHIVE_SOURCE";
 const STORE_SECRETS: &str = "take it out and set the AWS_…, GOOGLE_… or AZURE_… variables";
+
+const NOTIFY_SECRETS: &str = "set KT_ARCHIVE_NOTIFY instead, or notify in the configuration file";
 
 /// Whoever lists the processes of the host sees what was typed.
 fn refuse_typed_secrets(flags: &Config) -> Result<()> {
@@ -127,6 +147,9 @@ fn refuse_typed_secrets(flags: &Config) -> Result<()> {
     }
     if flags.replica.iter().flat_map(|list| &list.0).any(|address| address::holds_a_secret(address)) {
         return refuse("--replica", STORE_SECRETS);
+    }
+    if flags.notify.iter().flat_map(|list| &list.0).any(|address| address::holds_a_secret(address)) {
+        return refuse("--notify", NOTIFY_SECRETS);
     }
     Ok(())
 }

@@ -2,6 +2,16 @@
 //! logged.
 
 pub mod metrics;
+mod notify;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+mod without_otlp;
+
+#[cfg(feature = "otlp")]
+pub use otlp::Telemetry;
+#[cfg(not(feature = "otlp"))]
+pub use without_otlp::Telemetry;
 
 use crate::{
     exit::ExitCode,
@@ -9,6 +19,7 @@ use crate::{
     settings::Settings,
 };
 use archive_formats::Timestamp;
+use futures::future::join;
 use metrics::Work;
 
 /// A run that began.
@@ -37,12 +48,12 @@ pub struct Finished {
     pub work: Work,
 }
 
-/// Tells that a run begins.
+/// Tells that a run begins. Takes seconds where nobody listens, and may be dropped.
 pub async fn begin(settings: &Settings, attempt: &Attempt) {
-    metrics::begin(settings, attempt).await;
+    join(metrics::begin(settings, attempt), notify::started(settings, attempt)).await;
 }
 
-/// Tells how a run ended.
+/// Tells how a run ended. Takes seconds where nobody listens, and may be dropped.
 pub async fn end(settings: &Settings, finished: &Finished) {
-    metrics::end(settings, finished).await;
+    join(metrics::end(settings, finished), notify::finished(settings, finished)).await;
 }

@@ -3,11 +3,13 @@
 mod key_file;
 mod monitoring;
 mod postgres;
+mod recipient;
 mod rows;
 mod source;
 mod transforms;
 
 pub use monitoring::MonitoringSettings;
+pub use recipient::{Recipient, RecipientKind};
 pub use rows::RowRules;
 pub use source::{ApiSettings, SourceSettings};
 pub use transforms::TransformSettings;

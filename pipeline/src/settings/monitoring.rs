@@ -1,19 +1,19 @@
 //! Who is told how runs went.
 
-use super::invalid;
+use super::{Recipient, invalid};
 use crate::config::Config;
 use archive_connectors::Result;
-use std::{fmt, path::PathBuf, time::Duration};
-use url::Url;
+use std::{path::PathBuf, time::Duration};
 
 /// Who is told how runs went. Nothing here changes what a run does.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MonitoringSettings {
     /// The textfile for Prometheus' node exporter.
     pub metrics_file: Option<PathBuf>,
-    /// Webhooks and health checks, `http://` or `https://`, without user and password. Whoever knows such an address can
-    /// often use it, so that all of it but scheme and host is a secret.
-    pub notify: Vec<Url>,
+    /// Webhooks and health checks.
+    pub notify: Vec<Recipient>,
+    /// Whether they may be told over plain HTTP beyond loopback and private networks.
+    pub allow_http: bool,
     /// How long the platform keeps events.
     pub platform_retention: Option<Duration>,
 }
@@ -28,29 +28,10 @@ impl MonitoringSettings {
         }
         Ok(Self {
             metrics_file: config.metrics_file.clone(),
-            notify: addresses.map(|address| notified(address)).collect::<Result<_>>()?,
+            notify: addresses.map(|address| Recipient::parse(address)).collect::<Result<_>>()?,
+            allow_http: config.allow_http.is_some_and(|on| on.0),
             platform_retention,
         })
-    }
-}
-
-/// An address that is told. The message never holds it.
-fn notified(address: &str) -> Result<Url> {
-    let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.filter(|url| url.username().is_empty() && url.password().is_none()).ok_or_else(|| {
-        invalid("an address of notify is not http://… or https://… without user and password")
-            .with_hint("a webhook or a health check such as https://hooks.example/kt-archive")
-    })
-}
-
-/// Scheme and host of addresses.
-impl fmt::Debug for MonitoringSettings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { metrics_file, notify, platform_retention } = self;
-        let notify = notify.iter().map(|url| url.origin().ascii_serialization()).collect::<Vec<_>>();
-        let mut shown = formatter.debug_struct("MonitoringSettings");
-        shown.field("metrics_file", metrics_file).field("notify", &notify);
-        shown.field("platform_retention", platform_retention).finish()
     }
 }
 
@@ -59,19 +40,12 @@ mod tests {
     use super::*;
     use crate::units::List;
 
-    fn with(address: &str) -> Result<MonitoringSettings> {
-        MonitoringSettings::new(&Config { notify: Some(List(vec![address.to_owned()])), ..Config::default() })
-    }
-
     #[test]
-    fn addresses_are_neither_shown_nor_told() {
-        let settings = with("https://hooks.example/canary?key=canary").unwrap();
-        assert!(format!("{settings:?}").contains("https://hooks.example"));
-        assert!(!format!("{settings:?}").contains("canary"));
-        for address in ["ftp://hooks.example/canary", "https://ada:canary@hooks.example/", "canary"] {
-            let error = with(address).unwrap_err();
-            assert!(!error.to_string().contains("canary"), "{error}");
-        }
+    fn addresses_are_not_shown() {
+        let notify = Some(List(vec!["https://hooks.example/canary?key=canary".to_owned()]));
+        let settings = MonitoringSettings::new(&Config { notify, ..Config::default() }).unwrap();
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("https://hooks.example") && !shown.contains("canary"), "{shown}");
     }
 
     #[test]

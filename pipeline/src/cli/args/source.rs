@@ -136,9 +136,9 @@ pub(in crate::cli) struct MonitoringArgs {
     /// folder of its textfile collector
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) metrics_file: Option<PathBuf>,
-    /// Tell this address when the run begins, and how it ended: a webhook (JSON) or a health check; repeat it or use
-    /// commas. Whoever knows such an address can often use it: KT_ARCHIVE_NOTIFY and the file keep it from lists of
-    /// processes
+    /// Tell this address when the run begins, and how it ended: https://… is a webhook, which gets JSON, and
+    /// healthcheck+https://… a check as of healthchecks.io, which gets pings; repeat it or use commas. Whoever knows such
+    /// an address can often use it: KT_ARCHIVE_NOTIFY and the file keep it from lists of processes
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(in crate::cli) notify: Vec<String>,
     /// How long the platform keeps events, such as 365d: says how many days are left to archive them

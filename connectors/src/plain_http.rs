@@ -1,12 +1,12 @@
 //! Where HTTP without TLS is allowed.
 
-use super::config::printable;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, http};
 use std::net::{IpAddr, Ipv6Addr};
 use url::{Host, Url};
 
-/// Refuses, as `kind`, a plain HTTP address whose host has any address that is neither loopback nor private.
-pub(super) async fn check(url: &Url, allow_http: bool, kind: ErrorKind) -> Result<()> {
+/// Refuses, as `kind`, a plain HTTP address whose host has any address that is neither loopback nor private. Scheme and
+/// host are all that the error says of it.
+pub async fn check(url: &Url, allow_http: bool, kind: ErrorKind) -> Result<()> {
     if allow_http || url.scheme() != "http" {
         return Ok(());
     }
@@ -15,7 +15,7 @@ pub(super) async fn check(url: &Url, allow_http: bool, kind: ErrorKind) -> Resul
         return Ok(());
     }
     Err(Error::new(kind, "plain http to a host that is neither loopback nor private")
-        .with_context("url", printable(url))
+        .with_context("url", http::origin(url))
         .with_hint("use https, or --allow-http if the way to the host is protected otherwise"))
 }
 

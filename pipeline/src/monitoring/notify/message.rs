@@ -1,0 +1,318 @@
+//! What a recipient is told. The fields are part of the contract: README.md shows them.
+
+use super::super::{Attempt, Finished};
+use crate::{
+    exit::ExitCode,
+    report::{Failure, MonthReport, MonthState, ReplicaReport, ReplicaState, RunReport},
+};
+use archive_formats::{Dataset, Head, Month, Timestamp};
+use serde::Serialize;
+use std::cmp::Reverse;
+
+/// How many months are listed: a backfill of years would not fit into a message.
+const LISTED: usize = 100;
+/// Characters of a text that others wrote.
+const LONGEST: usize = 500;
+
+/// The JSON document of a webhook.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Message {
+    /// One line for people, under the key that chat tools show.
+    pub(super) text: String,
+    pub(super) event: Event,
+    command: &'static str,
+    /// The archive's URL, printable.
+    archive: String,
+    started_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    seconds: Option<f64>,
+    pub(super) exit: Option<u8>,
+    error: Option<Told>,
+    head: Option<Head>,
+    /// Failed ones before others where not all are listed; in the order of the run.
+    months: Vec<ToldMonth>,
+    /// How many months are not listed.
+    months_left_out: usize,
+    replicas: Vec<ToldReplica>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Event {
+    Started,
+    Succeeded,
+    Failed,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Told {
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ToldMonth {
+    dataset: Dataset,
+    month: Month,
+    state: MonthState,
+    events: Option<u64>,
+    bytes: u64,
+    seconds: f64,
+    error: Option<Told>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ToldReplica {
+    url: String,
+    state: ReplicaState,
+    error: Option<Told>,
+}
+
+impl Message {
+    /// That a run begins.
+    pub(super) fn started(archive: &str, attempt: &Attempt) -> Self {
+        let Attempt { command, started, .. } = attempt;
+        Self {
+            text: line(&format!("kt-archive {command} started; archive {archive}")),
+            event: Event::Started,
+            command,
+            archive: archive.to_owned(),
+            started_at: *started,
+            ended_at: None,
+            seconds: None,
+            exit: None,
+            error: None,
+            head: None,
+            months: Vec::new(),
+            months_left_out: 0,
+            replicas: Vec::new(),
+        }
+    }
+
+    /// How it ended.
+    pub(super) fn finished(archive: &str, finished: &Finished) -> Self {
+        let Finished { attempt, ended, exit, error, report, .. } = finished;
+        let months = report.as_ref().map_or(&[][..], |report| &report.months);
+        let listed = listed(months);
+        let replicas = report.iter().flat_map(|report| &report.replicas);
+        Self {
+            text: text(archive, finished),
+            event: if *exit == ExitCode::Done { Event::Succeeded } else { Event::Failed },
+            ended_at: Some(*ended),
+            seconds: Some(attempt.started.distance(*ended).as_secs_f64()),
+            exit: Some(exit.code()),
+            error: error.as_ref().map(Told::from),
+            head: report.as_ref().and_then(|report| report.head),
+            months_left_out: months.len() - listed.len(),
+            months: listed,
+            replicas: replicas.map(ToldReplica::from).collect(),
+            ..Self::started(archive, attempt)
+        }
+    }
+
+    /// The same for people who look at a ping: the line, what to do, and what failed.
+    pub(super) fn details(&self) -> String {
+        let hint = self.error.iter().filter_map(|error| error.hint.as_deref()).map(|hint| format!("hint: {hint}\n"));
+        let months = self.months.iter().filter_map(|month| {
+            let error = month.error.as_ref()?;
+            Some(format!("{} {}: {}\n", month.dataset, month.month, error.message))
+        });
+        let replicas = self.replicas.iter().filter_map(|replica| {
+            let error = replica.error.as_ref()?;
+            Some(format!("replica {}: {}\n", replica.url, error.message))
+        });
+        std::iter::once(format!("{}\n", self.text)).chain(hint).chain(months).chain(replicas).collect()
+    }
+}
+
+impl From<&Failure> for Told {
+    fn from(failure: &Failure) -> Self {
+        Self { message: cut(&failure.message), hint: failure.hint.as_deref().map(cut) }
+    }
+}
+
+impl From<&MonthReport> for ToldMonth {
+    fn from(report: &MonthReport) -> Self {
+        Self {
+            dataset: report.dataset.clone(),
+            month: report.month,
+            state: report.state,
+            events: report.events.map(|events| events.archived),
+            bytes: report.bytes,
+            seconds: report.seconds,
+            error: report.error.as_ref().map(Told::from),
+        }
+    }
+}
+
+impl From<&ReplicaReport> for ToldReplica {
+    fn from(report: &ReplicaReport) -> Self {
+        Self { url: report.url.clone(), state: report.state, error: report.error.as_ref().map(Told::from) }
+    }
+}
+
+/// As many months as fit: failed ones first, then the latest.
+fn listed(months: &[MonthReport]) -> Vec<ToldMonth> {
+    let mut chosen = months.iter().enumerate().collect::<Vec<_>>();
+    chosen.sort_by_key(|(index, month)| (month.error.is_none(), Reverse(*index)));
+    chosen.truncate(LISTED);
+    chosen.sort_by_key(|(index, _)| *index);
+    chosen.into_iter().map(|(_, month)| ToldMonth::from(month)).collect()
+}
+
+fn text(archive: &str, finished: &Finished) -> String {
+    let Finished { attempt, exit, error, report, .. } = finished;
+    let command = attempt.command;
+    let told = match error {
+        _ if *exit == ExitCode::Done => format!("kt-archive {command} succeeded: {}", summary(report.as_ref())),
+        Some(error) => format!("kt-archive {command} failed (exit {}): {}", exit.code(), cut(&error.message)),
+        None => format!("kt-archive {command} failed (exit {})", exit.code()),
+    };
+    line(&format!("{told}; archive {archive}"))
+}
+
+fn summary(report: Option<&RunReport>) -> String {
+    let months = report.map_or(&[][..], |report| &report.months);
+    let archived = || months.iter().filter(|month| month.state == MonthState::Archived);
+    let events = archived().filter_map(|month| month.events).map(|events| events.archived).sum::<u64>();
+    match archived().count() {
+        0 => "every month was archived before".to_owned(),
+        1 => format!("1 month with {events} events archived"),
+        months => format!("{months} months with {events} events archived"),
+    }
+}
+
+/// One line. Chat tools give `<`, `>` and `@` a meaning of their own, such as waking up a whole channel, and parts of an
+/// error are what a server said.
+fn line(text: &str) -> String {
+    let tame = |letter| match letter {
+        '<' => '‹',
+        '>' => '›',
+        '@' => '＠',
+        letter if letter.is_control() => ' ',
+        letter => letter,
+    };
+    text.chars().map(tame).collect()
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitoring::metrics::Work;
+    use archive_formats::{Sha256, manifest::EventCounts};
+    use serde_json::{Value, json};
+
+    fn month(number: u8, error: Option<&str>) -> MonthReport {
+        let events = error.is_none().then(|| EventCounts { read: 7, archived: 7, ..EventCounts::default() });
+        let failure = |message: &str| Failure {
+            message: message.to_owned(),
+            hint: Some("do this".to_owned()),
+            exit: ExitCode::Source,
+        };
+        MonthReport {
+            dataset: "events".parse().unwrap(),
+            month: format!("{}-{:02}", 2000 + u32::from(number) / 12, number % 12 + 1).parse().unwrap(),
+            state: if error.is_none() { MonthState::Archived } else { MonthState::Failed },
+            sequence: None,
+            manifest_sha256: None,
+            events,
+            files: 1,
+            bytes: 9,
+            seconds: 0.5,
+            error: error.map(failure),
+        }
+    }
+
+    fn finished(exit: ExitCode, error: Option<&str>, months: Vec<MonthReport>) -> Finished {
+        let started = "2025-04-01T04:00:00Z".parse().unwrap();
+        let head = Some(Head { sequence: 3, sha256: Sha256::of(b"abc") });
+        Finished {
+            attempt: Attempt { command: "run", started },
+            ended: "2025-04-01T04:01:00.500Z".parse().unwrap(),
+            exit,
+            error: error.map(|message| Failure { message: message.to_owned(), hint: None, exit }),
+            report: Some(RunReport { archive: String::new(), head, months, replicas: Vec::new() }),
+            work: Work::default(),
+        }
+    }
+
+    fn document(message: &Message) -> Value {
+        serde_json::to_value(message).unwrap()
+    }
+
+    #[test]
+    fn every_message_has_the_same_fields() {
+        let attempt = Attempt { command: "run", started: "2025-04-01T04:00:00Z".parse().unwrap() };
+        let started = document(&Message::started("s3://bucket/a", &attempt));
+        assert_eq!(
+            started,
+            json!({
+                "text": "kt-archive run started; archive s3://bucket/a", "event": "started", "command": "run",
+                "archive": "s3://bucket/a", "started_at": "2025-04-01T04:00:00.000000Z", "ended_at": null,
+                "seconds": null, "exit": null, "error": null, "head": null, "months": [], "months_left_out": 0,
+                "replicas": [],
+            })
+        );
+        let ended =
+            document(&Message::finished("s3://bucket/a", &finished(ExitCode::Done, None, vec![month(0, None)])));
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&ended), keys(&started));
+        assert_eq!(ended["text"], "kt-archive run succeeded: 1 month with 7 events archived; archive s3://bucket/a");
+        assert_eq!(
+            (&ended["event"], &ended["exit"], &ended["seconds"]),
+            (&json!("succeeded"), &json!(0), &json!(60.5))
+        );
+        assert_eq!(
+            ended["months"],
+            json!([{"dataset": "events", "month": "2000-01", "state": "archived", "events": 7, "bytes": 9,
+                    "seconds": 0.5, "error": null}])
+        );
+    }
+
+    #[test]
+    fn whatever_is_not_exit_code_zero_is_a_failure() {
+        for exit in [ExitCode::Partial, ExitCode::Incomplete, ExitCode::TryLater, ExitCode::Terminated] {
+            let message = Message::finished("a", &finished(exit, None, vec![month(0, None)]));
+            assert_eq!((message.event, message.exit), (Event::Failed, Some(exit.code())));
+        }
+    }
+
+    #[test]
+    fn a_backfill_of_decades_fits_and_names_its_failures() {
+        let months = (0..=240).map(|number| month(number, (number == 3).then_some("no answer"))).collect();
+        let message = document(&Message::finished("a", &finished(ExitCode::Partial, Some("no answer"), months)));
+        let listed = message["months"].as_array().unwrap();
+        assert_eq!((listed.len(), &message["months_left_out"]), (LISTED, &json!(141)));
+        assert_eq!((&listed[0]["month"], &listed[0]["error"]["message"]), (&json!("2000-04"), &json!("no answer")));
+        assert_eq!(listed[LISTED - 1]["month"], "2020-01", "the latest");
+        let endless = (0..=240).map(|number| month(number, Some(&"x".repeat(1_000_000)))).collect();
+        let message = Message::finished("a", &finished(ExitCode::Source, Some(&"ä".repeat(1_000_000)), endless));
+        assert!(serde_json::to_string(&message).unwrap().len() < 100_000);
+        assert!(message.details().len() < 100_000);
+    }
+
+    #[test]
+    fn the_line_wakes_nobody_up_and_is_one_line() {
+        let error = Some("answer: <!channel> @all\n\u{1b}[31m");
+        let message = Message::finished("a", &finished(ExitCode::Source, error, Vec::new()));
+        assert_eq!(message.text, "kt-archive run failed (exit 6): answer: ‹!channel› ＠all  [31m; archive a");
+    }
+
+    #[test]
+    fn details_say_what_failed_and_what_to_do() {
+        let mut finished =
+            finished(ExitCode::Partial, Some("no answer"), vec![month(0, None), month(1, Some("no answer"))]);
+        finished.error.as_mut().unwrap().hint = Some("do this".to_owned());
+        let details = Message::finished("a", &finished).details();
+        let expected =
+            "kt-archive run failed (exit 3): no answer; archive a\nhint: do this\nevents 2000-02: no answer\n";
+        assert_eq!(details, expected);
+    }
+}
