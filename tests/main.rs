@@ -30,6 +30,7 @@ mod rows;
 mod run_twice;
 mod s3;
 mod secrets;
+mod status;
 mod support;
 mod tampering;
 mod transforms;

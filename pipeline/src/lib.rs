@@ -46,6 +46,7 @@
 //! 9. Only [`cli`] prints, and only it knows clap and indicatif.
 
 pub mod address;
+pub mod calendar;
 pub mod cli;
 pub mod config;
 pub mod contents;
@@ -59,6 +60,7 @@ pub mod lock;
 pub mod monitoring;
 pub mod month;
 pub mod month_ranges;
+mod numbers;
 pub mod observer;
 pub mod place;
 pub mod plan;

@@ -8,7 +8,6 @@ mod errors;
 mod flags;
 mod json;
 mod logging;
-mod numbers;
 mod options;
 mod outcome;
 mod progress;
@@ -24,7 +23,7 @@ mod style;
 mod table;
 mod verify;
 
-use crate::{environment::Environment, exit::ExitCode};
+use crate::{environment::Environment, exit::ExitCode, numbers};
 use archive_connectors::{Error, ErrorKind, Result};
 use args::{Arguments, Command};
 use clap::{CommandFactory as _, FromArgMatches as _};

@@ -13,7 +13,9 @@ pub use pull::PullReport;
 pub use replicate::{ReplicaReport, ReplicaState, ReplicateReport};
 pub use restore::{RestoreReport, RestoredColumn};
 pub use run::{MonthReport, MonthState, RunReport};
-pub use status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport};
+#[cfg(test)]
+pub(crate) use status::testing;
+pub use status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals};
 pub use verify::{Code, Finding, Level, Severity, VerifyReport};
 
 use crate::exit::ExitCode;

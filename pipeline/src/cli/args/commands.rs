@@ -76,6 +76,9 @@ pub(in crate::cli) struct StatusArgs {
     /// How long the platform keeps events, such as 365d: says how many days are left to archive them
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) platform_retention: Option<Span>,
+    /// A line for each month, with its events, its size and when it was committed, instead of the calendar
+    #[arg(long)]
+    pub(in crate::cli) list: bool,
 }
 
 #[derive(Debug, Args)]

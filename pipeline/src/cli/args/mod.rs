@@ -69,7 +69,7 @@ pub(super) enum Command {
     /// Read the archive back and prove it
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Verify(VerifyArgs),
-    /// Show which months are archived, and which are missing
+    /// Show which months are archived and which are missing, as a calendar
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Status(StatusArgs),
     /// Check settings, credentials, source and stores before the first run; leaves nothing behind
