@@ -13,6 +13,7 @@ mod outcome;
 mod progress;
 mod pull;
 mod replicate;
+mod report;
 mod restore;
 mod run;
 mod schema;
@@ -64,6 +65,7 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Backfill(args) => run::backfill(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Status(args) => status::status(args, session).await,
+        Command::Report(args) => report::report(args, session).await,
         Command::Doctor(args) => doctor::doctor(args, session).await,
         Command::Config(args) => config::config(args.command, session).await,
         Command::Replicate(args) => replicate::replicate(args, session).await,

@@ -1,6 +1,7 @@
 //! What a command found out, in the shape of its `--json` document.
 
 mod doctor;
+mod page;
 mod pull;
 mod replicate;
 mod restore;
@@ -9,6 +10,7 @@ mod status;
 mod verify;
 
 pub use doctor::{Check, DoctorReport};
+pub use page::{PageReport, UnreadMonth};
 pub use pull::PullReport;
 pub use replicate::{ReplicaReport, ReplicaState, ReplicateReport};
 pub use restore::{RestoreReport, RestoredColumn};

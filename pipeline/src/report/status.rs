@@ -50,7 +50,7 @@ pub struct Totals {
 impl DatasetStatus {
     /// What its months add up to.
     pub fn totals(&self) -> Totals {
-        self.months.iter().fold(Totals::default(), |totals, month| totals.with(month))
+        Totals::of(&self.months)
     }
 
     /// The months that are over and not archived.
@@ -60,6 +60,11 @@ impl DatasetStatus {
 }
 
 impl Totals {
+    /// The sums of `months`.
+    pub fn of<'a>(months: impl IntoIterator<Item = &'a MonthStatus>) -> Self {
+        months.into_iter().fold(Self::default(), Self::with)
+    }
+
     fn with(self, month: &MonthStatus) -> Self {
         let bytes = month.bytes.unwrap_or_default();
         let (delivered, archived) = self.delivered.unwrap_or_default();
