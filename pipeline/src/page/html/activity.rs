@@ -19,7 +19,7 @@ pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
     html! {
         section aria-labelledby="activity" {
             h2 id="activity" { "Events a day" }
-            p { "Counted from the archived files, by the day in UTC on which an event happened. Each row has an axis of its own, the same in every chart of a dataset." }
+            p { "Counted from the archived files, by the day in UTC on which an event happened. Each row has an axis of its own." }
             @for (index, dataset) in datasets.iter().enumerate() { (of_dataset(dataset, index)) }
         }
     }
@@ -89,21 +89,15 @@ impl Figure<'_> {
         let (events, all) = (self.events(series), self.events(&self.series[0]));
         let share = if *series == self.series[0] { String::new() } else { format!(" ({})", percent(events, all)) };
         let values = self.days().map(|(month, day)| series.day(&self.dataset.activity, month, day));
-        let top = scale::count(self.most(series));
+        let values = values.collect::<Vec<_>>();
+        let top = scale::count(values.iter().flatten().copied().max().unwrap_or_default());
         let note = format!("{}{share}", thousands(events));
-        Row { name: series.name.clone(), note, tone: series.tone, values: values.collect(), top }
+        Row { name: series.name.clone(), note, tone: series.tone, values, top }
     }
 
     fn events(&self, series: &Series) -> u64 {
         let months = self.span.months.iter().map(|month| series.month(&self.dataset.activity, *month));
         months.fold(0, u64::saturating_add)
-    }
-
-    /// The busiest day of all spans: their charts can be compared.
-    fn most(&self, series: &Series) -> u64 {
-        let activity = &self.dataset.activity;
-        let months = activity.months.keys().flat_map(|month| (0..days(*month)).map(move |day| (*month, day)));
-        months.filter_map(|(month, day)| series.day(activity, month, day)).max().unwrap_or_default()
     }
 
     /// The days of the span, by month and number, of which 0 is the first.

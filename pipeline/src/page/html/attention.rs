@@ -108,7 +108,11 @@ fn replicas(page: &Page) -> Vec<Point> {
                 "the replica {url} is {} behind",
                 count(replica.behind.unwrap_or_default(), "commit")
             ))),
-            ReplicaState::Failed => Some(bad(format!("nobody knows where the replica {url} stands"))),
+            ReplicaState::Failed => {
+                let why =
+                    replica.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(&error.message)));
+                Some(bad(format!("the replica {url} cannot be compared with the archive{why}")))
+            }
         }
     });
     points.collect()

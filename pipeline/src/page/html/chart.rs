@@ -52,6 +52,9 @@ pub(super) struct Row {
     pub(super) top: Top,
 }
 
+/// The label of a band in which nothing is lost.
+pub(super) const NOT_OVER: &str = "not over";
+
 /// Units of the drawing, which are tenths where a bar is placed.
 const WIDTH: usize = 780;
 const LEFT: usize = 216;
@@ -61,6 +64,8 @@ const BARS: usize = 36;
 const PITCH: usize = 56;
 /// Bars at least this wide, in tenths, stand apart.
 const APART: usize = 50;
+/// Bars at most this wide, in tenths.
+const WIDEST: usize = 400;
 /// Letters of the usual size, in units: what is longer does not fit.
 const LETTER: usize = 6;
 
@@ -88,9 +93,11 @@ impl Chart {
     fn band(&self, band: &Band, bottom: usize) -> Markup {
         let (from, to) = (self.x(band.first), self.x(band.first + band.slots));
         let fits = to - from >= (band.label.len() + 1) * LETTER * 10;
+        // What is not over is not lost.
+        let class = if band.label == NOT_OVER { "gap" } else { "gap lost" };
         html! {
-            rect.gap x=(tenths(from)) y=(ABOVE - 6) width=(tenths(to - from)) height=(bottom - ABOVE + 6) {}
-            @if fits { text.gap x=(tenths(from.midpoint(to))) y=(ABOVE + 6) text-anchor="middle" { (band.label) } }
+            rect class=(class) x=(tenths(from)) y=(ABOVE - 6) width=(tenths(to - from)) height=(bottom - ABOVE + 6) {}
+            @if fits { text class=(class) x=(tenths(from.midpoint(to))) y=(ABOVE + 6) text-anchor="middle" { (band.label) } }
         }
     }
 
@@ -116,7 +123,8 @@ impl Chart {
             let height = u128::from(value) * (BARS as u128 * 10) / u128::from(row.top.value.max(1));
             let height = usize::try_from(height).unwrap_or(BARS * 10).clamp(8, BARS * 10);
             let (from, to) = (self.x(slot), self.x(slot + 1));
-            let (from, to) = if apart { (from + (to - from) / 8, to - (to - from) / 8) } else { (from, to) };
+            let margin = if apart { ((to - from) / 8).max((to - from).saturating_sub(WIDEST) / 2) } else { 0 };
+            let (from, to) = (from + margin, to - margin);
             let (left, right, top) = (tenths(from), tenths(to), tenths(base * 10 - height));
             path.push_str(&format!("M{left} {base}V{top}H{right}V{base}z"));
         }
@@ -168,7 +176,7 @@ mod tests {
     #[test]
     fn what_is_there_is_seen_and_what_is_not_is_not() {
         let path = |values| chart(values).bars(&chart(vec![Some(1_000), Some(1), Some(0), None]).rows[0], 46);
-        assert_eq!(path(vec![None; 4]), "M233.3 46V10H337.7V46zM372.3 46V45.2H476.7V46z");
+        assert_eq!(path(vec![None; 4]), "M265.5 46V10H305.5V46zM404.5 46V45.2H444.5V46z");
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod activity;
 mod attention;
 mod chart;
 mod coverage;
+#[cfg(test)]
+mod palette;
 mod periods;
 mod proof;
 mod scale;
@@ -88,3 +90,6 @@ fn footer(page: &Page) -> Markup {
 fn scrolled(name: &str, content: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(name) tabindex="0" { (content) } }
 }
+
+#[cfg(test)]
+mod tests;

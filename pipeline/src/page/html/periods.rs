@@ -1,6 +1,6 @@
 //! Months, or in a very long history years, that share an axis of time.
 
-use super::chart::{Band, Tick};
+use super::chart::{Band, NOT_OVER, Tick};
 use crate::{
     calendar::MONTHS,
     report::{MonthStatus, Presence, Totals},
@@ -78,7 +78,7 @@ fn absence(months: &[MonthStatus]) -> Option<&'static str> {
     if all(Presence::Missing) {
         Some("missing")
     } else if all(Presence::Open) {
-        Some("not over")
+        Some(NOT_OVER)
     } else {
         None
     }

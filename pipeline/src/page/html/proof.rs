@@ -37,9 +37,9 @@ fn chain(page: &Page) -> Markup {
             Some(Head { sequence, sha256 }) => {
                 p {
                     "Every commit names the SHA-256 of the one before it, so that this digest stands for all of them. "
-                    "Whoever keeps it can tell later whether the archive was cut back or exchanged: "
-                    code { "kt-archive verify --expect-head " (sequence) ":" (sha256) }
+                    "Whoever keeps it can tell later whether the archive was cut back or exchanged:"
                 }
+                code.command { "kt-archive verify --expect-head " (sequence) ":" (sha256) }
                 dl.facts {
                     dt { "Manifest" } dd { (thousands(sequence)) }
                     dt { "SHA-256" } dd { code { (sha256) } }

@@ -1,6 +1,6 @@
 //! Months that share an axis of days.
 
-use super::chart::{Band, Tick};
+use super::chart::{Band, NOT_OVER, Tick};
 use crate::{
     activity::Activity,
     calendar::MONTHS,
@@ -86,7 +86,7 @@ impl Span {
 fn absence(month: &MonthStatus, activity: &Activity) -> Option<&'static str> {
     match month.state {
         Presence::Missing => Some("missing"),
-        Presence::Open => Some("not over"),
+        Presence::Open => Some(NOT_OVER),
         Presence::Archived if activity.unread.contains_key(&month.month) => Some("unread"),
         Presence::Archived => None,
     }

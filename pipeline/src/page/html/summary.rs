@@ -105,7 +105,9 @@ fn verified(page: &Page) -> Card {
     match &page.verified.last {
         Some(last) => {
             let note = format!("{}: {}", date(last.verification.finished_at), extent(&last.verification));
-            Card { name, value: result(&last.verification), note }
+            let is_damaged = last.verification.damage > 0;
+            let value = if is_damaged { "damage".to_owned() } else { result(&last.verification).to_lowercase() };
+            Card { name, value, note }
         }
         None => Card { name, value: "none".to_owned(), note: "not on record on this host".to_owned() },
     }
