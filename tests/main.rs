@@ -26,6 +26,7 @@ mod readers;
 mod reading;
 mod rejects;
 mod replicas;
+mod report;
 mod rows;
 mod run_twice;
 mod s3;

@@ -19,13 +19,11 @@ pub fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
     let mut years: Vec<Year<'_>> = Vec::new();
     for status in months {
         let (year, index) = (status.month.year(), usize::from(status.month.number()) - 1);
-        match years.last_mut().filter(|last| last.year == year) {
-            Some(last) => last.months[index] = Some(status),
-            None => {
-                let mut months = [None; 12];
-                months[index] = Some(status);
-                years.push(Year { year, months });
-            }
+        if years.last().is_none_or(|last| last.year != year) {
+            years.push(Year { year, months: [None; 12] });
+        }
+        if let Some(last) = years.last_mut() {
+            last.months[index] = Some(status);
         }
     }
     years

@@ -10,7 +10,7 @@ pub use html::render;
 pub use model::{DatasetPage, Look, Page, Since, Verified};
 
 use crate::{
-    activity::Counter,
+    activity::{Activity, Counter},
     output::{OutputFile, write_failed},
     place, replicate,
     report::{DatasetStatus, PageReport, UnreadMonth},
@@ -88,7 +88,7 @@ async fn datasets(
         let range = status.months.first().zip(status.months.last()).map(|(first, last)| (first.month, last.month));
         let activity = match range {
             Some((first, last)) => counter.count(chain, &status.dataset, first, last).await?,
-            None => Default::default(),
+            None => Activity::default(),
         };
         datasets.push(DatasetPage { status, activity });
     }

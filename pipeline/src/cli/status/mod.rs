@@ -46,7 +46,7 @@ pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome
 
 /// A line for each month, then the sums.
 fn listed(report: &StatusReport, style: Style) -> String {
-    let totals = report.datasets.iter().map(|dataset| format!("{}\n", totals(dataset))).collect::<String>();
+    let totals = report.datasets.iter().flat_map(|dataset| [totals(dataset), "\n".to_owned()]).collect::<String>();
     format!("{}{totals}{}", list::list(&report.datasets, style), ending(report, style))
 }
 
@@ -86,7 +86,7 @@ fn remarks(status: &DatasetStatus, style: Style) -> String {
     let lines = [compression, late, prune].into_iter().flatten();
     // Painted line by line: escape sequences have no width.
     let painted = |(tone, text): (Tone, String)| {
-        wrapped(&text).lines().map(|line| format!("{}\n", style.paint(tone, line))).collect::<String>()
+        wrapped(&text).lines().flat_map(|line| [style.paint(tone, line), "\n".to_owned()]).collect::<String>()
     };
     lines.map(painted).collect()
 }

@@ -126,7 +126,9 @@ impl Chart {
             let margin = if apart { ((to - from) / 8).max((to - from).saturating_sub(WIDEST) / 2) } else { 0 };
             let (from, to) = (from + margin, to - margin);
             let (left, right, top) = (tenths(from), tenths(to), tenths(base * 10 - height));
-            path.push_str(&format!("M{left} {base}V{top}H{right}V{base}z"));
+            path.push_str(
+                &["M", &left, " ", &base.to_string(), "V", &top, "H", &right, "V", &base.to_string(), "z"].concat(),
+            );
         }
         path
     }
