@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         fs::write(&file, bytes)?;
     }
 
-    let report = verify(&settings, &VerifyRequest::default(), Arc::new(Silent)).await?;
+    let report = verify(&settings, &VerifyRequest::default(), &SystemClock, Arc::new(Silent)).await?;
     for finding in &report.findings {
         println!("{} {:?} {}: {}", finding.code.as_str(), finding.severity, finding.path, finding.message);
     }

@@ -1,10 +1,10 @@
 //! What a chain of manifests adds up to.
 
 use crate::{Dataset, Manifest, Month, Schema, Sha256, manifest::CommitKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The last manifest of a chain: its number, and the digest of its bytes, which covers all that came before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// Number of the manifest.
     pub sequence: u64,

@@ -37,6 +37,16 @@ impl Month {
         Self::new(year, u8::try_from(date.month()).map_err(|_| outside())?)
     }
 
+    /// The year, 1 to 9999.
+    pub const fn year(self) -> u16 {
+        self.year
+    }
+
+    /// Its place in the year, 1 to 12.
+    pub const fn number(self) -> u8 {
+        self.month
+    }
+
     /// The half-open interval of the month's instants.
     pub fn window(self) -> Window {
         // The window after December 9999 begins in a year that `Month` cannot name, but chrono can.

@@ -24,8 +24,18 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// A new folder below `kind`, from which those that killed commands left are removed.
+    /// A new folder below `kind`, from which those that killed commands left are removed. Whoever has no state folder, or
+    /// may not write there, gets one in the system's folder for temporary files.
     pub fn new(state: &Path, kind: &str) -> Result<Self> {
+        Self::below(state, kind).or_else(|error| {
+            tracing::debug!(%error, "fetched files go to the system's folder for temporary files");
+            let made = TempDir::with_prefix("kt-archive-").map_err(|_| error)?;
+            let lock = File::open(made.path()).map_err(local("make a folder for fetched files", made.path()))?;
+            Ok(Self { folder: made, _lock: lock })
+        })
+    }
+
+    fn below(state: &Path, kind: &str) -> Result<Self> {
         let folder = private_folder(state.join(kind))?;
         let failed = || local("make a folder for fetched files", &folder);
         // One after another: a folder is taken for left until its owner has locked it.

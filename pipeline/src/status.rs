@@ -32,23 +32,23 @@ pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Cl
     let replicas = replicate::locations(settings)?;
     let (sink, document) = place::existing(settings).await?;
     let chain = sink.chain(&document.archive).await?;
-    let formats = settings.formats.clone();
-    let rules = Rules { formats, transforms: Vec::new(), grace: settings.grace, now: clock.now() };
     Ok(StatusReport {
         archive: sink.url().to_owned(),
         head: chain.head(),
-        datasets: datasets(&chain, request, &rules, settings.monitoring.platform_retention)?,
+        datasets: datasets(&chain, request, settings, clock.now())?,
         replicas: replicate::glance(&chain, &replicas).await,
     })
 }
 
-/// The state of every wanted month.
-fn datasets(
+/// The state of every wanted month of `chain`, as it is at `now`.
+pub fn datasets(
     chain: &Chain,
     request: &StatusRequest,
-    rules: &Rules,
-    retention: Option<Duration>,
+    settings: &Settings,
+    now: Timestamp,
 ) -> Result<Vec<DatasetStatus>> {
+    let (formats, retention) = (settings.formats.clone(), settings.monitoring.platform_retention);
+    let rules = &Rules { formats, transforms: Vec::new(), grace: settings.grace, now };
     let wanted = |dataset: &&Dataset| request.datasets.is_empty() || request.datasets.contains(dataset);
     // A dataset that was asked for is shown even when nothing of it is archived.
     let datasets = chain.datasets().into_iter().filter(wanted).chain(&request.datasets);

@@ -173,8 +173,12 @@ fn read(path: &Path) -> String {
 }
 
 /// The library of `faketime`. The wrapper would stand between a signal and the program, so it is only asked for the path.
+/// It fails where a process of the same number was killed with the library loaded, and so it is asked again.
 pub(crate) fn faketime_library() -> String {
-    let asked = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
-    let asked = asked.expect("`faketime` is needed: `tests/run` installs it");
-    String::from_utf8(asked.stdout).unwrap().trim().to_owned()
+    let ask = |_| {
+        let asked = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
+        let asked = asked.expect("`faketime` is needed: `tests/run` installs it");
+        Some(String::from_utf8(asked.stdout).unwrap().trim().to_owned()).filter(|path| !path.is_empty())
+    };
+    (0..10).find_map(ask).expect("`faketime` names no library")
 }

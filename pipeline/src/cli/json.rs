@@ -23,6 +23,7 @@ pub(super) fn empty_report(command: Option<&str>) -> Value {
             json!({"level": null, "manifests": 0, "files": 0, "events": 0, "bytes": 0, "findings": []})
         }
         Some("status") => json!({"archive": null, "head": null, "datasets": [], "replicas": []}),
+        Some("report") => json!({"output": null, "bytes": 0, "archive": null, "head": null, "unread": []}),
         Some("doctor" | "config check") => json!({"checks": []}),
         Some("config show") => json!({"settings": []}),
         Some("config schema") => json!({"schema": null}),

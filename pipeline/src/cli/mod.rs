@@ -8,12 +8,12 @@ mod errors;
 mod flags;
 mod json;
 mod logging;
-mod numbers;
 mod options;
 mod outcome;
 mod progress;
 mod pull;
 mod replicate;
+mod report;
 mod restore;
 mod run;
 mod schema;
@@ -25,7 +25,7 @@ mod table;
 mod telling;
 mod verify;
 
-use crate::{environment::Environment, exit::ExitCode};
+use crate::{environment::Environment, exit::ExitCode, numbers};
 use archive_connectors::{Error, ErrorKind, Result};
 use args::{Arguments, Command};
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -72,6 +72,7 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Backfill(args) => run::backfill(args, session).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Status(args) => status::status(args, session).await,
+        Command::Report(args) => report::report(args, session).await,
         Command::Doctor(args) => doctor::doctor(args, session).await,
         Command::Config(args) => config::config(args.command, session).await,
         Command::Replicate(args) => replicate::replicate(args, session).await,

@@ -9,6 +9,8 @@ pub(super) enum Tone {
     #[default]
     Plain,
     Good,
+    /// Soon bad.
+    Warn,
     Bad,
     Faint,
 }
@@ -39,6 +41,7 @@ impl Style {
     pub(super) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Good => "32",
+            Tone::Warn => "33",
             Tone::Bad => "1;31",
             Tone::Faint => "2",
             Tone::Plain => return text.to_owned(),

@@ -15,7 +15,7 @@ use crate::{
     report::{Code, Failure, Finding, Level, Severity, VerifyReport},
     verify::{self, VerifyRequest},
 };
-use archive_connectors::Result;
+use archive_connectors::{Result, clock::SystemClock};
 
 pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome> {
     let range = args.month.map(|month| (month, month)).or(args.from.zip(args.to));
@@ -27,7 +27,7 @@ pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome
     let level = opened.config.level.unwrap_or_default();
     let request = VerifyRequest { range, level, expect_head: opened.config.expect_head.clone() };
     let progress = opened.screen.observer();
-    let work = verify::verify(&opened.settings, &request, progress);
+    let work = verify::verify(&opened.settings, &request, &SystemClock, progress);
     let report = Signals::listen()?.give_up(work).await;
     opened.screen.close();
     let report = report?;
@@ -109,7 +109,7 @@ mod tests {
 
     fn report(findings: Vec<Finding>) -> VerifyReport {
         let bytes = 12_897_485;
-        VerifyReport { level: Level::Full, manifests: 3, files: 5, events: 30_000, bytes, findings }
+        VerifyReport { level: Level::Full, head: None, manifests: 3, files: 5, events: 30_000, bytes, findings }
     }
 
     fn finding(code: Code, severity: Severity) -> Finding {

@@ -94,6 +94,7 @@ config! {
     jobs: Count,
     dry_run: Switch,
     repair: Switch,
+    list: Switch,
     level: Level,
     expect_head: ExpectedHead,
     r#match: Conditions,

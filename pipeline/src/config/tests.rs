@@ -41,7 +41,7 @@ fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
             "log-format" => "json",
             "progress" => "never",
             "verbose" | "jobs" | "connections" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run"
-            | "repair" | "allow-gaps" | "csv-safe" | "force" | "drill" => "1",
+            | "repair" | "list" | "allow-gaps" | "csv-safe" | "force" | "drill" => "1",
             "match" => "column=value",
             "allow-empty" | "accept-schema-change" => "true",
             "rejects" | "conflicts" => "keep",

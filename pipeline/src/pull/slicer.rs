@@ -1,9 +1,10 @@
 //! Archived files -> rows of a slice.
 
-use super::{columns::SliceColumns, filter::Filter, months, output::write_failed};
+use super::{columns::SliceColumns, filter::Filter, months};
 use crate::{
     contents::{self, ContentsError, Part},
     fetch::{damaged, fetch_committed},
+    output::write_failed,
 };
 use archive_connectors::{
     Error, ErrorKind, Progress, Result, Sink,

@@ -1,6 +1,7 @@
 //! What a command found out, in the shape of its `--json` document.
 
 mod doctor;
+mod page;
 mod pull;
 mod replicate;
 mod restore;
@@ -9,11 +10,14 @@ mod status;
 mod verify;
 
 pub use doctor::{Check, DoctorReport};
+pub use page::{PageReport, UnreadMonth};
 pub use pull::PullReport;
 pub use replicate::{ReplicaReport, ReplicaState, ReplicateReport};
 pub use restore::{RestoreReport, RestoredColumn};
 pub use run::{MonthReport, MonthState, RunReport};
-pub use status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport};
+#[cfg(test)]
+pub(crate) use status::testing;
+pub use status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals};
 pub use verify::{Code, Finding, Level, Severity, VerifyReport};
 
 use crate::exit::ExitCode;

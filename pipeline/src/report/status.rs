@@ -34,6 +34,54 @@ pub struct DatasetStatus {
     pub prune: Option<PruneDeadline>,
 }
 
+/// What some months add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Archived months.
+    pub archived: u64,
+    /// Months that are over and not archived.
+    pub missing: u64,
+    /// Archived events.
+    pub events: u64,
+    /// The size of their files.
+    pub bytes: u64,
+    /// What the source delivered for those months of which that is known, and the size of their files; none when it is
+    /// known of no month.
+    pub delivered: Option<(u64, u64)>,
+}
+
+impl DatasetStatus {
+    /// What its months add up to.
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.months)
+    }
+
+    /// The months that are over and not archived.
+    pub fn missing(&self) -> impl Iterator<Item = Month> {
+        self.months.iter().filter(|month| month.state == Presence::Missing).map(|month| month.month)
+    }
+}
+
+impl Totals {
+    /// The sums of `months`.
+    pub fn of<'a>(months: impl IntoIterator<Item = &'a MonthStatus>) -> Self {
+        months.into_iter().fold(Self::default(), Self::with)
+    }
+
+    fn with(self, month: &MonthStatus) -> Self {
+        let bytes = month.bytes.unwrap_or_default();
+        let (delivered, archived) = self.delivered.unwrap_or_default();
+        let with_delivered = |more: u64| (delivered.saturating_add(more), archived.saturating_add(bytes));
+        Self {
+            archived: self.archived + u64::from(month.state == Presence::Archived),
+            missing: self.missing + u64::from(month.state == Presence::Missing),
+            events: self.events.saturating_add(month.events.unwrap_or_default()),
+            bytes: self.bytes.saturating_add(bytes),
+            delivered: month.source_bytes.map(with_delivered).or(self.delivered),
+        }
+    }
+}
+
 /// When the platform prunes what is not archived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PruneDeadline {
@@ -91,4 +139,36 @@ pub enum Presence {
     Missing,
     /// Not over yet.
     Open,
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A month with ten thousand events in a mebibyte, if it is archived.
+    pub(crate) fn month(month: &str, state: Presence) -> MonthStatus {
+        let archived = state == Presence::Archived;
+        MonthStatus {
+            month: month.parse().unwrap(),
+            state,
+            events: archived.then_some(10_000),
+            bytes: archived.then_some(1 << 20),
+            source_bytes: None,
+            rejected: None,
+            committed_at: archived.then(|| "2025-05-01T02:03:04.567890Z".parse().unwrap()),
+            sequence: archived.then_some(1),
+        }
+    }
+
+    #[test]
+    fn what_was_delivered_is_compared_with_the_months_of_which_it_is_known() {
+        let mut months = ["2025-01", "2025-02", "2025-03"].map(|name| month(name, Presence::Archived)).to_vec();
+        months[1].source_bytes = Some(5 << 20);
+        months.push(month("2025-04", Presence::Missing));
+        let status = DatasetStatus { dataset: Dataset::default(), months, late: 0, prune: None, complete_until: None };
+        let delivered = Some((5 << 20, 1 << 20));
+        let expected = Totals { archived: 3, missing: 1, events: 30_000, bytes: 3 << 20, delivered };
+        assert_eq!(status.totals(), expected);
+        assert_eq!(status.missing().map(|month| month.to_string()).collect::<Vec<_>>(), ["2025-04"]);
+    }
 }

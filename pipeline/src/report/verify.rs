@@ -1,13 +1,17 @@
 //! What `verify` found.
 
 use crate::exit::ExitCode;
-use serde::{Deserialize, Serialize, Serializer};
+use archive_formats::Head;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// What `verify` found.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifyReport {
     /// How thoroughly it looked.
     pub level: Level,
+    /// The last manifest that can be read.
+    #[serde(skip)]
+    pub head: Option<Head>,
     /// Manifests that were read.
     pub manifests: u64,
     /// Data files that were checked.
@@ -32,7 +36,7 @@ pub enum Level {
 }
 
 /// One thing that `verify` found wrong.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
     /// What kind of finding.
     pub code: Code,
@@ -45,7 +49,7 @@ pub struct Finding {
 }
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The archive is not what was committed.
@@ -92,6 +96,26 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code.
+    const ALL: [Self; 16] = [
+        Self::ChainBroken,
+        Self::SequenceHole,
+        Self::OldHead,
+        Self::Sums,
+        Self::ForeignManifest,
+        Self::Missing,
+        Self::Size,
+        Self::Digest,
+        Self::Unnamed,
+        Self::MonthTwice,
+        Self::RowCount,
+        Self::Balance,
+        Self::OutsideMonth,
+        Self::IdTwice,
+        Self::Schema,
+        Self::MonthMissing,
+    ];
+
     /// The code as it is printed.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -118,6 +142,14 @@ impl Code {
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|code| code.as_str() == text);
+        known.ok_or_else(|| D::Error::custom(format!("unknown code {text:?}")))
     }
 }
 

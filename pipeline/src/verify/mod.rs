@@ -5,7 +5,10 @@
 
 mod chain;
 mod files;
+mod record;
 mod rows;
+
+pub use record::{Record, Verification, Verifications};
 
 use crate::{
     expected_head::ExpectedHead,
@@ -14,8 +17,8 @@ use crate::{
     settings::Settings,
     state::Scratch,
 };
-use archive_connectors::{Progress, Result, Sink};
-use archive_formats::{Dataset, Manifest, Month};
+use archive_connectors::{Clock, Progress, Result, Sink, sink::Location};
+use archive_formats::{Dataset, Head, Manifest, Month};
 use futures::TryStreamExt;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,12 +49,25 @@ pub struct Verifier {
     pub progress: Arc<dyn Progress>,
 }
 
-/// Verifies the archive of `settings`. Findings are in the report; an error means that it could not be read.
-pub async fn verify(settings: &Settings, request: &VerifyRequest, progress: Arc<dyn Progress>) -> Result<VerifyReport> {
+/// Verifies the archive of `settings`, and puts what was found on record. Findings are in the report; an error means
+/// that the archive could not be read.
+pub async fn verify(
+    settings: &Settings,
+    request: &VerifyRequest,
+    clock: &dyn Clock,
+    progress: Arc<dyn Progress>,
+) -> Result<VerifyReport> {
+    let location = Location::parse(&settings.archive, &settings.clouds)?;
     let (sink, document) = place::existing(settings).await?;
     let scratch = Scratch::new(&settings.state_dir, "verify")?;
     let folder = scratch.path().to_owned();
-    Verifier { sink, folder, progress }.verify(&document.archive, request).await
+    let report = Verifier { sink, folder, progress }.verify(&document.archive, request).await?;
+    let record = Record::of(&settings.state_dir, &document.archive, &location);
+    // Whoever may only read verifies all the same.
+    if let Err(error) = record.add(Verification::new(request, &report, clock.now())) {
+        tracing::warn!(%error, "what was found is not on record for `kt-archive report`");
+    }
+    Ok(report)
 }
 
 /// The objects of an archive by their paths, with their sizes.
@@ -93,6 +109,9 @@ impl Verifier {
         let files = || wanted.iter().flat_map(|manifest| &manifest.files);
         Ok(VerifyReport {
             level: request.level,
+            head: commits
+                .last_key_value()
+                .map(|(sequence, commit)| Head { sequence: *sequence, sha256: commit.sha256 }),
             manifests: commits.len() as u64,
             files: files().count() as u64,
             events: wanted.iter().map(|manifest| manifest.events.archived).sum(),

@@ -6,8 +6,8 @@ mod commands;
 mod source;
 
 pub(super) use commands::{
-    BackfillArgs, ConfigArgs, ConfigCommand, DoctorArgs, PullArgs, ReplicateArgs, RestoreArgs, RunArgs, StatusArgs,
-    VerifyArgs,
+    BackfillArgs, ConfigArgs, ConfigCommand, DoctorArgs, PullArgs, ReplicateArgs, ReportArgs, RestoreArgs, RunArgs,
+    StatusArgs, VerifyArgs,
 };
 pub(super) use source::SourceArgs;
 
@@ -69,9 +69,16 @@ pub(super) enum Command {
     /// Read the archive back and prove it
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Verify(VerifyArgs),
-    /// Show which months are archived, and which are missing
+    /// Show which months are archived and which are missing, as a calendar
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Status(StatusArgs),
+    /// Write a page (HTML) that says where the archive stands, for an auditor
+    ///
+    /// Coverage, events a day by verdict, sizes, chain head, the last verification on record and the replicas, in one
+    /// file without scripts that needs no network. Months whose files are damaged are named in it, and then the exit code
+    /// is 4.
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Report(ReportArgs),
     /// Check settings, credentials, source and stores before the first run; leaves nothing behind
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Doctor(DoctorArgs),
@@ -103,6 +110,7 @@ impl Command {
             Self::Backfill(_) => "backfill",
             Self::Verify(_) => "verify",
             Self::Status(_) => "status",
+            Self::Report(_) => "report",
             Self::Doctor(_) => "doctor",
             Self::Config(ConfigArgs { command: ConfigCommand::Check(_) }) => "config check",
             Self::Config(ConfigArgs { command: ConfigCommand::Show(_) }) => "config show",

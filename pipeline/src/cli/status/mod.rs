@@ -1,0 +1,219 @@
+//! `kt-archive status`.
+
+mod calendar;
+mod list;
+mod prune;
+
+use super::{
+    args::StatusArgs,
+    flags,
+    numbers::{count, ratio, size},
+    outcome::Outcome,
+    run::head,
+    session::{Session, check_range},
+    signals::Signals,
+    style::{Style, Tone},
+    table::{Align, Cell, Table},
+};
+use crate::{
+    config::Config,
+    exit::ExitCode,
+    month_ranges,
+    report::{DatasetStatus, ReplicaState, ReplicaStatus, StatusReport, Totals},
+    status::{self, StatusRequest},
+};
+use archive_connectors::{Result, clock::SystemClock};
+use calendar::wrapped;
+
+pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome> {
+    if let Some((from, to)) = args.from.zip(args.to) {
+        check_range(from, to)?;
+    }
+    let opened = session.open_reading(Config {
+        dataset: flags::datasets(args.dataset),
+        replica: flags::list(args.replica),
+        platform_retention: args.platform_retention,
+        list: flags::switch(args.list),
+        ..Config::default()
+    })?;
+    let request = StatusRequest { from: args.from, to: args.to, datasets: opened.settings.datasets.clone() };
+    let work = status::status(&opened.settings, &request, &SystemClock);
+    let report = Signals::listen()?.give_up(work).await?;
+    let is_list = opened.config.list.is_some_and(|on| on.0);
+    let text = if is_list { listed(&report, session.results) } else { calendars(&report, session.results) };
+    Ok(Outcome::reported(ExitCode::Done, &report, text))
+}
+
+/// A line for each month, then the sums.
+fn listed(report: &StatusReport, style: Style) -> String {
+    let totals = report.datasets.iter().flat_map(|dataset| [totals(dataset), "\n".to_owned()]).collect::<String>();
+    format!("{}{totals}{}", list::list(&report.datasets, style), ending(report, style))
+}
+
+/// A calendar for each dataset.
+fn calendars(report: &StatusReport, style: Style) -> String {
+    let datasets = report.datasets.iter().map(|dataset| {
+        let calendar = calendar::calendar(&dataset.months, style);
+        format!("{}{calendar}{}\n", wrapped(&totals(dataset)), remarks(dataset, style))
+    });
+    let datasets = datasets.collect::<String>();
+    let legend = calendar::legend(report.datasets.iter().flat_map(|dataset| &dataset.months), style);
+    format!("{datasets}{legend}{}", ending(report, style))
+}
+
+fn ending(report: &StatusReport, style: Style) -> String {
+    let head = head(report.head.as_ref());
+    format!("{}{head}  archive {}\n", replicas(&report.replicas, style), report.archive)
+}
+
+/// What the months add up to, and which are missing.
+fn totals(status: &DatasetStatus) -> String {
+    let Totals { archived, events, bytes, .. } = status.totals();
+    let gaps = month_ranges::spell(status.missing());
+    let missing = if gaps.is_empty() { "no gaps".to_owned() } else { format!("missing {gaps}") };
+    let (months, events) = (count(archived, "month"), count(events, "event"));
+    format!("{}: {months}, {events}, {}, {missing}", status.dataset, size(bytes))
+}
+
+/// What else is to be said of a dataset: how small it is, what is late, and how long the platform keeps it.
+fn remarks(status: &DatasetStatus, style: Style) -> String {
+    let compression = compression(&status.totals()).map(|text| (Tone::Plain, text));
+    let late = (status.late > 0).then(|| {
+        let (months, are) = (count(status.late, "month"), if status.late == 1 { "is" } else { "are" });
+        (Tone::Bad, format!("{months} {are} late: over for three days, and not archived"))
+    });
+    let prune = status.prune.as_ref().map(prune::sentence);
+    let lines = [compression, late, prune].into_iter().flatten();
+    // Painted line by line: escape sequences have no width.
+    let painted = |(tone, text): (Tone, String)| {
+        wrapped(&text).lines().flat_map(|line| [style.paint(tone, line), "\n".to_owned()]).collect::<String>()
+    };
+    lines.map(painted).collect()
+}
+
+fn compression(totals: &Totals) -> Option<String> {
+    let an_event = (totals.events > 0).then(|| format!("{} bytes an event", ratio(totals.bytes, totals.events)))?;
+    let delivered = totals.delivered.map_or_else(String::new, |(delivered, archived)| {
+        format!("; {} delivered are {} here, {} : 1", size(delivered), size(archived), ratio(delivered, archived))
+    });
+    Some(an_event + &delivered)
+}
+
+/// A line for each replica, and one for each that could not be asked; nothing where there is none.
+fn replicas(replicas: &[ReplicaStatus], style: Style) -> String {
+    let mut table = Table::new([("STATE", Align::Left), ("BEHIND", Align::Right), ("REPLICA", Align::Left)]);
+    for replica in replicas {
+        let tone = match replica.state {
+            ReplicaState::Current => Tone::Good,
+            ReplicaState::Behind => Tone::Warn,
+            ReplicaState::Failed => Tone::Bad,
+        };
+        table.push([
+            Cell::toned(replica.state.to_string(), tone),
+            replica.behind.map_or_else(|| "-".to_owned(), |behind| count(behind, "commit")).into(),
+            replica.url.as_str().into(),
+        ]);
+    }
+    let failed = replicas.iter().filter_map(|replica| replica.error.as_ref().map(|error| (&replica.url, error)));
+    let reasons = failed.map(|(url, error)| wrapped(&format!("replica {url}: {}", error.message)));
+    format!("{}{}", table.render(style), reasons.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Failure, MonthStatus, Presence, testing::month};
+    use archive_formats::{Head, Sha256};
+
+    fn months() -> Vec<MonthStatus> {
+        vec![
+            month("2024-11", Presence::Archived),
+            month("2024-12", Presence::Missing),
+            month("2025-01", Presence::Missing),
+            month("2025-02", Presence::Archived),
+            month("2025-03", Presence::Missing),
+        ]
+    }
+
+    fn report(months: Vec<MonthStatus>) -> StatusReport {
+        let events =
+            DatasetStatus { dataset: "events".parse().unwrap(), months, late: 3, prune: None, complete_until: None };
+        StatusReport { archive: "./archive".to_owned(), head: None, datasets: vec![events], replicas: Vec::new() }
+    }
+
+    #[test]
+    fn gaps_are_seen_in_the_list_and_named_below_it() {
+        let expected = "\
+DATASET  MONTH    STATE     EVENTS     SIZE  COMMITTED
+events   2024-11  archived  10,000  1.0 MiB  2025-05-01T02:03:04Z
+events   2024-12  MISSING        -        -  -
+events   2025-01  MISSING        -        -  -
+events   2025-02  archived  10,000  1.0 MiB  2025-05-01T02:03:04Z
+events   2025-03  MISSING        -        -  -
+events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
+head none  archive ./archive
+";
+        assert_eq!(listed(&report(months()), Style::plain()), expected);
+    }
+
+    #[test]
+    fn a_calendar_says_what_is_missing_how_small_it_is_and_how_long_there_is_time() {
+        let mut months = months();
+        months[0].source_bytes = Some(5 << 20);
+        let mut report = report(months);
+        report.head = Some(Head { sequence: 2, sha256: Sha256::of(b"abc") });
+        let month = "2024-12".parse().unwrap();
+        let at = "2025-12-01T00:00:00Z".parse().unwrap();
+        report.datasets[0].prune = Some(crate::report::PruneDeadline { month, at, days: 12 });
+        let expected = "\
+events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
+     Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec  EVENTS     SIZE
+2024                                          A   !   10,000  1.0 MiB
+2025  !   A   !                                       10,000  1.0 MiB
+104.8 bytes an event; 5.0 MiB delivered are 1.0 MiB here, 5.0 : 1
+3 months are late: over for three days, and not archived
+the platform begins to prune 2024-12 in 12 days, on 2025-12-01
+
+A archived   ! MISSING
+head 2 ba7816bf8f01cfea…  archive ./archive
+";
+        assert_eq!(calendars(&report, Style::plain()), expected);
+    }
+
+    #[test]
+    fn replicas_say_how_far_they_are_behind_or_why_nobody_knows() {
+        let failure = Failure { message: "no answer".to_owned(), hint: None, exit: ExitCode::Store };
+        let replica = |url: &str, state, behind, error| ReplicaStatus { url: url.to_owned(), state, behind, error };
+        let all = [
+            replica("/mnt/nas", ReplicaState::Current, Some(0), None),
+            replica("s3://b/x", ReplicaState::Behind, Some(1), None),
+            replica("s3://c", ReplicaState::Failed, None, Some(failure)),
+        ];
+        let expected = "\
+STATE       BEHIND  REPLICA
+current  0 commits  /mnt/nas
+behind    1 commit  s3://b/x
+failed           -  s3://c
+replica s3://c: no answer
+";
+        assert_eq!(replicas(&all, Style::plain()), expected);
+    }
+
+    #[test]
+    fn long_names_and_many_gaps_stay_within_80_columns() {
+        let every_other = (1..=12).map(|number| {
+            month(&format!("2024-{number:02}"), if number % 2 == 0 { Presence::Missing } else { Presence::Archived })
+        });
+        let mut report = report(every_other.collect());
+        report.datasets[0].dataset = format!("ai-decision-events-of-{}", "a".repeat(30)).parse().unwrap();
+        let text = calendars(&report, Style::plain());
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("2024-12\n"), "{text}");
+    }
+
+    #[test]
+    fn an_archive_without_months_is_a_line() {
+        let empty = StatusReport { datasets: Vec::new(), ..report(Vec::new()) };
+        assert_eq!(calendars(&empty, Style::plain()), "head none  archive ./archive\n");
+    }
+}

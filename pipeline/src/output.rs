@@ -1,0 +1,143 @@
+//! Files that people asked for: they appear whole or not at all, and replace nothing unless that was asked for.
+
+use archive_connectors::{Error, ErrorKind, Result, error::local};
+use std::{
+    fs::{self, File, Permissions},
+    io::ErrorKind as IoErrorKind,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+use tempfile::{NamedTempFile, TempPath};
+
+/// A file that is to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputFile {
+    path: PathBuf,
+    folder: PathBuf,
+    force: bool,
+}
+
+impl OutputFile {
+    /// Looks whether a file can be written to `path`, so that nobody waits for one that has no place. What is there is
+    /// replaced only with `force`.
+    pub(crate) fn new(path: &Path, force: bool) -> Result<Self> {
+        let unusable = |message: &str| {
+            Error::new(ErrorKind::Configuration, message.to_owned()).with_context("output", path.display())
+        };
+        if path.file_name().is_none() || path.is_dir() {
+            return Err(unusable("the output is a folder").with_hint("name a file in it"));
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        if !folder.is_dir() {
+            return Err(unusable("the folder of the output does not exist").with_hint("make it, or choose another"));
+        }
+        match fs::symlink_metadata(path) {
+            Ok(_) if !force => return Err(taken(path)),
+            // Whoever is root would replace `/dev/null` for everybody.
+            Ok(found) if !found.is_file() => {
+                let error = Error::new(ErrorKind::Configuration, "what is there is no plain file");
+                return Err(error.with_context("path", path.display()).with_hint("choose another --output"));
+            }
+            _ => {}
+        }
+        Ok(Self { path: path.to_owned(), folder, force })
+    }
+
+    /// Refuses a place inside of the archive, where the file would be taken for one of its own.
+    pub(crate) fn outside_of(self, archive: Option<&Path>) -> Result<Self> {
+        let inside = archive.and_then(|archive| archive.canonicalize().ok());
+        let folder = self.folder.canonicalize().map_err(local("look for the folder of the output", &self.folder))?;
+        if inside.is_some_and(|archive| folder.starts_with(archive)) {
+            return Err(Error::new(ErrorKind::Configuration, "the output lies in the archive")
+                .with_context("output", self.path.display())
+                .with_hint("choose a folder outside of it"));
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in the same folder, under a name that nobody looks for and that says which `command` made it. It vanishes
+    /// with the value. Other people may read it as far as the process' mask lets them, like what any command writes.
+    pub(crate) fn begin(&self, command: &str) -> Result<NamedTempFile> {
+        let (prefix, mode) = (format!(".kt-archive-{command}-"), Permissions::from_mode(0o666));
+        let begun =
+            tempfile::Builder::new().prefix(&prefix).suffix(".part").permissions(mode).tempfile_in(&self.folder);
+        begun.map_err(write_failed(&self.path))
+    }
+
+    /// Gives what was begun, whose bytes are on disk, its name. What came there in the meantime stays, unless it was to
+    /// be replaced.
+    pub(crate) fn publish(&self, begun: TempPath) -> Result<()> {
+        let published = if self.force { begun.persist(&self.path) } else { begun.persist_noclobber(&self.path) };
+        published.map_err(|error| match error.error.kind() {
+            IoErrorKind::AlreadyExists => taken(&self.path),
+            _ => write_failed(&self.path)(error.error),
+        })
+    }
+
+    /// Puts the name on disk.
+    pub(crate) fn flush(&self) -> Result<()> {
+        let flushed = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        flushed.map_err(local("flush the folder of the output", &self.folder))
+    }
+
+    /// Whether what is there is replaced.
+    pub(crate) const fn replaces(&self) -> bool {
+        self.force
+    }
+}
+
+fn taken(path: &Path) -> Error {
+    Error::new(ErrorKind::Configuration, "the output exists")
+        .with_context("path", path.display())
+        .with_hint("choose another --output, or replace it with --force")
+}
+
+/// Why an output cannot be written.
+pub(crate) fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| {
+        let is_full = matches!(error.kind(), IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded);
+        let failed = local("write the output", &path)(error);
+        if is_full { failed.with_hint("free some space, or choose another --output") } else { failed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    #[test]
+    fn force_replaces_plain_files_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = |name: &str, target: &str| symlink(target, folder.path().join(name)).unwrap();
+        link("to-a-device", "/dev/null");
+        link("to-a-file", "elsewhere");
+        let _socket = UnixListener::bind(folder.path().join("socket")).unwrap();
+        for name in ["to-a-device", "to-a-file", "socket"] {
+            let refused = OutputFile::new(&folder.path().join(name), true).map_err(|error| error.kind());
+            assert_eq!(refused.err(), Some(ErrorKind::Configuration), "{name}");
+        }
+    }
+
+    #[test]
+    fn places_that_cannot_hold_a_file_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("archive")).unwrap();
+        let refused = |name: &str| OutputFile::new(&folder.path().join(name), true).map_err(|error| error.kind()).err();
+        for name in ["", "archive", "missing/page.html", ".."] {
+            assert_eq!(refused(name), Some(ErrorKind::Configuration), "{name:?}");
+        }
+        let inside = OutputFile::new(&folder.path().join("archive/page.html"), false).unwrap();
+        assert!(inside.outside_of(Some(&folder.path().join("archive"))).is_err());
+        let outside = OutputFile::new(&folder.path().join("page.html"), false).unwrap();
+        assert!(outside.outside_of(Some(&folder.path().join("archive"))).is_ok());
+    }
+}

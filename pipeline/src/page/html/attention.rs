@@ -1,0 +1,119 @@
+//! What somebody should look at, the worst first.
+
+use super::text::{date, shown};
+use crate::{
+    month_ranges,
+    numbers::count,
+    page::{DatasetPage, Page, Since},
+    report::{DatasetStatus, PruneDeadline, ReplicaState},
+};
+use archive_formats::Timestamp;
+use std::time::Duration;
+
+/// A sentence, and how bad it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Point {
+    pub(super) weight: Weight,
+    pub(super) text: String,
+}
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Wrong.
+    Bad,
+    /// Not wrong yet.
+    Warn,
+}
+
+/// A verification should not be older: one a month, and a few days late.
+const FRESH: Duration = Duration::from_secs(40 * 86_400);
+
+/// Days that are few for archiving what the platform will prune.
+const FEW_DAYS: i64 = 30;
+
+/// All that is to be looked at; nothing where all is well.
+pub(super) fn points(page: &Page) -> Vec<Point> {
+    let mut points = page.datasets.iter().flat_map(of_dataset).collect::<Vec<_>>();
+    points.extend(verification(page));
+    points.extend(replicas(page));
+    points.sort();
+    points
+}
+
+fn bad(text: String) -> Point {
+    Point { weight: Weight::Bad, text }
+}
+
+fn warn(text: String) -> Point {
+    Point { weight: Weight::Warn, text }
+}
+
+fn of_dataset(dataset: &DatasetPage) -> Vec<Point> {
+    let DatasetStatus { dataset: name, late, prune, .. } = &dataset.status;
+    let gaps = month_ranges::spell(dataset.status.missing());
+    let missing = (!gaps.is_empty()).then(|| {
+        let text = format!("{name}: missing {gaps}");
+        if *late > 0 { bad(text) } else { warn(format!("{text}, over for less than three days")) }
+    });
+    let unread = dataset.activity.unread.keys().copied();
+    let unread =
+        (unread.len() > 0).then(|| bad(format!("{name}: {} could not be counted", month_ranges::spell(unread))));
+    let prune = prune.as_ref().and_then(|prune| deadline(name.as_str(), prune));
+    [missing, unread, prune].into_iter().flatten().collect()
+}
+
+fn deadline(name: &str, PruneDeadline { month, at, days }: &PruneDeadline) -> Option<Point> {
+    match *days {
+        ..0 => Some(bad(format!("{name}: the platform began to prune {month} on {}", date(*at)))),
+        0..FEW_DAYS => {
+            let left = count(days.unsigned_abs(), "day");
+            Some(warn(format!("{name}: the platform begins to prune {month} on {}, {left} from this page", date(*at))))
+        }
+        _ => None,
+    }
+}
+
+fn verification(page: &Page) -> Vec<Point> {
+    let Some(last) = &page.verified.last else {
+        return vec![warn("no verification is on record on this host".to_owned())];
+    };
+    let mut points = Vec::new();
+    if last.verification.damage > 0 {
+        points.push(bad(format!("the last verification found damage: {}", count(last.verification.damage, "finding"))));
+    }
+    if last.since == Since::Gone || page.verified.whole.as_ref().is_some_and(|whole| whole.since == Since::Gone) {
+        points.push(bad("the chain does not hold the head of the last verification any more".to_owned()));
+    }
+    points.extend(match &page.verified.whole {
+        None => Some(warn("no verification of every byte of every month is on record".to_owned())),
+        Some(whole) if is_old(whole.verification.finished_at, page.made_at) => {
+            Some(warn(format!("everything was last verified on {}", date(whole.verification.finished_at))))
+        }
+        Some(_) => None,
+    });
+    points
+}
+
+fn is_old(at: Timestamp, now: Timestamp) -> bool {
+    at.plus(FRESH) < now
+}
+
+fn replicas(page: &Page) -> Vec<Point> {
+    let points = page.replicas.iter().filter_map(|replica| {
+        let url = shown(&replica.url);
+        match replica.state {
+            ReplicaState::Current => None,
+            ReplicaState::Behind => Some(warn(format!(
+                "the replica {url} is {} behind",
+                count(replica.behind.unwrap_or_default(), "commit")
+            ))),
+            ReplicaState::Failed => {
+                let why =
+                    replica.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(&error.message)));
+                Some(bad(format!("the replica {url} cannot be compared with the archive{why}")))
+            }
+        }
+    });
+    points.collect()
+}

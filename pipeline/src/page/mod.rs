@@ -1,0 +1,113 @@
+//! One page that says where an archive stands, for whoever has to show it to somebody else.
+//!
+//! [`write`] finds out what there is to say ([`Page`]), [`html`] says it. The page needs nothing but itself: no script, no
+//! network, no font.
+
+mod html;
+mod model;
+
+pub use html::render;
+pub use model::{DatasetPage, Look, Page, Since, Verified};
+
+use crate::{
+    activity::{Activity, Counter},
+    output::{OutputFile, write_failed},
+    place, replicate,
+    report::{DatasetStatus, PageReport, UnreadMonth},
+    settings::Settings,
+    status::{self, StatusRequest},
+    verify::Record,
+};
+use archive_connectors::{Clock, Progress, Result, Sink, sink::Location};
+use archive_formats::{Chain, manifest::ArchiveDocument};
+use std::{io::Write as _, path::PathBuf, sync::Arc};
+
+/// What page is to be written, and where.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    /// The months and datasets that it shows.
+    pub status: StatusRequest,
+    /// The file.
+    pub output: PathBuf,
+    /// Whether what is there is replaced.
+    pub force: bool,
+}
+
+/// Writes the page of the archive of `settings`. Months that cannot be read are named in the page and in the report; an
+/// error means that there is no page.
+pub async fn write(
+    settings: &Settings,
+    request: &PageRequest,
+    clock: &dyn Clock,
+    progress: Arc<dyn Progress>,
+) -> Result<PageReport> {
+    let location = Location::parse(&settings.archive, &settings.clouds)?;
+    let output = OutputFile::new(&request.output, request.force)?.outside_of(location.directory())?;
+    let replicas = replicate::locations(settings)?;
+    let (sink, document) = place::existing(settings).await?;
+    let chain = sink.chain(&document.archive).await?;
+    let record = Record::of(&settings.state_dir, &document.archive, &location);
+    let now = clock.now();
+    let statuses = status::datasets(&chain, &request.status, settings, now)?;
+    let datasets = datasets(&sink, &chain, statuses, settings, progress).await?;
+    let ArchiveDocument { archive: uuid, created_at, .. } = document;
+    let page = Page {
+        archive: sink.url().to_owned(),
+        uuid,
+        created_at,
+        made_at: now,
+        version: env!("CARGO_PKG_VERSION"),
+        head: chain.head(),
+        committed_at: chain.entries().last().map(|entry| entry.manifest.committed_at),
+        datasets,
+        replicas: replicate::glance(&chain, &replicas).await,
+        verified: Verified::new(record.read(), &chain),
+    };
+    let text = render(&page);
+    publish(&output, text.as_bytes())?;
+    Ok(PageReport {
+        output: output.path().display().to_string(),
+        bytes: text.len() as u64,
+        archive: page.archive.clone(),
+        head: page.head,
+        unread: unread(&page),
+    })
+}
+
+/// What happened in every dataset, one after the other.
+async fn datasets(
+    sink: &Sink,
+    chain: &Chain,
+    statuses: Vec<DatasetStatus>,
+    settings: &Settings,
+    progress: Arc<dyn Progress>,
+) -> Result<Vec<DatasetPage>> {
+    let counter = Counter::new(sink.clone(), settings, progress)?;
+    let mut datasets = Vec::new();
+    for status in statuses {
+        let range = status.months.first().zip(status.months.last()).map(|(first, last)| (first.month, last.month));
+        let activity = match range {
+            Some((first, last)) => counter.count(chain, &status.dataset, first, last).await?,
+            None => Activity::default(),
+        };
+        datasets.push(DatasetPage { status, activity });
+    }
+    Ok(datasets)
+}
+
+fn unread(page: &Page) -> Vec<UnreadMonth> {
+    let of_dataset = |dataset: &DatasetPage| {
+        let unread = dataset.activity.unread.clone().into_iter();
+        let name = dataset.status.dataset.clone();
+        unread.map(move |(month, error)| UnreadMonth { dataset: name.clone(), month, error }).collect::<Vec<_>>()
+    };
+    page.datasets.iter().flat_map(of_dataset).collect()
+}
+
+fn publish(output: &OutputFile, page: &[u8]) -> Result<()> {
+    let mut file = output.begin("report")?;
+    let written = file.write_all(page).and_then(|()| file.as_file().sync_all());
+    written.map_err(write_failed(output.path()))?;
+    output.publish(file.into_temp_path())?;
+    output.flush()
+}

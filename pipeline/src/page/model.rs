@@ -1,0 +1,87 @@
+//! What the page says.
+
+use crate::{
+    activity::Activity,
+    report::{DatasetStatus, ReplicaStatus},
+    verify::{Verification, Verifications},
+};
+use archive_formats::{Chain, Head, Timestamp};
+
+/// All that the page says. The same values make the same page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The archive's URL, printable.
+    pub archive: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// When its place became an archive.
+    pub created_at: Timestamp,
+    /// When the page was made.
+    pub made_at: Timestamp,
+    /// The version of the program.
+    pub version: &'static str,
+    /// The last manifest.
+    pub head: Option<Head>,
+    /// When it was committed.
+    pub committed_at: Option<Timestamp>,
+    /// Every dataset.
+    pub datasets: Vec<DatasetPage>,
+    /// Every replica.
+    pub replicas: Vec<ReplicaStatus>,
+    /// What is on record of verifications.
+    pub verified: Verified,
+}
+
+/// A dataset.
+#[derive(Clone, Debug)]
+pub struct DatasetPage {
+    /// Its months.
+    pub status: DatasetStatus,
+    /// Its events by day.
+    pub activity: Activity,
+}
+
+/// The verifications on record, held against the chain as it is now.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// The last one.
+    pub last: Option<Look>,
+    /// The last one that read every byte of every month.
+    pub whole: Option<Look>,
+}
+
+/// A verification, and what came after it.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The verification.
+    pub verification: Verification,
+    /// What the chain says about the head of that time.
+    pub since: Since,
+}
+
+/// What became of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// It is in the chain, with so many commits after it.
+    Commits(u64),
+    /// The chain does not hold it any more: the archive was cut back or exchanged.
+    Gone,
+}
+
+impl Verified {
+    /// Holds `verifications` against `chain`.
+    pub fn new(verifications: Verifications, chain: &Chain) -> Self {
+        let look = |verification: Verification| Look { since: Since::of(verification.head, chain), verification };
+        Self { last: verifications.last.map(look), whole: verifications.whole.map(look) }
+    }
+}
+
+impl Since {
+    fn of(head: Option<Head>, chain: &Chain) -> Self {
+        let entries = chain.entries();
+        let Some(Head { sequence, sha256 }) = head else { return Self::Commits(entries.len() as u64) };
+        let mut after = entries.iter().rev();
+        let found = after.position(|entry| entry.manifest.sequence == sequence && entry.sha256 == sha256);
+        found.map_or(Self::Gone, |after| Self::Commits(after as u64))
+    }
+}

@@ -1,0 +1,235 @@
+//! What the last verifications found, in the state folder of whoever verified. It proves nothing, and losing it loses
+//! nothing that another verification would not find again: it is for the report, which says when that was.
+
+use super::VerifyRequest;
+use crate::{
+    report::{Finding, Level, Severity, VerifyReport},
+    state::private_folder,
+};
+use archive_connectors::{Error, ErrorKind, Result, error::local, sink::Location};
+use archive_formats::{Head, Month, Sha256, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    io::{ErrorKind as IoErrorKind, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
+
+/// The format of a record; one of another version is as good as none.
+const FORMAT: &str = "kt-archive-verifications/1";
+
+/// Findings that are kept of a verification. A folder of strangers' files must not make a record without bounds.
+const KEPT: usize = 200;
+
+/// No record is larger, by far.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// A verification that came to an end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How thoroughly it looked.
+    pub level: Level,
+    /// The months whose files were looked at; all of them when there is none.
+    pub range: Option<(Month, Month)>,
+    /// The last manifest at that time.
+    pub head: Option<Head>,
+    /// Manifests that were read.
+    pub manifests: u64,
+    /// Data files that were checked.
+    pub files: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// How many findings were damage.
+    pub damage: u64,
+    /// How many were warnings.
+    pub warnings: u64,
+    /// The first of them, damage before warnings.
+    pub findings: Vec<Finding>,
+}
+
+/// The verifications of an archive that are on record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verifications {
+    /// The last one.
+    pub last: Option<Verification>,
+    /// The last one that read every byte of every month.
+    pub whole: Option<Verification>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Document {
+    format: String,
+    archive: String,
+    #[serde(flatten)]
+    verifications: Verifications,
+}
+
+/// Where the verifications of one copy of an archive are kept: a sound archive says nothing about its replicas.
+#[derive(Clone, Debug)]
+pub struct Record {
+    archive: String,
+    path: PathBuf,
+}
+
+impl Verification {
+    /// What is kept of `report`.
+    pub fn new(request: &VerifyRequest, report: &VerifyReport, finished_at: Timestamp) -> Self {
+        let VerifyReport { level, head, manifests, files, events, bytes, .. } = *report;
+        let count = |severity| report.findings.iter().filter(|found| found.severity == severity).count() as u64;
+        let mut findings = report.findings.clone();
+        findings.sort_by_key(|finding| finding.severity);
+        findings.truncate(KEPT);
+        let (damage, warnings) = (count(Severity::Damage), count(Severity::Warning));
+        Self {
+            finished_at,
+            level,
+            range: request.range,
+            head,
+            manifests,
+            files,
+            events,
+            bytes,
+            damage,
+            warnings,
+            findings,
+        }
+    }
+
+    const fn is_whole(&self) -> bool {
+        matches!(self.level, Level::Full) && self.range.is_none()
+    }
+}
+
+impl Record {
+    /// The record of the archive with the UUID `archive` at `location`.
+    pub fn of(state: &Path, archive: &str, location: &Location) -> Self {
+        let folder = location.directory().map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+        let place = folder.map_or_else(
+            || location.url().trim_end_matches('/').to_owned(),
+            |folder| folder.to_string_lossy().into_owned(),
+        );
+        let name = format!("{}.json", Sha256::of(place.as_bytes()).short());
+        Self { archive: archive.to_owned(), path: state.join("verifications").join(archive).join(name) }
+    }
+
+    /// What is on record. One that cannot be read is none.
+    pub fn read(&self) -> Verifications {
+        match self.document() {
+            Ok(document) => document.map(|document| document.verifications).unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "the record of verifications cannot be read");
+                Verifications::default()
+            }
+        }
+    }
+
+    fn document(&self) -> Result<Option<Document>> {
+        let failed = || local("read the record of verifications", &self.path);
+        let file = match fs::File::open(&self.path) {
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
+            file => file.map_err(failed())?,
+        };
+        let mut bytes = Vec::new();
+        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed())?;
+        let document = serde_json::from_slice::<Document>(&bytes)
+            .map_err(|error| Error::new(ErrorKind::Local, "it is damaged").with_source(error))?;
+        Ok(Some(document).filter(|known| known.format == FORMAT && known.archive == self.archive))
+    }
+
+    /// Puts `verification` on record.
+    pub fn add(&self, verification: Verification) -> Result<()> {
+        let known = self.document().ok().flatten().map(|document| document.verifications).unwrap_or_default();
+        let whole = if verification.is_whole() { Some(verification.clone()) } else { known.whole };
+        let verifications = Verifications { last: Some(verification), whole };
+        let document = Document { format: FORMAT.to_owned(), archive: self.archive.clone(), verifications };
+        let bytes = serde_json::to_vec(&document)
+            .map_err(|error| Error::new(ErrorKind::Internal, "the record has no form").with_source(error))?;
+        let folder = private_folder(self.path.parent().map(Path::to_owned).unwrap_or_default())?;
+        let failed = || local("write the record of verifications", &self.path);
+        let mut file = NamedTempFile::new_in(folder).map_err(failed())?;
+        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed())?;
+        file.persist(&self.path).map(drop).map_err(|error| failed()(error.error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Code;
+    use std::collections::BTreeMap;
+
+    const ARCHIVE: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+    fn record(state: &Path, place: &str) -> Record {
+        Record::of(state, ARCHIVE, &Location::parse(place, &BTreeMap::new()).unwrap())
+    }
+
+    fn verification(level: Level, range: Option<(Month, Month)>, findings: Vec<Finding>) -> Verification {
+        let report = VerifyReport { level, head: None, manifests: 3, files: 6, events: 120, bytes: 9_000, findings };
+        let request = VerifyRequest { range, level, expect_head: None };
+        Verification::new(&request, &report, "2025-04-10T03:00:00Z".parse().unwrap())
+    }
+
+    fn finding(severity: Severity) -> Finding {
+        Finding { code: Code::Unnamed, severity, path: "events/<x>".to_owned(), message: "nobody's".to_owned() }
+    }
+
+    #[test]
+    fn a_quick_look_or_one_at_a_month_does_not_hide_the_last_whole_one() {
+        let state = tempfile::tempdir().unwrap();
+        let record = record(state.path(), "/archive");
+        assert_eq!(record.read(), Verifications::default());
+        let march = "2025-03".parse().unwrap();
+        let [whole, quick, month] = [
+            verification(Level::Full, None, Vec::new()),
+            verification(Level::Quick, None, vec![finding(Severity::Warning)]),
+            verification(Level::Full, Some((march, march)), Vec::new()),
+        ];
+        for last in [&whole, &quick, &month] {
+            record.add(last.clone()).unwrap();
+            assert_eq!(record.read(), Verifications { last: Some(last.clone()), whole: Some(whole.clone()) });
+        }
+    }
+
+    #[test]
+    fn findings_are_counted_whole_and_kept_in_part_damage_first() {
+        let mut findings = vec![finding(Severity::Warning); 300];
+        findings.push(finding(Severity::Damage));
+        let verification = verification(Level::Full, None, findings);
+        assert_eq!((verification.damage, verification.warnings, verification.findings.len()), (1, 300, KEPT));
+        assert_eq!(verification.findings[0].severity, Severity::Damage);
+    }
+
+    #[test]
+    fn every_copy_has_its_own_record_however_its_folder_is_spelled() {
+        let (state, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = copy.path().to_str().unwrap();
+        record(state.path(), path).add(verification(Level::Full, None, Vec::new())).unwrap();
+        assert!(
+            record(state.path(), &format!("{path}/../{}/", copy.path().file_name().unwrap().to_str().unwrap()))
+                .read()
+                .last
+                .is_some()
+        );
+        assert!(record(state.path(), &format!("file://{path}")).read().last.is_some());
+        assert_eq!(record(state.path(), "/elsewhere").read(), Verifications::default());
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_none_and_is_replaced() {
+        let state = tempfile::tempdir().unwrap();
+        let record = record(state.path(), "/archive");
+        fs::create_dir_all(record.path.parent().unwrap()).unwrap();
+        for damaged in ["", "{", "{\"format\": \"other\", \"archive\": \"x\", \"last\": null, \"whole\": null}", "[]"] {
+            fs::write(&record.path, damaged).unwrap();
+            assert_eq!(record.read(), Verifications::default(), "{damaged}");
+        }
+        record.add(verification(Level::Quick, None, Vec::new())).unwrap();
+        assert!(record.read().last.is_some());
+    }
+}

@@ -1,0 +1,60 @@
+//! The page in a browser: it asks nobody for anything, fits, prints, and can be read aloud.
+
+use super::{archived, page};
+use crate::support::{cli::Host, foreign::browse};
+use serde_json::{Value, json};
+
+#[track_caller]
+fn assert_well_behaved(host: &Host, charts: usize) {
+    let seen = browse(&host.path("report.html"));
+    assert_eq!(seen["console"], json!([]), "messages on the console");
+    assert_eq!(seen["requests"], json!([seen["address"]]), "requests beside the page itself");
+    assert_eq!(seen["overflow"], json!({"360": 0, "800": 0, "1400": 0}), "wider than the window");
+    assert_eq!(
+        (&seen["lang"], &seen["scripts"], &seen["loose"], &seen["deaf"]),
+        (&json!("en"), &json!(0), &json!(0), &json!(0))
+    );
+    assert_eq!(seen["tables"], seen["captions"], "a table without a caption");
+    let names = seen["charts"].as_array().unwrap();
+    assert_eq!(names.len(), charts, "{names:?}");
+    assert!(names.iter().all(|name| name.as_str().unwrap().len() > 40), "charts without words: {names:?}");
+    assert_headings(&seen["headings"]);
+    assert_eq!([&seen["light"], &seen["print"]], ["rgb(255, 255, 255)"; 2], "light on screens and on paper");
+    assert_eq!(seen["dark"], "rgb(17, 21, 26)");
+    assert!(seen["pages"].as_u64().unwrap() > 0, "it prints nothing");
+}
+
+/// One first heading, and none that skips a level.
+#[track_caller]
+fn assert_headings(levels: &Value) {
+    let levels = levels.as_array().unwrap().iter().map(|level| level.as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1);
+    assert!(levels[0] == 1 && levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
+}
+
+#[test]
+fn a_single_month_is_a_page_that_asks_nobody_for_anything() {
+    let (host, _) = archived("2025-03", "2025-03");
+    page(&host, &[]);
+    assert_well_behaved(&host, 2);
+}
+
+#[test]
+fn years_with_gaps_damage_and_hostile_names_fit_and_can_be_read_aloud() {
+    let (host, archive) = archived("2023-11", "2024-06");
+    host.run(&["backfill", "--from", "2024-09", "--to", "2025-02", "--quiet"]).expect(0);
+    host.run(&["run", "--month", "2025-02", "--dataset", "ai-decision-events-of-a-department", "--quiet"]).expect(0);
+    let damaged = archive.path(&archive.file("2024-02", "parquet"));
+    std::fs::write(damaged, "other bytes").unwrap();
+    host.run(&["verify", "--quiet"]).expect(4);
+    let name = format!("replica-<script>alert(1)</script>-{}", "x".repeat(100));
+    super::report(&host, &["--replica", &name, "--platform-retention", "400d"]).expect(4);
+    assert_well_behaved(&host, 6);
+}
+
+#[test]
+fn an_archive_with_nothing_to_show_is_a_page_too() {
+    let (host, _) = archived("2025-03", "2025-03");
+    page(&host, &["--dataset", "traces"]);
+    assert_well_behaved(&host, 0);
+}

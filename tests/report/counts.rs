@@ -1,0 +1,146 @@
+//! The numbers of the page, against those that a stranger counts in the archive's CSV.
+
+use super::{archived, assert_same, assert_says, page, read};
+use crate::support::{
+    archive::{Archive, Row},
+    cli::Host,
+    events::{self, Event},
+    script::Script,
+    world::World,
+};
+use archive_formats::Month;
+use std::{collections::BTreeMap, fs};
+
+/// Events by day and verdict, as the archive's CSV has them.
+fn counted(rows: impl IntoIterator<Item = Row>) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut days = BTreeMap::<String, BTreeMap<String, u64>>::new();
+    for row in rows {
+        let day = days.entry(row["timestamp"][..10].to_owned()).or_default();
+        *day.entry(row["decision"].clone()).or_default() += 1;
+    }
+    days
+}
+
+/// The tables of the page that have a line for each day: the names of their columns, and the numbers of each day.
+fn tables(page: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut days = BTreeMap::new();
+    for table in page.split("<th scope=\"col\">Day</th>").skip(1) {
+        let (heads, body) = table.split_once("</thead>").unwrap();
+        let heads = heads.split("<th scope=\"col\">").skip(1).map(|head| head.split('<').next().unwrap());
+        let heads = heads.map(str::to_owned).collect::<Vec<_>>();
+        for row in body.split("</table>").next().unwrap().split("<th scope=\"row\">").skip(1) {
+            let (day, cells) = row.split_once("</th>").unwrap();
+            let cells = cells.split("<td>").skip(1).map(|cell| cell.split('<').next().unwrap().replace(',', ""));
+            let numbers = cells.map(|cell| cell.parse::<u64>().unwrap());
+            days.insert(day.to_owned(), heads.iter().cloned().zip(numbers).collect());
+        }
+    }
+    days
+}
+
+#[track_caller]
+fn assert_counted(page: &str, archive: &Archive, months: &[impl AsRef<str>]) {
+    let expected = counted(months.iter().flat_map(|month| archive.rows(month.as_ref())));
+    let found = tables(page);
+    for (day, verdicts) in &expected {
+        let numbers = &found[day];
+        assert_eq!(numbers["all events"], verdicts.values().sum::<u64>(), "{day}");
+        for (verdict, events) in verdicts {
+            assert_eq!(numbers[verdict], *events, "{day} {verdict}");
+        }
+    }
+    let all = found.values().map(|numbers| numbers["all events"]).sum::<u64>();
+    assert_eq!(all, expected.values().flat_map(BTreeMap::values).sum::<u64>());
+}
+
+#[test]
+fn every_day_has_the_events_that_the_archive_has_from_parquet_and_from_csv() {
+    let months = Month::range("2024-02".parse().unwrap(), "2025-03".parse().unwrap());
+    let months = months.map(|month| month.to_string()).collect::<Vec<_>>();
+    for format in ["parquet,csv", "csv"] {
+        let mut host = Host::new();
+        host.set("KT_ARCHIVE_SOURCE", "demo:?events=300&seed=3");
+        host.set("KT_ARCHIVE_FORMAT", format);
+        host.set_time("2025-04-10 12:00:00");
+        host.run(&["backfill", "--from", "2024-02", "--to", "2025-03", "--quiet"]).expect(0);
+        let page = page(&host, &[]);
+        assert_counted(&page, &Archive::at(host.path("archive")), &months);
+        assert_eq!(tables(&page).len(), 366 - 31 + 90, "every day of the fourteen months has a line");
+    }
+}
+
+#[test]
+fn hostile_and_missing_verdicts_are_shown_as_texts() {
+    let evil = "<script>alert(1)</script>";
+    let verdicts = ["allowed", "blocked", "", evil, "a\u{202e}b"];
+    let at = |(index, verdict): (usize, &&str)| {
+        Event::at(format!("evt_{index}"), format!("2025-03-0{}T00:00:00Z", index + 1)).with("decision", *verdict)
+    };
+    let world = World::new(Script::of(verdicts.iter().enumerate().map(at).collect()));
+    world.archive_month("2025-03").expect(0);
+    let page = page(&world.host, &["--from", "2025-03", "--to", "2025-03"]);
+    assert!(!page.contains("<script"), "a value became a tag");
+    assert_says(&page, &["&lt;script&gt;alert(1)&lt;/script&gt;", "(none)", "a\u{fffd}b"]);
+    let days = tables(&page);
+    assert_eq!((days["2025-03-01"]["allowed"], days["2025-03-03"]["(none)"]), (1, 1));
+}
+
+#[test]
+fn files_are_counted_once_and_again_when_the_counts_are_lost_or_damaged() {
+    let (host, archive) = archived("2025-01", "2025-03");
+    let first = page(&host, &[]);
+    assert_counted(&first, &archive, &["2025-01", "2025-02", "2025-03"]);
+    let folder = host.state_dir().join("activity");
+    let entries = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    assert_eq!(entries().len(), 3);
+    // What was counted is believed without the file, as long as it is what was kept.
+    let file = archive.path(&archive.file("2025-02", "parquet"));
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, "other bytes").unwrap();
+    assert_same(&page(&host, &[]), &first);
+    for entry in entries() {
+        let text = fs::read_to_string(&entry).unwrap();
+        fs::write(&entry, text.replacen("[0,", "[1,", 1).replacen("[1", "[9", 1)).unwrap();
+    }
+    super::report(&host, &[]).expect(4);
+    fs::write(&file, bytes).unwrap();
+    assert_same(&page(&host, &[]), &first);
+    fs::remove_dir_all(host.state_dir()).unwrap();
+    assert_same(&page(&host, &[]), &first);
+}
+
+#[test]
+fn a_dataset_without_a_verdict_is_counted_whole() {
+    let (host, _) = archived("2025-03", "2025-03");
+    host.run(&["run", "--month", "2025-03", "--dataset", "traces", "--drop", "decision", "--quiet"]).expect(0);
+    let page = page(&host, &["--dataset", "traces"]);
+    let days = tables(&page);
+    assert_eq!(days.len(), 31);
+    assert!(days.values().all(|numbers| numbers.keys().eq(["all events"])), "{days:?}");
+    assert_eq!(days.values().map(|numbers| numbers["all events"]).sum::<u64>(), 300);
+    assert!(page.contains("traces, 2025-03</strong>: events a day</figcaption>"), "no verdict is promised");
+}
+
+#[test]
+fn months_of_artifacts_alone_are_said_to_be_uncounted_which_is_no_damage() {
+    let mut world = World::new(Script::of(events::month("2025-03", 20)));
+    world.host.set("KT_ARCHIVE_FORMAT", "artifact");
+    world.archive_month("2025-03").expect(0);
+    let document = super::report(&world.host, &["--from", "2025-03", "--to", "2025-03"]).expect(0).json();
+    assert_eq!(document["unread"][0]["month"], "2025-03");
+    assert_says(
+        &read(&world.host),
+        &["Not counted:", "neither as parquet nor as csv", "No event of events could be counted."],
+    );
+}
+
+#[test]
+fn a_range_and_a_dataset_are_all_that_is_shown() {
+    let (host, _) = archived("2024-10", "2025-03");
+    host.run(&["run", "--month", "2025-03", "--dataset", "traces", "--quiet"]).expect(0);
+    let page = page(&host, &["--dataset", "events", "--from", "2025-01", "--to", "2025-02"]);
+    let days = tables(&page);
+    assert_eq!((days.len(), days.keys().next().unwrap().as_str()), (59, "2025-01-01"));
+    assert!(!page.contains("traces") && !page.contains("2024-1"), "more than was asked for");
+    host.run(&["report", "--output", "x.html", "--from", "2025-02", "--to", "2025-01"]).expect(2);
+}

@@ -1,0 +1,70 @@
+//! Archives that are not what they should be: the page says so, and so does the exit code.
+
+use super::{archived, assert_says, read, report};
+use std::fs;
+
+#[test]
+fn a_damaged_file_is_named_and_does_not_stop_the_page() {
+    for damage in ["other bytes", ""] {
+        let (host, archive) = archived("2025-01", "2025-03");
+        let file = archive.file("2025-02", "parquet");
+        fs::write(archive.path(&file), damage).unwrap();
+        let outcome = report(&host, &[]).expect(4);
+        let document = outcome.json();
+        let unread = document["unread"].as_array().unwrap();
+        assert_eq!((unread.len(), &unread[0]["month"]), (1, &"2025-02".into()));
+        assert!(document["error"]["hint"].as_str().unwrap().contains("kt-archive verify"), "{document}");
+        let page = read(&host);
+        assert_says(&page, &["events: 2025-02 could not be counted", "Not counted:", &file, ">unread<", "2025-03-31"]);
+        assert!(!page.contains("<th scope=\"row\">2025-02-01</th>"), "days of a month that could not be read");
+    }
+}
+
+#[test]
+fn a_missing_file_is_damage_too() {
+    let (host, archive) = archived("2025-03", "2025-03");
+    fs::remove_file(archive.path(&archive.file("2025-03", "parquet"))).unwrap();
+    let outcome = host.run(&["report", "--output", "report.html"]).expect(4);
+    assert!(outcome.stdout.starts_with("without the days of events 2025-03: "), "{}", outcome.stdout);
+    assert_says(&outcome.stderr, &["hint: run `kt-archive verify`"]);
+    assert_says(&read(&host), &["No event of events could be counted."]);
+}
+
+#[test]
+fn a_chain_that_is_broken_has_no_page() {
+    let (host, archive) = archived("2025-01", "2025-03");
+    fs::remove_file(archive.path("manifests/00000002.json")).unwrap();
+    let document = report(&host, &[]).expect(4).json();
+    assert_eq!((document["output"].clone(), document["bytes"].clone()), (serde_json::Value::Null, 0.into()));
+    assert!(!host.path("report.html").is_file());
+}
+
+#[test]
+fn gaps_and_replicas_that_are_behind_need_attention() {
+    let (host, _) = archived("2024-11", "2024-12");
+    host.run(&["replicate", "--replica", "old", "--quiet"]).expect(0);
+    host.run(&["run", "--month", "2025-02", "--quiet"]).expect(0);
+    let more = ["--replica", "old", "--replica", "nowhere/at-all", "--platform-retention", "110d"];
+    report(&host, &more).expect(0);
+    let page = read(&host);
+    assert_says(
+        &page,
+        &[
+            "events: missing 2025-01, 2025-03",
+            "the platform begins to prune 2025-01 on 2025-04-21, 10 days from this page",
+            "the replica old is 1 commit behind",
+            "the replica nowhere/at-all is 3 commits behind",
+            "no verification is on record on this host",
+        ],
+    );
+}
+
+#[test]
+fn a_place_without_an_archive_is_7() {
+    let (host, _) = archived("2025-03", "2025-03");
+    let document = report(&host, &["--archive", "nowhere"]).expect(7).json();
+    let empty = serde_json::json!({"output": null, "bytes": 0, "archive": null, "head": null, "unread": []});
+    for (key, value) in empty.as_object().unwrap() {
+        assert_eq!(document[key], *value, "{key}");
+    }
+}

@@ -1,0 +1,68 @@
+//! Where the page goes, and what is left when it does not get there.
+
+use super::{archived, assert_same, page, report};
+use crate::support::cli::Host;
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+fn names(host: &Host) -> Vec<String> {
+    let names = fs::read_dir(host.path("out")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names = names.collect::<Vec<_>>();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_there_is_replaced_only_by_force() {
+    let (mut host, _) = archived("2025-03", "2025-03");
+    fs::create_dir(host.path("out")).unwrap();
+    let arguments = ["report", "--output", "out/report.html"];
+    host.run(&arguments).expect(0);
+    let page = fs::read_to_string(host.path("out/report.html")).unwrap();
+    fs::write(host.path("out/report.html"), "theirs").unwrap();
+    let refused = host.run(&arguments).expect(2);
+    assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
+    assert_eq!(fs::read(host.path("out/report.html")).unwrap(), b"theirs");
+    host.set("KT_ARCHIVE_FORCE", "true");
+    host.run(&arguments).expect(0);
+    assert_same(&fs::read_to_string(host.path("out/report.html")).unwrap(), &page);
+    assert_eq!(names(&host), ["report.html"], "nothing else is left");
+    let mode = fs::metadata(host.path("out/report.html")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o600, 0o600);
+}
+
+#[test]
+fn a_page_has_a_place_of_its_own_and_a_name() {
+    let (host, archive) = archived("2025-03", "2025-03");
+    let before = archive.snapshot();
+    for output in ["archive/report.html", "archive/events/report.html", "archive", "no/folder/report.html", ""] {
+        let refused = host.run(&["report", "--output", output, "--force", "--json"]).expect(2);
+        assert!(!refused.json()["error"]["hint"].is_null(), "{output}: {}", refused.stdout);
+    }
+    let refused = host.run(&["report"]).expect(2);
+    assert!(refused.stderr.contains("--output"), "{}", refused.stderr);
+    assert_eq!(archive.snapshot(), before);
+}
+
+#[test]
+fn programs_are_told_where_it_is_and_people_too() {
+    let (host, archive) = archived("2025-03", "2025-03");
+    let document = report(&host, &[]).expect(0).json();
+    let bytes = fs::metadata(host.path("report.html")).unwrap().len();
+    assert_eq!((&document["command"], &document["output"]), (&"report".into(), &"report.html".into()));
+    assert_eq!(document["bytes"], bytes);
+    assert_eq!(document["head"]["sequence"], 1);
+    assert_eq!(document["unread"], serde_json::json!([]));
+    let outcome = host.run(&["report", "--output", "other.html", "--archive", &archive.root().display().to_string()]);
+    let outcome = outcome.expect(0);
+    assert_eq!(outcome.stdout.lines().count(), 1);
+    assert!(outcome.stdout.ends_with(" in other.html\n"), "{}", outcome.stdout);
+}
+
+#[test]
+fn whoever_has_no_state_folder_gets_a_page() {
+    let (mut host, _) = archived("2025-03", "2025-03");
+    let first = page(&host, &[]);
+    fs::write(host.path("file"), "").unwrap();
+    host.set("KT_ARCHIVE_STATE_DIR", host.path("file/state").display().to_string());
+    assert_same(&page(&host, &[]), &first);
+}

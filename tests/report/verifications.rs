@@ -1,0 +1,86 @@
+//! The record of what `verify` found, and what the page makes of it.
+
+use super::{archived, assert_says, page, report};
+use crate::support::archive::Archive;
+use std::fs;
+
+#[test]
+fn the_page_shows_the_last_verification_and_what_came_after_it() {
+    let (host, _) = archived("2025-01", "2025-02");
+    assert_says(&page(&host, &[]), &["No verification is on record on the host that made this page."]);
+    host.run(&["verify", "--quiet"]).expect(0);
+    let sound = page(&host, &["--from", "2025-01", "--to", "2025-02"]);
+    assert_says(
+        &sound,
+        &[
+            "Nothing needs attention.",
+            "No findings",
+            "every byte and every row of every month",
+            "2 manifests, 4 files, 600 events",
+            "nothing was committed",
+        ],
+    );
+    host.run(&["run", "--month", "2025-03", "--quiet"]).expect(0);
+    host.run(&["verify", "--level", "quick", "--month", "2025-01", "--quiet"]).expect(0);
+    assert_says(
+        &page(&host, &[]),
+        &[
+            "chain, names and sizes of 2025-01",
+            "Last verification of everything",
+            "1 commit came after it, not verified yet",
+        ],
+    );
+}
+
+#[test]
+fn findings_are_shown_and_a_sound_replica_hides_none_of_them() {
+    let (host, archive) = archived("2025-01", "2025-03");
+    host.run(&["replicate", "--replica", "copy", "--quiet"]).expect(0);
+    let file = archive.file("2025-02", "csv");
+    fs::write(archive.path(&file), "other bytes").unwrap();
+    host.run(&["verify", "--quiet"]).expect(4);
+    host.run(&["verify", "--archive", "copy", "--quiet"]).expect(0);
+    let page = page(&host, &[]);
+    assert_says(&page, &["V011", &file, "the last verification found damage: 1 finding", "1 finding of damage"]);
+    report(&host, &["--archive", "copy"]).expect(0);
+    assert!(!super::read(&host).contains("V011"));
+}
+
+#[test]
+fn an_archive_that_was_cut_back_after_it_was_verified_is_told() {
+    let (host, archive) = archived("2025-01", "2025-03");
+    host.run(&["verify", "--quiet"]).expect(0);
+    for name in ["00000003.json", "00000003.SHA256SUMS"] {
+        fs::remove_file(archive.path(&format!("manifests/{name}"))).unwrap();
+    }
+    let page = page(&host, &[]);
+    assert_says(&page, &["the chain does not hold the head of the last verification any more"]);
+}
+
+#[test]
+fn what_cannot_be_put_on_record_changes_no_verification() {
+    let (mut host, archive) = archived("2025-01", "2025-03");
+    let found = host.run(&["verify", "--json"]).expect(0).json();
+    fs::write(host.path("file"), "").unwrap();
+    host.set("KT_ARCHIVE_STATE_DIR", host.path("file/state").display().to_string());
+    let outcome = host.run(&["verify", "--json"]).expect(0);
+    assert_eq!(outcome.json(), found);
+    assert!(outcome.stderr.contains("not on record"), "{}", outcome.stderr);
+    fs::write(archive.path(&archive.file("2025-02", "csv")), "other bytes").unwrap();
+    host.run(&["verify"]).expect(4);
+}
+
+#[test]
+fn a_record_is_private_and_holds_no_more_than_it_needs() {
+    let (host, archive) = archived("2025-03", "2025-03");
+    for number in 0..500 {
+        fs::write(archive.path(&format!("stray-{number:03}")), "").unwrap();
+    }
+    host.run(&["verify", "--level", "quick", "--quiet"]).expect(0);
+    let folder = host.state_dir().join("verifications");
+    let records = Archive::at(&folder).objects();
+    assert_eq!(records.len(), 1, "{records:?}");
+    let text = fs::read_to_string(folder.join(records.first().unwrap())).unwrap();
+    assert_eq!(text.matches("V015").count(), 200);
+    assert_says(&page(&host, &[]), &["These are the first 200 of 500 findings."]);
+}
