@@ -6,6 +6,7 @@
 
 mod artifact;
 mod broken_places;
+mod completions;
 mod config;
 mod config_commands;
 mod datasets;
@@ -19,6 +20,7 @@ mod guide_script;
 mod house;
 mod lying_stores;
 mod manifests;
+mod manual;
 mod memory;
 mod postgres;
 mod pull;
@@ -29,6 +31,7 @@ mod replicas;
 mod rows;
 mod run_twice;
 mod s3;
+mod schedule;
 mod secrets;
 mod support;
 mod tampering;
