@@ -22,6 +22,7 @@ mod lying_stores;
 mod manifests;
 mod manual;
 mod memory;
+mod packaging;
 mod postgres;
 mod pull;
 mod readers;

@@ -100,17 +100,16 @@ def kt_archive():
         environment = {**os.environ, **ENVIRONMENT}
         for name, variable in SECRETS.items():
             environment[name] = Variable.get(variable)
-        process = subprocess.Popen(
+        with subprocess.Popen(
             COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
-        try:
-            for line in process.stdout:
-                print(line, end="")
-            code = process.wait()
-        finally:
-            # A task that is stopped lets the program finish what it is committing.
-            process.terminate()
-            process.wait()
+        ) as process:
+            try:
+                for line in process.stdout:
+                    print(line, end="")
+                code = process.wait()
+            finally:
+                # A task that is stopped lets the program finish what it is committing.
+                process.terminate()
         if code in HOPELESS:
             raise AirflowFailException(f"kt-archive ended with exit code {code}: see its last lines above")
         if code != 0:
