@@ -6,6 +6,7 @@
 
 mod artifact;
 mod broken_places;
+mod completions;
 mod config;
 mod config_commands;
 mod datasets;
@@ -20,11 +21,13 @@ mod guide_script;
 mod house;
 mod lying_stores;
 mod manifests;
+mod manual;
 mod memory;
 mod metrics;
 mod notify;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod packaging;
 mod permissions;
 mod postgres;
 mod pull;
@@ -36,6 +39,7 @@ mod report;
 mod rows;
 mod run_twice;
 mod s3;
+mod schedule;
 mod secrets;
 mod status;
 mod support;

@@ -26,6 +26,7 @@
 //! | does a month go back into a database? | [`mod@restore`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
 //! | who is told how a run went? | [`monitoring`] |
+//! | what runs it every month? | [`mod@schedule`] |
 //! | would a run work here? | [`mod@doctor`] |
 //! | what may a user set? | [`config`], checked into [`settings`] |
 //!
@@ -73,6 +74,7 @@ pub mod replicate;
 pub mod report;
 pub mod restore;
 pub mod run;
+pub mod schedule;
 pub mod settings;
 pub mod sources;
 pub mod spans;

@@ -2,7 +2,9 @@
 
 use super::failure::printable;
 use crate::{Error, ErrorKind, Result, Secret};
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{
+    BackoffConfig, ClientOptions, RetryConfig, aws::AmazonS3ConfigKey, azure::AzureConfigKey, gcp::GoogleConfigKey,
+};
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 use url::{Host, Url};
 
@@ -54,6 +56,17 @@ impl Words {
             let unusable = self.unusable("the options of the bucket cannot be used", bucket);
             unusable.with_context("cause", printable(&error.to_string()))
         })
+    }
+}
+
+/// Whether a client knows the variable `name`.
+pub(super) fn is_option(name: &str) -> bool {
+    let key = name.to_ascii_lowercase();
+    match name.split_once('_') {
+        Some(("AWS", _)) => key.parse::<AmazonS3ConfigKey>().is_ok(),
+        Some(("GOOGLE", _)) => key.parse::<GoogleConfigKey>().is_ok(),
+        Some(("AZURE", _)) => key.parse::<AzureConfigKey>().is_ok(),
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     bucket::Bucket,
-    cloud::{CLOUDS, Words},
+    cloud::{CLOUDS, Words, is_option},
     s3,
 };
 use crate::{Error, ErrorKind, Result};
@@ -33,6 +33,11 @@ pub(super) enum Place {
 impl Location {
     /// Prefixes of the variables that [`Location::parse`] wants to see.
     pub const VARIABLES: [&str; CLOUDS.len()] = [CLOUDS[0].variables, CLOUDS[1].variables, CLOUDS[2].variables];
+
+    /// Whether [`Location::parse`] makes an option of the variable `name`.
+    pub fn is_option(name: &str) -> bool {
+        is_option(name)
+    }
 
     /// Reads a path, a `file://` URL, or that of a bucket: `s3://`, `gs://` or `az://`. Of `environment`, every `AWS_…`,
     /// `GOOGLE_…` or `AZURE_…` variable that `object_store` knows becomes an option of the bucket; others are ignored.
@@ -129,6 +134,13 @@ mod tests {
 
     fn parse(text: &str) -> Result<Location> {
         Location::parse(text, &BTreeMap::new())
+    }
+
+    #[test]
+    fn variables_that_no_client_knows_are_no_options() {
+        let options = ["AWS_REGION", "AWS_SECRET_ACCESS_KEY", "GOOGLE_SERVICE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_KEY"];
+        assert!(options.into_iter().all(Location::is_option));
+        assert!(!["AWS_CA_BUNDLE", "AWS_PAGER", "GOOGLE_X", "PATH", "AWS"].into_iter().any(Location::is_option));
     }
 
     #[test]

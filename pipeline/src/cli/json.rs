@@ -32,6 +32,9 @@ pub(super) fn empty_report(command: Option<&str>) -> Value {
         Some("restore") => json!({
             "dataset": null, "month": null, "into": null, "table": null, "rows": 0, "columns": [], "drill": false, "notes": [],
         }),
+        Some("schedule") => json!({"kind": null, "job": null}),
+        Some("completions") => json!({"shell": null, "script": null}),
+        Some("man") => json!({"pages": []}),
         _ => json!({}),
     }
 }

@@ -2,12 +2,14 @@
 
 mod args;
 mod checks;
+mod completions;
 mod config;
 mod doctor;
 mod errors;
 mod flags;
 mod json;
 mod logging;
+mod man;
 mod options;
 mod outcome;
 mod progress;
@@ -16,6 +18,7 @@ mod replicate;
 mod report;
 mod restore;
 mod run;
+mod schedule;
 mod schema;
 mod session;
 mod signals;
@@ -78,5 +81,8 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Replicate(args) => replicate::replicate(args, session).await,
         Command::Pull(args) => pull::pull(args, session).await,
         Command::Restore(args) => restore::restore(args, session).await,
+        Command::Schedule(args) => schedule::schedule(*args, &session),
+        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Man(args) => man::man(&args),
     }
 }

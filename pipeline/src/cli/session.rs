@@ -94,6 +94,11 @@ impl Session {
         self.open_as_reader(Config { columns: chosen.cloned(), ..layers.merged() }, &unknown)
     }
 
+    /// The configuration file, as it was named.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        self.file.clone().or_else(|| self.environment.get(CONFIG_VARIABLE).map(PathBuf::from))
+    }
+
     fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
         let mut checked = Config { source: None, format: None, columns: None, drop: None, ..config.clone() };
         (checked.pseudonymise, checked.pseudonym_key_file, checked.rename) = (None, None, None);
@@ -105,8 +110,7 @@ impl Session {
         refuse_typed_secrets(&flags)?;
         let flags = Layer::of_flags(flags, self.typed.clone());
         let (environment, unknown) = Layer::of_environment(&self.environment)?;
-        let named = || self.environment.get(CONFIG_VARIABLE).map(PathBuf::from);
-        let file = self.file.clone().or_else(named).map(|path| Layer::of_file(&path, &self.environment)).transpose()?;
+        let file = self.file().map(|path| Layer::of_file(&path, &self.environment)).transpose()?;
         Ok((Layers { flags, environment, file: file.unwrap_or_default() }, unknown))
     }
 

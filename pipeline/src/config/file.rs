@@ -3,7 +3,7 @@
 use super::{
     Layer, invalid, keys,
     layer::read_entry,
-    substitute::{Refusal, fill},
+    substitute::{Refusal, fill, names},
 };
 use crate::environment::Environment;
 use archive_connectors::{Error, Result};
@@ -26,6 +26,9 @@ impl Layer {
         for (key, raw) in table {
             let value = fill(raw.clone(), environment).map_err(|refusal| refused(&key, &refusal))?;
             let entry = read_entry(&key, value.clone()).map_err(|reason| unfit(&key, &raw, &value, &reason))?;
+            if !names(&raw).is_empty() {
+                layer.raw.insert(key.clone(), raw);
+            }
             layer.add(key, value, entry);
         }
         Ok(layer)

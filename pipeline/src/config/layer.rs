@@ -1,9 +1,10 @@
 //! Layers of settings, and which of them said what counts.
 
-use super::{Config, invalid, keys};
+use super::{Config, invalid, keys, substitute::names};
 use crate::environment::Environment;
 use archive_connectors::Result;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 /// What one layer says: read, and in its own words.
@@ -11,6 +12,8 @@ use toml::{Table, Value};
 pub struct Layer {
     config: Config,
     words: Table,
+    /// Values that name variables, as they were before these were filled in.
+    pub(super) raw: Table,
 }
 
 /// All layers, from the one that beats the others to the one that every other beats.
@@ -56,8 +59,8 @@ pub const CONFIG_VARIABLE: &str = "KT_ARCHIVE_CONFIG";
 
 impl Layer {
     /// Flags: as they were read, and as they were typed.
-    pub const fn of_flags(config: Config, words: Table) -> Self {
-        Self { config, words }
+    pub fn of_flags(config: Config, words: Table) -> Self {
+        Self { config, words, raw: Table::new() }
     }
 
     /// What the environment says, and the names of variables with our prefix that mean nothing.
@@ -80,6 +83,16 @@ impl Layer {
     /// What it says, read.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The value of `key` with the names of variables in it, if there are any.
+    pub fn unfilled(&self, key: &str) -> Option<&Value> {
+        self.raw.get(key)
+    }
+
+    /// The variables whose values it is made of.
+    pub fn variables(&self) -> BTreeSet<String> {
+        self.raw.values().flat_map(names).collect()
     }
 
     pub(super) fn add(&mut self, key: String, value: Value, entry: Config) {
@@ -133,7 +146,7 @@ impl Serialize for Origin {
 }
 
 /// The variable that sets `key`.
-fn variable(key: &str) -> String {
+pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('-', "_"))
 }
 

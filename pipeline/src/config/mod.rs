@@ -12,7 +12,7 @@ pub use choices::{EventFormat, LogFormat, Policy, ProgressMode, choice};
 pub use datasets::{DatasetEntry, Datasets};
 pub use keys::all as keys;
 pub(crate) use keys::edits;
-pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting};
+pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting, variable};
 pub use spelling::{Spelling, is_value, spelling};
 pub use substitute::escape;
 
@@ -88,6 +88,7 @@ config! {
     where_org: String,
     statement_timeout: Span,
     lock_timeout: Span,
+    program: PathBuf,
     metrics_file: PathBuf,
     notify: List<String>,
     platform_retention: Span,

@@ -36,6 +36,20 @@ pub fn escape(text: &str) -> String {
     text.replace("${", "$${")
 }
 
+/// The variables that the texts of `value` name.
+pub(super) fn names(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => {
+            // Each `$${` is a text by itself, and what stands before a `}` is checked by `fill`.
+            let pieces = text.split("$${").flat_map(|text| text.split("${").skip(1));
+            pieces.filter_map(|piece| Some(piece.split_once('}')?.0.to_owned())).collect()
+        }
+        Value::Array(values) => values.iter().flat_map(names).collect(),
+        Value::Table(table) => table.values().flat_map(names).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn fill_text(text: &str, environment: &Environment) -> Result<String, Refusal> {
     let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once("${") {
@@ -93,6 +107,12 @@ mod tests {
         for text in ["${", "${NAME", "x${}", "${1A}", "${A-B}", "${A:-b}", "${${NAME}}", "${ NAME }"] {
             assert_eq!(filled(text), Err(Refusal::Malformed), "{text}");
         }
+    }
+
+    #[test]
+    fn the_variables_of_a_text_are_known_by_name() {
+        let table = "a = '${A}/${B_1}'\nb = ['$${C}${D}', 'x']".parse::<toml::Table>().unwrap();
+        assert_eq!(names(&Value::Table(table)), ["A", "B_1", "D"]);
     }
 
     proptest! {

@@ -2,13 +2,16 @@
 
 use super::invalid;
 use archive_connectors::{Error, Result};
-use std::{fs::File, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs::File, io::Read as _, os::unix::fs::MetadataExt as _, path::Path};
 
 /// Shorter keys are easier to guess than the digest is to break.
 const ENOUGH: usize = 32;
 
 /// What of a mode concerns others than the owner.
 const OTHERS: u32 = 0o077;
+/// The same for a file of root, which a group may read: so Kubernetes and systemd hand secrets to a program, and so
+/// libpq takes keys.
+const OTHERS_THAN_A_GROUP: u32 = 0o037;
 
 /// The content of the file at `path`, without a line end at its end.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
@@ -24,8 +27,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(refuse(invalid("what should hold the key of the pseudonyms is no file"))
             .with_hint("make one with `(umask 077 && openssl rand -hex 32 > FILE)`"));
     }
-    let mode = metadata.permissions().mode();
-    if mode & OTHERS != 0 {
+    if is_open(metadata.mode(), metadata.uid()) {
         return Err(refuse(invalid("others than its owner may use the key of the pseudonyms"))
             .with_hint(format!("chmod 600 {}", path.display())));
     }
@@ -46,10 +48,15 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(key)
 }
 
+const fn is_open(mode: u32, owner: u32) -> bool {
+    mode & (if owner == 0 { OTHERS_THAN_A_GROUP } else { OTHERS }) != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use archive_connectors::ErrorKind;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn outcome(content: &[u8], mode: u32) -> Result<Vec<u8>> {
         let folder = tempfile::tempdir().unwrap();
@@ -71,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_key_that_others_may_touch_is_refused() {
-        for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o644] {
+        assert!(is_open(0o640, 1000) && !is_open(0o600, 1000) && !is_open(0o440, 0));
+        for mode in [0o604, 0o620, 0o602, 0o610, 0o644] {
             let error = outcome(b"canary", mode).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(error.hint().unwrap().starts_with("chmod 600 /"), "{error:?}");

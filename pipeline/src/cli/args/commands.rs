@@ -6,10 +6,15 @@ use crate::{
     expected_head::ExpectedHead,
     pull::Condition,
     report::Level,
+    schedule::Kind,
     units::{Count, Span},
 };
 use archive_formats::{Dataset, Month, Timestamp};
-use clap::{Args, Subcommand};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use clap_complete::Shell;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -193,4 +198,40 @@ pub(in crate::cli) struct RestoreArgs {
     /// Restore into a temporary table, compare, and take all of it back: a rehearsal that leaves nothing behind
     #[arg(long)]
     pub(in crate::cli) drill: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ScheduleArgs {
+    /// What runs the job: cron, systemd, kubernetes, github-actions or airflow
+    #[arg(value_name = "KIND", value_parser = kinds(), hide_possible_values = true)]
+    pub(in crate::cli) kind: Kind,
+    /// Where the program is on the host of the job [default: where this one is]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) program: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+}
+
+/// The words of the kinds, and what they stand for.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|word| choice::<Kind>(&word))
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CompletionsArgs {
+    /// bash, zsh or fish
+    #[arg(value_name = "SHELL", value_parser = shells(), hide_possible_values = true)]
+    pub(in crate::cli) shell: Shell,
+}
+
+/// The shells whose scripts are tried by the tests.
+fn shells() -> impl TypedValueParser<Value = Shell> {
+    PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|word| word.parse::<Shell>())
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ManArgs {
+    /// The folder, such as ~/.local/share/man/man1; it is made if there is none, and older pages in it are replaced
+    #[arg(value_name = "DIR")]
+    pub(in crate::cli) folder: PathBuf,
 }

@@ -6,8 +6,8 @@ mod commands;
 mod source;
 
 pub(super) use commands::{
-    BackfillArgs, ConfigArgs, ConfigCommand, DoctorArgs, PullArgs, ReplicateArgs, ReportArgs, RestoreArgs, RunArgs,
-    StatusArgs, VerifyArgs,
+    BackfillArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ManArgs, PullArgs, ReplicateArgs, ReportArgs,
+    RestoreArgs, RunArgs, ScheduleArgs, StatusArgs, VerifyArgs,
 };
 pub(super) use source::SourceArgs;
 
@@ -20,7 +20,7 @@ Every option but --month, --from, --to and --json can be set as KT_ARCHIVE_<OPTI
 KT_ARCHIVE_STATE_DIR, and all but --config in the configuration file under its own name.
 A flag beats the environment, which beats the file.";
 
-const LONG: &str = "\
+pub(super) const LONG: &str = "\
 Every option but --month, --from, --to and --json can be set as KT_ARCHIVE_<OPTION>, such as
 KT_ARCHIVE_STATE_DIR, and all but --config in the configuration file (TOML) under its own name.
 A flag beats the environment, which beats the file.
@@ -100,6 +100,17 @@ pub(super) enum Command {
     /// it is one transaction: what fails or differs leaves nothing behind.
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Restore(RestoreArgs),
+    /// Print a job that archives every month with these settings, for cron, systemd, Kubernetes, GitHub Actions or Airflow
+    ///
+    /// The job does what `kt-archive run` with the same settings does, at 04:00 UTC on the first three days of the month:
+    /// on the 2nd and the 3rd it ends at once when the month is archived. Its comments say what to change. It holds no
+    /// secret, only the names of the files, variables and secret stores that they are taken from.
+    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
+    Schedule(Box<ScheduleArgs>),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a folder
+    Man(ManArgs),
 }
 
 impl Command {
@@ -118,6 +129,9 @@ impl Command {
             Self::Replicate(_) => "replicate",
             Self::Pull(_) => "pull",
             Self::Restore(_) => "restore",
+            Self::Schedule(_) => "schedule",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 }

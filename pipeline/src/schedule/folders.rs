@@ -1,0 +1,109 @@
+//! Paths that mean the same wherever a job is started.
+
+use super::{Place, impossible};
+use archive_connectors::{Result, sink::Location};
+use std::{
+    collections::BTreeMap,
+    path::{MAIN_SEPARATOR, Path},
+};
+use toml::Value;
+
+/// Keys whose value is a path, always one on this host.
+const PATHS: [&str; 3] = ["state-dir", "pseudonym-key-file", "metrics-file"];
+
+/// The value of `key`, with absolute paths for relative ones, which mean what they mean in `folder`.
+pub(super) fn absolute(key: &str, value: Value, folder: &str) -> Result<Value> {
+    match (key, value) {
+        ("archive", Value::String(text)) => Ok(place(&text, folder).into()),
+        ("source", Value::String(text)) => source(&text, folder).map(Value::String),
+        ("replica", Value::String(text)) => {
+            let places = text.split(',').map(|part| place(part.trim(), folder));
+            Ok(places.collect::<Vec<_>>().join(",").into())
+        }
+        ("replica", Value::Array(values)) => {
+            let places = values.into_iter().map(|value| match value {
+                Value::String(text) => place(&text, folder).into(),
+                other => other,
+            });
+            Ok(Value::Array(places.collect()))
+        }
+        (_, Value::String(text)) if PATHS.contains(&key) => Ok(below(folder, &text).into()),
+        (_, other) => Ok(other),
+    }
+}
+
+/// A path of `folder`, unless it is absolute.
+pub(super) fn below(folder: &str, path: &str) -> String {
+    let path = Path::new(path);
+    if path.is_absolute() {
+        return path.display().to_string();
+    }
+    // `./x` is `x`; a `..` may lead through a symbolic link, and stays.
+    let inside = path.strip_prefix(".").unwrap_or(path);
+    Path::new(folder).join(inside).display().to_string()
+}
+
+/// Where an archive or a replica is.
+pub(super) fn kind(address: &str) -> Place {
+    let location = Location::parse(address, &BTreeMap::new());
+    let directory = location.as_ref().ok().and_then(Location::directory);
+    match directory {
+        Some(path) => Place::Folder(path.display().to_string()),
+        None => Place::Bucket(address.to_owned()),
+    }
+}
+
+fn place(address: &str, folder: &str) -> String {
+    let is_path = Location::parse(address, &BTreeMap::new()).is_ok_and(|it| it.directory().is_some());
+    if is_path && !address.starts_with("file:") { below(folder, address) } else { address.to_owned() }
+}
+
+/// Files may be a pattern, in which letters of the folder would mean something else.
+fn source(address: &str, folder: &str) -> Result<String> {
+    let is_path = !address.contains("://") && !["demo:", "file:"].iter().any(|scheme| address.starts_with(scheme));
+    if !is_path || address.starts_with(MAIN_SEPARATOR) {
+        return Ok(address.to_owned());
+    }
+    if folder.contains(['*', '?', '[']) && address.contains(['*', '?', '[']) {
+        return Err(impossible(
+            "the source is a pattern in a folder whose name would be a part of it",
+            "name the files by an absolute pattern",
+        ));
+    }
+    Ok(below(folder, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(key: &str, value: impl Into<Value>) -> Value {
+        absolute(key, value.into(), "/home/ada").unwrap()
+    }
+
+    #[test]
+    fn relative_paths_mean_what_they_mean_here() {
+        assert_eq!(made("archive", "./archive"), "/home/ada/archive".into());
+        assert_eq!(made("archive", "s3://bucket/x"), "s3://bucket/x".into());
+        assert_eq!(made("archive", "file:///srv/a"), "file:///srv/a".into());
+        assert_eq!(made("replica", "a, /b,gs://c"), "/home/ada/a,/b,gs://c".into());
+        assert_eq!(made("replica", vec!["../a", "/b,c"]), vec!["/home/ada/../a", "/b,c"].into());
+        assert_eq!(made("state-dir", "state"), "/home/ada/state".into());
+        assert_eq!(made("grace", "1h"), "1h".into());
+        for (address, expected) in [
+            ("exports/*.csv", "/home/ada/exports/*.csv"),
+            ("/exports/*.csv", "/exports/*.csv"),
+            ("demo:?events=5", "demo:?events=5"),
+            ("https://api.example", "https://api.example"),
+            ("file:///x.csv", "file:///x.csv"),
+        ] {
+            assert_eq!(made("source", address), expected.into());
+        }
+    }
+
+    #[test]
+    fn a_pattern_does_not_swallow_its_folder() {
+        assert!(absolute("source", "*.csv".into(), "/home/[ada]").is_err());
+        assert!(absolute("source", "a.csv".into(), "/home/[ada]").is_ok());
+    }
+}

@@ -1,0 +1,264 @@
+//! A job: what `kt-archive run` would do with the settings at hand, wherever and whenever it is started.
+
+use super::{
+    folders::{absolute, below, kind},
+    secrets::{Variables, is_path, variables},
+    words::{escaped, flags, text},
+};
+use crate::{
+    config::{self, Layers, Origin, Setting},
+    environment::Environment,
+    settings::{Settings, SourceSettings},
+};
+use archive_connectors::Result;
+use std::collections::{BTreeMap, BTreeSet};
+use toml::Value;
+
+/// What a job is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Job {
+    /// The program, on the host where it is.
+    pub program: String,
+    /// The configuration file, on that host.
+    pub config: Option<String>,
+    /// What is typed beside `run` and the file.
+    pub flags: Vec<String>,
+    /// The variables of this program that are set.
+    pub own: BTreeMap<String, String>,
+    /// Variables of others, none of which holds a secret.
+    pub public: BTreeMap<String, String>,
+    /// The names of variables that hold secrets, or may.
+    pub secret: BTreeSet<String>,
+    /// All settings but for places and secrets, as a configuration file spells them, for a host that has no file.
+    pub settings: Vec<(String, Value)>,
+    /// What is read.
+    pub source: SourceKind,
+    /// Where the archive is.
+    pub archive: Place,
+    /// Where its copies are.
+    pub replicas: Vec<Place>,
+    /// The state folder, if somebody chose one.
+    pub state_dir: Option<String>,
+    /// The state folder that a variable chose which no job has.
+    pub own_state: Option<String>,
+    /// The textfile for Prometheus.
+    pub metrics_file: Option<String>,
+    /// The file with the key of pseudonyms.
+    pub pseudonym_key: Option<String>,
+    /// The file with the token of the exports API, if there is one.
+    pub token_file: Option<String>,
+    /// The file with passwords of databases, if there is one.
+    pub password_file: Option<String>,
+    /// Whether the configuration file names who is told of runs.
+    pub file_notifies: bool,
+}
+
+/// Where a job's events come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Nowhere: they are invented.
+    #[default]
+    Demo,
+    /// The exports API.
+    ExportsApi,
+    /// A database.
+    Postgres,
+    /// Files of the host.
+    Files,
+}
+
+/// Where an archive is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// An absolute path.
+    Folder(String),
+    /// A URL.
+    Bucket(String),
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Folder("/srv/keeptrusts-archive".to_owned())
+    }
+}
+
+impl Place {
+    /// The path, if it is one of the host.
+    pub fn folder(&self) -> Option<&str> {
+        match self {
+            Self::Folder(path) => Some(path),
+            Self::Bucket(_) => None,
+        }
+    }
+
+    pub(super) fn scheme(&self) -> Option<&str> {
+        match self {
+            Self::Folder(_) => None,
+            Self::Bucket(url) => url.split_once("://").map(|(scheme, _)| scheme),
+        }
+    }
+}
+
+/// What a job is made from.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// Every layer of settings.
+    pub layers: &'a Layers,
+    /// The same, checked.
+    pub settings: &'a Settings,
+    /// The source's address.
+    pub source: String,
+    /// Where relative paths begin.
+    pub folder: &'a str,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The keys that `run` knows.
+    pub keys: &'a [&'static str],
+}
+
+/// The setting that is a secret itself: whoever knows such an address can use it.
+const NOTIFY: &str = "notify";
+
+/// Settings that have a place of their own in a job.
+const PLACES: [&str; 5] = ["archive", "replica", "state-dir", "metrics-file", "pseudonym-key-file"];
+
+impl Job {
+    /// The job that does with `given` what a run would do. The program and the configuration file are told by the caller.
+    pub fn new(given: &Given<'_>) -> Result<Self> {
+        let Given { settings, environment, folder, .. } = given;
+        let file = |name: &str| environment.get(name).map(|path| below(folder, path.trim()));
+        let optional = |key: &str| path_of(given, key);
+        let place = |address: &str| Ok(kind(&text(absolute("archive", address.into(), folder)?)));
+        let mut job = Self {
+            source: source(settings.source()?),
+            archive: place(&settings.archive)?,
+            replicas: settings.replicas.iter().map(|address| place(address)).collect::<Result<_>>()?,
+            state_dir: optional("state-dir"),
+            metrics_file: optional("metrics-file"),
+            pseudonym_key: optional("pseudonym-key-file"),
+            token_file: file("KEEPTRUSTS_API_TOKEN_FILE"),
+            password_file: file("PGPASSFILE"),
+            ..Self::default()
+        };
+        let Variables { public, secret } = variables(job.source, &job.places(), environment);
+        let absolute_paths = |(name, value): (String, String)| match value.as_str() {
+            // `system` is no path: libpq has it for the authorities of the system.
+            path if is_path(&name) && path != "system" => (name, below(folder, path)),
+            _ => (name, value),
+        };
+        job.public = public.into_iter().map(absolute_paths).collect();
+        job.secret = secret;
+        for setting in given.layers.settings() {
+            job.add(setting, given)?;
+        }
+        job.complete(given)?;
+        let known = |name: &String| job.own.contains_key(name) || job.public.contains_key(name);
+        let used = given.layers.file.variables().into_iter().filter(|name| !known(name)).collect::<Vec<_>>();
+        job.secret.extend(used);
+        Ok(job)
+    }
+
+    /// The archive and its copies.
+    pub fn places(&self) -> impl Iterator<Item = &Place> + Clone {
+        std::iter::once(&self.archive).chain(&self.replicas)
+    }
+
+    /// The folders that a run writes into, the state folder apart.
+    pub(super) fn folders(&self) -> Vec<String> {
+        let parent = |path: &String| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        let metrics = self.metrics_file.as_ref().and_then(parent);
+        self.places().filter_map(Place::folder).map(str::to_owned).chain(metrics).collect()
+    }
+
+    /// The variables that hold secrets on a host which has the configuration file.
+    pub(super) fn host_secrets(&self) -> Vec<&str> {
+        let in_file =
+            |name: &&String| self.file_notifies && self.config.is_some() && **name == config::variable(NOTIFY);
+        self.secret.iter().filter(|name| !in_file(name)).map(String::as_str).collect()
+    }
+
+    /// The variables that hold secrets where no file of this host is.
+    pub(super) fn secrets_elsewhere(&self) -> Vec<&str> {
+        let has_file = self.public.keys().any(|name| is_path(name) && name.starts_with("GOOGLE_"));
+        let key = has_file.then_some("GOOGLE_SERVICE_ACCOUNT_KEY");
+        self.secret.iter().map(String::as_str).chain(key).collect()
+    }
+
+    /// The variables without secrets, and without keys of clouds that are files of this host.
+    pub(super) fn public_elsewhere(&self) -> impl Iterator<Item = (&str, &str)> {
+        let public = self.public.iter().filter(|(name, _)| !(is_path(name) && name.starts_with("GOOGLE_")));
+        public.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// What has to be said about files of this host that the job needs elsewhere.
+    pub(super) fn files_elsewhere(&self) -> Option<String> {
+        let files = self.public_elsewhere().filter(|(name, value)| is_path(name) && *value != "system");
+        let names = files.map(|(name, _)| name).collect::<Vec<_>>();
+        (!names.is_empty()).then(|| format!("{} name files of this host: bring them along.", names.join(", ")))
+    }
+
+    /// The words after the program.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let config = self.config.iter().map(|path| format!("--config={path}"));
+        std::iter::once("run".to_owned()).chain(config).chain(self.flags.iter().cloned()).collect()
+    }
+
+    fn add(&mut self, setting: Setting, given: &Given<'_>) -> Result<()> {
+        let Setting { key, value, from } = setting;
+        if !given.keys.contains(&key) {
+            return Ok(());
+        }
+        if key == NOTIFY {
+            self.file_notifies = from == Origin::File;
+            self.secret.insert(config::variable(NOTIFY));
+            return Ok(());
+        }
+        let made = absolute(key, value.clone(), given.folder)?;
+        let is_moved = made != value;
+        if !PLACES.contains(&key) {
+            // What a variable holds stays in the variable: it may be a secret.
+            let unfilled = given.layers.file.unfilled(key).filter(|_| from == Origin::File);
+            self.settings.push((key.to_owned(), unfilled.cloned().unwrap_or_else(|| escaped(made.clone()))));
+        }
+        match from {
+            Origin::Variable(name) => drop(self.own.insert(name, text(made))),
+            Origin::Flag => self.flags.extend(flags(key, made)?),
+            // A path that is relative in the file would mean another place in the folder of the job.
+            Origin::File if is_moved => self.flags.extend(flags(key, made)?),
+            Origin::File | Origin::Default => {}
+        }
+        Ok(())
+    }
+
+    /// Adds what the layers leave to defaults that may differ where the job runs.
+    fn complete(&mut self, given: &Given<'_>) -> Result<()> {
+        let said = given.layers.settings();
+        let is_said = |key: &str| said.iter().any(|setting| setting.key == key);
+        if !is_said("source") {
+            self.flags.insert(0, format!("--source={}", given.source));
+            self.settings.insert(0, ("source".to_owned(), escaped(given.source.clone().into())));
+        }
+        if !is_said("archive") {
+            let archive = absolute("archive", given.settings.archive.clone().into(), given.folder)?;
+            self.flags.push(format!("--archive={}", text(archive)));
+        }
+        if self.state_dir.is_none() && given.environment.get("XDG_STATE_HOME").is_some() {
+            self.own_state = Some(given.settings.state_dir.display().to_string());
+        }
+        Ok(())
+    }
+}
+
+const fn source(settings: &SourceSettings) -> SourceKind {
+    match settings {
+        SourceSettings::Demo { .. } => SourceKind::Demo,
+        SourceSettings::ExportsApi(_) => SourceKind::ExportsApi,
+        SourceSettings::Postgres(_) => SourceKind::Postgres,
+        SourceSettings::Files { .. } => SourceKind::Files,
+    }
+}
+
+fn path_of(given: &Given<'_>, key: &str) -> Option<String> {
+    let setting = given.layers.settings().into_iter().find(|setting| setting.key == key)?;
+    Some(below(given.folder, &text(setting.value)))
+}

@@ -1,0 +1,263 @@
+//! A service that archives, and the timer that starts it.
+
+use super::{HOPELESS, Job, SourceKind, comment, impossible};
+use archive_connectors::Result;
+use std::fmt::Write as _;
+
+const SERVICE: &str = "/etc/systemd/system/kt-archive.service";
+const TIMER: &str = "/etc/systemd/system/kt-archive.timer";
+
+/// Settings that take rights from the service which it does not need.
+const HARDENING: &str = "\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+UMask=0027
+";
+
+pub(super) fn render(job: &Job) -> Result<String> {
+    let mut text = format!("# {SERVICE}\n");
+    text.push_str(&comment("Save both parts under the names above them, for example with"));
+    text.push_str("#   kt-archive schedule systemd ... | awk '/^# \\/etc\\/systemd\\//{file=$2} file{print > file}'\n");
+    text.push_str("# Before the first start:\n");
+    for step in preparations(job) {
+        check(&step)?;
+        text.extend(["#   ", &step, "\n"]);
+    }
+    text.push_str(&comment(
+        "Then: systemctl daemon-reload && systemctl enable --now kt-archive.timer\n\
+         Try it at once: systemctl start kt-archive.service; what it said: journalctl -u kt-archive",
+    ));
+    text.push_str(&unit());
+    text.push_str(&service(job)?);
+    text.push_str(&timer());
+    Ok(text)
+}
+
+/// What the unit takes for granted.
+fn preparations(job: &Job) -> Vec<String> {
+    let mut steps =
+        vec!["useradd --system --home-dir /var/lib/kt-archive --shell /usr/sbin/nologin kt-archive".to_owned()];
+    let folders = job.folders().into_iter().chain(job.state_dir.clone());
+    steps.extend(
+        folders
+            .map(|folder| format!("install -d -o kt-archive -g kt-archive -m 750 {}", super::shell::quoted(&folder))),
+    );
+    steps
+}
+
+fn unit() -> String {
+    "\n[Unit]
+Description=Archive the last month of Keeptrusts events
+Documentation=man:kt-archive-run(1)
+Wants=network-online.target
+After=network-online.target
+# At most six tries in half a day; the timer's next day begins anew.
+StartLimitIntervalSec=12h
+StartLimitBurst=6
+# A unit that tells somebody, once the tries have failed:
+# OnFailure=notify-someone@%n.service
+"
+    .to_owned()
+}
+
+fn service(job: &Job) -> Result<String> {
+    let mut text = "\n[Service]\nType=oneshot\nUser=kt-archive\nGroup=kt-archive\n".to_owned();
+    let mut words = vec![command_word(&job.program)?];
+    // What a credential takes the place of is neither flag nor variable any more.
+    let replaced = |text: &str| job.pseudonym_key.is_some() && text.starts_with("--pseudonym-key-file=");
+    for argument in job.arguments().iter().filter(|argument| !replaced(argument)) {
+        words.push(command_word(argument)?);
+    }
+    if job.pseudonym_key.is_some() {
+        words.push("--pseudonym-key-file=%d/pseudonym-key".to_owned());
+    }
+    if job.state_dir.is_none() {
+        words.push("--state-dir=%S/kt-archive".to_owned());
+    }
+    let _ = writeln!(text, "ExecStart={}", words.join(" \\\n    "));
+    for (name, value) in job.own.iter().chain(&job.public) {
+        if name != "KT_ARCHIVE_PSEUDONYM_KEY_FILE" {
+            let _ = writeln!(text, "Environment={}", word(&format!("{name}={value}"))?);
+        }
+    }
+    text.push_str(&secrets(job)?);
+    let _ = writeln!(
+        text,
+        "# Tried again after 75 (try again later), 6 and 7 (the source or a store was down) and others, but not after
+\
+         # what no try mends: settings, damage, contradicting data and rights.
+\
+         Restart=on-failure
+RestartPreventExitStatus={}
+RestartSec=30min
+\
+         # What is being committed is finished first.
+TimeoutStopSec=5min",
+        HOPELESS.replace(',', "")
+    );
+    text.push_str(&files(job)?);
+    text.push_str(HARDENING);
+    Ok(text)
+}
+
+/// Where secrets come from: files that root keeps, and that systemd hands to this service alone.
+fn secrets(job: &Job) -> Result<String> {
+    let mut text = String::new();
+    let mut credential = |name: &str, path: &str| -> Result<()> {
+        let _ = writeln!(text, "LoadCredential={name}:{}", credential_path(path)?);
+        Ok(())
+    };
+    if let Some(path) = &job.pseudonym_key {
+        credential("pseudonym-key", path)?;
+    }
+    match job.source {
+        SourceKind::ExportsApi => {
+            credential("token", job.token_file.as_deref().unwrap_or("/etc/kt-archive/token"))?;
+            text.push_str("Environment=KEEPTRUSTS_API_TOKEN_FILE=%d/token\n");
+        }
+        SourceKind::Postgres => {
+            let path = job.password_file.as_deref().unwrap_or("/etc/kt-archive/pgpass");
+            text.push_str("# host:port:database:user:password, owned by kt-archive, mode 600\n");
+            let _ = writeln!(text, "Environment={}", word(&format!("PGPASSFILE={path}"))?);
+        }
+        SourceKind::Demo | SourceKind::Files => {}
+    }
+    let names = job.host_secrets().join(", ");
+    if !names.is_empty() {
+        text.push_str(&comment(&format!("A line NAME=\"value\" for each of {names}; root's, mode 600.")));
+        text.push_str("EnvironmentFile=/etc/kt-archive/env\n");
+    }
+    Ok(text)
+}
+
+/// What the service sees of the file system, and what of it may be written.
+fn files(job: &Job) -> Result<String> {
+    let mut text = String::new();
+    let mut written = job.folders();
+    match &job.state_dir {
+        Some(state) => written.push(state.clone()),
+        None => text.push_str("StateDirectory=kt-archive\nStateDirectoryMode=0700\n"),
+    }
+    for folder in &written {
+        let _ = writeln!(text, "ReadWritePaths={}", word(folder)?);
+    }
+    let read = [Some(&job.program), job.config.as_ref(), job.password_file.as_ref()].into_iter().flatten().cloned();
+    let source = job.settings.iter().filter(|(key, _)| key == "source" && job.source == SourceKind::Files);
+    let source = source.filter_map(|(_, value)| value.as_str().map(str::to_owned));
+    let paths = written.into_iter().chain(read).chain(source).collect::<Vec<_>>();
+    let any = |folders: &[&str]| paths.iter().any(|path| folders.iter().any(|folder| path.starts_with(folder)));
+    // Where the service has something to look for in a home folder, all of them can be read and none written.
+    text.push_str(if any(&["/home/", "/root/", "/run/user/"]) {
+        "ProtectHome=read-only\n"
+    } else {
+        "ProtectHome=yes\n"
+    });
+    text.push_str(if any(&["/tmp/", "/var/tmp/"]) { "PrivateTmp=no\n" } else { "PrivateTmp=yes\n" });
+    Ok(text)
+}
+
+fn timer() -> String {
+    format!(
+        "\n# {TIMER}\n[Unit]\nDescription=Archive Keeptrusts events every month\n\n[Timer]\n\
+         # The 2nd and the 3rd are tries in case something was down: a run that finds its month archived ends at once.\n\
+         OnCalendar=*-*-01..03 04:00:00 UTC\n\
+         # A host that was off makes up for it when it is back.\nPersistent=yes\n\
+         # Hosts that share a platform do not all ask in one moment.\nRandomizedDelaySec=15min\n\n\
+         [Install]\nWantedBy=timers.target\n"
+    )
+}
+
+/// A word of a setting: specifiers begin with `%`.
+fn word(text: &str) -> Result<String> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_@+=:,./-?".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return Ok(text.to_owned());
+    }
+    check(text)?;
+    Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%")))
+}
+
+/// A word of a command, in which `$` begins a variable.
+fn command_word(text: &str) -> Result<String> {
+    Ok(word(text)?.replace('$', "$$"))
+}
+
+/// The path of a credential: it goes to the end of the line, and no quotes are taken away.
+fn credential_path(path: &str) -> Result<String> {
+    check(path)?;
+    if path.ends_with(['\\', ' ']) {
+        return Err(impossible("systemd cannot load a file of this name", "choose another name for the file"));
+    }
+    Ok(path.replace('%', "%%"))
+}
+
+/// A line of a unit ends at a line end, whatever stands around it.
+fn check(text: &str) -> Result<()> {
+    if text.chars().any(char::is_control) {
+        return Err(impossible(
+            "a unit of systemd cannot hold a value with a line end or a control character",
+            "write the value into a configuration file, and name that with --config",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads a word of a command as systemd.syntax(7) and systemd.service(5) say.
+    fn read(text: &str) -> String {
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        let (mut word, mut letters) = (String::new(), text.chars());
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\\' => word.extend(letters.next()),
+                '%' | '$' => {
+                    assert_eq!(letters.next(), Some(letter), "{text}");
+                    word.push(letter);
+                }
+                '"' => panic!("the word ends early: {text}"),
+                _ => word.push(letter),
+            }
+        }
+        word
+    }
+
+    proptest! {
+        #[test]
+        fn words_of_a_command_are_read_back(text in r#"[\\%'"$ ;@:a-zé🦀]{1,12}"#) {
+            prop_assert_eq!(read(&command_word(&text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn what_a_unit_cannot_hold_is_refused() {
+        assert!(word("two\nlines").is_err() && credential_path("a\rb").is_err());
+        assert_eq!(word("/srv/archive").unwrap(), "/srv/archive");
+        assert_eq!(word("").unwrap(), "\"\"");
+        assert_eq!(word("100% of $HOME").unwrap(), "\"100%% of $HOME\"");
+    }
+}

@@ -1,0 +1,140 @@
+//! The Debian package, made, judged by lintian, and installed, removed and purged in a root of its own.
+
+use super::file;
+use archive::schedule::{Job, Kind, SourceKind, render};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// What a service may write to is a matter of its unit: the package's has to be the one that the program prints.
+#[test]
+fn the_units_of_the_package_are_those_that_schedule_prints() {
+    let job = Job {
+        program: "/usr/bin/kt-archive".to_owned(),
+        config: Some("/etc/kt-archive/kt-archive.toml".to_owned()),
+        source: SourceKind::ExportsApi,
+        ..Job::default()
+    };
+    let printed = render(Kind::Systemd, &job).unwrap();
+    let (service, timer) = printed.split_once("\n# /etc/systemd/system/kt-archive.timer\n").unwrap();
+    for (unit, printed) in [("service", service), ("timer", timer)] {
+        let packaged = fs::read_to_string(file("packaging/debian").join(format!("kt-archive.{unit}"))).unwrap();
+        let settings = |text: &str| text[text.find("[Unit]").unwrap()..].trim_end().to_owned();
+        assert_eq!(settings(&packaged), settings(printed), "kt-archive.{unit}");
+    }
+}
+
+#[test]
+fn the_sample_names_the_folder_that_the_packaged_service_may_write_to() {
+    let sample = fs::read_to_string(file("examples/kt-archive.toml")).unwrap();
+    let folder = sample.parse::<toml::Table>().unwrap()["archive"].as_str().unwrap().to_owned();
+    let service = fs::read_to_string(file("packaging/debian/kt-archive.service")).unwrap();
+    assert!(service.contains(&format!("ReadWritePaths={folder}\n")), "{service}");
+}
+
+#[track_caller]
+fn ended_well(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&stdout).into_owned();
+    assert!(status.success(), "{command:?}\n{said}\n{}", String::from_utf8_lossy(&stderr));
+    said
+}
+
+/// The package with the program that the tests have built, as it would be made of a release.
+fn package(scratch: &Path) -> PathBuf {
+    let profile = scratch.join("target/dist");
+    fs::create_dir_all(&profile).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_kt-archive"), profile.join("kt-archive")).unwrap();
+    let mut made = Command::new(file("packaging/deb"));
+    made.args(["--no-build", "--fast", "--output"]).arg(scratch.join("kt-archive.deb"));
+    ended_well(made.env("CARGO_TARGET_DIR", scratch.join("target")));
+    scratch.join("kt-archive.deb")
+}
+
+/// An empty root, and in front of the programs of the host some that would touch the host.
+struct Root {
+    folder: TempDir,
+}
+
+impl Root {
+    fn new() -> Self {
+        let root = Self { folder: tempfile::tempdir().unwrap() };
+        for folder in ["var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers", "stubs", "etc"] {
+            fs::create_dir_all(root.path(folder)).unwrap();
+        }
+        fs::write(root.path("var/lib/dpkg/status"), "").unwrap();
+        for name in ["systemctl", "deb-systemd-invoke"] {
+            fs::write(root.path("stubs").join(name), "#!/bin/sh\n").unwrap();
+            fs::set_permissions(root.path("stubs").join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        root
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    #[track_caller]
+    fn dpkg(&self, arguments: &[&str]) {
+        let mut dpkg = Command::new("fakeroot");
+        dpkg.arg("dpkg").arg(format!("--root={}", self.folder.path().display()));
+        // Its dependencies are not in this root, and no shell either.
+        dpkg.args(["--force-depends", "--force-script-chrootless", "--force-not-root"]).args(arguments);
+        let path =
+            format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.path("stubs").display());
+        ended_well(dpkg.env("PATH", path).env("DEBIAN_FRONTEND", "noninteractive"));
+    }
+}
+
+#[test]
+fn the_package_installs_runs_and_goes_without_a_trace() {
+    let scratch = tempfile::tempdir().unwrap();
+    let package = package(scratch.path());
+    let judged = ended_well(Command::new("lintian").args(["--allow-root", "--fail-on", "error"]).arg(&package));
+    assert!(!judged.lines().any(|line| line.starts_with("E:")), "{judged}");
+    let conffiles = ended_well(Command::new("dpkg-deb").arg("--info").arg(&package).arg("conffiles"));
+    assert_eq!(conffiles.trim(), "/etc/kt-archive/kt-archive.toml");
+
+    let root = Root::new();
+    root.dpkg(&["--install", package.to_str().unwrap()]);
+    let version = ended_well(Command::new(root.path("usr/bin/kt-archive")).arg("--version").env_clear());
+    assert_eq!(version.trim(), format!("kt-archive {}", env!("CARGO_PKG_VERSION")));
+    for path in INSTALLED {
+        assert!(root.path(path).is_file(), "{path}");
+    }
+    let page = root.path("usr/share/man/man1/kt-archive-run.1.gz");
+    assert!(ended_well(Command::new("man").arg("-l").arg(page).env("LC_ALL", "C.UTF-8")).contains("EXIT STATUS"));
+    let users = fs::read_to_string(root.path("etc/passwd")).unwrap();
+    assert!(users.lines().any(|user| user.starts_with("kt-archive:")), "{users}");
+    assert!(!root.path("etc/systemd/system/timers.target.wants").is_dir(), "nobody enabled the timer");
+    let settings = root.path("etc/kt-archive/kt-archive.toml");
+    let mut checked = Command::new(root.path("usr/bin/kt-archive"));
+    checked.args(["config", "check", "--config"]).arg(&settings).env_clear();
+    ended_well(checked.env("KEEPTRUSTS_API_TOKEN", "t").env("HOME", root.path("")));
+
+    let state = root.path("var/lib/kt-archive/locks");
+    fs::create_dir_all(&state).unwrap();
+    root.dpkg(&["--remove", "kt-archive"]);
+    assert!(settings.is_file() && state.is_dir(), "what was configured stays until a purge");
+    assert!(!root.path("usr/bin/kt-archive").is_file() && !root.path(INSTALLED[0]).is_file());
+    root.dpkg(&["--purge", "kt-archive"]);
+    assert!(!settings.is_file() && !root.path("var/lib/kt-archive").is_dir());
+    assert!(!root.path("etc/kt-archive").is_dir());
+}
+
+const INSTALLED: [&str; 10] = [
+    "usr/share/man/man1/kt-archive.1.gz",
+    "usr/share/man/man1/kt-archive-schedule.1.gz",
+    "usr/share/bash-completion/completions/kt-archive",
+    "usr/share/zsh/vendor-completions/_kt-archive",
+    "usr/share/fish/vendor_completions.d/kt-archive.fish",
+    "usr/lib/systemd/system/kt-archive.service",
+    "usr/lib/systemd/system/kt-archive.timer",
+    "usr/lib/sysusers.d/kt-archive.conf",
+    "etc/kt-archive/kt-archive.toml",
+    "usr/share/doc/kt-archive/copyright",
+];

@@ -1,0 +1,84 @@
+//! The workflow, against GitHub's schema, and its steps in a shell.
+
+use super::{NASTY, installed, job, python, read_config};
+use crate::support::cli::Host;
+use serde_json::Value;
+use std::{fs, process::Command};
+
+const ARGUMENTS: [&str; 4] = ["--source", "https://api.example", "--archive", "s3://bucket/x"];
+
+#[track_caller]
+fn workflow(text: &str) -> Value {
+    let program = "import sys, json, yaml\nprint(json.dumps(yaml.load(sys.stdin, yaml.BaseLoader)))";
+    serde_json::from_str(&python(program, text)).unwrap()
+}
+
+#[test]
+fn github_takes_it() {
+    let host = Host::new();
+    let file = host.path("workflow.yml");
+    let check = |text: String| {
+        fs::write(&file, text).unwrap();
+        let mut check = Command::new(installed("check-jsonschema"));
+        let output = check.args(["--builtin-schema", "vendor.github-workflows"]).arg(&file).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let text = job(&host, "github-actions", &ARGUMENTS);
+    assert_eq!(check(text.clone()), (true, "ok -- validation done\n".to_owned()));
+    assert!(!check(text.replace("runs-on", "runs_on")).0, "a slip would be found");
+}
+
+#[test]
+fn an_archive_that_would_vanish_with_the_runner_is_refused() {
+    let host = Host::new();
+    for arguments in [&["--source", "demo:"][..], &[&ARGUMENTS[..], &["--replica", "/r"]].concat()] {
+        let refused = host.run(&[&["schedule", "github-actions"], arguments].concat()).expect(2);
+        assert!(refused.stderr.contains("--archive s3://"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn every_setting_arrives_whatever_is_in_it_and_none_is_an_expression() {
+    for nasty in NASTY.into_iter().chain(["two\nlines"]) {
+        let host = Host::new();
+        let column = format!("--id-column={nasty}");
+        let text = job(&host, "github-actions", &[&ARGUMENTS[..], &[&column]].concat());
+        let workflow = workflow(&text);
+        let settings = workflow["jobs"]["archive"]["steps"][1]["env"]["SETTINGS"].as_str().unwrap();
+        assert!(!settings.contains("${{"), "{settings}");
+        assert_eq!(read_config(&host, settings)["id-column"], nasty);
+    }
+}
+
+/// The last step, with the program in the place where the first one puts it.
+#[test]
+fn the_step_that_archives_runs_in_a_shell() {
+    let host = Host::new();
+    let text = job(&host, "github-actions", &["--source", "demo:?events=50", "--archive", "s3://bucket/x"]);
+    let workflow = workflow(&text);
+    let step = &workflow["jobs"]["archive"]["steps"][1];
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kt-archive"), host.path("kt-archive")).unwrap();
+    let settings = step["env"]["SETTINGS"].as_str().unwrap().replace("s3://bucket/x", "archive");
+    let mut shell = Command::new("bash");
+    shell.args(["-e", "-o", "pipefail", "-c", step["run"].as_str().unwrap()]).env_clear().current_dir(host.path(""));
+    shell.env("RUNNER_TEMP", host.path("")).env("SETTINGS", settings).env("PATH", "/usr/bin:/bin").env("HOME", "/");
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(host.path("archive/manifests/00000001.json").is_file());
+}
+
+#[test]
+fn the_program_is_taken_only_with_its_digest() {
+    let host = Host::new();
+    let workflow = workflow(&job(&host, "github-actions", &ARGUMENTS));
+    let install = workflow["jobs"]["archive"]["steps"][0]["run"].as_str().unwrap();
+    fs::write(host.path("program"), "#!/bin/sh\n").unwrap();
+    let url = format!("file://{}", host.path("program").display());
+    let digest = archive_formats::Sha256::of(b"#!/bin/sh\n").to_string();
+    for (digest, works) in [(digest.as_str(), true), (&"0".repeat(64), false)] {
+        let mut shell = Command::new("bash");
+        shell.args(["-e", "-o", "pipefail", "-c", install]).env_clear().env("PATH", "/usr/bin:/bin");
+        shell.env("RUNNER_TEMP", host.path("")).env("PROGRAM_URL", &url).env("PROGRAM_SHA256", digest);
+        assert_eq!(shell.output().unwrap().status.success(), works);
+    }
+}

@@ -1,0 +1,122 @@
+//! The `CronJob`, against the schemas of Kubernetes and through `kubectl`, neither of which needs a cluster.
+
+use super::{NASTY, installed, job, python, read_config};
+use crate::support::cli::Host;
+use serde_json::Value;
+use std::{fs, process::Command};
+
+const SOURCES: [&[&str]; 3] = [
+    &["--source", "demo:"],
+    &["--source", "https://api.example", "--archive", "s3://bucket/x", "--replica", "/mnt/nas/x,gs://b"],
+    &["--source", "postgres://u@db/x", "--metrics-file", "/var/lib/node_exporter/kt.prom", "--grace", "2h"],
+];
+
+/// Every document of a file, as another parser reads it.
+#[track_caller]
+fn documents(text: &str) -> Vec<Value> {
+    let program = "import sys, json, yaml\nprint(json.dumps(list(yaml.safe_load_all(sys.stdin))))";
+    serde_json::from_str(&python(program, text)).unwrap()
+}
+
+#[test]
+fn kubernetes_takes_it_to_the_last_field() {
+    for arguments in SOURCES {
+        let host = Host::new();
+        let file = host.path("job.yaml");
+        fs::write(&file, job(&host, "kubernetes", arguments)).unwrap();
+        let strict = Command::new(installed("kubernetes-validate")).arg("--strict").arg(&file).output().unwrap();
+        let said = [strict.stdout, strict.stderr].concat();
+        assert!(strict.status.success(), "{}", String::from_utf8_lossy(&said));
+        assert!(String::from_utf8_lossy(&said).contains("cronjob/kt-archive"), "{}", String::from_utf8_lossy(&said));
+        let mut kubectl = Command::new("kubectl");
+        let read = kubectl.args(["set", "env", "--local", "--list", "-f"]).arg(&file).env("KUBECONFIG", "/dev/null");
+        let read = read.output().unwrap();
+        assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+        assert!(String::from_utf8_lossy(&read.stdout).contains("container kt-archive") || arguments.contains(&"demo:"));
+    }
+}
+
+#[test]
+fn a_slip_would_be_found() {
+    let host = Host::new();
+    let file = host.path("job.yaml");
+    let text = job(&host, "kubernetes", SOURCES[0]).replace("concurrencyPolicy", "concurencyPolicy");
+    fs::write(&file, text).unwrap();
+    let strict = Command::new(installed("kubernetes-validate")).arg("--strict").arg(&file).output().unwrap();
+    assert!(!strict.status.success());
+}
+
+#[test]
+fn every_volume_is_mounted_and_every_setting_leads_there() {
+    for arguments in SOURCES {
+        let host = Host::new();
+        let documents = documents(&job(&host, "kubernetes", arguments));
+        let job = documents.iter().find(|document| document["kind"] == "CronJob").unwrap();
+        let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let names = |list: &Value| {
+            let names = list.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(names(&container["volumeMounts"]), names(&pod["volumes"]));
+        let claims = documents.iter().filter(|document| document["kind"] == "PersistentVolumeClaim");
+        let claims = claims.map(|claim| claim["metadata"]["name"].as_str().unwrap()).collect::<Vec<_>>();
+        for volume in pod["volumes"].as_array().unwrap() {
+            if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
+                assert!(claims.contains(&claim), "{claim}");
+            }
+        }
+        let mounted = container["volumeMounts"].as_array().unwrap().iter();
+        let mounted = mounted.map(|mount| mount["mountPath"].as_str().unwrap()).collect::<Vec<_>>();
+        let settings = read_config(&host, documents[0]["data"]["kt-archive.toml"].as_str().unwrap());
+        for (key, value) in &settings {
+            let paths =
+                value.as_str().into_iter().flat_map(|text| text.split(',')).filter(|text| text.starts_with('/'));
+            for path in paths {
+                assert!(mounted.iter().any(|mount| path.starts_with(mount)), "{key} = {path}: {mounted:?}");
+            }
+        }
+        let image = container["image"].as_str().unwrap();
+        assert!(image.contains("@sha256:"), "{image}");
+    }
+}
+
+#[test]
+fn every_setting_arrives_whatever_is_in_it() {
+    for nasty in NASTY.into_iter().chain(["two\nlines\tand \u{85} \r\u{7f}"]) {
+        let mut host = Host::new();
+        host.set("PGOPTIONS", nasty);
+        host.set("KT_ARCHIVE_JOBS", "3");
+        let column = format!("--id-column={nasty}");
+        let documents = documents(&job(&host, "kubernetes", &["--source", "postgres://u@db/x", &column]));
+        let told = read_config(&host, documents[0]["data"]["kt-archive.toml"].as_str().unwrap());
+        assert_eq!((&told["id-column"], &told["jobs"]), (&nasty.into(), &"3".into()));
+        let pod = &documents.last().unwrap()["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        let variables = pod["containers"][0]["env"].as_array().unwrap();
+        let options = variables.iter().find(|variable| variable["name"] == "PGOPTIONS").unwrap();
+        // The kubelet reads `$$` as `$`, and `$(NAME)` as a variable.
+        assert_eq!(options["value"].as_str().unwrap().replace("$$", "$"), nasty);
+        assert!(!options["value"].as_str().unwrap().replace("$$", "").contains('$'));
+    }
+}
+
+#[test]
+fn tables_of_datasets_go_along() {
+    let host = Host::new();
+    let file =
+        "source = 'postgres://u@db/x'\n[[dataset]]\nname = 'events'\ntable = 'public.e'\ncolumns = ['a,b', 'c']\n";
+    fs::write(host.path("kt.toml"), file).unwrap();
+    let documents = documents(&job(&host, "kubernetes", &["--config", "kt.toml"]));
+    let told = read_config(&host, documents[0]["data"]["kt-archive.toml"].as_str().unwrap());
+    assert_eq!(told["dataset"][0]["table"], "public.e");
+    assert_eq!(told["dataset"][0]["columns"][0], "a,b");
+}
+
+#[test]
+fn files_of_this_host_are_no_source_of_a_pod() {
+    let host = Host::new();
+    for kind in ["kubernetes", "github-actions"] {
+        let refused = host.run(&["schedule", kind, "--source", "x/*.csv", "--archive", "s3://b"]).expect(2);
+        assert!(refused.stderr.contains("hint: "), "{}", refused.stderr);
+    }
+}
