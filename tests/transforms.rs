@@ -161,7 +161,7 @@ fn wrong_usage_is_2_and_nothing_is_asked_of_the_platform() {
 #[test]
 fn a_key_that_others_may_read_is_refused() {
     let world = world();
-    for mode in [0o640, 0o604, 0o660] {
+    for mode in [0o644, 0o604, 0o660] {
         let key = key_file(&world, KEY, mode);
         let outcome = run(&world, &["--pseudonymise", "user_id", "--pseudonym-key-file", &key]).expect(2);
         assert_eq!(outcome.json()["error"]["hint"], format!("chmod 600 {key}"));

@@ -118,8 +118,7 @@ fn a_service_may_write_where_it_archives_and_nowhere_else() {
     let said = verified(&saved(&host, &job(&host, "systemd", &arguments)));
     let line = said.lines().find(|line| line.contains("ReadWritePaths:")).unwrap();
     assert_eq!(line.trim(), "ReadWritePaths: /srv/it's \"a\" /mnt/100% b /p");
-    let exposure = Command::new("systemd-analyze");
-    let mut exposure = exposure;
+    let mut exposure = Command::new("systemd-analyze");
     let folder = host.path("units/kt-archive.service");
     // Of 10 for a service that may do everything.
     let judged = exposure.args(["security", "--offline=true", "--threshold=20"]).arg(folder).output().unwrap();

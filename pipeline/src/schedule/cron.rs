@@ -31,8 +31,8 @@ pub(super) fn render(job: &Job) -> Result<String> {
     text.push_str("#\n");
     text.push_str(&comment(
         "When: at 04:00 on the 1st; the 2nd and the 3rd are tries in case something was down, and a run that finds its \
-         month archived ends at once. CRON_TZ counts for the lines below it. Debian's cron knows it not and takes the \
-         host's zone: nothing is lost then, since a month is a month of UTC for the program, and the 2nd comes after its \
+         month archived ends at once. CRON_TZ counts for the lines below it. Debian's cron ignores it and takes the host's \
+         zone: nothing is lost then, since a month is a month of UTC for the program, and the 2nd comes after its \
          end in every zone. To change the hour, change the 4.",
     ));
     text.push_str(&comment(

@@ -165,9 +165,13 @@ impl Job {
 
     /// The folders that a run writes into, the state folder apart.
     pub(super) fn folders(&self) -> Vec<String> {
-        let parent = |path: &String| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-        let metrics = self.metrics_file.as_ref().and_then(parent);
-        self.places().filter_map(Place::folder).map(str::to_owned).chain(metrics).collect()
+        self.places().filter_map(Place::folder).map(str::to_owned).chain(self.metrics_folder()).collect()
+    }
+
+    /// The folder of the textfile for Prometheus.
+    pub(super) fn metrics_folder(&self) -> Option<String> {
+        let folder = self.metrics_file.as_ref()?.rsplit_once('/')?.0;
+        Some(if folder.is_empty() { "/".to_owned() } else { folder.to_owned() })
     }
 
     /// The variables that hold secrets on a host which has the configuration file.

@@ -1,6 +1,6 @@
 //! A service that archives, and the timer that starts it.
 
-use super::{HOPELESS, Job, SourceKind, comment, impossible};
+use super::{HOPELESS, Job, Place, SourceKind, comment, impossible, shell::quoted};
 use archive_connectors::Result;
 use std::fmt::Write as _;
 
@@ -58,11 +58,10 @@ pub(super) fn render(job: &Job) -> Result<String> {
 fn preparations(job: &Job) -> Vec<String> {
     let mut steps =
         vec!["useradd --system --home-dir /var/lib/kt-archive --shell /usr/sbin/nologin kt-archive".to_owned()];
-    let folders = job.folders().into_iter().chain(job.state_dir.clone());
-    steps.extend(
-        folders
-            .map(|folder| format!("install -d -o kt-archive -g kt-archive -m 750 {}", super::shell::quoted(&folder))),
-    );
+    let places = job.places().filter_map(Place::folder).chain(job.state_dir.as_deref());
+    steps.extend(places.map(|folder| format!("install -d -o kt-archive -g kt-archive -m 750 {}", quoted(folder))));
+    // That folder is the node exporter's, and stays so.
+    steps.extend(job.metrics_folder().map(|folder| format!("setfacl -m u:kt-archive:rwx {}", quoted(&folder))));
     steps
 }
 
