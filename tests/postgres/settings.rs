@@ -172,9 +172,9 @@ fn the_configurations_that_we_show_are_fine() {
     let example = fs::read_to_string(root.join("examples/kt-archive.toml")).unwrap();
     let commented = example.split_once("# source = \"postgres").unwrap().1;
     let uncommented = commented.lines().map(|line| line.trim_start_matches('#').trim_start()).collect::<Vec<_>>();
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let readme = readme.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
-    for settings in [format!("source = \"postgres{}", uncommented.join("\n")), readme.to_owned()] {
+    let page = fs::read_to_string(root.join("docs/sources.md")).unwrap();
+    let page = page.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+    for settings in [format!("source = \"postgres{}", uncommented.join("\n")), page.to_owned()] {
         let host = host(&settings);
         host.run(&["config", "check"]).expect(0);
         assert_eq!(shown(&host, "dataset", &[])[1]["columns"], json!(["id", "timestamp", "decision"]), "{settings}");

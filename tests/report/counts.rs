@@ -2,7 +2,7 @@
 
 use super::{archived, assert_same, assert_says, page, read};
 use crate::support::{
-    archive::{Archive, Row},
+    archive::{Archive, Row, files},
     cli::Host,
     events::{self, Event},
     script::Script,
@@ -119,6 +119,21 @@ fn a_dataset_without_a_verdict_is_counted_whole() {
     assert!(days.values().all(|numbers| numbers.keys().eq(["all events"])), "{days:?}");
     assert_eq!(days.values().map(|numbers| numbers["all events"]).sum::<u64>(), 300);
     assert!(page.contains("traces, 2025-03</strong>: events a day</figcaption>"), "no verdict is promised");
+}
+
+#[test]
+fn what_the_platform_delivered_is_compared_with_what_it_became() {
+    let world = World::new(Script::of(events::month("2025-03", 200)));
+    world.archive_month("2025-03").expect(0);
+    let archive = world.archive();
+    let delivered = archive.manifest(1)["source"]["detail"]["jobs"][0]["artifact_bytes"].as_u64().unwrap();
+    let bytes = files(&archive.manifest(1)).map(|file| file["bytes"].as_u64().unwrap()).sum::<u64>();
+    let ratio = format!("{}.{} : 1", delivered / bytes, delivered * 10 / bytes % 10);
+    let page = page(&world.host, &["--from", "2025-03", "--to", "2025-03"]);
+    assert_says(&page, &["delivered : archived", &format!("<td>{ratio}</td>")]);
+    let text = world.run(&["status", "--from", "2025-03", "--to", "2025-03"]).expect(0).stdout;
+    assert!(text.contains(" delivered are ") && text.contains(&format!(" here, {ratio}\n")), "{text}");
+    assert!(!super::page(&archived("2025-03", "2025-03").0, &[]).contains("<th scope=\"col\">Delivered"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{archived, assert_same, page, report};
 use crate::support::cli::Host;
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, thread, time::Duration};
 
 fn names(host: &Host) -> Vec<String> {
     let names = fs::read_dir(host.path("out")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -56,6 +56,31 @@ fn programs_are_told_where_it_is_and_people_too() {
     let outcome = outcome.expect(0);
     assert_eq!(outcome.stdout.lines().count(), 1);
     assert!(outcome.stdout.ends_with(" in other.html\n"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_signal_leaves_nothing_and_a_kill_no_page() {
+    let mut host = Host::new();
+    host.set("KT_ARCHIVE_SOURCE", "demo:?events=200000&seed=7");
+    host.run(&["run", "--month", "2025-03", "--quiet"]).expect(0);
+    fs::create_dir(host.path("out")).unwrap();
+    let scratch = host.state_dir().join("report");
+    let begun = || {
+        let mut running = host.start(&["report", "--output", "out/report.html"]);
+        while !fs::read_dir(&scratch).is_ok_and(|mut found| found.next().is_some()) {
+            assert!(running.is_running(), "the report ended before it began");
+            thread::sleep(Duration::from_millis(1));
+        }
+        running
+    };
+    let running = begun();
+    running.signal("TERM");
+    running.wait().expect(143);
+    assert_eq!((names(&host), fs::read_dir(&scratch).unwrap().count()), (Vec::new(), 0));
+    begun().kill();
+    assert!(!names(&host).contains(&"report.html".to_owned()));
+    host.run(&["report", "--output", "out/report.html"]).expect(0);
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "what the killed one left goes with the next one");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One page that says where an archive stands, for whoever has to show it to somebody else.
 //!
-//! [`write`] finds out what there is to say ([`Page`]), [`html`] says it. The page needs nothing but itself: no script, no
-//! network, no font.
+//! [`write()`] finds out what there is to say ([`Page`]), [`render`] says it. The page needs nothing but itself: no script,
+//! no network, no font.
 
 mod html;
 mod model;

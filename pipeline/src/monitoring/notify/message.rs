@@ -1,4 +1,4 @@
-//! What a recipient is told. The fields are part of the contract: README.md shows them.
+//! What a recipient is told. The fields are part of the contract: docs/monitoring.md shows them.
 
 use super::super::{Attempt, Finished};
 use crate::{

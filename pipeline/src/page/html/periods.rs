@@ -23,6 +23,11 @@ impl<'a> Periods<'a> {
         Self(if months.len() <= MOST_BARS { one.collect() } else { by_year(months).collect() })
     }
 
+    /// What a bar is.
+    pub(super) fn unit(&self) -> &'static str {
+        if self.0.iter().any(|months| months.len() > 1) { "year" } else { "month" }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -39,7 +44,7 @@ impl<'a> Periods<'a> {
         let firsts = self.0.iter().filter_map(|months| months.first()).map(|month| month.month);
         let within_a_year =
             firsts.clone().map(archive_formats::Month::year).collect::<std::collections::BTreeSet<_>>().len() == 1;
-        let by_decade = self.0.iter().any(|months| months.len() > 1);
+        let by_decade = self.unit() == "year";
         for (first, month) in firsts.enumerate() {
             let label = match (is_named, within_a_year) {
                 (true, true) => MONTHS[usize::from(month.number()) - 1].to_owned(),

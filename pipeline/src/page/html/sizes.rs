@@ -15,6 +15,9 @@ use crate::{
 };
 use maud::{Markup, html};
 
+/// Room for a year, so that bars of few months are no wider than those of many.
+const FEWEST_SLOTS: usize = 12;
+
 pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
     html! {
         section aria-labelledby="sizes" {
@@ -36,7 +39,7 @@ fn of_dataset(dataset: &DatasetPage, index: usize) -> Markup {
             p { "No month of " (name) " is archived." }
         } @else {
             figure {
-                figcaption { strong { (name) } ": size and compression by month" }
+                figcaption { strong { (name) } ": size and compression by " (Periods::of(&dataset.status.months).unit()) }
                 (scrolled(&format!("Chart of the sizes of {name}"), &chart(dataset, format!("s{index}")).draw()))
             }
             details open {
@@ -51,9 +54,9 @@ fn chart(dataset: &DatasetPage, id: String) -> Chart {
     let (status, periods) = (&dataset.status, Periods::of(&dataset.status.months));
     Chart {
         id,
-        title: format!("{}: size and compression by month", status.dataset),
+        title: format!("{}: size and compression by {}", status.dataset, periods.unit()),
         description: description(&status.totals(), &status.months),
-        slots: periods.len(),
+        slots: periods.len().max(FEWEST_SLOTS),
         ticks: periods.ticks(),
         bands: periods.bands(),
         rows: rows(&status.totals(), &periods),
@@ -98,22 +101,24 @@ fn description(totals: &Totals, months: &[MonthStatus]) -> String {
 }
 
 fn table(name: &str, months: &[MonthStatus]) -> Markup {
+    // Most sources do not say what they delivered.
+    let is_compared = months.iter().any(|month| month.source_bytes.is_some());
     html! {
         table.numbers {
             caption { (name) ": every month of the range" }
             thead {
                 tr {
-                    @for title in ["Month", "State", "Events", "Size", "Bytes an event", "Delivered", "Ratio", "Committed", "Manifest"] {
-                        th scope="col" { (title) }
-                    }
+                    @for title in ["Month", "State", "Events", "Size", "Bytes an event"] { th scope="col" { (title) } }
+                    @if is_compared { @for title in ["Delivered", "Ratio"] { th scope="col" { (title) } } }
+                    @for title in ["Committed", "Manifest"] { th scope="col" { (title) } }
                 }
             }
-            tbody { @for month in months { (row(month)) } }
+            tbody { @for month in months { (row(month, is_compared)) } }
         }
     }
 }
 
-fn row(month: &MonthStatus) -> Markup {
+fn row(month: &MonthStatus, is_compared: bool) -> Markup {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
     let an_event = month.bytes.zip(month.events).filter(|(_, events)| *events > 0);
     let compared = month.source_bytes.zip(month.bytes);
@@ -124,8 +129,10 @@ fn row(month: &MonthStatus) -> Markup {
             td { (or_dash(month.events.map(thousands))) }
             td { (or_dash(month.bytes.map(size))) }
             td { (or_dash(an_event.map(|(bytes, events)| ratio(bytes, events)))) }
-            td { (or_dash(month.source_bytes.map(size))) }
-            td { (or_dash(compared.map(|(delivered, bytes)| format!("{} : 1", ratio(delivered, bytes))))) }
+            @if is_compared {
+                td { (or_dash(month.source_bytes.map(size))) }
+                td { (or_dash(compared.map(|(delivered, bytes)| format!("{} : 1", ratio(delivered, bytes))))) }
+            }
             td { (or_dash(month.committed_at.map(time))) }
             td { (or_dash(month.sequence.map(thousands))) }
         }

@@ -7,6 +7,7 @@ use crate::{
     report::{DatasetStatus, MonthStatus, Presence},
 };
 use archive_formats::Month;
+use std::collections::BTreeSet;
 
 /// Months that are shown in one chart; with more, every year has a chart of its own.
 const TOGETHER: usize = 12;
@@ -18,7 +19,8 @@ pub(super) struct Span {
     pub(super) months: Vec<Month>,
 }
 
-/// The spans of a dataset: its months until now, in one chart, or the whole years that they lie in.
+/// The spans of a dataset: its months until now, in one chart, or the whole years that they lie in. A year of which
+/// nothing is archived has none: the calendar shows it.
 pub(super) fn spans(status: &DatasetStatus) -> Vec<Span> {
     let months = status.months.iter().filter(|month| month.state != Presence::Open).map(|month| month.month);
     let months = months.collect::<Vec<_>>();
@@ -27,7 +29,9 @@ pub(super) fn spans(status: &DatasetStatus) -> Vec<Span> {
         let name = if first == last { first.to_string() } else { format!("{first} to {last}") };
         return vec![Span { name, months }];
     }
-    let years = first.year()..=last.year();
+    let is_archived = |month: &&MonthStatus| month.state == Presence::Archived;
+    let archived = status.months.iter().filter(is_archived).map(|month| month.month.year());
+    let years = archived.collect::<BTreeSet<_>>().into_iter();
     years.map(|year| Span { name: year.to_string(), months: of_year(year) }).collect()
 }
 
@@ -110,6 +114,10 @@ mod tests {
         assert_eq!(names("2024-04", "2025-03"), ["2024-04 to 2025-03"]);
         assert_eq!(names("2024-03", "2025-03"), ["2024", "2025"]);
         assert_eq!(spans(&status("2024-03", "2025-03"))[0].days(), 366);
+        let mut gap = status("2022-12", "2025-01");
+        gap.months[1..13].iter_mut().for_each(|month| month.state = Presence::Missing);
+        let names = spans(&gap).into_iter().map(|span| span.name);
+        assert_eq!(names.collect::<Vec<_>>(), ["2022", "2024", "2025"], "nothing of 2023 is archived");
     }
 
     #[test]
