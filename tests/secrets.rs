@@ -32,7 +32,14 @@ fn assert_silent(script: &Script) {
         let arguments = [&["run", "--month", MONTH, "--job-timeout", "4s"], arguments].concat();
         let outcome = world.run(&arguments);
         assert_no_secret(&outcome);
-        for command in [&["verify"][..], &["status"], &["doctor"], &["config", "check"], &["config", "show"]] {
+        for command in [
+            &["verify"][..],
+            &["status"],
+            &["report", "--output", "report.html"],
+            &["doctor"],
+            &["config", "check"],
+            &["config", "show"],
+        ] {
             assert_no_secret(&world.run(&[command, &["-v", "-v"]].concat()));
         }
         let pull =
