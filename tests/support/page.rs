@@ -121,17 +121,28 @@ impl Step {
 
 /// What stays the same from one archive to the next: not digests, times, and how fast this host is.
 fn shape(text: &str) -> Vec<String> {
-    let words = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
-    text.lines().map(words).filter(|line| !line.is_empty()).collect()
+    let lines = text.lines().map(|line| {
+        let words = line.split_whitespace().map(word).collect::<Vec<_>>();
+        words.join(" ").replace("TENTHS s", "TIME")
+    });
+    lines.filter(|line| !line.is_empty()).collect()
 }
 
 fn word(word: &str) -> String {
-    let bare = word.trim_end_matches('…');
-    let is_digest = bare.len() >= 16 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_time = word.len() >= 20 && word.ends_with('Z') && word.contains('T');
-    match (is_digest, is_time) {
-        (true, _) => "DIGEST".to_owned(),
-        (_, true) => "TIME".to_owned(),
-        _ => word.to_owned(),
+    let is_instant = word.len() >= 20 && word.ends_with('Z') && word.contains('T');
+    let is_tenths = word.split_once('.').is_some_and(|(whole, tenths)| {
+        tenths.len() == 1 && [whole, tenths].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    match (is_instant, is_tenths) {
+        (true, _) => "INSTANT".to_owned(),
+        // Sizes have them too, and are compared as far as their units.
+        (_, true) => "TENTHS".to_owned(),
+        _ => without_digests(word),
     }
+}
+
+fn without_digests(word: &str) -> String {
+    let mut parts = word.split_inclusive(|letter: char| !letter.is_ascii_hexdigit());
+    let is_digest = |part: &str| part.bytes().take_while(u8::is_ascii_hexdigit).count() >= 16;
+    parts.by_ref().map(|part| if is_digest(part) { "DIGEST" } else { part }).collect()
 }

@@ -63,7 +63,7 @@ fn text(report: &PageReport) -> String {
         .unread
         .iter()
         .map(|unread| format!("without the days of {} {}: {}\n", unread.dataset, unread.month, unread.error.message));
-    format!("{}report, {}, in {}\n", unread.collect::<String>(), size(report.bytes), report.output)
+    format!("{}wrote {}, {}\n", unread.collect::<String>(), report.output, size(report.bytes))
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn what_the_page_lacks_is_said() {
         let damaged = report(&[ExitCode::Damaged]);
-        assert_eq!(text(&damaged), "without the days of events 2025-03: other bytes\nreport, 12.4 KiB, in r.html\n");
+        assert_eq!(text(&damaged), "without the days of events 2025-03: other bytes\nwrote r.html, 12.4 KiB\n");
         assert_eq!(failure(&damaged).map(|failure| failure.exit), Some(ExitCode::Damaged));
     }
 
