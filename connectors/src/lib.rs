@@ -22,6 +22,9 @@ pub mod spool;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+/// The target of spans: what logs leave out, and collectors of traces take.
+pub const TRACE_TARGET: &str = "archive::trace";
+
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Result};
 pub use probe::Probe;

@@ -7,19 +7,10 @@ use std::{collections::BTreeMap, ffi::OsString, fmt};
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// Prefixes of the variables that are read here.
-const OURS: [&str; 10] = [
-    "KT_ARCHIVE_",
-    "KEEPTRUSTS_",
-    "API_TOKEN",
-    "PG",
-    "AWS_",
-    "GOOGLE_",
-    "AZURE_",
-    "OTEL_",
-    "TRACEPARENT",
-    "XDG_STATE_HOME",
-];
+/// Prefixes of the variables without which a command would do something else. What is only told of a run, such as
+/// `OTEL_…`, is none of them.
+const OURS: [&str; 8] =
+    ["KT_ARCHIVE_", "KEEPTRUSTS_", "API_TOKEN", "PG", "AWS_", "GOOGLE_", "AZURE_", "XDG_STATE_HOME"];
 
 impl Environment {
     /// Takes over the variables of the process. One of ours that is not UTF-8 is refused: ignoring it would archive

@@ -9,8 +9,7 @@ use archive_connectors::Result;
 use archive_formats::{Dataset, Month};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
-/// What logs leave out and collectors take: the target of every span. Connectors have spans of their own with it.
-pub const TARGET: &str = "archive::trace";
+pub use archive_connectors::TRACE_TARGET as TARGET;
 
 /// A stage, with what is told of it beside its time.
 macro_rules! stage {
@@ -89,9 +88,7 @@ pub fn run_done(span: Span, exit: ExitCode, failure: Option<&Failure>) {
 
 /// Says in the span of a month what became of it.
 pub fn month_done(span: &Span, report: &MonthReport) {
-    span.record("state", format!("{:?}", report.state).to_ascii_lowercase())
-        .record("files", report.files)
-        .record("bytes", report.bytes);
+    span.record("state", report.state.as_str()).record("files", report.files).record("bytes", report.bytes);
     if let Some(events) = report.events {
         span.record("events", events.archived);
     }

@@ -17,9 +17,6 @@ use std::{
 use tokio::time::Instant;
 use tracing::{Instrument as _, info_span};
 
-/// The target of spans, which whoever takes traces listens for.
-const TRACE: &str = "archive::trace";
-
 /// What a window led to.
 #[derive(Debug)]
 pub(super) enum Fetched {
@@ -143,12 +140,12 @@ impl Inner {
             meter,
             deadline,
         };
-        let ready = jobs.ready(intent).instrument(info_span!(target: TRACE, "job")).await?;
+        let ready = jobs.ready(intent).instrument(info_span!(target: crate::TRACE_TARGET, "job")).await?;
         // However long the job took, its artifact is worth as long again.
         let deadline = Instant::now() + self.job_timeout;
         let (client, spool, format) = (&self.client, &self.spool, self.format);
         let download = Download { client, ready: &ready, format, spool, key, meter, deadline };
-        download.run().instrument(info_span!(target: TRACE, "download")).await
+        download.run().instrument(info_span!(target: crate::TRACE_TARGET, "download")).await
     }
 
     async fn split(&self, intent: Intent, window: Window, refused: Error) -> Result<Fetched> {

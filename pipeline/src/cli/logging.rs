@@ -31,12 +31,7 @@ pub(super) fn format() -> LogFormat {
 
 /// Sends logs to the screen, where they do not tear the bars apart, and has others listen: who counts retries, and who
 /// takes traces. The first call counts.
-pub(super) fn start(
-    output: OutputSettings,
-    screen: &Screen,
-    style: Style,
-    (retries, telemetry): (&Retries, &Telemetry),
-) {
+pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style, retries: &Retries, telemetry: &Telemetry) {
     if FORMAT.set(output.log_format).is_err() {
         return;
     }

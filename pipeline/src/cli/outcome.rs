@@ -144,7 +144,7 @@ impl Console {
     fn tell(&self, failure: &Failure) {
         let output = OutputSettings { log_format: self.log_format, ..OutputSettings::default() };
         // Without effect where the command has started its logs.
-        logging::start(output, &Screen::new(output), self.messages, (&Retries::default(), &Telemetry::default()));
+        logging::start(output, &Screen::new(output), self.messages, &Retries::default(), &Telemetry::default());
         match logging::format() {
             LogFormat::Text => errors::print(failure, self.messages),
             LogFormat::Json => tracing::error!(hint = failure.hint, "{}", failure.message),

@@ -46,7 +46,8 @@ pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Out
 async fn archive(command: &'static str, opened: Opened, request: Request, style: Style) -> Result<Outcome> {
     let signals = Signals::listen()?;
     if matches!(request, Request::Backfill { dry_run: true, .. }) {
-        return Ok(outcome(work(signals, &opened, request, opened.screen.observer()).await?, style).0);
+        let (report, stopped) = work(signals, &opened, request, opened.screen.observer()).await?;
+        return Ok(outcome(&report, stopped, style));
     }
     let attempt = Attempt { command, started: SystemClock.now() };
     let stopwatch = Arc::new(Stopwatch::new(opened.screen.observer()));
@@ -58,7 +59,7 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
     let work = work(signals, &opened, request, observer).instrument(span.clone());
     let (done, ended) = Box::pin(telling::beside(begun, work)).await;
     let (outcome, report) = match done {
-        Ok(done) => outcome(done, style),
+        Ok((report, stopped)) => (outcome(&report, stopped, style), Some(report)),
         Err(error) => (Outcome::failed(&error), None),
     };
     spans::run_done(span, outcome.exit, outcome.error.as_ref());
@@ -85,11 +86,10 @@ async fn work(
     guarded.into_report()
 }
 
-fn outcome((report, stopped): (RunReport, Option<Error>), style: Style) -> (Outcome, Option<RunReport>) {
-    let outcome = Outcome::reported(report.exit(), &report, text(&report, style));
-    let details = failures(&report);
-    let outcome = Outcome { error: summary(&report, &details), details, ..outcome }.stopped(stopped);
-    (outcome, Some(report))
+fn outcome(report: &RunReport, stopped: Option<Error>, style: Style) -> Outcome {
+    let outcome = Outcome::reported(report.exit(), report, text(report, style));
+    let details = failures(report);
+    Outcome { error: summary(report, &details), details, ..outcome }.stopped(stopped)
 }
 
 /// The failed months and replicas, each with its name.

@@ -102,6 +102,7 @@ impl Session {
     fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
         let mut checked = Config { source: None, format: None, columns: None, drop: None, ..config.clone() };
         (checked.pseudonymise, checked.pseudonym_key_file, checked.rename) = (None, None, None);
+        (checked.notify, checked.metrics_file) = (None, None);
         Ok(Opened { config, ..self.open(checked, unknown, untold)? })
     }
 
@@ -119,7 +120,7 @@ impl Session {
         let screen = Screen::new(settings.output);
         let retries = Retries::default();
         let telemetry = telemetry(&self.environment, settings.monitoring.allow_http);
-        logging::start(settings.output, &screen, self.messages, (&retries, &telemetry));
+        logging::start(settings.output, &screen, self.messages, &retries, &telemetry);
         telemetry.explain();
         for variable in unknown {
             tracing::warn!(variable, "ignored an environment variable that is no option");

@@ -10,7 +10,7 @@ use crate::{
 };
 use archive_connectors::{Clock as _, clock::SystemClock};
 use archive_formats::Timestamp;
-use futures::future::{Either, join, select};
+use futures::future::{Either, select};
 use std::pin::pin;
 
 /// A run that is over, but for being told.
@@ -34,7 +34,7 @@ impl Ending {
             finished.error.get_or_insert(Failure { message, hint: None, exit });
             finished.exit = exit;
         }
-        unless_stopped(join(monitoring::end(&settings, &finished), telemetry.end(&settings, &finished))).await;
+        unless_stopped(monitoring::end(&settings, &finished, telemetry)).await;
     }
 }
 

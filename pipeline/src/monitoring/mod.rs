@@ -19,8 +19,8 @@ use crate::{
     settings::Settings,
 };
 use archive_formats::Timestamp;
-use futures::future::join;
-use metrics::Work;
+use futures::future::{join, join3};
+use metrics::{Snapshot, Work};
 
 /// A run that began.
 #[derive(Clone, Debug)]
@@ -53,7 +53,17 @@ pub async fn begin(settings: &Settings, attempt: &Attempt) {
     join(metrics::begin(settings, attempt), notify::started(settings, attempt)).await;
 }
 
-/// Tells how a run ended. Takes seconds where nobody listens, and may be dropped.
-pub async fn end(settings: &Settings, finished: &Finished) {
-    join(metrics::end(settings, finished), notify::finished(settings, finished)).await;
+/// Tells how a run ended. Takes seconds where nobody listens, half a minute where the archive's store does not answer,
+/// and may be dropped.
+pub async fn end(settings: &Settings, finished: &Finished, telemetry: Telemetry) {
+    let Telemetry { traces, metrics: collector, .. } = telemetry;
+    let told_numbers = async {
+        // Looked at once, for whoever wants to know.
+        let is_wanted = settings.monitoring.metrics_file.is_some() || collector.is_wanted();
+        let status = if is_wanted { metrics::standing(settings, finished).await } else { None };
+        let last_success = metrics::end(settings, finished, status.as_ref()).await;
+        let archive = &metrics::printable(settings);
+        collector.send(&Snapshot { archive, finished, last_success, status: status.as_ref() }).await;
+    };
+    join3(told_numbers, traces.end(finished.exit), notify::finished(settings, finished)).await;
 }

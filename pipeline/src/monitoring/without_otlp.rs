@@ -1,20 +1,36 @@
 //! What stands for OpenTelemetry in a program that was built without the feature `otlp`: nothing.
 
-use super::Finished;
-use crate::{environment::Environment, settings::Settings};
+#![expect(clippy::unused_self, reason = "the signatures are those of the program with the feature")]
+
+use super::metrics::Snapshot;
+use crate::{environment::Environment, exit::ExitCode};
+use std::future::{Ready, ready};
 use tracing::Span;
 use tracing_subscriber::layer::Identity;
 
 /// Traces and metrics for a collector: none.
 #[derive(Debug, Default)]
 pub struct Telemetry {
+    /// What takes spans.
+    pub traces: Traces,
+    /// What takes numbers.
+    pub metrics: Metrics,
     is_wanted: bool,
 }
+
+/// Spans that nobody takes.
+#[derive(Debug, Default)]
+pub struct Traces;
+
+/// Numbers that nobody takes.
+#[derive(Debug, Default)]
+pub struct Metrics;
 
 impl Telemetry {
     /// Does nothing.
     pub fn begin(environment: &Environment, _allow_http: bool) -> Self {
-        Self { is_wanted: environment.get("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() }
+        let is_wanted = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT").is_some();
+        Self { is_wanted, ..Self::default() }
     }
 
     /// A layer that does nothing.
@@ -31,8 +47,23 @@ impl Telemetry {
 
     /// Does nothing.
     pub const fn adopt(&self, _span: &Span) {}
+}
+
+impl Traces {
+    /// Does nothing.
+    pub fn end(self, _exit: ExitCode) -> Ready<()> {
+        ready(())
+    }
+}
+
+impl Metrics {
+    /// No.
+    pub const fn is_wanted(&self) -> bool {
+        false
+    }
 
     /// Does nothing.
-    #[expect(clippy::unused_async, reason = "with the feature, this waits for the collector")]
-    pub async fn end(self, _settings: &Settings, _finished: &Finished) {}
+    pub fn send(self, _snapshot: &Snapshot<'_>) -> Ready<()> {
+        ready(())
+    }
 }

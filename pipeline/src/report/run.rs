@@ -120,6 +120,18 @@ pub enum MonthState {
     Planned,
 }
 
+impl MonthState {
+    /// In a word, as JSON has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Archived => "archived",
+            Self::Already => "already",
+            Self::Failed => "failed",
+            Self::Planned => "planned",
+        }
+    }
+}
+
 impl RunReport {
     /// The code of the whole run. A replica that lacked nothing does not make a failed run a partial one.
     pub fn exit(&self) -> ExitCode {

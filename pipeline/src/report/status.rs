@@ -45,6 +45,8 @@ pub struct Totals {
     pub events: u64,
     /// The size of their files.
     pub bytes: u64,
+    /// Rows that were no events and are kept.
+    pub rejected: u64,
     /// What the source delivered for those months of which that is known, and the size of their files; none when it is
     /// known of no month.
     pub delivered: Option<(u64, u64)>,
@@ -77,6 +79,7 @@ impl Totals {
             missing: self.missing + u64::from(month.state == Presence::Missing),
             events: self.events.saturating_add(month.events.unwrap_or_default()),
             bytes: self.bytes.saturating_add(bytes),
+            rejected: self.rejected.saturating_add(month.rejected.unwrap_or_default()),
             delivered: month.source_bytes.map(with_delivered).or(self.delivered),
         }
     }
@@ -167,7 +170,7 @@ pub(crate) mod testing {
         months.push(month("2025-04", Presence::Missing));
         let status = DatasetStatus { dataset: Dataset::default(), months, late: 0, prune: None, complete_until: None };
         let delivered = Some((5 << 20, 1 << 20));
-        let expected = Totals { archived: 3, missing: 1, events: 30_000, bytes: 3 << 20, delivered };
+        let expected = Totals { archived: 3, missing: 1, events: 30_000, bytes: 3 << 20, delivered, rejected: 0 };
         assert_eq!(status.totals(), expected);
         assert_eq!(status.missing().map(|month| month.to_string()).collect::<Vec<_>>(), ["2025-04"]);
     }

@@ -1,7 +1,7 @@
 //! Where the archive and its replicas stand.
 
 use super::{Family, Sample, Value};
-use crate::report::{DatasetStatus, MonthStatus, Presence, ReplicaStatus, StatusReport};
+use crate::report::{DatasetStatus, ReplicaStatus, StatusReport, Totals};
 
 pub(super) fn families(status: &StatusReport) -> Vec<Family> {
     let head = status.head.as_ref().map_or(0, |head| head.sequence);
@@ -24,25 +24,17 @@ fn datasets(status: &StatusReport) -> Vec<Family> {
         });
         samples.collect::<Vec<_>>()
     };
-    let count = |state: Presence| {
-        each(&|dataset| {
-            let months = dataset.months.iter().filter(|month| month.state == state);
-            Some(Value::Count(months.count() as u64))
-        })
-    };
-    let sum = |of: fn(&MonthStatus) -> Option<u64>| {
-        each(&|dataset| Some(Value::Count(dataset.months.iter().filter_map(of).sum())))
-    };
+    let total = |of: fn(&Totals) -> u64| each(&|dataset| Some(Value::Count(of(&dataset.totals()))));
     vec![
         Family {
             name: "kt_archive_months_archived",
             help: "Months that are archived.",
-            samples: count(Presence::Archived),
+            samples: total(|totals| totals.archived),
         },
         Family {
             name: "kt_archive_months_missing",
             help: "Months since the first archived one that are over and not archived.",
-            samples: count(Presence::Missing),
+            samples: total(|totals| totals.missing),
         },
         Family {
             name: "kt_archive_months_late",
@@ -59,13 +51,17 @@ fn datasets(status: &StatusReport) -> Vec<Family> {
             help: "When the platform begins to prune the oldest month that is not archived, in seconds since 1970.",
             samples: each(&|dataset| dataset.prune.map(|prune| prune.at.into())),
         },
-        Family { name: "kt_archive_events", help: "Events in the archive.", samples: sum(|month| month.events) },
+        Family { name: "kt_archive_events", help: "Events in the archive.", samples: total(|totals| totals.events) },
         Family {
             name: "kt_archive_rejected_rows",
             help: "Rows that were no events and are kept beside the months that they were delivered with.",
-            samples: sum(|month| month.rejected),
+            samples: total(|totals| totals.rejected),
         },
-        Family { name: "kt_archive_bytes", help: "Size of the archive's files.", samples: sum(|month| month.bytes) },
+        Family {
+            name: "kt_archive_bytes",
+            help: "Size of the archive's files.",
+            samples: total(|totals| totals.bytes),
+        },
     ]
 }
 

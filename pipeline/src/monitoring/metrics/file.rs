@@ -30,17 +30,21 @@ impl Textfile<'_> {
     }
 
     /// Tells what is known once the attempt is over; `status` is where the archive stands, if that could be found out.
-    pub(super) async fn end(self, finished: &Finished, status: Option<&StatusReport>) -> Result<()> {
+    /// Returns when the last good attempt ended.
+    pub(super) async fn end(self, finished: &Finished, status: Option<&StatusReport>) -> Result<Option<Timestamp>> {
         let _turn = self.turn().await;
         let earlier = self.earlier()?;
-        if finished.exit == ExitCode::Locked {
-            return self.end_locked(&earlier, &attempt::began(self.archive, finished.attempt.started));
-        }
         let last_success = match finished.exit {
             ExitCode::Done => Some(finished.ended),
             _ => last_success(&earlier, self.archive).filter(|at| *at <= finished.ended),
         };
-        self.replace(&text::render(&families(&Snapshot { archive: self.archive, finished, last_success, status })))
+        if finished.exit == ExitCode::Locked {
+            self.end_locked(&earlier, &attempt::began(self.archive, finished.attempt.started))?;
+        } else {
+            let snapshot = Snapshot { archive: self.archive, finished, last_success, status };
+            self.replace(&text::render(&families(&snapshot)))?;
+        }
+        Ok(last_success)
     }
 
     /// The run that holds the lock tells what it does. Unless it has meanwhile, the exit code is added to what is known.

@@ -59,21 +59,30 @@ pub async fn begin(settings: &Settings, attempt: &Attempt) {
     }
 }
 
-/// Writes how a run ended and where the archive stands, if a file is to tell of it.
-pub async fn end(settings: &Settings, finished: &Finished) {
-    let Some(path) = &settings.monitoring.metrics_file else { return };
-    let (archive, status) = (printable(settings), standing(settings, finished).await);
-    if let Err(error) = (Textfile { path, archive: &archive }).end(finished, status.as_ref()).await {
-        tracing::warn!(error = Failure::from(&error).message, "could not write the metrics");
+/// Writes how a run ended and where the archive stands, if a file is to tell of it. Returns when the last good run ended,
+/// as far as this run or the file tells.
+pub async fn end(settings: &Settings, finished: &Finished, status: Option<&StatusReport>) -> Option<Timestamp> {
+    let this = (finished.exit == ExitCode::Done).then_some(finished.ended);
+    let Some(path) = &settings.monitoring.metrics_file else { return this };
+    let archive = printable(settings);
+    match (Textfile { path, archive: &archive }).end(finished, status).await {
+        Ok(last_success) => last_success,
+        Err(error) => {
+            tracing::warn!(error = Failure::from(&error).message, "could not write the metrics");
+            this
+        }
     }
 }
 
 /// Where the run's datasets stand after it; none when that cannot be found out, or not soon.
 pub async fn standing(settings: &Settings, finished: &Finished) -> Option<StatusReport> {
-    // Less than a store that cannot be reached is given, and next to nothing once somebody asked the program to end.
     let patience = match finished.exit {
         ExitCode::Locked => return None,
-        ExitCode::Interrupted | ExitCode::Terminated => Duration::from_secs(3),
+        // Next to nothing, once somebody asked the program to end.
+        ExitCode::Interrupted | ExitCode::Terminated => Duration::from_secs(2),
+        // A collector alone is not waited for any longer itself.
+        _ if settings.monitoring.metrics_file.is_none() => Duration::from_secs(5),
+        // Less than a store that cannot be reached is given.
         _ => Duration::from_secs(30),
     };
     // Of datasets that other jobs archive, those tell.

@@ -3,6 +3,7 @@
 use super::super::{Attempt, Finished};
 use crate::{
     exit::ExitCode,
+    numbers::count,
     report::{Failure, MonthReport, MonthState, ReplicaReport, ReplicaState, RunReport},
 };
 use archive_formats::{Dataset, Head, Month, Timestamp};
@@ -175,10 +176,9 @@ fn summary(report: Option<&RunReport>) -> String {
     let months = report.map_or(&[][..], |report| &report.months);
     let archived = || months.iter().filter(|month| month.state == MonthState::Archived);
     let events = archived().filter_map(|month| month.events).map(|events| events.archived).sum::<u64>();
-    match archived().count() {
+    match archived().count() as u64 {
         0 => "every month was archived before".to_owned(),
-        1 => format!("1 month with {events} events archived"),
-        months => format!("{months} months with {events} events archived"),
+        months => format!("{} with {} archived", count(months, "month"), count(events, "event")),
     }
 }
 

@@ -60,6 +60,11 @@ impl Sender {
         Ok(response.map(|_| body.into()))
     }
 
+    /// Says that nobody waits any longer.
+    pub(super) fn give_up(&self) {
+        self.warn(&unavailable("the collector did not take everything in time"));
+    }
+
     fn warn(&self, error: &Error) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             let reason = crate::report::Failure::from(error).message;

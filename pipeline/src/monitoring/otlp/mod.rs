@@ -5,11 +5,8 @@ mod endpoints;
 mod gauges;
 mod http;
 
-use super::{
-    Finished,
-    metrics::{self, Snapshot},
-};
-use crate::{environment::Environment, exit::ExitCode, report::Failure, settings::Settings, spans};
+use super::metrics::{self, Snapshot};
+use crate::{environment::Environment, exit::ExitCode, report::Failure, spans};
 use archive_connectors::{Error, ErrorKind, Result};
 use endpoints::Endpoints;
 use http::Sender;
@@ -32,13 +29,23 @@ const PATIENCE_AFTER_SIGNAL: Duration = Duration::from_secs(2);
 /// Traces and metrics for a collector, if the environment names one.
 #[derive(Debug, Default)]
 pub struct Telemetry {
-    tracer: Option<SdkTracerProvider>,
-    metrics: Option<Sender>,
+    /// What takes spans.
+    pub traces: Traces,
+    /// What takes numbers.
+    pub metrics: Metrics,
     /// The trace that this run is a part of, as the one who started the program says.
     parent: HashMap<String, String>,
     /// Why nothing is sent although somebody wants it.
     refusal: Option<Failure>,
 }
+
+/// Spans on their way to a collector, if there is one.
+#[derive(Debug, Default)]
+pub struct Traces(Option<(SdkTracerProvider, Sender)>);
+
+/// Where metrics go, if there is a collector of them.
+#[derive(Debug, Default)]
+pub struct Metrics(Option<Sender>);
 
 impl Telemetry {
     /// Reads the environment, and is ready to take spans. Never fails: see [`Self::explain`].
@@ -58,8 +65,8 @@ impl Telemetry {
         let parent =
             names.into_iter().filter_map(|(key, name)| Some((key.to_owned(), environment.get(name)?.to_owned())));
         Ok(Self {
-            tracer: traces.map(|endpoint| tracer(sender(endpoint)?)).transpose()?,
-            metrics: metrics.map(sender).transpose()?,
+            traces: Traces(traces.map(|endpoint| tracer(sender(endpoint)?)).transpose()?),
+            metrics: Metrics(metrics.map(sender).transpose()?),
             parent: parent.collect(),
             refusal: None,
         })
@@ -69,7 +76,8 @@ impl Telemetry {
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> Option<impl Layer<S> + use<S>> {
         let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false);
         let layer = layer.with_tracked_inactivity(false).with_target(false).with_level(false);
-        let tracer = self.tracer.as_ref()?.tracer(env!("CARGO_PKG_NAME"));
+        let (tracer, _) = self.traces.0.as_ref()?;
+        let tracer = tracer.tracer(env!("CARGO_PKG_NAME"));
         let ours = ["archive", "archive_connectors"].map(|target| (target, LevelFilter::WARN));
         let wanted = Targets::new().with_targets(ours).with_target(spans::TARGET, LevelFilter::INFO);
         Some(layer.with_tracer(tracer).with_filter(wanted))
@@ -89,48 +97,56 @@ impl Telemetry {
             drop(span.set_parent(TraceContextPropagator::new().extract(&self.parent)));
         }
     }
+}
 
-    /// Sends what was not sent yet. All spans must have ended.
-    pub async fn end(self, settings: &Settings, finished: &Finished) {
-        let Self { tracer, metrics, .. } = self;
-        let patience = match finished.exit {
-            ExitCode::Interrupted | ExitCode::Terminated => PATIENCE_AFTER_SIGNAL,
-            _ => PATIENCE,
-        };
-        let traces = async {
-            if let Some(tracer) = tracer {
-                drop(timeout(patience, spawn_blocking(move || tracer.shutdown_with_timeout(patience))).await);
-            }
-        };
-        let metrics = async {
-            if let Some(sender) = metrics {
-                drop(send_metrics(sender, settings, finished, patience).await);
-            }
-        };
-        futures::future::join(traces, metrics).await;
+impl Traces {
+    /// Sends what was not sent yet, at the end of a run that exits with `exit`. All spans must have ended.
+    pub async fn end(self, exit: ExitCode) {
+        let Some((tracer, sender)) = self.0 else { return };
+        let patience = patience(exit);
+        if timeout(patience, spawn_blocking(move || tracer.shutdown_with_timeout(patience))).await.is_err() {
+            sender.give_up();
+        }
     }
 }
 
-async fn send_metrics(sender: Sender, settings: &Settings, finished: &Finished, patience: Duration) -> Result<()> {
-    // A store that does not answer must not take longer than a collector.
-    let status = timeout(patience, metrics::standing(settings, finished)).await.ok().flatten();
-    let archive = metrics::printable(settings);
-    let last_success = (finished.exit == ExitCode::Done).then_some(finished.ended);
-    let snapshot = Snapshot { archive: &archive, finished, last_success, status: status.as_ref() };
-    let families = metrics::families(&snapshot);
-    let exporter = MetricExporter::builder().with_http().with_http_client(sender.clone());
-    let exporter = exporter.with_endpoint(sender.endpoint()).with_protocol(Protocol::HttpBinary);
-    let exporter = exporter.build().map_err(|error| unusable(&error))?;
-    let work = spawn_blocking(move || gauges::send(&families, exporter, resource()));
-    timeout(patience, work).await.map_err(|error| unusable(&error))?.map_err(|error| unusable(&error))
+impl Metrics {
+    /// Whether there is a collector.
+    pub const fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Sends what is known of a run.
+    pub async fn send(self, snapshot: &Snapshot<'_>) {
+        let Some(sender) = self.0 else { return };
+        let families = metrics::families(snapshot);
+        let exporter = MetricExporter::builder().with_http().with_http_client(sender.clone());
+        let exporter = exporter.with_endpoint(sender.endpoint()).with_protocol(Protocol::HttpBinary);
+        let sent = match exporter.build() {
+            Ok(exporter) => {
+                let work = spawn_blocking(move || gauges::send(&families, exporter, resource()));
+                timeout(patience(snapshot.finished.exit), work).await.is_ok()
+            }
+            Err(_) => false,
+        };
+        if !sent {
+            sender.give_up();
+        }
+    }
 }
 
-fn tracer(sender: Sender) -> Result<SdkTracerProvider> {
-    let endpoint = sender.endpoint();
-    let exporter = SpanExporter::builder().with_http().with_http_client(sender);
-    let exporter = exporter.with_endpoint(endpoint).with_protocol(Protocol::HttpBinary);
+const fn patience(exit: ExitCode) -> Duration {
+    match exit {
+        ExitCode::Interrupted | ExitCode::Terminated => PATIENCE_AFTER_SIGNAL,
+        _ => PATIENCE,
+    }
+}
+
+fn tracer(sender: Sender) -> Result<(SdkTracerProvider, Sender)> {
+    let exporter = SpanExporter::builder().with_http().with_http_client(sender.clone());
+    let exporter = exporter.with_endpoint(sender.endpoint()).with_protocol(Protocol::HttpBinary);
     let exporter = exporter.build().map_err(|error| unusable(&error))?;
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build())
+    Ok((SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build(), sender))
 }
 
 /// What `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say, with a name where they give none.
