@@ -60,6 +60,7 @@ pub async fn run(
         let replicas = if dry_run { Vec::new() } else { replicas };
         return Ok(report(Archived { sink, chain, months }, &replicas, observer, stop).await);
     }
+    replicate::check_not_outlived(&sink, &chain, &replicas).await?;
     let source = settings.source()?;
     let state = state::private_folder(settings.state_dir.clone())?;
     let document = ArchiveDocument::new(uuid::Uuid::new_v4().to_string(), rules.now);

@@ -129,6 +129,16 @@ fn a_damaged_month_is_named_and_mended_by_a_replica() {
 }
 
 #[test]
+fn lost_documents_come_back_from_a_replica() {
+    for lost in ["archive.json", "manifests/00000002.json"] {
+        let disaster = Disaster::new();
+        disaster.place.remove(lost);
+        disaster.world.run(&["verify", "--archive", &disaster.place.url(), "--json"]).expect(4);
+        disaster.recover("A manifest or archive.json is missing or changed");
+    }
+}
+
+#[test]
 fn a_damaged_month_is_made_again_from_the_source() {
     let world = world();
     let archive = Archive::at(world.host.path("srv"));

@@ -58,9 +58,7 @@ fn calls_that_are_repeated_are_counted_however_little_is_logged() {
         world.platform.behave(|script| script.answer(endpoint, 2, &Reply::json(503, &json!({}))));
         world.run(&[&["run", "--month", MONTH], arguments].concat()).expect(0);
         let found = metrics(&file);
-        // {endpoint:?}.
         found.assert(&[("run_retries{server=\"source\"}", "2")]);
-        // {endpoint:?}.
         found.assert(&[("run_retries{server=\"store\"}", "0")]);
     });
 }

@@ -61,6 +61,30 @@ fn a_longer_chain_is_refused() {
 }
 
 #[test]
+fn an_archive_that_lost_its_end_does_not_go_on() {
+    let copies = Copies::current();
+    for object in [manifest_path(3), sums_path(3)] {
+        fs::remove_file(copies.archive.path(&object)).unwrap();
+    }
+    let before = (copies.archive.snapshot(), copies.replica.snapshot());
+    let replica = copies.replica.root().display().to_string();
+    let outcome = copies.backfill("2025-03", "2025-04", &["--replica", &replica]).expect(4);
+    assert_says(&outcome, &["manifest 3 is in the replica alone"]);
+    assert_eq!((copies.archive.snapshot(), copies.replica.snapshot()), before);
+    copies.backfill("2025-03", "2025-04", &["--replica", "/proc/nowhere"]).expect(3);
+}
+
+#[test]
+fn a_lost_archive_is_not_begun_anew_beside_its_replica() {
+    let copies = Copies::current();
+    fs::remove_dir_all(copies.archive.root()).unwrap();
+    let replica = copies.replica.root().display().to_string();
+    let outcome = copies.backfill("2025-03", "2025-04", &["--replica", &replica]).expect(2);
+    assert_says(&outcome, &["holds an archive, and that of --archive none yet"]);
+    assert!(!copies.archive.root().is_dir());
+}
+
+#[test]
 fn a_parted_chain_without_its_name_is_refused() {
     let copies = Copies::current();
     copies.backfill("2025-04", "2025-04", &[]).expect(0);

@@ -9,9 +9,11 @@
 
 mod copy;
 mod glance;
+mod outlived;
 mod standing;
 
 pub use glance::glance;
+pub use outlived::check as check_not_outlived;
 
 use crate::{
     observer::Observer,
@@ -93,7 +95,10 @@ async fn is_empty(replica: &Sink) -> Result<()> {
     let error =
         Error::new(ErrorKind::Configuration, "the replica's place holds an archive, and that of --archive none yet");
     let error = error.with_context("replica", replica.url());
-    Err(error.with_hint("check --archive and --replica, or choose an empty place"))
+    Err(error.with_hint(
+        "check --archive and --replica; an archive that was lost comes back by `kt-archive replicate` with the replica as \
+         --archive",
+    ))
 }
 
 impl Original {

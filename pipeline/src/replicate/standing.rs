@@ -162,12 +162,13 @@ impl Looking<'_> {
             .with_context("its sha256", theirs)
             .with_context("ours", ours.sha256)
             .with_hint(
-                "somebody wrote to the replica as to an archive: keep it, find out who, and choose another place",
+                "the archive was cut short and went on, or somebody wrote to the replica: keep both, and find out which \
+                 is right",
             )
     }
 }
 
-fn longer(replica: &Sink, archive: &Sink, chain: &Chain) -> Error {
+pub(super) fn longer(replica: &Sink, archive: &Sink, chain: &Chain) -> Error {
     let next = chain.next_sequence();
     let message = format!("the replica goes on where the archive ends: manifest {next} is in the replica alone");
     Error::new(ErrorKind::BrokenChain, message)

@@ -16,21 +16,26 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 const ENVIRONMENT: &str = "\
-Every option but --month, --from, --to and --json can be set as KT_ARCHIVE_<OPTION>, such as
-KT_ARCHIVE_STATE_DIR, and all but --config in the configuration file under its own name.
-A flag beats the environment, which beats the file.";
+Every option but --month, --from, --to and --json can be set as
+KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, and all but --config in the
+configuration file under its own name. A flag beats the environment, which
+beats the file.";
 
 pub(super) const LONG: &str = "\
-Every option but --month, --from, --to and --json can be set as KT_ARCHIVE_<OPTION>, such as
-KT_ARCHIVE_STATE_DIR, and all but --config in the configuration file (TOML) under its own name.
-A flag beats the environment, which beats the file.
+Every option but --month, --from, --to and --json can be set as
+KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, and all but --config in the
+configuration file (TOML) under its own name. A flag beats the environment,
+which beats the file.
 
-Secrets come from the environment alone:
+Secrets come from the environment, or from files that it names:
   KEEPTRUSTS_API_TOKEN       token of the exports API; else
   KEEPTRUSTS_API_TOKEN_FILE  file that holds it; else API_TOKEN
-  PGPASSWORD, PGPASSFILE     password of a PostgreSQL source, or a file of passwords instead of
-                             ~/.pgpass; PGHOST, PGUSER, PGSSLMODE … fill in what its URL leaves open
-  AWS_*, GOOGLE_*, AZURE_*   credentials and endpoint of an archive at s3://, gs:// or az://
+  PGPASSWORD, PGPASSFILE     password of a PostgreSQL source, or a file of
+                             passwords instead of ~/.pgpass; PGHOST, PGUSER,
+                             PGSSLMODE … fill in what its URL leaves open
+  AWS_*, GOOGLE_*, AZURE_*   credentials and endpoint of an archive at s3://,
+                             gs:// or az://
+  KT_ARCHIVE_NOTIFY          addresses that are told of runs
 KEEPTRUSTS_API_URL is the source when there is no --source.
 
 Exit codes:
@@ -39,7 +44,8 @@ Exit codes:
   2    usage or configuration
   3    partial: some months or replicas done, some not
   4    damage, a broken chain, or a restored month that differs
-  5    incomplete data: nothing was committed but what keep asks for, or a month is missing
+  5    incomplete data: nothing was committed but what keep asks for, or a month
+       is missing
   6    the source, or the database of a restore, failed for good
   7    the archive's store failed for good, or holds no archive
   8    another run works on the same archive

@@ -137,7 +137,7 @@ pub(in crate::cli) struct MonitoringArgs {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) metrics_file: Option<PathBuf>,
     /// Tell this address when the run begins, and how it ended: https://… is a webhook, which gets JSON, and
-    /// healthcheck+https://… a check as of healthchecks.io, which gets pings; repeat it or use commas. Whoever knows such
+    /// healthcheck+https://… a check like those of healthchecks.io, which gets pings; repeat it or use commas. Whoever knows such
     /// an address can often use it: KT_ARCHIVE_NOTIFY and the file keep it from lists of processes
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(in crate::cli) notify: Vec<String>,
