@@ -149,7 +149,7 @@ pub fn local(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io
                 Some("free some space, or choose another --state-dir")
             }
             std::io::ErrorKind::PermissionDenied => {
-                Some("check the owner and the mode of the folder, or choose another")
+                Some("check the owner and the mode of the folder, or choose another, for the state with --state-dir")
             }
             _ => None,
         };

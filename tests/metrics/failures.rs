@@ -92,11 +92,9 @@ fn a_replica_that_cannot_be_asked_is_told() {
 }
 
 #[test]
-fn whatever_lies_in_the_place_of_the_file_is_replaced() {
-    let others = "# HELP node_load1 1m load average.\n# TYPE node_load1 gauge\nnode_load1 0.3\n";
+fn what_was_written_here_is_replaced_even_if_it_is_damaged() {
     let cut = "# HELP kt_archive_info x.\n# TYPE kt_archive_info gauge\nkt_archive_info{archive=\"a\",ver";
-    let damages = [&b""[..], b"\0\0\0\0", b"\xff\xfe binary", others.as_bytes(), cut.as_bytes()];
-    together(damages, |damage| {
+    together([&b""[..], cut.as_bytes()], |damage| {
         let (world, file) = world();
         fs::write(&file, damage).unwrap();
         world.archive_month("2025-01").expect(5);
@@ -104,6 +102,40 @@ fn whatever_lies_in_the_place_of_the_file_is_replaced() {
         found.assert(&[("last_attempt_exit_code", "5")]);
         assert!(!found.names().contains("last_success_timestamp_seconds"), "{found:#?}");
     });
+}
+
+#[test]
+fn what_was_not_written_here_stays_as_it_is() {
+    let others = "# HELP node_load1 1m load average.\n# TYPE node_load1 gauge\nnode_load1 0.3\n";
+    together([&b"a token"[..], b"\0\0\0\0", b"\xff\xfe binary", others.as_bytes()], |other| {
+        let (world, file) = world();
+        fs::write(&file, other).unwrap();
+        let outcome = world.archive_month(MONTH).expect(0);
+        assert!(outcome.stderr.contains("holds something else"), "{}", outcome.stderr);
+        assert_eq!(fs::read(&file).unwrap(), other);
+    });
+    let (world, file) = world();
+    let target = world.host.path("target");
+    fs::write(&target, "").unwrap();
+    std::os::unix::fs::symlink(&target, &file).unwrap();
+    world.archive_month(MONTH).expect(0);
+    assert!(file.is_symlink() && fs::read(&target).unwrap().is_empty());
+}
+
+#[test]
+fn no_object_of_an_archive_or_a_replica_is_replaced_by_metrics() {
+    let (mut world, _) = world();
+    world.host.set("KT_ARCHIVE_REPLICA", world.host.path("replica").display().to_string());
+    world.archive_month("2025-01").expect(5);
+    world.archive_month(MONTH).expect(0);
+    let before = world.archive().snapshot();
+    for place in ["archive/archive.json", "archive/new.prom", "replica/manifests/kt-archive.prom"] {
+        world.host.set("KT_ARCHIVE_METRICS_FILE", world.host.path(place).display().to_string());
+        let outcome = world.archive_month(MONTH).expect(0);
+        assert!(outcome.stderr.contains("lies in the archive or in a replica"), "{place}: {}", outcome.stderr);
+    }
+    assert_eq!(world.archive().snapshot(), before);
+    assert_eq!(crate::support::archive::Archive::at(world.host.path("replica")).snapshot(), before);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(super) struct Textfile<'a> {
     pub(super) path: &'a Path,
     /// The archive's URL, printable.
     pub(super) archive: &'a str,
+    /// The folders of archives and replicas, where it must not lie.
+    pub(super) archives: &'a [PathBuf],
 }
 
 impl Textfile<'_> {
@@ -57,20 +59,40 @@ impl Textfile<'_> {
         self.replace(&format!("{earlier}{}", text::render(&[exit])))
     }
 
-    /// What the file says now; nothing when there is none, or what is there is no text.
+    /// What the file says now; nothing when there is none. Refuses what was not written here: a slip of the hand must not
+    /// cost a token, a manifest, or the metrics of others.
     fn earlier(self) -> Result<String> {
-        // Far above what a thousand datasets take; what is larger was not written here.
+        // Far above what a thousand datasets take.
         const MOST: u64 = 16 << 20;
-        match fs::metadata(self.path) {
-            Ok(found) if !found.is_file() => {
-                let error = Error::new(ErrorKind::Local, "the metrics file is no ordinary file");
-                Err(error.with_context("path", self.path.display()))
+        self.is_outside_of_archives()?;
+        let refused = |message: &str| {
+            let error = Error::new(ErrorKind::Local, message.to_owned()).with_context("path", self.path.display());
+            Err(error.with_hint("choose another --metrics-file; what is there was left as it is"))
+        };
+        match fs::symlink_metadata(self.path) {
+            Ok(found) if !found.is_file() => refused("the metrics file is no ordinary file"),
+            Ok(found) if found.len() == 0 => Ok(String::new()),
+            Ok(found) if found.len() > MOST => refused("the metrics file holds something else"),
+            Ok(_) => {
+                let text = String::from_utf8(fs::read(self.path).map_err(local("read", self.path))?);
+                let ours = text.ok().filter(|text| text.starts_with(text::BEGINNING));
+                ours.map_or_else(|| refused("the metrics file holds something else"), Ok)
             }
-            Ok(found) if found.len() > MOST => Ok(String::new()),
-            Ok(_) => Ok(String::from_utf8(fs::read(self.path).map_err(local("read", self.path))?).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => Err(local("look at", self.path)(error)),
         }
+    }
+
+    /// In an archive the file would be taken for one of its objects, or take the place of one.
+    fn is_outside_of_archives(self) -> Result<()> {
+        let folder = self.folder();
+        let folder = folder.canonicalize().map_err(local("look for the folder of the metrics file", &folder))?;
+        let inside = self.archives.iter().filter_map(|archive| archive.canonicalize().ok());
+        if inside.into_iter().any(|archive| folder.starts_with(archive)) {
+            let error = Error::new(ErrorKind::Local, "the metrics file lies in the archive or in a replica");
+            return Err(error.with_context("path", self.path.display()).with_hint("choose a folder outside of it"));
+        }
+        Ok(())
     }
 
     fn replace(self, text: &str) -> Result<()> {
@@ -137,7 +159,7 @@ mod tests {
     async fn a_run_that_met_the_lock_adds_nothing_once_the_other_has_told_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kt.prom");
-        let file = Textfile { path: &path, archive: "a" };
+        let file = Textfile { path: &path, archive: "a", archives: &[] };
         file.begin(Timestamp::from_micros(10)).await.unwrap();
         file.begin(Timestamp::from_micros(20)).await.unwrap();
         file.end(&finished(10, 30, ExitCode::Done), None).await.unwrap();
@@ -151,7 +173,7 @@ mod tests {
     async fn a_last_success_that_is_yet_to_come_is_not_believed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kt.prom");
-        let file = Textfile { path: &path, archive: "a" };
+        let file = Textfile { path: &path, archive: "a", archives: &[] };
         file.end(&finished(10, 30, ExitCode::Done), None).await.unwrap();
         file.end(&finished(40, 50, ExitCode::Source), None).await.unwrap();
         assert!(last_success(&fs::read_to_string(&path).unwrap(), "a").is_some());

@@ -25,7 +25,10 @@ use crate::{
 use archive_connectors::{clock::FixedClock, sink::Location};
 use archive_formats::Timestamp;
 use file::Textfile;
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Everything that is known once a run is over.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +55,8 @@ pub fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
 /// Writes that a run begins, if a file is to tell of it.
 pub async fn begin(settings: &Settings, attempt: &Attempt) {
     let Some(path) = &settings.monitoring.metrics_file else { return };
-    let archive = printable(settings);
-    if let Err(error) = (Textfile { path, archive: &archive }).begin(attempt.started).await {
+    let (archive, archives) = (printable(settings), folders(settings));
+    if let Err(error) = (Textfile { path, archive: &archive, archives: &archives }).begin(attempt.started).await {
         // What stands in the way is told once, at the end.
         tracing::debug!(error = Failure::from(&error).message, "could not write the metrics");
     }
@@ -64,11 +67,12 @@ pub async fn begin(settings: &Settings, attempt: &Attempt) {
 pub async fn end(settings: &Settings, finished: &Finished, status: Option<&StatusReport>) -> Option<Timestamp> {
     let this = (finished.exit == ExitCode::Done).then_some(finished.ended);
     let Some(path) = &settings.monitoring.metrics_file else { return this };
-    let archive = printable(settings);
-    match (Textfile { path, archive: &archive }).end(finished, status).await {
+    let (archive, archives) = (printable(settings), folders(settings));
+    match (Textfile { path, archive: &archive, archives: &archives }).end(finished, status).await {
         Ok(last_success) => last_success,
         Err(error) => {
-            tracing::warn!(error = Failure::from(&error).message, "could not write the metrics");
+            let Failure { message: error, hint, .. } = Failure::from(&error);
+            tracing::warn!(error, hint, "could not write the metrics");
             this
         }
     }
@@ -99,6 +103,13 @@ pub async fn standing(settings: &Settings, finished: &Finished) -> Option<Status
             None
         }
     }
+}
+
+/// Where the archive and its replicas are, if they are in folders.
+fn folders(settings: &Settings) -> Vec<PathBuf> {
+    let places = std::iter::once(&settings.archive).chain(&settings.replicas);
+    let locations = places.filter_map(|place| Location::parse(place, &settings.clouds).ok());
+    locations.filter_map(|location| location.directory().map(Path::to_owned)).collect()
 }
 
 /// What metrics call the archive.

@@ -3,6 +3,9 @@
 use super::Family;
 use std::fmt::Write as _;
 
+/// What every file begins with: the first family has this name.
+pub(super) const BEGINNING: &str = "# HELP kt_archive_";
+
 /// What a line of ours begins with, after `# HELP ` or `# TYPE ` where it has one.
 const PREFIX: &str = "kt_archive_";
 
