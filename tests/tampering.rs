@@ -141,6 +141,21 @@ fn a_file_that_was_added_to_a_committed_month_is_v015() {
 }
 
 #[test]
+fn names_that_no_object_can_have_hide_nothing_else() {
+    use std::os::unix::ffi::OsStrExt;
+    let vault = Vault::new();
+    let month = vault.archive.path("events/parquet/month=2025-03");
+    for name in [&b"\xff\xfe.parquet"[..], b"two\nlines.parquet", b"\x1b[31m.parquet"] {
+        fs::write(month.join(std::ffi::OsStr::from_bytes(name)), "a stranger").unwrap();
+    }
+    for level in BOTH {
+        let found = findings(&vault.verify(level).expect(4), "damage");
+        assert_eq!(found.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["V015"; 3], "{found:?}");
+        assert!(found.iter().all(|(_, path)| path.starts_with("events/parquet/month=2025-03/")), "{found:?}");
+    }
+}
+
+#[test]
 fn a_file_in_a_month_that_is_not_committed_is_a_warning() {
     let vault = Vault::new();
     let orphan = "events/parquet/month=2025-06/part-00000-0123456789abcdef.parquet";
