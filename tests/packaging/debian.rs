@@ -96,6 +96,11 @@ fn the_package_installs_runs_and_goes_without_a_trace() {
     let package = package(scratch.path());
     let judged = ended_well(Command::new("lintian").args(["--allow-root", "--fail-on", "error"]).arg(&package));
     assert!(!judged.lines().any(|line| line.starts_with("E:")), "{judged}");
+    let field = |name: &str| ended_well(Command::new("dpkg-deb").arg("--field").arg(&package).arg(name));
+    let synopsis = field("Description").lines().next().unwrap().to_owned();
+    assert_eq!(synopsis, env!("CARGO_PKG_DESCRIPTION"), "it does not break in the middle");
+    assert!(synopsis.len() <= 80, "{synopsis}");
+    assert!(field("Depends").contains("systemd (>= 250) | "), "{}", field("Depends"));
     let conffiles = ended_well(Command::new("dpkg-deb").arg("--info").arg(&package).arg("conffiles"));
     assert_eq!(conffiles.trim(), "/etc/kt-archive/kt-archive.toml");
 
@@ -126,7 +131,7 @@ fn the_package_installs_runs_and_goes_without_a_trace() {
     assert!(!root.path("etc/kt-archive").is_dir());
 }
 
-const INSTALLED: [&str; 10] = [
+const INSTALLED: [&str; 13] = [
     "usr/share/man/man1/kt-archive.1.gz",
     "usr/share/man/man1/kt-archive-schedule.1.gz",
     "usr/share/bash-completion/completions/kt-archive",
@@ -137,4 +142,7 @@ const INSTALLED: [&str; 10] = [
     "usr/lib/sysusers.d/kt-archive.conf",
     "etc/kt-archive/kt-archive.toml",
     "usr/share/doc/kt-archive/copyright",
+    "usr/share/doc/kt-archive/examples/iam/writer.json",
+    "usr/share/doc/kt-archive/examples/prometheus/alerts.yml",
+    "usr/share/doc/kt-archive/examples/grafana/kt-archive.json",
 ];
