@@ -9,7 +9,7 @@ class KtArchive < Formula
   depends_on "rust" => :build
 
   def install
-    system "cargo", "install", *std_cargo_args
+    system "cargo", "install", "--features", "otlp", *std_cargo_args
     generate_completions_from_executable(bin/"kt-archive", "completions", shells: [:bash, :zsh, :fish])
     system bin/"kt-archive", "man", man1
     pkgetc.install "examples/kt-archive.toml"

@@ -44,13 +44,15 @@ fn ended_well(command: &mut Command) -> String {
     said
 }
 
-/// The package with the program that the tests have built, as it would be made of a release.
+/// The package with the program that the tests have built, as it would be made of a release's sources, which have no
+/// history.
 fn package(scratch: &Path) -> PathBuf {
     let profile = scratch.join("target/dist");
     fs::create_dir_all(&profile).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_kt-archive"), profile.join("kt-archive")).unwrap();
     let mut made = Command::new(file("packaging/deb"));
     made.args(["--no-build", "--fast", "--output"]).arg(scratch.join("kt-archive.deb"));
+    made.env("GIT_DIR", scratch.join("none")).env_remove("SOURCE_DATE_EPOCH");
     ended_well(made.env("CARGO_TARGET_DIR", scratch.join("target")));
     scratch.join("kt-archive.deb")
 }
@@ -96,6 +98,14 @@ fn the_package_installs_runs_and_goes_without_a_trace() {
     let package = package(scratch.path());
     let judged = ended_well(Command::new("lintian").args(["--allow-root", "--fail-on", "error"]).arg(&package));
     assert!(!judged.lines().any(|line| line.starts_with("E:")), "{judged}");
+    let field = |name: &str| ended_well(Command::new("dpkg-deb").arg("--field").arg(&package).arg(name));
+    let synopsis = field("Description").lines().next().unwrap().to_owned();
+    assert_eq!(synopsis, env!("CARGO_PKG_DESCRIPTION"), "it does not break in the middle");
+    assert!(synopsis.len() <= 80, "{synopsis}");
+    assert!(field("Depends").contains("systemd (>= 250) | "), "{}", field("Depends"));
+    let changes = fs::read_to_string(file("target/packaging/changelog.Debian")).unwrap();
+    let time = ended_well(Command::new("date").args(["--utc", "--rfc-email", "-r"]).arg(file("CHANGELOG.md")));
+    assert!(changes.ends_with(&time), "{changes}");
     let conffiles = ended_well(Command::new("dpkg-deb").arg("--info").arg(&package).arg("conffiles"));
     assert_eq!(conffiles.trim(), "/etc/kt-archive/kt-archive.toml");
 
@@ -126,7 +136,7 @@ fn the_package_installs_runs_and_goes_without_a_trace() {
     assert!(!root.path("etc/kt-archive").is_dir());
 }
 
-const INSTALLED: [&str; 10] = [
+const INSTALLED: [&str; 13] = [
     "usr/share/man/man1/kt-archive.1.gz",
     "usr/share/man/man1/kt-archive-schedule.1.gz",
     "usr/share/bash-completion/completions/kt-archive",
@@ -137,4 +147,7 @@ const INSTALLED: [&str; 10] = [
     "usr/lib/sysusers.d/kt-archive.conf",
     "etc/kt-archive/kt-archive.toml",
     "usr/share/doc/kt-archive/copyright",
+    "usr/share/doc/kt-archive/examples/iam/writer.json",
+    "usr/share/doc/kt-archive/examples/prometheus/alerts.yml",
+    "usr/share/doc/kt-archive/examples/grafana/kt-archive.json",
 ];

@@ -82,3 +82,20 @@ fn the_program_is_taken_only_with_its_digest() {
         assert_eq!(shell.output().unwrap().status.success(), works);
     }
 }
+
+#[test]
+fn nothing_that_makes_this_host_known_to_a_cloud_goes_to_a_runner() {
+    let mut host = Host::new();
+    host.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/x");
+    host.set("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token");
+    host.set("BUCKET", "acme");
+    host.set("UNUSED", "x");
+    let file = "source = 'demo:'\narchive = 's3://${BUCKET}/kt'\nid-column = '${UNUSED}'\n";
+    fs::write(host.path("kt.toml"), file).unwrap();
+    let text = job(&host, "github-actions", &["--config", "kt.toml", "--id-column", "id"]);
+    assert!(text.contains("aws-actions/configure-aws-credentials") && text.contains("id-token: write"), "{text}");
+    let workflow = workflow(&text);
+    let env = workflow["jobs"]["archive"]["steps"][1]["env"].as_object().unwrap();
+    assert_eq!(env.keys().collect::<Vec<_>>(), ["SETTINGS", "BUCKET"]);
+    assert!(env["SETTINGS"].as_str().unwrap().contains("\"s3://${BUCKET}/kt\""), "{text}");
+}

@@ -3,7 +3,7 @@
 use super::{NASTY, installed, job, python, read_config};
 use crate::support::cli::Host;
 use serde_json::Value;
-use std::{fs, process::Command};
+use std::{collections::BTreeMap, fs, process::Command};
 
 const SOURCES: [&[&str]; 3] = [
     &["--source", "demo:"],
@@ -110,6 +110,68 @@ fn tables_of_datasets_go_along() {
     let told = read_config(&host, documents[0]["data"]["kt-archive.toml"].as_str().unwrap());
     assert_eq!(told["dataset"][0]["table"], "public.e");
     assert_eq!(told["dataset"][0]["columns"][0], "a,b");
+}
+
+/// The variables of the pod, by name.
+#[track_caller]
+fn environment(job: &str) -> BTreeMap<String, Value> {
+    let documents = documents(job);
+    let pod = &documents.last().unwrap()["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let variables = pod["containers"][0]["env"].as_array().cloned().unwrap_or_default();
+    variables.into_iter().map(|it| (it["name"].as_str().unwrap().to_owned(), it)).collect()
+}
+
+/// A pod waits forever for a key that its secret does not have.
+#[test]
+fn a_pod_asks_for_the_variables_that_its_settings_name_and_for_no_others() {
+    let mut host = Host::new();
+    for (name, value) in
+        [("BUCKET", "acme"), ("COPIES", "gs://a,gs://b"), ("ORG", "org"), ("HOOK", "x"), ("OTHER", "x")]
+    {
+        host.set(name, value);
+    }
+    host.set("KT_ARCHIVE_NOTIFY", "https://hooks.example/x");
+    let file = "source = 'postgres://u@db/x'\narchive = 's3://${BUCKET}/$${kt}'\nreplica = ['az://${BUCKET}', '/r']\n\
+                where-org = '${ORG}'\nnotify = 'https://hooks.example/${HOOK}'\nid-column = '${OTHER}'\n";
+    fs::write(host.path("kt.toml"), file).unwrap();
+    let text = job(&host, "kubernetes", &["--config", "kt.toml", "--id-column", "$${OTHER}"]);
+    for spelled in ["\"s3://${BUCKET}/$${kt}\"", "[\"az://${BUCKET}\", \"/replica-2\"]", "\"${ORG}\""] {
+        assert!(text.contains(spelled), "{spelled}: {text}");
+    }
+    assert!(!text.contains("acme"), "{text}");
+    let needed = environment(&text);
+    let needed = needed.keys().filter(|name| !["AWS_", "AZURE_"].iter().any(|cloud| name.starts_with(cloud)));
+    assert_eq!(needed.collect::<Vec<_>>(), ["BUCKET", "KT_ARCHIVE_NOTIFY", "ORG", "PGPASSWORD"]);
+
+    fs::write(host.path("kt.toml"), "source = 'demo:'\nreplica = '${COPIES}'\n").unwrap();
+    let text = job(&host, "kubernetes", &["--config", "kt.toml"]);
+    assert!(text.contains("replica = [\"gs://a\", \"gs://b\"]") && !text.contains("COPIES"), "{text}");
+}
+
+#[test]
+fn a_pod_that_a_cloud_knows_starts_without_its_keys() {
+    let mut host = Host::new();
+    let arguments = ["--source", "demo:", "--archive", "s3://b"];
+    let text = job(&host, "kubernetes", &arguments);
+    assert!(text.contains("serviceAccountName"), "{text}");
+    let variables = environment(&text);
+    assert_eq!(variables.len(), 2, "{text}");
+    assert!(variables.values().all(|it| it["valueFrom"]["secretKeyRef"]["optional"] == true), "{text}");
+    // What this host is to the cloud says nothing of a pod.
+    host.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/x");
+    host.set("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token");
+    let text = job(&host, "kubernetes", &arguments);
+    assert!(environment(&text).is_empty() && !text.contains("/var/run/token"), "{text}");
+    let unit = job(&host, "systemd", &arguments);
+    assert!(unit.contains("/var/run/token") && unit.contains("arn:aws:iam"), "{unit}");
+}
+
+#[test]
+fn a_try_that_cannot_mend_anything_is_not_made() {
+    let host = Host::new();
+    let documents = documents(&job(&host, "kubernetes", SOURCES[0]));
+    let rules = &documents.last().unwrap()["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"];
+    assert_eq!(rules[1]["onExitCodes"]["values"], serde_json::json!([2, 4, 5, 9]));
 }
 
 #[test]

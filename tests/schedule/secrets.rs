@@ -24,6 +24,9 @@ fn host() -> Host {
     }
     host.set("KT_ARCHIVE_NOTIFY", "https://hooks.example/canary");
     host.set("AWS_ENDPOINT", "https://minio.example/?key=canary");
+    host.set("HTTPS_PROXY", "http://ada:canary@proxy.example:3128");
+    host.set("https_proxy", "ada:canary@proxy.example:3128");
+    host.set("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary");
     host
 }
 
@@ -37,8 +40,10 @@ fn no_job_holds_a_secret() {
                 let arguments = [&["schedule", kind, "--source", source], &places[..], output].concat();
                 let outcome = host.run(&arguments).expect(0);
                 assert!(!outcome.output().contains("canary"), "{}", outcome.output());
-                assert!(outcome.stdout.contains("AWS_SECRET_ACCESS_KEY"), "{}", outcome.stdout);
-                assert!(outcome.stdout.contains("KT_ARCHIVE_NOTIFY"), "{}", outcome.stdout);
+                for name in ["AWS_SECRET_ACCESS_KEY", "KT_ARCHIVE_NOTIFY", "HTTPS_PROXY", "OTEL_EXPORTER_OTLP_HEADERS"]
+                {
+                    assert!(outcome.stdout.contains(name), "{name}: {}", outcome.stdout);
+                }
             }
         }
     }
@@ -79,5 +84,58 @@ fn files_that_hold_secrets_are_named() {
         let outcome = host.run(&["schedule", kind, "--source", "https://api.example"]).expect(0);
         let path = host.path("secrets/token").display().to_string();
         assert!(outcome.stdout.contains(&path), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn a_secret_in_the_plain_text_of_a_file_is_not_repeated() {
+    let mut host = Host::new();
+    let file = host.path("kt.toml");
+    fs::write(&file, "source = 'demo:'\narchive = 's3://b'\nnotify = 'https://hooks.example/canary'\n").unwrap();
+    for kind in KINDS {
+        let outcome = host.run(&["schedule", kind, "--config", "kt.toml"]).expect(0);
+        assert!(!outcome.output().contains("canary"), "{}", outcome.output());
+        // Where the file does not go, its receivers have to be told again.
+        let is_elsewhere = ["kubernetes", "github-actions"].contains(&kind);
+        assert_eq!(
+            outcome.stdout.contains("{name: kt-archive, key: KT_ARCHIVE_NOTIFY}")
+                || outcome.stdout.contains("secrets.KT_ARCHIVE_NOTIFY"),
+            is_elsewhere,
+            "{}",
+            outcome.stdout
+        );
+    }
+    fs::write(&file, "source = 'postgres://u:canary@db/x'\narchive = 's3://b'\n").unwrap();
+    for kind in KINDS {
+        let refused = host.run(&["schedule", kind, "--config", "kt.toml"]).expect(2);
+        assert!(refused.stdout.is_empty() && !refused.stderr.contains("canary"), "{}", refused.output());
+    }
+    host.set("KEEPTRUSTS_API_URL", "https://u:canary@api.example");
+    for kind in KINDS {
+        let refused = host.run(&["schedule", kind, "--archive", "s3://b"]).expect(2);
+        assert!(refused.stdout.is_empty() && !refused.stderr.contains("canary"), "{}", refused.output());
+    }
+}
+
+#[test]
+fn what_leads_through_the_network_goes_along() {
+    let mut host = Host::new();
+    host.set("HTTPS_PROXY", "http://proxy.example:3128");
+    host.set("no_proxy", "localhost,.example");
+    host.set("SSL_CERT_FILE", "own-ca.pem");
+    host.set("SSL_CERT_DIR", "/etc/ssl/certs:more");
+    host.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example:4318");
+    let (file, folder) = (host.path("own-ca.pem").display().to_string(), host.path("more").display().to_string());
+    for kind in KINDS {
+        let text = host.run(&["schedule", kind, "--source", "demo:", "--archive", "s3://b"]).expect(0).stdout;
+        for value in [
+            "http://proxy.example:3128",
+            "localhost,.example",
+            &file,
+            &format!("/etc/ssl/certs:{folder}"),
+            "http://collector.example:4318",
+        ] {
+            assert!(text.contains(value), "{kind}, {value}: {text}");
+        }
     }
 }

@@ -131,3 +131,12 @@ fn what_a_unit_cannot_hold_is_refused_with_a_way_out() {
     let refused = host.run(&["schedule", "systemd", "--source", "demo:", "--id-column=two\nlines"]).expect(2);
     assert!(refused.stderr.contains("--config"), "{}", refused.stderr);
 }
+
+#[test]
+fn certificates_in_a_home_folder_can_be_read() {
+    let mut host = Host::new();
+    host.set("SSL_CERT_FILE", "/home/ada/ca.pem");
+    let units =
+        job(&host, "systemd", &["--source", "demo:", "--archive", "/srv/a", "--program", "/usr/bin/kt-archive"]);
+    assert!(units.contains("\nProtectHome=read-only\n"), "{units}");
+}

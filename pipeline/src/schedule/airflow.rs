@@ -1,7 +1,7 @@
 //! A DAG of Airflow.
 
-use super::{HOPELESS, Job, SourceKind, TIMES, comment, literal::quoted};
-use std::fmt::Write as _;
+use super::{Job, SourceKind, TIMES, comment, hopeless, literal::quoted, telling};
+use std::{collections::BTreeSet, fmt::Write as _};
 
 pub(super) fn render(job: &Job) -> String {
     let mut text = comment(
@@ -9,12 +9,13 @@ pub(super) fn render(job: &Job) -> String {
          DAGs. The program, the files and the folders below are those of the worker that runs the task: give it a queue \
          if only one worker has them.",
     );
-    if !job.secret.is_empty() || job.source != SourceKind::Demo {
+    if !secrets(job).is_empty() || job.source != SourceKind::Demo {
         text.push_str(&comment(
             "Secrets are Variables of Airflow, and so come from the secrets backend that you have configured; none is in \
              this file, and only the task reads them.",
         ));
     }
+    text.push_str(&telling(job, "Airflow shows it in red and tells nobody: give @dag an on_failure_callback below."));
     text.push_str(HEAD);
     text.push_str("# What is run, without a shell.\nCOMMAND = [\n");
     for word in std::iter::once(job.program.clone()).chain(job.arguments()).chain(state(job)) {
@@ -31,7 +32,7 @@ pub(super) fn render(job: &Job) -> String {
             writeln!(text, "    {}: {},", quoted(name), quoted(&format!("kt_archive_{}_secret", name.to_lowercase())));
     }
     text.push_str("}\n");
-    text.push_str(&TAIL.replace("{HOPELESS}", HOPELESS).replace("{TIMES}", TIMES));
+    text.push_str(&TAIL.replace("{HOPELESS}", &hopeless(", ")).replace("{TIMES}", TIMES));
     text
 }
 
@@ -47,7 +48,7 @@ fn files(job: &Job) -> impl Iterator<Item = (&str, &String)> {
     files.into_iter().filter_map(|(name, path)| Some((name, path?)))
 }
 
-fn secrets(job: &Job) -> Vec<&str> {
+fn secrets(job: &Job) -> BTreeSet<&str> {
     let of_source = match job.source {
         SourceKind::ExportsApi if job.token_file.is_none() => Some("KEEPTRUSTS_API_TOKEN"),
         SourceKind::Postgres if job.password_file.is_none() => Some("PGPASSWORD"),

@@ -3,6 +3,7 @@
 use super::{
     Job, SourceKind, TIMES, comment, impossible,
     shell::{cron_quoted, quoted},
+    telling,
 };
 use archive_connectors::Result;
 
@@ -35,12 +36,14 @@ pub(super) fn render(job: &Job) -> Result<String> {
          zone: nothing is lost then, since a month is a month of UTC for the program, and the 2nd comes after its \
          end in every zone. To change the hour, change the 4.",
     ));
-    text.push_str(&comment(
-        "Mail: results are thrown away, so what cron mails is what went wrong, with what to do about it. MAILTO=you@example \
-         above the line says to whom. Exit code 75 means that the next try may do.",
+    text.push_str(&telling(
+        job,
+        "cron mails it, with what to do about it, and nothing else, since results are thrown away. Mail needs an MTA on \
+         this host (try: echo test | mail -s test you@example), and MAILTO=you@example above the line says to whom. Exit \
+         code 75 means that the next try may do.",
     ));
     text.push_str(&secrets(job));
-    let names = job.host_secrets().join(", ");
+    let names = job.host_secrets().into_iter().collect::<Vec<_>>().join(", ");
     if !names.is_empty() {
         text.push_str(&comment(&format!(
             "Variables: {ENVIRONMENT} sets {names}, a line NAME='value' for each; chmod 600 it, or take out what is \

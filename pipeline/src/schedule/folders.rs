@@ -1,6 +1,6 @@
 //! Paths that mean the same wherever a job is started.
 
-use super::{Place, impossible};
+use super::impossible;
 use archive_connectors::{Result, sink::Location};
 use std::{
     collections::BTreeMap,
@@ -41,16 +41,6 @@ pub(super) fn below(folder: &str, path: &str) -> String {
     // `./x` is `x`; a `..` may lead through a symbolic link, and stays.
     let inside = path.strip_prefix(".").unwrap_or(path);
     Path::new(folder).join(inside).display().to_string()
-}
-
-/// Where an archive or a replica is.
-pub(super) fn kind(address: &str) -> Place {
-    let location = Location::parse(address, &BTreeMap::new());
-    let directory = location.as_ref().ok().and_then(Location::directory);
-    match directory {
-        Some(path) => Place::Folder(path.display().to_string()),
-        None => Place::Bucket(address.to_owned()),
-    }
 }
 
 fn place(address: &str, folder: &str) -> String {

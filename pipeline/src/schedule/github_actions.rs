@@ -3,9 +3,10 @@
 use super::{
     Job, Place, SourceKind, TIMES, comment, impossible,
     literal::{indented, quoted, toml_line},
+    telling,
 };
 use archive_connectors::Result;
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 use toml::Value;
 
 pub(super) fn render(job: &Job) -> Result<String> {
@@ -31,10 +32,22 @@ pub(super) fn render(job: &Job) -> Result<String> {
         "The journal of export jobs is lost with the runner: a try makes a new job where another host would go on with \
          the last one. Exit code 75 means that the next day's try may do.",
     ));
+    text.push_str(&telling(
+        job,
+        "GitHub mails whoever last changed the times below, if that person's settings say so, and nobody when a workflow \
+         was not started at all.",
+    ));
     if job.metrics_file.is_some() {
         text.push_str(&comment("metrics-file was left out: no node exporter sees the disk of a runner."));
     }
     text.push_str(&secrets_comment(job));
+    if job.has_place("s3") {
+        text.push_str(&comment(
+            "Without keys of AWS (OIDC): change permissions to {id-token: write}, put a step with \
+             aws-actions/configure-aws-credentials and its role-to-assume before the last one, and take AWS_ACCESS_KEY_ID \
+             and AWS_SECRET_ACCESS_KEY out of the env of the last one: an empty one hides what that step sets.",
+        ));
+    }
     text.push_str(&job.files_elsewhere().map_or_else(String::new, |files| comment(&files)));
     text.push_str(&HEAD.replace("{TIMES}", TIMES));
     text.push_str(&indented(&environment(job), 8));
@@ -48,7 +61,7 @@ pub(super) fn render(job: &Job) -> Result<String> {
 }
 
 /// Names of the repository's secrets.
-fn secrets(job: &Job) -> Vec<&str> {
+fn secrets(job: &Job) -> BTreeSet<&str> {
     let of_source = match job.source {
         SourceKind::ExportsApi => Some("KEEPTRUSTS_API_TOKEN"),
         SourceKind::Postgres => Some("PGPASSWORD"),
@@ -59,13 +72,11 @@ fn secrets(job: &Job) -> Vec<&str> {
 }
 
 fn secrets_comment(job: &Job) -> String {
-    match secrets(job).as_slice() {
-        [] => String::new(),
-        names => comment(&format!(
-            "Secrets of the repository (Settings, Secrets and variables, Actions): {}.",
-            names.join(", ")
-        )),
+    let names = secrets(job).into_iter().collect::<Vec<_>>().join(", ");
+    if names.is_empty() {
+        return names;
     }
+    comment(&format!("Secrets of the repository (Settings, Secrets and variables, Actions): {names}."))
 }
 
 /// What the step is told. Its settings are a file that the step writes, so that no shell reads them.
@@ -73,7 +84,7 @@ fn environment(job: &Job) -> String {
     let mut text = "env:\n  SETTINGS: |\n".to_owned();
     let mut settings = String::new();
     let url = |place: &Place| match place {
-        Place::Bucket(url) | Place::Folder(url) => Value::from(url.clone()),
+        Place::Bucket { spelled: address, .. } | Place::Folder(address) => Value::from(address.clone()),
     };
     let replicas = job.replicas.iter().map(url).collect::<Vec<_>>();
     let replicas = (!replicas.is_empty()).then(|| ("replica".to_owned(), replicas.into()));

@@ -1,9 +1,11 @@
 //! A job: what `kt-archive run` would do with the settings at hand, wherever and whenever it is started.
 
 use super::{
-    folders::{absolute, below, kind},
-    secrets::{Variables, is_path, variables},
-    words::{escaped, flags, text},
+    Place,
+    folders::{absolute, below},
+    place::places,
+    secrets::{Variables, is_of_host, is_path, variables},
+    words::{escaped, flags, names, text},
 };
 use crate::{
     config::{self, Layers, Origin, Setting},
@@ -29,6 +31,8 @@ pub struct Job {
     pub public: BTreeMap<String, String>,
     /// The names of variables that hold secrets, or may.
     pub secret: BTreeSet<String>,
+    /// The names of variables that the configuration file is made of: without one of them it cannot be read.
+    pub file_variables: BTreeSet<String>,
     /// All settings but for places and secrets, as a configuration file spells them, for a host that has no file.
     pub settings: Vec<(String, Value)>,
     /// What is read.
@@ -67,38 +71,6 @@ pub enum SourceKind {
     Files,
 }
 
-/// Where an archive is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// An absolute path.
-    Folder(String),
-    /// A URL.
-    Bucket(String),
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self::Folder("/srv/keeptrusts-archive".to_owned())
-    }
-}
-
-impl Place {
-    /// The path, if it is one of the host.
-    pub fn folder(&self) -> Option<&str> {
-        match self {
-            Self::Folder(path) => Some(path),
-            Self::Bucket(_) => None,
-        }
-    }
-
-    pub(super) fn scheme(&self) -> Option<&str> {
-        match self {
-            Self::Folder(_) => None,
-            Self::Bucket(url) => url.split_once("://").map(|(scheme, _)| scheme),
-        }
-    }
-}
-
 /// What a job is made from.
 #[derive(Debug)]
 pub struct Given<'a> {
@@ -127,12 +99,16 @@ impl Job {
     pub fn new(given: &Given<'_>) -> Result<Self> {
         let Given { settings, environment, folder, .. } = given;
         let file = |name: &str| environment.get(name).map(|path| below(folder, path.trim()));
-        let optional = |key: &str| path_of(given, key);
-        let place = |address: &str| Ok(kind(&text(absolute("archive", address.into(), folder)?)));
+        let said = given.layers.settings();
+        let optional = |key: &str| {
+            let setting = said.iter().find(|setting| setting.key == key)?;
+            Some(below(folder, &text(setting.value.clone())))
+        };
+        let archive = places("archive", std::slice::from_ref(&settings.archive), &said, given);
         let mut job = Self {
             source: source(settings.source()?),
-            archive: place(&settings.archive)?,
-            replicas: settings.replicas.iter().map(|address| place(address)).collect::<Result<_>>()?,
+            archive: archive.into_iter().next().unwrap_or_default(),
+            replicas: places("replica", &settings.replicas, &said, given),
             state_dir: optional("state-dir"),
             metrics_file: optional("metrics-file"),
             pseudonym_key: optional("pseudonym-key-file"),
@@ -141,20 +117,24 @@ impl Job {
             ..Self::default()
         };
         let Variables { public, secret } = variables(job.source, &job.places(), environment);
-        let absolute_paths = |(name, value): (String, String)| match value.as_str() {
-            // `system` is no path: libpq has it for the authorities of the system.
-            path if is_path(&name) && path != "system" => (name, below(folder, path)),
-            _ => (name, value),
-        };
-        job.public = public.into_iter().map(absolute_paths).collect();
+        job.public = public;
+        for (name, value) in job.public.iter_mut().filter(|(name, _)| is_path(name)) {
+            *value = match (name.as_str(), value.as_str()) {
+                // `system` is no path: libpq has it for the authorities of the system.
+                (_, "system") => continue,
+                ("SSL_CERT_DIR", folders) => {
+                    folders.split(':').map(|path| below(folder, path)).collect::<Vec<_>>().join(":")
+                }
+                (_, path) => below(folder, path),
+            };
+        }
         job.secret = secret;
-        for setting in given.layers.settings() {
+        let is_said = ["source", "archive"].map(|key| said.iter().any(|setting| setting.key == key));
+        for setting in said {
             job.add(setting, given)?;
         }
-        job.complete(given)?;
-        let known = |name: &String| job.own.contains_key(name) || job.public.contains_key(name);
-        let used = given.layers.file.variables().into_iter().filter(|name| !known(name)).collect::<Vec<_>>();
-        job.secret.extend(used);
+        job.complete(is_said, given)?;
+        job.file_variables = given.layers.file.variables();
         Ok(job)
     }
 
@@ -174,31 +154,58 @@ impl Job {
         Some(if folder.is_empty() { "/".to_owned() } else { folder.to_owned() })
     }
 
-    /// The variables that hold secrets on a host which has the configuration file.
-    pub(super) fn host_secrets(&self) -> Vec<&str> {
-        let in_file =
-            |name: &&String| self.file_notifies && self.config.is_some() && **name == config::variable(NOTIFY);
-        self.secret.iter().filter(|name| !in_file(name)).map(String::as_str).collect()
+    /// Whether somebody is told of runs.
+    pub(super) fn notifies(&self) -> bool {
+        self.secret.contains(&config::variable(NOTIFY))
     }
 
-    /// The variables that hold secrets where no file of this host is.
-    pub(super) fn secrets_elsewhere(&self) -> Vec<&str> {
+    /// The variables that hold secrets on a host which has the configuration file, and all that this is made of.
+    pub(super) fn host_secrets(&self) -> BTreeSet<&str> {
+        let in_file = |name: &String| self.file_notifies && self.config.is_some() && *name == config::variable(NOTIFY);
+        let is_printed = |name: &String| self.own.contains_key(name) || self.public.contains_key(name);
+        let of_file = self.file_variables.iter().filter(|name| !is_printed(name));
+        self.secret.iter().filter(|name| !in_file(name)).chain(of_file).map(String::as_str).collect()
+    }
+
+    /// The variables that hold secrets where no file of this host is, and those that the printed settings name.
+    pub(super) fn secrets_elsewhere(&self) -> BTreeSet<&str> {
         let has_file = self.public.keys().any(|name| is_path(name) && name.starts_with("GOOGLE_"));
         let key = has_file.then_some("GOOGLE_SERVICE_ACCOUNT_KEY");
-        self.secret.iter().map(String::as_str).chain(key).collect()
+        let secret = self.secret.iter().filter(|name| !is_of_host(name)).map(String::as_str);
+        let spelled = self.places().filter_map(|place| match place {
+            Place::Folder(_) => None,
+            Place::Bucket { spelled, .. } => Some(Value::from(spelled.clone())),
+        });
+        let printed = spelled.chain(self.settings.iter().map(|(_, value)| value.clone())).collect::<Vec<_>>();
+        let is_set = |name: &str| self.public_elsewhere().any(|(set, _)| set == name);
+        let of_file = self.file_variables.iter().map(String::as_str);
+        let of_file = of_file.filter(|name| !is_set(name) && printed.iter().any(|value| names(value, name)));
+        secret.chain(key).chain(of_file).collect()
     }
 
-    /// The variables without secrets, and without keys of clouds that are files of this host.
+    /// The variables without secrets, and without those that make a process of this host known to a cloud.
     pub(super) fn public_elsewhere(&self) -> impl Iterator<Item = (&str, &str)> {
-        let public = self.public.iter().filter(|(name, _)| !(is_path(name) && name.starts_with("GOOGLE_")));
+        let public = self.public.iter().filter(|(name, _)| !is_of_host(name));
         public.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether an archive or a copy is in a bucket of this scheme.
+    pub(super) fn has_place(&self, scheme: &str) -> bool {
+        self.places().any(|place| place.scheme() == Some(scheme))
+    }
+
+    /// The files of this host that public variables name.
+    pub(super) fn public_files(&self) -> impl Iterator<Item = &str> {
+        let files = self.public.iter().filter(|(name, _)| is_path(name));
+        files.flat_map(|(_, value)| value.split(':'))
     }
 
     /// What has to be said about files of this host that the job needs elsewhere.
     pub(super) fn files_elsewhere(&self) -> Option<String> {
         let files = self.public_elsewhere().filter(|(name, value)| is_path(name) && *value != "system");
         let names = files.map(|(name, _)| name).collect::<Vec<_>>();
-        (!names.is_empty()).then(|| format!("{} name files of this host: bring them along.", names.join(", ")))
+        (!names.is_empty())
+            .then(|| format!("Bring along the files of this host that these name: {}.", names.join(", ")))
     }
 
     /// The words after the program.
@@ -235,14 +242,12 @@ impl Job {
     }
 
     /// Adds what the layers leave to defaults that may differ where the job runs.
-    fn complete(&mut self, given: &Given<'_>) -> Result<()> {
-        let said = given.layers.settings();
-        let is_said = |key: &str| said.iter().any(|setting| setting.key == key);
-        if !is_said("source") {
+    fn complete(&mut self, [has_source, has_archive]: [bool; 2], given: &Given<'_>) -> Result<()> {
+        if !has_source {
             self.flags.insert(0, format!("--source={}", given.source));
             self.settings.insert(0, ("source".to_owned(), escaped(given.source.clone().into())));
         }
-        if !is_said("archive") {
+        if !has_archive {
             let archive = absolute("archive", given.settings.archive.clone().into(), given.folder)?;
             self.flags.push(format!("--archive={}", text(archive)));
         }
@@ -260,9 +265,4 @@ const fn source(settings: &SourceSettings) -> SourceKind {
         SourceSettings::Postgres(_) => SourceKind::Postgres,
         SourceSettings::Files { .. } => SourceKind::Files,
     }
-}
-
-fn path_of(given: &Given<'_>, key: &str) -> Option<String> {
-    let setting = given.layers.settings().into_iter().find(|setting| setting.key == key)?;
-    Some(below(given.folder, &text(setting.value)))
 }

@@ -1,11 +1,13 @@
 //! A `CronJob` of Kubernetes, with its settings and its volumes.
 
 use super::{
-    Job, Place, SourceKind, TIMES, comment, impossible,
+    Job, Place, SourceKind, TIMES, comment, hopeless, impossible,
     literal::{indented, quoted, toml_line},
+    secrets::is_cloud_key,
+    telling,
 };
 use archive_connectors::Result;
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 use toml::Value;
 
 /// Where the container finds what is not in its image.
@@ -33,7 +35,13 @@ pub(super) fn render(job: &Job) -> Result<String> {
          -f FILE; try it at once with kubectl create job --from=cronjob/kt-archive kt-archive-by-hand. To change: the \
          image, the sizes of the volumes, the storage class where the cluster has no default.",
     );
+    text.push_str(&telling(
+        job,
+        "Kubernetes tells nobody: alert on kube_job_status_failed of kube-state-metrics, or on a month that is missing, \
+         which also finds a pod that never began.",
+    ));
     text.push_str(&secret_comment(job));
+    text.push_str(&identity_comment(job));
     text.push_str(&job.files_elsewhere().map_or_else(String::new, |files| comment(&files)));
     text.push_str(&config_map(job));
     for claim in &claims {
@@ -75,7 +83,7 @@ fn secret_files(job: &Job) -> Vec<&'static str> {
 }
 
 /// Keys of the secret that become variables.
-fn secret_variables(job: &Job) -> Vec<&str> {
+fn secret_variables(job: &Job) -> BTreeSet<&str> {
     let password = (job.source == SourceKind::Postgres).then_some("PGPASSWORD");
     password.into_iter().chain(job.secrets_elsewhere()).collect()
 }
@@ -93,6 +101,19 @@ fn secret_comment(job: &Job) -> String {
     ))
 }
 
+/// How a cloud knows the pod without keys.
+fn identity_comment(job: &Job) -> String {
+    if !["s3", "gs", "az"].into_iter().any(|scheme| job.has_place(scheme)) {
+        return String::new();
+    }
+    let keys = secret_variables(job).into_iter().filter(|name| is_cloud_key(name)).collect::<Vec<_>>().join(", ");
+    let keys = if keys.is_empty() { keys } else { format!(", and take out of the Secret and of env: {keys}") };
+    comment(&format!(
+        "Without keys of the cloud (IRSA, Workload Identity): give the pod the serviceAccountName of an account that the \
+         cloud knows, beside restartPolicy{keys}."
+    ))
+}
+
 /// The settings, for a container whose places have other names.
 fn config_map(job: &Job) -> String {
     let mut config = String::new();
@@ -102,7 +123,7 @@ fn config_map(job: &Job) -> String {
     let mut add = |key: &str, value: Value| config.push_str(&toml_line(key, &value));
     let addresses = mounted(job).map(|(name, place)| match place {
         Place::Folder(_) => format!("/{name}"),
-        Place::Bucket(url) => url.clone(),
+        Place::Bucket { spelled, .. } => spelled.clone(),
     });
     let mut addresses = addresses.map(Value::from);
     add("archive", addresses.next().unwrap_or_else(|| "/archive".into()));
@@ -131,7 +152,7 @@ fn volume_claim(Claim { name, what, .. }: &Claim) -> String {
 }
 
 fn cron_job(job: &Job, claims: &[Claim]) -> String {
-    let mut text = HEAD.replace("{TIMES}", TIMES);
+    let mut text = HEAD.replace("{TIMES}", TIMES).replace("{HOPELESS}", &hopeless(", "));
     text.push_str(&indented(&environment(job), 14));
     text.push_str(&indented(&mounts(job, claims), 14));
     text.push_str("          volumes:\n            - name: settings\n              configMap:\n                name: kt-archive\n");
@@ -162,8 +183,10 @@ fn environment(job: &Job) -> String {
         let _ = writeln!(text, "  - name: KEEPTRUSTS_API_TOKEN_FILE\n    value: {SECRETS}/token");
     }
     for name in secret_variables(job) {
-        let _ =
-            writeln!(text, "  - name: {name}\n    valueFrom:\n      secretKeyRef: {{name: kt-archive, key: {name}}}");
+        // Without a key there may still be an identity; without anything else the pod had better not start.
+        let optional = if is_cloud_key(name) { ", optional: true" } else { "" };
+        let from = format!("{{name: kt-archive, key: {name}{optional}}}");
+        let _ = writeln!(text, "  - name: {name}\n    valueFrom:\n      secretKeyRef: {from}");
     }
     if text.is_empty() { text } else { format!("env:\n{text}") }
 }
@@ -206,7 +229,7 @@ spec:
             onPodConditions: [{type: DisruptionTarget, status: "True"}]
           # Settings, damage, contradicting data and rights: no further try mends them. 75, 7 and others are tried again.
           - action: FailJob
-            onExitCodes: {containerName: kt-archive, operator: In, values: [2, 4, 5, 9]}
+            onExitCodes: {containerName: kt-archive, operator: In, values: [{HOPELESS}]}
       template:
         metadata:
           labels: {app.kubernetes.io/name: kt-archive}
@@ -237,14 +260,3 @@ spec:
                 requests: {cpu: 250m, memory: 256Mi}
                 limits: {memory: 512Mi}
 "#;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schedule::HOPELESS;
-
-    #[test]
-    fn a_try_that_cannot_mend_anything_is_not_made() {
-        assert!(HEAD.contains(&format!("values: [{HOPELESS}]")));
-    }
-}

@@ -9,13 +9,16 @@ mod github_actions;
 mod job;
 mod kubernetes;
 mod literal;
+mod place;
 mod secrets;
 mod shell;
 mod systemd;
 mod words;
 
-pub use job::{Given, Job, Place, SourceKind};
+pub use job::{Given, Job, SourceKind};
+pub use place::Place;
 
+use crate::exit::ExitCode;
 use archive_connectors::{Error, ErrorKind, Result};
 use serde::Deserialize;
 
@@ -55,8 +58,13 @@ impl Kind {
 /// the second and the third are tries for what failed on the first.
 pub const TIMES: &str = "0 4 1-3 * *";
 
-/// What no further try mends: settings, damage, contradicting data, rights. Of `crate::exit`.
-const HOPELESS: &str = "2, 4, 5, 9";
+/// What no further try mends: settings, damage, contradicting data, rights.
+const HOPELESS: [ExitCode; 4] = [ExitCode::Usage, ExitCode::Damaged, ExitCode::Incomplete, ExitCode::Unauthorized];
+
+/// The codes that no further try mends, as a list.
+fn hopeless(separator: &str) -> String {
+    HOPELESS.map(|code| code.code().to_string()).join(separator)
+}
 
 /// The job, ready for a scheduler. Fails where that scheduler cannot run it, or cannot hold its words.
 pub fn render(kind: Kind, job: &Job) -> Result<String> {
@@ -72,6 +80,18 @@ pub fn render(kind: Kind, job: &Job) -> Result<String> {
 /// A job that cannot be.
 fn impossible(message: impl Into<String>, hint: &str) -> Error {
     Error::new(ErrorKind::Configuration, message).with_hint(hint)
+}
+
+/// Who hears of a failure: the receivers of `notify`, and what the scheduler itself does.
+fn telling(job: &Job, scheduler: &str) -> String {
+    comment(&if job.notifies() {
+        format!("Who is told of a failure: the receivers of notify, as soon as a run has begun. {scheduler}")
+    } else {
+        format!(
+            "Who is told of a failure: {scheduler} A webhook is told of runs where --notify or KT_ARCHIVE_NOTIFY names \
+             one when this is printed."
+        )
+    })
 }
 
 /// `text`, each line a comment, broken at 100 columns.

@@ -1,6 +1,6 @@
 //! A service that archives, and the timer that starts it.
 
-use super::{HOPELESS, Job, Place, SourceKind, comment, impossible, shell::quoted};
+use super::{Job, Place, SourceKind, comment, hopeless, impossible, shell::quoted, telling};
 use archive_connectors::Result;
 use std::fmt::Write as _;
 
@@ -35,6 +35,47 @@ SystemCallErrorNumber=EPERM
 UMask=0027
 ";
 
+const UNIT: &str = "
+[Unit]
+Description=Archive the last month of Keeptrusts events
+Documentation=man:kt-archive-run(1)
+Wants=network-online.target
+After=network-online.target
+# At most six tries in half a day, those by hand among them; the timer's next day begins anew. To start it by hand after
+# them: systemctl reset-failed kt-archive.service
+StartLimitIntervalSec=12h
+StartLimitBurst=6
+# A unit that tells somebody, once the tries have failed:
+# OnFailure=notify-someone@%n.service
+";
+
+const TRIES: &str = "\
+# Tried again after 75 (try again later), 6 and 7 (the source or a store was down) and others, but not after
+# what no try mends: settings, damage, contradicting data and rights.
+Restart=on-failure
+RestartPreventExitStatus={HOPELESS}
+RestartSec=30min
+# What is being committed is finished first.
+TimeoutStopSec=5min
+";
+
+const TIMER_UNIT: &str = "
+# {TIMER}
+[Unit]
+Description=Archive Keeptrusts events every month
+
+[Timer]
+# The 2nd and the 3rd are tries in case something was down: a run that finds its month archived ends at once.
+OnCalendar=*-*-01..03 04:00:00 UTC
+# A host that was off makes up for it when it is back.
+Persistent=yes
+# Hosts that share a platform do not all ask in one moment.
+RandomizedDelaySec=15min
+
+[Install]
+WantedBy=timers.target
+";
+
 pub(super) fn render(job: &Job) -> Result<String> {
     let mut text = format!("# {SERVICE}\n");
     text.push_str(&comment("Save both parts under the names above them, for example with"));
@@ -48,9 +89,10 @@ pub(super) fn render(job: &Job) -> Result<String> {
         "Then: systemctl daemon-reload && systemctl enable --now kt-archive.timer\n\
          Try it at once: systemctl start kt-archive.service; what it said: journalctl -u kt-archive",
     ));
-    text.push_str(&unit());
+    text.push_str(&telling(job, "the unit that OnFailure= names, once you have taken its # away below."));
+    text.push_str(UNIT);
     text.push_str(&service(job)?);
-    text.push_str(&timer());
+    text.push_str(&TIMER_UNIT.replace("{TIMER}", TIMER));
     Ok(text)
 }
 
@@ -63,21 +105,6 @@ fn preparations(job: &Job) -> Vec<String> {
     // That folder is the node exporter's, and stays so.
     steps.extend(job.metrics_folder().map(|folder| format!("setfacl -m u:kt-archive:rwx {}", quoted(&folder))));
     steps
-}
-
-fn unit() -> String {
-    "\n[Unit]
-Description=Archive the last month of Keeptrusts events
-Documentation=man:kt-archive-run(1)
-Wants=network-online.target
-After=network-online.target
-# At most six tries in half a day; the timer's next day begins anew.
-StartLimitIntervalSec=12h
-StartLimitBurst=6
-# A unit that tells somebody, once the tries have failed:
-# OnFailure=notify-someone@%n.service
-"
-    .to_owned()
 }
 
 fn service(job: &Job) -> Result<String> {
@@ -101,20 +128,7 @@ fn service(job: &Job) -> Result<String> {
         }
     }
     text.push_str(&secrets(job)?);
-    let _ = writeln!(
-        text,
-        "# Tried again after 75 (try again later), 6 and 7 (the source or a store was down) and others, but not after
-\
-         # what no try mends: settings, damage, contradicting data and rights.
-\
-         Restart=on-failure
-RestartPreventExitStatus={}
-RestartSec=30min
-\
-         # What is being committed is finished first.
-TimeoutStopSec=5min",
-        HOPELESS.replace(',', "")
-    );
+    text.push_str(&TRIES.replace("{HOPELESS}", &hopeless(" ")));
     text.push_str(&files(job)?);
     text.push_str(HARDENING);
     Ok(text)
@@ -123,6 +137,9 @@ TimeoutStopSec=5min",
 /// Where secrets come from: files that root keeps, and that systemd hands to this service alone.
 fn secrets(job: &Job) -> Result<String> {
     let mut text = String::new();
+    if job.pseudonym_key.is_some() || job.source == SourceKind::ExportsApi {
+        text.push_str("# Files of root that only this service sees, below %d, which needs systemd 250.\n");
+    }
     let mut credential = |name: &str, path: &str| -> Result<()> {
         let _ = writeln!(text, "LoadCredential={name}:{}", credential_path(path)?);
         Ok(())
@@ -142,7 +159,7 @@ fn secrets(job: &Job) -> Result<String> {
         }
         SourceKind::Demo | SourceKind::Files => {}
     }
-    let names = job.host_secrets().join(", ");
+    let names = job.host_secrets().into_iter().collect::<Vec<_>>().join(", ");
     if !names.is_empty() {
         text.push_str(&comment(&format!("A line NAME=\"value\" for each of {names}; root's, mode 600.")));
         text.push_str("EnvironmentFile=/etc/kt-archive/env\n");
@@ -164,7 +181,8 @@ fn files(job: &Job) -> Result<String> {
     let read = [Some(&job.program), job.config.as_ref(), job.password_file.as_ref()].into_iter().flatten().cloned();
     let source = job.settings.iter().filter(|(key, _)| key == "source" && job.source == SourceKind::Files);
     let source = source.filter_map(|(_, value)| value.as_str().map(str::to_owned));
-    let paths = written.into_iter().chain(read).chain(source).collect::<Vec<_>>();
+    let named = job.public_files().map(str::to_owned);
+    let paths = written.into_iter().chain(read).chain(source).chain(named).collect::<Vec<_>>();
     let any = |folders: &[&str]| paths.iter().any(|path| folders.iter().any(|folder| path.starts_with(folder)));
     // Where the service has something to look for in a home folder, all of them can be read and none written.
     text.push_str(if any(&["/home/", "/root/", "/run/user/"]) {
@@ -174,17 +192,6 @@ fn files(job: &Job) -> Result<String> {
     });
     text.push_str(if any(&["/tmp/", "/var/tmp/"]) { "PrivateTmp=no\n" } else { "PrivateTmp=yes\n" });
     Ok(text)
-}
-
-fn timer() -> String {
-    format!(
-        "\n# {TIMER}\n[Unit]\nDescription=Archive Keeptrusts events every month\n\n[Timer]\n\
-         # The 2nd and the 3rd are tries in case something was down: a run that finds its month archived ends at once.\n\
-         OnCalendar=*-*-01..03 04:00:00 UTC\n\
-         # A host that was off makes up for it when it is back.\nPersistent=yes\n\
-         # Hosts that share a platform do not all ask in one moment.\nRandomizedDelaySec=15min\n\n\
-         [Install]\nWantedBy=timers.target\n"
-    )
 }
 
 /// A word of a setting: specifiers begin with `%`.

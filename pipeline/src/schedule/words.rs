@@ -24,6 +24,16 @@ pub(super) fn escaped(value: Value) -> Value {
     }
 }
 
+/// Whether a configuration file with this value needs the variable `name`.
+pub(super) fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text.replace("$${", "").contains(&format!("${{{name}}}")),
+        Value::Array(values) => values.iter().any(|value| names(value, name)),
+        Value::Table(table) => table.values().any(|value| names(value, name)),
+        _ => false,
+    }
+}
+
 /// A setting as it is typed.
 pub(super) fn flags(key: &str, value: Value) -> Result<Vec<String>> {
     let values = match value {
@@ -68,6 +78,13 @@ mod tests {
         assert_eq!(typed("allow-http", false.into()), [] as [&str; 0]);
         let table = toml::Table::from_iter([("name".to_owned(), "events".into()), ("table".to_owned(), "e".into())]);
         assert_eq!(typed("dataset", Value::Array(vec![Value::Table(table)])), ["--dataset=events"]);
+    }
+
+    #[test]
+    fn a_variable_that_is_only_spelled_out_is_not_needed() {
+        let value = Value::from(vec!["a/${DIR}", "$${NO}/${B"]);
+        assert_eq!(["DIR", "NO", "B", "D"].map(|name| names(&value, name)), [true, false, false, false]);
+        assert!(!names(&escaped("${DIR}".into()), "DIR"));
     }
 
     #[test]
