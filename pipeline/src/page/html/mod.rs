@@ -4,6 +4,7 @@
 
 mod activity;
 mod attention;
+mod axis;
 mod chart;
 mod coverage;
 #[cfg(test)]
