@@ -90,7 +90,7 @@ fn gaps_and_replicas_that_are_behind_need_attention() {
         &page,
         &[
             "events: missing 2025-01, 2025-03",
-            "the platform begins to prune 2025-01 on 2025-04-21, 10 days from this page",
+            "the platform begins to prune 2025-01 on 2025-04-21, 10 days after this page was made",
             "the replica old is 1 commit behind",
             "the replica nowhere/at-all is 3 commits behind",
             "no verification is on record on this host",

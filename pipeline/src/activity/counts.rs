@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most days of a month.
-pub const DAYS: usize = 31;
+pub(crate) const DAYS: usize = 31;
 
 /// Verdicts that a month may have. A column with more values holds texts of another kind, and must not take all memory.
 const MOST_VERDICTS: usize = 32;
@@ -13,12 +13,12 @@ const MOST_VERDICTS: usize = 32;
 const LONGEST_VERDICT: usize = 48;
 
 /// Events of each day of a month; what comes after its last day is zero.
-pub type Days = [u64; DAYS];
+pub(crate) type Days = [u64; DAYS];
 
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The value of its column, cut off where it is long.
     Named(String),
     /// It has none: NULL, or an empty text.
@@ -32,11 +32,11 @@ pub enum Verdict {
 /// Verdicts are told apart all or not at all: what is counted without them, or has too many, is [`Verdict::Unsplit`] as a
 /// whole. So sums do not depend on the order in which files are counted, and no verdict has fewer events than there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DayCounts(BTreeMap<Verdict, Days>);
+pub(crate) struct DayCounts(BTreeMap<Verdict, Days>);
 
 impl DayCounts {
     /// Counts events of a day, of which 0 is the first.
-    pub fn add(&mut self, verdict: &Verdict, day: usize, events: u64) {
+    pub(crate) fn add(&mut self, verdict: &Verdict, day: usize, events: u64) {
         if day < DAYS && events > 0 {
             let mut days = [0; DAYS];
             days[day] = events;
@@ -45,7 +45,7 @@ impl DayCounts {
     }
 
     /// Adds what was counted elsewhere.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         other.iter().for_each(|(verdict, days)| self.add_days(verdict, days));
     }
 
@@ -62,17 +62,17 @@ impl DayCounts {
     }
 
     /// Whether there are events, and nobody knows their verdicts.
-    pub fn is_unsplit(&self) -> bool {
+    pub(crate) fn is_unsplit(&self) -> bool {
         self.0.contains_key(&Verdict::Unsplit)
     }
 
     /// The verdicts and their days, in the order of the verdicts.
-    pub fn iter(&self) -> impl Iterator<Item = (&Verdict, &Days)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Verdict, &Days)> {
         self.0.iter()
     }
 
     /// All events.
-    pub fn events(&self) -> u64 {
+    pub(crate) fn events(&self) -> u64 {
         self.0.values().flatten().fold(0, |sum, events| sum.saturating_add(*events))
     }
 }
@@ -93,7 +93,7 @@ fn add(sums: &mut Days, days: &Days) {
 
 impl Verdict {
     /// The verdict that a column's value stands for.
-    pub fn of(value: Option<&str>) -> Self {
+    pub(crate) fn of(value: Option<&str>) -> Self {
         match value {
             None | Some("") => Self::Blank,
             Some(value) => match value.char_indices().nth(LONGEST_VERDICT) {
@@ -150,7 +150,9 @@ mod tests {
             let orders = [[&a, &b, &c], [&a, &c, &b], [&b, &a, &c], [&b, &c, &a], [&c, &a, &b], [&c, &b, &a]];
             let sums = orders.map(|parts| {
                 let mut sum = DayCounts::default();
-                parts.iter().for_each(|part| sum.merge(part));
+                for part in parts {
+                    sum.merge(part);
+                }
                 // One event after the other, as they come from a file.
                 let mut single = DayCounts::default();
                 for (verdict, days) in parts.iter().flat_map(|part| part.iter()) {

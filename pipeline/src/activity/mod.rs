@@ -9,7 +9,7 @@ mod column;
 mod counts;
 mod tally;
 
-pub use counts::{DAYS, DayCounts, Days, Verdict};
+pub(crate) use counts::{DayCounts, Days, Verdict};
 
 use crate::{
     contents::{self, ContentsError, Part},
@@ -37,19 +37,19 @@ const LOOKS: usize = 16;
 
 /// What happened in a dataset.
 #[derive(Clone, Debug, Default)]
-pub struct Activity {
+pub(crate) struct Activity {
     /// The columns that the verdicts come from: none, one, or several where months differ. One whose values are too many
     /// to be verdicts is none.
-    pub columns: BTreeSet<String>,
+    pub(crate) columns: BTreeSet<String>,
     /// The months that were counted.
-    pub months: BTreeMap<Month, DayCounts>,
+    pub(crate) months: BTreeMap<Month, DayCounts>,
     /// The months that could not be counted, and why. A month is here or there, never in both.
-    pub unread: BTreeMap<Month, Failure>,
+    pub(crate) unread: BTreeMap<Month, Failure>,
 }
 
 /// What counting works with.
 #[derive(Debug)]
-pub struct Counter {
+pub(crate) struct Counter {
     sink: Sink,
     cache: Cache,
     /// For the file that is being read. It vanishes with this value.
@@ -59,14 +59,14 @@ pub struct Counter {
 
 impl Counter {
     /// Counts in the archive of `sink`; what was counted is kept in the folder `state`.
-    pub fn new(sink: Sink, state: &Path, progress: Arc<dyn Progress>) -> Result<Self> {
+    pub(crate) fn new(sink: Sink, state: &Path, progress: Arc<dyn Progress>) -> Result<Self> {
         let scratch = Scratch::new(state, "report")?;
         Ok(Self { sink, cache: Cache::new(state), scratch, progress })
     }
 
     /// Counts the events of `dataset` in the months from `first` to `last`. What is damaged is said of its month and
     /// stops nothing; an error means that nobody knows what is there.
-    pub async fn count(&self, chain: &Chain, dataset: &Dataset, first: Month, last: Month) -> Result<Activity> {
+    pub(crate) async fn count(&self, chain: &Chain, dataset: &Dataset, first: Month, last: Month) -> Result<Activity> {
         let mut activity = Activity::default();
         let mut columns = BTreeMap::<Month, BTreeSet<String>>::new();
         let range = first..=last;
@@ -208,7 +208,9 @@ mod tests {
     async fn the_bar_of_a_damaged_month_goes_too() {
         let (place, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut chain = Chain::new("a".to_owned());
-        ["2025-01", "2025-02"].map(|month| commit(&mut chain, month));
+        for month in ["2025-01", "2025-02"] {
+            commit(&mut chain, month);
+        }
         let [lost, whole] = [0, 1].map(|index| &chain.entries()[index].manifest);
         let path = place.path().join(&whole.files[0].path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,13 +1,13 @@
 //! One page that says where an archive stands, for whoever has to show it to somebody else.
 //!
-//! [`write()`] finds out what there is to say ([`Page`]), [`render`] says it. The page needs nothing but itself: no script,
+//! [`write()`] finds out what there is to say (`Page`), `render` says it. The page needs nothing but itself: no script,
 //! no network, no font.
 
 mod html;
 mod model;
 
-pub use html::render;
-pub use model::{DatasetPage, Look, Page, Since, Verified};
+pub(crate) use html::render;
+pub(crate) use model::{DatasetPage, Look, Page, Since, Verified};
 
 use crate::{
     activity::{Activity, Counter},

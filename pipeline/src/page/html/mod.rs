@@ -28,7 +28,7 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The page.
-pub fn render(page: &Page) -> String {
+pub(crate) fn render(page: &Page) -> String {
     let title = format!("Archive report: {}", text::shown(&page.archive));
     let document = html! {
         (DOCTYPE)
