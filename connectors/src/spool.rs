@@ -197,7 +197,7 @@ pub(crate) async fn on_blocking_thread<T: Send + 'static>(
 }
 
 /// Writes a JSON document so that a crash leaves the old one or the new one, readable by its owner alone.
-pub(crate) fn write_durably(path: &Path, document: &impl Serialize) -> Result<()> {
+pub fn write_durably(path: &Path, document: &impl Serialize) -> Result<()> {
     let failed = || local("write the state file", path);
     let folder = path.parent().unwrap_or(Path::new("."));
     create_private_folder(folder)?;

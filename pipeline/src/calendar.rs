@@ -3,19 +3,20 @@
 use crate::report::{MonthStatus, Presence};
 
 /// Heads of the columns of a calendar.
-pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+pub(crate) const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A row of a calendar.
 #[derive(Clone, Debug)]
-pub struct Year<'a> {
+pub(crate) struct Year<'a> {
     /// The year.
-    pub year: u16,
+    pub(crate) year: u16,
     /// January to December; none where the range does not reach.
-    pub months: [Option<&'a MonthStatus>; 12],
+    pub(crate) months: [Option<&'a MonthStatus>; 12],
 }
 
 /// The rows of a calendar of `months`, which are in ascending order: a row for each year that has one of them.
-pub fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
+pub(crate) fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
     let mut years: Vec<Year<'_>> = Vec::new();
     for status in months {
         let (year, index) = (status.month.year(), usize::from(status.month.number()) - 1);
@@ -31,23 +32,23 @@ pub fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
 
 impl Year<'_> {
     /// The months of the range.
-    pub fn shown(&self) -> impl Iterator<Item = &MonthStatus> {
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &MonthStatus> {
         self.months.iter().flatten().copied()
     }
 
     /// Archived events of the year.
-    pub fn events(&self) -> u64 {
+    pub(crate) fn events(&self) -> u64 {
         self.shown().filter_map(|month| month.events).fold(0, u64::saturating_add)
     }
 
     /// The size of their files.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.shown().filter_map(|month| month.bytes).fold(0, u64::saturating_add)
     }
 }
 
 /// The letter of a month. Colour may say the same; nothing says less than the letter.
-pub fn letter(month: &MonthStatus) -> char {
+pub(crate) fn letter(month: &MonthStatus) -> char {
     match (month.state, month.events) {
         (Presence::Archived, Some(0)) => '0',
         (Presence::Archived, _) => 'A',
@@ -57,7 +58,7 @@ pub fn letter(month: &MonthStatus) -> char {
 }
 
 /// What a letter means.
-pub const LEGEND: [(char, &str); 4] =
+pub(crate) const LEGEND: [(char, &str); 4] =
     [('A', "archived"), ('0', "archived, no events"), ('!', "MISSING"), ('.', "not over")];
 
 #[cfg(test)]

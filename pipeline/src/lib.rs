@@ -22,7 +22,7 @@
 //! | is the archive what was committed? | [`mod@verify`] |
 //! | are its copies what the archive is? | [`mod@replicate`] |
 //! | what does a reviewer get? | [`mod@pull`] |
-//! | what is handed to an auditor? | [`mod@page`], with the counts of [`activity`] |
+//! | what is handed to an auditor? | [`mod@page`], with the counts of `activity` |
 //! | does a month go back into a database? | [`mod@restore`] |
 //! | what does a cron job see? | [`report`], [`exit`] |
 //! | who is told how a run went? | [`monitoring`] |
@@ -47,9 +47,9 @@
 //! 8. Memory does not grow with the size of a month.
 //! 9. Only [`cli`] prints, and only it knows clap and indicatif.
 
-pub mod activity;
+mod activity;
 pub mod address;
-pub mod calendar;
+mod calendar;
 pub mod cli;
 pub mod config;
 pub mod contents;

@@ -1,5 +1,6 @@
 //! Numbers as people read them.
 
+use archive_formats::Timestamp;
 use std::time::Duration;
 
 /// `1234567` as `1,234,567`.
@@ -43,6 +44,27 @@ pub(crate) fn ratio(whole: u64, part: u64) -> String {
     format!("{}.{}", thousands(whole), tenths % 10)
 }
 
+/// `104.8 bytes an event`; nothing where there are no events.
+pub(crate) fn bytes_an_event(bytes: u64, events: u64) -> Option<String> {
+    (events > 0).then(|| format!("{} bytes an event", ratio(bytes, events)))
+}
+
+/// How much smaller something became: `12.3 : 1`.
+pub(crate) fn to_one(delivered: u64, archived: u64) -> String {
+    format!("{} : 1", ratio(delivered, archived))
+}
+
+/// A part of a whole in per cent, with one decimal.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    let tenths = (u128::from(part) * 1_000 + u128::from(whole) / 2) / u128::from(whole.max(1));
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+/// `2025-04-10`.
+pub(crate) fn date(at: Timestamp) -> String {
+    at.to_seconds_string().chars().take(10).collect()
+}
+
 /// A time of work: `0.8 s`, `1m 15s`, `2h 03m`.
 pub(crate) fn time(seconds: f64) -> String {
     let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
@@ -76,6 +98,18 @@ mod tests {
             ["2.5", "0.3", "0.0", "12,345.6"]
         );
         assert_eq!(ratio(u64::MAX, 1), "18,446,744,073,709,551,615.0");
+    }
+
+    #[test]
+    fn sizes_are_compared_with_events_and_with_what_was_delivered() {
+        assert_eq!([bytes_an_event(1_048, 10), bytes_an_event(5, 0)], [Some("104.8 bytes an event".to_owned()), None]);
+        assert_eq!(to_one(123, 10), "12.3 : 1");
+        assert_eq!([percent(1, 3), percent(0, 0), percent(5, 5)], ["33.3 %", "0.0 %", "100.0 %"]);
+    }
+
+    #[test]
+    fn dates_are_those_of_utc() {
+        assert_eq!(date("2025-04-10T23:59:59.999999Z".parse().unwrap()), "2025-04-10");
     }
 
     #[test]

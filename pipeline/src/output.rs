@@ -3,7 +3,7 @@
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use std::{
     fs::{self, File, Permissions},
-    io::ErrorKind as IoErrorKind,
+    io::{ErrorKind as IoErrorKind, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
@@ -81,6 +81,15 @@ impl OutputFile {
         })
     }
 
+    /// Writes all of the file, which is on disk under its name then.
+    pub(crate) fn write(&self, command: &str, content: &[u8]) -> Result<()> {
+        let mut begun = self.begin(command)?;
+        let written = begun.write_all(content).and_then(|()| begun.as_file().sync_all());
+        written.map_err(write_failed(&self.path))?;
+        self.publish(begun.into_temp_path())?;
+        self.flush()
+    }
+
     /// Puts the name on disk.
     pub(crate) fn flush(&self) -> Result<()> {
         let flushed = File::open(&self.folder).and_then(|folder| folder.sync_all());
@@ -125,6 +134,18 @@ mod tests {
             let refused = OutputFile::new(&folder.path().join(name), true).map_err(|error| error.kind());
             assert_eq!(refused.err(), Some(ErrorKind::Configuration), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_written_appears_whole_and_replaces_nothing_unasked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page.html");
+        let [new, forced] = [false, true].map(|force| OutputFile::new(&path, force).unwrap());
+        new.write("report", b"one").unwrap();
+        assert_eq!(new.write("report", b"two").unwrap_err().kind(), ErrorKind::Configuration);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        forced.write("report", b"three").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), fs::read_dir(folder.path()).unwrap().count()), (b"three".to_vec(), 1));
     }
 
     #[test]

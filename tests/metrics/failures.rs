@@ -143,10 +143,11 @@ fn a_file_that_cannot_be_written_is_a_warning_and_changes_no_exit_code() {
     let places = [
         ("", "no ordinary file"),
         ("missing/kt-archive.prom", "No such file"),
-        ("archive/archive.json/kt-archive.prom", "Not a directory"),
+        ("file/kt-archive.prom", "Not a directory"),
     ];
     together(places, |(place, reason)| {
         let (mut world, _) = world();
+        fs::write(world.host.path("file"), "no folder").unwrap();
         world.host.set("KT_ARCHIVE_METRICS_FILE", world.host.path(place).display().to_string());
         let outcome = world.archive_month(MONTH).expect(0);
         let warnings = outcome.stderr.lines().filter(|line| line.contains("could not write the metrics"));

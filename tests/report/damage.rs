@@ -31,6 +31,45 @@ fn a_missing_file_is_damage_too() {
 }
 
 #[test]
+fn what_was_counted_before_is_no_excuse_for_a_file_that_is_gone_or_cut() {
+    for format in ["parquet", "csv"] {
+        let (host, archive) = archived("2025-01", "2025-03");
+        let file = archive.file("2025-02", format);
+        let path = archive.path(&file);
+        report(&host, &[]).expect(0);
+        let bytes = fs::read(&path).unwrap();
+        let assert_named = |damage: &str| {
+            let document = report(&host, &[]).expect(4).json();
+            let unread = document["unread"].as_array().unwrap();
+            assert_eq!((unread.len(), &unread[0]["month"]), (1, &"2025-02".into()), "{damage}");
+            assert_says(&read(&host), &["events: 2025-02 could not be counted", &file, ">2025-01-31</th>"]);
+        };
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert_named("cut");
+        fs::remove_file(&path).unwrap();
+        assert_named("gone");
+        fs::write(&path, bytes).unwrap();
+        report(&host, &[]).expect(0);
+    }
+}
+
+#[test]
+fn bytes_that_changed_after_they_were_counted_are_left_to_verify_and_the_page_says_so() {
+    let (host, archive) = archived("2025-01", "2025-03");
+    report(&host, &[]).expect(0);
+    let path = archive.path(&archive.file("2025-02", "parquet"));
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    report(&host, &[]).expect(0);
+    assert_says(&read(&host), &["were not read again. This page proves nothing by itself"]);
+    host.run(&["verify", "--quiet"]).expect(4);
+    report(&host, &[]).expect(0);
+    assert_says(&read(&host), &["the last verification found damage"]);
+}
+
+#[test]
 fn a_chain_that_is_broken_has_no_page() {
     let (host, archive) = archived("2025-01", "2025-03");
     fs::remove_file(archive.path("manifests/00000002.json")).unwrap();
@@ -51,7 +90,7 @@ fn gaps_and_replicas_that_are_behind_need_attention() {
         &page,
         &[
             "events: missing 2025-01, 2025-03",
-            "the platform begins to prune 2025-01 on 2025-04-21, 10 days from this page",
+            "the platform begins to prune 2025-01 on 2025-04-21, 10 days after this page was made",
             "the replica old is 1 commit behind",
             "the replica nowhere/at-all is 3 commits behind",
             "no verification is on record on this host",

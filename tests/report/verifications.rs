@@ -37,13 +37,14 @@ fn findings_are_shown_and_a_sound_replica_hides_none_of_them() {
     let (host, archive) = archived("2025-01", "2025-03");
     host.run(&["replicate", "--replica", "copy", "--quiet"]).expect(0);
     let file = archive.file("2025-02", "csv");
-    fs::write(archive.path(&file), "other bytes").unwrap();
+    let bytes = fs::read(archive.path(&file)).unwrap().len();
+    fs::write(archive.path(&file), vec![b'x'; bytes]).unwrap();
     host.run(&["verify", "--quiet"]).expect(4);
     host.run(&["verify", "--archive", "copy", "--quiet"]).expect(0);
     let page = page(&host, &[]);
-    assert_says(&page, &["V011", &file, "the last verification found damage: 1 finding", "1 finding of damage"]);
+    assert_says(&page, &["V012", &file, "the last verification found damage: 1 finding", "1 finding of damage"]);
     report(&host, &["--archive", "copy"]).expect(0);
-    assert!(!super::read(&host).contains("V011"));
+    assert!(!super::read(&host).contains("V012"));
 }
 
 #[test]

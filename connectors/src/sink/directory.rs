@@ -7,8 +7,7 @@
 use super::overlap::Root;
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
-use chrono::DateTime;
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::stream::BoxStream;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart, local::LocalFileSystem, path::Path,
@@ -204,9 +203,7 @@ impl ObjectStore for Directory {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        let depth = self.prefix.parts().count();
-        let listed = self.inner.list(prefix).map(move |found| found.or_else(|error| stranger(error, depth)));
-        listed.boxed()
+        self.inner.list(prefix)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
@@ -216,21 +213,6 @@ impl ObjectStore for Directory {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
         self.inner.copy_opts(from, to, options).await
     }
-}
-
-/// A file whose name no object can have, as an object that no manifest names: one of them must not keep anybody from
-/// seeing all others. Its root is `depth` folders deep.
-fn stranger(error: object_store::Error, depth: usize) -> object_store::Result<ObjectMeta> {
-    use object_store::{Error::InvalidPath, path::Error::BadSegment, path::Error::NonUnicode};
-    let InvalidPath { source: BadSegment { path, .. } | NonUnicode { path, .. } } = &error else { return Err(error) };
-    let below = path.split('/').filter(|part| !part.is_empty()).skip(depth);
-    Ok(ObjectMeta {
-        location: below.collect(),
-        last_modified: DateTime::UNIX_EPOCH,
-        size: 0,
-        e_tag: None,
-        version: None,
-    })
 }
 
 #[derive(Debug)]
@@ -261,6 +243,7 @@ impl MultipartUpload for Upload {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::StreamExt as _;
     use object_store::ObjectStoreExt as _;
 
     #[tokio::test]

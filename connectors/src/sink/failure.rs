@@ -35,6 +35,19 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// The error of a listing that met a file whose name no object can have. It ends the listing, so that nobody knows
+    /// what else is there.
+    pub(super) fn stranger(&self, error: &object_store::Error) -> Option<Error> {
+        use object_store::{Error::InvalidPath, path::Error::BadSegment, path::Error::NonUnicode};
+        let InvalidPath { source: BadSegment { path, .. } | NonUnicode { path, .. } } = error else { return None };
+        let error =
+            Error::new(ErrorKind::BrokenChain, "a file with a name that no object can have lies in the archive");
+        let error = error.with_context("path", path.escape_debug()).with_context("archive", self.url());
+        Some(error.with_hint("nobody who archives makes such a file: find out whose it is, and move it away"))
+    }
+}
+
 /// Whether asking again cannot help: the store understood, and refused.
 pub(super) fn is_final(error: &object_store::Error) -> bool {
     use object_store::Error::{InvalidPath, NotFound, NotImplemented, NotSupported};

@@ -38,7 +38,9 @@ impl Sink {
         let folder = folder.unwrap_or_default().to_owned();
         let objects = self.store.list(prefix.as_ref()).map(move |object| match object {
             Ok(object) => Ok(StoredObject { path: object.location.to_string(), bytes: object.size }),
-            Err(error) => Err(sink.failed("list the objects of the archive", &folder, &error)),
+            Err(error) => Err(sink
+                .stranger(&error)
+                .unwrap_or_else(|| sink.failed("list the objects of the archive", &folder, &error))),
         });
         objects.boxed()
     }

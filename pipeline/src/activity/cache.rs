@@ -2,18 +2,17 @@
 //! their digests, so that what was counted once stays true.
 
 use super::counts::{DayCounts, Days, Verdict};
-use crate::state::private_folder;
-use archive_connectors::{Result, error::local};
+use archive_connectors::{Error, ErrorKind, Result, spool::write_durably};
 use archive_formats::{Sha256, manifest::DataFile};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::Read as _,
     path::{Path, PathBuf},
 };
-use tempfile::NamedTempFile;
 
-const FORMAT: &str = "kt-archive-days/1";
+/// What counts by other rules wrote is as good as none.
+const FORMAT: &str = "kt-archive-days/2";
 
 /// No entry is larger, by far.
 const MOST_BYTES: u64 = 1 << 20;
@@ -24,13 +23,29 @@ pub(super) struct Cache {
     folder: PathBuf,
 }
 
-/// The second line of an entry; the first one has its digest.
+/// An entry, with the digest of what it says.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Document {
+    sha256: Sha256,
+    entry: Entry,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
     format: String,
     file: Sha256,
     column: Option<String>,
     counts: Vec<(Verdict, Days)>,
+}
+
+impl Entry {
+    fn digest(&self) -> Result<Sha256> {
+        let bytes = serde_json::to_vec(self)
+            .map_err(|error| Error::new(ErrorKind::Internal, "the counts have no form").with_source(error))?;
+        Ok(Sha256::of(&bytes))
+    }
 }
 
 impl Cache {
@@ -44,29 +59,23 @@ impl Cache {
 
     /// The counts of `file` by `column`, if they are known. An entry that is not as it was written is none.
     pub(super) fn get(&self, file: &DataFile, column: Option<&str>) -> Option<DayCounts> {
-        let mut text = String::new();
-        fs::File::open(self.path(file)).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
-        let (digest, document) = text.split_once('\n')?;
-        if digest != Sha256::of(document.as_bytes()).to_string() {
+        let mut bytes = Vec::new();
+        fs::File::open(self.path(file)).ok()?.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+        let Document { sha256, entry } = serde_json::from_slice(&bytes).ok()?;
+        let same = entry.format == FORMAT && entry.file == file.sha256 && entry.column.as_deref() == column;
+        if !same || entry.digest().ok()? != sha256 {
             return None;
         }
-        let document = serde_json::from_str::<Document>(document).ok()?;
-        let same = document.format == FORMAT && document.file == file.sha256 && document.column.as_deref() == column;
-        let counts = document.counts.into_iter().collect::<DayCounts>();
-        (same && counts.events() == file.rows).then_some(counts)
+        let counts = entry.counts.into_iter().collect::<DayCounts>();
+        (counts.events() == file.rows).then_some(counts)
     }
 
     /// Keeps the counts of `file`.
     pub(super) fn put(&self, file: &DataFile, column: Option<&str>, counts: &DayCounts) -> Result<()> {
         let counts = counts.iter().map(|(verdict, days)| (verdict.clone(), *days)).collect();
         let (format, column) = (FORMAT.to_owned(), column.map(str::to_owned));
-        let document = Document { format, file: file.sha256, column, counts };
-        let path = self.path(file);
-        let failed = || local("keep what was counted", &path);
-        let document = serde_json::to_string(&document).map_err(|error| failed()(error.into()))?;
-        let mut entry = NamedTempFile::new_in(private_folder(self.folder.clone())?).map_err(failed())?;
-        write!(entry, "{}\n{document}", Sha256::of(document.as_bytes())).map_err(failed())?;
-        entry.persist(&path).map(drop).map_err(|error| failed()(error.error))
+        let entry = Entry { format, file: file.sha256, column, counts };
+        write_durably(&self.path(file), &Document { sha256: entry.digest()?, entry })
     }
 }
 
@@ -107,6 +116,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_counted_by_other_rules_is_not_believed() {
+        let state = tempfile::tempdir().unwrap();
+        let cache = Cache::new(state.path());
+        let kept = |format: &str| {
+            let counts = counts().iter().map(|(verdict, days)| (verdict.clone(), *days)).collect();
+            let entry = Entry { format: format.to_owned(), file: file(b"1").sha256, column: None, counts };
+            let document = Document { sha256: entry.digest().unwrap(), entry };
+            write_durably(&cache.path(&file(b"1")), &document).unwrap();
+            cache.get(&file(b"1"), None)
+        };
+        assert_eq!([kept(FORMAT), kept("kt-archive-days/1")], [Some(counts()), None]);
+    }
+
+    #[test]
     fn no_damaged_entry_is_believed() {
         let state = tempfile::tempdir().unwrap();
         let cache = Cache::new(state.path());
@@ -118,6 +141,9 @@ mod tests {
             bytes[index] ^= 1;
             fs::write(&path, &bytes).unwrap();
             assert_eq!(cache.get(&file(b"1"), None), None, "byte {index}");
+        }
+        // The last byte ends the line.
+        for index in 0..whole.len() - 1 {
             fs::write(&path, &whole[..index]).unwrap();
             assert_eq!(cache.get(&file(b"1"), None), None, "cut at {index}");
         }

@@ -23,7 +23,8 @@ impl<'a> Tally<'a> {
     }
 
     pub(super) fn add(&mut self, batch: &EventBatch) {
-        let verdicts = self.column.and_then(|column| texts(batch, column));
+        let column = self.column.filter(|_| !self.counts.is_unsplit());
+        let verdicts = column.and_then(|column| texts(batch, column));
         // In the order of the values, so that the same events are counted in the same way.
         let mut sums = BTreeMap::<Option<&str>, Days>::new();
         for (row, time) in batch.times().values().iter().enumerate() {
@@ -34,7 +35,7 @@ impl<'a> Tally<'a> {
             }
         }
         for (value, days) in sums {
-            let verdict = if verdicts.is_some() { Verdict::of(value) } else { Verdict::Unsplit };
+            let verdict = verdicts.map_or(Verdict::Unsplit, |_| Verdict::of(value));
             days.iter().enumerate().for_each(|(day, events)| self.counts.add(&verdict, day, *events));
         }
     }
@@ -85,6 +86,16 @@ mod tests {
         blank[30] = 1;
         let expected = [(Verdict::of(Some("allowed")), allowed), (Verdict::Blank, blank)];
         assert_eq!(counts, expected.into_iter().collect());
+    }
+
+    #[test]
+    fn a_column_of_free_texts_is_counted_like_none() {
+        let texts = (0..100).map(|number| format!("reason {number}")).collect::<Vec<_>>();
+        let rows = texts.iter().map(|text| ("2025-03-02T00:00:00Z", Some(text.as_str()))).collect::<Vec<_>>();
+        let mut tally = Tally::new("2025-03".parse().unwrap(), Some("decision"));
+        rows.chunks(30).for_each(|rows| tally.add(&batch(rows)));
+        let counts = tally.finish();
+        assert!(counts.iter().map(|(verdict, days)| (verdict, days[1])).eq([(&Verdict::Unsplit, 100)]), "{counts:?}");
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn failure(report: &PageReport) -> Option<Failure> {
     let damaged = report.unread.iter().filter(|month| month.error.exit == exit).count() as u64;
     (exit != ExitCode::Done).then(|| Failure {
         message: format!(
-            "{} could not be counted, since files are damaged; the page names them",
+            "{} could not be counted, since files are missing or damaged; the page names them",
             count(damaged, "month")
         ),
         hint: Some("run `kt-archive verify` to see all that is damaged".to_owned()),

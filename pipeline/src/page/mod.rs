@@ -1,17 +1,17 @@
 //! One page that says where an archive stands, for whoever has to show it to somebody else.
 //!
-//! [`write()`] finds out what there is to say ([`Page`]), [`render`] says it. The page needs nothing but itself: no script,
+//! [`write()`] finds out what there is to say (`Page`), `render` says it. The page needs nothing but itself: no script,
 //! no network, no font.
 
 mod html;
 mod model;
 
-pub use html::render;
-pub use model::{DatasetPage, Look, Page, Since, Verified};
+pub(crate) use html::render;
+pub(crate) use model::{DatasetPage, Look, Page, Since, Verified};
 
 use crate::{
     activity::{Activity, Counter},
-    output::{OutputFile, write_failed},
+    output::OutputFile,
     place, replicate,
     report::{DatasetStatus, PageReport, UnreadMonth},
     settings::Settings,
@@ -20,7 +20,7 @@ use crate::{
 };
 use archive_connectors::{Clock, Progress, Result, Sink, sink::Location};
 use archive_formats::{Chain, manifest::ArchiveDocument};
-use std::{io::Write as _, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 /// What page is to be written, and where.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub async fn write(
         verified: Verified::new(record.read(), &chain),
     };
     let text = render(&page);
-    publish(&output, text.as_bytes())?;
+    output.write("report", text.as_bytes())?;
     Ok(PageReport {
         output: output.path().display().to_string(),
         bytes: text.len() as u64,
@@ -82,7 +82,7 @@ async fn datasets(
     settings: &Settings,
     progress: Arc<dyn Progress>,
 ) -> Result<Vec<DatasetPage>> {
-    let counter = Counter::new(sink.clone(), settings, progress)?;
+    let counter = Counter::new(sink.clone(), &settings.state_dir, progress)?;
     let mut datasets = Vec::new();
     for status in statuses {
         let range = status.months.first().zip(status.months.last()).map(|(first, last)| (first.month, last.month));
@@ -102,12 +102,4 @@ fn unread(page: &Page) -> Vec<UnreadMonth> {
         unread.map(move |(month, error)| UnreadMonth { dataset: name.clone(), month, error }).collect::<Vec<_>>()
     };
     page.datasets.iter().flat_map(of_dataset).collect()
-}
-
-fn publish(output: &OutputFile, page: &[u8]) -> Result<()> {
-    let mut file = output.begin("report")?;
-    let written = file.write_all(page).and_then(|()| file.as_file().sync_all());
-    written.map_err(write_failed(output.path()))?;
-    output.publish(file.into_temp_path())?;
-    output.flush()
 }

@@ -9,59 +9,59 @@ use archive_formats::{Chain, Head, Timestamp};
 
 /// All that the page says. The same values make the same page.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub(crate) struct Page {
     /// The archive's URL, printable.
-    pub archive: String,
+    pub(crate) archive: String,
     /// Its UUID.
-    pub uuid: String,
+    pub(crate) uuid: String,
     /// When its place became an archive.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// When the page was made.
-    pub made_at: Timestamp,
+    pub(crate) made_at: Timestamp,
     /// The version of the program.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
     /// The last manifest.
-    pub head: Option<Head>,
+    pub(crate) head: Option<Head>,
     /// When it was committed.
-    pub committed_at: Option<Timestamp>,
+    pub(crate) committed_at: Option<Timestamp>,
     /// Every dataset.
-    pub datasets: Vec<DatasetPage>,
+    pub(crate) datasets: Vec<DatasetPage>,
     /// Every replica.
-    pub replicas: Vec<ReplicaStatus>,
+    pub(crate) replicas: Vec<ReplicaStatus>,
     /// What is on record of verifications.
-    pub verified: Verified,
+    pub(crate) verified: Verified,
 }
 
 /// A dataset.
 #[derive(Clone, Debug)]
-pub struct DatasetPage {
+pub(crate) struct DatasetPage {
     /// Its months.
-    pub status: DatasetStatus,
+    pub(crate) status: DatasetStatus,
     /// Its events by day.
-    pub activity: Activity,
+    pub(crate) activity: Activity,
 }
 
 /// The verifications on record, held against the chain as it is now.
 #[derive(Clone, Debug, Default)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// The last one.
-    pub last: Option<Look>,
+    pub(crate) last: Option<Look>,
     /// The last one that read every byte of every month.
-    pub whole: Option<Look>,
+    pub(crate) whole: Option<Look>,
 }
 
 /// A verification, and what came after it.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub(crate) struct Look {
     /// The verification.
-    pub verification: Verification,
+    pub(crate) verification: Verification,
     /// What the chain says about the head of that time.
-    pub since: Since,
+    pub(crate) since: Since,
 }
 
 /// What became of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
+pub(crate) enum Since {
     /// It is in the chain, with so many commits after it.
     Commits(u64),
     /// The chain does not hold it any more: the archive was cut back or exchanged.
@@ -70,7 +70,7 @@ pub enum Since {
 
 impl Verified {
     /// Holds `verifications` against `chain`.
-    pub fn new(verifications: Verifications, chain: &Chain) -> Self {
+    pub(crate) fn new(verifications: Verifications, chain: &Chain) -> Self {
         let look = |verification: Verification| Look { since: Since::of(verification.head, chain), verification };
         Self { last: verifications.last.map(look), whole: verifications.whole.map(look) }
     }

@@ -1,11 +1,10 @@
 //! Where a slice goes: two files that appear whole or not at all.
 
-use crate::output::{OutputFile, write_failed};
+use crate::output::OutputFile;
 use archive_connectors::Result;
 use std::{
     ffi::OsString,
     fs::{self, File},
-    io::Write as _,
     path::{Path, PathBuf},
 };
 use tempfile::TempPath;
@@ -58,10 +57,7 @@ impl Draft {
     /// manifest is too. What is there already is never replaced, unless that was asked for.
     pub(super) fn publish(self, manifest: &[u8]) -> Result<()> {
         let Output { slice, manifest: beside } = &self.output;
-        let mut file = beside.begin(COMMAND)?;
-        file.write_all(manifest).map_err(write_failed(beside.path()))?;
-        file.as_file().sync_all().map_err(write_failed(beside.path()))?;
-        beside.publish(file.into_temp_path())?;
+        beside.write(COMMAND, manifest)?;
         if let Err(error) = slice.publish(self.path) {
             if !slice.replaces() {
                 drop(fs::remove_file(beside.path()));
@@ -82,7 +78,7 @@ fn beside(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use archive_connectors::ErrorKind;
-    use std::os::unix::fs::symlink;
+    use std::{io::Write as _, os::unix::fs::symlink};
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names = fs::read_dir(folder)

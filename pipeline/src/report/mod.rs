@@ -15,6 +15,7 @@ pub use pull::PullReport;
 pub use replicate::{ReplicaReport, ReplicaState, ReplicateReport};
 pub use restore::{RestoreReport, RestoredColumn};
 pub use run::{MonthReport, MonthState, RunReport};
+pub(crate) use status::Urgency;
 #[cfg(test)]
 pub(crate) use status::testing;
 pub use status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals};

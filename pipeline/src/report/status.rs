@@ -1,6 +1,7 @@
 //! Where an archive stands.
 
 use super::{Failure, ReplicaState};
+use crate::numbers::{count, date};
 use archive_formats::{Dataset, Head, Month, Timestamp};
 use serde::Serialize;
 
@@ -96,6 +97,45 @@ pub struct PruneDeadline {
     pub days: i64,
 }
 
+/// How much a deadline matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// It is over.
+    Past,
+    /// Less is left than a month, which is how often a cron job comes by.
+    Soon,
+    /// There is time.
+    Later,
+}
+
+/// Days that are few.
+const FEW_DAYS: i64 = 30;
+
+impl PruneDeadline {
+    /// How much it matters.
+    pub(crate) const fn urgency(&self) -> Urgency {
+        match self.days {
+            ..0 => Urgency::Past,
+            0..FEW_DAYS => Urgency::Soon,
+            FEW_DAYS.. => Urgency::Later,
+        }
+    }
+
+    /// The deadline in a sentence. Its days are counted `from now`, or from whatever the reader is told.
+    pub(crate) fn sentence(&self, from_when: &str) -> String {
+        let Self { month, days, .. } = self;
+        let at = date(self.at);
+        match *days {
+            ..0 => format!("the platform began to prune {month} on {at}: what of it is gone cannot be archived"),
+            0 => format!("the platform begins to prune {month} on {at}, less than a day {from_when}: archive it now"),
+            days => {
+                let days = count(days.unsigned_abs(), "day");
+                format!("the platform begins to prune {month} on {at}, {days} {from_when}")
+            }
+        }
+    }
+}
+
 /// Where a replica stands, by its last manifest alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplicaStatus {
@@ -103,7 +143,7 @@ pub struct ReplicaStatus {
     pub url: String,
     /// Whether it holds the archive's chain. Not whether it holds every file: `replicate --repair` tells.
     pub state: ReplicaState,
-    /// How many of the archive's manifests it lacks; null when it could not be asked.
+    /// How many of the archive's commits it lacks; null when it could not be asked.
     pub behind: Option<u64>,
     /// Why it could not be asked, or is no replica of this archive.
     pub error: Option<Failure>,
@@ -173,5 +213,21 @@ pub(crate) mod testing {
         let expected = Totals { archived: 3, missing: 1, events: 30_000, bytes: 3 << 20, delivered, rejected: 0 };
         assert_eq!(status.totals(), expected);
         assert_eq!(status.missing().map(|month| month.to_string()).collect::<Vec<_>>(), ["2025-04"]);
+    }
+
+    #[test]
+    fn few_days_are_soon_and_none_is_said_in_clear_words() {
+        let at = |days| {
+            let at = "2025-04-01T00:00:00Z".parse().unwrap();
+            let prune = PruneDeadline { month: "2024-04".parse().unwrap(), at, days };
+            (prune.urgency(), prune.sentence("from now"))
+        };
+        let begins = |rest: &str| format!("the platform begins to prune 2024-04 on 2025-04-01, {rest}");
+        assert_eq!(at(30), (Urgency::Later, begins("30 days from now")));
+        assert_eq!(at(29), (Urgency::Soon, begins("29 days from now")));
+        assert_eq!(at(1), (Urgency::Soon, begins("1 day from now")));
+        assert_eq!(at(0), (Urgency::Soon, begins("less than a day from now: archive it now")));
+        assert_eq!([at(-1).0, at(-400).0], [Urgency::Past; 2]);
+        assert!(at(-400).1.starts_with("the platform began to prune 2024-04 on 2025-04-01: "), "{}", at(-400).1);
     }
 }

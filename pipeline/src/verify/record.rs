@@ -6,15 +6,14 @@ use crate::{
     report::{Finding, Level, Severity, VerifyReport},
     state::private_folder,
 };
-use archive_connectors::{Error, ErrorKind, Result, error::local, sink::Location};
+use archive_connectors::{Error, ErrorKind, Result, error::local, sink::Location, spool::write_durably};
 use archive_formats::{Head, Month, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs,
-    io::{ErrorKind as IoErrorKind, Read as _, Write as _},
+    fs::{self, File},
+    io::{ErrorKind as IoErrorKind, Read as _},
     path::{Path, PathBuf},
 };
-use tempfile::NamedTempFile;
 
 /// The format of a record; one of another version is as good as none.
 const FORMAT: &str = "kt-archive-verifications/1";
@@ -130,7 +129,7 @@ impl Record {
 
     fn document(&self) -> Result<Option<Document>> {
         let failed = || local("read the record of verifications", &self.path);
-        let file = match fs::File::open(&self.path) {
+        let file = match File::open(&self.path) {
             Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
             file => file.map_err(failed())?,
         };
@@ -141,19 +140,17 @@ impl Record {
         Ok(Some(document).filter(|known| known.format == FORMAT && known.archive == self.archive))
     }
 
-    /// Puts `verification` on record.
+    /// Puts `verification` on record. Two at once do so one after the other, so that neither is lost.
     pub fn add(&self, verification: Verification) -> Result<()> {
+        let folder = private_folder(self.path.parent().map(Path::to_owned).unwrap_or_default())?;
+        let folder = File::open(&folder).map_err(local("open the folder of the record", &folder))?;
+        // Where folders cannot be locked, a record is no reason to stop.
+        drop(folder.lock());
         let known = self.document().ok().flatten().map(|document| document.verifications).unwrap_or_default();
         let whole = if verification.is_whole() { Some(verification.clone()) } else { known.whole };
         let verifications = Verifications { last: Some(verification), whole };
         let document = Document { format: FORMAT.to_owned(), archive: self.archive.clone(), verifications };
-        let bytes = serde_json::to_vec(&document)
-            .map_err(|error| Error::new(ErrorKind::Internal, "the record has no form").with_source(error))?;
-        let folder = private_folder(self.path.parent().map(Path::to_owned).unwrap_or_default())?;
-        let failed = || local("write the record of verifications", &self.path);
-        let mut file = NamedTempFile::new_in(folder).map_err(failed())?;
-        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed())?;
-        file.persist(&self.path).map(drop).map_err(|error| failed()(error.error))
+        write_durably(&self.path, &document)
     }
 }
 
@@ -193,6 +190,22 @@ mod tests {
         for last in [&whole, &quick, &month] {
             record.add(last.clone()).unwrap();
             assert_eq!(record.read(), Verifications { last: Some(last.clone()), whole: Some(whole.clone()) });
+        }
+    }
+
+    #[test]
+    fn verifications_that_end_at_once_lose_no_whole_one() {
+        for _ in 0..20 {
+            let state = tempfile::tempdir().unwrap();
+            let whole = verification(Level::Full, None, Vec::new());
+            std::thread::scope(|scope| {
+                for number in 0..8 {
+                    let quick = verification(Level::Quick, None, vec![finding(Severity::Warning); 100]);
+                    let (record, added) = (record(state.path(), "/archive"), [quick, whole.clone()]);
+                    scope.spawn(move || record.add(added[usize::from(number == 3)].clone()).unwrap());
+                }
+            });
+            assert_eq!(record(state.path(), "/archive").read().whole, Some(whole));
         }
     }
 

@@ -81,8 +81,9 @@ pub(super) enum Command {
     /// Write a page (HTML) that says where the archive stands, for an auditor
     ///
     /// Coverage, events a day by verdict, sizes, chain head, the last verification on record and the replicas, in one
-    /// file without scripts that needs no network. Months whose files are damaged are named in it, and then the exit code
-    /// is 4.
+    /// file without scripts that needs no network. Months whose files are missing, have another size, or turn out to be
+    /// damaged while they are counted are named in it, and then the exit code is 4. What was counted before is not read
+    /// again: `kt-archive verify` does that.
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Report(ReportArgs),
     /// Check settings, credentials, source and stores before the first run; leaves nothing behind

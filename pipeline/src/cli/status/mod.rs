@@ -2,12 +2,11 @@
 
 mod calendar;
 mod list;
-mod prune;
 
 use super::{
     args::StatusArgs,
     flags,
-    numbers::{count, ratio, size},
+    numbers::{bytes_an_event, count, size, to_one},
     outcome::Outcome,
     run::head,
     session::{Session, check_range},
@@ -19,7 +18,7 @@ use crate::{
     config::Config,
     exit::ExitCode,
     month_ranges,
-    report::{DatasetStatus, ReplicaState, ReplicaStatus, StatusReport, Totals},
+    report::{DatasetStatus, PruneDeadline, ReplicaState, ReplicaStatus, StatusReport, Totals, Urgency},
     status::{self, StatusRequest},
 };
 use archive_connectors::{Result, clock::SystemClock};
@@ -82,7 +81,7 @@ fn remarks(status: &DatasetStatus, style: Style) -> String {
         let (months, are) = (count(status.late, "month"), if status.late == 1 { "is" } else { "are" });
         (Tone::Bad, format!("{months} {are} late: over for three days, and not archived"))
     });
-    let prune = status.prune.as_ref().map(prune::sentence);
+    let prune = status.prune.as_ref().map(deadline);
     let lines = [compression, late, prune].into_iter().flatten();
     // Painted line by line: escape sequences have no width.
     let painted = |(tone, text): (Tone, String)| {
@@ -91,10 +90,19 @@ fn remarks(status: &DatasetStatus, style: Style) -> String {
     lines.map(painted).collect()
 }
 
+fn deadline(prune: &PruneDeadline) -> (Tone, String) {
+    let tone = match prune.urgency() {
+        Urgency::Past => Tone::Bad,
+        Urgency::Soon => Tone::Warn,
+        Urgency::Later => Tone::Plain,
+    };
+    (tone, prune.sentence("from now"))
+}
+
 fn compression(totals: &Totals) -> Option<String> {
-    let an_event = (totals.events > 0).then(|| format!("{} bytes an event", ratio(totals.bytes, totals.events)))?;
+    let an_event = bytes_an_event(totals.bytes, totals.events)?;
     let delivered = totals.delivered.map_or_else(String::new, |(delivered, archived)| {
-        format!("; {} delivered are {} here, {} : 1", size(delivered), size(archived), ratio(delivered, archived))
+        format!("; {} delivered are {} here, {}", size(delivered), size(archived), to_one(delivered, archived))
     });
     Some(an_event + &delivered)
 }
@@ -164,7 +172,7 @@ head none  archive ./archive
         report.head = Some(Head { sequence: 2, sha256: Sha256::of(b"abc") });
         let month = "2024-12".parse().unwrap();
         let at = "2025-12-01T00:00:00Z".parse().unwrap();
-        report.datasets[0].prune = Some(crate::report::PruneDeadline { month, at, days: 12 });
+        report.datasets[0].prune = Some(PruneDeadline { month, at, days: 12 });
         let expected = "\
 events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
      Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec  EVENTS     SIZE
@@ -172,7 +180,7 @@ events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
 2025  !   A   !                                       10,000  1.0 MiB
 104.8 bytes an event; 5.0 MiB delivered are 1.0 MiB here, 5.0 : 1
 3 months are late: over for three days, and not archived
-the platform begins to prune 2024-12 in 12 days, on 2025-12-01
+the platform begins to prune 2024-12 on 2025-12-01, 12 days from now
 
 A archived   ! MISSING
 head 2 ba7816bf8f01cfea…  archive ./archive

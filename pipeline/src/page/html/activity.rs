@@ -5,11 +5,11 @@ use super::{
     scale, scrolled,
     series::{Series, series},
     span::{Span, days, spans},
-    text::{percent, shown},
+    text::shown,
 };
 use crate::{
     month_ranges,
-    numbers::{count, thousands},
+    numbers::{count, percent, thousands},
     page::DatasetPage,
 };
 use archive_formats::Month;

@@ -1,11 +1,11 @@
 //! What somebody should look at, the worst first.
 
-use super::text::{date, shown};
+use super::text::shown;
 use crate::{
     month_ranges,
-    numbers::count,
+    numbers::{count, date},
     page::{DatasetPage, Page, Since},
-    report::{DatasetStatus, PruneDeadline, ReplicaState},
+    report::{DatasetStatus, PruneDeadline, ReplicaState, Urgency},
 };
 use archive_formats::Timestamp;
 use std::time::Duration;
@@ -28,9 +28,6 @@ pub(super) enum Weight {
 
 /// A verification should not be older: one a month, and a few days late.
 const FRESH: Duration = Duration::from_secs(40 * 86_400);
-
-/// Days that are few for archiving what the platform will prune.
-const FEW_DAYS: i64 = 30;
 
 /// All that is to be looked at; nothing where all is well.
 pub(super) fn points(page: &Page) -> Vec<Point> {
@@ -63,15 +60,14 @@ fn of_dataset(dataset: &DatasetPage) -> Vec<Point> {
     [missing, unread, prune].into_iter().flatten().collect()
 }
 
-fn deadline(name: &str, PruneDeadline { month, at, days }: &PruneDeadline) -> Option<Point> {
-    match *days {
-        ..0 => Some(bad(format!("{name}: the platform began to prune {month} on {}", date(*at)))),
-        0..FEW_DAYS => {
-            let left = count(days.unsigned_abs(), "day");
-            Some(warn(format!("{name}: the platform begins to prune {month} on {}, {left} from this page", date(*at))))
-        }
-        _ => None,
-    }
+/// What a later reader can make sense of: the page does not know when it is read.
+fn deadline(name: &str, prune: &PruneDeadline) -> Option<Point> {
+    let weigh = match prune.urgency() {
+        Urgency::Past => bad,
+        Urgency::Soon => warn,
+        Urgency::Later => return None,
+    };
+    Some(weigh(format!("{name}: {}", prune.sentence("after this page was made"))))
 }
 
 fn verification(page: &Page) -> Vec<Point> {

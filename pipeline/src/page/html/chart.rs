@@ -1,7 +1,11 @@
 //! Small bar charts, one below the other, over a common axis of time. Every chart says in words what it shows; nothing
 //! depends on colour, since each row has its name beside it.
 
-use super::{scale::Top, text::short};
+use super::{
+    axis::{Band, Tick},
+    scale::Top,
+    text::short,
+};
 use maud::{Markup, html};
 
 /// A chart.
@@ -23,22 +27,6 @@ pub(super) struct Chart {
     pub(super) rows: Vec<Row>,
 }
 
-/// A name for some slots.
-#[derive(Clone, Debug)]
-pub(super) struct Tick {
-    pub(super) first: usize,
-    pub(super) slots: usize,
-    pub(super) label: String,
-}
-
-/// Slots without values.
-#[derive(Clone, Debug)]
-pub(super) struct Band {
-    pub(super) first: usize,
-    pub(super) slots: usize,
-    pub(super) label: &'static str,
-}
-
 /// A row of bars.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -51,9 +39,6 @@ pub(super) struct Row {
     pub(super) values: Vec<Option<u64>>,
     pub(super) top: Top,
 }
-
-/// The label of a band in which nothing is lost.
-pub(super) const NOT_OVER: &str = "not over";
 
 /// Units of the drawing, which are tenths where a bar is placed.
 const WIDTH: usize = 780;
@@ -92,12 +77,11 @@ impl Chart {
 
     fn band(&self, band: &Band, bottom: usize) -> Markup {
         let (from, to) = (self.x(band.first), self.x(band.first + band.slots));
-        let fits = to - from >= (band.label.len() + 1) * LETTER * 10;
-        // What is not over is not lost.
-        let class = if band.label == NOT_OVER { "gap" } else { "gap lost" };
+        let (label, class) = (band.what.label(), band.what.class());
+        let fits = to - from >= (label.len() + 1) * LETTER * 10;
         html! {
             rect class=(class) x=(tenths(from)) y=(ABOVE - 6) width=(tenths(to - from)) height=(bottom - ABOVE + 6) {}
-            @if fits { text class=(class) x=(tenths(from.midpoint(to))) y=(ABOVE + 6) text-anchor="middle" { (band.label) } }
+            @if fits { text class=(class) x=(tenths(from.midpoint(to))) y=(ABOVE + 6) text-anchor="middle" { (label) } }
         }
     }
 
@@ -135,10 +119,10 @@ impl Chart {
 
     fn tick(&self, tick: &Tick, bottom: usize) -> Markup {
         let (from, to) = (self.x(tick.first), self.x(tick.first + tick.slots));
-        let fits = to - from >= tick.label.len() * LETTER * 10;
+        let fits = to - from >= tick.what.len() * LETTER * 10;
         html! {
             path.tick d=(format!("M{} {bottom}v5", tenths(from))) {}
-            @if fits { text.axis x=(tenths(from.midpoint(to))) y=(bottom + 18) text-anchor="middle" { (tick.label) } }
+            @if fits { text.axis x=(tenths(from.midpoint(to))) y=(bottom + 18) text-anchor="middle" { (tick.what) } }
         }
     }
 }
@@ -150,7 +134,10 @@ fn tenths(number: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::scale, *};
+    use super::{
+        super::{axis::Absence, scale},
+        *,
+    };
 
     fn chart(values: Vec<Option<u64>>) -> Chart {
         let slots = values.len();
@@ -161,8 +148,8 @@ mod tests {
             title: "Events <a> day".to_owned(),
             description: "…".to_owned(),
             slots,
-            ticks: vec![Tick { first: 0, slots, label: "Jan".to_owned() }],
-            bands: vec![Band { first: 0, slots, label: "missing" }],
+            ticks: vec![Tick { first: 0, slots, what: "Jan".to_owned() }],
+            bands: vec![Band { first: 0, slots, what: Absence::Missing }],
             rows: vec![row],
         }
     }

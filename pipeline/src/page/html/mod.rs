@@ -4,6 +4,7 @@
 
 mod activity;
 mod attention;
+mod axis;
 mod chart;
 mod coverage;
 #[cfg(test)]
@@ -27,7 +28,7 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The page.
-pub fn render(page: &Page) -> String {
+pub(crate) fn render(page: &Page) -> String {
     let title = format!("Archive report: {}", text::shown(&page.archive));
     let document = html! {
         (DOCTYPE)
@@ -79,7 +80,9 @@ fn footer(page: &Page) -> Markup {
             p {
                 "Months, days and times are in UTC. Coverage, sizes and the chain come from the manifests of the archive; "
                 "events a day are counted from its files, each after its bytes were compared with its digest. "
-                "This page proves nothing by itself: " code { "kt-archive verify" } " does."
+                "Of every file it was seen for this page that it is there with its size; the bytes of what was counted "
+                "for an earlier page were not read again. "
+                "This page proves nothing by itself: " code { "kt-archive verify" } " reads every byte and does."
             }
             p { "kt-archive " (page.version) ", " (text::time(page.made_at)) }
         }

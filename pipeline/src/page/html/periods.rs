@@ -1,10 +1,7 @@
 //! Months, or in a very long history years, that share an axis of time.
 
-use super::chart::{Band, NOT_OVER, Tick};
-use crate::{
-    calendar::MONTHS,
-    report::{MonthStatus, Presence, Totals},
-};
+use super::axis::{Absence, Band, Tick, bands, names, runs};
+use crate::report::{MonthStatus, Totals};
 
 /// Bars that a chart has room for; with more months, each is a year.
 const MOST_BARS: usize = 180;
@@ -39,38 +36,20 @@ impl<'a> Periods<'a> {
 
     /// Names of months, of years, or of decades.
     pub(super) fn ticks(&self) -> Vec<Tick> {
-        let mut ticks: Vec<Tick> = Vec::new();
-        let is_named = self.len() <= NAMED;
         let firsts = self.0.iter().filter_map(|months| months.first()).map(|month| month.month);
-        let within_a_year =
-            firsts.clone().map(archive_formats::Month::year).collect::<std::collections::BTreeSet<_>>().len() == 1;
-        let by_decade = self.unit() == "year";
-        for (first, month) in firsts.enumerate() {
-            let label = match (is_named, within_a_year) {
-                (true, true) => MONTHS[usize::from(month.number()) - 1].to_owned(),
-                (true, false) => month.to_string(),
-                _ if by_decade => format!("{}s", month.year() / 10 * 10),
-                _ => month.year().to_string(),
-            };
-            match ticks.last_mut().filter(|last| last.label == label) {
-                Some(last) => last.slots += 1,
-                None => ticks.push(Tick { first, slots: 1, label }),
-            }
+        if self.len() <= NAMED {
+            return runs(names(firsts).map(|name| (1, name)));
         }
-        ticks
+        let by_decade = self.unit() == "year";
+        runs(firsts.map(|month| {
+            let year = month.year();
+            (1, if by_decade { format!("{}s", year / 10 * 10) } else { year.to_string() })
+        }))
     }
 
     /// The bars that are not there, and why.
     pub(super) fn bands(&self) -> Vec<Band> {
-        let mut bands: Vec<Band> = Vec::new();
-        for (first, months) in self.0.iter().enumerate() {
-            let Some(label) = absence(months) else { continue };
-            match bands.last_mut().filter(|last| last.label == label && last.first + last.slots == first) {
-                Some(last) => last.slots += 1,
-                None => bands.push(Band { first, slots: 1, label }),
-            }
-        }
-        bands
+        bands(self.0.iter().map(|months| (1, absence(months))))
     }
 }
 
@@ -78,21 +57,16 @@ fn by_year(months: &[MonthStatus]) -> impl Iterator<Item = &[MonthStatus]> {
     months.chunk_by(|one, next| one.month.year() == next.month.year())
 }
 
-fn absence(months: &[MonthStatus]) -> Option<&'static str> {
-    let all = |state| months.iter().all(|month| month.state == state);
-    if all(Presence::Missing) {
-        Some("missing")
-    } else if all(Presence::Open) {
-        Some(NOT_OVER)
-    } else {
-        None
-    }
+/// Why a bar is not there: none of its months is, for the same reason.
+fn absence(months: &[MonthStatus]) -> Option<Absence> {
+    let first = months.first().and_then(Absence::of);
+    first.filter(|_| months.iter().all(|month| Absence::of(month) == first))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::month;
+    use crate::report::{Presence, testing::month};
     use archive_formats::Month;
 
     fn months(first: &str, last: &str) -> Vec<MonthStatus> {
@@ -102,7 +76,7 @@ mod tests {
 
     fn labels(months: &[MonthStatus]) -> (usize, Vec<(usize, String)>) {
         let periods = Periods::of(months);
-        (periods.len(), periods.ticks().into_iter().map(|tick| (tick.slots, tick.label)).collect())
+        (periods.len(), periods.ticks().into_iter().map(|tick| (tick.slots, tick.what)).collect())
     }
 
     #[test]
@@ -123,8 +97,8 @@ mod tests {
             months[index] = month(&months[index].month.to_string(), state);
         }
         let periods = Periods::of(&months);
-        let bands = periods.bands().iter().map(|band| (band.first, band.slots, band.label)).collect::<Vec<_>>();
-        assert_eq!(bands, [(1, 2, "missing"), (3, 1, "not over")]);
+        let bands = periods.bands().iter().map(|band| (band.first, band.slots, band.what)).collect::<Vec<_>>();
+        assert_eq!(bands, [(1, 2, Absence::Missing), (3, 1, Absence::NotOver)]);
         assert_eq!(periods.totals().map(|totals| totals.is_some()).collect::<Vec<_>>(), [true, false, false, false]);
     }
 }

@@ -63,9 +63,10 @@ pub(super) fn series(activity: &Activity) -> Vec<Series> {
     let mut leading = totals.keys().copied().filter(is_own).collect::<Vec<_>>();
     leading.sort_by_key(|verdict| (Reverse(totals[verdict]), *verdict));
     leading.truncate(LEADING);
-    let rest = totals.keys().copied().filter(|verdict| !leading.contains(verdict)).cloned().collect::<BTreeSet<_>>();
+    let is_rest = |verdict: &&Verdict| is_own(verdict) && !leading.contains(verdict);
+    let rest = totals.keys().copied().filter(is_rest).cloned().collect::<BTreeSet<_>>();
     let mut series = vec![Series::all()];
-    if activity.columns.is_empty() {
+    if leading.is_empty() {
         return series;
     }
     let own = leading.into_iter().map(|verdict| Series {
@@ -77,6 +78,10 @@ pub(super) fn series(activity: &Activity) -> Vec<Series> {
     if !rest.is_empty() {
         series.push(Series { name: "other".to_owned(), tone: "v-other", verdicts: rest });
     }
+    if totals.contains_key(&Verdict::Unsplit) {
+        let verdicts = BTreeSet::from([Verdict::Unsplit]);
+        series.push(Series { name: name(&Verdict::Unsplit), tone: "v-other", verdicts });
+    }
     series
 }
 
@@ -84,7 +89,7 @@ fn name(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Named(name) => shown(name),
         Verdict::Blank => "(none)".to_owned(),
-        Verdict::Other | Verdict::Unsplit => "other".to_owned(),
+        Verdict::Unsplit => "not told apart".to_owned(),
     }
 }
 
@@ -139,8 +144,20 @@ mod tests {
 
     #[test]
     fn without_a_column_there_is_one_row() {
+        assert_eq!(series(&activity(&[])), [Series::all()]);
         let mut activity = activity(&[]);
-        activity.columns.clear();
+        activity.months.values_mut().for_each(|counts| counts.add(&Verdict::Unsplit, 0, 1));
         assert_eq!(series(&activity), [Series::all()]);
+    }
+
+    #[test]
+    fn months_without_verdicts_are_a_row_beside_those_that_have_some() {
+        let mut activity = activity(&[("allowed", 3)]);
+        let (march, april) = ("2025-03".parse().unwrap(), "2025-04".parse().unwrap());
+        activity.months.entry(april).or_default().add(&Verdict::Unsplit, 0, 5);
+        let rows = series(&activity);
+        let rows = rows.iter().map(|row| (row.name.as_str(), [march, april].map(|month| row.month(&activity, month))));
+        let expected = [("all events", [3, 5]), ("allowed", [3, 0]), ("not told apart", [0, 5])];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     calendar::letter,
-    numbers::{count, ratio, size, thousands},
+    numbers::{count, ratio, size, thousands, to_one},
     page::DatasetPage,
     report::{MonthStatus, Presence, Totals},
 };
@@ -80,7 +80,7 @@ fn rows(totals: &Totals, periods: &Periods<'_>) -> Vec<Row> {
             let Top { value, label } = scale::count(most.div_ceil(10));
             Top { value: value.saturating_mul(10), label: format!("{label} : 1") }
         };
-        rows.push(row("delivered : archived", format!("{} : 1", ratio(delivered, archived)), &tenths, &top));
+        rows.push(row("delivered : archived", to_one(delivered, archived), &tenths, &top));
     }
     rows
 }
@@ -131,7 +131,7 @@ fn row(month: &MonthStatus, is_compared: bool) -> Markup {
             td { (or_dash(an_event.map(|(bytes, events)| ratio(bytes, events)))) }
             @if is_compared {
                 td { (or_dash(month.source_bytes.map(size))) }
-                td { (or_dash(compared.map(|(delivered, bytes)| format!("{} : 1", ratio(delivered, bytes))))) }
+                td { (or_dash(compared.map(|(delivered, bytes)| to_one(delivered, bytes)))) }
             }
             td { (or_dash(month.committed_at.map(time))) }
             td { (or_dash(month.sequence.map(thousands))) }

@@ -1,9 +1,8 @@
 //! Months that share an axis of days.
 
-use super::chart::{Band, NOT_OVER, Tick};
+use super::axis::{Absence, Band, Tick, bands, names, runs};
 use crate::{
     activity::Activity,
-    calendar::MONTHS,
     report::{DatasetStatus, MonthStatus, Presence},
 };
 use archive_formats::Month;
@@ -50,50 +49,26 @@ impl Span {
         self.months.iter().copied().map(days).sum()
     }
 
-    /// The months, each with the number of its first day in the span.
-    fn starts(&self) -> impl Iterator<Item = (Month, usize)> {
-        self.months.iter().scan(0, |next, month| {
-            let first = *next;
-            *next += days(*month);
-            Some((*month, first))
-        })
-    }
-
     /// What the axis says: months, or the days of a single one.
     pub(super) fn ticks(&self) -> Vec<Tick> {
         if let [month] = self.months.as_slice() {
             let days = (1..=days(*month)).filter(|day| *day == 1 || day.is_multiple_of(5));
-            return days.map(|day| Tick { first: day - 1, slots: 1, label: day.to_string() }).collect();
+            return days.map(|day| Tick { first: day - 1, slots: 1, what: day.to_string() }).collect();
         }
-        let within_a_year = self.months.iter().all(|month| month.year() == self.months[0].year());
-        let name = |month: Month| MONTHS[usize::from(month.number()) - 1].to_owned();
-        let label = |month: Month| if within_a_year { name(month) } else { month.to_string() };
-        self.starts().map(|(month, first)| Tick { first, slots: days(month), label: label(month) }).collect()
+        let months = self.months.iter().copied();
+        runs(months.clone().map(days).zip(names(months)))
     }
 
     /// The days without counts, and why there are none. Nothing is said of months outside of the range.
     pub(super) fn bands(&self, status: &DatasetStatus, activity: &Activity) -> Vec<Band> {
-        let mut bands: Vec<Band> = Vec::new();
-        for (month, first) in self.starts() {
-            let known = status.months.iter().find(|known| known.month == month);
-            let Some(label) = known.and_then(|known| absence(known, activity)) else { continue };
-            match bands.last_mut().filter(|last| last.label == label && last.first + last.slots == first) {
-                Some(last) => last.slots += days(month),
-                None => bands.push(Band { first, slots: days(month), label }),
-            }
-        }
-        bands
+        let known = |month: Month| status.months.iter().find(|known| known.month == month);
+        bands(self.months.iter().map(|month| (days(*month), known(*month).and_then(|known| absence(known, activity)))))
     }
 }
 
 /// Why a month has no counts.
-fn absence(month: &MonthStatus, activity: &Activity) -> Option<&'static str> {
-    match month.state {
-        Presence::Missing => Some("missing"),
-        Presence::Open => Some(NOT_OVER),
-        Presence::Archived if activity.unread.contains_key(&month.month) => Some("unread"),
-        Presence::Archived => None,
-    }
+fn absence(month: &MonthStatus, activity: &Activity) -> Option<Absence> {
+    Absence::of(month).or_else(|| activity.unread.contains_key(&month.month).then_some(Absence::Unread))
 }
 
 #[cfg(test)]
@@ -124,7 +99,7 @@ mod tests {
     fn the_axis_says_days_months_or_months_with_their_years() {
         let labels = |first, last| {
             let ticks = spans(&status(first, last))[0].ticks().into_iter();
-            ticks.map(|tick| (tick.first, tick.label)).collect::<Vec<_>>()
+            ticks.map(|tick| (tick.first, tick.what)).collect::<Vec<_>>()
         };
         let expected = [(0, "1"), (4, "5"), (9, "10"), (14, "15"), (19, "20"), (24, "25")];
         assert_eq!(labels("2025-02", "2025-02"), expected.map(|(first, label)| (first, label.to_owned())));
@@ -140,7 +115,7 @@ mod tests {
         }
         let span = Span { name: "2025".to_owned(), months: of_year(2025) };
         let bands = span.bands(&status, &Activity::default());
-        let bands = bands.iter().map(|band| (band.first, band.slots, band.label)).collect::<Vec<_>>();
-        assert_eq!(bands, [(31, 59, "missing"), (90, 30, "not over")]);
+        let bands = bands.iter().map(|band| (band.first, band.slots, band.what)).collect::<Vec<_>>();
+        assert_eq!(bands, [(31, 59, Absence::Missing), (90, 30, Absence::NotOver)]);
     }
 }

@@ -3,10 +3,10 @@
 use super::{
     attention::{Point, Weight, points},
     proof::{extent, result},
-    text::{date, shown, time},
+    text::{shown, time},
 };
 use crate::{
-    numbers::{count, ratio, size, thousands},
+    numbers::{bytes_an_event, count, date, size, thousands, to_one},
     page::Page,
     report::{ReplicaState, Totals},
 };
@@ -84,9 +84,8 @@ fn cards(page: &Page) -> Vec<Card> {
         Card { name: "Months archived", value: thousands(archived), note: gaps },
         Card { name: "Events", value: thousands(events), note: datasets },
     ];
-    let an_event =
-        if events == 0 { "no events".to_owned() } else { format!("{} bytes an event", ratio(bytes, events)) };
-    let note = delivered.map_or(an_event, |(whole, part)| format!("1/{} of what was delivered", ratio(whole, part)));
+    let compared = delivered.map(|(whole, part)| format!("{}, delivered to archived", to_one(whole, part)));
+    let note = compared.or_else(|| bytes_an_event(bytes, events)).unwrap_or_else(|| "no events".to_owned());
     cards.push(Card { name: "Size", value: size(bytes), note });
     cards.push(match page.head {
         Some(head) => {
@@ -124,7 +123,11 @@ fn replicas(page: &Page) -> Option<Card> {
 fn prune(page: &Page) -> Option<Card> {
     let deadlines = page.datasets.iter().filter_map(|dataset| Some((dataset.status.prune?, &dataset.status.dataset)));
     let (prune, dataset) = deadlines.min_by_key(|(prune, _)| prune.at)?;
-    let value = if prune.days < 0 { "past".to_owned() } else { thousands(prune.days.unsigned_abs()) };
+    let value = match prune.days {
+        ..0 => "past".to_owned(),
+        0 => "less than 1".to_owned(),
+        days => thousands(days.unsigned_abs()),
+    };
     let note = format!("{dataset} {} is pruned from {} on", prune.month, date(prune.at));
     Some(Card { name: "Days to prune", value, note })
 }

@@ -179,7 +179,7 @@ fn what_needs_attention_comes_first_and_the_worst_of_it_at_the_top() {
     let texts = points(&page).into_iter().map(|point| point.text).collect::<Vec<_>>();
     let expected = [
         "events: missing 2025-02",
-        "events: the platform begins to prune 2025-02 on 2025-04-20, 9 days from this page",
+        "events: the platform begins to prune 2025-02 on 2025-04-20, 9 days after this page was made",
         "no verification is on record on this host",
         "the replica /mnt/nas is 2 commits behind",
     ];

@@ -31,17 +31,6 @@ pub(super) fn time(at: Timestamp) -> String {
     }
 }
 
-/// `2025-04-10`.
-pub(super) fn date(at: Timestamp) -> String {
-    at.to_seconds_string().chars().take(10).collect()
-}
-
-/// A part of a whole in per cent, with one decimal.
-pub(super) fn percent(part: u64, whole: u64) -> String {
-    let tenths = (u128::from(part) * 1_000 + u128::from(whole) / 2) / u128::from(whole.max(1));
-    format!("{}.{} %", tenths / 10, tenths % 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,7 +45,6 @@ mod tests {
     fn labels_are_short_and_times_are_said_with_their_zone() {
         assert_eq!([short("allowed", 7), short("allowed!", 7)], ["allowed", "allowe…"]);
         let at = "2025-04-10T03:00:00.123456Z".parse().unwrap();
-        assert_eq!([time(at), date(at)], ["2025-04-10 03:00:00 UTC", "2025-04-10"]);
-        assert_eq!([percent(1, 3), percent(0, 0), percent(5, 5)], ["33.3 %", "0.0 %", "100.0 %"]);
+        assert_eq!(time(at), "2025-04-10 03:00:00 UTC");
     }
 }
