@@ -150,7 +150,7 @@ fn a_name_that_no_object_can_have_is_damage_and_told() {
         let month = vault.archive.path("events/parquet/month=2025-03");
         fs::write(month.join(std::ffi::OsStr::from_bytes(name)), "a stranger").unwrap();
         for level in BOTH {
-            let outcome = vault.verify(level).expect(4);
+            let outcome = vault.host.run(&["verify", "--level", level, "--json"]).expect(4);
             assert!(outcome.stdout.contains("a name that no object can have"), "{}", outcome.stdout);
             assert!(outcome.stdout.contains(shown), "{}", outcome.stdout);
         }

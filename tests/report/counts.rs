@@ -160,7 +160,12 @@ fn months_of_artifacts_alone_are_said_to_be_uncounted_which_is_no_damage() {
     assert_eq!(document["unread"][0]["month"], "2025-03");
     assert_says(
         &read(&world.host),
-        &["Not counted:", "neither as parquet nor as csv", "No event of events could be counted."],
+        &[
+            "no format whose events can be counted",
+            "Not counted:",
+            "neither as parquet nor as csv",
+            "No event of events could be counted.",
+        ],
     );
 }
 

@@ -15,8 +15,13 @@ fn a_damaged_file_is_named_and_does_not_stop_the_page() {
         assert_eq!((unread.len(), &unread[0]["month"]), (1, &"2025-02".into()));
         assert!(document["error"]["hint"].as_str().unwrap().contains("kt-archive verify"), "{document}");
         let page = read(&host);
-        assert_says(&page, &["events: 2025-02 could not be counted", "Not counted:", &file, ">unread<", "2025-03-31"]);
+        assert_says(&page, &["files of 2025-02 are damaged", "Not counted:", &file, ">unread<", "2025-03-31"]);
         assert!(!page.contains("<th scope=\"row\">2025-02-01</th>"), "days of a month that could not be read");
+        // In the calendar, the legend and the table of months.
+        assert_says(
+            &page,
+            &["Damaged: 2025-02.", "title=\"2025-02: damaged, ", ">D</span> damaged", ">damaged</span></td>"],
+        );
     }
 }
 
@@ -42,7 +47,7 @@ fn what_was_counted_before_is_no_excuse_for_a_file_that_is_gone_or_cut() {
             let document = report(&host, &[]).expect(4).json();
             let unread = document["unread"].as_array().unwrap();
             assert_eq!((unread.len(), &unread[0]["month"]), (1, &"2025-02".into()), "{damage}");
-            assert_says(&read(&host), &["events: 2025-02 could not be counted", &file, ">2025-01-31</th>"]);
+            assert_says(&read(&host), &["files of 2025-02 are damaged", &file, ">2025-01-31</th>"]);
         };
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert_named("cut");

@@ -2,10 +2,11 @@
 
 use crate::{
     activity::Activity,
+    exit::ExitCode,
     report::{DatasetStatus, ReplicaStatus},
     verify::{Verification, Verifications},
 };
-use archive_formats::{Chain, Head, Timestamp};
+use archive_formats::{Chain, Head, Month, Timestamp};
 
 /// All that the page says. The same values make the same page.
 #[derive(Clone, Debug)]
@@ -39,6 +40,13 @@ pub(crate) struct DatasetPage {
     pub(crate) status: DatasetStatus,
     /// Its events by day.
     pub(crate) activity: Activity,
+}
+
+impl DatasetPage {
+    /// Whether the files of a month were found damaged when its events were to be counted.
+    pub(crate) fn is_damaged(&self, month: Month) -> bool {
+        self.activity.unread.get(&month).is_some_and(|failure| failure.exit == ExitCode::Damaged)
+    }
 }
 
 /// The verifications on record, held against the chain as it is now.

@@ -67,6 +67,9 @@ fn ending(report: &StatusReport, style: Style) -> String {
 
 /// What the months add up to, and which are missing.
 fn totals(status: &DatasetStatus) -> String {
+    if status.months.is_empty() {
+        return format!("{}: nothing of it is archived in this range", status.dataset);
+    }
     let Totals { archived, events, bytes, .. } = status.totals();
     let gaps = month_ranges::spell(status.missing());
     let missing = if gaps.is_empty() { "no gaps".to_owned() } else { format!("missing {gaps}") };

@@ -53,11 +53,15 @@ fn of_dataset(dataset: &DatasetPage) -> Vec<Point> {
         let text = format!("{name}: missing {gaps}");
         if *late > 0 { bad(text) } else { warn(format!("{text}, over for less than three days")) }
     });
-    let unread = dataset.activity.unread.keys().copied();
-    let unread =
-        (unread.len() > 0).then(|| bad(format!("{name}: {} could not be counted", month_ranges::spell(unread))));
+    let unread = |damaged: bool| {
+        let months = dataset.activity.unread.keys().copied().filter(|month| dataset.is_damaged(*month) == damaged);
+        Some(month_ranges::spell(months)).filter(|months| !months.is_empty())
+    };
+    let damaged = unread(true).map(|months| bad(format!("{name}: files of {months} are damaged")));
+    let uncounted = unread(false)
+        .map(|months| warn(format!("{name}: {months} is archived in no format whose events can be counted")));
     let prune = prune.as_ref().and_then(|prune| deadline(name.as_str(), prune));
-    [missing, unread, prune].into_iter().flatten().collect()
+    [missing, damaged, uncounted, prune].into_iter().flatten().collect()
 }
 
 /// What a later reader can make sense of: the page does not know when it is read.

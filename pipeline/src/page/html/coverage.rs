@@ -1,15 +1,15 @@
 //! The calendar of every dataset: years down, months across, a letter and a colour for each.
 
 use super::{
+    mark::{DAMAGED, class, mark, state},
     scrolled,
-    sizes::{class, state},
 };
 use crate::{
     calendar::{self, LEGEND, MONTHS, Year, letter},
     month_ranges,
     numbers::{count, size, thousands},
     page::DatasetPage,
-    report::{DatasetStatus, MonthStatus},
+    report::MonthStatus,
 };
 use maud::{Markup, html};
 
@@ -18,13 +18,16 @@ pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
         section aria-labelledby="coverage" {
             h2 id="coverage" { "Coverage" }
             @if datasets.is_empty() { p { "Nothing is archived yet." } }
-            @for dataset in datasets { (of_dataset(&dataset.status)) }
+            @for dataset in datasets { (of_dataset(dataset)) }
             @if !datasets.is_empty() { (legend(datasets)) }
         }
     }
 }
 
-fn of_dataset(status: &DatasetStatus) -> Markup {
+fn of_dataset(dataset: &DatasetPage) -> Markup {
+    let status = &dataset.status;
+    let damaged =
+        month_ranges::spell(status.months.iter().map(|month| month.month).filter(|it| dataset.is_damaged(*it)));
     let name = status.dataset.as_str();
     let totals = status.totals();
     let gaps = month_ranges::spell(status.missing());
@@ -32,13 +35,17 @@ fn of_dataset(status: &DatasetStatus) -> Markup {
         h3 { (name) }
         p {
             (count(totals.archived, "month")) " archived, " (count(totals.events, "event")) ", " (size(totals.bytes)) ". "
-            @if gaps.is_empty() { "No gaps." } @else { strong.bad { "Missing: " (gaps) "." } }
+            @if status.months.is_empty() { "Nothing of it is archived in this range." }
+            @else if gaps.is_empty() { "No gaps." }
+            @else { strong.bad { "Missing: " (gaps) "." } }
+            @if !damaged.is_empty() { " " strong.bad { "Damaged: " (damaged) "." } }
         }
-        @if !status.months.is_empty() { (scrolled(&format!("Calendar of {name}"), &table(status))) }
+        @if !status.months.is_empty() { (scrolled(&format!("Calendar of {name}"), &table(dataset))) }
     }
 }
 
-fn table(status: &DatasetStatus) -> Markup {
+fn table(dataset: &DatasetPage) -> Markup {
+    let status = &dataset.status;
     html! {
         table.calendar {
             caption.aside { "Months of " (status.dataset) " by year" }
@@ -50,28 +57,29 @@ fn table(status: &DatasetStatus) -> Markup {
                     th.sum scope="col" { "Size" }
                 }
             }
-            tbody { @for year in calendar::years(&status.months) { (row(&year)) } }
+            tbody { @for year in calendar::years(&status.months) { (row(dataset, &year)) } }
         }
     }
 }
 
-fn row(year: &Year<'_>) -> Markup {
+fn row(dataset: &DatasetPage, year: &Year<'_>) -> Markup {
     html! {
         tr {
             th scope="row" { (format!("{:04}", year.year)) }
-            @for month in year.months { td { @if let Some(month) = month { (cell(month)) } } }
+            @for month in year.months { td { @if let Some(month) = month { (cell(dataset, month)) } } }
             td.sum { (thousands(year.events())) }
             td.sum { (size(year.bytes())) }
         }
     }
 }
 
-fn cell(month: &MonthStatus) -> Markup {
+fn cell(dataset: &DatasetPage, month: &MonthStatus) -> Markup {
     let events = month.events.map_or_else(String::new, |events| format!(", {}", count(events, "event")));
-    let words = format!("{}{events}", state(month));
+    let (class, letter, state) = mark(dataset, month);
+    let words = format!("{state}{events}");
     html! {
-        span class=(class(month)) title=(format!("{}: {words}", month.month)) {
-            span aria-hidden="true" { (letter(month)) }
+        span class=(class) title=(format!("{}: {words}", month.month)) {
+            span aria-hidden="true" { (letter) }
             span.aside { (words) }
         }
     }
@@ -81,9 +89,13 @@ fn cell(month: &MonthStatus) -> Markup {
 fn legend(datasets: &[DatasetPage]) -> Markup {
     let months = || datasets.iter().flat_map(|dataset| &dataset.status.months);
     let used = LEGEND.iter().filter_map(|(known, _)| months().find(|month| letter(month) == *known));
+    let used = used.map(|month| (class(month), letter(month), state(month)));
+    let is_damaged = datasets.iter().any(|dataset| months().any(|month| dataset.is_damaged(month.month)));
     html! {
         ul.legend {
-            @for month in used { li { span class=(class(month)) aria-hidden="true" { (letter(month)) } " " (state(month)) } }
+            @for (class, letter, state) in used.chain(is_damaged.then_some(DAMAGED)) {
+                li { span class=(class) aria-hidden="true" { (letter) } " " (state) }
+            }
         }
     }
 }

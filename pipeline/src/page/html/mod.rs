@@ -7,6 +7,7 @@ mod attention;
 mod axis;
 mod chart;
 mod coverage;
+mod mark;
 #[cfg(test)]
 mod palette;
 mod periods;

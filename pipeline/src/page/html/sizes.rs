@@ -2,16 +2,16 @@
 
 use super::{
     chart::{Chart, Row},
+    mark::mark,
     periods::Periods,
     scale::{self, Top},
     scrolled,
     text::time,
 };
 use crate::{
-    calendar::letter,
     numbers::{count, ratio, size, thousands, to_one},
     page::DatasetPage,
-    report::{MonthStatus, Presence, Totals},
+    report::{MonthStatus, Totals},
 };
 use maud::{Markup, html};
 
@@ -44,7 +44,7 @@ fn of_dataset(dataset: &DatasetPage, index: usize) -> Markup {
             }
             details open {
                 summary { "Months of " (name) }
-                (scrolled(&format!("Months of {name}"), &table(name, &dataset.status.months)))
+                (scrolled(&format!("Months of {name}"), &table(dataset)))
             }
         }
     }
@@ -100,7 +100,8 @@ fn description(totals: &Totals, months: &[MonthStatus]) -> String {
     format!("{all} of {} in all.{largest}{delivered}", size(totals.bytes))
 }
 
-fn table(name: &str, months: &[MonthStatus]) -> Markup {
+fn table(dataset: &DatasetPage) -> Markup {
+    let (name, months) = (dataset.status.dataset.as_str(), &dataset.status.months);
     // Most sources do not say what they delivered.
     let is_compared = months.iter().any(|month| month.source_bytes.is_some());
     html! {
@@ -113,19 +114,20 @@ fn table(name: &str, months: &[MonthStatus]) -> Markup {
                     @for title in ["Committed", "Manifest"] { th scope="col" { (title) } }
                 }
             }
-            tbody { @for month in months { (row(month, is_compared)) } }
+            tbody { @for month in months { (row(dataset, month, is_compared)) } }
         }
     }
 }
 
-fn row(month: &MonthStatus, is_compared: bool) -> Markup {
+fn row(dataset: &DatasetPage, month: &MonthStatus, is_compared: bool) -> Markup {
+    let (class, _, state) = mark(dataset, month);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
     let an_event = month.bytes.zip(month.events).filter(|(_, events)| *events > 0);
     let compared = month.source_bytes.zip(month.bytes);
     html! {
         tr {
             th scope="row" { (month.month) }
-            td.state { span class=(class(month)) { (state(month)) } }
+            td.state { span class=(class) { (state) } }
             td { (or_dash(month.events.map(thousands))) }
             td { (or_dash(month.bytes.map(size))) }
             td { (or_dash(an_event.map(|(bytes, events)| ratio(bytes, events)))) }
@@ -136,25 +138,5 @@ fn row(month: &MonthStatus, is_compared: bool) -> Markup {
             td { (or_dash(month.committed_at.map(time))) }
             td { (or_dash(month.sequence.map(thousands))) }
         }
-    }
-}
-
-/// The class of a month, which is that of its letter.
-pub(super) fn class(month: &MonthStatus) -> &'static str {
-    match letter(month) {
-        'A' => "m-archived",
-        '0' => "m-empty",
-        '!' => "m-missing",
-        _ => "m-open",
-    }
-}
-
-/// The state of a month in words.
-pub(super) const fn state(month: &MonthStatus) -> &'static str {
-    match month.state {
-        Presence::Archived if matches!(month.events, Some(0)) => "archived, no events",
-        Presence::Archived => "archived",
-        Presence::Missing => "missing",
-        Presence::Open => "not over",
     }
 }
