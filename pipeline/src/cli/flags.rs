@@ -1,6 +1,6 @@
 //! What was typed, as a layer of the configuration.
 
-use super::args::{CommonArgs, PullArgs, RestoreArgs, SourceArgs};
+use super::args::{CommonArgs, PullArgs, RestoreArgs, SourceArgs, StandingArgs};
 use crate::{
     config::{Config, Datasets},
     pull::Conditions,
@@ -55,6 +55,17 @@ impl From<SourceArgs> for Config {
             metrics_file: args.monitoring.metrics_file,
             notify: list(args.monitoring.notify),
             platform_retention: args.monitoring.platform_retention,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<StandingArgs> for Config {
+    fn from(args: StandingArgs) -> Self {
+        Self {
+            dataset: datasets(args.dataset),
+            replica: list(args.replica),
+            platform_retention: args.platform_retention,
             ..Self::default()
         }
     }

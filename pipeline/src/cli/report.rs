@@ -5,7 +5,7 @@ use super::{
     flags,
     numbers::{count, size},
     outcome::Outcome,
-    session::{Session, check_range},
+    session::{Session, check_open_range},
     signals::Signals,
 };
 use crate::{
@@ -18,18 +18,10 @@ use crate::{
 use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock};
 
 pub(super) async fn report(args: ReportArgs, session: Session) -> Result<Outcome> {
-    if let Some((from, to)) = args.from.zip(args.to) {
-        check_range(from, to)?;
-    }
-    let (from, to) = (args.from, args.to);
-    let opened = session.open_reading(Config {
-        dataset: flags::datasets(args.dataset),
-        replica: flags::list(args.replica),
-        platform_retention: args.platform_retention,
-        output: args.output,
-        force: flags::switch(args.force),
-        ..Config::default()
-    })?;
+    let (from, to) = (args.standing.from, args.standing.to);
+    check_open_range(from, to)?;
+    let (output, force) = (args.output, flags::switch(args.force));
+    let opened = session.open_reading(Config { output, force, ..args.standing.into() })?;
     let named = opened.config.output.clone().filter(|path| !path.as_os_str().is_empty());
     let output = named.ok_or_else(|| {
         let error = Error::new(ErrorKind::Configuration, "no output was given");

@@ -167,3 +167,8 @@ pub(super) fn check_range(from: Month, to: Month) -> Result<()> {
     let error = Error::new(ErrorKind::Configuration, format!("the range ends ({to}) before it begins ({from})"));
     Err(error.with_hint("--from names the first month, --to the last one; both are included"))
 }
+
+/// The same of a range whose ends may be open.
+pub(super) fn check_open_range(from: Option<Month>, to: Option<Month>) -> Result<()> {
+    from.zip(to).map_or(Ok(()), |(from, to)| check_range(from, to))
+}

@@ -65,7 +65,7 @@ pub(in crate::cli) struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct StatusArgs {
+pub(in crate::cli) struct StandingArgs {
     /// First month [default: the first archived one]
     #[arg(long, value_name = "YYYY-MM")]
     pub(in crate::cli) from: Option<Month>,
@@ -81,6 +81,12 @@ pub(in crate::cli) struct StatusArgs {
     /// How long the platform keeps events, such as 365d: says how many days are left to archive them
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) platform_retention: Option<Span>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct StatusArgs {
+    #[command(flatten)]
+    pub(in crate::cli) standing: StandingArgs,
     /// A line for each month, with its events, its size and when it was committed, instead of the calendar
     #[arg(long)]
     pub(in crate::cli) list: bool,
@@ -88,21 +94,8 @@ pub(in crate::cli) struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReportArgs {
-    /// First month [default: the first archived one]
-    #[arg(long, value_name = "YYYY-MM")]
-    pub(in crate::cli) from: Option<Month>,
-    /// Last month, included [default: the last closed one]
-    #[arg(long, value_name = "YYYY-MM")]
-    pub(in crate::cli) to: Option<Month>,
-    /// Show these datasets; repeat it or use commas [default: all]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(in crate::cli) dataset: Vec<Dataset>,
-    /// A copy of the archive, to see how far it is behind; repeat it or use commas
-    #[arg(long, value_name = "URL", value_delimiter = ',')]
-    pub(in crate::cli) replica: Vec<String>,
-    /// How long the platform keeps events, such as 365d: says how many days are left to archive them
-    #[arg(long, value_name = "DURATION")]
-    pub(in crate::cli) platform_retention: Option<Span>,
+    #[command(flatten)]
+    pub(in crate::cli) standing: StandingArgs,
     /// The page to write
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,

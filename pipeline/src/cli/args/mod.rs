@@ -7,7 +7,7 @@ mod source;
 
 pub(super) use commands::{
     BackfillArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ManArgs, PullArgs, ReplicateArgs, ReportArgs,
-    RestoreArgs, RunArgs, ScheduleArgs, StatusArgs, VerifyArgs,
+    RestoreArgs, RunArgs, ScheduleArgs, StandingArgs, StatusArgs, VerifyArgs,
 };
 pub(super) use source::SourceArgs;
 

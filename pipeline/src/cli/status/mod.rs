@@ -9,7 +9,7 @@ use super::{
     numbers::{bytes_an_event, count, size, to_one},
     outcome::Outcome,
     run::head,
-    session::{Session, check_range},
+    session::{Session, check_open_range},
     signals::Signals,
     style::{Style, Tone},
     table::{Align, Cell, Table},
@@ -25,17 +25,10 @@ use archive_connectors::{Result, clock::SystemClock};
 use calendar::wrapped;
 
 pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome> {
-    if let Some((from, to)) = args.from.zip(args.to) {
-        check_range(from, to)?;
-    }
-    let opened = session.open_reading(Config {
-        dataset: flags::datasets(args.dataset),
-        replica: flags::list(args.replica),
-        platform_retention: args.platform_retention,
-        list: flags::switch(args.list),
-        ..Config::default()
-    })?;
-    let request = StatusRequest { from: args.from, to: args.to, datasets: opened.settings.datasets.clone() };
+    let (from, to) = (args.standing.from, args.standing.to);
+    check_open_range(from, to)?;
+    let opened = session.open_reading(Config { list: flags::switch(args.list), ..args.standing.into() })?;
+    let request = StatusRequest { from, to, datasets: opened.settings.datasets.clone() };
     let work = status::status(&opened.settings, &request, &SystemClock);
     let report = Signals::listen()?.give_up(work).await?;
     let is_list = opened.config.list.is_some_and(|on| on.0);
