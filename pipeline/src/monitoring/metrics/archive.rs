@@ -5,11 +5,10 @@ use crate::report::{DatasetStatus, ReplicaStatus, StatusReport, Totals};
 
 pub(super) fn families(status: &StatusReport) -> Vec<Family> {
     let head = status.head.as_ref().map_or(0, |head| head.sequence);
-    let head = Sample { labels: vec![("archive", status.archive.clone())], value: Value::Count(head) };
     let mut families = vec![Family {
         name: "kt_archive_head_sequence",
         help: "Number of the archive's last manifest; 0 while there is none.",
-        samples: vec![head],
+        samples: vec![Sample::of(&status.archive, head)],
     }];
     families.extend(datasets(status));
     families.extend(replicas(status));
@@ -19,12 +18,11 @@ pub(super) fn families(status: &StatusReport) -> Vec<Family> {
 fn datasets(status: &StatusReport) -> Vec<Family> {
     let each = |of: &dyn Fn(&DatasetStatus) -> Option<Value>| {
         let samples = status.datasets.iter().filter_map(|dataset| {
-            let labels = vec![("archive", status.archive.clone()), ("dataset", dataset.dataset.to_string())];
-            of(dataset).map(|value| Sample { labels, value })
+            Some(Sample::of(&status.archive, of(dataset)?).with("dataset", dataset.dataset.as_str()))
         });
         samples.collect::<Vec<_>>()
     };
-    let total = |of: fn(&Totals) -> u64| each(&|dataset| Some(Value::Count(of(&dataset.totals()))));
+    let total = |of: fn(&Totals) -> u64| each(&|dataset| Some(of(&dataset.totals()).into()));
     vec![
         Family {
             name: "kt_archive_months_archived",
@@ -39,7 +37,7 @@ fn datasets(status: &StatusReport) -> Vec<Family> {
         Family {
             name: "kt_archive_months_late",
             help: "Missing months that have been over for three days.",
-            samples: each(&|dataset| Some(Value::Count(dataset.late))),
+            samples: each(&|dataset| Some(dataset.late.into())),
         },
         Family {
             name: "kt_archive_complete_until_timestamp_seconds",
@@ -68,8 +66,7 @@ fn datasets(status: &StatusReport) -> Vec<Family> {
 fn replicas(status: &StatusReport) -> Vec<Family> {
     let each = |of: fn(&ReplicaStatus) -> Option<u64>| {
         let samples = status.replicas.iter().filter_map(|replica| {
-            let labels = vec![("archive", status.archive.clone()), ("replica", replica.url.clone())];
-            of(replica).map(|value| Sample { labels, value: Value::Count(value) })
+            Some(Sample::of(&status.archive, of(replica)?).with("replica", replica.url.as_str()))
         });
         samples.collect::<Vec<_>>()
     };

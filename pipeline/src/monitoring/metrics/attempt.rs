@@ -1,6 +1,6 @@
 //! Whether runs work.
 
-use super::{Family, Sample, Snapshot, Value};
+use super::{Family, Sample, Snapshot};
 use archive_formats::Timestamp;
 
 /// When the last attempt began: written before its work, so that one that was killed, or never ends, is seen.
@@ -12,15 +12,12 @@ pub(super) const LAST_SUCCESS: &str = "kt_archive_last_success_timestamp_seconds
 
 pub(super) fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
     let &Snapshot { archive, finished, last_success, .. } = snapshot;
-    let success = last_success.map(|at| sample(archive, at.into()));
+    let success = last_success.map(|at| Sample::of(archive, at));
     vec![
         Family {
             name: "kt_archive_info",
             help: "The version of kt-archive that wrote these metrics; always 1.",
-            samples: vec![Sample {
-                labels: vec![("archive", archive.to_owned()), ("version", env!("CARGO_PKG_VERSION").to_owned())],
-                value: Value::Count(1),
-            }],
+            samples: vec![Sample::of(archive, 1).with("version", env!("CARGO_PKG_VERSION"))],
         },
         Family {
             name: LAST_SUCCESS,
@@ -37,7 +34,7 @@ pub(super) fn began(archive: &str, at: Timestamp) -> Family {
     Family {
         name: LAST_ATTEMPT,
         help: "When the last run or backfill began, in seconds since 1970.",
-        samples: vec![sample(archive, at.into())],
+        samples: vec![Sample::of(archive, at)],
     }
 }
 
@@ -46,10 +43,6 @@ pub(super) fn ended(archive: &str, exit: u8) -> Family {
     Family {
         name: EXIT_CODE,
         help: "Exit code of the last run or backfill; absent while it works, and after it was killed.",
-        samples: vec![sample(archive, Value::Count(exit.into()))],
+        samples: vec![Sample::of(archive, u64::from(exit))],
     }
-}
-
-fn sample(archive: &str, value: Value) -> Sample {
-    Sample { labels: vec![("archive", archive.to_owned())], value }
 }

@@ -33,6 +33,19 @@ pub enum Value {
     Real(f64),
 }
 
+impl Sample {
+    /// Of the archive as a whole.
+    pub(super) fn of(archive: &str, value: impl Into<Value>) -> Self {
+        Self { labels: vec![("archive", archive.to_owned())], value: value.into() }
+    }
+
+    /// The same of a part of it.
+    pub(super) fn with(mut self, label: &'static str, part: impl Into<String>) -> Self {
+        self.labels.push((label, part.into()));
+        self
+    }
+}
+
 impl Value {
     /// The number as collectors keep it: exact up to 2^53, which no count of events or bytes here exceeds.
     #[expect(clippy::cast_precision_loss, reason = "Prometheus and OpenTelemetry keep gauges as f64")]
@@ -51,6 +64,12 @@ impl fmt::Display for Value {
             Self::Count(count) => count.fmt(formatter),
             Self::Real(real) => real.fmt(formatter),
         }
+    }
+}
+
+impl From<u64> for Value {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
     }
 }
 

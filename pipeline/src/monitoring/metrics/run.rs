@@ -6,25 +6,20 @@ use archive_formats::manifest::EventCounts;
 use std::collections::BTreeSet;
 
 pub(super) fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
-    let labels =
-        |label: &'static str, value: &str| vec![("archive", snapshot.archive.to_owned()), (label, value.to_owned())];
-    let finished = snapshot.finished;
+    let (archive, finished) = (snapshot.archive, snapshot.finished);
     let duration = finished.ended.distance(finished.attempt.started).as_secs_f64();
     let stages = finished
         .work
         .stages
         .iter()
-        .map(|(stage, time)| Sample { labels: labels("stage", stage.name()), value: Value::Real(time.as_secs_f64()) });
+        .map(|(stage, time)| Sample::of(archive, Value::Real(time.as_secs_f64())).with("stage", stage.name()));
     let retries = finished.work.retries;
     let retries = [("source", retries.source), ("store", retries.store)];
     let mut families = vec![
         Family {
             name: "kt_archive_run_duration_seconds",
             help: "How long the last run or backfill took.",
-            samples: vec![Sample {
-                labels: vec![("archive", snapshot.archive.to_owned())],
-                value: Value::Real(duration),
-            }],
+            samples: vec![Sample::of(archive, Value::Real(duration))],
         },
         Family {
             name: "kt_archive_run_stage_seconds",
@@ -34,9 +29,7 @@ pub(super) fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
         Family {
             name: "kt_archive_run_retries",
             help: "Calls that the last run had to repeat, to the source or to the stores of archive and replicas.",
-            samples: retries
-                .map(|(server, count)| Sample { labels: labels("server", server), value: Value::Count(count) })
-                .to_vec(),
+            samples: retries.map(|(server, count)| Sample::of(archive, count).with("server", server)).to_vec(),
         },
     ];
     families.extend(finished.report.iter().flat_map(|report| months(snapshot, &report.months)));
@@ -48,9 +41,9 @@ fn months(snapshot: &Snapshot<'_>, months: &[MonthReport]) -> Vec<Family> {
     let standing = snapshot.status.into_iter().flat_map(|status| &status.datasets).map(|status| &status.dataset);
     let datasets = months.iter().map(|month| &month.dataset).chain(standing).collect::<BTreeSet<_>>();
     let sum = |of: &dyn Fn(&MonthReport) -> u64| {
-        let samples = datasets.iter().map(|dataset| Sample {
-            labels: vec![("archive", snapshot.archive.to_owned()), ("dataset", dataset.to_string())],
-            value: Value::Count(months.iter().filter(|month| month.dataset == **dataset).map(of).sum()),
+        let samples = datasets.iter().map(|dataset| {
+            let total = months.iter().filter(|month| month.dataset == **dataset).map(of).sum::<u64>();
+            Sample::of(snapshot.archive, total).with("dataset", dataset.as_str())
         });
         samples.collect::<Vec<_>>()
     };
