@@ -2,12 +2,10 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
-use archive::month::Archiver;
+use archive::{archive::ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{Clock as _, clock::SystemClock, sink::Location};
 use archive_connectors::{Error, ErrorKind, EventStream, Result, Sink, Source, SourceItem, SourceReport};
-use archive_formats::{
-    Chain, Dataset, Window, catalogue::KeyColumns, decode::csv::CsvLayout, manifest::ArchiveDocument,
-};
+use archive_formats::{Dataset, Window, catalogue::KeyColumns, decode::csv::CsvLayout};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -49,11 +47,11 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let scratch = tempfile::tempdir()?;
     let place = scratch.path().join("archive").display().to_string();
     let sink = Sink::open(&Location::parse(&place, &BTreeMap::new())?)?;
-    let document = sink.create(&ArchiveDocument::new(uuid::Uuid::new_v4().to_string(), SystemClock.now())).await?;
+    let root = ArchiveRoot::create(sink, &ArchiveRoot::new_identity(SystemClock.now())).await?;
     let source = Letter("id,timestamp,cost_usd\nevt_1,2025-03-01T00:00:00Z,0.000000000000000001\n");
-    let (chain, staging) = (Chain::new(document.archive), scratch.path().to_owned());
-    let archiver = Archiver::new(sink, Arc::new(source), chain, Arc::new(SystemClock), staging);
-    let ready = archiver.prepare(&Dataset::default(), "2025-03".parse()?).await?;
-    print!("{}", String::from_utf8(archiver.commit(ready).await?.entry().manifest.to_bytes())?);
+    let (archive, staging) = (root.read_chain().await?, scratch.path().to_owned());
+    let pipeline = MonthPipeline::new(archive, Arc::new(source), Arc::new(SystemClock), staging);
+    let ready = pipeline.prepare(&Dataset::default(), "2025-03".parse()?).await?;
+    print!("{}", String::from_utf8(pipeline.commit(ready).await?.entry().manifest.to_bytes())?);
     Ok(())
 }

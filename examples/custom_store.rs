@@ -4,11 +4,12 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
 use archive::{
-    month::Archiver,
+    archive::ArchiveRoot,
+    month::MonthPipeline,
     verify::{Verifier, VerifyRequest},
 };
 use archive_connectors::{Clock as _, Sink, clock::SystemClock, demo::Demo, progress::Silent, sink::Confirm};
-use archive_formats::{Chain, Dataset, Month, manifest::ArchiveDocument};
+use archive_formats::{Dataset, Month};
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use std::{error::Error, sync::Arc};
@@ -19,19 +20,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Memory checks no digests, so that every object is read back. A store that checks the SHA-256 of each request
     // does without: `Confirm::Checksum`.
     let sink = Sink::from_store(Arc::new(InMemory::new()), Confirm::ReadBack, "memory:");
-    let document = ArchiveDocument::new(uuid::Uuid::new_v4().to_string(), SystemClock.now());
-    let document = sink.create(&document).await?;
+    let root = ArchiveRoot::create(sink.clone(), &ArchiveRoot::new_identity(SystemClock.now())).await?;
+    let id = root.id().to_owned();
 
-    let archiver = Archiver::new(
-        sink.clone(),
-        Arc::new(Demo::new(1_000, 7)),
-        Chain::new(document.archive.clone()),
-        Arc::new(SystemClock),
-        scratch.path().to_owned(),
-    );
+    let (archive, source) = (root.read_chain().await?, Arc::new(Demo::new(1_000, 7)));
+    let pipeline = MonthPipeline::new(archive, source, Arc::new(SystemClock), scratch.path().to_owned());
     for month in Month::range("2025-01".parse()?, "2025-03".parse()?) {
-        let ready = archiver.prepare(&Dataset::default(), month).await?;
-        archiver.commit(ready).await?;
+        let ready = pipeline.prepare(&Dataset::default(), month).await?;
+        pipeline.commit(ready).await?;
     }
     let mut objects = sink.list(None).try_collect::<Vec<_>>().await?;
     objects.sort_by(|left, right| left.path.cmp(&right.path));
@@ -40,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let verifier = Verifier { sink, folder: scratch.path().to_owned(), progress: Arc::new(Silent) };
-    let report = verifier.verify(&document.archive, &VerifyRequest::default()).await?;
+    let report = verifier.verify(&id, &VerifyRequest::default()).await?;
     println!("verified {} files, {} events: {} findings", report.files, report.events, report.findings.len());
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
-use archive::month::Archiver;
+use archive::{archive::ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{Clock as _, Sink, clock::SystemClock, demo::Demo, sink::Location};
 use archive_formats::{
     Chain, Dataset, Entry, Manifest, Month, Sha256, digest::DigestWriter, key, manifest::ArchiveDocument,
@@ -48,11 +48,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn demo(scratch: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let root = scratch.join("archive");
     let sink = Sink::open(&Location::parse(&root.display().to_string(), &BTreeMap::new())?)?;
-    let identity = sink.create(&ArchiveDocument::new(uuid::Uuid::new_v4().to_string(), SystemClock.now())).await?;
-    let (source, chain) = (Arc::new(Demo::new(100, 7)), Chain::new(identity.archive));
-    let archiver = Archiver::new(sink, source, chain, Arc::new(SystemClock), scratch.to_owned());
+    let archive = ArchiveRoot::create(sink, &ArchiveRoot::new_identity(SystemClock.now())).await?;
+    let (archive, source) = (archive.read_chain().await?, Arc::new(Demo::new(100, 7)));
+    let pipeline = MonthPipeline::new(archive, source, Arc::new(SystemClock), scratch.to_owned());
     for month in Month::range("2025-01".parse()?, "2025-03".parse()?) {
-        archiver.commit(archiver.prepare(&Dataset::default(), month).await?).await?;
+        pipeline.commit(pipeline.prepare(&Dataset::default(), month).await?).await?;
     }
     Ok(root)
 }

@@ -1,8 +1,8 @@
 //! Whole months against stores that lie, other writers, and crashes after every single write.
 
 use archive::{
-    month::Archiver,
-    settings::RowRules,
+    archive::ArchiveRoot,
+    month::MonthPipeline,
     stage,
     verify::{Verifier, VerifyRequest},
 };
@@ -39,7 +39,7 @@ struct Bucket(FaultyStore);
 
 /// A host: its own disk, and what it knows of the chain.
 struct Host {
-    archiver: Archiver,
+    pipeline: MonthPipeline,
     _disk: TempDir,
 }
 
@@ -56,19 +56,13 @@ impl Bucket {
 
     fn host(&self, source: impl Source) -> Host {
         let disk = tempfile::tempdir().unwrap();
-        let archiver = Archiver {
-            sink: self.sink(),
-            source: Arc::new(source),
-            chain: tokio::sync::Mutex::new(Chain::new(ARCHIVE.to_owned())),
-            clock: Arc::new(FixedClock(Timestamp::from_micros(1_800_000_000_000_000))),
-            progress: Arc::new(Silent),
-            formats: BTreeSet::from([FileFormat::Parquet, FileFormat::Csv]),
-            transforms: Arc::default(),
-            rules: RowRules::default(),
-            part_size: 1 << 20,
-            staging: disk.path().to_owned(),
-        };
-        Host { archiver, _disk: disk }
+        let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+        let archive = ArchiveRoot::new(self.sink(), document).with_chain(Chain::new(ARCHIVE.to_owned()));
+        let clock = Arc::new(FixedClock(Timestamp::from_micros(1_800_000_000_000_000)));
+        let mut pipeline = MonthPipeline::new(archive, Arc::new(source), clock, disk.path().to_owned());
+        pipeline.formats = BTreeSet::from([FileFormat::Parquet, FileFormat::Csv]);
+        pipeline.part_size = 1 << 20;
+        Host { pipeline, _disk: disk }
     }
 
     /// Every object and its digest.
@@ -94,8 +88,8 @@ impl Bucket {
 
 impl Host {
     async fn archive(&self, text: &str) -> Result<Commit> {
-        let ready = self.archiver.prepare(&Dataset::default(), month(text)).await?;
-        self.archiver.commit(ready).await
+        let ready = self.pipeline.prepare(&Dataset::default(), month(text)).await?;
+        self.pipeline.commit(ready).await
     }
 }
 
@@ -159,7 +153,8 @@ async fn a_crash_after_any_write_ends_in_the_same_archive() {
         assert!(writes > 2 || crashed.is_err(), "the month is said to be committed after {writes} writes");
         let again = bucket.host(demo());
         again.archive("2025-03").await.unwrap();
-        again.archiver.sink.complete_sums(&*again.archiver.chain.lock().await).await.unwrap();
+        let archive = again.pipeline.archive().await;
+        archive.sink().complete_sums(archive.chain()).await.unwrap();
         assert_eq!(bucket.snapshot().await, expected, "a crash after {writes} writes");
         writes += 1;
     }
@@ -182,8 +177,8 @@ async fn orphans_go_after_the_commit_and_stay_where_none_may_be_deleted() {
         host.archive("2025-03").await.unwrap();
         assert_eq!(bucket.snapshot().await.len(), if may_delete { 5 } else { 7 });
         // Whoever finds the month committed tries again.
-        let chain = host.archiver.chain.lock().await;
-        stage::commit::remove_orphans(&host.archiver.sink, &chain, &Dataset::default(), month("2025-03")).await;
+        let archive = host.pipeline.archive().await;
+        stage::commit::remove_orphans(&archive, &Dataset::default(), month("2025-03")).await;
         bucket.assert_whole(1).await;
     }
 }
@@ -232,10 +227,10 @@ impl Source for ChangingTypes {
 async fn a_column_never_has_two_types_though_months_are_archived_at_once() {
     let bucket = Bucket::new().await;
     let (one, other) = (bucket.host(ChangingTypes), bucket.host(ChangingTypes));
-    let january = one.archiver.prepare(&Dataset::default(), month("2025-01")).await.unwrap();
-    let february = other.archiver.prepare(&Dataset::default(), month("2025-02")).await.unwrap();
-    one.archiver.commit(january).await.unwrap();
-    let refused = other.archiver.commit(february).await.unwrap_err();
+    let january = one.pipeline.prepare(&Dataset::default(), month("2025-01")).await.unwrap();
+    let february = other.pipeline.prepare(&Dataset::default(), month("2025-02")).await.unwrap();
+    one.pipeline.commit(january).await.unwrap();
+    let refused = other.pipeline.commit(february).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Incomplete);
     for named in ["value", "int64", "text"] {
         assert!(refused.to_string().contains(named), "{refused}");

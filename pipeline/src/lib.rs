@@ -49,16 +49,15 @@
 
 mod activity;
 pub mod address;
+pub mod archive;
 mod calendar;
 pub mod cli;
 pub mod config;
-pub mod contents;
 pub mod doctor;
 pub mod duplicates;
 pub mod environment;
 pub mod exit;
 pub mod expected_head;
-pub mod fetch;
 pub mod lock;
 pub mod monitoring;
 pub mod month;
@@ -67,9 +66,9 @@ mod numbers;
 pub mod observer;
 mod output;
 pub mod page;
-pub mod place;
 pub mod plan;
 pub mod pull;
+mod reader;
 pub mod replicate;
 pub mod report;
 pub mod restore;

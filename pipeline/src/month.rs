@@ -1,6 +1,7 @@
 //! One month, from the source to the manifest.
 
 use crate::{
+    archive::Archive,
     config::Policy,
     duplicates::{Repetitions, Verdict},
     settings::{PART_SIZE, RowRules},
@@ -19,24 +20,26 @@ use archive_connectors::{
     sink::{Commit, Draft, StoredFile, check_types},
 };
 use archive_formats::{
-    Chain, Dataset, FileFormat, Month,
+    Dataset, FileFormat, Month,
     encode::parquet::Label,
     manifest::{CommitKind, EventCounts, SourceRecord, Tool},
 };
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Archives months of one source into one archive. Safe to use for several months at once.
 #[derive(Debug)]
-pub struct Archiver {
-    /// Where the months go.
-    pub sink: Sink,
+pub struct MonthPipeline {
     /// Where the events come from.
-    pub source: Arc<dyn Source>,
-    /// The state of the archive, kept up to date by commits.
-    pub chain: Mutex<Chain>,
+    source: Arc<dyn Source>,
+    /// Where the months go. Commits extend its chain, one at a time.
+    archive: Mutex<Archive>,
+    /// The store of the archive, for uploads that must not wait for a commit.
+    sink: Sink,
+    /// The UUID of the archive.
+    archive_id: String,
     /// The time of day.
-    pub clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     /// Who is told.
     pub progress: Arc<dyn Progress>,
     /// The formats to write.
@@ -48,7 +51,7 @@ pub struct Archiver {
     /// Size after which a file ends and the next begins.
     pub part_size: u64,
     /// A local folder for files on their way; it must exist.
-    pub staging: PathBuf,
+    staging: PathBuf,
 }
 
 /// A month whose files are stored, and which lacks only its manifest.
@@ -58,14 +61,14 @@ pub struct Ready {
     files: Vec<StoredFile>,
 }
 
-impl Archiver {
-    /// An archiver that writes Parquet and tells nobody; the fields are there to be set. `chain` is that of the archive
-    /// in `sink`.
-    pub fn new(sink: Sink, source: Arc<dyn Source>, chain: Chain, clock: Arc<dyn Clock>, staging: PathBuf) -> Self {
+impl MonthPipeline {
+    /// A pipeline that writes Parquet and reports no progress. Set the public fields for anything else.
+    pub fn new(archive: Archive, source: Arc<dyn Source>, clock: Arc<dyn Clock>, staging: PathBuf) -> Self {
         Self {
-            sink,
             source,
-            chain: Mutex::new(chain),
+            sink: archive.sink().clone(),
+            archive_id: archive.id().to_owned(),
+            archive: Mutex::new(archive),
             clock,
             progress: Arc::new(Silent),
             formats: BTreeSet::from([FileFormat::Parquet]),
@@ -76,12 +79,22 @@ impl Archiver {
         }
     }
 
+    /// The archive, with every commit that this pipeline made.
+    pub async fn archive(&self) -> MutexGuard<'_, Archive> {
+        self.archive.lock().await
+    }
+
+    /// The archive and the source, once no month is under way.
+    pub fn into_parts(self) -> (Archive, Arc<dyn Source>) {
+        (self.archive.into_inner(), self.source)
+    }
+
     /// Reads, encodes and stores a month. Nothing of it is visible yet, and dropping the future undoes it.
     pub async fn prepare(&self, dataset: &Dataset, month: Month) -> Result<Ready> {
         let staging = tempfile::Builder::new().prefix("month-").tempdir_in(&self.staging);
         let staging = staging.map_err(local("make a staging folder", &self.staging))?;
         let target = Target {
-            label: Label { archive: self.chain.lock().await.archive().to_owned(), dataset: dataset.clone(), month },
+            label: Label { archive: self.archive_id.clone(), dataset: dataset.clone(), month },
             formats: self.formats.clone(),
             keep_rejects: self.rules.rejects == Policy::Keep,
             part_size: self.part_size,
@@ -110,7 +123,7 @@ impl Archiver {
     /// Commits a month that is ready. Not to be cancelled: see [`Sink::commit`].
     pub async fn commit(&self, ready: Ready) -> Result<Commit> {
         let Ready { draft, files } = ready;
-        let work = stage::commit::commit(&self.sink, &self.chain, &draft, &files);
+        let work = stage::commit::commit(&self.archive, &draft, &files);
         let commit = spans::within(spans::commit(), work).await?;
         self.source.settle(&draft.dataset, draft.window);
         Ok(commit)
@@ -173,7 +186,7 @@ impl Archiver {
         }
         match &encoded.schema {
             Some(_) if self.rules.accept_schema_change => Ok(()),
-            Some(schema) => check_types(&*self.chain.lock().await, dataset, schema),
+            Some(schema) => check_types(self.archive.lock().await.chain(), dataset, schema),
             None if self.rules.allow_empty => Ok(()),
             None => Err(empty(*rejected)),
         }

@@ -1,11 +1,12 @@
 //! A run: every month that is wanted, planned, archived and reported.
 
 use crate::{
+    archive::{Archive, ArchiveRoot},
     lock::Lock,
-    month::Archiver,
+    month::MonthPipeline,
     observer::Observer,
     plan::{self, Action, Planned, Request, Rules, plan},
-    replicate::{self, Original},
+    replicate::{self, Replicator},
     report::{Failure, MonthReport, MonthState, ReplicaReport, RunReport},
     settings::Settings,
     sources, spans, stage, state,
@@ -14,7 +15,7 @@ use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,
     sink::{Commit, Location},
 };
-use archive_formats::{Chain, Dataset, manifest::ArchiveDocument};
+use archive_formats::{Chain, Dataset};
 use futures::{StreamExt, stream};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
 /// Archives what `request` asks for. An error is one of the whole run, before any month was tried; what goes wrong with
-/// a month stands in its report. `stop` asks the run to end: a commit that has begun is completed, the rest is left.
+/// a month is in its report. `stop` asks the run to end: a commit that has begun is completed, the rest is left.
 pub async fn run(
     settings: &Settings,
     request: Request,
@@ -32,9 +33,6 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<RunReport> {
-    let location = Location::parse(&settings.archive, &settings.clouds)?;
-    let replicas = replicate::locations(settings)?;
-    let sink = Sink::open(&location)?;
     let transforms = Arc::new(settings.transforms.load()?);
     let rules = Rules {
         formats: settings.formats.clone(),
@@ -42,117 +40,116 @@ pub async fn run(
         grace: settings.grace,
         now: clock.now(),
     };
-    // Planned without the lock first: a mistake is told, and a run that has nothing to do ends, without waiting.
-    let (chain, planned) = outlook(&sink, settings, request, &rules).await?;
+    // Planned without the lock first: a mistake is reported, and a run that has nothing to do ends, without waiting.
+    let archive = Archive::find(&settings.archive).await?;
+    let chain = archive.as_ref().map(Archive::chain);
+    let planned = plan_datasets(chain, settings, request, &rules)?;
     let dry_run = matches!(request, Request::Backfill { dry_run: true, .. });
     if dry_run || planned.iter().all(|planned| planned.action != Action::Archive) {
-        let months = planned.iter().map(|planned| not_archived(planned, &chain, &rules)).collect::<Vec<_>>();
+        let months = planned.iter().map(|planned| not_archived(planned, chain, &rules)).collect::<Vec<_>>();
         for month in &months {
             observer.month_finished(month);
         }
-        if !dry_run {
+        if let (Some(archive), false) = (&archive, dry_run) {
             // A source that cannot be used, for want of a token say, is no failure of a run that does not need it.
             let source = settings
                 .source()
-                .and_then(|source| sources::connect(source, chain.archive(), &settings.state_dir, &clock, &observer));
-            tidy_up(&sink, source.ok().as_deref(), &chain, &planned).await;
+                .and_then(|source| sources::connect(source, archive.id(), &settings.state_dir, &clock, &observer));
+            cleanup(archive, source.ok().as_deref(), &planned).await;
         }
-        let replicas = if dry_run { Vec::new() } else { replicas };
-        return Ok(report(Archived { sink, chain, months }, &replicas, observer, stop).await);
+        let replicas = if dry_run { &[][..] } else { &settings.replicas };
+        return Ok(report(settings, archive, months, replicas, observer, stop).await);
     }
-    replicate::check_not_outlived(&sink, &chain, &replicas).await?;
-    let source = settings.source()?;
+    replicate::check_not_behind(archive.as_ref(), &settings.replicas).await?;
     let state = state::private_folder(settings.state_dir.clone())?;
-    let document = ArchiveDocument::new(uuid::Uuid::new_v4().to_string(), rules.now);
-    // A source that cannot be used is told before the place becomes an archive.
-    sources::connect(source, &document.archive, &state, &clock, &observer)?;
-    let document = sink.create(&document).await?;
-    let _lock = Lock::acquire(&state, &document.archive, sink.url(), location.directory())?;
-    // Another run may have committed something before the lock was ours.
-    let (chain, planned) = outlook(&sink, settings, request, &rules).await?;
-    let archiver = Archiver {
-        source: sources::connect(source, &document.archive, &state, &clock, &observer)?,
-        chain: tokio::sync::Mutex::new(chain),
-        clock,
-        progress: Arc::clone(&observer) as Arc<dyn Progress>,
-        formats: settings.formats.clone(),
-        transforms,
-        rules: settings.rows,
-        part_size: settings.part_size,
-        staging: state::staging(&state, &document.archive)?,
-        sink,
+    let connect = |archive: &str| sources::connect(settings.source()?, archive, &state, &clock, &observer);
+    let (root, source) = match archive {
+        Some(archive) => {
+            let source = connect(archive.id())?;
+            (archive.into_root(), source)
+        }
+        None => {
+            // A source that cannot be used fails before the location becomes an archive.
+            let identity = ArchiveRoot::new_identity(rules.now);
+            let source = connect(&identity.archive)?;
+            let root = ArchiveRoot::create(Sink::open(&settings.archive)?, &identity).await?;
+            // Another run may have created the archive at the same time.
+            let source = if root.id() == identity.archive { source } else { connect(root.id())? };
+            (root, source)
+        }
     };
-    let run = Run { archiver, rules, observer, stop, given_up: Mutex::default() };
-    let months =
-        stream::iter(planned.clone()).map(|planned| run.month(planned)).buffered(settings.jobs).collect::<Vec<_>>();
-    let months = months.await;
-    let Run { archiver: Archiver { sink, source, chain, .. }, observer, stop, .. } = run;
-    let chain = chain.into_inner();
-    tidy_up(&sink, Some(source.as_ref()), &chain, &planned).await;
-    Ok(report(Archived { sink, chain, months }, &replicas, observer, stop).await)
+    let _lock = Lock::acquire(&state, root.id(), root.url(), settings.archive.directory())?;
+    // Another run may have committed something before the lock was ours.
+    let archive = root.read_chain().await?;
+    let planned = plan_datasets(Some(archive.chain()), settings, request, &rules)?;
+    let staging = state::staging(&state, archive.id())?;
+    let mut pipeline = MonthPipeline::new(archive, source, clock, staging);
+    pipeline.progress = Arc::clone(&observer) as Arc<dyn Progress>;
+    pipeline.formats.clone_from(&settings.formats);
+    pipeline.transforms = transforms;
+    pipeline.rules = settings.rows;
+    pipeline.part_size = settings.part_size;
+    let run = Run { pipeline, rules, observer, stop, given_up: Mutex::default() };
+    let months = stream::iter(planned.clone()).map(|planned| run.month(planned));
+    let months = months.buffered(settings.jobs).collect::<Vec<_>>().await;
+    let Run { pipeline, observer, stop, .. } = run;
+    let (archive, source) = pipeline.into_parts();
+    cleanup(&archive, Some(source.as_ref()), &planned).await;
+    Ok(report(settings, Some(archive), months, &settings.replicas, observer, stop).await)
 }
 
-/// The chain as it is now, and what it leaves to be done.
-async fn outlook(sink: &Sink, settings: &Settings, request: Request, rules: &Rules) -> Result<(Chain, Vec<Planned>)> {
-    let chain = match sink.identity().await? {
-        Some(document) => sink.chain(&document.archive).await?,
-        None => Chain::new(String::new()),
-    };
+/// What the chain leaves to be done, of every dataset.
+fn plan_datasets(chain: Option<&Chain>, settings: &Settings, request: Request, rules: &Rules) -> Result<Vec<Planned>> {
     let mut planned = Vec::new();
     for dataset in &settings.datasets {
-        planned.extend(plan(request, dataset, &chain, rules)?);
+        planned.extend(plan(request, dataset, chain, rules)?);
     }
-    Ok((chain, planned))
+    Ok(planned)
 }
 
-/// Does what runs that crashed right after a commit left undone. What fails is told and left to the next run: no
-/// committed event depends on it.
-async fn tidy_up(sink: &Sink, source: Option<&dyn Source>, chain: &Chain, planned: &[Planned]) {
-    if let Err(error) = sink.complete_sums(chain).await {
+/// Does what runs that crashed right after a commit left undone. Failures are logged and left to the next run: no
+/// committed event depends on this.
+async fn cleanup(archive: &Archive, source: Option<&dyn Source>, planned: &[Planned]) {
+    if let Err(error) = archive.sink().complete_sums(archive.chain()).await {
         tracing::warn!(%error, "could not add the SHA256SUMS that are missing");
     }
     for Planned { dataset, month, .. } in planned.iter().filter(|planned| planned.action == Action::Nothing) {
-        stage::commit::remove_orphans(sink, chain, dataset, *month).await;
+        stage::commit::remove_orphans(archive, dataset, *month).await;
         if let Some(source) = source {
             source.settle(dataset, month.window());
         }
     }
 }
 
-/// The archive as a run leaves it.
-struct Archived {
-    sink: Sink,
-    chain: Chain,
-    months: Vec<MonthReport>,
-}
-
 /// Brings the replicas up to what was archived, by this run and before it, and reports.
 async fn report(
-    archived: Archived,
+    settings: &Settings,
+    archive: Option<Archive>,
+    months: Vec<MonthReport>,
     replicas: &[Location],
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> RunReport {
-    let Archived { sink, chain, months } = archived;
-    let (archive, head) = (sink.url().to_owned(), chain.head());
-    let replicas = if chain.archive().is_empty() {
-        replicas.iter().map(|location| ReplicaReport::behind(location.url())).collect()
-    } else {
-        let mut original = Original { sink, chain, repair: false, observer, stop };
-        let span = if replicas.is_empty() { Span::none() } else { spans::replicate() };
-        let reports = original.bring_up(replicas).instrument(span.clone()).await;
-        if let Some(failure) = reports.iter().find_map(|report| report.error.as_ref()) {
-            spans::failed(&span, failure);
+    let head = archive.as_ref().and_then(Archive::head);
+    let replicas = match archive {
+        None => replicas.iter().map(|location| ReplicaReport::behind(location.url())).collect(),
+        Some(mut archive) => {
+            let mut replicator = Replicator { archive: &mut archive, repair: false, observer, stop };
+            let span = if replicas.is_empty() { Span::none() } else { spans::replicate() };
+            let reports = replicator.bring_up(replicas).instrument(span.clone()).await;
+            if let Some(failure) = reports.iter().find_map(|report| report.error.as_ref()) {
+                spans::failed(&span, failure);
+            }
+            reports
         }
-        reports
     };
-    RunReport { archive, head, months, replicas }
+    RunReport { archive: settings.archive.url().to_owned(), head, months, replicas }
 }
 
 /// The report of a month that nothing is done about.
-fn not_archived(planned: &Planned, chain: &Chain, rules: &Rules) -> MonthReport {
+fn not_archived(planned: &Planned, chain: Option<&Chain>, rules: &Rules) -> MonthReport {
     let Planned { dataset, month, action } = planned;
-    match (action, chain.month(dataset, *month)) {
+    match (action, chain.and_then(|chain| chain.month(dataset, *month))) {
         (Action::Wait, _) => MonthReport::failed(planned, Failure::from(plan::wait(*month, rules))),
         (_, Some(entry)) => MonthReport::committed(entry, MonthState::Already),
         (_, None) => MonthReport::planned(planned),
@@ -160,7 +157,7 @@ fn not_archived(planned: &Planned, chain: &Chain, rules: &Rules) -> MonthReport 
 }
 
 struct Run {
-    archiver: Archiver,
+    pipeline: MonthPipeline,
     rules: Rules,
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
@@ -185,8 +182,8 @@ impl Run {
 
     async fn attempt(&self, planned: &Planned) -> std::result::Result<MonthReport, Failure> {
         if planned.action != Action::Archive {
-            let chain = self.archiver.chain.lock().await;
-            return Ok(not_archived(planned, &chain, &self.rules));
+            let archive = self.pipeline.archive().await;
+            return Ok(not_archived(planned, Some(archive.chain()), &self.rules));
         }
         if let Some(earlier) = self.earlier_failure(&planned.dataset) {
             return Err(Failure {
@@ -227,9 +224,9 @@ impl Run {
                 return Err(Error::new(ErrorKind::Interrupted, "stopped before the month was committed")
                     .with_hint("run the same command again: it goes on where this one stopped"));
             }
-            ready = self.archiver.prepare(&planned.dataset, planned.month) => ready?,
+            ready = self.pipeline.prepare(&planned.dataset, planned.month) => ready?,
         };
-        self.archiver.commit(ready).await
+        self.pipeline.commit(ready).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where an archive stands: which months are there, and which are not.
 
 use crate::{
-    place,
+    archive::Archive,
     plan::Rules,
     replicate,
     report::{DatasetStatus, MonthStatus, Presence, PruneDeadline, StatusReport},
@@ -29,14 +29,12 @@ const DAY: i64 = 86_400_000_000;
 
 /// The state of the archive of `settings`, and of its replicas. A replica that cannot be asked fails nothing.
 pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Clock) -> Result<StatusReport> {
-    let replicas = replicate::locations(settings)?;
-    let (sink, document) = place::existing(settings).await?;
-    let chain = sink.chain(&document.archive).await?;
+    let archive = Archive::open(&settings.archive).await?;
     Ok(StatusReport {
-        archive: sink.url().to_owned(),
-        head: chain.head(),
-        datasets: datasets(&chain, request, settings, clock.now())?,
-        replicas: replicate::glance(&chain, &replicas).await,
+        archive: archive.url().to_owned(),
+        head: archive.head(),
+        datasets: datasets(archive.chain(), request, settings, clock.now())?,
+        replicas: replicate::glance(archive.chain(), &settings.replicas).await,
     })
 }
 

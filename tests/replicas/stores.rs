@@ -2,7 +2,8 @@
 
 use super::Copies;
 use archive::{
-    replicate::Original,
+    archive::Archive,
+    replicate::Replicator,
     report::{ReplicaReport, ReplicaState},
 };
 use archive_connectors::{
@@ -23,11 +24,10 @@ fn store() -> FaultyStore {
 /// Brings the replica in `store` up to the archive of `copies`.
 async fn bring_up(copies: &Copies, store: &FaultyStore, repair: bool) -> ReplicaReport {
     let location = Location::parse(&copies.archive.root().display().to_string(), &BTreeMap::new()).unwrap();
-    let sink = Sink::open(&location).unwrap();
-    let chain = sink.chain(&sink.identity().await.unwrap().unwrap().archive).await.unwrap();
+    let mut archive = Archive::open(&location).await.unwrap();
     let (observer, stop) = (Arc::new(Silent), CancellationToken::new());
     let replica = Sink::from_store(Arc::new(store.clone()), Confirm::ReadBack, "memory");
-    Original { sink, chain, repair, observer, stop }.bring_up_one(&replica).await
+    Replicator { archive: &mut archive, repair, observer, stop }.bring_up_one(&replica).await
 }
 
 /// Every object and its digest.

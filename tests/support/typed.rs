@@ -1,9 +1,9 @@
 //! Events with a column of every type, as a database has them.
 
-use archive::month::Archiver;
+use archive::{archive::ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{EventStream, Sink, Source, SourceItem, SourceReport, clock::FixedClock, sink::Location};
 use archive_formats::{
-    Chain, Column, Dataset, EventBatch, FileFormat, Schema, Timestamp, Window, decode::csv::ArchivedLayout,
+    Column, Dataset, EventBatch, FileFormat, Schema, Timestamp, Window, decode::csv::ArchivedLayout,
     manifest::ArchiveDocument,
 };
 use futures::{StreamExt as _, stream};
@@ -112,13 +112,14 @@ pub(crate) fn archive(place: &Path, formats: &[FileFormat]) {
         let sink = Sink::open(&location).unwrap();
         let clock = FixedClock(Timestamp::from_micros(1_800_000_000_000_000));
         let identity = "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned();
-        let document = sink.create(&ArchiveDocument::new(identity, clock.0)).await.unwrap();
-        let staging = scratch.path().to_owned();
-        let mut archiver = Archiver::new(sink, Arc::new(Typed), Chain::new(document.archive), Arc::new(clock), staging);
-        archiver.formats = formats.iter().copied().collect();
-        let ready = archiver.prepare(&Dataset::default(), MONTH.parse().unwrap()).await.unwrap();
-        archiver.commit(ready).await.unwrap();
-        archiver.sink.complete_sums(&*archiver.chain.lock().await).await.unwrap();
+        let root = ArchiveRoot::create(sink, &ArchiveDocument::new(identity, clock.0)).await.unwrap();
+        let archive = root.read_chain().await.unwrap();
+        let mut pipeline = MonthPipeline::new(archive, Arc::new(Typed), Arc::new(clock), scratch.path().to_owned());
+        pipeline.formats = formats.iter().copied().collect();
+        let ready = pipeline.prepare(&Dataset::default(), MONTH.parse().unwrap()).await.unwrap();
+        pipeline.commit(ready).await.unwrap();
+        let archive = pipeline.archive().await;
+        archive.sink().complete_sums(archive.chain()).await.unwrap();
     });
 }
 

@@ -12,22 +12,22 @@ mod tally;
 pub(crate) use counts::{DayCounts, Days, Verdict};
 
 use crate::{
-    contents::{self, ContentsError, Part},
-    fetch::{damaged, fetch_committed},
     pull::months,
+    reader::{Reader, Scan, damaged},
     report::Failure,
     state::Scratch,
 };
 use archive_connectors::{
-    Error, ErrorKind, Progress, Result, Sink,
+    ErrorKind, Progress, Result, Sink,
     progress::{Coverage, Step},
 };
-use archive_formats::{Chain, Dataset, Entry, EventBatch, Manifest, Month, Schema, manifest::DataFile};
+use archive_formats::{Chain, Dataset, Entry, Manifest, Month, Schema, manifest::DataFile};
 use cache::Cache;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     path::Path,
+    pin::pin,
     sync::Arc,
 };
 use tally::Tally;
@@ -50,10 +50,10 @@ pub(crate) struct Activity {
 /// What counting works with.
 #[derive(Debug)]
 pub(crate) struct Counter {
-    sink: Sink,
+    reader: Reader,
     cache: Cache,
-    /// For the file that is being read. It vanishes with this value.
-    scratch: Scratch,
+    /// The folder of the reader. It vanishes with this value.
+    _scratch: Scratch,
     progress: Arc<dyn Progress>,
 }
 
@@ -61,7 +61,8 @@ impl Counter {
     /// Counts in the archive of `sink`; what was counted is kept in the folder `state`.
     pub(crate) fn new(sink: Sink, state: &Path, progress: Arc<dyn Progress>) -> Result<Self> {
         let scratch = Scratch::new(state, "report")?;
-        Ok(Self { sink, cache: Cache::new(state), scratch, progress })
+        let reader = Reader::new(sink, scratch.path().to_owned());
+        Ok(Self { reader, cache: Cache::new(state), _scratch: scratch, progress })
     }
 
     /// Counts the events of `dataset` in the months from `first` to `last`. What is damaged is said of its month and
@@ -116,8 +117,8 @@ impl Counter {
     /// Looks whether `files` are there with their sizes, also those of other formats and those that were counted before.
     async fn look(&self, files: &[DataFile]) -> Result<()> {
         let looks = files.iter().map(|file| async move {
-            let is_there = self.sink.head(&file.path).await? == Some(file.bytes);
-            if is_there { Ok(()) } else { Err(damaged(&self.sink, file, "is missing, or has another size")) }
+            let is_there = self.reader.sink().head(&file.path).await? == Some(file.bytes);
+            if is_there { Ok(()) } else { Err(damaged(self.reader.sink(), file, "is missing, or has another size")) }
         });
         stream::iter(looks).buffered(LOOKS).try_collect().await
     }
@@ -127,33 +128,17 @@ impl Counter {
         if let Some(known) = self.cache.get(file, column) {
             return Ok(known);
         }
-        let local_path = self.scratch.path().join("file");
-        fetch_committed(&self.sink, file, &local_path).await?;
-        let (format, schema) = (file.format, Arc::clone(schema));
-        let reading = tokio::task::spawn_blocking(move || {
-            let column = column::verdict(&schema);
-            let columns = column.into_iter().collect::<HashSet<_>>();
-            let part = Part { window: month.window(), columns: &columns };
-            let mut tally = Tally::new(month, column);
-            let mut visit = |batch: &EventBatch| {
-                tally.add(batch);
-                Ok(())
-            };
-            contents::part_of_events(&local_path, format, &schema, part, &mut visit)?;
-            Ok(tally.finish())
-        });
-        let stopped =
-            |error| Error::new(ErrorKind::Internal, "counting the events of a file stopped").with_source(error);
-        let counts = match reading.await.map_err(stopped)? {
-            Ok(counts) if counts.events() == file.rows => counts,
-            Ok(_) => {
-                return Err(damaged(&self.sink, file, "holds events of another month, or not as many as it should"));
-            }
-            Err(ContentsError::Failed(error)) => return Err(error),
-            Err(error) => {
-                return Err(damaged(&self.sink, file, "does not hold what its manifest says").with_source(error));
-            }
-        };
+        let sink = self.reader.sink();
+        let scan = Scan { window: month.window(), columns: column.into_iter().map(str::to_owned).collect() };
+        let mut tally = Tally::new(month, column);
+        let mut batches = pin!(self.reader.events(file, schema, Some(scan)));
+        while let Some(batch) = batches.try_next().await.map_err(|error| error.into_error(sink, file))? {
+            tally.add(&batch);
+        }
+        let counts = tally.finish();
+        if counts.events() != file.rows {
+            return Err(damaged(sink, file, "holds events of another month, or not as many as it should"));
+        }
         if let Err(error) = self.cache.put(file, column, &counts) {
             tracing::debug!(%error, "what was counted will be counted again");
         }

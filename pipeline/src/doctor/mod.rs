@@ -7,7 +7,7 @@ mod source;
 mod store;
 
 use crate::{report::Check, settings::Settings};
-use archive_connectors::{Clock, Result, sink::Location};
+use archive_connectors::{Clock, sink::Location};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn offline(settings: &Settings) -> Vec<Check> {
     let mut checks = local::checks(settings);
     checks.extend(source::settings(settings).await);
-    checks.extend(places(settings).map(|(name, url)| Check::new(name, form(settings, url))));
+    checks.extend(locations(settings).map(|(name, location)| Check::new(name, Ok(kind(location)))));
     checks
 }
 
@@ -25,25 +25,24 @@ pub async fn doctor(settings: &Settings, clock: &Arc<dyn Clock>, stop: &Cancella
     checks.push(local::disk(&settings.state_dir));
     checks.extend(source::checks(settings, clock).await);
     checks.extend(store::archive(settings).await);
-    for url in &settings.replicas {
+    for replica in &settings.replicas {
         if stop.is_cancelled() {
             break;
         }
-        checks.extend(store::replica(settings, url).await);
+        checks.extend(store::replica(settings, replica).await);
     }
     checks
 }
 
-/// Where archives lie: how a check calls the place, and its URL.
-fn places(settings: &Settings) -> impl Iterator<Item = (String, &str)> {
-    let archive = std::iter::once(("archive".to_owned(), settings.archive.as_str()));
-    archive.chain(settings.replicas.iter().map(|url| (format!("replica {url}"), url.as_str())))
+/// The archive and its replicas, each with the name of its check.
+fn locations(settings: &Settings) -> impl Iterator<Item = (String, &Location)> {
+    let archive = std::iter::once(("archive".to_owned(), &settings.archive));
+    archive.chain(settings.replicas.iter().map(|replica| (format!("replica {}", replica.url()), replica)))
 }
 
-fn form(settings: &Settings, url: &str) -> Result<String> {
-    let location = Location::parse(url, &settings.clouds)?;
-    Ok(match location.directory() {
+fn kind(location: &Location) -> String {
+    match location.directory() {
         Some(path) => format!("the folder {}", path.display()),
-        None => format!("the bucket {url}"),
-    })
+        None => format!("the bucket {}", location.url()),
+    }
 }

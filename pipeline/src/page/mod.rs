@@ -11,15 +11,15 @@ pub(crate) use model::{DatasetPage, Look, Page, Since, Verified};
 
 use crate::{
     activity::{Activity, Counter},
+    archive::Archive,
     output::OutputFile,
-    place, replicate,
+    replicate,
     report::{DatasetStatus, PageReport, UnreadMonth},
     settings::Settings,
     status::{self, StatusRequest},
     verify::Record,
 };
-use archive_connectors::{Clock, Progress, Result, Sink, sink::Location};
-use archive_formats::{Chain, manifest::ArchiveDocument};
+use archive_connectors::{Clock, Progress, Result};
 use std::{path::PathBuf, sync::Arc};
 
 /// What page is to be written, and where.
@@ -41,27 +41,24 @@ pub async fn write(
     clock: &dyn Clock,
     progress: Arc<dyn Progress>,
 ) -> Result<PageReport> {
-    let location = Location::parse(&settings.archive, &settings.clouds)?;
-    let output = OutputFile::new(&request.output, request.force)?.outside_of(location.directory())?;
-    let replicas = replicate::locations(settings)?;
-    let (sink, document) = place::existing(settings).await?;
-    let chain = sink.chain(&document.archive).await?;
-    let record = Record::of(&settings.state_dir, &document.archive, &location);
+    let output = OutputFile::new(&request.output, request.force)?.outside_of(settings.archive.directory())?;
+    let archive = Archive::open(&settings.archive).await?;
+    let chain = archive.chain();
+    let record = Record::of(&settings.state_dir, archive.id(), &settings.archive);
     let now = clock.now();
-    let statuses = status::datasets(&chain, &request.status, settings, now)?;
-    let datasets = datasets(&sink, &chain, statuses, settings, progress).await?;
-    let ArchiveDocument { archive: uuid, created_at, .. } = document;
+    let statuses = status::datasets(chain, &request.status, settings, now)?;
+    let datasets = datasets(&archive, statuses, settings, progress).await?;
     let page = Page {
-        archive: sink.url().to_owned(),
-        uuid,
-        created_at,
+        archive: archive.url().to_owned(),
+        uuid: archive.id().to_owned(),
+        created_at: archive.created_at(),
         made_at: now,
         version: env!("CARGO_PKG_VERSION"),
         head: chain.head(),
         committed_at: chain.entries().last().map(|entry| entry.manifest.committed_at),
         datasets,
-        replicas: replicate::glance(&chain, &replicas).await,
-        verified: Verified::new(record.read(), &chain),
+        replicas: replicate::glance(chain, &settings.replicas).await,
+        verified: Verified::new(record.read(), chain),
     };
     let text = render(&page);
     output.write("report", text.as_bytes())?;
@@ -76,18 +73,17 @@ pub async fn write(
 
 /// What happened in every dataset, one after the other.
 async fn datasets(
-    sink: &Sink,
-    chain: &Chain,
+    archive: &Archive,
     statuses: Vec<DatasetStatus>,
     settings: &Settings,
     progress: Arc<dyn Progress>,
 ) -> Result<Vec<DatasetPage>> {
-    let counter = Counter::new(sink.clone(), &settings.state_dir, progress)?;
+    let counter = Counter::new(archive.sink().clone(), &settings.state_dir, progress)?;
     let mut datasets = Vec::new();
     for status in statuses {
         let range = status.months.first().zip(status.months.last()).map(|(first, last)| (first.month, last.month));
         let activity = match range {
-            Some((first, last)) => counter.count(chain, &status.dataset, first, last).await?,
+            Some((first, last)) => counter.count(archive.chain(), &status.dataset, first, last).await?,
             None => Activity::default(),
         };
         datasets.push(DatasetPage { status, activity });

@@ -80,9 +80,10 @@ impl Rules {
     }
 }
 
-/// What is to be done about every wanted month of `dataset`, oldest first. Fails, before anything is read, when a month
+/// What is to be done about every wanted month of `dataset`, oldest first; `chain` is `None` where there is no archive
+/// yet. Fails, before anything is read, when a month
 /// that was asked for by name cannot be archived as it was asked for.
-pub fn plan(request: Request, dataset: &Dataset, chain: &Chain, rules: &Rules) -> Result<Vec<Planned>> {
+pub fn plan(request: Request, dataset: &Dataset, chain: Option<&Chain>, rules: &Rules) -> Result<Vec<Planned>> {
     let months = match request {
         Request::Due => due(dataset, chain, rules)?,
         Request::Month(month) => vec![month],
@@ -90,7 +91,7 @@ pub fn plan(request: Request, dataset: &Dataset, chain: &Chain, rules: &Rules) -
     };
     let by_name = request != Request::Due;
     let planned = months.into_iter().map(|month| {
-        let action = match chain.month(dataset, month) {
+        let action = match chain.and_then(|chain| chain.month(dataset, month)) {
             Some(entry) => already(entry, rules)?,
             None if rules.is_closed(month) => Action::Archive,
             None if by_name => return Err(not_over(month, rules)),
@@ -102,8 +103,9 @@ pub fn plan(request: Request, dataset: &Dataset, chain: &Chain, rules: &Rules) -
 }
 
 /// The gaps between the first archived month and the last calendar month, and the latter itself.
-fn due(dataset: &Dataset, chain: &Chain, rules: &Rules) -> Result<Vec<Month>> {
+fn due(dataset: &Dataset, chain: Option<&Chain>, rules: &Rules) -> Result<Vec<Month>> {
     let last = rules.last_month()?;
+    let Some(chain) = chain else { return Ok(vec![last]) };
     let first = chain.span(dataset).map_or(last, |(first, _)| first.min(last));
     let wanted = |month: &Month| *month == last || chain.month(dataset, *month).is_none();
     Ok(Month::range(first, last).filter(wanted).collect())

@@ -57,7 +57,7 @@ fn chain(months: &[&str]) -> Chain {
 }
 
 fn planned(request: Request, committed: &[&str], now: &str) -> Vec<(String, Action)> {
-    let planned = plan(request, &events(), &chain(committed), &rules(now)).unwrap();
+    let planned = plan(request, &events(), Some(&chain(committed)), &rules(now)).unwrap();
     planned.into_iter().map(|planned| (planned.month.to_string(), planned.action)).collect()
 }
 
@@ -99,11 +99,11 @@ fn a_month_that_ended_within_the_grace_period_waits_when_it_is_due() {
 fn a_month_that_is_not_over_is_refused_when_it_is_named() {
     for name in ["2025-02", "2025-03", "2030-01"] {
         let request = Request::Month(month(name));
-        let error = plan(request, &events(), &chain(&[]), &rules("2025-03-01T00:30:00Z")).unwrap_err();
+        let error = plan(request, &events(), Some(&chain(&[])), &rules("2025-03-01T00:30:00Z")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{name}");
     }
     let range = backfill("2025-01", "2025-02");
-    assert!(plan(range, &events(), &chain(&[]), &rules("2025-02-15T00:00:00Z")).is_err());
+    assert!(plan(range, &events(), Some(&chain(&[])), &rules("2025-02-15T00:00:00Z")).is_err());
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_backfill_asks_only_for_what_is_missing() {
 #[test]
 fn a_format_that_a_committed_month_lacks_is_named() {
     let rules = Rules { formats: [FileFormat::Parquet, FileFormat::Csv].into(), ..rules("2025-05-01T00:00:00Z") };
-    let error = plan(Request::Month(month("2025-02")), &events(), &chain(&["2025-02"]), &rules).unwrap_err();
+    let error = plan(Request::Month(month("2025-02")), &events(), Some(&chain(&["2025-02"])), &rules).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("without the format csv"), "{error}");
 }

@@ -12,8 +12,8 @@ mod slicer;
 
 pub use condition::{Condition, Conditions};
 
-use crate::{place, report::PullReport, settings::Settings, state::Scratch};
-use archive_connectors::{Clock, Progress, Result, sink::Location};
+use crate::{archive::Archive, reader::Reader, report::PullReport, settings::Settings, state::Scratch};
+use archive_connectors::{Clock, Progress, Result};
 use archive_formats::{
     Chain, Dataset, Window,
     encode::slice::{EncodedSlice, SliceFormat, SliceStyle},
@@ -58,26 +58,26 @@ pub async fn pull(
     progress: Arc<dyn Progress>,
 ) -> Result<PullReport> {
     let output = Output::new(&request.output, request.force)?;
-    let output = output.outside_of(Location::parse(&settings.archive, &settings.clouds)?.directory())?;
-    let (sink, document) = place::existing(settings).await?;
-    let chain = sink.chain(&document.archive).await?;
-    let months = Months::of(&chain, &request.dataset, request.window)?;
+    let output = output.outside_of(settings.archive.directory())?;
+    let archive = Archive::open(&settings.archive).await?;
+    let chain = archive.chain();
+    let months = Months::of(chain, &request.dataset, request.window)?;
     if !request.allow_gaps {
         months.whole(&request.dataset)?;
     }
     let filter = Filter::new(request.window, &request.conditions);
-    let schemas = months.schemas(&chain, &request.dataset)?;
+    let schemas = months.schemas(chain, &request.dataset)?;
     let columns = SliceColumns::new(schemas, request.columns.as_deref(), filter.names())?;
 
     let fetched = Scratch::new(&settings.state_dir, "pull")?;
     let (draft, file) = output.begin()?;
-    let writing = Writing::begin(file, request.style(), &columns, output.slice())?;
-    let (folder, filter, columns) = (fetched.path().to_owned(), Arc::new(filter), Arc::new(columns));
-    let slicer = Slicer { sink, folder, progress, filter, columns };
-    let (origins, writing) = slicer.cut(&months.entries, writing).await?;
+    let mut writing = Writing::begin(file, request.style(), &columns, output.slice())?;
+    let reader = Reader::new(archive.sink().clone(), fetched.path().to_owned());
+    let slicer = Slicer { reader, progress, filter, columns };
+    let origins = slicer.cut(&months.entries, &mut writing).await?;
     let (encoded, counts) = writing.finish().await?;
 
-    let cut = Cut { request, chain: &chain, months: &months, slicer: &slicer, origins, encoded, counts };
+    let cut = Cut { request, chain, months: &months, slicer: &slicer, origins, encoded, counts };
     draft.publish(&cut.manifest(&output, clock).to_bytes())?;
     Ok(PullReport {
         rows: encoded.rows,

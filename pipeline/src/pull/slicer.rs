@@ -2,12 +2,11 @@
 
 use super::{columns::SliceColumns, filter::Filter, months};
 use crate::{
-    contents::{self, ContentsError, Part},
-    fetch::{damaged, fetch_committed},
     output::write_failed,
+    reader::{ReadError, Reader, Scan},
 };
 use archive_connectors::{
-    Error, ErrorKind, Progress, Result, Sink,
+    Error, ErrorKind, Progress, Result,
     progress::{Coverage, Step},
 };
 use archive_formats::{
@@ -19,23 +18,22 @@ use archive_formats::{
     manifest::DataFile,
     slice::{SliceCounts, SliceFile, SliceOrigin},
 };
+use futures::TryStreamExt as _;
 use std::{
-    collections::HashSet,
     fs::File,
     io::BufWriter,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
 };
 
 /// What a slice is cut with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Slicer {
-    pub(super) sink: Sink,
-    /// A private folder for the file that is being read.
-    pub(super) folder: PathBuf,
+    pub(super) reader: Reader,
     pub(super) progress: Arc<dyn Progress>,
-    pub(super) filter: Arc<Filter>,
-    pub(super) columns: Arc<SliceColumns>,
+    pub(super) filter: Filter,
+    pub(super) columns: SliceColumns,
 }
 
 /// The slice as far as it is written.
@@ -50,7 +48,7 @@ pub(super) struct Writing {
 
 impl Slicer {
     /// Appends what is wanted of every commit, in their order, and says which files it read.
-    pub(super) async fn cut(&self, entries: &[&Entry], mut writing: Writing) -> Result<(Vec<SliceOrigin>, Writing)> {
+    pub(super) async fn cut(&self, entries: &[&Entry], writing: &mut Writing) -> Result<Vec<SliceOrigin>> {
         let mut origins = Vec::new();
         for Entry { sha256, manifest } in entries {
             let files = months::files(manifest, self.filter.window())?;
@@ -59,7 +57,7 @@ impl Slicer {
             // Where there are files, there is a schema.
             if let Some(schema) = manifest.schema.clone().map(Arc::new) {
                 for file in &files {
-                    writing = self.file(file, Arc::clone(&schema), writing).await?;
+                    self.file(file, &schema, writing).await?;
                     self.progress.advance(&coverage, file.bytes);
                 }
             }
@@ -68,32 +66,21 @@ impl Slicer {
             let files = files.iter().map(named).collect();
             origins.push(SliceOrigin { sequence: manifest.sequence, sha256: *sha256, month: manifest.month, files });
         }
-        Ok((origins, writing))
+        Ok(origins)
     }
 
-    /// Appends what is wanted of a file, once its bytes are proven to be those that were committed.
-    async fn file(&self, file: &DataFile, schema: Arc<Schema>, mut writing: Writing) -> Result<Writing> {
-        let local_path = self.folder.join("file");
-        fetch_committed(&self.sink, file, &local_path).await?;
-        let (slicer, file) = (self.clone(), file.clone());
-        let reading = tokio::task::spawn_blocking(move || {
-            slicer.append(&file, &local_path, &schema, &mut writing)?;
-            writing.counts.read += file.rows;
-            Ok(writing)
-        });
-        reading.await.map_err(stopped)?
-    }
-
-    fn append(&self, file: &DataFile, local_path: &Path, schema: &Arc<Schema>, writing: &mut Writing) -> Result<()> {
+    /// Appends what is wanted of a file.
+    async fn file(&self, file: &DataFile, schema: &Arc<Schema>, writing: &mut Writing) -> Result<()> {
         let columns = self.columns.columns().iter().map(|column| column.name.as_str());
-        let columns = columns.chain(self.filter.names()).collect::<HashSet<_>>();
-        let part = Part { window: self.filter.window(), columns: &columns };
-        let mut visit = |batch: &EventBatch| writing.append(batch, &self.filter, &self.columns);
-        match contents::part_of_events(local_path, file.format, schema, part, &mut visit) {
-            Ok(_) => Ok(()),
-            Err(ContentsError::Failed(error)) => Err(error),
-            Err(error) => Err(damaged(&self.sink, file, "does not hold what its manifest says").with_source(error)),
+        let columns = columns.chain(self.filter.names()).map(str::to_owned).collect();
+        let scan = Scan { window: self.filter.window(), columns };
+        let mut batches = pin!(self.reader.events(file, schema, Some(scan)));
+        let failed = |error: ReadError| error.into_error(self.reader.sink(), file);
+        while let Some(batch) = batches.try_next().await.map_err(failed)? {
+            writing.append(&batch, &self.filter, &self.columns)?;
         }
+        writing.counts.read += file.rows;
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bringing one replica up, manifest by manifest.
 
 use super::{
-    Original, Tally,
+    Replicator, Tally,
     standing::{Held, Standing},
 };
 use archive_connectors::{
@@ -22,20 +22,20 @@ use std::collections::HashSet;
 /// Files that are copied or compared at once.
 const AT_ONCE: usize = 2;
 
-impl Original {
+impl Replicator<'_> {
     /// Brings `replica` up. `tally` tells what was done, also after an error.
     pub(super) async fn copy_to(&mut self, replica: &Sink, tally: &mut Tally) -> Result<()> {
         let identity = self.document(key::ARCHIVE).await?;
-        let standing = Standing::of(replica, &self.sink, &mut self.chain, &identity).await?;
+        let standing = Standing::of(replica, self.archive, &identity).await?;
         if !self.repair {
             standing.is_sound(replica)?;
         }
-        let copying = Copying { original: self, replica, standing: &standing };
+        let copying = Copying { replicator: self, replica, standing: &standing };
         if copying.put(key::ARCHIVE, identity, standing.identity).await? && standing.last > 0 {
             tally.mended += 1;
         }
         let mut lost = None;
-        for (entry, held) in self.chain.entries().iter().zip(&standing.manifests) {
+        for (entry, held) in self.archive.chain().entries().iter().zip(&standing.manifests) {
             let coverage = Coverage { dataset: entry.manifest.dataset.clone(), month: entry.manifest.month };
             let done = copying.month(entry, *held, &coverage, tally).await;
             self.observer.finish(&coverage);
@@ -55,12 +55,12 @@ impl Original {
 
     /// A document of the archive, which must be there.
     async fn document(&self, path: &str) -> Result<Bytes> {
-        self.sink.document(path).await?.ok_or_else(|| changed(&self.sink, path))
+        self.archive.sink().document(path).await?.ok_or_else(|| changed(self.archive.sink(), path))
     }
 }
 
 struct Copying<'a> {
-    original: &'a Original,
+    replicator: &'a Replicator<'a>,
     replica: &'a Sink,
     standing: &'a Standing,
 }
@@ -71,7 +71,7 @@ impl Copying<'_> {
         let sequence = entry.manifest.sequence;
         let is_new = sequence > self.standing.last;
         let (mut written, lost) = match held {
-            Held::Same if !self.original.repair => (0, None),
+            Held::Same if !self.replicator.repair => (0, None),
             _ => self.files(&entry.manifest.files, coverage).await,
         };
         if held == Held::Missing
@@ -89,7 +89,7 @@ impl Copying<'_> {
         } else {
             tally.mended += written;
         }
-        let is_head = sequence + 1 == self.original.chain.next_sequence();
+        let is_head = sequence + 1 == self.replicator.archive.chain().next_sequence();
         if written > 0 || is_head {
             self.tidy_up(coverage).await;
         }
@@ -98,10 +98,11 @@ impl Copying<'_> {
 
     /// Copies the files that the replica does not hold, and says how many, and what first went wrong.
     async fn files(&self, files: &[DataFile], coverage: &Coverage) -> (u64, Option<Error>) {
-        let Original { sink, observer, repair, .. } = self.original;
+        let Replicator { archive, observer, repair, .. } = self.replicator;
         let step = if *repair { Step::Check } else { Step::Upload };
         observer.step(coverage, step, Some(files.iter().map(|file| file.bytes).sum()));
-        let copies = files.iter().map(|file| self.replica.copy(sink, file, |bytes| observer.advance(coverage, bytes)));
+        let copies =
+            files.iter().map(|file| self.replica.copy(archive.sink(), file, |bytes| observer.advance(coverage, bytes)));
         let (mut sent, mut lost) = (0, None);
         for copied in stream::iter(copies).buffered(AT_ONCE).collect::<Vec<_>>().await {
             match copied {
@@ -115,8 +116,8 @@ impl Copying<'_> {
     /// The manifest's bytes as they lie in the archive: a verifier hashes them as they are.
     async fn manifest(&self, entry: &Entry) -> Result<Bytes> {
         let path = key::manifest(entry.manifest.sequence);
-        let bytes = self.original.document(&path).await?;
-        if Sha256::of(&bytes) == entry.sha256 { Ok(bytes) } else { Err(changed(&self.original.sink, &path)) }
+        let bytes = self.replicator.document(&path).await?;
+        if Sha256::of(&bytes) == entry.sha256 { Ok(bytes) } else { Err(changed(self.replicator.archive.sink(), &path)) }
     }
 
     async fn sums(&self, entry: &Entry) -> Result<bool> {
@@ -124,7 +125,7 @@ impl Copying<'_> {
         let bytes = Bytes::from(sums::to_bytes(&entry.manifest, &entry.sha256));
         let held = match self.standing.sums.contains(&entry.manifest.sequence) {
             false => Held::Missing,
-            true if !self.original.repair => Held::Same,
+            true if !self.replicator.repair => Held::Same,
             true => match self.replica.document(&path).await? {
                 Some(found) if found == bytes => Held::Same,
                 Some(_) => Held::Damaged,
@@ -151,14 +152,14 @@ impl Copying<'_> {
     /// Removes what interrupted writes left in a replica that is a directory.
     async fn tidy_up(&self, coverage: &Coverage) {
         let Coverage { dataset, month } = coverage;
-        if let Err(error) = self.replica.remove_leftovers(&self.original.chain, dataset, *month).await {
+        if let Err(error) = self.replica.remove_leftovers(self.replicator.archive.chain(), dataset, *month).await {
             tracing::warn!(%error, "could not look for leftovers of interrupted writes");
         }
     }
 
     /// Tells of files that no manifest names. They are left alone: nobody knows whose they are.
     async fn tell_strangers(&self) -> Result<()> {
-        let files = self.original.chain.entries().iter().flat_map(|entry| &entry.manifest.files);
+        let files = self.replicator.archive.chain().entries().iter().flat_map(|entry| &entry.manifest.files);
         let named = files.map(|file| file.path.as_str()).collect::<HashSet<_>>();
         let mut objects = self.replica.list(None);
         while let Some(object) = objects.try_next().await? {

@@ -13,27 +13,25 @@ mod outlived;
 mod standing;
 
 pub use glance::glance;
-pub use outlived::check as check_not_outlived;
+pub use outlived::check as check_not_behind;
 
 use crate::{
+    archive::Archive,
     observer::Observer,
-    place,
     report::{Failure, ReplicaReport, ReplicaState, ReplicateReport},
     settings::Settings,
 };
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
-use archive_formats::{Chain, key};
+use archive_formats::key;
 use standing::Standing;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// What replicas are brought up to, and how.
+/// How replicas are brought up to an archive.
 #[derive(Debug)]
-pub struct Original {
-    /// The archive.
-    pub sink: Sink,
-    /// Its manifests, as far as they are known; it is caught up with the archive.
-    pub chain: Chain,
+pub struct Replicator<'a> {
+    /// The archive. Its chain is refreshed before each replica.
+    pub archive: &'a mut Archive,
     /// Whether every object of a replica is compared, and replaced where it is damaged.
     pub repair: bool,
     /// Who is told.
@@ -59,31 +57,24 @@ pub async fn replicate(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<ReplicateReport> {
-    let replicas = locations(settings)?;
-    if replicas.is_empty() {
+    if settings.replicas.is_empty() {
         let error = Error::new(ErrorKind::Configuration, "no replica was named");
         return Err(error.with_hint("name one with --replica, or set KT_ARCHIVE_REPLICA"));
     }
-    let (sink, document) = place::existing(settings).await?;
-    let chain = sink.chain(&document.archive).await?;
-    let mut original = Original { sink, chain, repair, observer, stop };
-    Ok(ReplicateReport { replicas: original.bring_up(&replicas).await })
+    let mut archive = Archive::open(&settings.archive).await?;
+    let mut replicator = Replicator { archive: &mut archive, repair, observer, stop };
+    Ok(ReplicateReport { replicas: replicator.bring_up(&settings.replicas).await })
 }
 
-/// Where the replicas of `settings` are.
-pub fn locations(settings: &Settings) -> Result<Vec<Location>> {
-    settings.replicas.iter().map(|replica| Location::parse(replica, &settings.clouds)).collect()
-}
-
-/// Refuses what a run would refuse of `replica`, one of `replicas`, before it writes there. Nothing is written.
-/// Returns the number of the last manifest that the replica has a trace of.
-pub async fn compare(archive: &Sink, replica: &Sink, replicas: &[Sink]) -> Result<u64> {
-    has_its_own_place(archive, replica, replicas)?;
-    let Some((document, identity)) = archive.identity().await?.zip(archive.document(key::ARCHIVE).await?) else {
+/// Refuses what a run would refuse of `replica`, one of `replicas` of the archive at `location`, before it writes there.
+/// Nothing is written. Returns the number of the last manifest that the replica has a trace of.
+pub async fn compare(location: &Location, replica: &Sink, replicas: &[Sink]) -> Result<u64> {
+    let sink = Sink::open(location)?;
+    has_its_own_place(&sink, replica, replicas)?;
+    let Some((mut archive, identity)) = Archive::find(location).await?.zip(sink.document(key::ARCHIVE).await?) else {
         return is_empty(replica).await.map(|()| 0);
     };
-    let mut chain = archive.chain(&document.archive).await?;
-    let standing = Standing::of(replica, archive, &mut chain, &identity).await?;
+    let standing = Standing::of(replica, &mut archive, &identity).await?;
     standing.is_sound(replica).map(|()| standing.last)
 }
 
@@ -101,14 +92,15 @@ async fn is_empty(replica: &Sink) -> Result<()> {
     ))
 }
 
-impl Original {
+impl Replicator<'_> {
     /// Brings replicas up, one after another; none stops the next.
     pub async fn bring_up(&mut self, replicas: &[Location]) -> Vec<ReplicaReport> {
         let opened = replicas.iter().map(Sink::open).collect::<Vec<_>>();
         let sinks = opened.iter().flatten().cloned().collect::<Vec<_>>();
         let mut reports = Vec::new();
         for (location, opened) in replicas.iter().zip(opened) {
-            let placed = opened.and_then(|replica| has_its_own_place(&self.sink, &replica, &sinks).map(|()| replica));
+            let placed =
+                opened.and_then(|replica| has_its_own_place(self.archive.sink(), &replica, &sinks).map(|()| replica));
             let report = match placed {
                 Ok(replica) => Box::pin(self.bring_up_one(&replica)).await,
                 Err(error) => self.report(location.url(), Some(error), Tally::default()),

@@ -1,5 +1,6 @@
 //! Where a replica stands before anything is written to it, and whether anything may be.
 
+use crate::archive::Archive;
 use archive_connectors::{Error, ErrorKind, Result, Sink};
 use archive_formats::{
     Chain, Manifest, Sha256,
@@ -39,19 +40,20 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Compares the chain of `replica` with that of `archive`, whose `archive.json` is `identity`, and refuses one that
-    /// is not the beginning of it. `chain` is caught up with the archive.
-    pub(super) async fn of(replica: &Sink, archive: &Sink, chain: &mut Chain, identity: &Bytes) -> Result<Self> {
+    /// is not the beginning of it. The chain is refreshed first.
+    pub(super) async fn of(replica: &Sink, archive: &mut Archive, identity: &Bytes) -> Result<Self> {
         let (last, sums) = numbers(replica).await?;
         // After the replica was looked at: another host may commit a month and copy it meanwhile.
-        archive.catch_up(chain).await?;
-        let looking = Looking { replica, archive: chain.archive() };
+        archive.refresh().await?;
+        let chain = archive.chain();
+        let looking = Looking { replica, archive: archive.id() };
         let found = stream::iter(chain.entries()).map(|entry| looking.manifest(entry, last)).buffered(FETCHES);
         let found = found.try_collect::<Vec<_>>().await?;
         let is_ours = found.iter().any(|(_, is_ours)| *is_ours);
         let identity = looking.identity(identity, is_ours).await?;
         let manifests = found.into_iter().map(|(held, _)| held).collect::<Vec<_>>();
         if last > chain.entries().len() as u64 {
-            return Err(longer(replica, archive, chain));
+            return Err(longer(replica, archive.sink(), chain));
         }
         if !is_ours && identity != Held::Same && manifests.contains(&Held::Damaged) {
             return Err(unknown(replica));

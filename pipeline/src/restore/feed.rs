@@ -1,13 +1,12 @@
 //! Archived files -> rows of a COPY, and digests of what they hold.
 
-use super::{month::ArchivedMonth, stopped, undigested};
+use super::{month::ArchivedMonth, undigested};
 use crate::{
-    contents::{self, ContentsError, Part},
-    fetch::{damaged, fetch_committed},
     pull::{columns::SliceColumns, months},
+    reader::{ReadError, Reader, Scan},
 };
 use archive_connectors::{
-    Error, ErrorKind, Progress, Result, Sink,
+    Error, ErrorKind, Progress, Result,
     progress::{Coverage, Step},
 };
 use archive_formats::{
@@ -15,18 +14,17 @@ use archive_formats::{
 };
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use futures::TryStreamExt as _;
+use std::{pin::pin, sync::Arc};
 use tokio::sync::mpsc;
 
 /// Bytes that are sent at once.
 const PIECE: usize = 256 * 1024;
 
 /// What a month is read with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Feed {
-    pub(super) sink: Sink,
-    /// A private folder for the file that is being read.
-    pub(super) folder: PathBuf,
+    pub(super) reader: Reader,
     /// The columns of the month.
     pub(super) schema: Arc<Schema>,
     pub(super) progress: Arc<dyn Progress>,
@@ -38,7 +36,6 @@ struct Sending {
     schema: Arc<Schema>,
     columns: SliceColumns,
     digests: ColumnDigests,
-    piece: Vec<u8>,
     pieces: mpsc::Sender<Bytes>,
 }
 
@@ -48,7 +45,7 @@ impl Feed {
         let schemas = month.entries.iter().filter_map(|entry| entry.manifest.schema.as_ref());
         let columns = SliceColumns::new(schemas, None, [])?;
         let digests = ColumnDigests::new(&self.schema);
-        let mut sending = Sending { schema: Arc::clone(&self.schema), columns, digests, piece: Vec::new(), pieces };
+        let mut sending = Sending { schema: Arc::clone(&self.schema), columns, digests, pieces };
         let bytes = month.entries.iter().map(|entry| entry.manifest.bytes()).sum();
         self.progress.step(&self.coverage, Step::Upload, Some(bytes));
         for entry in &month.entries {
@@ -56,42 +53,42 @@ impl Feed {
             let files = months::files(manifest, self.coverage.month.window())?;
             let Some(schema) = manifest.schema.clone().map(Arc::new) else { continue };
             for file in files {
-                sending = self.file(file, Arc::clone(&schema), sending).await?;
+                self.file(file, &schema, &mut sending).await?;
                 self.progress.advance(&self.coverage, file.bytes);
             }
         }
         Ok(sending.digests.finish())
     }
 
-    /// Sends the events of a file, once its bytes are proven to be those that were committed.
-    async fn file(&self, file: &DataFile, schema: Arc<Schema>, mut sending: Sending) -> Result<Sending> {
-        let local_path = self.folder.join("file");
-        fetch_committed(&self.sink, file, &local_path).await?;
-        let (sink, file) = (self.sink.clone(), file.clone());
-        let window = self.coverage.month.window();
-        let reading = tokio::task::spawn_blocking(move || {
-            let columns = schema.columns.iter().map(|column| column.name.as_str()).collect::<HashSet<_>>();
-            let part = Part { window, columns: &columns };
-            let mut visit = |batch: &EventBatch| sending.batch(batch);
-            match contents::part_of_events(&local_path, file.format, &schema, part, &mut visit) {
-                Ok(_) => Ok(sending),
-                Err(ContentsError::Failed(error)) => Err(error),
-                Err(error) => Err(damaged(&sink, &file, "does not hold what its manifest says").with_source(error)),
-            }
-        });
-        reading.await.map_err(stopped)?
+    async fn file(&self, file: &DataFile, schema: &Arc<Schema>, sending: &mut Sending) -> Result<()> {
+        let columns = schema.columns.iter().map(|column| column.name.clone()).collect();
+        let scan = Scan { window: self.coverage.month.window(), columns };
+        let mut batches = pin!(self.reader.events(file, schema, Some(scan)));
+        let failed = |error: ReadError| error.into_error(self.reader.sink(), file);
+        while let Some(batch) = batches.try_next().await.map_err(failed)? {
+            sending.batch(&batch).await?;
+        }
+        Ok(())
     }
 }
 
 impl Sending {
-    fn batch(&mut self, batch: &EventBatch) -> Result<()> {
+    async fn batch(&mut self, batch: &EventBatch) -> Result<()> {
         let batch = self.united(batch)?;
         self.digests.add(batch.records()).map_err(undigested)?;
-        let pieces = &self.pieces;
-        write_rows(&batch, &mut self.piece, |piece| {
-            if piece.len() < PIECE { Ok(()) } else { send(pieces, std::mem::take(piece)) }
-        })?;
-        send(&self.pieces, std::mem::take(&mut self.piece))
+        let (mut piece, mut whole) = (Vec::new(), Vec::new());
+        let end_piece = |piece: &mut Vec<u8>| {
+            if piece.len() >= PIECE {
+                whole.push(std::mem::take(piece));
+            }
+            Ok::<_, Error>(())
+        };
+        write_rows(&batch, &mut piece, end_piece)?;
+        for piece in whole.into_iter().chain([piece]) {
+            let gone = |_| Error::new(ErrorKind::Interrupted, "the database takes no more rows");
+            self.pieces.send(piece.into()).await.map_err(gone)?;
+        }
+        Ok(())
     }
 
     /// The events with all columns of the month.
@@ -102,9 +99,4 @@ impl Sending {
         let records = records.map_err(|error| failed().with_source(error))?;
         EventBatch::try_new(Arc::clone(&self.schema), records).map_err(|error| failed().with_source(error))
     }
-}
-
-fn send(pieces: &mpsc::Sender<Bytes>, piece: Vec<u8>) -> Result<()> {
-    let gone = |_| Error::new(ErrorKind::Interrupted, "nobody takes the rows any more");
-    pieces.blocking_send(piece.into()).map_err(gone)
 }

@@ -7,7 +7,9 @@
 mod feed;
 mod month;
 
-use crate::{place, report::RestoreReport, report::RestoredColumn, settings::Settings, state::Scratch};
+use crate::{
+    archive::Archive, reader::Reader, report::RestoreReport, report::RestoredColumn, settings::Settings, state::Scratch,
+};
 use archive_connectors::{
     Error, ErrorKind, Progress, Result,
     postgres::{
@@ -48,17 +50,15 @@ pub async fn restore(
     request: &RestoreRequest,
     progress: Arc<dyn Progress>,
 ) -> Result<RestoreReport> {
-    let (sink, document) = place::existing(settings).await?;
-    let chain = sink.chain(&document.archive).await?;
-    let month = ArchivedMonth::of(&chain, &request.dataset, request.month)?;
+    let archive = Archive::open(&settings.archive).await?;
+    let month = ArchivedMonth::of(archive.chain(), &request.dataset, request.month)?;
     let mut report = empty_report(request, &month);
     let Some(schema) = month.schema()? else { return Ok(report) };
     let schema = Arc::new(schema);
     let scratch = Scratch::new(&settings.state_dir, "restore")?;
     let coverage = Coverage { dataset: request.dataset.clone(), month: request.month };
     let feed = Feed {
-        sink,
-        folder: scratch.path().to_owned(),
+        reader: Reader::new(archive.sink().clone(), scratch.path().to_owned()),
         schema: Arc::clone(&schema),
         progress: Arc::clone(&progress),
         coverage: coverage.clone(),

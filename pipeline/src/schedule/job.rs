@@ -248,7 +248,7 @@ impl Job {
             self.settings.insert(0, ("source".to_owned(), escaped(given.source.clone().into())));
         }
         if !has_archive {
-            let archive = absolute("archive", given.settings.archive.clone().into(), given.folder)?;
+            let archive = absolute("archive", given.settings.archive.url().into(), given.folder)?;
             self.flags.push(format!("--archive={}", text(archive)));
         }
         if self.state_dir.is_none() && given.environment.get("XDG_STATE_HOME").is_some() {

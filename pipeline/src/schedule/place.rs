@@ -57,12 +57,13 @@ impl Place {
 }
 
 /// The places that `key` names, `addresses` once everything is filled in.
-pub(super) fn places(key: &str, addresses: &[String], said: &[Setting], given: &Given<'_>) -> Vec<Place> {
+pub(super) fn places(key: &str, addresses: &[Location], said: &[Setting], given: &Given<'_>) -> Vec<Place> {
     let is_of_file = said.iter().any(|setting| setting.key == key && setting.from == Origin::File);
     let unfilled = given.layers.file.unfilled(key).filter(|_| is_of_file).map_or_else(Vec::new, parts);
     // A variable that holds several addresses cannot be told apart: then the addresses stand for it.
     let unfilled = if unfilled.len() == addresses.len() { unfilled } else { Vec::new() };
-    let place = |(index, address): (usize, &String)| Place::of(address, unfilled.get(index).copied(), given.folder);
+    let place =
+        |(index, address): (usize, &Location)| Place::of(address.url(), unfilled.get(index).copied(), given.folder);
     addresses.iter().enumerate().map(place).collect()
 }
 

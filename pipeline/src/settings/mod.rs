@@ -24,20 +24,19 @@ use archive_connectors::{Error, ErrorKind, Result, sink::Location};
 use archive_formats::{Dataset, FileFormat};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     path::PathBuf,
     time::Duration,
 };
 
 /// Everything that a command needs to know.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Where events come from. Reading commands have none.
     pub source: Option<SourceSettings>,
-    /// URL or path of the archive, as it was given.
-    pub archive: String,
-    /// URLs or paths of the replicas, as they were given.
-    pub replicas: Vec<String>,
+    /// Where the archive is.
+    pub archive: Location,
+    /// Where its copies are.
+    pub replicas: Vec<Location>,
     /// The datasets that were named, each once, in their order; none when none was named.
     pub datasets: Vec<Dataset>,
     /// The formats that a month is written in; at least one.
@@ -56,8 +55,6 @@ pub struct Settings {
     pub jobs: usize,
     /// Who is told how runs went.
     pub monitoring: MonitoringSettings,
-    /// The `AWS_*`, `GOOGLE_*` and `AZURE_*` variables. They hold secrets, which is why `Debug` shows their names alone.
-    pub clouds: BTreeMap<String, String>,
     /// What is printed while a command works.
     pub output: OutputSettings,
 }
@@ -103,6 +100,7 @@ impl Settings {
         }
         check_redaction(&transforms, &formats, rows)?;
         let monitoring = MonitoringSettings::new(&config)?;
+        let clouds = clouds(environment);
         Ok(Self {
             source,
             output: output(&config),
@@ -110,14 +108,13 @@ impl Settings {
             formats,
             transforms,
             rows,
-            archive: place("archive", config.archive.unwrap_or_else(|| ARCHIVE.to_owned()))?,
-            replicas: replicas(config.replica)?,
+            archive: location("archive", config.archive.as_deref().unwrap_or(ARCHIVE), &clouds)?,
+            replicas: replicas(config.replica.as_ref(), &clouds)?,
             state_dir: state_dir(config.state_dir, environment)?,
             part_size,
             grace: config.grace.map_or(HOUR, |span| span.0),
             jobs: usize::try_from(jobs).unwrap_or(1),
             monitoring,
-            clouds: clouds(environment),
         })
     }
 
@@ -132,21 +129,23 @@ impl Settings {
     }
 }
 
-/// The address of the archive or of a replica, which `what` says.
-fn place(what: &str, address: String) -> Result<String> {
+/// The location of the archive or of a replica; `what` names it in messages.
+fn location(what: &str, address: &str, clouds: &BTreeMap<String, String>) -> Result<Location> {
     if address.is_empty() {
         return Err(invalid(format!("the {what}'s address is empty")));
     }
-    if address::holds_a_secret(&address) {
+    if address::holds_a_secret(address) {
         return Err(invalid(format!("the {what}'s URL holds a user or a password"))
             .with_hint("take it out, and set the AWS_…, GOOGLE_… or AZURE_… variables instead"));
     }
-    Ok(address)
+    Location::parse(address, clouds)
 }
 
-fn replicas(list: Option<List<String>>) -> Result<Vec<String>> {
-    list.into_iter().flat_map(|list| list.0).map(|address| place("replica", address)).collect()
+fn replicas(list: Option<&List<String>>, clouds: &BTreeMap<String, String>) -> Result<Vec<Location>> {
+    list.into_iter().flat_map(|list| &list.0).map(|address| location("replica", address, clouds)).collect()
 }
+
+/// The variables that [`Location::parse`] makes options of a bucket of.
 
 fn clouds(environment: &Environment) -> BTreeMap<String, String> {
     let variables = Location::VARIABLES.iter().flat_map(|prefix| environment.with_prefix(prefix));
@@ -214,19 +213,6 @@ fn output(config: &Config) -> OutputSettings {
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, archive, replicas, datasets, formats, transforms, rows, .. } = self;
-        let Self { state_dir, part_size, grace, jobs, monitoring, clouds, output, .. } = self;
-        let mut shown = formatter.debug_struct("Settings");
-        shown.field("source", source).field("archive", archive).field("replicas", replicas);
-        shown.field("datasets", datasets).field("formats", formats).field("transforms", transforms).field("rows", rows);
-        shown.field("state_dir", state_dir).field("part_size", part_size).field("grace", grace).field("jobs", jobs);
-        shown.field("monitoring", monitoring);
-        shown.field("clouds", &clouds.keys().collect::<Vec<_>>()).field("output", output).finish()
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Artifacts as they were delivered -> staged files.
 
 use super::encode::Target;
-use crate::contents;
+use crate::reader;
 use archive_connectors::{Error, ErrorKind, LocalArtifact, Result, error::local, sink::StagedFile};
 use archive_formats::{
     FileFormat, Sha256,
@@ -39,7 +39,7 @@ fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<S
             .with_context("path", artifact.path.display())
             .with_hint("check the disk of the state folder, then run again; nothing was committed"));
     }
-    let unpacked = contents::unpacked(&local_path).ok();
+    let unpacked = File::open(&local_path).ok().and_then(|file| reader::unpacked(file).ok());
     if unpacked.is_none_or(|content| !artifact.gzip && content != artifact.sha256) {
         return Err(Error::new(ErrorKind::Local, "an artifact cannot be read back from its staged file")
             .with_context("path", local_path.display())

@@ -1,9 +1,9 @@
 //! Staged files -> the same files, read back.
 
-use crate::contents::{self, ContentsError};
-use archive_connectors::{Error, ErrorKind, Result, sink::StagedFile};
-use archive_formats::{FileFormat, Schema, encode::TimeSpan};
-use std::sync::Arc;
+use crate::reader::{self, EventReader, ReadError};
+use archive_connectors::{Error, ErrorKind, Result, error::local, sink::StagedFile};
+use archive_formats::{FileFormat, Schema, Timestamp, encode::TimeSpan};
+use std::{fs::File, sync::Arc};
 
 /// Decodes a staged file again from the disk, every page, and compares the events with what the encoder said. What an
 /// encoder or a disk got wrong is found here, before it becomes evidence; that its bytes are those that the encoder wrote
@@ -14,27 +14,35 @@ pub async fn check(staged: StagedFile, schema: Option<Arc<Schema>>) -> Result<St
 }
 
 fn read_back(staged: &StagedFile, schema: Option<&Arc<Schema>>) -> Result<()> {
-    let StagedFile { local, file } = staged;
-    let mut span = TimeSpan::default();
-    let mut visit = |batch: &_| {
-        span.extend(batch);
-        Ok(())
-    };
-    let rows = match (file.format, schema) {
-        // What is inside was compared when it was packed.
-        (FileFormat::Artifact, _) => Ok(file.rows),
-        (FileFormat::Rejects, _) => contents::rejects(local),
-        (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
-            contents::events(local, file.format, schema, &mut visit)
-        }
-        (FileFormat::Parquet | FileFormat::Csv, None) => Err(ContentsError::Schema),
-    };
-    let rows = rows.map_err(|error| match error {
-        ContentsError::Failed(error) => error,
+    let file = &staged.file;
+    let read = contents(staged, schema).map_err(|error| match error {
+        ReadError::Failed(error) => error,
         error => differs(staged).with_source(error),
     })?;
-    let read = (rows, span.first(), span.last());
     if read == (file.rows, file.first, file.last) { Ok(()) } else { Err(differs(staged)) }
+}
+
+/// The number of rows, and the times of the first and the last event.
+fn contents(
+    StagedFile { local: path, file }: &StagedFile,
+    schema: Option<&Arc<Schema>>,
+) -> std::result::Result<(u64, Option<Timestamp>, Option<Timestamp>), ReadError> {
+    let open = || File::open(path).map_err(local("open a file", path));
+    let (mut rows, mut times) = (0, TimeSpan::default());
+    match (file.format, schema) {
+        // The content was compared when it was packed.
+        (FileFormat::Artifact, _) => rows = file.rows,
+        (FileFormat::Rejects, _) => rows = reader::rejects(open()?)?,
+        (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
+            for batch in EventReader::new(open()?, file.format, schema, None)? {
+                let batch = batch?;
+                times.extend(&batch);
+                rows += batch.len() as u64;
+            }
+        }
+        (FileFormat::Parquet | FileFormat::Csv, None) => return Err(ReadError::Schema),
+    }
+    Ok((rows, times.first(), times.last()))
 }
 
 fn differs(staged: &StagedFile) -> Error {

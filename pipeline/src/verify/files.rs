@@ -2,16 +2,16 @@
 
 use super::{Findings, Listing, Verifier, chain::Commits, rows::MonthRows};
 use crate::{
-    fetch::fetch,
+    reader::{ReadError, Reader},
     report::{Code, Level},
 };
 use archive_connectors::{
-    Error, ErrorKind, Result,
+    Result,
     error::local,
     progress::{Coverage, Step},
 };
-use archive_formats::{Manifest, Month, key::ObjectName, manifest::DataFile};
-use std::{collections::HashSet, path::Path};
+use archive_formats::{FileFormat, Manifest, Month, key::ObjectName, manifest::DataFile};
+use std::collections::HashSet;
 
 impl Verifier {
     /// Verifies the files of one manifest.
@@ -25,50 +25,55 @@ impl Verifier {
         let folder = tempfile::Builder::new().prefix("verify-").tempdir_in(&self.folder);
         let folder = folder.map_err(local("make a folder for fetched files", &self.folder))?;
         let coverage = Coverage { dataset: manifest.dataset.clone(), month: manifest.month };
+        let reader = Reader::new(self.sink.clone(), folder.path().to_owned());
         let mut rows = MonthRows::new(manifest, folder.path());
         if level == Level::Full {
             self.progress.step(&coverage, Step::Check, Some(manifest.bytes()));
         }
         for file in &manifest.files {
             if is_there(file, listing.get(&file.path).copied(), findings) && level == Level::Full {
-                rows = self.file(file, rows, folder.path(), findings).await?;
+                read(&reader, file, &mut rows, findings).await?;
                 self.progress.advance(&coverage, file.bytes);
             }
         }
         self.progress.finish(&coverage);
         if level == Level::Full { rows.finish(findings) } else { Ok(()) }
     }
+}
 
-    /// Hashes a file on its way to the local disk, then reads its rows. A file with other bytes is not read: whatever
-    /// its rows say would be said about something that was never committed.
-    async fn file(
-        &self,
-        file: &DataFile,
-        rows: MonthRows,
-        folder: &Path,
-        findings: &mut Findings,
-    ) -> Result<MonthRows> {
-        let local_path = folder.join("file");
-        let found = match fetch(&self.sink, &file.path, &local_path).await {
-            Ok(found) => found,
-            // Perhaps somebody changed it since it was listed.
-            Err(error) => {
-                let changed = !is_there(file, self.sink.head(&file.path).await?, findings);
-                return if changed { Ok(rows) } else { Err(error) };
-            }
-        };
-        if found != file.sha256 {
-            let message = format!("the object has the SHA-256 {found} instead of {}", file.sha256);
-            findings.damage(Code::Digest, file.path.clone(), message);
-            return Ok(rows);
+/// Reads a file of which the listing has nothing wrong to say. A file with other bytes is not decoded: findings about its
+/// rows would be about something that was never committed.
+async fn read(reader: &Reader, file: &DataFile, rows: &mut MonthRows, findings: &mut Findings) -> Result<()> {
+    let found = match (file.format, rows.schema().cloned()) {
+        (FileFormat::Artifact | FileFormat::Rejects, _) => reader.rows(file).await,
+        (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
+            rows.read(file, reader.events(file, &schema, None), findings).await?
         }
-        let file = file.clone();
-        let reading = tokio::task::spawn_blocking(move || rows.read(&file, &local_path));
-        let stopped = |error| Error::new(ErrorKind::Internal, "reading a file stopped").with_source(error);
-        let (rows, found) = reading.await.map_err(stopped)??;
-        findings.0.extend(found.0);
-        Ok(rows)
+        // Event files without a schema are a finding of the manifest.
+        (FileFormat::Parquet | FileFormat::Csv, None) => reader.fetch(file).await.map(|_| file.rows),
+    };
+    check(found, file, findings)
+}
+
+/// V010, V011, V012, V020 and V024: whether a file holds the rows that it should.
+fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &mut Findings) -> Result<()> {
+    let path = file.path.as_str();
+    match read {
+        Ok(rows) if rows != file.rows => {
+            findings.damage(Code::RowCount, path, format!("the file holds {rows} rows instead of {}", file.rows));
+        }
+        Ok(_) => {}
+        Err(ReadError::Failed(error)) => return Err(error),
+        Err(ReadError::Size(bytes)) => drop(is_there(file, bytes, findings)),
+        Err(ReadError::Digest(found)) => {
+            let message = format!("the object has the SHA-256 {found} instead of {}", file.sha256);
+            findings.damage(Code::Digest, path, message);
+        }
+        Err(error @ (ReadError::Schema | ReadError::Damaged(_))) => {
+            findings.damage(Code::Schema, path, error.to_string());
+        }
     }
+    Ok(())
 }
 
 /// V010 and V011: whether an object that has `bytes`, if it exists, may be `file`.

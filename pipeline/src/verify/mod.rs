@@ -11,13 +11,13 @@ mod rows;
 pub use record::{Record, Verification, Verifications};
 
 use crate::{
+    archive::ArchiveRoot,
     expected_head::ExpectedHead,
-    place,
     report::{Code, Finding, Level, Severity, VerifyReport},
     settings::Settings,
     state::Scratch,
 };
-use archive_connectors::{Clock, Progress, Result, Sink, sink::Location};
+use archive_connectors::{Clock, Progress, Result, Sink};
 use archive_formats::{Dataset, Head, Manifest, Month};
 use futures::TryStreamExt;
 use std::{
@@ -57,12 +57,11 @@ pub async fn verify(
     clock: &dyn Clock,
     progress: Arc<dyn Progress>,
 ) -> Result<VerifyReport> {
-    let location = Location::parse(&settings.archive, &settings.clouds)?;
-    let (sink, document) = place::existing(settings).await?;
+    let root = ArchiveRoot::open(&settings.archive).await?;
     let scratch = Scratch::new(&settings.state_dir, "verify")?;
     let folder = scratch.path().to_owned();
-    let report = Verifier { sink, folder, progress }.verify(&document.archive, request).await?;
-    let record = Record::of(&settings.state_dir, &document.archive, &location);
+    let report = Verifier { sink: root.sink().clone(), folder, progress }.verify(root.id(), request).await?;
+    let record = Record::of(&settings.state_dir, root.id(), &settings.archive);
     // Whoever may only read verifies all the same.
     if let Err(error) = record.add(Verification::new(request, &report, clock.now())) {
         tracing::warn!(%error, "what was found is not on record for `kt-archive report`");

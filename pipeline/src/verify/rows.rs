@@ -1,21 +1,19 @@
 //! The rows of a month's files.
 
 use super::Findings;
-use crate::{
-    contents::{self, ContentsError},
-    duplicates::IdIndex,
-    report::Code,
-};
+use crate::{duplicates::IdIndex, reader::ReadError, report::Code};
 use archive_connectors::{Result, error::local};
 use archive_formats::{
-    FileFormat, Manifest, Schema, Timestamp, Window,
+    EventBatch, FileFormat, Manifest, Schema, Timestamp, Window,
     encode::TimeSpan,
     key,
     manifest::{DataFile, EventCounts},
 };
+use futures::{Stream, TryStreamExt as _};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
 };
 
@@ -50,47 +48,43 @@ impl MonthRows {
         }
     }
 
-    /// Reads a file whose bytes are the ones that were committed.
-    pub(super) fn read(mut self, file: &DataFile, local: &Path) -> Result<(Self, Findings)> {
-        let mut findings = Findings::default();
-        match (file.format, self.schema.clone()) {
-            // How many rows an artifact has depends on who reads it.
-            (FileFormat::Artifact, _) => {
-                let rows = contents::unpacked(local).map(|_| file.rows);
-                check_rows(rows, file, &mut findings)?;
-            }
-            (FileFormat::Rejects, _) => check_rows(contents::rejects(local), file, &mut findings)?,
-            (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
-                self.events(file, local, &schema, &mut findings)?;
-            }
-            // Event files without a schema are a finding of the manifest.
-            (FileFormat::Parquet | FileFormat::Csv, None) => {}
-        }
-        Ok((self, findings))
+    /// The columns of the events; none when there is no event.
+    pub(super) const fn schema(&self) -> Option<&Arc<Schema>> {
+        self.schema.as_ref()
     }
 
-    fn events(&mut self, file: &DataFile, local: &Path, schema: &Arc<Schema>, findings: &mut Findings) -> Result<()> {
-        let (mut span, mut outside) = (TimeSpan::default(), 0_u64);
+    /// Looks at the events of a file, and returns how many there are. V021 and V022.
+    pub(super) async fn read(
+        &mut self,
+        file: &DataFile,
+        batches: impl Stream<Item = std::result::Result<EventBatch, ReadError>>,
+        findings: &mut Findings,
+    ) -> Result<std::result::Result<u64, ReadError>> {
+        let (mut times, mut outside, mut rows) = (TimeSpan::default(), 0_u64, 0_u64);
         let mut format = self.format(file.format)?;
-        let mut visit = |batch: &archive_formats::EventBatch| {
-            span.extend(batch);
-            let times = batch.times().values().iter().map(|time| Timestamp::from_micros(*time));
-            outside += times.filter(|time| !self.window.contains(*time)).count() as u64;
-            format.read += batch.len() as u64;
-            format.index.add(batch)
+        let mut batches = pin!(batches);
+        let end = loop {
+            let batch = match batches.try_next().await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break Ok(rows),
+                Err(error) => break Err(error),
+            };
+            times.extend(&batch);
+            let in_window = |time: &&i64| self.window.contains(Timestamp::from_micros(**time));
+            outside += batch.times().values().iter().filter(|time| !in_window(time)).count() as u64;
+            rows += batch.len() as u64;
+            format.index.add(&batch)?;
         };
-        let path = file.path.as_str();
-        let rows = contents::events(local, file.format, schema, &mut visit);
-        let same_span = (span.first(), span.last()) == (file.first, file.last);
-        if rows.as_ref().is_ok_and(|rows| *rows == file.rows) && !same_span {
-            findings.damage(Code::Balance, path, "the first and last event are not those of the manifest");
-        }
-        check_rows(rows, file, findings)?;
-        if outside > 0 {
-            findings.damage(Code::OutsideMonth, path, format!("{outside} rows lie outside the month"));
-        }
+        format.read += rows;
         self.formats.insert(file.format, format);
-        Ok(())
+        let same_times = (times.first(), times.last()) == (file.first, file.last);
+        if end.as_ref().is_ok_and(|rows| *rows == file.rows) && !same_times {
+            findings.damage(Code::Balance, &*file.path, "the first and last event are not those of the manifest");
+        }
+        if outside > 0 {
+            findings.damage(Code::OutsideMonth, &*file.path, format!("{outside} rows lie outside the month"));
+        }
+        Ok(end)
     }
 
     /// What was read of a format, to be put back with more.
@@ -118,18 +112,4 @@ impl MonthRows {
         }
         Ok(())
     }
-}
-
-/// V020 and V024: whether what was read of a file are the rows that it should hold.
-fn check_rows(read: std::result::Result<u64, ContentsError>, file: &DataFile, findings: &mut Findings) -> Result<()> {
-    let path = file.path.as_str();
-    match read {
-        Ok(rows) if rows != file.rows => {
-            findings.damage(Code::RowCount, path, format!("the file holds {rows} rows instead of {}", file.rows));
-        }
-        Ok(_) => {}
-        Err(ContentsError::Failed(error)) => return Err(error),
-        Err(error) => findings.damage(Code::Schema, path, error.to_string()),
-    }
-    Ok(())
 }

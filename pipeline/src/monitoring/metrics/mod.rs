@@ -22,7 +22,7 @@ use crate::{
     settings::Settings,
     status::{StatusRequest, status},
 };
-use archive_connectors::{clock::FixedClock, sink::Location};
+use archive_connectors::clock::FixedClock;
 use archive_formats::Timestamp;
 use file::Textfile;
 use std::{
@@ -107,15 +107,13 @@ pub async fn standing(settings: &Settings, finished: &Finished) -> Option<Status
 
 /// Where the archive and its replicas are, if they are in folders.
 fn folders(settings: &Settings) -> Vec<PathBuf> {
-    let places = std::iter::once(&settings.archive).chain(&settings.replicas);
-    let locations = places.filter_map(|place| Location::parse(place, &settings.clouds).ok());
+    let locations = std::iter::once(&settings.archive).chain(&settings.replicas);
     locations.filter_map(|location| location.directory().map(Path::to_owned)).collect()
 }
 
 /// What metrics call the archive.
 pub fn printable(settings: &Settings) -> String {
-    let location = Location::parse(&settings.archive, &settings.clouds);
-    location.map_or_else(|_| String::new(), |location| location.url().to_owned())
+    settings.archive.url().to_owned()
 }
 
 #[cfg(test)]

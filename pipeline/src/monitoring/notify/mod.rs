@@ -19,7 +19,7 @@ const LAST_AFTER_SIGNAL: Duration = Duration::from_secs(3);
 
 /// Tells that a run begins.
 pub(super) async fn started(settings: &Settings, attempt: &Attempt) {
-    tell(settings, &Message::started(&address::printable(&settings.archive), attempt), FIRST).await;
+    tell(settings, &Message::started(&address::printable(settings.archive.url()), attempt), FIRST).await;
 }
 
 /// Tells how a run ended.
@@ -28,7 +28,7 @@ pub(super) async fn finished(settings: &Settings, finished: &Finished) {
         ExitCode::Interrupted | ExitCode::Terminated => LAST_AFTER_SIGNAL,
         _ => LAST,
     };
-    tell(settings, &Message::finished(&address::printable(&settings.archive), finished), patience).await;
+    tell(settings, &Message::finished(&address::printable(settings.archive.url()), finished), patience).await;
 }
 
 /// Tells all recipients at the same time.

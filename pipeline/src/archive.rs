@@ -1,0 +1,141 @@
+//! An archive at a location: its store, its identity and its chain.
+
+use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
+use archive_formats::{Chain, Head, Timestamp, manifest::ArchiveDocument};
+use uuid::Uuid;
+
+/// A store that holds an archive, before anything of its chain is believed.
+///
+/// [`verify`](crate::verify::verify) starts from it; every other command needs the chain and opens an [`Archive`].
+#[derive(Clone, Debug)]
+pub struct ArchiveRoot {
+    sink: Sink,
+    document: ArchiveDocument,
+}
+
+/// An archive whose chain of manifests was read and proven.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    root: ArchiveRoot,
+    chain: Chain,
+}
+
+impl ArchiveRoot {
+    /// The archive at `location`; `None` where there is none.
+    pub async fn find(location: &Location) -> Result<Option<Self>> {
+        let sink = Sink::open(location)?;
+        Ok(sink.identity().await?.map(|document| Self { sink, document }))
+    }
+
+    /// The archive at `location`. Fails with [`ErrorKind::NoArchive`] where there is none.
+    pub async fn open(location: &Location) -> Result<Self> {
+        Self::find(location).await?.ok_or_else(|| {
+            Error::new(ErrorKind::NoArchive, "no archive here")
+                .with_context("archive", location.url())
+                .with_hint("check --archive; `kt-archive run` makes a new one")
+        })
+    }
+
+    /// The identity of an archive that does not exist yet: a random UUID.
+    pub fn new_identity(created_at: Timestamp) -> ArchiveDocument {
+        ArchiveDocument::new(Uuid::new_v4().to_string(), created_at)
+    }
+
+    /// Makes an archive in `sink`, or opens the one that another host made there at the same time: all of them continue
+    /// with one identity.
+    pub async fn create(sink: Sink, document: &ArchiveDocument) -> Result<Self> {
+        let document = sink.create(document).await?;
+        Ok(Self { sink, document })
+    }
+
+    /// The archive in `sink`, whose identity is `document`.
+    pub const fn new(sink: Sink, document: ArchiveDocument) -> Self {
+        Self { sink, document }
+    }
+
+    /// The archive with what is known of its chain. Commits and replications read what is missing of it.
+    pub const fn with_chain(self, chain: Chain) -> Archive {
+        Archive { root: self, chain }
+    }
+
+    /// Reads the chain. A broken one is [`ErrorKind::BrokenChain`].
+    pub async fn read_chain(self) -> Result<Archive> {
+        let chain = self.sink.chain(self.id()).await?;
+        Ok(self.with_chain(chain))
+    }
+
+    /// The store.
+    pub const fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// The UUID.
+    pub fn id(&self) -> &str {
+        &self.document.archive
+    }
+
+    /// The URL or path as the user wrote it; it never holds a password or a query.
+    pub fn url(&self) -> &str {
+        self.sink.url()
+    }
+}
+
+impl Archive {
+    /// The archive at `location`; `None` where there is none.
+    pub async fn find(location: &Location) -> Result<Option<Self>> {
+        match ArchiveRoot::find(location).await? {
+            Some(root) => root.read_chain().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The archive at `location`. Fails with [`ErrorKind::NoArchive`] where there is none.
+    pub async fn open(location: &Location) -> Result<Self> {
+        ArchiveRoot::open(location).await?.read_chain().await
+    }
+
+    /// The archive without its chain.
+    pub fn into_root(self) -> ArchiveRoot {
+        self.root
+    }
+
+    /// Adds the manifests that were committed since the chain was read.
+    pub async fn refresh(&mut self) -> Result<()> {
+        self.root.sink.catch_up(&mut self.chain).await
+    }
+
+    /// The store.
+    pub const fn sink(&self) -> &Sink {
+        &self.root.sink
+    }
+
+    /// The chain, as far as it was read.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The store and the chain, for a commit that extends the chain.
+    pub const fn commit_parts(&mut self) -> (&Sink, &mut Chain) {
+        (&self.root.sink, &mut self.chain)
+    }
+
+    /// The UUID.
+    pub fn id(&self) -> &str {
+        self.root.id()
+    }
+
+    /// The URL or path as the user wrote it; it never holds a password or a query.
+    pub fn url(&self) -> &str {
+        self.root.url()
+    }
+
+    /// When the archive was created.
+    pub const fn created_at(&self) -> Timestamp {
+        self.root.document.created_at
+    }
+
+    /// The last manifest of the chain.
+    pub fn head(&self) -> Option<Head> {
+        self.chain.head()
+    }
+}

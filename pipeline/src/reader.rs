@@ -1,0 +1,322 @@
+//! Data files, read from their bytes alone.
+//!
+//! A run reads every staged file back before it is stored ([`EventReader`]); every other command reads committed files
+//! ([`Reader`]), each only after its bytes were compared with the digest of its manifest.
+
+use archive_connectors::{Error, ErrorKind, Sink, error::local};
+use archive_formats::{
+    EventBatch, FileFormat, Schema, Sha256, Window,
+    decode::{
+        csv::{ArchivedLayout, CsvError, CsvSplitter},
+        parquet::{self, ParquetEvents},
+        rejects::RejectsReader,
+    },
+    digest::Hasher,
+    manifest::DataFile,
+};
+use flate2::{bufread::MultiGzDecoder, read::GzDecoder};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{BufReader, Read, Seek as _},
+    path::PathBuf,
+    sync::Arc,
+};
+use tokio::{
+    io::AsyncWriteExt as _,
+    sync::mpsc,
+    task::{JoinError, spawn_blocking},
+};
+
+/// Bytes that are hashed or decoded at once.
+const BLOCK: usize = 1024 * 1024;
+
+/// Decoded batches that wait for the consumer of a stream.
+const WAITING: usize = 2;
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The object is missing, or has this other size.
+    #[error("it is missing, or has another size")]
+    Size(Option<u64>),
+    /// The object has other bytes: their digest.
+    #[error("it has the SHA-256 {0}")]
+    Digest(Sha256),
+    /// Its columns are not those of the manifest.
+    #[error("it has other columns than its manifest names")]
+    Schema,
+    /// It cannot be decoded.
+    #[error("it cannot be decoded: {0}")]
+    Damaged(String),
+    /// The store or the local disk failed.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl ReadError {
+    /// The error of a command that cannot go on without `file`.
+    pub(crate) fn into_error(self, sink: &Sink, file: &DataFile) -> Error {
+        match self {
+            Self::Failed(error) => error,
+            Self::Size(_) => damaged(sink, file, "is missing, or has another size"),
+            Self::Digest(_) => damaged(sink, file, "is not what was committed"),
+            error => damaged(sink, file, "does not hold what its manifest says").with_source(error),
+        }
+    }
+}
+
+/// The error of a committed file that is not what it should be.
+pub(crate) fn damaged(sink: &Sink, file: &DataFile, what: &str) -> Error {
+    Error::new(ErrorKind::BrokenChain, format!("a file of the archive {what}"))
+        .with_context("path", &file.path)
+        .with_context("archive", sink.url())
+        .with_hint("run `kt-archive verify` to see all that is damaged")
+}
+
+/// A part of the events of a file. Other events and other columns may come too, where leaving them out is not cheaper.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    /// When the events happened.
+    pub(crate) window: Window,
+    /// Names of the columns that are wanted.
+    pub(crate) columns: HashSet<String>,
+}
+
+/// Reads committed files of an archive.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    sink: Sink,
+    /// A private folder for fetched files; they have no name there and vanish with the process.
+    folder: PathBuf,
+}
+
+impl Reader {
+    /// A reader that keeps the file that it reads in `folder`, which must exist.
+    pub(crate) const fn new(sink: Sink, folder: PathBuf) -> Self {
+        Self { sink, folder }
+    }
+
+    /// The store.
+    pub(crate) const fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// The events of a Parquet or CSV file, with the types of `schema`; none of other formats. Every page that `scan`
+    /// asks for is decoded, all of them without one. The digest is checked before the first batch comes.
+    pub(crate) fn events<'a>(
+        &'a self,
+        file: &'a DataFile,
+        schema: &Arc<Schema>,
+        scan: Option<Scan>,
+    ) -> impl Stream<Item = Result<EventBatch, ReadError>> + Send + 'a {
+        let schema = Arc::clone(schema);
+        let decoding = async move {
+            let fetched = self.fetch(file).await?;
+            Ok::<_, ReadError>(decode(fetched, file.format, schema, scan))
+        };
+        stream::once(decoding).try_flatten()
+    }
+
+    /// How many rows a file of rejects holds, every one of which is read. Of an artifact, the rows that the manifest
+    /// counts, once it was unpacked whole: how many rows it has depends on its decoder.
+    pub(crate) async fn rows(&self, file: &DataFile) -> Result<u64, ReadError> {
+        let fetched = self.fetch(file).await?;
+        let (format, rows) = (file.format, file.rows);
+        let reading = spawn_blocking(move || match format {
+            FileFormat::Rejects => rejects(fetched),
+            _ => unpacked(fetched).map(|_| rows),
+        });
+        reading.await.map_err(stopped)?
+    }
+
+    /// Copies a file to the local disk, and proves that its bytes are those that were committed.
+    pub(crate) async fn fetch(&self, file: &DataFile) -> Result<File, ReadError> {
+        let local_file = tempfile::tempfile_in(&self.folder).map_err(local("create a file", &self.folder))?;
+        let copy = local_file.try_clone().map_err(local("create a file", &self.folder))?;
+        let found = match self.copy(file, copy).await {
+            Ok(found) => found,
+            Err(error) => {
+                // The object may have changed since it was listed.
+                let bytes = self.sink.head(&file.path).await?;
+                return Err(if bytes == Some(file.bytes) { error.into() } else { ReadError::Size(bytes) });
+            }
+        };
+        if found != file.sha256 {
+            return Err(ReadError::Digest(found));
+        }
+        (&local_file).rewind().map_err(local("read a fetched file", &self.folder))?;
+        Ok(local_file)
+    }
+
+    async fn copy(&self, file: &DataFile, target: File) -> Result<Sha256, Error> {
+        let failed = || local("write a fetched file", &self.folder);
+        let mut target = tokio::io::BufWriter::new(tokio::fs::File::from_std(target));
+        let mut hasher = Hasher::default();
+        let mut blocks = self.sink.read(&file.path);
+        while let Some(block) = blocks.try_next().await? {
+            hasher.update(&block);
+            target.write_all(&block).await.map_err(failed())?;
+        }
+        target.flush().await.map_err(failed())?;
+        Ok(hasher.finish())
+    }
+}
+
+/// The events of a file whose digest was checked, decoded on a thread of its own. A decoder that stops early, for
+/// whatever reason, ends the stream with an error.
+fn decode(
+    file: File,
+    format: FileFormat,
+    schema: Arc<Schema>,
+    scan: Option<Scan>,
+) -> impl Stream<Item = Result<EventBatch, ReadError>> + Send {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let decoding = spawn_blocking(move || {
+        for batch in EventReader::new(file, format, &schema, scan.as_ref())? {
+            // Without a consumer there is nothing left to do.
+            if sender.blocking_send(batch?).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    let batches = stream::unfold(receiver, |mut batches| async { Some((batches.recv().await?, batches)) });
+    let end = stream::once(async { decoding.await.map_err(stopped).flatten() });
+    batches.map(Ok).chain(end.filter_map(|end| async { end.err().map(Err) }))
+}
+
+fn stopped(error: JoinError) -> ReadError {
+    Error::new(ErrorKind::Internal, "reading a file stopped").with_source(error).into()
+}
+
+/// The events of a local file, batch by batch. Blocking.
+pub(crate) struct EventReader(Decoder);
+
+enum Decoder {
+    Parquet(Box<ParquetEvents>),
+    Csv(Box<CsvEvents>),
+    /// Artifacts and rejects have no events.
+    Empty,
+}
+
+impl EventReader {
+    /// Reads `file` from its beginning, with the types of `schema`; see [`Reader::events`].
+    pub(crate) fn new(
+        file: File,
+        format: FileFormat,
+        schema: &Arc<Schema>,
+        scan: Option<&Scan>,
+    ) -> Result<Self, ReadError> {
+        Ok(Self(match (format, scan) {
+            (FileFormat::Parquet, None) => Decoder::Parquet(Box::new(ParquetEvents::open(file, Arc::clone(schema))?)),
+            (FileFormat::Parquet, Some(Scan { window, columns })) => {
+                let is_wanted = |name: &str| columns.contains(name);
+                Decoder::Parquet(Box::new(ParquetEvents::open_within(file, schema, *window, is_wanted)?))
+            }
+            (FileFormat::Csv, _) => Decoder::Csv(Box::new(CsvEvents::new(file, Arc::clone(schema)))),
+            (FileFormat::Artifact | FileFormat::Rejects, _) => Decoder::Empty,
+        }))
+    }
+}
+
+impl Iterator for EventReader {
+    type Item = Result<EventBatch, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Decoder::Parquet(events) => events.next().map(|batch| batch.map_err(ReadError::from)),
+            Decoder::Csv(events) => events.next_batch().transpose(),
+            Decoder::Empty => None,
+        }
+    }
+}
+
+struct CsvEvents {
+    /// Unpacked text; `None` once it was read to its end.
+    text: Option<GzDecoder<BufReader<File>>>,
+    splitter: CsvSplitter,
+    block: Vec<u8>,
+    schema: Arc<Schema>,
+    /// `None` until the header was read.
+    layout: Option<ArchivedLayout>,
+}
+
+impl CsvEvents {
+    fn new(file: File, schema: Arc<Schema>) -> Self {
+        let text = Some(GzDecoder::new(BufReader::new(file)));
+        Self { text, splitter: CsvSplitter::new(BLOCK), block: vec![0; BLOCK], schema, layout: None }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<EventBatch>, ReadError> {
+        while let Some(chunk) = self.next_chunk()? {
+            let (layout, header) = match self.layout.take() {
+                Some(layout) => (layout, 0),
+                None => ArchivedLayout::from_header(&chunk, &self.schema)?,
+            };
+            if let Some(batch) = self.layout.insert(layout).decode(&chunk[header..])? {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whole records of the file.
+    fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+        loop {
+            if let Some(chunk) = self.splitter.next_chunk() {
+                return Ok(Some(chunk));
+            }
+            let Some(text) = &mut self.text else { return Ok(None) };
+            match text.read(&mut self.block).map_err(undecodable)? {
+                0 => {
+                    self.text = None;
+                    return Ok(std::mem::replace(&mut self.splitter, CsvSplitter::new(BLOCK)).finish()?);
+                }
+                count => self.splitter.push(&self.block[..count])?,
+            }
+        }
+    }
+}
+
+/// Digest of what a gzip file unpacks to, all of which is unpacked.
+pub(crate) fn unpacked(file: File) -> Result<Sha256, ReadError> {
+    let mut content = MultiGzDecoder::new(BufReader::new(file));
+    let mut hasher = Hasher::default();
+    let mut block = vec![0; BLOCK];
+    loop {
+        match content.read(&mut block).map_err(undecodable)? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&block[..count]),
+        }
+    }
+}
+
+/// How many rows a file of rejects holds, every one of which is read.
+pub(crate) fn rejects(file: File) -> Result<u64, ReadError> {
+    let text = BufReader::with_capacity(BLOCK, MultiGzDecoder::new(BufReader::new(file)));
+    RejectsReader::new(text).map(|row| row.map(|_| 1).map_err(undecodable)).sum()
+}
+
+fn undecodable(error: impl std::fmt::Display) -> ReadError {
+    ReadError::Damaged(error.to_string())
+}
+
+impl From<CsvError> for ReadError {
+    fn from(error: CsvError) -> Self {
+        match error {
+            CsvError::Header(_) | CsvError::Schema(_) | CsvError::OtherColumns => Self::Schema,
+            error => undecodable(error),
+        }
+    }
+}
+
+impl From<parquet::ReadError> for ReadError {
+    fn from(error: parquet::ReadError) -> Self {
+        match error {
+            parquet::ReadError::Schema(_) => Self::Schema,
+            error => undecodable(error),
+        }
+    }
+}
