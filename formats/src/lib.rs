@@ -17,9 +17,9 @@ pub mod manifest;
 pub mod month;
 pub mod reject;
 pub mod schema;
-pub mod slice;
+pub mod slice_manifest;
 pub mod sums;
-pub mod timestamp;
+pub mod time;
 pub mod window;
 
 pub use artifact::ArtifactKind;
@@ -32,5 +32,5 @@ pub use manifest::Manifest;
 pub use month::Month;
 pub use reject::Reject;
 pub use schema::{Column, ColumnType, Schema};
-pub use timestamp::Timestamp;
+pub use time::Timestamp;
 pub use window::Window;

@@ -18,7 +18,7 @@ use archive_formats::{
     Chain, Dataset, Window,
     encode::slice::{EncodedSlice, SliceFormat, SliceStyle},
     manifest::Tool,
-    slice::{self, SliceColumn, SliceCounts, SliceManifest, SliceOrigin, SliceOutput},
+    slice_manifest::{self, SliceColumn, SliceCounts, SliceManifest, SliceOrigin, SliceOutput},
 };
 use columns::SliceColumns;
 use filter::Filter;
@@ -119,7 +119,7 @@ impl Cut<'_> {
         let EncodedSlice { rows, bytes, sha256 } = encoded;
         let name = output.slice().file_name().unwrap_or_default().to_string_lossy().into_owned();
         SliceManifest {
-            format: slice::FORMAT.to_owned(),
+            format: slice_manifest::FORMAT.to_owned(),
             archive: chain.archive().to_owned(),
             dataset: request.dataset.clone(),
             window: request.window,

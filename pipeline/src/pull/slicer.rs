@@ -16,7 +16,7 @@ use archive_formats::{
         slice::{EncodedSlice, SliceEncoder, SliceStyle, encoder},
     },
     manifest::DataFile,
-    slice::{SliceCounts, SliceFile, SliceOrigin},
+    slice_manifest::{SliceCounts, SliceFile, SliceOrigin},
 };
 use futures::TryStreamExt as _;
 use std::{
