@@ -43,7 +43,7 @@ impl FileFormat {
         }
     }
 
-    /// How the names of its files end. Those of artifacts end as their [kind](crate::ArtifactKind::extension) does.
+    /// How the names of its files end. Those of artifacts end as their [kind](ArtifactKind::extension) does.
     pub const fn extension(self) -> Option<&'static str> {
         match self {
             Self::Parquet => Some("parquet"),
@@ -70,6 +70,29 @@ impl FromStr for FileFormat {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|format| format.as_str() == name).ok_or_else(|| UnknownFormat(name.to_owned()))
+    }
+}
+
+/// The kind of an artifact's content, once it is unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArtifactKind {
+    /// RFC 4180, with a header.
+    Csv,
+    /// One JSON document: an array of events, or an envelope around one.
+    Json,
+    /// One JSON object per line.
+    JsonLines,
+}
+
+impl ArtifactKind {
+    /// How the name of a gzipped artifact in an archive ends.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv.gz",
+            Self::Json => "json.gz",
+            Self::JsonLines => "jsonl.gz",
+        }
     }
 }
 

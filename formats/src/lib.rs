@@ -3,7 +3,6 @@
 //! Everything here is a pure function or a value. This crate knows no network, no clock, no file system and no async
 //! runtime; encoders write into whatever [`std::io::Write`] they are given.
 
-pub mod artifact;
 pub mod batch;
 pub mod catalogue;
 pub mod chain;
@@ -14,23 +13,17 @@ pub mod digest;
 pub mod encode;
 pub mod key;
 pub mod manifest;
-pub mod month;
 pub mod reject;
 pub mod schema;
 pub mod slice_manifest;
-pub mod sums;
 pub mod time;
-pub mod window;
 
-pub use artifact::ArtifactKind;
 pub use batch::{EventBatch, Ids};
 pub use chain::{Chain, Entry, Head};
 pub use dataset::Dataset;
 pub use digest::Sha256;
-pub use key::FileFormat;
+pub use key::{ArtifactKind, FileFormat};
 pub use manifest::Manifest;
-pub use month::Month;
 pub use reject::Reject;
 pub use schema::{Column, ColumnType, Schema};
-pub use time::Timestamp;
-pub use window::Window;
+pub use time::{Month, Timestamp, Window};

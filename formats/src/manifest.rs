@@ -3,9 +3,10 @@
 //! [`Manifest::to_bytes`] and [`Manifest::from_bytes`] are the only places where the bytes of a manifest are made and
 //! read. The order of the fields here is the order of the keys there.
 
-use crate::{Dataset, FileFormat, Month, Schema, Sha256, Timestamp, Window};
+use crate::{Dataset, FileFormat, Month, Schema, Sha256, Timestamp, Window, key};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// The name and version of the archive format.
 pub const FORMAT: &str = "keeptrusts-archive/1";
@@ -192,6 +193,18 @@ impl Manifest {
     /// Reads a stored manifest. Unknown fields are ignored, so that later versions may add some.
     pub fn from_bytes(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
+    }
+
+    /// The bytes of this manifest's `SHA256SUMS`, in the form that `sha256sum -c` of coreutils checks: a line for each
+    /// file, and one for the manifest, whose own bytes have the digest `own`. Made from the manifest alone, so that a
+    /// later run can add what a crash left out.
+    pub fn sha256sums(&self, own: &Sha256) -> Vec<u8> {
+        let mut lines = String::new();
+        let files = self.files.iter().map(|file| (&file.sha256, file.path.clone()));
+        for (digest, path) in files.chain([(own, key::manifest(self.sequence))]) {
+            writeln!(lines, "{digest}  {path}").unwrap_or_else(|_| unreachable!("a String takes all that is written"));
+        }
+        lines.into_bytes()
     }
 
     /// The formats of its files.

@@ -7,7 +7,6 @@ use archive_formats::{
     chain::{BrokenChain, Entry},
     key::{self, ObjectName},
     manifest::FORMAT,
-    sums,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -53,7 +52,7 @@ impl Sink {
 
     /// Writes the `SHA256SUMS` of a commit, unless there are some.
     pub(super) async fn put_sums(&self, entry: &Entry) -> Result<()> {
-        let bytes = sums::to_bytes(&entry.manifest, &entry.sha256);
+        let bytes = entry.manifest.sha256sums(&entry.sha256);
         self.create_document(&key::sums(entry.manifest.sequence), Bytes::from(bytes)).await?;
         Ok(())
     }

@@ -13,7 +13,6 @@ use archive_formats::{
     chain::Entry,
     key::{self, ObjectName},
     manifest::DataFile,
-    sums,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -122,7 +121,7 @@ impl Copying<'_> {
 
     async fn sums(&self, entry: &Entry) -> Result<bool> {
         let path = key::sums(entry.manifest.sequence);
-        let bytes = Bytes::from(sums::to_bytes(&entry.manifest, &entry.sha256));
+        let bytes = Bytes::from(entry.manifest.sha256sums(&entry.sha256));
         let held = match self.standing.sums.contains(&entry.manifest.sequence) {
             false => Held::Missing,
             true if !self.replicator.repair => Held::Same,

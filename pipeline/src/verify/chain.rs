@@ -7,7 +7,6 @@ use archive_formats::{
     Manifest, Sha256,
     key::{self, ObjectName},
     manifest::{CommitKind, FORMAT},
-    sums,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -176,7 +175,7 @@ impl Walk<'_> {
         let path = key::sums(manifest.sequence);
         match found {
             None => self.findings.warning(Code::Sums, path, "SHA256SUMS is missing; the next run adds it"),
-            Some(found) if found == sums::to_bytes(manifest, &sha256) => {}
+            Some(found) if found == manifest.sha256sums(&sha256) => {}
             Some(_) => self.findings.damage(Code::Sums, path, "SHA256SUMS is not what its manifest makes it"),
         }
     }

@@ -164,7 +164,7 @@ async fn missing_sums_are_no_failure_and_added_later() {
     place.sink.complete_sums(&chain).await.unwrap();
     let entry = &chain.entries()[0];
     let sums = place.get(&key::sums(1)).await.unwrap();
-    assert_eq!(sums, archive_formats::sums::to_bytes(&entry.manifest, &entry.sha256));
+    assert_eq!(sums, entry.manifest.sha256sums(&entry.sha256));
     let puts = place.store.calls(Operation::Put, "");
     place.sink.complete_sums(&chain).await.unwrap();
     assert_eq!(place.store.calls(Operation::Put, ""), puts, "what is there is left alone");
