@@ -1,19 +1,21 @@
 //! Events into files.
 
-mod cell;
+mod calendar;
 pub mod column_encoding;
 pub mod copy;
 pub mod csv;
 pub mod gzip;
+mod number;
 pub mod parquet;
 pub mod rejects;
 pub mod slice;
 mod span;
+mod text;
 mod text_file;
 
-pub use cell::Texts;
-pub(crate) use cell::write_float;
+pub(crate) use number::write_float;
 pub use span::TimeSpan;
+pub use text::Texts;
 
 use crate::{EventBatch, Sha256, Timestamp};
 use ::parquet::errors::ParquetError;

@@ -1,6 +1,6 @@
 //! Values as fields of CSV.
 
-use crate::encode::cell::Cells;
+use crate::encode::text::Cells;
 use std::io;
 
 impl Cells<'_> {

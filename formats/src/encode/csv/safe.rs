@@ -1,7 +1,7 @@
 //! Fields that spreadsheets take for text.
 
 use super::field::{write_quoted, write_text};
-use crate::encode::cell::Cells;
+use crate::encode::text::Cells;
 use std::io;
 
 /// What a cell begins with that spreadsheets evaluate (OWASP, "CSV Injection").

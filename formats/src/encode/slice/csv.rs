@@ -5,8 +5,8 @@ use crate::{
     Column,
     encode::{
         EncodeError,
-        cell::Cells,
         csv::{write_names, write_safe_field, write_safe_text, write_text},
+        text::Cells,
         text_file::TextFile,
     },
 };

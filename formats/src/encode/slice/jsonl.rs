@@ -3,7 +3,7 @@
 use super::{EncodedSlice, SliceEncoder};
 use crate::{
     Column, ColumnType,
-    encode::{EncodeError, cell::Cells, text_file::TextFile},
+    encode::{EncodeError, text::Cells, text_file::TextFile},
 };
 use arrow_array::RecordBatch;
 use std::{

@@ -6,7 +6,7 @@ mod safe;
 #[cfg(test)]
 mod tests;
 
-use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, cell::Cells, text_file::TextFile};
+use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, text::Cells, text_file::TextFile};
 use crate::{Column, EventBatch, Schema};
 pub(crate) use field::{is_plain, write_text};
 pub(super) use safe::{write_safe_field, write_safe_text};

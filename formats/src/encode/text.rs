@@ -1,11 +1,8 @@
 //! The values of one column as text.
 
-mod calendar;
 mod json;
-mod number;
 
-pub(crate) use number::write_float;
-
+use super::{calendar, number};
 use crate::{Column, ColumnType, catalogue::is_cost_of_artifact};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
@@ -106,8 +103,8 @@ impl<'a> Cells<'a> {
             Self::Int16(array) => write!(out, "{}", array.value(row)),
             Self::Int32(array) => write!(out, "{}", array.value(row)),
             Self::Int64(array) => write!(out, "{}", array.value(row)),
-            Self::Float32(array) => write_float(array.value(row), out),
-            Self::Float64(array) => write_float(array.value(row), out),
+            Self::Float32(array) => number::write_float(array.value(row), out),
+            Self::Float64(array) => number::write_float(array.value(row), out),
             Self::Decimal { array, scale, trim_zeros } => {
                 number::write_decimal(array.value(row), *scale, *trim_zeros, out)
             }
