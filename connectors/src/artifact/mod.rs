@@ -1,21 +1,21 @@
 //! Artifacts on the local disk, read on all cores: what the exports API delivered, and files of the user.
 //!
-//! `content` unpacks, `chunks` cuts into whole rows, `layout` says what the columns are and turns rows into events, and
-//! `keep` leaves those of a window. CSV tells its columns in its first line. JSON tells them all along, so that its
+//! `content` unpacks, `chunks` cuts into whole rows, `schema` says what the columns are and turns rows into events, and
+//! `window_filter` leaves those of a window. CSV tells its columns in its first line. JSON tells them all along, so that its
 //! layout takes a pass of its own.
 
 mod chunks;
 mod content;
-mod keep;
-mod layout;
+mod schema;
 mod sniff;
 mod splitter;
+mod window_filter;
 
 pub(crate) use chunks::{Chunk, Ending, Part, on_all_cores};
 pub(crate) use content::{Content, Measured};
-pub(crate) use keep::{Keep, Kept};
-pub(crate) use layout::Opening;
+pub(crate) use schema::Opening;
 pub(crate) use sniff::check as sniff;
+pub(crate) use window_filter::{Keep, Kept};
 
 use std::{fmt, num::NonZero, thread::available_parallelism};
 

@@ -4,7 +4,7 @@ use super::{
     config::{Endpoints, printable},
     credentials::{Credentials, bearer},
     headers, redirect,
-    refusal::{Endpoint, one_line, refused},
+    response::{Endpoint, one_line, refused},
     wire::{CreateRequest, JobId},
 };
 use crate::{Clock, Error, ErrorKind, Result, Secret, http};

@@ -16,10 +16,10 @@ mod headers;
 mod job;
 mod journal;
 mod probe;
-mod reading;
 mod redirect;
-mod refusal;
+mod response;
 mod status;
+mod stream;
 mod wire;
 
 pub use config::{ArtifactFormat, Config, Endpoints, Layout};
@@ -111,7 +111,7 @@ impl Source for ExportsApi {
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
         let meter = Meter::new(Arc::clone(&self.inner.progress), dataset, window);
-        reading::stream(Arc::clone(&self.inner), dataset.clone(), window, meter)
+        stream::stream(Arc::clone(&self.inner), dataset.clone(), window, meter)
     }
 
     fn settle(&self, dataset: &Dataset, window: Window) {

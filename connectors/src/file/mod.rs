@@ -2,13 +2,13 @@
 //!
 //! `paths` finds the files. The first read looks through all of them once (`index`): which months they hold, and where.
 //! Every read then decodes only the chunks that can hold events of its window: `plan` chooses them, `load` brings their
-//! bytes, and `reading` makes events of them. The files are the user's, and nothing here writes to them.
+//! bytes, and `stream` makes events of them. The files are the user's, and nothing here writes to them.
 
 mod index;
 mod load;
 mod paths;
 mod plan;
-mod reading;
+mod stream;
 mod unify;
 
 use crate::{
@@ -91,7 +91,7 @@ impl Source for Files {
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
         let meter = Meter::new(Arc::clone(&self.inner.progress), dataset, window);
-        reading::stream(Arc::clone(&self.inner), window, meter)
+        stream::stream(Arc::clone(&self.inner), window, meter)
     }
 
     fn settle(&self, _: &Dataset, _: Window) {}

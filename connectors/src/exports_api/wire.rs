@@ -184,4 +184,5 @@ fn sha256(value: &Value) -> Option<Sha256> {
 }
 
 #[cfg(test)]
+#[path = "wire_tests.rs"]
 mod tests;
