@@ -7,14 +7,11 @@
 mod chunks;
 mod content;
 mod schema;
-mod sniff;
-mod splitter;
 mod window_filter;
 
 pub(crate) use chunks::{Chunk, Ending, Part, on_all_cores};
-pub(crate) use content::{Content, Measured};
+pub(crate) use content::{Content, Measured, check as sniff};
 pub(crate) use schema::Opening;
-pub(crate) use sniff::check as sniff;
 pub(crate) use window_filter::{Keep, Kept};
 
 use std::{fmt, num::NonZero, thread::available_parallelism};

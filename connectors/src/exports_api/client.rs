@@ -1,10 +1,8 @@
 //! The calls of the exports API, one method each. What to call when, and how often, is decided elsewhere.
 
 use super::{
-    config::{Endpoints, printable},
-    credentials::{Credentials, bearer},
-    headers, redirect,
-    response::{Endpoint, one_line, refused},
+    config::{Credentials, Endpoints, bearer, printable},
+    response::{self, Endpoint, one_line, refused},
     wire::{CreateRequest, JobId},
 };
 use crate::{Clock, Error, ErrorKind, Result, Secret, http};
@@ -99,7 +97,7 @@ impl Client {
     /// as a list would.
     pub(super) async fn glimpse(&self, endpoints: Endpoints) -> Result<Glimpse> {
         let exchange = self.send(&Call::get(Endpoint::List, self.jobs_url(endpoints)?)).await?;
-        let (status, date) = (exchange.response.status(), headers::date(exchange.response.headers()));
+        let (status, date) = (exchange.response.status(), response::date(exchange.response.headers()));
         let is_refusal = status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 408 | 429);
         let refusal = if is_refusal { Some(self.refusal(exchange).await) } else { None };
         Ok(Glimpse { status, date, refusal })
@@ -151,7 +149,7 @@ impl Client {
     ) -> Result<Response> {
         let url = match target {
             Target::Endpoint => self.job_url(endpoints, id, Some(endpoints.download()))?,
-            Target::Named(location) => redirect::follow(&self.base, location, self.allow_http).await?,
+            Target::Named(location) => response::follow(&self.base, location, self.allow_http).await?,
         };
         let mut call = Call::get(Endpoint::Download, url);
         call.headers.insert(header::ACCEPT, HeaderValue::from_static("text/csv, */*;q=0.5"));
@@ -190,15 +188,15 @@ impl Client {
     /// not come back to it by way of a foreign one.
     async fn follow(&self, call: &Call, token: Secret) -> Result<Exchange> {
         let mut url = call.url.clone();
-        let mut trusted = redirect::same_origin(&self.base, &url);
-        for _ in 0..=redirect::MAX_HOPS {
+        let mut trusted = response::same_origin(&self.base, &url);
+        for _ in 0..=response::MAX_HOPS {
             let response = self.exchange(call, &url, trusted.then_some(&token)).await?;
             let location = if response.status().is_redirection() { location(&response) } else { None };
             let Some(location) = location else {
                 let endpoint = if trusted { call.endpoint } else { Endpoint::Storage };
                 return Ok(Exchange { response, token, endpoint });
             };
-            let next = redirect::follow(&url, &location, self.allow_http).await?;
+            let next = response::follow(&url, &location, self.allow_http).await?;
             if call.method != Method::GET {
                 return Err(Error::new(
                     ErrorKind::Source,
@@ -207,7 +205,7 @@ impl Client {
                 .with_context("to", printable(&next))
                 .with_hint("give the address that it redirects to as the source"));
             }
-            trusted &= redirect::same_origin(&url, &next);
+            trusted &= response::same_origin(&url, &next);
             url = next;
         }
         Err(Error::new(ErrorKind::Source, "the server redirects too often").with_context("url", printable(&call.url)))
@@ -273,8 +271,8 @@ impl Exchange {
     async fn answer(mut self, now: Timestamp) -> Result<Answer> {
         const LARGEST: usize = 1024 * 1024;
         let unusable = |why: &str| Error::new(ErrorKind::Source, format!("the answer about the export job {why}"));
-        let date = headers::date(self.response.headers());
-        let wait = headers::retry_after(self.response.headers(), date.unwrap_or(now));
+        let date = response::date(self.response.headers());
+        let wait = response::retry_after(self.response.headers(), date.unwrap_or(now));
         let mut body = Vec::new();
         while let Some(block) = self.response.chunk().await.map_err(unreachable_host)? {
             body.extend_from_slice(&block);
@@ -304,7 +302,7 @@ pub(super) fn unreachable_host(error: reqwest::Error) -> Error {
 }
 
 fn location(response: &Response) -> Option<String> {
-    headers::text(response.headers(), &header::LOCATION).map(str::to_owned)
+    response::text(response.headers(), &header::LOCATION).map(str::to_owned)
 }
 
 fn not_a_base(url: &Url) -> Error {

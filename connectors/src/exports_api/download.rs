@@ -1,12 +1,11 @@
 //! The artifact of a finished job, onto the local disk.
 
 use super::{
-    artifact::Artifact,
-    claims,
+    artifact::{self, Artifact},
     client::{Client, Rest, Target, unreachable_host},
     config::ArtifactFormat,
-    headers,
     job::{Ready, late},
+    response,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -98,7 +97,7 @@ impl Download<'_> {
         // The same bytes twice: it is not the network that changes them.
         let again = disputed.replace(closed.sha256) == Some(closed.sha256);
         let kind = if again { ErrorKind::Incomplete } else { ErrorKind::Truncated };
-        match claims::check(closed, &self.ready.claims, self.format, kind).await {
+        match artifact::check(closed, &self.ready.claims, self.format, kind).await {
             Ok((closed, packing)) => Ok(ControlFlow::Break(Artifact::keep(closed, packing, self.ready).await?)),
             Err(error) if again => Err(error),
             Err(error) => Ok(ControlFlow::Continue((self.begin(target).await?, error))),
@@ -158,7 +157,7 @@ impl Download<'_> {
 impl Part {
     /// Accepts a partial answer only if it begins where the bytes end.
     fn resume(&mut self, response: &Response, asked: bool) -> Result<()> {
-        match headers::content_range(response.headers()) {
+        match response::content_range(response.headers()) {
             Some((first, total)) if asked && first == self.writer.bytes() => {
                 self.total = total.or(self.total);
                 Ok(())
@@ -174,8 +173,8 @@ impl Part {
         if self.writer.bytes() > 0 {
             self.writer.restart().await?;
         }
-        self.etag = headers::strong_etag(response.headers()).map(str::to_owned);
-        self.total = headers::content_length(response.headers());
+        self.etag = response::strong_etag(response.headers()).map(str::to_owned);
+        self.total = response::content_length(response.headers());
         Ok(())
     }
 

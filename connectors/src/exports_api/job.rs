@@ -4,8 +4,7 @@ use super::{
     client::{Answer, Client, Creation},
     config::{Endpoints, Layout},
     journal::{Entry, Intent, Journal, State},
-    status::Phase,
-    wire::{Claims, CreateRequest, JobId, JobView},
+    wire::{Claims, CreateRequest, JobId, JobView, Phase},
 };
 use crate::{
     Clock, Error, ErrorKind, Result,

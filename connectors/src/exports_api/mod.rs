@@ -6,24 +6,18 @@
 //! `wire` reads them all, and nothing else looks at JSON.
 
 mod artifact;
-mod claims;
 mod client;
 mod config;
-mod credentials;
 mod download;
 mod fetch;
-mod headers;
 mod job;
 mod journal;
 mod probe;
-mod redirect;
 mod response;
-mod status;
 mod stream;
 mod wire;
 
-pub use config::{ArtifactFormat, Config, Endpoints, Layout};
-pub use credentials::Credentials;
+pub use config::{ArtifactFormat, Config, Credentials, Endpoints, Layout};
 pub use probe::probe;
 
 use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter, spool::Spool};

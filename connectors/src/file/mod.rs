@@ -9,7 +9,6 @@ mod load;
 mod paths;
 mod plan;
 mod stream;
-mod unify;
 
 use crate::{
     EventStream, Progress, Result, Source,

@@ -4,8 +4,7 @@ use super::{
     Inner,
     index::Indexed,
     load::{Load, loads},
-    plan::{Plan, Share},
-    unify::with_columns_of,
+    plan::{Plan, Share, with_columns_of},
 };
 use crate::{
     EventStream, LocalArtifact, Result, SourceItem, SourceReport,
