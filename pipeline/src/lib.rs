@@ -80,6 +80,8 @@ pub mod spans;
 pub mod stage;
 pub mod state;
 pub mod status;
+pub mod style;
+mod table;
 pub mod transform;
 pub mod units;
 pub mod verify;

@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use archive_formats::Timestamp;
+use archive_formats::{Head, Timestamp};
 use std::time::Duration;
 
 /// `1234567` as `1,234,567`.
@@ -72,6 +72,14 @@ pub(crate) fn time(seconds: f64) -> String {
         0..60 => format!("{seconds:.1} s"),
         60..3_600 => format!("{}m {:02}s", whole / 60, whole % 60),
         _ => format!("{}h {:02}m", whole / 3_600, whole / 60 % 60),
+    }
+}
+
+/// The head, with as much of its digest as a person compares.
+pub(crate) fn head(head: Option<&Head>) -> String {
+    match head {
+        Some(head) => format!("head {} {}…", head.sequence, head.sha256.short()),
+        None => "head none".to_owned(),
     }
 }
 

@@ -4,21 +4,34 @@ use super::{
     args::{Arguments, CompletionsArgs},
     outcome::Outcome,
 };
-use crate::{config, exit::ExitCode};
+use crate::{config, report::Report, style::Style};
 use clap::{
     Arg, Command, CommandFactory as _, ValueHint,
     builder::{PossibleValue, PossibleValuesParser},
 };
 use clap_complete::Shell;
-use serde_json::json;
+use serde::Serialize;
 use std::fmt::Write as _;
 
 /// Options whose value is a folder.
 const FOLDERS: [&str; 1] = ["state_dir"];
 
-pub(super) fn completions(args: &CompletionsArgs) -> Outcome {
-    let script = script(args.shell);
-    Outcome::reported(ExitCode::Done, &json!({ "shell": args.shell.to_string(), "script": script }), script)
+/// What `completions` prints.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PrintedCompletions {
+    shell: Option<String>,
+    script: Option<String>,
+}
+
+impl Report for PrintedCompletions {
+    fn text(&self, _: Style) -> String {
+        self.script.clone().unwrap_or_default()
+    }
+}
+
+pub(super) fn completions(args: &CompletionsArgs, style: Style) -> Outcome {
+    let (shell, script) = (Some(args.shell.to_string()), Some(script(args.shell)));
+    Outcome::new(&PrintedCompletions { shell, script }, style)
 }
 
 fn script(shell: Shell) -> String {

@@ -2,7 +2,6 @@
 
 use super::{
     args::{ConfigCommand, SourceArgs},
-    doctor,
     options::{self, Documented},
     outcome::Outcome,
     schema,
@@ -11,13 +10,14 @@ use super::{
 use crate::{
     address,
     config::{self, Config, Layers, Origin, Setting},
+    doctor::{Check, DoctorReport},
     exit::ExitCode,
-    report::Check,
+    report::Report,
     settings::Recipient,
+    style::Style,
 };
 use archive_connectors::{Result, sink::Location};
 use serde::Serialize;
-use serde_json::json;
 use std::collections::BTreeMap;
 use toml::Value;
 
@@ -25,11 +25,7 @@ pub(super) async fn config(command: ConfigCommand, session: Session) -> Result<O
     match command {
         ConfigCommand::Check(args) => Ok(check(args, &session).await),
         ConfigCommand::Show(args) => show(args, &session),
-        ConfigCommand::Schema => {
-            let schema = schema::schema();
-            let text = format!("{schema:#}\n");
-            Ok(Outcome::reported(ExitCode::Done, &json!({ "schema": schema }), text))
-        }
+        ConfigCommand::Schema => Ok(Outcome::new(&PrintedSchema { schema: Some(schema::schema()) }, session.results)),
     }
 }
 
@@ -42,11 +38,38 @@ async fn check(args: SourceArgs, session: &Session) -> Outcome {
         }
         Err(error) => vec![Check::failed("settings", &error)],
     };
-    let outcome = doctor::outcome(checks, session);
+    let outcome = Outcome::new(&DoctorReport { checks }, session.results);
     // Whatever a run would make of it: here it is a matter of configuration.
     match outcome.exit {
         ExitCode::Done => outcome,
         _ => Outcome { exit: ExitCode::Usage, ..outcome },
+    }
+}
+
+/// What `config schema` prints.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PrintedSchema {
+    schema: Option<serde_json::Value>,
+}
+
+impl Report for PrintedSchema {
+    fn text(&self, _: Style) -> String {
+        self.schema.as_ref().map(|schema| format!("{schema:#}\n")).unwrap_or_default()
+    }
+}
+
+/// What `config show` prints.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct ShownSettings {
+    settings: Vec<Shown>,
+    /// Lines about the secrets, which are never shown.
+    #[serde(skip)]
+    secrets: String,
+}
+
+impl Report for ShownSettings {
+    fn text(&self, _: Style) -> String {
+        format!("{}{}", self.settings.iter().map(line).collect::<String>(), self.secrets)
     }
 }
 
@@ -77,8 +100,7 @@ fn show(args: SourceArgs, session: &Session) -> Result<Outcome> {
     let documented = options::documented();
     let shown = config::keys().iter().map(|key| shown(key, chosen.remove(key), documented.get(key)));
     let shown = shown.collect::<Vec<_>>();
-    let text = format!("{}{}", shown.iter().map(line).collect::<String>(), secrets(session));
-    Ok(Outcome::reported(ExitCode::Done, &json!({ "settings": shown }), text))
+    Ok(Outcome::new(&ShownSettings { settings: shown, secrets: secrets(session) }, session.results))
 }
 
 fn chosen(layers: &Layers) -> BTreeMap<&'static str, Setting> {

@@ -1,7 +1,11 @@
 //! Failures as people read them.
 
-use super::style::{Style, Tone};
-use crate::{address, exit::ExitCode, report::Failure};
+use crate::{
+    address,
+    exit::ExitCode,
+    report::Failure,
+    style::{Style, Tone},
+};
 use std::io::Write as _;
 
 /// Prints `error: …` and, where there is something to do about it, `hint: …`.

@@ -1,6 +1,23 @@
 //! The `--json` document.
 
-use crate::{exit::ExitCode, report::Failure};
+use super::{
+    completions::PrintedCompletions,
+    config::{PrintedSchema, ShownSettings},
+    man::WrittenPages,
+    schedule::PrintedJob,
+};
+use crate::{
+    doctor::DoctorReport,
+    exit::ExitCode,
+    page::PageReport,
+    pull::PullReport,
+    replicate::ReplicateReport,
+    report::{Failure, Report},
+    restore::RestoreReport,
+    run::RunReport,
+    status::StatusReport,
+    verify::VerifyReport,
+};
 use serde_json::{Map, Value, json};
 
 /// The one document of a command, on one line: what every command has, then the fields of its report.
@@ -15,27 +32,28 @@ pub(super) fn document(command: Option<&str>, exit: ExitCode, error: Option<&Fai
     format!("{}\n", Value::Object(document))
 }
 
-/// The fields of a command that failed before it had a report: readers find every field that they know.
+/// The fields of a report.
+pub(super) fn fields<R: Report>(report: &R) -> Value {
+    serde_json::to_value(report).unwrap_or_else(|_| unreachable!("reports have string keys"))
+}
+
+/// The fields of a command that failed before it had a report, by its name: readers find every field that they know.
 pub(super) fn empty_report(command: Option<&str>) -> Value {
     match command {
-        Some("run" | "backfill") => json!({"archive": null, "head": null, "months": [], "replicas": []}),
-        Some("verify") => {
-            json!({"level": null, "manifests": 0, "files": 0, "events": 0, "bytes": 0, "findings": []})
-        }
-        Some("status") => json!({"archive": null, "head": null, "datasets": [], "replicas": []}),
-        Some("report") => json!({"output": null, "bytes": 0, "archive": null, "head": null, "unread": []}),
-        Some("doctor" | "config check") => json!({"checks": []}),
-        Some("config show") => json!({"settings": []}),
-        Some("config schema") => json!({"schema": null}),
-        Some("replicate") => json!({"replicas": []}),
-        Some("pull") => json!({"rows": 0, "bytes": 0, "output": null, "manifest": null}),
-        Some("restore") => json!({
-            "dataset": null, "month": null, "into": null, "table": null, "rows": 0, "columns": [], "drill": false, "notes": [],
-        }),
-        Some("schedule") => json!({"kind": null, "job": null}),
-        Some("completions") => json!({"shell": null, "script": null}),
-        Some("man") => json!({"pages": []}),
-        _ => json!({}),
+        Some("run" | "backfill") => fields(&RunReport::default()),
+        Some("verify") => fields(&VerifyReport::default()),
+        Some("status") => fields(&StatusReport::default()),
+        Some("report") => fields(&PageReport::default()),
+        Some("doctor" | "config check") => fields(&DoctorReport::default()),
+        Some("config show") => fields(&ShownSettings::default()),
+        Some("config schema") => fields(&PrintedSchema::default()),
+        Some("replicate") => fields(&ReplicateReport::default()),
+        Some("pull") => fields(&PullReport::default()),
+        Some("restore") => fields(&RestoreReport::default()),
+        Some("schedule") => fields(&PrintedJob::default()),
+        Some("completions") => fields(&PrintedCompletions::default()),
+        Some("man") => fields(&WrittenPages::default()),
+        _ => Value::Object(Map::new()),
     }
 }
 

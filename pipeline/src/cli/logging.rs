@@ -1,11 +1,12 @@
 //! Logs on stderr.
 
-use super::{progress::Screen, style::Style};
+use super::progress::Screen;
 use crate::{
     config::LogFormat,
     monitoring::{Telemetry, metrics::Retries},
     settings::OutputSettings,
     spans,
+    style::Style,
 };
 use std::{io, sync::OnceLock};
 use tracing_subscriber::{

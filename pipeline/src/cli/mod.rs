@@ -1,7 +1,6 @@
 //! The command line: the one place that prints. Results go to stdout, everything else to stderr.
 
 mod args;
-mod checks;
 mod completions;
 mod config;
 mod doctor;
@@ -23,12 +22,10 @@ mod schema;
 mod session;
 mod signals;
 mod status;
-mod style;
-mod table;
 mod telling;
 mod verify;
 
-use crate::{environment::Environment, exit::ExitCode, numbers};
+use crate::{environment::Environment, exit::ExitCode, style::Style};
 use archive_connectors::{Error, ErrorKind, Result};
 use args::{Arguments, Command};
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -46,7 +43,8 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
         Ok(parsed) => parsed,
         Err(error) => return console.usage(&error),
     };
-    let console = console.of(parsed.command.name());
+    let name = parsed.command.name();
+    let console = console.of(name);
     let outcome = match environment {
         Ok(environment) => {
             let session = Session::new(parsed.common, typed, environment, &console);
@@ -54,7 +52,7 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
         }
         Err(error) => Err(error),
     };
-    let mut outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error));
+    let mut outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error, Some(name)));
     let ending = outcome.ending.take();
     let exit = console.finish(outcome);
     if let Some(ending) = ending {
@@ -66,7 +64,7 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
 /// Says that not even the runtime could be started.
 pub fn cannot_start(error: &std::io::Error) {
     let error = Error::new(ErrorKind::Local, "could not start the worker threads").with_source(error.to_string());
-    errors::print(&(&error).into(), style::Style::plain());
+    errors::print(&(&error).into(), Style::plain());
 }
 
 async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
@@ -82,7 +80,7 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Pull(args) => pull::pull(args, session).await,
         Command::Restore(args) => restore::restore(args, session).await,
         Command::Schedule(args) => schedule::schedule(*args, &session),
-        Command::Completions(args) => Ok(completions::completions(&args)),
-        Command::Man(args) => man::man(&args),
+        Command::Completions(args) => Ok(completions::completions(&args, session.results)),
+        Command::Man(args) => man::man(&args, session.results),
     }
 }

@@ -1,17 +1,17 @@
 //! What a command came to, and how that is told.
 
-use super::{args::Arguments, errors, json, logging, progress::Screen, style::Style, telling::Ending};
+use super::{args::Arguments, errors, json, logging, progress::Screen, telling::Ending};
 use crate::{
     config::LogFormat,
     environment::Environment,
     exit::ExitCode,
     monitoring::{Telemetry, metrics::Retries},
-    report::Failure,
+    report::{Failure, Report},
     settings::OutputSettings,
+    style::Style,
 };
 use archive_connectors::Error;
 use clap::{CommandFactory as _, error::ErrorKind as ClapKind};
-use serde::Serialize;
 use serde_json::Value;
 use std::{
     ffi::OsString,
@@ -27,8 +27,8 @@ pub(super) struct Outcome {
     pub(super) error: Option<Failure>,
     /// Failures of single months, which stderr tells instead of the sentence.
     pub(super) details: Vec<Failure>,
-    /// The report, as `--json` prints it; none when the command did not get that far.
-    pub(super) report: Option<Value>,
+    /// The fields of the `--json` document.
+    pub(super) report: Value,
     /// The report for people.
     pub(super) text: String,
     /// What is told once all that is printed.
@@ -36,11 +36,10 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// A command that went well as far as its own work goes.
-    pub(super) fn reported(exit: ExitCode, report: &impl Serialize, text: String) -> Self {
-        let report = serde_json::to_value(report);
-        let report = report.unwrap_or_else(|_| unreachable!("reports have string keys"));
-        Self { exit, error: None, details: Vec::new(), report: Some(report), text, ending: None }
+    /// What `report` shows.
+    pub(super) fn new<R: Report>(report: &R, style: Style) -> Self {
+        let (exit, error, details) = (report.exit(), report.failure(), report.details());
+        Self { exit, error, details, report: json::fields(report), text: report.text(style), ending: None }
     }
 
     /// The same, and if a signal ended the command early, with what that signal comes to.
@@ -53,15 +52,11 @@ impl Outcome {
         self
     }
 
-    /// A command that found out nothing.
-    pub(super) fn failed(error: &Error) -> Self {
-        Self::failure(Failure::from(error))
-    }
-
-    /// The same, of a failure that was put into words.
-    fn failure(failure: Failure) -> Self {
-        let (exit, error) = (failure.exit, Some(failure));
-        Self { exit, error, details: Vec::new(), report: None, text: String::new(), ending: None }
+    /// A command that failed before it had a report.
+    pub(super) fn failed(failure: impl Into<Failure>, command: Option<&str>) -> Self {
+        let failure = failure.into();
+        let (exit, error, report) = (failure.exit, Some(failure), json::empty_report(command));
+        Self { exit, error, details: Vec::new(), report, text: String::new(), ending: None }
     }
 }
 
@@ -113,7 +108,10 @@ impl Console {
                 drop(error.print());
                 ExitCode::Usage
             }
-            _ => self.finish(Outcome::failure(errors::usage(error, self.command.as_deref()))),
+            _ => {
+                let command = self.command.as_deref();
+                self.finish(Outcome::failed(errors::usage(error, command), command))
+            }
         }
     }
 
@@ -121,8 +119,7 @@ impl Console {
     pub(super) fn finish(&self, outcome: Outcome) -> ExitCode {
         let command = self.command.as_deref();
         let printed = if self.json {
-            let report = outcome.report.unwrap_or_else(|| json::empty_report(command));
-            print(&json::document(command, outcome.exit, outcome.error.as_ref(), report))
+            print(&json::document(command, outcome.exit, outcome.error.as_ref(), outcome.report))
         } else {
             print(&outcome.text)
         };

@@ -1,8 +1,9 @@
 //! Progress on stderr: bars on a terminal, one line per month otherwise.
 
-use super::{logging, numbers};
+use super::logging;
 use crate::{
     config::{LogFormat, ProgressMode},
+    numbers,
     observer::Observer,
     report::{MonthReport, MonthState, ReplicaReport},
     settings::OutputSettings,

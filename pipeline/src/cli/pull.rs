@@ -2,17 +2,13 @@
 
 use super::{
     args::PullArgs,
-    numbers::{count, size},
     outcome::Outcome,
     session::{Opened, Session},
     signals::Signals,
 };
 use crate::{
     config::{Config, EventFormat},
-    exit::ExitCode,
-    month_ranges,
     pull::{self, PullRequest},
-    report::PullReport,
     units::{List, Switch},
 };
 use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock};
@@ -29,8 +25,7 @@ pub(super) async fn pull(args: PullArgs, session: Session) -> Result<Outcome> {
     let report = Signals::listen()?.give_up(work).await;
     opened.screen.close();
     let report = report?;
-    let text = text(&report, &request.dataset);
-    Ok(Outcome::reported(ExitCode::Done, &report, text))
+    Ok(Outcome::new(&report, session.results))
 }
 
 fn request(opened: &Opened, window: Window) -> Result<PullRequest> {
@@ -101,44 +96,9 @@ fn invalid(message: &str) -> Error {
     Error::new(ErrorKind::Configuration, message)
 }
 
-fn text(report: &PullReport, dataset: &Dataset) -> String {
-    let PullReport { rows, bytes, output, manifest, in_window, gaps } = report;
-    let gaps = match month_ranges::spell(gaps.iter().copied()) {
-        gaps if gaps.is_empty() => String::new(),
-        gaps => format!("without {dataset} of {gaps}, which the archive does not have\n"),
-    };
-    let of = if rows == in_window { String::new() } else { format!(" of {} in the range", count(*in_window, "event")) };
-    format!(
-        "{}{of}, {}, in {output}\n{gaps}where they came from is in {manifest}\n",
-        count(*rows, "event"),
-        size(*bytes)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pull_is_told_in_two_lines_and_gaps_in_one_more() {
-        let report = PullReport {
-            rows: 25,
-            bytes: 12_700,
-            output: "slice.csv".to_owned(),
-            manifest: "slice.csv.manifest.json".to_owned(),
-            in_window: 10_000,
-            gaps: Vec::new(),
-        };
-        let events = Dataset::default();
-        let expected = "\
-25 events of 10,000 events in the range, 12.4 KiB, in slice.csv
-where they came from is in slice.csv.manifest.json
-";
-        assert_eq!(text(&report, &events), expected);
-        let gaps = ["2025-01", "2025-02", "2025-04"].map(|month| month.parse().unwrap()).to_vec();
-        let text = text(&PullReport { in_window: 25, gaps, ..report }, &events);
-        assert!(text.starts_with("25 events, 12.4 KiB, in slice.csv\nwithout events of 2025-01 to 2025-02, 2025-04,"));
-    }
 
     #[test]
     fn a_slice_has_one_format_and_one_dataset() {

@@ -7,13 +7,27 @@ use super::{
 };
 use crate::{
     config::{self, Config},
-    exit::ExitCode,
+    report::Report,
     schedule::{Given, Job, render},
+    style::Style,
 };
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use clap::CommandFactory as _;
-use serde_json::json;
+use serde::Serialize;
 use std::{env, path::Path};
+
+/// What `schedule` prints.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PrintedJob {
+    kind: Option<&'static str>,
+    job: Option<String>,
+}
+
+impl Report for PrintedJob {
+    fn text(&self, _: Style) -> String {
+        self.job.clone().unwrap_or_default()
+    }
+}
 
 pub(super) fn schedule(args: ScheduleArgs, session: &Session) -> Result<Outcome> {
     let ScheduleArgs { kind, program, source } = args;
@@ -37,7 +51,7 @@ pub(super) fn schedule(args: ScheduleArgs, session: &Session) -> Result<Outcome>
         ..Job::new(&given)?
     };
     let text = render(kind, &job)?;
-    Ok(Outcome::reported(ExitCode::Done, &json!({ "kind": kind.as_str(), "job": text }), text))
+    Ok(Outcome::new(&PrintedJob { kind: Some(kind.as_str()), job: Some(text) }, session.results))
 }
 
 fn absolute(path: &Path) -> Result<String> {

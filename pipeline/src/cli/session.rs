@@ -1,12 +1,13 @@
 //! What every command does first: layers of settings become one, are checked, and logs begin.
 
-use super::{args::CommonArgs, logging, outcome::Console, progress::Screen, style::Style};
+use super::{args::CommonArgs, logging, outcome::Console, progress::Screen};
 use crate::{
     address,
     config::{CONFIG_VARIABLE, Config, Layer, Layers},
     environment::Environment,
     monitoring::{Telemetry, metrics::Retries},
     settings::Settings,
+    style::Style,
 };
 use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::{Dataset, Month};

@@ -1,6 +1,7 @@
 //! The host: the state folder, and the space that it has.
 
-use crate::{report::Check, settings::Settings};
+use super::Check;
+use crate::settings::Settings;
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use std::{
     fs,

@@ -3,10 +3,13 @@
 //! No lock is taken, and no archive is needed.
 
 mod local;
+mod report;
 mod source;
 mod store;
 
-use crate::{report::Check, settings::Settings};
+pub use report::{Check, DoctorReport};
+
+use crate::settings::Settings;
 use archive_connectors::{Clock, sink::Location};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

@@ -1,7 +1,7 @@
 //! The source, as far as it can be asked without making anything there.
 
+use super::Check;
 use crate::{
-    report::Check,
     settings::{ApiSettings, Settings, SourceSettings},
     sources,
 };

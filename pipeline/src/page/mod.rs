@@ -5,18 +5,19 @@
 
 mod html;
 mod model;
+mod report;
 
 pub(crate) use html::render;
 pub(crate) use model::{DatasetPage, Look, Page, Since, Verified};
+pub use report::{PageReport, UnreadMonth};
 
 use crate::{
     activity::{Activity, Counter},
     archive::Archive,
     output::OutputFile,
     replicate,
-    report::{DatasetStatus, PageReport, UnreadMonth},
     settings::Settings,
-    status::{self, StatusRequest},
+    status::{self, DatasetStatus, StatusRequest},
     verify::Record,
 };
 use archive_connectors::{Clock, Progress, Result};
@@ -63,9 +64,9 @@ pub async fn write(
     let text = render(&page);
     output.write("report", text.as_bytes())?;
     Ok(PageReport {
-        output: output.path().display().to_string(),
+        output: Some(output.path().display().to_string()),
         bytes: text.len() as u64,
-        archive: page.archive.clone(),
+        archive: Some(page.archive.clone()),
         head: page.head,
         unread: unread(&page),
     })

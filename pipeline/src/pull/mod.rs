@@ -8,11 +8,13 @@ mod condition;
 mod filter;
 pub(crate) mod months;
 mod output;
+mod report;
 mod slicer;
 
 pub use condition::{Condition, Conditions};
+pub use report::PullReport;
 
-use crate::{archive::Archive, reader::Reader, report::PullReport, settings::Settings, state::Scratch};
+use crate::{archive::Archive, reader::Reader, settings::Settings, state::Scratch};
 use archive_connectors::{Clock, Progress, Result};
 use archive_formats::{
     Chain, Dataset, Window,
@@ -82,8 +84,9 @@ pub async fn pull(
     Ok(PullReport {
         rows: encoded.rows,
         bytes: encoded.bytes,
-        output: output.slice().display().to_string(),
-        manifest: output.manifest().display().to_string(),
+        output: Some(output.slice().display().to_string()),
+        manifest: Some(output.manifest().display().to_string()),
+        dataset: request.dataset.clone(),
         in_window: counts.in_window,
         gaps: months.gaps,
     })

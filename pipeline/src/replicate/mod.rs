@@ -10,17 +10,15 @@
 mod copy;
 mod glance;
 mod outlived;
+mod report;
 mod standing;
 
 pub use glance::glance;
 pub use outlived::check as check_not_behind;
+pub use report::{ReplicaReport, ReplicaState, ReplicateReport};
+pub(crate) use report::{replica_failures, replica_table};
 
-use crate::{
-    archive::Archive,
-    observer::Observer,
-    report::{Failure, ReplicaReport, ReplicaState, ReplicateReport},
-    settings::Settings,
-};
+use crate::{archive::Archive, observer::Observer, report::Failure, settings::Settings};
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
 use archive_formats::key;
 use standing::Standing;

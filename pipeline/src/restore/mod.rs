@@ -6,10 +6,11 @@
 
 mod feed;
 mod month;
+mod report;
 
-use crate::{
-    archive::Archive, reader::Reader, report::RestoreReport, report::RestoredColumn, settings::Settings, state::Scratch,
-};
+pub use report::{RestoreReport, RestoredColumn};
+
+use crate::{archive::Archive, reader::Reader, settings::Settings, state::Scratch};
 use archive_connectors::{
     Error, ErrorKind, Progress, Result,
     postgres::{
@@ -52,7 +53,8 @@ pub async fn restore(
 ) -> Result<RestoreReport> {
     let archive = Archive::open(&settings.archive).await?;
     let month = ArchivedMonth::of(archive.chain(), &request.dataset, request.month)?;
-    let mut report = empty_report(request, &month);
+    let table = request.table.clone().unwrap_or_else(|| month.table());
+    let mut report = empty_report(request, &month, &table);
     let Some(schema) = month.schema()? else { return Ok(report) };
     let schema = Arc::new(schema);
     let scratch = Scratch::new(&settings.state_dir, "restore")?;
@@ -64,7 +66,7 @@ pub async fn restore(
         coverage: coverage.clone(),
     };
 
-    let destination = Destination { server: request.server.clone(), table: report.table.clone(), drill: request.drill };
+    let destination = Destination { server: request.server.clone(), table, drill: request.drill };
     let mut restoration = Restoration::begin(&destination, &schema, request.month.window()).await?;
     let archived = load(&restoration, &feed, &month).await?;
     progress.step(&coverage, Step::Decode, Some(month.rows()));
@@ -72,7 +74,7 @@ pub async fn restore(
     progress.finish(&coverage);
 
     report.rows_back = rows_back;
-    report.table = restoration.table().to_owned();
+    report.table = Some(restoration.table().to_owned());
     report.notes = restoration.notes().to_vec();
     report.columns = compared(&schema, &restoration, &archived, &restored);
     if report.is_equal() && !request.drill {
@@ -83,12 +85,12 @@ pub async fn restore(
     Ok(report)
 }
 
-fn empty_report(request: &RestoreRequest, month: &ArchivedMonth<'_>) -> RestoreReport {
+fn empty_report(request: &RestoreRequest, month: &ArchivedMonth<'_>, table: &str) -> RestoreReport {
     RestoreReport {
-        dataset: request.dataset.clone(),
-        month: request.month,
-        into: request.server.url().to_owned(),
-        table: request.table.clone().unwrap_or_else(|| month.table()),
+        dataset: Some(request.dataset.clone()),
+        month: Some(request.month),
+        into: Some(request.server.url().to_owned()),
+        table: Some(table.to_owned()),
         rows: month.rows(),
         columns: Vec::new(),
         drill: request.drill,

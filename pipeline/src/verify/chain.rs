@@ -1,7 +1,7 @@
 //! The chain of manifests, walked without believing it.
 
-use super::{Findings, Listing, Verifier};
-use crate::{expected_head::ExpectedHead, report::Code};
+use super::{Code, Findings, Listing, Verifier};
+use crate::expected_head::ExpectedHead;
 use archive_connectors::Result;
 use archive_formats::{
     Manifest, Sha256,

@@ -1,10 +1,7 @@
 //! The objects that manifests name, and those that none does.
 
-use super::{Findings, Listing, Verifier, chain::Commits, rows::MonthRows};
-use crate::{
-    reader::{ReadError, Reader},
-    report::{Code, Level},
-};
+use super::{Code, Findings, Level, Listing, Verifier, chain::Commits, rows::MonthRows};
+use crate::reader::{ReadError, Reader};
 use archive_connectors::{
     Result,
     error::local,

@@ -6,17 +6,13 @@
 mod chain;
 mod files;
 mod record;
+mod report;
 mod rows;
 
 pub use record::{Record, Verification, Verifications};
+pub use report::{Code, Finding, Level, Severity, VerifyReport};
 
-use crate::{
-    archive::ArchiveRoot,
-    expected_head::ExpectedHead,
-    report::{Code, Finding, Level, Severity, VerifyReport},
-    settings::Settings,
-    state::Scratch,
-};
+use crate::{archive::ArchiveRoot, expected_head::ExpectedHead, settings::Settings, state::Scratch};
 use archive_connectors::{Clock, Progress, Result, Sink};
 use archive_formats::{Dataset, Head, Manifest, Month};
 use futures::TryStreamExt;
@@ -107,7 +103,7 @@ impl Verifier {
         findings.sort_by(|left, right| left.path.cmp(&right.path).then(left.code.cmp(&right.code)));
         let files = || wanted.iter().flat_map(|manifest| &manifest.files);
         Ok(VerifyReport {
-            level: request.level,
+            level: Some(request.level),
             head: commits
                 .last_key_value()
                 .map(|(sequence, commit)| Head { sequence: *sequence, sha256: commit.sha256 }),

@@ -1,11 +1,8 @@
 //! What the last verifications found, in the state folder of whoever verified. It proves nothing, and losing it loses
 //! nothing that another verification would not find again: it is for the report, which says when that was.
 
-use super::VerifyRequest;
-use crate::{
-    report::{Finding, Level, Severity, VerifyReport},
-    state::private_folder,
-};
+use super::{Finding, Level, Severity, VerifyReport, VerifyRequest};
+use crate::state::private_folder;
 use archive_connectors::{Error, ErrorKind, Result, error::local, sink::Location, spool::write_durably};
 use archive_formats::{Head, Month, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -78,7 +75,7 @@ pub struct Record {
 impl Verification {
     /// What is kept of `report`.
     pub fn new(request: &VerifyRequest, report: &VerifyReport, finished_at: Timestamp) -> Self {
-        let VerifyReport { level, head, manifests, files, events, bytes, .. } = *report;
+        let VerifyReport { head, manifests, files, events, bytes, .. } = *report;
         let count = |severity| report.findings.iter().filter(|found| found.severity == severity).count() as u64;
         let mut findings = report.findings.clone();
         findings.sort_by_key(|finding| finding.severity);
@@ -86,7 +83,7 @@ impl Verification {
         let (damage, warnings) = (count(Severity::Damage), count(Severity::Warning));
         Self {
             finished_at,
-            level,
+            level: request.level,
             range: request.range,
             head,
             manifests,
@@ -156,8 +153,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Code;
     use super::*;
-    use crate::report::Code;
     use std::collections::BTreeMap;
 
     const ARCHIVE: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
@@ -167,7 +164,15 @@ mod tests {
     }
 
     fn verification(level: Level, range: Option<(Month, Month)>, findings: Vec<Finding>) -> Verification {
-        let report = VerifyReport { level, head: None, manifests: 3, files: 6, events: 120, bytes: 9_000, findings };
+        let report = VerifyReport {
+            level: Some(level),
+            head: None,
+            manifests: 3,
+            files: 6,
+            events: 120,
+            bytes: 9_000,
+            findings,
+        };
         let request = VerifyRequest { range, level, expect_head: None };
         Verification::new(&request, &report, "2025-04-10T03:00:00Z".parse().unwrap())
     }

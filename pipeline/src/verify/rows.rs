@@ -1,7 +1,7 @@
 //! The rows of a month's files.
 
-use super::Findings;
-use crate::{duplicates::IdIndex, reader::ReadError, report::Code};
+use super::{Code, Findings};
+use crate::{duplicates::IdIndex, reader::ReadError};
 use archive_connectors::{Result, error::local};
 use archive_formats::{
     EventBatch, FileFormat, Manifest, Schema, Timestamp, Window,

@@ -7,14 +7,14 @@ use super::{
     args::{Arguments, ManArgs},
     outcome::Outcome,
 };
-use crate::exit::ExitCode;
+use crate::{report::Report, style::Style};
 use archive_connectors::{Result, error::local};
 use clap::{Command, CommandFactory as _};
 use clap_mangen::{
     Man,
     roff::{Roff, bold, roman},
 };
-use serde_json::json;
+use serde::Serialize;
 use std::{
     fs,
     io::{self, Write as _},
@@ -25,7 +25,20 @@ const MANUAL: &str = "Archives of Keeptrusts events";
 /// Where the help of a command tells the exit codes.
 const EXIT_CODES: &str = "\n\nExit codes:\n";
 
-pub(super) fn man(args: &ManArgs) -> Result<Outcome> {
+/// What `man` wrote.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct WrittenPages {
+    /// Paths of the pages.
+    pages: Vec<String>,
+}
+
+impl Report for WrittenPages {
+    fn text(&self, _: Style) -> String {
+        self.pages.iter().flat_map(|path| [path, "\n"]).collect()
+    }
+}
+
+pub(super) fn man(args: &ManArgs, style: Style) -> Result<Outcome> {
     let folder = &args.folder;
     fs::create_dir_all(folder).map_err(local("make the folder of the manual pages", folder))?;
     let mut paths = Vec::new();
@@ -34,8 +47,7 @@ pub(super) fn man(args: &ManArgs) -> Result<Outcome> {
         fs::write(&path, page.roff).map_err(local("write a manual page", &path))?;
         paths.push(path.display().to_string());
     }
-    let text = paths.iter().flat_map(|path| [path, "\n"]).collect();
-    Ok(Outcome::reported(ExitCode::Done, &json!({ "pages": paths }), text))
+    Ok(Outcome::new(&WrittenPages { pages: paths }, style))
 }
 
 /// A manual page.
@@ -136,6 +148,7 @@ const FILES: &str = "
 mod tests {
     use super::*;
     use crate::cli::args::LONG;
+    use crate::exit::ExitCode;
 
     #[test]
     fn every_command_has_a_page_and_every_exit_code_is_in_it() {

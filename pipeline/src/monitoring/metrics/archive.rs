@@ -8,7 +8,7 @@ pub(super) fn families(status: &StatusReport) -> Vec<Family> {
     let mut families = vec![Family {
         name: "kt_archive_head_sequence",
         help: "Number of the archive's last manifest; 0 while there is none.",
-        samples: vec![Sample::of(&status.archive, head)],
+        samples: vec![Sample::of(status.archive(), head)],
     }];
     families.extend(datasets(status));
     families.extend(replicas(status));
@@ -18,7 +18,7 @@ pub(super) fn families(status: &StatusReport) -> Vec<Family> {
 fn datasets(status: &StatusReport) -> Vec<Family> {
     let each = |of: &dyn Fn(&DatasetStatus) -> Option<Value>| {
         let samples = status.datasets.iter().filter_map(|dataset| {
-            Some(Sample::of(&status.archive, of(dataset)?).with("dataset", dataset.dataset.as_str()))
+            Some(Sample::of(status.archive(), of(dataset)?).with("dataset", dataset.dataset.as_str()))
         });
         samples.collect::<Vec<_>>()
     };
@@ -66,7 +66,7 @@ fn datasets(status: &StatusReport) -> Vec<Family> {
 fn replicas(status: &StatusReport) -> Vec<Family> {
     let each = |of: fn(&ReplicaStatus) -> Option<u64>| {
         let samples = status.replicas.iter().filter_map(|replica| {
-            Some(Sample::of(&status.archive, of(replica)?).with("replica", replica.url.as_str()))
+            Some(Sample::of(status.archive(), of(replica)?).with("replica", replica.url.as_str()))
         });
         samples.collect::<Vec<_>>()
     };

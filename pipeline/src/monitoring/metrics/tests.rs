@@ -3,6 +3,7 @@ use crate::report::{
     DatasetStatus, MonthReport, MonthState, MonthStatus, Presence, PruneDeadline, ReplicaState, ReplicaStatus,
     RunReport,
 };
+use crate::status::Layout;
 use archive_connectors::progress::Step;
 use archive_formats::{Head, Sha256, manifest::EventCounts};
 use std::collections::BTreeSet;
@@ -34,7 +35,7 @@ fn worked_on(dataset: &str, month: &str, state: MonthState) -> MonthReport {
 }
 
 fn finished(months: Option<Vec<MonthReport>>) -> Finished {
-    let report = |months| RunReport { archive: ARCHIVE.to_owned(), head: None, months, replicas: Vec::new() };
+    let report = |months| RunReport { archive: Some(ARCHIVE.to_owned()), head: None, months, replicas: Vec::new() };
     Finished {
         attempt: Attempt { command: "run", started: at("2025-04-01T04:00:00Z") },
         ended: at("2025-04-01T04:01:30Z"),
@@ -89,10 +90,11 @@ fn status() -> StatusReport {
         error: behind.is_none().then(|| failure(ExitCode::Store)),
     };
     StatusReport {
-        archive: ARCHIVE.to_owned(),
+        archive: Some(ARCHIVE.to_owned()),
         head: Some(Head { sequence: 2, sha256: Sha256::of(b"abc") }),
         datasets: vec![events, new],
         replicas: vec![replica("s3://copy/a", Some(1)), replica("/mnt/nas", None)],
+        layout: Layout::default(),
     }
 }
 

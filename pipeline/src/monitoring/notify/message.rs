@@ -238,7 +238,7 @@ mod tests {
             ended: "2025-04-01T04:01:00.500Z".parse().unwrap(),
             exit,
             error: error.map(|message| Failure { message: message.to_owned(), hint: None, exit }),
-            report: Some(RunReport { archive: String::new(), head, months, replicas: Vec::new() }),
+            report: Some(RunReport { archive: None, head, months, replicas: Vec::new() }),
             work: Work::default(),
         }
     }

@@ -1,21 +1,55 @@
 //! Where an archive stands.
 
-use super::{Failure, ReplicaState};
-use crate::numbers::{count, date};
+use super::text::{calendars, listed};
+use crate::{
+    numbers::{count, date},
+    replicate::ReplicaState,
+    report::{Failure, Report},
+    style::Style,
+};
 use archive_formats::{Dataset, Head, Month, Timestamp};
 use serde::Serialize;
 
 /// Where an archive stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct StatusReport {
     /// The archive's URL, printable.
-    pub archive: String,
+    pub archive: Option<String>,
     /// The last manifest; null for an archive without any.
     pub head: Option<Head>,
     /// Every dataset.
     pub datasets: Vec<DatasetStatus>,
     /// Every replica, as they were named.
     pub replicas: Vec<ReplicaStatus>,
+    /// How the text shows the months.
+    #[serde(skip)]
+    pub layout: Layout,
+}
+
+/// How the text of a status shows months.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// A letter for each month, years down.
+    #[default]
+    Calendar,
+    /// A line for each month.
+    List,
+}
+
+impl StatusReport {
+    /// The archive's URL, printable.
+    pub fn archive(&self) -> &str {
+        self.archive.as_deref().unwrap_or_default()
+    }
+}
+
+impl Report for StatusReport {
+    fn text(&self, style: Style) -> String {
+        match self.layout {
+            Layout::Calendar => calendars(self, style),
+            Layout::List => listed(self, style),
+        }
+    }
 }
 
 /// Where a dataset stands.

@@ -1,12 +1,10 @@
 //! The calendar of a dataset: years down, months across, one letter for each. All of it is ASCII.
 
-use super::super::{
-    numbers::{size, thousands},
-    style::{Style, Tone},
-};
+use super::{MonthStatus, Presence};
 use crate::{
     calendar::{self, LEGEND, MONTHS, Year, letter},
-    report::{MonthStatus, Presence},
+    numbers::{size, thousands},
+    style::{Style, Tone},
 };
 
 /// Columns of a terminal that nobody made wider.
@@ -81,8 +79,8 @@ pub(super) fn wrapped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::style::COLORED, *};
-    use crate::report::testing::month;
+    use super::*;
+    use crate::{status::testing::month, style::COLORED};
     use archive_formats::Month;
 
     fn months(first: &str, last: &str, state: Presence) -> impl Iterator<Item = MonthStatus> {

@@ -1,23 +1,23 @@
 //! Aligned columns. Data beats layout: nothing is ever cut off, and what is usual fits into 80 columns.
 
-use super::style::{Style, Tone};
+use crate::style::{Style, Tone};
 
 /// On which side a column's values stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// One value.
 #[derive(Debug)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     tone: Tone,
 }
 
 impl Cell {
-    pub(super) fn toned(text: impl Into<String>, tone: Tone) -> Self {
+    pub(crate) fn toned(text: impl Into<String>, tone: Tone) -> Self {
         Self { text: text.into(), tone }
     }
 }
@@ -30,7 +30,7 @@ impl<T: Into<String>> From<T> for Cell {
 
 /// Rows below titles.
 #[derive(Debug)]
-pub(super) struct Table<const N: usize> {
+pub(crate) struct Table<const N: usize> {
     columns: [(&'static str, Align); N],
     rows: Vec<[Cell; N]>,
 }
@@ -38,16 +38,16 @@ pub(super) struct Table<const N: usize> {
 const GAP: &str = "  ";
 
 impl<const N: usize> Table<N> {
-    pub(super) const fn new(columns: [(&'static str, Align); N]) -> Self {
+    pub(crate) const fn new(columns: [(&'static str, Align); N]) -> Self {
         Self { columns, rows: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, row: [Cell; N]) {
+    pub(crate) fn push(&mut self, row: [Cell; N]) {
         self.rows.push(row);
     }
 
     /// The table, each line with its line feed; nothing when there are no rows.
-    pub(super) fn render(&self, style: Style) -> String {
+    pub(crate) fn render(&self, style: Style) -> String {
         if self.rows.is_empty() {
             return String::new();
         }
@@ -84,7 +84,8 @@ impl<const N: usize> Table<N> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::style::COLORED, *};
+    use super::*;
+    use crate::style::COLORED;
 
     fn table() -> Table<3> {
         let mut table = Table::new([("NAME", Align::Left), ("EVENTS", Align::Right), ("NOTE", Align::Left)]);

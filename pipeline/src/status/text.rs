@@ -1,61 +1,39 @@
-//! `kt-archive status`.
-
-mod calendar;
-mod list;
+//! The status as people read it.
 
 use super::{
-    args::StatusArgs,
-    flags,
-    numbers::{bytes_an_event, count, size, to_one},
-    outcome::Outcome,
-    run::head,
-    session::{Session, check_open_range},
-    signals::Signals,
+    DatasetStatus, PruneDeadline, ReplicaStatus, StatusReport, Totals,
+    calendar::{calendar, legend, wrapped},
+    list::list,
+    report::Urgency,
+};
+use crate::{
+    month_ranges,
+    numbers::{bytes_an_event, count, head, size, to_one},
+    replicate::ReplicaState,
     style::{Style, Tone},
     table::{Align, Cell, Table},
 };
-use crate::{
-    config::Config,
-    exit::ExitCode,
-    month_ranges,
-    report::{DatasetStatus, PruneDeadline, ReplicaState, ReplicaStatus, StatusReport, Totals, Urgency},
-    status::{self, StatusRequest},
-};
-use archive_connectors::{Result, clock::SystemClock};
-use calendar::wrapped;
-
-pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome> {
-    let (from, to) = (args.standing.from, args.standing.to);
-    check_open_range(from, to)?;
-    let opened = session.open_reading(Config { list: flags::switch(args.list), ..args.standing.into() })?;
-    let request = StatusRequest { from, to, datasets: opened.settings.datasets.clone() };
-    let work = status::status(&opened.settings, &request, &SystemClock);
-    let report = Signals::listen()?.give_up(work).await?;
-    let is_list = opened.config.list.is_some_and(|on| on.0);
-    let text = if is_list { listed(&report, session.results) } else { calendars(&report, session.results) };
-    Ok(Outcome::reported(ExitCode::Done, &report, text))
-}
 
 /// A line for each month, then the sums.
-fn listed(report: &StatusReport, style: Style) -> String {
+pub(super) fn listed(report: &StatusReport, style: Style) -> String {
     let totals = report.datasets.iter().flat_map(|dataset| [totals(dataset), "\n".to_owned()]).collect::<String>();
-    format!("{}{totals}{}", list::list(&report.datasets, style), ending(report, style))
+    format!("{}{totals}{}", list(&report.datasets, style), ending(report, style))
 }
 
 /// A calendar for each dataset.
-fn calendars(report: &StatusReport, style: Style) -> String {
+pub(super) fn calendars(report: &StatusReport, style: Style) -> String {
     let datasets = report.datasets.iter().map(|dataset| {
-        let calendar = calendar::calendar(&dataset.months, style);
+        let calendar = calendar(&dataset.months, style);
         format!("{}{calendar}{}\n", wrapped(&totals(dataset)), remarks(dataset, style))
     });
     let datasets = datasets.collect::<String>();
-    let legend = calendar::legend(report.datasets.iter().flat_map(|dataset| &dataset.months), style);
+    let legend = legend(report.datasets.iter().flat_map(|dataset| &dataset.months), style);
     format!("{datasets}{legend}{}", ending(report, style))
 }
 
 fn ending(report: &StatusReport, style: Style) -> String {
     let head = head(report.head.as_ref());
-    format!("{}{head}  archive {}\n", replicas(&report.replicas, style), report.archive)
+    format!("{}{head}  archive {}\n", replicas(&report.replicas, style), report.archive())
 }
 
 /// What the months add up to, and which are missing.
@@ -126,7 +104,11 @@ fn replicas(replicas: &[ReplicaStatus], style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Failure, MonthStatus, Presence, testing::month};
+    use crate::{
+        exit::ExitCode,
+        report::Failure,
+        status::{MonthStatus, Presence, testing::month},
+    };
     use archive_formats::{Head, Sha256};
 
     fn months() -> Vec<MonthStatus> {
@@ -142,7 +124,7 @@ mod tests {
     fn report(months: Vec<MonthStatus>) -> StatusReport {
         let events =
             DatasetStatus { dataset: "events".parse().unwrap(), months, late: 3, prune: None, complete_until: None };
-        StatusReport { archive: "./archive".to_owned(), head: None, datasets: vec![events], replicas: Vec::new() }
+        StatusReport { archive: Some("./archive".to_owned()), datasets: vec![events], ..StatusReport::default() }
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! A run: every month that is wanted, planned, archived and reported.
 
+mod report;
+
+pub use report::{MonthReport, MonthState, RunReport};
+
 use crate::{
     archive::{Archive, ArchiveRoot},
     lock::Lock,
     month::MonthPipeline,
     observer::Observer,
     plan::{self, Action, Planned, Request, Rules, plan},
-    replicate::{self, Replicator},
-    report::{Failure, MonthReport, MonthState, ReplicaReport, RunReport},
+    replicate::{self, ReplicaReport, Replicator},
+    report::Failure,
     settings::Settings,
     sources, spans, stage, state,
 };
@@ -143,7 +147,7 @@ async fn report(
             reports
         }
     };
-    RunReport { archive: settings.archive.url().to_owned(), head, months, replicas }
+    RunReport { archive: Some(settings.archive.url().to_owned()), head, months, replicas }
 }
 
 /// The report of a month that nothing is done about.

@@ -1,12 +1,16 @@
-//! Where an archive stands: which months are there, and which are not.
+//! Which months of an archive are there, and which are not.
 
-use crate::{
-    archive::Archive,
-    plan::Rules,
-    replicate,
-    report::{DatasetStatus, MonthStatus, Presence, PruneDeadline, StatusReport},
-    settings::Settings,
-};
+mod calendar;
+mod list;
+mod report;
+mod text;
+
+pub(crate) use report::Urgency;
+#[cfg(test)]
+pub(crate) use report::testing;
+pub use report::{DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals};
+
+use crate::{archive::Archive, plan::Rules, replicate, settings::Settings};
 use archive_connectors::{Clock, Result};
 use archive_formats::{Chain, Dataset, Entry, Month, Timestamp};
 use serde_json::Value;
@@ -21,6 +25,8 @@ pub struct StatusRequest {
     pub to: Option<Month>,
     /// Datasets; all when empty.
     pub datasets: Vec<Dataset>,
+    /// How the text shows the months.
+    pub layout: Layout,
 }
 
 /// How long a month may be over before it is called late: a cron job tries on the first three days.
@@ -31,10 +37,11 @@ const DAY: i64 = 86_400_000_000;
 pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Clock) -> Result<StatusReport> {
     let archive = Archive::open(&settings.archive).await?;
     Ok(StatusReport {
-        archive: archive.url().to_owned(),
+        archive: Some(archive.url().to_owned()),
         head: archive.head(),
         datasets: datasets(archive.chain(), request, settings, clock.now())?,
         replicas: replicate::glance(archive.chain(), &settings.replicas).await,
+        layout: request.layout,
     })
 }
 

@@ -1,11 +1,11 @@
 //! Every month in a line of its own.
 
-use super::super::{
+use super::{DatasetStatus, MonthStatus, Presence};
+use crate::{
     numbers::{size, thousands},
     style::{Style, Tone},
     table::{Align, Cell, Table},
 };
-use crate::report::{DatasetStatus, MonthStatus, Presence};
 use archive_formats::{Dataset, Timestamp};
 
 /// The months of all datasets; nothing without any.

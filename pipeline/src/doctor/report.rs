@@ -1,0 +1,166 @@
+//! What was tried before the first run.
+
+use crate::{
+    exit::ExitCode,
+    report::{Failure, Report},
+    style::{Style, Tone},
+};
+use archive_connectors::{Error, Probe, Result};
+use serde::Serialize;
+
+/// As wide as a terminal has always been.
+const WIDTH: usize = 80;
+const INDENT: &str = "        ";
+
+/// What was tried.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DoctorReport {
+    /// Every check, in the order of a run.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was tried.
+    pub name: String,
+    /// Whether a run would get on with it.
+    pub ok: bool,
+    /// What came.
+    pub message: String,
+    /// What to do; where `ok`, what could be better.
+    pub hint: Option<String>,
+    /// The code of a run that fails for this.
+    #[serde(skip)]
+    pub exit: ExitCode,
+}
+
+impl Report for DoctorReport {
+    /// The code that a run would give: that of the gravest failure. A run that only its replicas trouble is partial.
+    fn exit(&self) -> ExitCode {
+        let failures = self.checks.iter().filter(|check| !check.ok).map(|check| check.exit);
+        let (partial, others) = failures.partition::<Vec<_>, _>(|exit| *exit == ExitCode::Partial);
+        ExitCode::combine(false, if others.is_empty() { partial.into_iter().take(1).collect() } else { others })
+    }
+
+    /// A line for each check, and below it what to do.
+    fn text(&self, style: Style) -> String {
+        self.checks.iter().map(|check| line(check, style)).collect()
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let failed = self.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect::<Vec<_>>();
+        let exit = self.exit();
+        (exit != ExitCode::Done).then(|| {
+            let message = format!("{} of {} checks failed: {}", failed.len(), self.checks.len(), failed.join(", "));
+            let mut gravest = self.checks.iter().filter(|check| check.exit == exit);
+            Failure { message, hint: gravest.find_map(|check| check.hint.clone()), exit }
+        })
+    }
+}
+
+impl Check {
+    /// A thing that was tried.
+    pub fn new(name: impl Into<String>, found: Result<String>) -> Self {
+        match found {
+            Ok(message) => Self { name: name.into(), ok: true, message, hint: None, exit: ExitCode::Done },
+            Err(error) => Self::failed(name, &error),
+        }
+    }
+
+    /// A thing that would make a run fail.
+    pub fn failed(name: impl Into<String>, error: &Error) -> Self {
+        let Failure { message, hint, exit } = Failure::from(error);
+        Self { name: name.into(), ok: false, message, hint, exit }
+    }
+
+    /// Adds what could be better.
+    #[must_use]
+    pub fn with_hint(self, hint: Option<String>) -> Self {
+        Self { hint: self.hint.or(hint), ..self }
+    }
+}
+
+impl From<Probe> for Check {
+    fn from(Probe { name, found, hint }: Probe) -> Self {
+        Self::new(name, found).with_hint(hint)
+    }
+}
+
+fn line(check: &Check, style: Style) -> String {
+    let (word, tone) = if check.ok { ("ok", Tone::Good) } else { ("FAILED", Tone::Bad) };
+    let padding = INDENT.get(word.len()..).unwrap_or_default();
+    let mut text =
+        format!("{}{padding}{}\n", style.paint(tone, word), wrap(&format!("{}: {}", check.name, check.message)));
+    if let Some(hint) = &check.hint {
+        text.extend([INDENT, &wrap(&format!("hint: {hint}")), "\n"]);
+    }
+    text
+}
+
+/// Breaks a text between words, so that it fits beside the indentation. A word that is too long stays whole: it is a path
+/// or a digest that somebody will copy.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::with_capacity(text.len());
+    let mut room = WIDTH - INDENT.len();
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if wrapped.is_empty() {
+            room = room.saturating_sub(length);
+        } else if length < room {
+            wrapped.push(' ');
+            room -= length + 1;
+        } else {
+            wrapped.extend(["\n", INDENT]);
+            room = (WIDTH - INDENT.len()).saturating_sub(length);
+        }
+        wrapped.push_str(word);
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_connectors::ErrorKind;
+
+    fn report() -> DoctorReport {
+        let error = Error::new(ErrorKind::Unauthorized, "could not list the export jobs").with_context("status", 401);
+        let error = error.with_hint("the token was refused: check KEEPTRUSTS_API_TOKEN, or renew it if it is too old");
+        let checks = vec![
+            Check::new("state folder", Ok("/srv/state can be made".to_owned())),
+            Check::failed("source", &error),
+            Check::failed("archive", &Error::new(ErrorKind::TryLater, "later")),
+        ];
+        DoctorReport { checks }
+    }
+
+    #[test]
+    fn each_check_is_a_line_that_fits_a_terminal() {
+        let expected = "\
+ok      state folder: /srv/state can be made
+FAILED  source: could not list the export jobs (status: 401)
+        hint: the token was refused: check KEEPTRUSTS_API_TOKEN, or renew it if
+        it is too old
+FAILED  archive: later
+";
+        assert_eq!(report().text(Style::plain()), expected);
+    }
+
+    #[test]
+    fn the_gravest_failure_gives_code_and_hint() {
+        let failure = report().failure().unwrap();
+        assert_eq!(failure.message, "2 of 3 checks failed: source, archive");
+        assert_eq!(failure.exit, ExitCode::Unauthorized);
+        assert!(failure.hint.unwrap().starts_with("the token was refused"));
+        assert_eq!(DoctorReport::default().failure(), None);
+    }
+
+    #[test]
+    fn lines_are_full_and_long_words_stay_whole() {
+        let wrapped = wrap(&"word ".repeat(40));
+        assert!(wrapped.lines().all(|line| line.trim_start().len() <= WIDTH - INDENT.len()), "{wrapped}");
+        let path = "x".repeat(100);
+        assert_eq!(wrap(&format!("a {path} b")), format!("a\n{INDENT}{path}\n{INDENT}b"));
+    }
+}

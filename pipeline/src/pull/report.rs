@@ -1,0 +1,76 @@
+//! What `pull` wrote.
+
+use crate::{
+    month_ranges,
+    numbers::{count, size},
+    report::Report,
+    style::Style,
+};
+use archive_formats::{Dataset, Month};
+use serde::Serialize;
+
+/// What `pull` wrote.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PullReport {
+    /// Rows of the slice.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Its path, as it was given.
+    pub output: Option<String>,
+    /// Path of the manifest beside it.
+    pub manifest: Option<String>,
+    /// The dataset.
+    #[serde(skip)]
+    pub dataset: Dataset,
+    /// Events of the window, with any values.
+    #[serde(skip)]
+    pub in_window: u64,
+    /// Months of the window that the archive does not have.
+    #[serde(skip)]
+    pub gaps: Vec<Month>,
+}
+
+impl Report for PullReport {
+    fn text(&self, _: Style) -> String {
+        let Self { rows, bytes, dataset, in_window, gaps, .. } = self;
+        let [output, manifest] = [&self.output, &self.manifest].map(|path| path.as_deref().unwrap_or_default());
+        let gaps = match month_ranges::spell(gaps.iter().copied()) {
+            gaps if gaps.is_empty() => String::new(),
+            gaps => format!("without {dataset} of {gaps}, which the archive does not have\n"),
+        };
+        let of =
+            if rows == in_window { String::new() } else { format!(" of {} in the range", count(*in_window, "event")) };
+        format!(
+            "{}{of}, {}, in {output}\n{gaps}where they came from is in {manifest}\n",
+            count(*rows, "event"),
+            size(*bytes)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_lines_show_a_pull_and_one_more_its_gaps() {
+        let report = PullReport {
+            rows: 25,
+            bytes: 12_700,
+            output: Some("slice.csv".to_owned()),
+            manifest: Some("slice.csv.manifest.json".to_owned()),
+            dataset: Dataset::default(),
+            in_window: 10_000,
+            gaps: Vec::new(),
+        };
+        let expected = "\
+25 events of 10,000 events in the range, 12.4 KiB, in slice.csv
+where they came from is in slice.csv.manifest.json
+";
+        assert_eq!(report.text(Style::plain()), expected);
+        let gaps = ["2025-01", "2025-02", "2025-04"].map(|month| month.parse().unwrap()).to_vec();
+        let text = PullReport { in_window: 25, gaps, ..report }.text(Style::plain());
+        assert!(text.starts_with("25 events, 12.4 KiB, in slice.csv\nwithout events of 2025-01 to 2025-02, 2025-04,"));
+    }
+}

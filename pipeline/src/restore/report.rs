@@ -1,0 +1,159 @@
+//! What `restore` loaded, and how it compares.
+
+use crate::{
+    exit::ExitCode,
+    numbers::count,
+    report::{Failure, Report},
+    style::Style,
+};
+use archive_formats::{Dataset, Month, Sha256};
+use serde::Serialize;
+
+/// What `restore` loaded, and how it compares.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RestoreReport {
+    /// The dataset.
+    pub dataset: Option<Dataset>,
+    /// The month.
+    pub month: Option<Month>,
+    /// The database, without user, password and query.
+    pub into: Option<String>,
+    /// The table, as SQL spells it.
+    pub table: Option<String>,
+    /// Events of the month in the archive.
+    pub rows: u64,
+    /// The columns; none when the month has no event.
+    pub columns: Vec<RestoredColumn>,
+    /// Whether all of it was taken back in any case.
+    pub drill: bool,
+    /// What is not as it was at the source.
+    pub notes: Vec<String>,
+    /// Rows of the month that the table gave back.
+    #[serde(skip)]
+    pub rows_back: u64,
+}
+
+/// A column, there and here.
+#[derive(Clone, Debug, Serialize)]
+pub struct RestoredColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type in the table.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The digest of what the archive has in it.
+    pub sha256: Sha256,
+    /// Whether the table has the same.
+    pub equal: bool,
+}
+
+impl RestoreReport {
+    /// The columns that are not as the archive has them.
+    pub fn differing(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter(|column| !column.equal).map(|column| column.name.as_str())
+    }
+
+    /// Whether the table has what the archive has.
+    pub fn is_equal(&self) -> bool {
+        self.rows == self.rows_back && self.columns.iter().all(|column| column.equal)
+    }
+}
+
+impl Report for RestoreReport {
+    fn exit(&self) -> ExitCode {
+        if self.is_equal() { ExitCode::Done } else { ExitCode::Damaged }
+    }
+
+    fn text(&self, _: Style) -> String {
+        let Self { rows, columns, drill, notes, .. } = self;
+        let (Some(dataset), Some(month), Some(into), Some(table)) =
+            (&self.dataset, self.month, &self.into, &self.table)
+        else {
+            return String::new();
+        };
+        if !self.is_equal() {
+            return String::new();
+        }
+        if columns.is_empty() {
+            return format!("{dataset} {month} has no events: there is nothing to restore\n");
+        }
+        let columns = count(u64::try_from(columns.len()).unwrap_or(u64::MAX), "column");
+        let (done, left) = if *drill {
+            ("could be restored", "; nothing of it was left there".to_owned())
+        } else {
+            ("is restored", format!(" as {table}"))
+        };
+        let notes = notes.iter().flat_map(|note| ["note: ", note, "\n"]).collect::<String>();
+        format!(
+            "{dataset} {month} {done} into {into}{left}\n{}: {columns} compared, all equal to the archive\n{notes}",
+            count(*rows, "event")
+        )
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        if self.is_equal() {
+            return None;
+        }
+        let Self { rows, rows_back, .. } = self;
+        let table = self.table.as_deref().unwrap_or_default();
+        let columns = self.differing().collect::<Vec<_>>().join(", ");
+        let what = match columns.as_str() {
+            _ if rows != rows_back => {
+                format!("the archive has {}, and {table} gave back {rows_back}", count(*rows, "event"))
+            }
+            columns => format!("{table} gave back other values than the archive has (columns: {columns})"),
+        };
+        let message = format!("{what}: nothing was restored");
+        let hint = "look for triggers, defaults and types of the table; --drill restores into a table that has none";
+        Some(Failure { message, hint: Some(hint.to_owned()), exit: self.exit() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(drill: bool, equal: bool) -> RestoreReport {
+        let column = |name: &str, equal| RestoredColumn {
+            name: name.to_owned(),
+            kind: "text".to_owned(),
+            sha256: Sha256::of(b""),
+            equal,
+        };
+        RestoreReport {
+            dataset: Some(Dataset::default()),
+            month: "2025-03".parse().ok(),
+            into: Some("postgres://db/restored".to_owned()),
+            table: Some("public.events".to_owned()),
+            rows: 10_000,
+            columns: vec![column("id", true), column("model", equal)],
+            drill,
+            notes: Vec::new(),
+            rows_back: 10_000,
+        }
+    }
+
+    #[test]
+    fn two_lines_show_a_good_restore() {
+        let counted = "10,000 events: 2 columns compared, all equal to the archive\n";
+        let restored = "events 2025-03 is restored into postgres://db/restored as public.events\n";
+        assert_eq!(report(false, true).text(Style::plain()), format!("{restored}{counted}"));
+        let drilled = "events 2025-03 could be restored into postgres://db/restored; nothing of it was left there\n";
+        assert_eq!(report(true, true).text(Style::plain()), format!("{drilled}{counted}"));
+        assert_eq!(report(false, true).failure(), None);
+    }
+
+    #[test]
+    fn a_difference_names_its_columns_or_the_rows() {
+        let differs = report(false, false).failure().unwrap();
+        assert_eq!(differs.exit, ExitCode::Damaged);
+        let expected =
+            "public.events gave back other values than the archive has (columns: model): nothing was restored";
+        assert_eq!(differs.message, expected);
+        let short = RestoreReport { rows_back: 9_999, ..report(true, false) };
+        assert!(
+            short.failure().unwrap().message.starts_with("the archive has 10,000 events, and public.events gave back")
+        );
+        assert_eq!(short.text(Style::plain()), "");
+    }
+}

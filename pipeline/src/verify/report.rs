@@ -1,0 +1,286 @@
+//! What `verify` found.
+
+use crate::{
+    exit::ExitCode,
+    numbers::{count, size},
+    report::{Failure, Report},
+    style::{Style, Tone},
+    table::{Align, Cell, Table},
+};
+use archive_formats::Head;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// What `verify` found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct VerifyReport {
+    /// How thoroughly the archive was read.
+    pub level: Option<Level>,
+    /// The last manifest that can be read.
+    #[serde(skip)]
+    pub head: Option<Head>,
+    /// Manifests that were read.
+    pub manifests: u64,
+    /// Data files that were checked.
+    pub files: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// What is wrong, in the order of the paths.
+    pub findings: Vec<Finding>,
+}
+
+/// How thoroughly `verify` looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Chain, names and sizes.
+    Quick,
+    /// Every byte hashed, every row read.
+    #[default]
+    Full,
+}
+
+/// One thing that `verify` found wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Finding {
+    /// What kind of finding.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The object that it is about.
+    pub path: String,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The archive is not what was committed.
+    Damage,
+    /// Worth a look; the committed events are whole.
+    Warning,
+}
+
+/// The codes of `verify`. They are part of the contract of the command line and never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// V003: a manifest is not the one that its successor names.
+    ChainBroken,
+    /// V004: a manifest is missing.
+    SequenceHole,
+    /// V005: the head is older than expected.
+    OldHead,
+    /// V006: `SHA256SUMS` differs from its manifest, or is missing.
+    Sums,
+    /// V007: a manifest of another archive.
+    ForeignManifest,
+    /// V010: an object is missing.
+    Missing,
+    /// V011: an object has another size.
+    Size,
+    /// V012: an object has other bytes.
+    Digest,
+    /// V015: a file that no manifest names.
+    Unnamed,
+    /// V016: a month was committed twice.
+    MonthTwice,
+    /// V020: a file holds another number of rows.
+    RowCount,
+    /// V021: counts do not add up.
+    Balance,
+    /// V022: a row lies outside its month.
+    OutsideMonth,
+    /// V023: an id appears more often than the manifest says.
+    IdTwice,
+    /// V024: a file has other columns than its manifest says.
+    Schema,
+    /// V030: a month of the range is missing.
+    MonthMissing,
+}
+
+impl Code {
+    /// Every code.
+    const ALL: [Self; 16] = [
+        Self::ChainBroken,
+        Self::SequenceHole,
+        Self::OldHead,
+        Self::Sums,
+        Self::ForeignManifest,
+        Self::Missing,
+        Self::Size,
+        Self::Digest,
+        Self::Unnamed,
+        Self::MonthTwice,
+        Self::RowCount,
+        Self::Balance,
+        Self::OutsideMonth,
+        Self::IdTwice,
+        Self::Schema,
+        Self::MonthMissing,
+    ];
+
+    /// The code as it is printed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChainBroken => "V003",
+            Self::SequenceHole => "V004",
+            Self::OldHead => "V005",
+            Self::Sums => "V006",
+            Self::ForeignManifest => "V007",
+            Self::Missing => "V010",
+            Self::Size => "V011",
+            Self::Digest => "V012",
+            Self::Unnamed => "V015",
+            Self::MonthTwice => "V016",
+            Self::RowCount => "V020",
+            Self::Balance => "V021",
+            Self::OutsideMonth => "V022",
+            Self::IdTwice => "V023",
+            Self::Schema => "V024",
+            Self::MonthMissing => "V030",
+        }
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|code| code.as_str() == text);
+        known.ok_or_else(|| D::Error::custom(format!("unknown code {text:?}")))
+    }
+}
+
+impl Report for VerifyReport {
+    /// Damage beats a missing month; warnings alone are no failure.
+    fn exit(&self) -> ExitCode {
+        if self.findings.iter().any(|finding| finding.severity == Severity::Damage) {
+            ExitCode::Damaged
+        } else if self.findings.iter().any(|finding| finding.code == Code::MonthMissing) {
+            ExitCode::Incomplete
+        } else {
+            ExitCode::Done
+        }
+    }
+
+    fn text(&self, style: Style) -> String {
+        let mut table = Table::new([
+            ("CODE", Align::Left),
+            ("SEVERITY", Align::Left),
+            ("PATH", Align::Left),
+            ("MESSAGE", Align::Left),
+        ]);
+        for finding in &self.findings {
+            table.push(row(finding));
+        }
+        let parts = [
+            count(self.manifests, "manifest"),
+            count(self.files, "file"),
+            count(self.events, "event"),
+            size(self.bytes),
+        ];
+        let level = match self.level {
+            Some(Level::Quick) => " by name and size",
+            Some(Level::Full) | None => "",
+        };
+        format!("{}verified {}{level}: {}\n", table.render(style), parts.join(", "), findings(&self.findings))
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let exit = self.exit();
+        let (message, hint) = match exit {
+            ExitCode::Done => return None,
+            ExitCode::Incomplete => {
+                ("the archive lacks months of the range", "archive them with `kt-archive backfill --from … --to …`")
+            }
+            _ if is_only_unnamed(self) => (
+                "the archive is damaged: it holds files that no manifest names",
+                "find out whose they are, and move them out of the archive",
+            ),
+            _ => (
+                "the archive is damaged",
+                "keep it as it is; a whole replica mends it: `kt-archive replicate --repair` with the replica as --archive",
+            ),
+        };
+        Some(Failure { message: message.to_owned(), hint: Some(hint.to_owned()), exit })
+    }
+}
+
+/// Whether nothing is wrong but files that somebody put where they do not belong. Those no repair removes.
+fn is_only_unnamed(report: &VerifyReport) -> bool {
+    let mut damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);
+    damage.all(|finding| finding.code == Code::Unnamed)
+}
+
+fn row(finding: &Finding) -> [Cell; 4] {
+    let severity = match finding.severity {
+        Severity::Damage => Cell::toned("damage", Tone::Bad),
+        Severity::Warning => Cell::from("warning"),
+    };
+    [finding.code.as_str().into(), severity, finding.path.as_str().into(), finding.message.as_str().into()]
+}
+
+fn findings(findings: &[Finding]) -> String {
+    let number = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    match (number(Severity::Damage), number(Severity::Warning)) {
+        (0, 0) => "no findings".to_owned(),
+        (0, warnings) => count(whole(warnings), "warning"),
+        (damages, 0) => format!("{} of damage", count(whole(damages), "finding")),
+        (damages, warnings) => {
+            format!("{} of damage, {}", count(whole(damages), "finding"), count(whole(warnings), "warning"))
+        }
+    }
+}
+
+fn whole(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(findings: Vec<Finding>) -> VerifyReport {
+        let bytes = 12_897_485;
+        VerifyReport { level: Some(Level::Full), head: None, manifests: 3, files: 5, events: 30_000, bytes, findings }
+    }
+
+    fn finding(code: Code, severity: Severity) -> Finding {
+        Finding { code, severity, path: "events/x".to_owned(), message: "other bytes".to_owned() }
+    }
+
+    #[test]
+    fn a_sound_archive_is_one_line() {
+        let expected = "verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: no findings\n";
+        assert_eq!(report(Vec::new()).text(Style::plain()), expected);
+        assert_eq!(report(Vec::new()).failure(), None);
+    }
+
+    #[test]
+    fn findings_are_listed_before_they_are_counted() {
+        let found = vec![finding(Code::Digest, Severity::Damage), finding(Code::Unnamed, Severity::Warning)];
+        let expected = "\
+CODE  SEVERITY  PATH      MESSAGE
+V012  damage    events/x  other bytes
+V015  warning   events/x  other bytes
+verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 warning
+";
+        assert_eq!(report(found.clone()).text(Style::plain()), expected);
+        assert_eq!(report(found).failure().map(|failure| failure.exit), Some(ExitCode::Damaged));
+    }
+
+    #[test]
+    fn no_repair_is_advised_for_a_file_too_many() {
+        let hint = |code| report(vec![finding(code, Severity::Damage)]).failure().and_then(|failure| failure.hint);
+        assert!(hint(Code::Digest).unwrap().contains("--repair"));
+        assert!(!hint(Code::Unnamed).unwrap().contains("--repair"));
+    }
+}
