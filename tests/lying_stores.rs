@@ -178,7 +178,7 @@ async fn orphans_go_after_the_commit_and_stay_where_none_may_be_deleted() {
         assert_eq!(bucket.snapshot().await.len(), if may_delete { 5 } else { 7 });
         // Whoever finds the month committed tries again.
         let archive = host.pipeline.archive().await;
-        stage::commit::remove_orphans(&archive, &Dataset::default(), month("2025-03")).await;
+        stage::store::remove_orphans(&archive, &Dataset::default(), month("2025-03")).await;
         bucket.assert_whole(1).await;
     }
 }

@@ -75,7 +75,6 @@ pub mod restore;
 pub mod run;
 pub mod schedule;
 pub mod settings;
-pub mod sources;
 pub mod spans;
 pub mod stage;
 pub mod state;

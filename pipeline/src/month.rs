@@ -123,7 +123,7 @@ impl MonthPipeline {
     /// Commits a month that is ready. Not to be cancelled: see [`Sink::commit`].
     pub async fn commit(&self, ready: Ready) -> Result<Commit> {
         let Ready { draft, files } = ready;
-        let work = stage::commit::commit(&self.archive, &draft, &files);
+        let work = stage::store::commit(&self.archive, &draft, &files);
         let commit = spans::within(spans::commit(), work).await?;
         self.source.settle(&draft.dataset, draft.window);
         Ok(commit)
@@ -148,7 +148,7 @@ impl MonthPipeline {
             return Ok((first, 0));
         }
         let Verdict { repetitions, conflicts, examples } =
-            spans::within(spans::compare(), stage::compare::compare(self.read(target), first.suspects)).await?;
+            spans::within(spans::compare(), stage::read::compare(self.read(target), first.suspects)).await?;
         if conflicts > 0 && self.rules.conflicts == Policy::Fail {
             return Err(conflicting(conflicts, &examples));
         }
@@ -161,7 +161,7 @@ impl MonthPipeline {
 
     fn read(&self, target: &Target) -> EventStream {
         let feed = stage::read::read(self.source.as_ref(), &target.label.dataset, target.label.month.window());
-        stage::transform::transform(feed, Arc::clone(&self.transforms))
+        stage::read::transform(feed, Arc::clone(&self.transforms))
     }
 
     /// Whether rejected rows keep the month from being committed.

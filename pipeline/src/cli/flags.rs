@@ -2,8 +2,7 @@
 
 use super::args::{CommonArgs, PullArgs, RestoreArgs, SourceArgs, StandingArgs};
 use crate::{
-    config::{Config, Datasets},
-    pull::Conditions,
+    config::{Conditions, Config, Datasets},
     units::{Count, List, Switch},
 };
 use archive_formats::Dataset;

@@ -4,14 +4,10 @@ mod args;
 mod completions;
 mod config;
 mod doctor;
-mod errors;
 mod flags;
-mod json;
-mod logging;
 mod man;
 mod options;
 mod outcome;
-mod progress;
 mod pull;
 mod replicate;
 mod report;
@@ -22,7 +18,7 @@ mod schema;
 mod session;
 mod signals;
 mod status;
-mod telling;
+mod terminal;
 mod verify;
 
 use crate::{environment::Environment, exit::ExitCode, style::Style};
@@ -64,7 +60,7 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
 /// Says that not even the runtime could be started.
 pub fn cannot_start(error: &std::io::Error) {
     let error = Error::new(ErrorKind::Local, "could not start the worker threads").with_source(error.to_string());
-    errors::print(&(&error).into(), Style::plain());
+    outcome::print_failure(&(&error).into(), Style::plain());
 }
 
 async fn dispatch(command: Command, session: Session) -> Result<Outcome> {

@@ -5,8 +5,7 @@ use super::{
     flags,
     outcome::Outcome,
     session::{Opened, Session, check_range},
-    signals::Signals,
-    telling::{self, Ending},
+    signals::{self, Ending, Signals},
 };
 use crate::{
     config::Config,
@@ -54,7 +53,7 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
     let span = spans::run(command);
     opened.telemetry.adopt(&span);
     let work = work(signals, &opened, request, observer).instrument(span.clone());
-    let (done, ended) = Box::pin(telling::beside(begun, work)).await;
+    let (done, ended) = Box::pin(signals::beside(begun, work)).await;
     let (outcome, report) = match done {
         Ok((report, stopped)) => (Outcome::new(&report, style).stopped(stopped), Some(report)),
         Err(error) => (Outcome::failed(&error, Some(command)), None),

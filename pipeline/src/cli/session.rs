@@ -1,6 +1,10 @@
 //! What every command does first: layers of settings become one, are checked, and logs begin.
 
-use super::{args::CommonArgs, logging, outcome::Console, progress::Screen};
+use super::{
+    args::CommonArgs,
+    outcome::Console,
+    terminal::{self, Screen},
+};
 use crate::{
     address,
     config::{CONFIG_VARIABLE, Config, Layer, Layers},
@@ -121,7 +125,7 @@ impl Session {
         let screen = Screen::new(settings.output);
         let retries = Retries::default();
         let telemetry = telemetry(&self.environment, settings.monitoring.allow_http);
-        logging::start(settings.output, &screen, self.messages, &retries, &telemetry);
+        terminal::start(settings.output, &screen, self.messages, &retries, &telemetry);
         telemetry.explain();
         for variable in unknown {
             tracing::warn!(variable, "ignored an environment variable that is no option");

@@ -1,6 +1,6 @@
 //! What flags, environment and file say, before anyone asked whether it makes sense.
 
-mod choices;
+mod condition;
 mod datasets;
 mod file;
 mod keys;
@@ -8,7 +8,7 @@ mod layer;
 mod spelling;
 mod substitute;
 
-pub use choices::{EventFormat, LogFormat, Policy, ProgressMode, choice};
+pub use condition::{Condition, Conditions};
 pub use datasets::{DatasetEntry, Datasets};
 pub use keys::all as keys;
 pub(crate) use keys::edits;
@@ -18,17 +18,17 @@ pub use substitute::escape;
 
 use crate::{
     expected_head::ExpectedHead,
-    pull::Conditions,
-    report::Level,
     transform::Rename,
     units::{Count, List, Size, Span, Switch},
+    verify::Level,
 };
 use archive_connectors::{
     Error, ErrorKind,
     exports_api::{ArtifactFormat, Layout},
 };
-use serde::Deserialize;
-use std::path::PathBuf;
+use archive_formats::FileFormat;
+use serde::{Deserialize, de::IntoDeserializer};
+use std::{path::PathBuf, str::FromStr};
 
 /// Defines [`Config`]: every field is optional, and a layer fills in what the one above it leaves open.
 macro_rules! config {
@@ -113,3 +113,66 @@ fn invalid(message: impl Into<String>) -> Error {
 
 #[cfg(test)]
 mod tests;
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// When progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgressMode {
+    /// Bars on a terminal, one line per month otherwise.
+    #[default]
+    Auto,
+    /// Bars everywhere.
+    Always,
+    /// None.
+    Never,
+}
+
+/// What is done about rows that should not be in a month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// Nothing of the month is committed.
+    #[default]
+    Fail,
+    /// They are kept and counted, and the run says so.
+    Keep,
+}
+
+/// A format that can be asked for. `rejects` cannot: such files are written when there are rejects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventFormat {
+    /// Of an archive's files, and some of them of slices too.
+    Archived(FileFormat),
+    /// Of slices alone.
+    Jsonl,
+}
+
+impl FromStr for EventFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "jsonl" => Ok(Self::Jsonl),
+            Ok(format @ (FileFormat::Parquet | FileFormat::Csv | FileFormat::Artifact)) => Ok(Self::Archived(format)),
+            Ok(FileFormat::Rejects) | Err(_) => {
+                Err(format!("expected parquet, csv or artifact, or for a pull jsonl, not {text:?}"))
+            }
+        }
+    }
+}
+
+/// Reads one of an enum's names.
+pub fn choice<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde::de::value::Error> {
+    T::deserialize(text.into_deserializer())
+}

@@ -1,10 +1,7 @@
 //! The source, as far as it can be asked without making anything there.
 
 use super::Check;
-use crate::{
-    settings::{ApiSettings, Settings, SourceSettings},
-    sources,
-};
+use crate::settings::{self, ApiSettings, Settings, SourceSettings};
 use archive_connectors::{
     Clock, Result,
     exports_api::{self, Config},
@@ -53,7 +50,7 @@ pub(super) async fn checks(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<C
 
 /// Where the token is, and the source with it.
 async fn token(api: &ApiSettings) -> Result<(String, Config)> {
-    let config = sources::config(api)?;
+    let config = settings::api_config(api)?;
     config.credentials.probe().await?;
     let message = match &api.token_file {
         Some(file) => format!("is read from {}", file.display()),

@@ -1,6 +1,6 @@
 use super::*;
 use archive_formats::{
-    Column, ColumnType, EventBatch, Schema,
+    Column, ColumnType, Schema,
     catalogue::{KeyColumns, text_schema},
 };
 use arrow_array::{

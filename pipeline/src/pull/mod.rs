@@ -4,17 +4,15 @@
 //! digest. What is doubtful ends the pull, and then there is no slice.
 
 pub(crate) mod columns;
-mod condition;
 mod filter;
 pub(crate) mod months;
 mod output;
 mod report;
 mod slicer;
 
-pub use condition::{Condition, Conditions};
 pub use report::PullReport;
 
-use crate::{archive::Archive, reader::Reader, settings::Settings, state::Scratch};
+use crate::{archive::Archive, config::Condition, reader::Reader, settings::Settings, state::Scratch};
 use archive_connectors::{Clock, Progress, Result};
 use archive_formats::{
     Chain, Dataset, Window,

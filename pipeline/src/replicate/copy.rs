@@ -2,7 +2,7 @@
 
 use super::{
     Replicator, Tally,
-    standing::{Held, Standing},
+    compare::{Held, Standing},
 };
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,

@@ -7,21 +7,17 @@
 //!
 //! Nothing is written before it is known that the replica is one of this archive and holds the beginning of its chain.
 
+mod compare;
 mod copy;
-mod glance;
-mod outlived;
 mod report;
-mod standing;
 
-pub use glance::glance;
-pub use outlived::check as check_not_behind;
+use crate::{archive::Archive, observer::Observer, report::Failure, settings::Settings, status::ReplicaStatus};
+use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
+use archive_formats::{Chain, Sha256, key};
+use compare::Standing;
+use futures::{StreamExt as _, future::try_join_all, stream};
 pub use report::{ReplicaReport, ReplicaState, ReplicateReport};
 pub(crate) use report::{replica_failures, replica_table};
-
-use crate::{archive::Archive, observer::Observer, report::Failure, settings::Settings};
-use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
-use archive_formats::key;
-use standing::Standing;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -143,4 +139,59 @@ fn has_its_own_place(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<(
     };
     let error = Error::new(ErrorKind::Configuration, message).with_context("archive", archive.url());
     Err(error.with_hint("give every copy a place of its own"))
+}
+
+/// Replicas that are asked at once.
+const ASKED: usize = 8;
+
+/// Compares the last manifest of each replica with the archive's `chain`: whoever holds a manifest of a chain can hold
+/// no other manifests before it. Nothing is written, and a replica that cannot be asked stops nobody.
+pub async fn glance(chain: &Chain, replicas: &[Location]) -> Vec<ReplicaStatus> {
+    let asked = replicas.iter().map(|location| async move {
+        let url = location.url().to_owned();
+        match behind(chain, location).await {
+            Ok(0) => ReplicaStatus { url, state: ReplicaState::Current, behind: Some(0), error: None },
+            Ok(behind) => ReplicaStatus { url, state: ReplicaState::Behind, behind: Some(behind), error: None },
+            Err(error) => {
+                ReplicaStatus { url, state: ReplicaState::Failed, behind: None, error: Some(Failure::from(&error)) }
+            }
+        }
+    });
+    stream::iter(asked).buffered(ASKED).collect().await
+}
+
+/// How many manifests of `chain` the replica lacks.
+async fn behind(chain: &Chain, location: &Location) -> Result<u64> {
+    let replica = Sink::open(location)?;
+    let (last, _) = compare::numbers(&replica).await?;
+    let entries = chain.entries();
+    let missing = (entries.len() as u64).checked_sub(last);
+    let Some(held) = last.checked_sub(1) else { return Ok(entries.len() as u64) };
+    let ours = usize::try_from(held).ok().and_then(|index| entries.get(index));
+    let bytes = replica.document(&key::manifest(last)).await?;
+    match (missing, ours, bytes) {
+        (Some(missing), Some(ours), Some(bytes)) if Sha256::of(&bytes) == ours.sha256 => Ok(missing),
+        _ => Err(Error::new(ErrorKind::BrokenChain, format!("manifest {last} of the replica is not the archive's"))
+            .with_context("replica", replica.url())
+            .with_hint("`kt-archive replicate` says what is wrong with it")),
+    }
+}
+
+/// Refuses an archive that is behind one of its replicas, and a new archive (`None`) beside a replica that holds one.
+/// Nothing is written. A replica that cannot be read, or belongs to another archive, is reported when it is brought up.
+pub async fn check_not_behind(archive: Option<&Archive>, replicas: &[Location]) -> Result<()> {
+    try_join_all(replicas.iter().map(|location| check_one(archive, location))).await.map(drop)
+}
+
+async fn check_one(archive: Option<&Archive>, location: &Location) -> Result<()> {
+    let Ok(replica) = Sink::open(location) else { return Ok(()) };
+    let Ok(Some(document)) = replica.identity().await else { return Ok(()) };
+    let Some(archive) = archive else { return is_empty(&replica).await };
+    let Ok((last, _)) = compare::numbers(&replica).await else { return Ok(()) };
+    if document.archive != archive.id() || last < archive.chain().next_sequence() {
+        return Ok(());
+    }
+    // Another host may have committed a month and copied it, since the chain was read.
+    let chain = archive.sink().chain(archive.id()).await?;
+    if last < chain.next_sequence() { Ok(()) } else { Err(compare::longer(&replica, archive.sink(), &chain)) }
 }

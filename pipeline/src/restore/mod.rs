@@ -5,7 +5,6 @@
 //! committed.
 
 mod feed;
-mod month;
 mod report;
 
 pub use report::{RestoreReport, RestoredColumn};
@@ -20,9 +19,8 @@ use archive_connectors::{
     progress::{Coverage, Step},
 };
 use archive_formats::{Dataset, EventBatch, Month, Schema, Sha256, column_digest::ColumnDigests};
-use feed::Feed;
+use feed::{ArchivedMonth, Feed};
 use futures::{future::join, stream};
-use month::ArchivedMonth;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 

@@ -12,8 +12,8 @@ use crate::{
     plan::{self, Action, Planned, Request, Rules, plan},
     replicate::{self, ReplicaReport, Replicator},
     report::Failure,
-    settings::Settings,
-    sources, spans, stage, state,
+    settings::{self, Settings},
+    spans, stage, state,
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,
@@ -58,7 +58,7 @@ pub async fn run(
             // A source that cannot be used, for want of a token say, is no failure of a run that does not need it.
             let source = settings
                 .source()
-                .and_then(|source| sources::connect(source, archive.id(), &settings.state_dir, &clock, &observer));
+                .and_then(|source| settings::connect(source, archive.id(), &settings.state_dir, &clock, &observer));
             cleanup(archive, source.ok().as_deref(), &planned).await;
         }
         let replicas = if dry_run { &[][..] } else { &settings.replicas };
@@ -66,7 +66,7 @@ pub async fn run(
     }
     replicate::check_not_behind(archive.as_ref(), &settings.replicas).await?;
     let state = state::private_folder(settings.state_dir.clone())?;
-    let connect = |archive: &str| sources::connect(settings.source()?, archive, &state, &clock, &observer);
+    let connect = |archive: &str| settings::connect(settings.source()?, archive, &state, &clock, &observer);
     let (root, source) = match archive {
         Some(archive) => {
             let source = connect(archive.id())?;
@@ -118,7 +118,7 @@ async fn cleanup(archive: &Archive, source: Option<&dyn Source>, planned: &[Plan
         tracing::warn!(%error, "could not add the SHA256SUMS that are missing");
     }
     for Planned { dataset, month, .. } in planned.iter().filter(|planned| planned.action == Action::Nothing) {
-        stage::commit::remove_orphans(archive, dataset, *month).await;
+        stage::store::remove_orphans(archive, dataset, *month).await;
         if let Some(source) = source {
             source.settle(dataset, month.window());
         }

@@ -1,17 +1,12 @@
 //! Settings that were checked: what comes after this may trust them.
 
-mod key_file;
 mod monitoring;
 mod postgres;
-mod recipient;
-mod rows;
 mod source;
 mod transforms;
 
-pub use monitoring::MonitoringSettings;
-pub use recipient::{Recipient, RecipientKind};
-pub use rows::RowRules;
-pub use source::{ApiSettings, SourceSettings};
+pub use monitoring::{MonitoringSettings, Recipient, RecipientKind};
+pub use source::{ApiSettings, SourceSettings, api_config, connect};
 pub use transforms::TransformSettings;
 
 use crate::{
@@ -217,3 +212,27 @@ fn invalid(message: impl Into<String>) -> Error {
 
 #[cfg(test)]
 mod tests;
+
+/// Which rows and months may be committed, where an archive is careful unless it is told otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowRules {
+    /// Rows that cannot be events.
+    pub rejects: Policy,
+    /// Events that share an id but not their content.
+    pub conflicts: Policy,
+    /// Whether a month without events is committed.
+    pub allow_empty: bool,
+    /// Whether columns may have other types than the dataset had before.
+    pub accept_schema_change: bool,
+}
+
+impl From<&Config> for RowRules {
+    fn from(config: &Config) -> Self {
+        Self {
+            rejects: config.rejects.unwrap_or_default(),
+            conflicts: config.conflicts.unwrap_or_default(),
+            allow_empty: config.allow_empty.is_some_and(|on| on.0),
+            accept_schema_change: config.accept_schema_change.is_some_and(|on| on.0),
+        }
+    }
+}

@@ -1,9 +1,10 @@
 //! Who is told how runs went.
 
-use super::{Recipient, invalid};
+use super::invalid;
 use crate::config::Config;
-use archive_connectors::Result;
-use std::{path::PathBuf, time::Duration};
+use archive_connectors::{Result, http};
+use std::{fmt, path::PathBuf, time::Duration};
+use url::Url;
 
 /// Who is told how runs went. Nothing here changes what a run does.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,70 @@ impl MonitoringSettings {
     }
 }
 
+/// What an address of a health check begins with: before `https://…` or `http://…`.
+const HEALTH_CHECK: &str = "healthcheck+";
+
+/// An address that is told. Whoever knows it can often use it, so that all of it but scheme and host is a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// What it understands.
+    pub kind: RecipientKind,
+    /// `http://` or `https://`, without user and password.
+    pub url: Url,
+}
+
+/// What an address understands. Its scheme says it: hosts of either kind look alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecipientKind {
+    /// JSON.
+    Webhook,
+    /// Pings, as healthchecks.io takes them: the address for success, `/start` and `/<exit code>` below it.
+    HealthCheck,
+}
+
+impl Recipient {
+    /// Reads `https://…` (a webhook) or `healthcheck+https://…`. The error never repeats the address.
+    pub fn parse(address: &str) -> Result<Self> {
+        let (kind, rest) = match address.strip_prefix(HEALTH_CHECK) {
+            Some(rest) => (RecipientKind::HealthCheck, rest),
+            None => (RecipientKind::Webhook, address),
+        };
+        let url = Url::parse(rest).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
+        url.map(|url| Self { kind, url }).ok_or_else(|| {
+            invalid("an address of notify is neither https://… nor healthcheck+https://…, without user and password")
+                .with_hint(
+                    "https://hooks.example/kt-archive gets JSON, healthcheck+https://hc-ping.com/<uuid> pings; \
+                     a comma inside an address is %2C",
+                )
+        })
+    }
+
+    /// Scheme and host.
+    pub fn origin(&self) -> String {
+        http::origin(&self.url)
+    }
+
+    /// Addresses, with commas between them, as they may be shown: without what makes them secrets.
+    pub fn printable(addresses: &str) -> String {
+        addresses.split(',').map(|address| Self::shown(address.trim())).collect::<Vec<_>>().join(",")
+    }
+
+    fn shown(address: &str) -> String {
+        let Ok(Self { kind, url }) = Self::parse(address) else { return "[secret]".to_owned() };
+        let prefix = if kind == RecipientKind::HealthCheck { HEALTH_CHECK } else { "" };
+        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        format!("{prefix}{}/{}", http::origin(&url), if is_bare { "" } else { "[secret]" })
+    }
+}
+
+/// Scheme and host.
+impl fmt::Debug for Recipient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} {}", self.kind, self.origin())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +117,47 @@ mod tests {
     fn a_platform_that_keeps_nothing_is_a_mistake() {
         let config = Config { platform_retention: Some("0d".parse().unwrap()), ..Config::default() };
         assert!(MonitoringSettings::new(&config).is_err());
+    }
+
+    #[test]
+    fn the_scheme_tells_webhooks_and_health_checks_apart() {
+        let webhook = Recipient::parse("https://hooks.example/a").unwrap();
+        let check = Recipient::parse("healthcheck+https://hooks.example/a").unwrap();
+        assert_eq!((webhook.kind, check.kind), (RecipientKind::Webhook, RecipientKind::HealthCheck));
+        assert_eq!(webhook.url, check.url);
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_not_repeated() {
+        let wrong = [
+            "ftp://hooks.example/canary",
+            "ping+https://hooks.example/canary",
+            "healthcheck+canary",
+            "healthcheck+healthcheck+https://hooks.example/canary",
+            "https://ada:canary@hooks.example/",
+            "https://canary@hooks.example/",
+            "hooks.example/canary",
+            "canary",
+            "",
+        ];
+        for address in wrong {
+            let error = Recipient::parse(address).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+            assert!(error.hint().unwrap().contains("healthcheck+https://"), "{error:?}");
+            assert_eq!(Recipient::printable(address), "[secret]", "{address}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_scheme_and_host_is_shown() {
+        for address in ["https://hooks.example:8443/canary", "https://hooks.example:8443/?key=canary#canary"] {
+            assert_eq!(Recipient::printable(address), "https://hooks.example:8443/[secret]");
+            assert_eq!(format!("{:?}", Recipient::parse(address).unwrap()), "Webhook https://hooks.example:8443");
+        }
+        let check = Recipient::printable("healthcheck+https://hc.example/canary");
+        assert_eq!(check, "healthcheck+https://hc.example/[secret]");
+        assert_eq!(Recipient::printable("http://10.0.0.1:8080"), "http://10.0.0.1:8080/");
+        let several = Recipient::printable("https://a.example/canary, https://b.example/canary");
+        assert_eq!(several, "https://a.example/[secret],https://b.example/[secret]");
     }
 }

@@ -1,13 +1,21 @@
 //! Where events come from, and what not every source has.
 
 use super::{HOUR, invalid, postgres};
-use crate::{address::SourceAddress, config::Config, environment::Environment};
+use crate::{address::SourceAddress, config::Config, environment::Environment, observer::Observer};
 use archive_connectors::{
-    Result, Secret,
-    exports_api::{ArtifactFormat, Layout},
+    Clock, Error, ErrorKind, Progress, Result, Secret, Source,
+    demo::Demo,
+    exports_api::{self, ArtifactFormat, Credentials, ExportsApi, Layout},
+    file::Files,
+    postgres::Postgres,
 };
 use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns};
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use url::Url;
 
 /// Where events come from.
@@ -146,5 +154,46 @@ fn api(base: Url, config: &Config, environment: &Environment) -> Result<ApiSetti
         keys: keys(config),
         token: token.map(|token| Secret::new(token.to_owned())),
         token_file: token_file.map(PathBuf::from),
+    })
+}
+
+/// The source that `settings` describe, for the archive with the UUID `archive`; what it must remember lies in `state`.
+/// Nothing is contacted yet, but files have to be there.
+pub fn connect(
+    settings: &SourceSettings,
+    archive: &str,
+    state: &Path,
+    clock: &Arc<dyn Clock>,
+    observer: &Arc<dyn Observer>,
+) -> Result<Arc<dyn Source>> {
+    let progress = Arc::clone(observer) as Arc<dyn Progress>;
+    match settings {
+        SourceSettings::Demo { events, seed } => Ok(Arc::new(Demo::new(*events, *seed).with_progress(progress))),
+        SourceSettings::ExportsApi(api) => {
+            let archive = archive.parse().map_err(|error| {
+                Error::new(ErrorKind::BrokenChain, "the archive's identity is not a UUID").with_source(error)
+            })?;
+            Ok(Arc::new(ExportsApi::new(api_config(api)?, Arc::clone(clock), progress, state, archive)?))
+        }
+        SourceSettings::Postgres(config) => {
+            Ok(Arc::new(Postgres::new(config.as_ref().clone(), Arc::clone(clock), progress)))
+        }
+        SourceSettings::Files { address, path, keys } => {
+            Ok(Arc::new(Files::new(address.clone(), path, keys.clone(), progress)?))
+        }
+    }
+}
+
+/// How the exports API is used.
+pub fn api_config(api: &ApiSettings) -> Result<exports_api::Config> {
+    Ok(exports_api::Config {
+        base: api.base.clone(),
+        layout: api.layout,
+        format: api.format,
+        margin: api.margin,
+        job_timeout: api.job_timeout,
+        allow_http: api.allow_http,
+        keys: api.keys.clone(),
+        credentials: Credentials::new(api.token.clone(), api.token_file.clone())?,
     })
 }

@@ -1,11 +1,6 @@
 //! The stages of a month, each a plain function and each in its own file. [`crate::month`] puts them in a row.
 
 pub mod artifact;
-pub mod check;
-pub mod commit;
-pub mod compare;
 pub mod encode;
-mod parts;
 pub mod read;
 pub mod store;
-pub mod transform;

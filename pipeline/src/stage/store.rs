@@ -1,14 +1,19 @@
 //! Staged files -> stored files.
 
-use super::check::check;
-use archive_connectors::{
-    Progress, Result, Sink,
-    progress::{Coverage, Step},
-    sink::{StagedFile, StoredFile},
+use crate::{
+    archive::Archive,
+    reader::{self, EventReader, ReadError},
 };
-use archive_formats::Schema;
+use archive_connectors::{
+    Error, ErrorKind, Progress, Result, Sink,
+    error::local,
+    progress::{Coverage, Step},
+    sink::{Commit, Draft, StagedFile, StoredFile},
+};
+use archive_formats::{Dataset, FileFormat, Month, Schema, Timestamp, encode::TimeSpan};
 use futures::{StreamExt, TryStreamExt, stream};
-use std::sync::Arc;
+use std::{fs::File, sync::Arc};
+use tokio::sync::Mutex;
 
 /// Files that are read back or uploaded at once: while one is sent, the next is checked.
 const AT_ONCE: usize = 2;
@@ -30,4 +35,70 @@ pub async fn store(
         Ok(stored)
     });
     stream::iter(stored).buffered(AT_ONCE).try_collect().await
+}
+
+/// Decodes a staged file again from the disk, every page, and compares the events with what the encoder said. What an
+/// encoder or a disk got wrong is found here, before it becomes evidence; that its bytes are those that the encoder wrote
+/// is found when they are stored, where they are hashed on their way. `schema` is that of the events, if there are any.
+pub async fn check(staged: StagedFile, schema: Option<Arc<Schema>>) -> Result<StagedFile> {
+    let task = tokio::task::spawn_blocking(move || read_back(&staged, schema.as_ref()).map(|()| staged));
+    task.await.map_err(|error| Error::new(ErrorKind::Internal, "the read-back stopped").with_source(error))?
+}
+
+fn read_back(staged: &StagedFile, schema: Option<&Arc<Schema>>) -> Result<()> {
+    let file = &staged.file;
+    let read = contents(staged, schema).map_err(|error| match error {
+        ReadError::Failed(error) => error,
+        error => differs(staged).with_source(error),
+    })?;
+    if read == (file.rows, file.first, file.last) { Ok(()) } else { Err(differs(staged)) }
+}
+
+/// The number of rows, and the times of the first and the last event.
+fn contents(
+    StagedFile { local: path, file }: &StagedFile,
+    schema: Option<&Arc<Schema>>,
+) -> std::result::Result<(u64, Option<Timestamp>, Option<Timestamp>), ReadError> {
+    let open = || File::open(path).map_err(local("open a file", path));
+    let (mut rows, mut times) = (0, TimeSpan::default());
+    match (file.format, schema) {
+        // The content was compared when it was packed.
+        (FileFormat::Artifact, _) => rows = file.rows,
+        (FileFormat::Rejects, _) => rows = reader::rejects(open()?)?,
+        (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
+            for batch in EventReader::new(open()?, file.format, schema, None)? {
+                let batch = batch?;
+                times.extend(&batch);
+                rows += batch.len() as u64;
+            }
+        }
+        (FileFormat::Parquet | FileFormat::Csv, None) => return Err(ReadError::Schema),
+    }
+    Ok((rows, times.first(), times.last()))
+}
+
+fn differs(staged: &StagedFile) -> Error {
+    Error::new(ErrorKind::Local, "a staged file is not what was written to it")
+        .with_context("path", staged.local.display())
+        .with_hint("check the disk of the state folder, then run again; nothing was committed")
+}
+
+/// Commits a month, then removes what crashed runs left in its folders. Months of one run commit one at a time: they
+/// would only race each other for the next number.
+pub async fn commit(archive: &Mutex<Archive>, draft: &Draft, files: &[StoredFile]) -> Result<Commit> {
+    let mut archive = archive.lock().await;
+    let (sink, chain) = archive.commit_parts();
+    let commit = sink.commit(chain, draft, files).await?;
+    remove_orphans(&archive, &draft.dataset, draft.month).await;
+    Ok(commit)
+}
+
+/// Removes what crashed runs left in the folders of a committed month. That it cannot be done is only told: orphans
+/// cost space, and every run that finds the month committed tries again.
+pub async fn remove_orphans(archive: &Archive, dataset: &Dataset, month: Month) {
+    match archive.sink().remove_orphans(archive.chain(), dataset, month).await {
+        Ok(removed) if removed.is_empty() => {}
+        Ok(removed) => tracing::info!(%month, files = removed.len(), "removed what a crashed run left"),
+        Err(error) => tracing::warn!(%month, %error, "could not look for what a crashed run left"),
+    }
 }

@@ -1,7 +1,6 @@
 //! Which months of an archive are there, and which are not.
 
 mod calendar;
-mod list;
 mod report;
 mod text;
 

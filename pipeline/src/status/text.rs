@@ -1,18 +1,18 @@
 //! The status as people read it.
 
 use super::{
-    DatasetStatus, PruneDeadline, ReplicaStatus, StatusReport, Totals,
+    DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals,
     calendar::{calendar, legend, wrapped},
-    list::list,
     report::Urgency,
 };
 use crate::{
     month_ranges,
-    numbers::{bytes_an_event, count, head, size, to_one},
+    numbers::{bytes_an_event, count, head, size, thousands, to_one},
     replicate::ReplicaState,
     style::{Style, Tone},
     table::{Align, Cell, Table},
 };
+use archive_formats::{Dataset, Timestamp};
 
 /// A line for each month, then the sums.
 pub(super) fn listed(report: &StatusReport, style: Style) -> String {
@@ -101,14 +101,45 @@ fn replicas(replicas: &[ReplicaStatus], style: Style) -> String {
     format!("{}{}", table.render(style), reasons.collect::<String>())
 }
 
+/// The months of all datasets; nothing without any.
+pub(super) fn list(datasets: &[DatasetStatus], style: Style) -> String {
+    let mut table = Table::new([
+        ("DATASET", Align::Left),
+        ("MONTH", Align::Left),
+        ("STATE", Align::Left),
+        ("EVENTS", Align::Right),
+        ("SIZE", Align::Right),
+        ("COMMITTED", Align::Left),
+    ]);
+    for dataset in datasets {
+        for month in &dataset.months {
+            table.push(row(&dataset.dataset, month));
+        }
+    }
+    table.render(style)
+}
+
+fn row(dataset: &Dataset, month: &MonthStatus) -> [Cell; 6] {
+    let state = match month.state {
+        Presence::Archived => Cell::toned("archived", Tone::Good),
+        Presence::Missing => Cell::toned("MISSING", Tone::Bad),
+        Presence::Open => Cell::toned("open", Tone::Faint),
+    };
+    let or_dash = |text: Option<String>| Cell::from(text.unwrap_or_else(|| "-".to_owned()));
+    [
+        dataset.to_string().into(),
+        month.month.to_string().into(),
+        state,
+        or_dash(month.events.map(thousands)),
+        or_dash(month.bytes.map(size)),
+        or_dash(month.committed_at.map(Timestamp::to_seconds_string)),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        exit::ExitCode,
-        report::Failure,
-        status::{MonthStatus, Presence, testing::month},
-    };
+    use crate::{exit::ExitCode, report::Failure, status::testing::month};
     use archive_formats::{Head, Sha256};
 
     fn months() -> Vec<MonthStatus> {

@@ -5,19 +5,14 @@
 //! touched, since everything that an archive proves stands on them.
 
 mod pseudonymise;
-mod rename;
-mod select;
-
-pub use pseudonymise::{Key, Pseudonyms};
-pub use rename::{Rename, Renaming};
-pub use select::Selection;
 
 use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::{Column, ColumnType, EventBatch, Schema, catalogue, schema::SchemaError};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-use serde_json::Value;
-use std::{fmt, sync::Arc};
+pub use pseudonymise::{Key, Pseudonyms};
+use serde_json::{Map, Value, json};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// What is to be done to every month.
 #[derive(Clone, Debug, Default)]
@@ -174,3 +169,74 @@ fn failed(error: impl fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests;
+
+/// Another name for a column, written `from=to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// The source's name.
+    pub from: String,
+    /// The archive's name.
+    pub to: String,
+}
+
+/// Other names for some columns. No name appears twice on the same side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renaming(pub Vec<Rename>);
+
+impl FromStr for Rename {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text.split_once('=') {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+                Ok(Self { from: from.to_owned(), to: to.to_owned() })
+            }
+            _ => Err(format!("expected two names like old=new, not {text:?}")),
+        }
+    }
+}
+
+impl Renaming {
+    /// The archive's name for the column that the source calls `name`.
+    pub fn name_of<'a>(&'a self, name: &'a str) -> &'a str {
+        self.0.iter().find(|rename| rename.from == name).map_or(name, |rename| &rename.to)
+    }
+
+    pub(super) fn record(&self) -> Value {
+        let names = self.0.iter().map(|Rename { from, to }| (from.clone(), Value::from(to.as_str())));
+        json!({"name": "rename", "columns": Value::Object(names.collect::<Map<_, _>>())})
+    }
+}
+
+/// The columns that stay, beside the id and the time. They keep the order of the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// These alone.
+    Columns(Vec<String>),
+    /// All but these.
+    Drop(Vec<String>),
+}
+
+impl Selection {
+    /// The columns that were named.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Columns(names) | Self::Drop(names) => names,
+        }
+    }
+
+    /// Whether a column stays.
+    pub fn keeps(&self, name: &str) -> bool {
+        match self {
+            Self::Columns(names) => names.iter().any(|kept| kept == name),
+            Self::Drop(names) => names.iter().all(|dropped| dropped != name),
+        }
+    }
+
+    pub(super) fn record(&self) -> Value {
+        match self {
+            Self::Columns(names) => json!({"name": "columns", "columns": names}),
+            Self::Drop(names) => json!({"name": "drop", "columns": names}),
+        }
+    }
+}

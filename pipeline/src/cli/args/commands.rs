@@ -2,12 +2,11 @@
 
 use super::{ENVIRONMENT, LONG, SourceArgs};
 use crate::{
-    config::{EventFormat, choice},
+    config::{Condition, EventFormat, choice},
     expected_head::ExpectedHead,
-    pull::Condition,
-    report::Level,
     schedule::Kind,
     units::{Count, Span},
+    verify::Level,
 };
 use archive_formats::{Dataset, Month, Timestamp};
 use clap::{
