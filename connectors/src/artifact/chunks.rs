@@ -1,4 +1,4 @@
-//! An artifact in chunks of whole rows, from its beginning to its end.
+//! An artifact in chunks of whole rows, in order.
 
 use super::{
     Syntax,
@@ -13,110 +13,127 @@ use archive_formats::{
         json::{JsonError, JsonShape, JsonSplitter},
     },
 };
-use futures::{Stream, StreamExt as _, stream};
-use std::{path::PathBuf, sync::Arc};
+use futures::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+/// Large enough to keep a thread busy for some milliseconds, small enough that all cores together hold little.
+const CHUNK: usize = 2 * 1024 * 1024;
 
 /// Whole rows.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) bytes: Vec<u8>,
-    /// Their first byte, where it is none of the content's, but says what the chunk is.
+    /// The first byte, where the splitter put it there to tell the shape of the chunk.
     pub(crate) mark: Option<u8>,
-    /// Where the others begin in the unpacked content.
+    /// Where the other bytes begin in the unpacked content.
     pub(crate) offset: u64,
-    /// Delivered bytes that were read for them.
-    pub(crate) delivered: u64,
+    /// How many bytes of progress the chunk is: delivered bytes read for it, packed where the artifact is.
+    pub(crate) progress: u64,
 }
 
 impl Chunk {
-    fn new(Cut { bytes, mark, offset }: Cut, delivered: u64) -> Self {
-        Self { bytes, mark, offset, delivered }
+    /// How many bytes of the content it has.
+    pub(crate) fn length(&self) -> usize {
+        self.bytes.len() - usize::from(self.mark.is_some())
     }
 }
 
-/// What comes out of an artifact: pieces in their order, then its end.
-#[derive(Debug)]
-pub(crate) enum Part<T, E = Ending> {
-    Piece(T),
-    End(E),
-}
-
-/// What an artifact turned out to be.
-#[derive(Debug)]
-pub(crate) struct Ending {
+/// Kind, packing and digests of an artifact, known once all of it was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Summary {
     pub(crate) kind: ArtifactKind,
     pub(crate) gzip: bool,
     pub(crate) measured: Measured,
 }
 
+/// The results of a function on all chunks of an artifact, in the order of the chunks.
+pub(crate) struct Chunks<T> {
+    results: BoxStream<'static, Result<T>>,
+    summary: Arc<OnceLock<Summary>>,
+}
+
+impl<T: Send + 'static> Chunks<T> {
+    /// Calls `work` with every chunk of the artifact at `path`, on all cores.
+    pub(crate) fn map(
+        path: PathBuf,
+        syntax: Syntax,
+        work: impl Fn(Chunk) -> Result<T> + Send + Sync + 'static,
+    ) -> Self {
+        let (work, summary) = (Arc::new(work), Arc::default());
+        let reader = Reader::Closed { path, syntax, summary: Arc::clone(&summary) };
+        let chunks = stream::try_unfold(reader, |reader| on_blocking_thread(move || reader.next()));
+        // `try_buffered` would yield an error of the reader before the results of earlier chunks.
+        let call = move |chunk: Result<Chunk>| {
+            let work = Arc::clone(&work);
+            async move {
+                let chunk = chunk?;
+                on_blocking_thread(move || work(chunk)).await
+            }
+        };
+        Self { results: chunks.map(call).buffered(cores()).boxed(), summary }
+    }
+
+    /// The result for the next chunk; `None` after the last one.
+    pub(crate) async fn next(&mut self) -> Result<Option<T>> {
+        self.results.try_next().await
+    }
+
+    /// What the artifact turned out to be, once `next` has returned `None`.
+    pub(crate) fn summary(&self) -> Result<Summary> {
+        let summary = self.summary.get().copied();
+        summary.ok_or_else(|| Error::new(ErrorKind::Internal, "the artifact was not read to its end"))
+    }
+}
+
 /// The first chunk of the artifact at `path`, if there is any content.
 pub(super) fn first_chunk(path: PathBuf, syntax: Syntax) -> Result<Option<Chunk>> {
-    match Reader::Closed(path, syntax).next()? {
-        Some((Part::Piece(chunk), _)) => Ok(Some(chunk)),
-        _ => Ok(None),
-    }
+    let reader = Reader::Closed { path, syntax, summary: Arc::default() };
+    Ok(reader.next()?.map(|(chunk, _)| chunk))
 }
 
-/// Does `work` with every chunk of the artifact at `path`, on all cores.
-pub(crate) fn on_all_cores<T: Send + 'static>(
-    path: PathBuf,
-    syntax: Syntax,
-    work: impl Fn(Chunk) -> Result<T> + Send + Sync + 'static,
-) -> impl Stream<Item = Result<Part<T>>> + Send + 'static {
-    let work = Arc::new(work);
-    let chunks = stream::try_unfold(Reader::Closed(path, syntax), |reader| on_blocking_thread(move || reader.next()));
-    chunks.map(move |part| do_with(part, Arc::clone(&work))).buffered(cores())
-}
-
-async fn do_with<T: Send + 'static>(
-    part: Result<Part<Chunk>>,
-    work: Arc<impl Fn(Chunk) -> Result<T> + Send + Sync + 'static>,
-) -> Result<Part<T>> {
-    match part? {
-        Part::Piece(chunk) => on_blocking_thread(move || work(chunk)).await.map(Part::Piece),
-        Part::End(ending) => Ok(Part::End(ending)),
-    }
-}
-
-/// Reads and cuts. What was delivered is counted and hashed on the way.
+/// Reads and cuts, and leaves the summary where [`Chunks`] finds it.
 enum Reader {
-    Closed(PathBuf, Syntax),
-    Open(Box<Open>),
-    Ending(Box<Ending>),
-    Done,
+    Closed { path: PathBuf, syntax: Syntax, summary: Arc<OnceLock<Summary>> },
+    Open(Box<OpenReader>),
+    Ended,
 }
 
-struct Open {
+struct OpenReader {
     content: Content,
     splitter: Splitter,
     block: Vec<u8>,
-    /// Delivered bytes that belong to chunks which were given out.
-    accounted: u64,
+    /// Delivered bytes that earlier chunks have counted.
+    counted: u64,
+    summary: Arc<OnceLock<Summary>>,
 }
 
 impl Reader {
-    fn next(self) -> Result<Option<(Part<Chunk>, Self)>> {
+    fn next(self) -> Result<Option<(Chunk, Self)>> {
         const BLOCK: usize = 256 * 1024;
         match self {
-            Self::Closed(path, syntax) => {
+            Self::Closed { path, syntax, summary } => {
                 let (content, splitter) = (Content::open(&path)?, Splitter::new(syntax));
-                Box::new(Open { content, splitter, block: vec![0; BLOCK], accounted: 0 }).next().map(Some)
+                Box::new(OpenReader { content, splitter, block: vec![0; BLOCK], counted: 0, summary }).next()
             }
-            Self::Open(open) => open.next().map(Some),
-            Self::Ending(ending) => Ok(Some((Part::End(*ending), Self::Done))),
-            Self::Done => Ok(None),
+            Self::Open(open) => open.next(),
+            Self::Ended => Ok(None),
         }
     }
 }
 
-impl Open {
-    fn next(mut self: Box<Self>) -> Result<(Part<Chunk>, Reader)> {
+impl OpenReader {
+    fn next(mut self: Box<Self>) -> Result<Option<(Chunk, Reader)>> {
         loop {
-            if let Some(cut) = self.splitter.next_chunk() {
-                let delivered = self.content.delivered() - self.accounted;
-                self.accounted += delivered;
-                let chunk = Chunk::new(cut, delivered);
-                return Ok((Part::Piece(chunk), Reader::Open(self)));
+            if let Some(mut chunk) = self.splitter.next_chunk() {
+                chunk.progress = self.content.delivered() - self.counted;
+                self.counted += chunk.progress;
+                return Ok(Some((chunk, Reader::Open(self))));
             }
             match self.content.read(&mut self.block)? {
                 0 => return self.last(),
@@ -125,22 +142,16 @@ impl Open {
         }
     }
 
-    fn last(self: Box<Self>) -> Result<(Part<Chunk>, Reader)> {
-        let Self { content, splitter, accounted, .. } = *self;
+    fn last(self: Box<Self>) -> Result<Option<(Chunk, Reader)>> {
+        let Self { content, splitter, counted, summary, .. } = *self;
         let (rest, kind) = splitter.finish()?;
-        let (gzip, delivered) = (content.is_gzip(), content.delivered() - accounted);
-        let ending = Ending { kind, gzip, measured: content.finish() };
-        Ok(match rest {
-            Some(cut) => (Part::Piece(Chunk::new(cut, delivered)), Reader::Ending(Box::new(ending))),
-            None => (Part::End(ending), Reader::Done),
-        })
+        let (gzip, progress) = (content.is_gzip(), content.delivered() - counted);
+        summary.get_or_init(|| Summary { kind, gzip, measured: content.finish() });
+        Ok(rest.map(|chunk| (Chunk { progress, ..chunk }, Reader::Ended)))
     }
 }
 
-/// Large enough that a thread is busy for some milliseconds, small enough that all cores together hold little.
-const CHUNK: usize = 2 * 1024 * 1024;
-
-/// Cuts content into chunks of whole rows.
+/// Cuts content into chunks of whole rows, whatever the syntax.
 #[derive(Debug)]
 struct Splitter {
     cutter: Cutter,
@@ -152,14 +163,6 @@ struct Splitter {
 enum Cutter {
     Csv(CsvSplitter),
     Json(JsonSplitter),
-}
-
-/// Whole rows, and where in the content they are.
-#[derive(Debug)]
-struct Cut {
-    bytes: Vec<u8>,
-    mark: Option<u8>,
-    offset: u64,
 }
 
 impl Splitter {
@@ -178,51 +181,46 @@ impl Splitter {
         }
     }
 
-    fn next_chunk(&mut self) -> Option<Cut> {
-        let (cut, between) = match &mut self.cutter {
-            Cutter::Csv(splitter) => {
-                (Cut { bytes: splitter.next_chunk()?, mark: None, offset: self.next.unwrap_or(0) }, 0)
-            }
+    fn next_chunk(&mut self) -> Option<Chunk> {
+        let (chunk, between) = match &mut self.cutter {
+            Cutter::Csv(splitter) => (csv_chunk(splitter.next_chunk()?, self.next), 0),
             Cutter::Json(splitter) => {
-                let cut = json_cut(splitter.next_chunk()?, splitter, self.next);
-                (cut, u64::from(splitter.shape() != Some(JsonShape::Lines)))
+                let chunk = json_chunk(splitter.next_chunk()?, splitter, self.next);
+                (chunk, u64::from(splitter.shape() != Some(JsonShape::Lines)))
             }
         };
-        self.next = Some(cut.offset + cut.length() as u64 + between);
-        Some(cut)
+        self.next = Some(chunk.offset + chunk.length() as u64 + between);
+        Some(chunk)
     }
 
-    /// What is left, and what the whole turned out to be.
-    fn finish(self) -> Result<(Option<Cut>, ArtifactKind)> {
+    /// The last chunk, and what the whole turned out to be.
+    fn finish(self) -> Result<(Option<Chunk>, ArtifactKind)> {
         match self.cutter {
             Cutter::Csv(splitter) => {
                 let rest = splitter.finish().map_err(csv_error)?;
-                let cut = rest.map(|bytes| Cut { bytes, mark: None, offset: self.next.unwrap_or(0) });
-                Ok((cut, ArtifactKind::Csv))
+                Ok((rest.map(|bytes| csv_chunk(bytes, self.next)), ArtifactKind::Csv))
             }
             Cutter::Json(mut splitter) => {
                 let rest = splitter.finish().map_err(json_error)?;
                 let kind = splitter.shape().map_or(ArtifactKind::Json, JsonShape::kind);
-                Ok((rest.map(|bytes| json_cut(bytes, &splitter, self.next)), kind))
+                Ok((rest.map(|bytes| json_chunk(bytes, &splitter, self.next)), kind))
             }
         }
     }
 }
 
-impl Cut {
-    /// Bytes of the content.
-    fn length(&self) -> usize {
-        self.bytes.len() - usize::from(self.mark.is_some())
-    }
+fn csv_chunk(bytes: Vec<u8>, next: Option<u64>) -> Chunk {
+    Chunk { bytes, mark: None, offset: next.unwrap_or(0), progress: 0 }
 }
 
-fn json_cut(bytes: Vec<u8>, splitter: &JsonSplitter, next: Option<u64>) -> Cut {
-    Cut { mark: splitter.mark(&bytes), offset: next.unwrap_or_else(|| splitter.start()), bytes }
+fn json_chunk(bytes: Vec<u8>, splitter: &JsonSplitter, next: Option<u64>) -> Chunk {
+    let offset = next.unwrap_or_else(|| splitter.start());
+    Chunk { mark: splitter.mark(&bytes), offset, bytes, progress: 0 }
 }
 
 fn csv_error(error: CsvError) -> Error {
     let failed = match error {
-        CsvError::Truncated => cut_short(),
+        CsvError::Truncated => truncated(),
         _ => Error::new(ErrorKind::Source, "the artifact cannot be read as CSV"),
     };
     failed.with_source(error)
@@ -230,16 +228,16 @@ fn csv_error(error: CsvError) -> Error {
 
 fn json_error(error: JsonError) -> Error {
     let failed = match error {
-        JsonError::Truncated => cut_short(),
+        JsonError::Truncated => truncated(),
         JsonError::OnePage(_) | JsonError::TooFew { .. } => {
             Error::new(ErrorKind::Incomplete, "the artifact is one page of several")
-                .with_hint("nothing was committed; export all pages, since one alone is no month")
+                .with_hint("nothing was committed; export all pages")
         }
         _ => Error::new(ErrorKind::Source, "the artifact cannot be read as JSON of events"),
     };
     failed.with_source(error)
 }
 
-fn cut_short() -> Error {
+fn truncated() -> Error {
     Error::new(ErrorKind::Truncated, "the artifact ends in the middle of a record")
 }

@@ -1,4 +1,4 @@
-//! The bytes of an artifact on disk, unpacked where they are gzip.
+//! The bytes of an artifact on disk, unpacked if they are gzip.
 
 use super::Syntax;
 use crate::{Error, ErrorKind, Result, error::local};
@@ -10,19 +10,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// An artifact that is read from its beginning to its end. What was delivered is counted and hashed on the way.
+/// An artifact that is read from its beginning to its end. Counts and hashes the delivered bytes on the way.
 #[derive(Debug)]
 pub(crate) struct Content {
     path: PathBuf,
     packing: Packing,
     /// Bytes after unpacking.
     plain: u64,
-    /// Their digest, where the packing hides it.
+    /// Their digest, if the artifact is packed.
     plain_digest: Option<Hasher>,
 }
 
-/// What an artifact turned out to be.
-#[derive(Debug)]
+/// Size and digests of an artifact that was read to its end.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
     pub(crate) delivered_sha256: Sha256,
     pub(crate) plain_bytes: u64,
@@ -52,7 +52,7 @@ impl Read for Delivered {
 }
 
 impl Content {
-    /// Opens the artifact at `path`; gzip is recognised by its first bytes.
+    /// Opens the artifact at `path`. Its first bytes tell whether it is gzip.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = || local("open the artifact", path);
         let mut file = File::open(path).map_err(failed())?;
@@ -69,18 +69,18 @@ impl Content {
         Ok(Self { path: path.to_owned(), packing, plain: 0, plain_digest: gzip.then(Hasher::default) })
     }
 
-    /// Whether the artifact was delivered as gzip.
+    /// Whether the artifact is gzip.
     pub(crate) const fn is_gzip(&self) -> bool {
         matches!(self.packing, Packing::Gzip(_))
     }
 
-    /// How many of the delivered bytes were read so far.
+    /// How many delivered bytes were read so far.
     pub(crate) fn delivered(&self) -> u64 {
         self.packing.delivered().bytes
     }
 
-    /// Unpacked bytes into `buffer`: how many, and fewer than fit only at the end. So where an artifact is cut, and with
-    /// it the bytes of the files made of it, depends on its content alone.
+    /// Reads unpacked bytes into `buffer`, fewer than fit only at the end. Where an artifact is cut, and with it the bytes
+    /// of the archive's files, then depends on its content alone.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let result = match &mut self.packing {
             Packing::None(delivered) => fill(delivered, buffer),
@@ -95,7 +95,7 @@ impl Content {
         Ok(count)
     }
 
-    /// Ends the reading at the end of the content.
+    /// Ends the read, at the end of the content.
     pub(crate) fn finish(self) -> Measured {
         let delivered = match self.packing {
             Packing::None(delivered) => delivered,
@@ -106,7 +106,7 @@ impl Content {
         Measured { delivered_sha256, plain_bytes: self.plain, plain_sha256 }
     }
 
-    /// A few kilobytes can unpack to terabytes of one letter. Events do not compress like that.
+    /// Refuses gzip bombs: a few kilobytes can unpack to terabytes. Events do not compress like that.
     fn limit_ratio(&self) -> Result<()> {
         const FREE: u64 = 64 * 1024 * 1024;
         const RATIO: u64 = 200;
@@ -157,13 +157,16 @@ impl Packing {
     }
 }
 
-/// The first bytes of a gzip member (RFC 1952).
+/// The first bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Refuses content that cannot be of the `wanted` syntax, judged by the first bytes of it, and says what it is instead.
-/// Nothing of the content is told.
-pub(crate) fn check(start: &[u8], wanted: Syntax) -> std::result::Result<(), &'static str> {
-    let found = match (meaningful(start), wanted) {
+/// Refuses content whose first bytes cannot be of the `wanted` syntax. The error is the kind of content found, and holds
+/// nothing of it.
+///
+/// Servers, proxies and stores send pages and error documents with status 200 and any content type, and scripts save
+/// them under any name.
+pub(crate) fn sniff(start: &[u8], wanted: Syntax) -> std::result::Result<(), &'static str> {
+    let found = match (trimmed(start), wanted) {
         ([b'<', ..], _) => "an HTML or XML document",
         ([b'P', b'K', 3 | 5, 4 | 6, ..], _) => "a ZIP archive",
         ([b'%', b'P', b'D', b'F', ..], _) => "a PDF document",
@@ -177,8 +180,8 @@ pub(crate) fn check(start: &[u8], wanted: Syntax) -> std::result::Result<(), &'s
     Err(found)
 }
 
-/// What comes after a byte order mark and white space.
-fn meaningful(start: &[u8]) -> &[u8] {
+/// `start` without a byte order mark and leading white space.
+fn trimmed(start: &[u8]) -> &[u8] {
     const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
     start.strip_prefix(&BOM).unwrap_or(start).trim_ascii_start()
 }
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_packed_artifacts_have_the_same_content() {
+    fn unpacks_gzip_to_the_same_content() {
         let csv = b"id,timestamp\n1,2025-03-01T00:00:00Z\n".as_slice();
         for artifact in [csv.to_vec(), gzip(csv)] {
             let (plain, measured) = read(&artifact).unwrap();
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_the_same_whatever_the_packing() {
+    fn blocks_are_full_with_and_without_gzip() {
         // More than the decoder unpacks at a time, and not a whole number of blocks.
         let plain = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect::<Vec<_>>();
         let blocks = |artifact: &[u8]| {
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_that_is_cut_or_damaged_is_not_read_as_whole() {
+    fn refuses_gzip_that_is_cut_or_damaged() {
         let packed = gzip(&b"id,timestamp\n".repeat(1000));
         for cut in 3..packed.len() {
             let error = read(&packed[..cut]).unwrap_err();
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_of_several_members_is_read_to_its_end() {
+    fn reads_all_members_of_gzip() {
         let artifact = [gzip(b"id\n"), gzip(b"1\n"), gzip(b""), gzip(b"2\n")].concat();
         let (plain, measured) = read(&artifact).unwrap();
         assert_eq!(plain, b"id\n1\n2\n");
@@ -261,48 +264,48 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_gzip_content_and_is_none_is_refused() {
-        for behind in [&b"x"[..], b"id,timestamp\n1,2025-03-01T00:00:00Z\n", &[0; 512]] {
-            let error = read(&[gzip(b"id\n"), behind.to_vec()].concat()).unwrap_err();
+    fn refuses_other_bytes_after_gzip() {
+        for trailing in [&b"x"[..], b"id,timestamp\n1,2025-03-01T00:00:00Z\n", &[0; 512]] {
+            let error = read(&[gzip(b"id\n"), trailing.to_vec()].concat()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
         }
     }
 
     #[test]
-    fn a_bomb_is_refused_before_it_is_unpacked() {
+    fn refuses_a_gzip_bomb_before_it_is_unpacked() {
         let error = read(&gzip_at(flate2::Compression::best(), &vec![0; 80 << 20])).err().unwrap();
         assert!(error.to_string().contains("implausibly large"), "{error}");
     }
 
     #[test]
-    fn csv_passes_with_and_without_a_byte_order_mark() {
+    fn accepts_csv_with_and_without_a_byte_order_mark() {
         let csv: [&[u8]; 6] =
             [b"", b"id,timestamp\n", b"\xef\xbb\xbfid,timestamp", b"\"id\",\"timestamp\"\r\n", b"PK,timestamp", b"\n"];
         for start in csv {
-            assert_eq!(check(start, Syntax::Csv), Ok(()), "{start:?}");
+            assert_eq!(sniff(start, Syntax::Csv), Ok(()), "{start:?}");
         }
     }
 
     #[test]
-    fn json_passes_in_all_its_shapes_and_csv_does_not() {
+    fn accepts_all_shapes_of_json_and_no_csv() {
         let json: [&[u8]; 5] = [b"[{\"id\": 1}]", b"{\"events\": []}", b"\xef\xbb\xbf \n{}", b"[]", b" \n"];
         for start in json {
-            assert_eq!(check(start, Syntax::Json), Ok(()), "{start:?}");
+            assert_eq!(sniff(start, Syntax::Json), Ok(()), "{start:?}");
         }
         for start in [b"id,timestamp\n".as_slice(), b"null", b"\"a\""] {
-            assert_eq!(check(start, Syntax::Json), Err("something else"), "{start:?}");
+            assert_eq!(sniff(start, Syntax::Json), Err("something else"), "{start:?}");
         }
-        assert_eq!(check(b"\xef\xbb\xbf {}", Syntax::Csv), Err("a JSON document"));
-        assert_eq!(check(b"[]", Syntax::Csv), Err("a JSON document"));
+        assert_eq!(sniff(b"\xef\xbb\xbf {}", Syntax::Csv), Err("a JSON document"));
+        assert_eq!(sniff(b"[]", Syntax::Csv), Err("a JSON document"));
     }
 
     #[test]
-    fn pages_and_packages_do_not_pass() {
+    fn refuses_pages_and_packages() {
         let others: [&[u8]; 7] =
             [b"<!doctype html>", b"\r\n  <html>", b"PK\x03\x04", b"%PDF-1.7", b"PAR1", b"id,\0", b"\x1f\x8b"];
         for start in others {
             for syntax in [Syntax::Csv, Syntax::Json] {
-                assert!(check(start, syntax).is_err(), "{start:?}");
+                assert!(sniff(start, syntax).is_err(), "{start:?}");
             }
         }
     }

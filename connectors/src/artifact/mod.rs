@@ -1,22 +1,22 @@
-//! Artifacts on the local disk, read on all cores: what the exports API delivered, and files of the user.
+//! Artifacts on the local disk, decoded on all cores: downloads of the exports API, and files of the user.
 //!
-//! `content` unpacks, `chunks` cuts into whole rows, `schema` says what the columns are and turns rows into events, and
-//! `window_filter` leaves those of a window. CSV tells its columns in its first line. JSON tells them all along, so that its
-//! layout takes a pass of its own.
+//! `content` reads and unpacks, `chunks` cuts into chunks of whole rows, `schema` knows the columns and decodes chunks,
+//! and `window_filter` selects the events of a window. The header of CSV names all columns; records of JSON can bring
+//! new ones anywhere, so their schema takes a pass of its own.
 
 mod chunks;
 mod content;
 mod schema;
 mod window_filter;
 
-pub(crate) use chunks::{Chunk, Ending, Part, on_all_cores};
-pub(crate) use content::{Content, Measured, check as sniff};
-pub(crate) use schema::Opening;
-pub(crate) use window_filter::{Keep, Kept};
+pub(crate) use chunks::{Chunk, Chunks, Summary};
+pub(crate) use content::{Content, Measured, sniff};
+pub(crate) use schema::{ArtifactSchema, DecodedChunk};
+pub(crate) use window_filter::WindowFilter;
 
 use std::{fmt, num::NonZero, thread::available_parallelism};
 
-/// How an artifact is written. Which of its shapes a JSON artifact has shows while it is read.
+/// The syntax of an artifact. The shape of a JSON artifact shows while it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Syntax {
     Csv,
@@ -32,7 +32,7 @@ impl fmt::Display for Syntax {
     }
 }
 
-/// How many pieces of an artifact are worked on at the same time.
+/// How many chunks are decoded at the same time.
 pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, NonZero::get)
 }

@@ -1,9 +1,9 @@
-//! What the columns of an artifact are, and its rows as events.
+//! The columns of an artifact, and its chunks as events.
 
-use super::{Chunk, Part, Syntax, chunks::first_chunk, on_all_cores};
+use super::{Chunk, Chunks, Syntax, WindowFilter, chunks::first_chunk};
 use crate::{Error, ErrorKind, Result, spool::on_blocking_thread};
 use archive_formats::{
-    Schema, Timestamp,
+    EventBatch, Reject, Schema, Timestamp,
     catalogue::{HeaderError, KeyColumns},
     decode::{
         Decoded, Survey,
@@ -11,105 +11,127 @@ use archive_formats::{
         json::{JsonError, JsonLayout, JsonNames},
     },
 };
-use futures::{TryStreamExt as _, pin_mut};
 use std::{path::PathBuf, sync::Arc};
 
-/// The columns of an artifact. Decoding changes nothing in it, so that chunks can be decoded at the same time.
+/// The columns of an artifact. Immutable, so that chunks can be decoded in parallel.
 #[derive(Debug)]
-enum Layout {
-    Csv(CsvLayout),
-    /// With the names that it was made of.
-    Json(Box<(JsonLayout, JsonNames)>),
-}
-
-/// An artifact that has rows, or could have.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    layout: Layout,
+pub(crate) struct ArtifactSchema {
+    decoder: Decoder,
     /// Bytes before the first row.
     header: usize,
-    /// The lines that they take.
+    /// Their line feeds.
     header_lines: u64,
 }
 
-impl Opening {
-    /// Looks at the artifact at `path` as far as it takes to know its columns; one without any content has none.
-    pub(crate) async fn of(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
+#[derive(Debug)]
+enum Decoder {
+    Csv(CsvLayout),
+    /// With the names that the layout was made of.
+    Json(Box<(JsonLayout, JsonNames)>),
+}
+
+/// The rows of a chunk, decoded.
+#[derive(Debug)]
+pub(crate) struct DecodedChunk {
+    /// The events of the window; `None` if there are none.
+    pub(crate) events: Option<EventBatch>,
+    /// How many events are outside the window.
+    pub(crate) outside: u64,
+    /// Rows that cannot become events, with lines as in [`ArtifactSchema::decode`].
+    pub(crate) rejects: Vec<Reject>,
+    /// All rows, rejects included.
+    pub(crate) rows: u64,
+    /// Lines of the artifact that the chunk has.
+    pub(crate) lines: u64,
+    /// The chunk's bytes of progress.
+    pub(crate) progress: u64,
+}
+
+impl ArtifactSchema {
+    /// Reads as much of the artifact at `path` as its columns need: CSV's header, or all of JSON. `None` if there is no
+    /// content.
+    pub(crate) async fn read(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
         match syntax {
-            Syntax::Csv => Self::of_first(path, syntax, keys).await,
-            Syntax::Json => names(path).await?.map(|names| Self::json(names, &keys)).transpose(),
+            Syntax::Csv => Self::read_first_chunk(path, syntax, keys).await,
+            Syntax::Json => names(path).await?.map(|names| Self::from_names(names, &keys)).transpose(),
         }
     }
 
-    /// The same by its first chunk alone. Later ones of JSON may have more columns.
-    pub(crate) async fn of_first(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
-        let open = move |chunk: Chunk| match syntax {
-            Syntax::Csv => Self::csv(&chunk, &keys),
-            Syntax::Json => Self::json(JsonNames::of(&chunk.bytes), &keys),
+    /// The columns of the first chunk of the artifact at `path`. Later chunks of JSON may have more.
+    pub(crate) async fn read_first_chunk(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
+        let schema = move |chunk: Chunk| match syntax {
+            Syntax::Csv => Self::from_header(&chunk, &keys),
+            Syntax::Json => Self::from_names(JsonNames::of(&chunk.bytes), &keys),
         };
-        on_blocking_thread(move || first_chunk(path, syntax)?.map(open).transpose()).await
+        on_blocking_thread(move || first_chunk(path, syntax)?.map(schema).transpose()).await
     }
 
-    /// JSON whose records have these `names`.
-    pub(crate) fn json(names: JsonNames, keys: &KeyColumns) -> Result<Self> {
-        let layout = JsonLayout::new(&names, keys).map_err(no_names)?;
-        Ok(Self { layout: Layout::Json(Box::new((layout, names))), header: 0, header_lines: 0 })
+    /// The columns of JSON records with members of these `names`.
+    pub(crate) fn from_names(names: JsonNames, keys: &KeyColumns) -> Result<Self> {
+        let layout = JsonLayout::new(&names, keys).map_err(unusable_names)?;
+        Ok(Self { decoder: Decoder::Json(Box::new((layout, names))), header: 0, header_lines: 0 })
     }
 
-    fn csv(chunk: &Chunk, keys: &KeyColumns) -> Result<Self> {
-        let (layout, header) = CsvLayout::from_header(&chunk.bytes, keys).map_err(no_header)?;
+    fn from_header(chunk: &Chunk, keys: &KeyColumns) -> Result<Self> {
+        let (layout, header) = CsvLayout::from_header(&chunk.bytes, keys).map_err(unusable_header)?;
         let header_lines = chunk.bytes.iter().take(header).map(|byte| u64::from(*byte == b'\n')).sum();
-        Ok(Self { layout: Layout::Csv(layout), header, header_lines })
+        Ok(Self { decoder: Decoder::Csv(layout), header, header_lines })
     }
 
-    /// The columns.
     pub(crate) const fn schema(&self) -> &Arc<Schema> {
-        match &self.layout {
-            Layout::Csv(layout) => layout.schema(),
-            Layout::Json(json) => json.0.schema(),
+        match &self.decoder {
+            Decoder::Csv(layout) => layout.schema(),
+            Decoder::Json(json) => json.0.schema(),
         }
     }
 
-    /// The names of all members, where the artifact is JSON.
+    /// The names of all members, if the artifact is JSON.
     pub(crate) const fn names(&self) -> Option<&JsonNames> {
-        match &self.layout {
-            Layout::Csv(_) => None,
-            Layout::Json(json) => Some(&json.1),
+        match &self.decoder {
+            Decoder::Csv(_) => None,
+            Decoder::Json(json) => Some(&json.1),
         }
     }
 
-    /// The events of a chunk. Lines count from the chunk's first one, which may be one of the header.
-    pub(crate) fn decode(&self, chunk: &Chunk) -> Decoded {
+    /// Decodes a chunk. Lines count from the first one of the chunk, which may be one of the header.
+    fn decode(&self, chunk: &Chunk) -> Decoded {
         let (rows, lines) = self.rows(chunk);
-        let mut decoded = match &self.layout {
-            Layout::Csv(layout) => layout.decode(rows),
-            Layout::Json(json) => json.0.decode(rows),
+        let mut decoded = match &self.decoder {
+            Decoder::Csv(layout) => layout.decode(rows),
+            Decoder::Json(json) => json.0.decode(rows),
         };
         decoded.rejects.iter_mut().for_each(|reject| reject.line += lines);
         decoded.lines += lines;
         decoded
     }
 
+    /// Decodes a chunk as [`Self::decode`] does, and selects the events of a window.
+    pub(crate) fn decode_window(&self, chunk: &Chunk, filter: WindowFilter) -> Result<DecodedChunk> {
+        let Decoded { batch, rejects, rows, lines } = self.decode(chunk);
+        let (events, outside) = filter.apply(batch)?;
+        Ok(DecodedChunk { events, outside, rejects, rows, lines, progress: chunk.progress })
+    }
+
     /// The times of a chunk, with lines as in [`Self::decode`].
     pub(crate) fn survey(&self, chunk: &Chunk) -> Survey {
         let (rows, lines) = self.rows(chunk);
-        let mut survey = match &self.layout {
-            Layout::Csv(layout) => layout.survey(rows),
-            Layout::Json(json) => json.0.survey(rows),
+        let mut survey = match &self.decoder {
+            Decoder::Csv(layout) => layout.survey(rows),
+            Decoder::Json(json) => json.0.survey(rows),
         };
         survey.lines += lines;
         survey
     }
 
-    /// When the event of a rejected row happened, if its time can be read.
+    /// The time of a rejected row, if it can be read.
     pub(crate) fn time_of(&self, row: &[u8]) -> Option<Timestamp> {
-        match &self.layout {
-            Layout::Csv(layout) => layout.time_of(row),
-            Layout::Json(json) => json.0.time_of(row),
+        match &self.decoder {
+            Decoder::Csv(layout) => layout.time_of(row),
+            Decoder::Json(json) => json.0.time_of(row),
         }
     }
 
-    /// The rows of a chunk, and how many lines stand before them.
+    /// The rows of a chunk, and the line feeds before them.
     fn rows<'a>(&self, chunk: &'a Chunk) -> (&'a [u8], u64) {
         match chunk.bytes.get(self.header..) {
             Some(rows) if chunk.offset == 0 => (rows, self.header_lines),
@@ -118,31 +140,26 @@ impl Opening {
     }
 }
 
-/// The names in all records, if there are any.
+/// The names of the members of all records; `None` if there is no content.
 async fn names(path: PathBuf) -> Result<Option<JsonNames>> {
-    let parts = on_all_cores(path, Syntax::Json, |chunk| Ok(JsonNames::of(&chunk.bytes)));
-    pin_mut!(parts);
-    let mut all: Option<JsonNames> = None;
-    while let Some(part) = parts.try_next().await? {
-        match (part, &mut all) {
-            (Part::Piece(names), Some(all)) => all.merge(names),
-            (Part::Piece(names), none) => *none = Some(names),
-            (Part::End(_), _) => {}
-        }
+    let mut chunks = Chunks::map(path, Syntax::Json, |chunk| Ok(JsonNames::of(&chunk.bytes)));
+    let mut all = chunks.next().await?;
+    while let Some(names) = chunks.next().await? {
+        all.get_or_insert_default().merge(names);
     }
     Ok(all)
 }
 
-fn no_header(error: CsvError) -> Error {
+fn unusable_header(error: CsvError) -> Error {
     let hint = match &error {
         CsvError::Header(error) => hint(error),
         CsvError::OneKey(_) => KEYS,
-        _ => "have the header mended at the source",
+        _ => "correct the header at the source",
     };
     Error::new(ErrorKind::Source, "the artifact's header is not one of events").with_source(error).with_hint(hint)
 }
 
-fn no_names(error: JsonError) -> Error {
+fn unusable_names(error: JsonError) -> Error {
     let hint = match &error {
         JsonError::Header(error) => hint(error),
         _ => KEYS,
@@ -155,6 +172,6 @@ const KEYS: &str = "name the columns with --id-column and --time-column";
 const fn hint(error: &HeaderError) -> &'static str {
     match error {
         HeaderError::NoKey { .. } => KEYS,
-        HeaderError::Schema(_) => "have the names mended at the source",
+        HeaderError::Schema(_) => "correct the names at the source",
     }
 }

@@ -1,57 +1,45 @@
-//! Which rows of an artifact belong to a window.
+//! The events of a window, and those that a source should not have delivered.
 
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{EventBatch, Timestamp, Window};
 use arrow_array::BooleanArray;
 use std::time::Duration;
 
-/// Keeps the events of `window`.
+/// Selects the events of `window`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Keep {
+pub(crate) struct WindowFilter {
     pub(crate) window: Window,
-    /// How far outside the window an event may lie on both sides, where the source was asked for no more than that.
+    /// How far outside the window an event may be, on both sides, if the source was asked for no more than that.
     pub(crate) margin: Option<Duration>,
 }
 
-/// What was kept of a batch.
-#[derive(Debug, Default)]
-pub(crate) struct Kept {
-    /// The events of the window; none is `None`.
-    pub(crate) batch: Option<EventBatch>,
-    /// How many lie outside the window.
-    pub(crate) outside: u64,
-}
-
-impl Keep {
-    /// The events of `batch` that lie in the window. One that lies further out than the margin means that the server
-    /// did not filter as it was asked to, and that events of the window may be missing too.
-    pub(crate) fn of(&self, batch: Option<EventBatch>) -> Result<Kept> {
-        let Some(batch) = batch else { return Ok(Kept::default()) };
+impl WindowFilter {
+    /// The events of `batch` in the window, `None` if there are none, and how many are outside. Fails on an event beyond
+    /// the margin: the server did not filter as requested, and events of the window may be missing too.
+    pub(crate) fn apply(&self, batch: Option<EventBatch>) -> Result<(Option<EventBatch>, u64)> {
+        let Some(batch) = batch else { return Ok((None, 0)) };
         let times = batch.times().values().iter().map(|micros| Timestamp::from_micros(*micros));
-        let inside = times.map(|time| self.judge(time)).collect::<Result<Vec<bool>>>()?;
+        let inside = times.map(|time| self.contains(time)).collect::<Result<Vec<bool>>>()?;
         let count = inside.iter().filter(|inside| **inside).count();
         let outside = (inside.len() - count) as u64;
         if count == 0 {
-            return Ok(Kept { batch: None, outside });
+            return Ok((None, outside));
         }
         let batch = if outside == 0 { batch } else { select(&batch, inside)? };
-        Ok(Kept { batch: Some(batch), outside })
+        Ok((Some(batch), outside))
     }
 
-    fn judge(&self, time: Timestamp) -> Result<bool> {
+    fn contains(&self, time: Timestamp) -> Result<bool> {
         let Some(margin) = self.margin else { return Ok(self.window.contains(time)) };
         let asked = self.window.widen(margin);
-        // It is not known whether the server's end is inclusive, so its very instant is no proof against the filter.
+        // The end of the server's filter may be inclusive.
         if asked.contains(time) || time == asked.to() {
             return Ok(self.window.contains(time));
         }
-        Err(Error::new(
-            ErrorKind::Incomplete,
-            "the source delivered an event from far outside the window that was asked for",
-        )
-        .with_context("time", time)
-        .with_context("window", asked)
-        .with_hint("the server does not filter by event time, or not exactly: try a larger --api-margin"))
+        Err(Error::new(ErrorKind::Incomplete, "the source delivered an event far outside the requested window")
+            .with_context("time", time)
+            .with_context("window", asked)
+            .with_hint("the server does not filter exactly by event time: try a larger --api-margin"))
     }
 }
 
@@ -79,46 +67,47 @@ mod tests {
         EventBatch::try_new(schema, records).unwrap()
     }
 
-    fn march(margin: u64) -> Keep {
-        Keep { window: "2025-03".parse::<Month>().unwrap().window(), margin: Some(Duration::from_secs(margin)) }
+    fn march(margin: u64) -> WindowFilter {
+        WindowFilter { window: "2025-03".parse::<Month>().unwrap().window(), margin: Some(Duration::from_secs(margin)) }
     }
 
     #[test]
-    fn the_first_instant_belongs_to_the_window_and_the_last_does_not() {
+    fn a_window_has_its_first_instant_and_not_its_end() {
         let times = [
             "2025-02-28T23:59:59.999999Z",
             "2025-03-01T00:00:00Z",
             "2025-03-31T23:59:59.999999Z",
             "2025-04-01T00:00:00Z",
         ];
-        let kept = march(3600).of(Some(batch(&times))).unwrap();
-        let kept_batch = kept.batch.unwrap();
-        assert_eq!((kept_batch.len(), kept.outside), (2, 2));
-        assert_eq!(kept_batch.ids().bytes(0), times[1].as_bytes());
-        assert_eq!(kept_batch.ids().bytes(1), times[2].as_bytes());
+        let (events, outside) = march(3600).apply(Some(batch(&times))).unwrap();
+        let events = events.unwrap();
+        assert_eq!((events.len(), outside), (2, 2));
+        assert_eq!(events.ids().bytes(0), times[1].as_bytes());
+        assert_eq!(events.ids().bytes(1), times[2].as_bytes());
     }
 
     #[test]
-    fn an_event_beyond_the_margin_stops_the_read() {
+    fn refuses_an_event_beyond_the_margin() {
         for time in ["2025-02-28T22:59:59.999999Z", "2025-04-01T01:00:00.000001Z"] {
-            let error = march(3600).of(Some(batch(&["2025-03-05T00:00:00Z", time]))).unwrap_err();
+            let error = march(3600).apply(Some(batch(&["2025-03-05T00:00:00Z", time]))).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Incomplete, "{time}");
             assert!(error.hint().unwrap().contains("--api-margin"));
         }
     }
 
     #[test]
-    fn where_nothing_was_asked_for_nothing_is_too_far_out() {
-        let keep = Keep { margin: None, ..march(0) };
-        let kept = keep.of(Some(batch(&["1999-12-31T00:00:00Z", "2025-03-05T00:00:00Z"]))).unwrap();
-        assert_eq!((kept.batch.unwrap().len(), kept.outside), (1, 1));
+    fn without_a_margin_any_event_may_be_outside() {
+        let filter = WindowFilter { margin: None, ..march(0) };
+        let batch = batch(&["1999-12-31T00:00:00Z", "2025-03-05T00:00:00Z"]);
+        let (events, outside) = filter.apply(Some(batch)).unwrap();
+        assert_eq!((events.unwrap().len(), outside), (1, 1));
     }
 
     #[test]
-    fn a_server_with_an_inclusive_end_is_no_reason_to_stop() {
-        let kept = march(0).of(Some(batch(&["2025-04-01T00:00:00Z"]))).unwrap();
-        assert!(kept.batch.is_none());
-        assert_eq!(kept.outside, 1);
-        assert_eq!(march(0).of(None).unwrap().outside, 0);
+    fn accepts_an_inclusive_end_of_the_margin() {
+        let (events, outside) = march(0).apply(Some(batch(&["2025-04-01T00:00:00Z"]))).unwrap();
+        assert!(events.is_none());
+        assert_eq!(outside, 1);
+        assert_eq!(march(0).apply(None).unwrap().1, 0);
     }
 }

@@ -1,7 +1,7 @@
-//! The calls of the exports API, one method each. What to call when, and how often, is decided elsewhere.
+//! The HTTP calls of the exports API, one method each. Callers decide when and how often to call.
 
 use super::{
-    config::{Credentials, Endpoints, bearer, printable},
+    config::{BearerToken, Config, Endpoints, bearer, printable},
     response::{self, Endpoint, one_line, refused},
     wire::{CreateRequest, JobId},
 };
@@ -15,63 +15,63 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use url::Url;
 
-/// One server, as one token sees it.
+/// A client of one server, with one token.
 #[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
-    credentials: Credentials,
+    token: BearerToken,
     allow_http: bool,
     clock: Arc<dyn Clock>,
 }
 
-/// An answer about a job.
+/// A response about a job.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct JobResponse {
     pub(super) json: Value,
-    /// What the server's clock showed.
+    /// The server's clock.
     pub(super) date: Option<Timestamp>,
-    /// How long it asks to wait before the next call.
+    /// How long the server asks to wait before the next call.
     pub(super) wait: Option<Duration>,
 }
 
-/// How a create call went.
+/// The outcome of a create call.
 #[derive(Debug)]
-pub(super) enum Creation {
-    Accepted(Answer),
+pub(super) enum Created {
+    Job(JobResponse),
     /// The server does not have this endpoint.
-    WrongLayout(Error),
+    NoEndpoint(Error),
 }
 
-/// What a server shows of its endpoints when it is asked for the list of jobs.
+/// The response to a request for the list of jobs.
 #[derive(Debug)]
-pub(super) struct Glimpse {
+pub(super) struct ListResponse {
     pub(super) status: StatusCode,
-    /// What the server's clock showed.
+    /// The server's clock.
     pub(super) date: Option<Timestamp>,
-    /// Why no job could be created either, if that is so.
+    /// A refusal that creating a job would meet too.
     pub(super) refusal: Option<Error>,
 }
 
-/// Where an artifact is fetched from.
+/// Where to download an artifact from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// The layout's own download endpoint.
+    /// The download endpoint.
     Endpoint,
     /// The address that the job named.
     Named(String),
 }
 
-/// The rest of an artifact of which some bytes are here.
+/// Where to resume a download.
 #[derive(Debug)]
-pub(super) struct Rest<'a> {
+pub(super) struct Resume<'a> {
     pub(super) offset: u64,
-    /// The strong tag of what those bytes are of.
+    /// Strong entity tag of the artifact.
     pub(super) etag: &'a str,
 }
 
-/// A request, which may be sent to several addresses.
-struct Call {
+/// A request that may be sent to several addresses.
+struct Request {
     method: Method,
     endpoint: Endpoint,
     url: Url,
@@ -79,7 +79,7 @@ struct Call {
     body: Option<Vec<u8>>,
 }
 
-/// What came back, and by which token and from whom.
+/// A response, with the token that was sent and the endpoint that responded.
 struct Exchange {
     response: Response,
     token: Secret,
@@ -87,73 +87,73 @@ struct Exchange {
 }
 
 impl Client {
-    /// A client for the server at `base`.
-    pub(super) fn new(base: Url, credentials: Credentials, allow_http: bool, clock: Arc<dyn Clock>) -> Result<Self> {
-        let http = http::client(&base)?;
-        Ok(Self { http, base, credentials, allow_http, clock })
+    pub(super) fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        let Config { base, credentials, allow_http, .. } = config;
+        let (http, token) = (http::client(base)?, BearerToken::new(credentials.clone())?);
+        Ok(Self { http, base: base.clone(), token, allow_http: *allow_http, clock })
     }
 
-    /// Asks for the list of jobs, which changes nothing. Nobody documents it, so that an answer such as 405 shows as much
-    /// as a list would.
-    pub(super) async fn glimpse(&self, endpoints: Endpoints) -> Result<Glimpse> {
-        let exchange = self.send(&Call::get(Endpoint::List, self.jobs_url(endpoints)?)).await?;
+    /// Requests the list of jobs, which changes nothing. The platform does not document it: a status such as 405 shows
+    /// that the endpoint exists as well as a list would.
+    pub(super) async fn list(&self, endpoints: Endpoints) -> Result<ListResponse> {
+        let exchange = self.send(&Request::get(Endpoint::List, self.jobs_url(endpoints)?)).await?;
         let (status, date) = (exchange.response.status(), response::date(exchange.response.headers()));
         let is_refusal = status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 408 | 429);
         let refusal = if is_refusal { Some(self.refusal(exchange).await) } else { None };
-        Ok(Glimpse { status, date, refusal })
+        Ok(ListResponse { status, date, refusal })
     }
 
-    /// Asks for a new job.
+    /// Creates a job.
     pub(super) async fn create(
         &self,
         endpoints: Endpoints,
         request: &CreateRequest<'_>,
         idempotency_key: &str,
-    ) -> Result<Creation> {
+    ) -> Result<Created> {
         let body = serde_json::to_vec(request)
             .map_err(|error| Error::new(ErrorKind::Internal, "could not encode a request").with_source(error))?;
         let key = HeaderValue::try_from(idempotency_key)
             .map_err(|error| Error::new(ErrorKind::Internal, "not a header value").with_source(error))?;
-        let mut call = Call::get(Endpoint::Create, self.jobs_url(endpoints)?);
+        let mut call = Request::get(Endpoint::Create, self.jobs_url(endpoints)?);
         call.method = Method::POST;
         call.body = Some(body);
         call.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         call.headers.insert(HeaderName::from_static("idempotency-key"), key);
         let exchange = self.send(&call).await?;
         match exchange.response.status() {
-            status if status.is_success() => Ok(Creation::Accepted(exchange.answer(self.clock.now()).await?)),
+            status if status.is_success() => Ok(Created::Job(exchange.job_response(self.clock.now()).await?)),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                Ok(Creation::WrongLayout(self.refusal(exchange).await))
+                Ok(Created::NoEndpoint(self.refusal(exchange).await))
             }
             _ => Err(self.refusal(exchange).await),
         }
     }
 
-    /// Asks how the job goes.
-    pub(super) async fn status(&self, endpoints: Endpoints, id: &JobId) -> Result<Answer> {
-        let exchange = self.send(&Call::get(Endpoint::Status, self.job_url(endpoints, id, None)?)).await?;
+    /// Requests the status of a job.
+    pub(super) async fn status(&self, endpoints: Endpoints, id: &JobId) -> Result<JobResponse> {
+        let exchange = self.send(&Request::get(Endpoint::Status, self.job_url(endpoints, id, None)?)).await?;
         if exchange.response.status().is_success() {
-            exchange.answer(self.clock.now()).await
+            exchange.job_response(self.clock.now()).await
         } else {
             Err(self.refusal(exchange).await)
         }
     }
 
-    /// Asks for the artifact, or the `rest` of it. The answer has status 200, or 206 with a part of it.
+    /// Requests the artifact, or the rest of it. The response has status 200, or 206 with a part of the artifact.
     pub(super) async fn download(
         &self,
         endpoints: Endpoints,
         id: &JobId,
         target: &Target,
-        rest: Option<Rest<'_>>,
+        resume: Option<Resume<'_>>,
     ) -> Result<Response> {
         let url = match target {
             Target::Endpoint => self.job_url(endpoints, id, Some(endpoints.download()))?,
-            Target::Named(location) => response::follow(&self.base, location, self.allow_http).await?,
+            Target::Named(location) => response::redirect(&self.base, location, self.allow_http).await?,
         };
-        let mut call = Call::get(Endpoint::Download, url);
+        let mut call = Request::get(Endpoint::Download, url);
         call.headers.insert(header::ACCEPT, HeaderValue::from_static("text/csv, */*;q=0.5"));
-        if let Some(Rest { offset, etag }) = rest {
+        if let Some(Resume { offset, etag }) = resume {
             let values = [(header::RANGE, format!("bytes={offset}-")), (header::IF_RANGE, etag.to_owned())];
             for (name, value) in values {
                 let value = HeaderValue::try_from(value);
@@ -167,26 +167,26 @@ impl Client {
         }
     }
 
-    /// `text` as it may be shown: a server may repeat the token that it was sent.
-    pub(super) async fn shown(&self, text: &str) -> Result<String> {
-        Ok(one_line(&self.credentials.current().await?.redact(text)))
+    /// An excerpt of `text` without the token, which a server may repeat.
+    pub(super) async fn excerpt(&self, text: &str) -> Result<String> {
+        Ok(one_line(&self.token.current().await?.redact(text)))
     }
 
-    /// Sends `call`, once more with a newer token if there is one and the first was refused.
-    async fn send(&self, call: &Call) -> Result<Exchange> {
-        let exchange = self.follow(call, self.credentials.current().await?).await?;
+    /// Sends `call`, and again with a newer token if the first one is refused and there is one.
+    async fn send(&self, call: &Request) -> Result<Exchange> {
+        let exchange = self.follow(call, self.token.current().await?).await?;
         if exchange.endpoint == Endpoint::Storage || exchange.response.status() != StatusCode::UNAUTHORIZED {
             return Ok(exchange);
         }
-        match self.credentials.newer_than(&exchange.token).await? {
+        match self.token.newer_than(&exchange.token).await? {
             Some(token) => self.follow(call, token).await,
             None => Ok(exchange),
         }
     }
 
-    /// Sends `call` and follows where it is redirected. The token goes no further than the API's own origin, and does
-    /// not come back to it by way of a foreign one.
-    async fn follow(&self, call: &Call, token: Secret) -> Result<Exchange> {
+    /// Sends `call` and follows redirects. The token is sent to the API's own origin alone, and not any more after a
+    /// redirect by way of another origin.
+    async fn follow(&self, call: &Request, token: Secret) -> Result<Exchange> {
         let mut url = call.url.clone();
         let mut trusted = response::same_origin(&self.base, &url);
         for _ in 0..=response::MAX_HOPS {
@@ -196,14 +196,11 @@ impl Client {
                 let endpoint = if trusted { call.endpoint } else { Endpoint::Storage };
                 return Ok(Exchange { response, token, endpoint });
             };
-            let next = response::follow(&url, &location, self.allow_http).await?;
+            let next = response::redirect(&url, &location, self.allow_http).await?;
             if call.method != Method::GET {
-                return Err(Error::new(
-                    ErrorKind::Source,
-                    "the server redirects the create call, which is not followed",
-                )
-                .with_context("to", printable(&next))
-                .with_hint("give the address that it redirects to as the source"));
+                return Err(Error::new(ErrorKind::Source, "the server redirects the create call")
+                    .with_context("to", printable(&next))
+                    .with_hint("use the address that it redirects to as the source"));
             }
             trusted &= response::same_origin(&url, &next);
             url = next;
@@ -211,7 +208,7 @@ impl Client {
         Err(Error::new(ErrorKind::Source, "the server redirects too often").with_context("url", printable(&call.url)))
     }
 
-    async fn exchange(&self, call: &Call, url: &Url, token: Option<&Secret>) -> Result<Response> {
+    async fn exchange(&self, call: &Request, url: &Url, token: Option<&Secret>) -> Result<Response> {
         let request = self.http.request(call.method.clone(), url.clone()).headers(call.headers.clone());
         let request = match token {
             Some(token) => request.header(header::AUTHORIZATION, bearer(token)?),
@@ -259,7 +256,7 @@ impl Endpoints {
     }
 }
 
-impl Call {
+impl Request {
     fn get(endpoint: Endpoint, url: Url) -> Self {
         let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
         Self { method: Method::GET, endpoint, url, headers, body: None }
@@ -267,10 +264,10 @@ impl Call {
 }
 
 impl Exchange {
-    /// The JSON of an answer about a job.
-    async fn answer(mut self, now: Timestamp) -> Result<Answer> {
+    /// The JSON of a response about a job.
+    async fn job_response(mut self, now: Timestamp) -> Result<JobResponse> {
         const LARGEST: usize = 1024 * 1024;
-        let unusable = |why: &str| Error::new(ErrorKind::Source, format!("the answer about the export job {why}"));
+        let unusable = |why: &str| Error::new(ErrorKind::Source, format!("the response about the export job {why}"));
         let date = response::date(self.response.headers());
         let wait = response::retry_after(self.response.headers(), date.unwrap_or(now));
         let mut body = Vec::new();
@@ -280,24 +277,24 @@ impl Exchange {
                 return Err(unusable("is too long"));
             }
         }
-        // The cause would not say more than that, and may repeat parts of the answer.
+        // The cause may repeat parts of the response.
         let json = serde_json::from_slice(&body).map_err(|_| {
             unusable("is not JSON").with_hint("check that the source's address is that of the API, not of its console")
         })?;
-        Ok(Answer { json, date, wait })
+        Ok(JobResponse { json, date, wait })
     }
 }
 
-/// The error of an exchange that broke. The HTTP library's own text would hold the whole URL.
+/// The error of a failed exchange. The text of the HTTP library would hold the whole URL.
 pub(super) fn unreachable_host(error: reqwest::Error) -> Error {
     let message = if error.is_timeout() {
         "the server did not answer in time"
     } else if error.is_connect() {
         "could not connect to the server"
     } else {
-        "the exchange with the server broke off"
+        "the connection to the server broke"
     };
-    let hint = "check the source's address and the way to it, then run the same command again";
+    let hint = "check the source's address and the network, then run the same command again";
     Error::new(ErrorKind::SourceUnavailable, message).with_source(error.without_url()).with_hint(hint)
 }
 

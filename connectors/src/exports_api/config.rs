@@ -1,4 +1,4 @@
-//! What the exports API source is told.
+//! Settings of the exports API, its token among them.
 
 use crate::{Error, ErrorKind, Result, Secret, artifact::Syntax, spool::on_blocking_thread};
 use archive_formats::catalogue::KeyColumns;
@@ -13,44 +13,41 @@ use std::{
 };
 use url::Url;
 
-/// The settings of an [`ExportsApi`](super::ExportsApi).
-#[derive(Debug)]
+/// Settings of an [`ExportsApi`](super::ExportsApi).
+#[derive(Clone, Debug)]
 pub struct Config {
-    /// The API's address, without user information, query and fragment.
+    /// The base of the API, without `/v1`, user information, query and fragment.
     pub base: Url,
-    /// Which endpoints the server has.
+    /// Which endpoints to use.
     pub layout: Layout,
-    /// What artifacts are asked for.
+    /// The format of artifacts.
     pub format: ArtifactFormat,
-    /// How much more than the window is asked for on both sides, in whole seconds: it is not known whether the server
-    /// filters by the time of an event or of its arrival.
+    /// How far the requested window extends beyond the one that is read, on both sides, in whole seconds; fractions are
+    /// ignored. The server may filter by the time of an event or of its arrival.
     pub margin: Duration,
-    /// How long a job may take until it is left for another run.
+    /// How long to wait for a job, and again for its download, before both are left to another run.
     pub job_timeout: Duration,
-    /// Whether `http://` may be used with hosts that are neither loopback nor private.
+    /// Whether `http://` is allowed for hosts that are neither loopback nor private.
     pub allow_http: bool,
     /// The names of the id and the time column.
     pub keys: KeyColumns,
-    /// The token, or the file it lies in.
+    /// The token, or the file that holds it.
     pub credentials: Credentials,
 }
 
 impl Config {
-    /// Checks what can be checked without the network, and cuts the margin to whole seconds.
+    /// Checks what needs no network, and cuts the margin to whole seconds.
     pub(super) fn validated(self) -> Result<Self> {
         let refuse = |why: &str| {
             Err(Error::new(ErrorKind::Configuration, format!("the source's address {why}"))
                 .with_context("url", printable(&self.base)))
         };
         if !matches!(self.base.scheme(), "https" | "http") || self.base.host().is_none() {
-            return refuse("is not one of the forms https://… and http://…");
+            return refuse("is neither https://… nor http://…");
         }
         if !self.base.username().is_empty() || self.base.password().is_some() {
-            return refuse("holds user information").map_err(|error: Error| {
-                error.with_hint(
-                    "put the token into KEEPTRUSTS_API_TOKEN or into the file that KEEPTRUSTS_API_TOKEN_FILE names",
-                )
-            });
+            return refuse("holds user information")
+                .map_err(|error: Error| error.with_hint(format!("take it out, and {SET_TOKEN}")));
         }
         if self.base.query().is_some() || self.base.fragment().is_some() {
             return refuse("has a query or a fragment");
@@ -59,7 +56,7 @@ impl Config {
     }
 }
 
-/// A URL as it may be shown: without user information, query and fragment.
+/// `url` without user information, query and fragment, which may hold secrets.
 pub(super) fn printable(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -78,7 +75,7 @@ pub enum Layout {
     Exports,
     /// `/v1/exports/jobs`.
     ExportsJobs,
-    /// `/v1/exports`, and `/v1/exports/jobs` where a server does not have it.
+    /// `/v1/exports`, or `/v1/exports/jobs` if the server does not have it.
     Auto,
 }
 
@@ -127,7 +124,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// What an artifact is made of.
+/// The format of artifacts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ArtifactFormat {
@@ -147,30 +144,55 @@ impl ArtifactFormat {
     }
 }
 
-/// A token that is sent as `Authorization: Bearer …`.
+/// Where the token comes from.
+#[derive(Clone, Debug, Default)]
+pub enum Credentials {
+    /// There is none: [`ExportsApi::new`](super::ExportsApi::new) and [`probe`](super::probe()) fail.
+    #[default]
+    Missing,
+    /// The token itself.
+    Token(Secret),
+    /// A file that holds the token. It is read again when the server refuses the token, since tokens are rotated.
+    File(PathBuf),
+}
+
+impl Credentials {
+    /// A usable token, or else a file.
+    pub fn new(token: Option<Secret>, file: Option<PathBuf>) -> Result<Self> {
+        let credentials = match (token.filter(|token| !token.expose().trim().is_empty()), file) {
+            (Some(token), _) => Self::Token(token),
+            (None, Some(file)) => Self::File(file),
+            (None, None) => Self::Missing,
+        };
+        BearerToken::new(credentials.clone()).map(|_| credentials)
+    }
+
+    /// Reads the token as a run would.
+    pub async fn probe(&self) -> Result<()> {
+        BearerToken::new(self.clone())?.current().await.map(drop)
+    }
+}
+
+/// The token that is sent as `Authorization: Bearer …`.
 #[derive(Debug)]
-pub struct Credentials {
+pub(super) struct BearerToken {
     file: Option<PathBuf>,
     current: Mutex<Option<Secret>>,
 }
 
-impl Credentials {
-    /// The token itself, or else a file whose content it is. A token that is given beats a file.
-    pub fn new(token: Option<Secret>, file: Option<PathBuf>) -> Result<Self> {
-        let token = token.filter(|token| !token.expose().trim().is_empty());
-        if token.is_none() && file.is_none() {
-            return Err(Error::new(ErrorKind::Configuration, "there is no token for the exports API").with_hint(
-                "set KEEPTRUSTS_API_TOKEN, or KEEPTRUSTS_API_TOKEN_FILE to the path of a file that holds the token",
-            ));
-        }
-        let token = token.map(|token| usable(token.expose())).transpose()?;
-        let file = if token.is_some() { None } else { file };
+impl BearerToken {
+    /// Fails if there is no token; a file is read at the first use.
+    pub(super) fn new(credentials: Credentials) -> Result<Self> {
+        let (token, file) = match credentials {
+            Credentials::Token(token) => (Some(parse_token(token.expose())?), None),
+            Credentials::File(file) => (None, Some(file)),
+            Credentials::Missing => {
+                return Err(
+                    Error::new(ErrorKind::Configuration, "there is no token for the exports API").with_hint(SET_TOKEN)
+                );
+            }
+        };
         Ok(Self { file, current: Mutex::new(token) })
-    }
-
-    /// Reads the token as a run would, and forgets it again.
-    pub async fn probe(&self) -> Result<()> {
-        self.current().await.map(drop)
     }
 
     /// The token to send.
@@ -183,7 +205,7 @@ impl Credentials {
         }
     }
 
-    /// Another token than `refused`, if the file holds one by now: tokens are rotated while a long run goes on.
+    /// The token in the file, if it is another than `refused` by now.
     pub(super) async fn newer_than(&self, refused: &Secret) -> Result<Option<Secret>> {
         let Some(file) = &self.file else { return Ok(None) };
         let token = self.load(file).await?;
@@ -206,16 +228,19 @@ pub(super) fn bearer(token: &Secret) -> Result<HeaderValue> {
     Ok(value)
 }
 
+const SET_TOKEN: &str =
+    "set KEEPTRUSTS_API_TOKEN, or KEEPTRUSTS_API_TOKEN_FILE to the path of a file that holds the token";
+
 fn read_token(path: &Path) -> Result<Secret> {
     let refuse = |error: Error| error.with_context("path", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| {
         refuse(Error::new(ErrorKind::Configuration, "could not read the token file").with_source(error))
             .with_hint("KEEPTRUSTS_API_TOKEN_FILE names the path of a file that holds the token")
     })?;
-    usable(&text).map_err(refuse)
+    parse_token(&text).map_err(refuse)
 }
 
-fn usable(text: &str) -> Result<Secret> {
+fn parse_token(text: &str) -> Result<Secret> {
     let token = text.trim();
     let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     if plain { Ok(Secret::new(token.to_owned())) } else { Err(not_a_token()) }
@@ -239,12 +264,12 @@ mod tests {
             job_timeout: Duration::from_secs(3600),
             allow_http: false,
             keys: KeyColumns::default(),
-            credentials: Credentials::new(Some(Secret::new("t".to_owned())), None).unwrap(),
+            credentials: Credentials::Token(Secret::new("t".to_owned())),
         }
     }
 
     #[test]
-    fn refuses_addresses_that_would_carry_secrets_or_nothing() {
+    fn refuses_addresses_with_secrets_or_without_a_host() {
         for base in
             ["https://user@api.example", "https://api.example?token=x", "https://api.example/#a", "ftp://a.example"]
         {
@@ -255,12 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn cuts_the_margin_to_the_seconds_that_a_request_can_name() {
+    fn cuts_the_margin_to_whole_seconds() {
         assert_eq!(config("https://api.example/kt").validated().unwrap().margin, Duration::from_secs(1));
     }
 
     #[test]
-    fn layouts_read_back_from_their_names() {
+    fn layouts_parse_from_their_names() {
         for layout in [Layout::Exports, Layout::ExportsJobs, Layout::Auto] {
             assert_eq!(layout.to_string().parse::<Layout>().unwrap(), layout);
         }
@@ -268,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_token_is_a_matter_of_configuration() {
+    fn a_missing_token_is_a_configuration_error() {
         for token in [None, Some(Secret::new(" \n".to_owned()))] {
             let error = Credentials::new(token, None).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -283,19 +308,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "first\n").unwrap();
-        let credentials = Credentials::new(None, Some(path.clone())).unwrap();
-        let first = credentials.current().await.unwrap();
+        let bearer = BearerToken::new(Credentials::File(path.clone())).unwrap();
+        let first = bearer.current().await.unwrap();
         assert_eq!(first.expose(), "first");
-        assert_eq!(credentials.newer_than(&first).await.unwrap(), None);
+        assert_eq!(bearer.newer_than(&first).await.unwrap(), None);
         std::fs::write(&path, "second").unwrap();
-        assert_eq!(credentials.newer_than(&first).await.unwrap().unwrap().expose(), "second");
-        assert_eq!(credentials.current().await.unwrap().expose(), "second");
+        assert_eq!(bearer.newer_than(&first).await.unwrap().unwrap().expose(), "second");
+        assert_eq!(bearer.current().await.unwrap().expose(), "second");
     }
 
     #[tokio::test]
-    async fn a_token_that_was_given_has_no_newer_one() {
-        let given = Secret::new("given".to_owned());
-        let credentials = Credentials::new(Some(given.clone()), None).unwrap();
-        assert_eq!(credentials.newer_than(&given).await.unwrap(), None);
+    async fn a_token_without_a_file_has_no_newer_one() {
+        let token = Secret::new("given".to_owned());
+        let bearer = BearerToken::new(Credentials::Token(token.clone())).unwrap();
+        assert_eq!(bearer.newer_than(&token).await.unwrap(), None);
     }
 }

@@ -1,10 +1,10 @@
-//! The artifact of a finished job, onto the local disk.
+//! Downloads the artifact of a finished job into the spool.
 
 use super::{
-    artifact::{self, Artifact},
-    client::{Client, Rest, Target, unreachable_host},
+    artifact::Artifact,
+    client::{Client, Resume, Target, unreachable_host},
     config::ArtifactFormat,
-    job::{Ready, late},
+    job::{FinishedJob, late},
     response,
 };
 use crate::{
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Download<'a> {
     pub(super) client: &'a Client,
-    pub(super) ready: &'a Ready,
+    pub(super) job: &'a FinishedJob,
     pub(super) format: ArtifactFormat,
     pub(super) spool: &'a Spool,
     pub(super) key: &'a str,
@@ -31,20 +31,20 @@ pub(super) struct Download<'a> {
     pub(super) deadline: Instant,
 }
 
-/// What of an artifact is here.
-struct Part {
+/// The received bytes of an artifact.
+struct PartialDownload {
     writer: SpoolWriter,
     target: Target,
-    /// Strong tag of the artifact that the bytes are of.
+    /// Strong entity tag of the artifact, if the download can be resumed.
     etag: Option<String>,
-    /// How many bytes it has.
+    /// Length of the whole artifact, in bytes.
     total: Option<u64>,
 }
 
 impl Download<'_> {
-    /// Downloads until the artifact is whole and is what the job says it is.
+    /// Downloads until the artifact is whole and agrees with the claims of its job.
     pub(super) async fn run(&self) -> Result<Artifact> {
-        let named = self.ready.target.clone().map_or(Target::Endpoint, Target::Named);
+        let named = self.job.target.clone().map_or(Target::Endpoint, Target::Named);
         let mut part = self.begin(named).await?;
         let policy = Policy::per_call().until(self.deadline);
         let mut attempts = Attempts::new(policy);
@@ -52,7 +52,7 @@ impl Download<'_> {
         let mut disputed = None;
         loop {
             let received = policy.bounded(self.receive(&mut part)).await;
-            // A long download may break often; only one that gets no further is given up.
+            // A long download may break often: only tries without progress count.
             if part.writer.bytes() > furthest {
                 furthest = part.writer.bytes();
                 attempts = Attempts::new(policy);
@@ -76,41 +76,45 @@ impl Download<'_> {
         }
     }
 
-    /// A server that asks for more patience than there is may have the artifact for another run, with the same job.
+    /// If the server asks to wait beyond the deadline, another run may get the artifact from the same job.
     fn late(&self, error: Error) -> Error {
         let put_off = error.retry_after().is_some() && Instant::now() >= self.deadline;
         if put_off || error.kind() == ErrorKind::TryLater {
-            late(error, "the artifact was not downloaded in time").with_context("job", &self.ready.id)
+            late(error, "the artifact was not downloaded in time").with_context("job", &self.job.id)
         } else {
             error
         }
     }
 
-    async fn begin(&self, target: Target) -> Result<Part> {
-        Ok(Part { writer: self.spool.begin(self.key).await?, target, etag: None, total: None })
+    async fn begin(&self, target: Target) -> Result<PartialDownload> {
+        Ok(PartialDownload { writer: self.spool.begin(self.key).await?, target, etag: None, total: None })
     }
 
-    /// Makes the artifact whole, or begins it again when it is not what the job says.
-    async fn finish(&self, part: Part, disputed: &mut Option<Sha256>) -> Result<ControlFlow<Artifact, (Part, Error)>> {
-        let Part { writer, target, .. } = part;
+    /// The artifact, or an empty download if it contradicts the claims of its job for the first time.
+    async fn finish(
+        &self,
+        part: PartialDownload,
+        disputed: &mut Option<Sha256>,
+    ) -> Result<ControlFlow<Artifact, (PartialDownload, Error)>> {
+        let PartialDownload { writer, target, .. } = part;
         let closed = writer.close().await?;
-        // The same bytes twice: it is not the network that changes them.
+        // The same bytes twice: the network did not change them.
         let again = disputed.replace(closed.sha256) == Some(closed.sha256);
         let kind = if again { ErrorKind::Incomplete } else { ErrorKind::Truncated };
-        match artifact::check(closed, &self.ready.claims, self.format, kind).await {
-            Ok((closed, packing)) => Ok(ControlFlow::Break(Artifact::keep(closed, packing, self.ready).await?)),
+        match Artifact::new(closed, self.job, self.format, kind).await {
+            Ok(artifact) => Ok(ControlFlow::Break(artifact)),
             Err(error) if again => Err(error),
             Err(error) => Ok(ControlFlow::Continue((self.begin(target).await?, error))),
         }
     }
 
-    /// Receives what is missing of `part`; all of it, where the server cannot be held to the same artifact.
-    async fn receive(&self, part: &mut Part) -> Result<()> {
+    /// Receives the rest of `part`, or all of it again if there is no strong entity tag.
+    async fn receive(&self, part: &mut PartialDownload) -> Result<()> {
         let offset = part.writer.bytes();
-        let rest = part.etag.as_deref().filter(|_| offset > 0).map(|etag| Rest { offset, etag });
-        let Ready { endpoints, id, .. } = self.ready;
-        let asked_for_rest = rest.is_some();
-        let opened = self.client.download(*endpoints, id, &part.target, rest).await;
+        let resume = part.etag.as_deref().filter(|_| offset > 0).map(|etag| Resume { offset, etag });
+        let FinishedJob { endpoints, id, .. } = self.job;
+        let asked_to_resume = resume.is_some();
+        let opened = self.client.download(*endpoints, id, &part.target, resume).await;
         let response = match opened {
             Ok(response) => response,
             Err(error) => {
@@ -121,7 +125,7 @@ impl Download<'_> {
             }
         };
         if response.status() == StatusCode::PARTIAL_CONTENT {
-            part.resume(&response, asked_for_rest)?;
+            part.resume(&response, asked_to_resume)?;
         } else {
             part.restart(&response).await?;
             self.meter.step(Step::Download, part.total);
@@ -129,9 +133,9 @@ impl Download<'_> {
         self.store(part, response).await
     }
 
-    async fn store(&self, part: &mut Part, mut response: Response) -> Result<()> {
-        /// Large enough that handing a piece to another thread costs nothing beside writing it.
-        const PIECE: usize = 1024 * 1024;
+    async fn store(&self, part: &mut PartialDownload, mut response: Response) -> Result<()> {
+        /// Large enough that a switch of threads costs little beside the write.
+        const APPEND: usize = 1024 * 1024;
         let mut blocks: Vec<Bytes> = Vec::new();
         let mut size = 0;
         loop {
@@ -142,8 +146,8 @@ impl Download<'_> {
                 self.meter.advance(block.len() as u64);
                 blocks.push(block.clone());
             }
-            if size >= PIECE || !more {
-                // What came before a break is kept: the rest may be all that is asked for.
+            if size >= APPEND || !more {
+                // Bytes received before a break are kept: the download may be resumed after them.
                 part.writer.append(std::mem::take(&mut blocks)).await?;
                 size = 0;
             }
@@ -154,8 +158,8 @@ impl Download<'_> {
     }
 }
 
-impl Part {
-    /// Accepts a partial answer only if it begins where the bytes end.
+impl PartialDownload {
+    /// Accepts a partial response only if it begins at the end of the received bytes.
     fn resume(&mut self, response: &Response, asked: bool) -> Result<()> {
         match response::content_range(response.headers()) {
             Some((first, total)) if asked && first == self.writer.bytes() => {
@@ -164,7 +168,7 @@ impl Part {
             }
             _ => {
                 self.etag = None;
-                Err(Error::new(ErrorKind::Truncated, "the server sent another part of the artifact than was asked for"))
+                Err(Error::new(ErrorKind::Truncated, "the server sent another part of the artifact than requested"))
             }
         }
     }
@@ -185,7 +189,7 @@ impl Part {
                 if bytes > total {
                     self.etag = None;
                 }
-                Err(Error::new(ErrorKind::Truncated, "the artifact is not as long as the server says")
+                Err(Error::new(ErrorKind::Truncated, "the artifact is not as long as the server announced")
                     .with_context("bytes", bytes)
                     .with_context("expected", total))
             }

@@ -1,57 +1,90 @@
-//! From a window to its artifact: the one in the spool, the one of a job that an earlier run made, or a new one.
+//! From a window to its artifact: the one in the spool, the one of an earlier run's job, or a new one.
 
 use super::{
-    Inner,
     artifact::Artifact,
+    client::Client,
+    config::{Config, Endpoints, printable},
     download::Download,
     job::Jobs,
-    journal::{Entry, Intent, State, is_fresh},
+    journal::{Entry, Intent, Journal, State, is_fresh},
 };
-use crate::{Error, ErrorKind, Result, progress::Meter};
+use crate::{Clock, Error, ErrorKind, Result, progress::Meter, spool::Spool};
 use archive_formats::{Dataset, Timestamp, Window};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
 use tracing::{Instrument as _, info_span};
+use uuid::Uuid;
 
-/// What a window led to.
+/// Fetches the artifacts of one server for one archive.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    pub(super) config: Config,
+    /// The base of the API as manifests and the journal record it.
+    pub(super) url: String,
+    client: Client,
+    journal: Journal,
+    spool: Spool,
+    cache: ArtifactCache,
+    clock: Arc<dyn Clock>,
+    archive: Uuid,
+    /// The endpoints that the server turned out to have.
+    known: OnceLock<Endpoints>,
+}
+
+/// The artifact of a window.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    /// Its artifact.
     Artifact(Arc<Artifact>),
-    /// The server makes smaller artifacts only: one for each half.
+    /// The server refuses the window as too large: fetch each half.
     Halves(Window, Window),
 }
 
-/// The artifacts that this process has, each behind a lock that lets one read at a time fetch it.
+/// The artifacts of this process, each behind a lock that lets one read at a time fetch it.
 #[derive(Debug, Default)]
-pub(super) struct Slots(Mutex<HashMap<String, Slot>>);
+struct ArtifactCache(Mutex<HashMap<String, Slot>>);
 
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Artifact>>>>;
 
-impl Slots {
-    fn of(&self, key: &str) -> Slot {
+impl ArtifactCache {
+    fn slot(&self, key: &str) -> Slot {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(key.to_owned()).or_default())
     }
 
-    fn clear(&self, key: &str) {
+    fn remove(&self, key: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 
-impl Inner {
+impl Fetcher {
+    pub(super) fn new(config: Config, clock: Arc<dyn Clock>, state: &Path, archive: Uuid) -> Result<Self> {
+        let config = config.validated()?;
+        Ok(Self {
+            client: Client::new(&config, Arc::clone(&clock))?,
+            journal: Journal::new(state.join("journal")),
+            spool: Spool::new(state.join("spool")),
+            cache: ArtifactCache::default(),
+            clock,
+            archive,
+            url: printable(&config.base),
+            known: OnceLock::new(),
+            config,
+        })
+    }
+
     /// The artifact for `window` of `dataset`.
     pub(super) async fn fetch(&self, dataset: &Dataset, window: Window, meter: &Meter) -> Result<Fetched> {
         let intent = self.intent(dataset, window);
         let key = intent.key();
-        let slot = self.slots.of(&key);
+        let slot = self.cache.slot(&key);
         let mut slot = slot.lock().await;
         if slot.is_none() {
-            *slot = self.kept(&key).await?.map(Arc::new);
+            *slot = self.find_spooled(&key).await?.map(Arc::new);
         }
         if let Some(artifact) = &*slot {
             return Ok(Fetched::Artifact(Arc::clone(artifact)));
@@ -67,8 +100,8 @@ impl Inner {
         }
     }
 
-    /// Lets go of what a failed read used: bytes that were wrong are downloaded again, and a job whose artifact cannot
-    /// be used is not asked again.
+    /// Removes what a failed read used: wrong bytes are downloaded again, and a job with an unusable artifact is not used
+    /// again.
     pub(super) fn discard(&self, dataset: &Dataset, window: Window, kind: ErrorKind) {
         let key = self.intent(dataset, window).key();
         match kind {
@@ -78,41 +111,40 @@ impl Inner {
         }
     }
 
-    /// Keeps what was fetched for this process only: the next one shall ask the server anew.
+    /// Keeps what was fetched for this process alone: the next one asks the server anew.
     pub(super) fn disown(&self, dataset: &Dataset, window: Window) {
         let key = self.intent(dataset, window).key();
         log(self.spool.forget(&key));
         log(self.journal.disown(&key));
     }
 
-    /// Removes what was kept for windows that nobody came back for: artifacts are events, and must not stay on the host
-    /// for good.
-    pub(super) fn sweep(&self) {
+    /// Removes what was kept for abandoned windows: artifacts are events, and must not stay on the host for good.
+    pub(super) fn remove_abandoned(&self) {
         for key in self.journal.abandoned(self.clock.now()) {
             self.clear(&key, true);
         }
     }
 
-    /// Removes all that was kept for `window`, and for the parts that it may have been split into.
-    pub(super) fn settle(&self, dataset: &Dataset, window: Window) {
+    /// Removes what was kept for `window`, and for the parts that it may have been split into.
+    pub(super) fn remove_window(&self, dataset: &Dataset, window: Window) {
         self.clear(&self.intent(dataset, window).key(), true);
         if let Some((first, second)) = halves(window) {
-            self.settle(dataset, first);
-            self.settle(dataset, second);
+            self.remove_window(dataset, first);
+            self.remove_window(dataset, second);
         }
     }
 
-    /// A whole artifact of an earlier run, unless it is too old.
-    async fn kept(&self, key: &str) -> Result<Option<Artifact>> {
-        let artifact = self.spool.find(key).await?.and_then(Artifact::found);
+    /// The artifact of an earlier run, unless it is too old.
+    async fn find_spooled(&self, key: &str) -> Result<Option<Artifact>> {
+        let artifact = self.spool.find(key).await?.and_then(Artifact::from_spool);
         let now = self.clock.now();
-        let artifact = artifact.filter(|artifact| is_fresh(artifact.note.asked_at, now));
-        Ok(artifact.filter(|artifact| self.layout.candidates().contains(&artifact.note.endpoints)))
+        let artifact = artifact.filter(|artifact| is_fresh(artifact.metadata.asked_at, now));
+        Ok(artifact.filter(|artifact| self.config.layout.candidates().contains(&artifact.metadata.endpoints)))
     }
 
-    /// An artifact of a job. One that is not there any more is worth one new job.
+    /// The artifact of a job. If it has expired, one new job is made.
     async fn obtain(&self, intent: &Intent, key: &str, meter: &Meter) -> Result<Artifact> {
-        let deadline = Instant::now() + self.job_timeout;
+        let deadline = Instant::now() + self.config.job_timeout;
         let expired = match self.obtain_once(intent, key, meter, deadline).await {
             Err(error) if error.kind() == ErrorKind::Expired => error,
             done => return done,
@@ -122,7 +154,7 @@ impl Inner {
         match self.obtain_once(intent, key, meter, deadline).await {
             Err(error) if error.kind() == ErrorKind::Expired => {
                 self.journal.remove(key)?;
-                Err(Error::new(ErrorKind::Source, "the artifact was gone before it was downloaded, twice")
+                Err(Error::new(ErrorKind::Source, "the artifact expired before it was downloaded, twice")
                     .with_source(error)
                     .with_hint("the server may keep artifacts for too short a time"))
             }
@@ -135,16 +167,16 @@ impl Inner {
             client: &self.client,
             journal: &self.journal,
             clock: &*self.clock,
-            layout: self.layout,
+            layout: self.config.layout,
             known: &self.known,
             meter,
             deadline,
         };
-        let ready = jobs.ready(intent).instrument(info_span!(target: crate::TRACE_TARGET, "job")).await?;
-        // However long the job took, its artifact is worth as long again.
-        let deadline = Instant::now() + self.job_timeout;
-        let (client, spool, format) = (&self.client, &self.spool, self.format);
-        let download = Download { client, ready: &ready, format, spool, key, meter, deadline };
+        let job = jobs.finished(intent).instrument(info_span!(target: crate::TRACE_TARGET, "job")).await?;
+        // The download has as long again, however long the job took.
+        let deadline = Instant::now() + self.config.job_timeout;
+        let (client, spool, format) = (&self.client, &self.spool, self.config.format);
+        let download = Download { client, job: &job, format, spool, key, meter, deadline };
         download.run().instrument(info_span!(target: crate::TRACE_TARGET, "download")).await
     }
 
@@ -167,13 +199,13 @@ impl Inner {
             archive: self.archive.to_string(),
             url: self.url.clone(),
             dataset: dataset.clone(),
-            window: window.widen(self.margin),
-            format: self.format,
+            window: window.widen(self.config.margin),
+            format: self.config.format,
         }
     }
 
     fn clear(&self, key: &str, with_job: bool) {
-        self.slots.clear(key);
+        self.cache.remove(key);
         log(self.spool.remove(key));
         if with_job {
             log(self.journal.remove(key));
@@ -181,14 +213,14 @@ impl Inner {
     }
 }
 
-/// What cannot be removed costs disk, never data.
+/// Logs a failed removal: it costs disk, never data.
 fn log(result: Result<()>) {
     if let Err(error) = result {
-        tracing::warn!(%error, "could not remove what is not needed any more");
+        tracing::warn!(%error, "could not remove a file that is no longer needed");
     }
 }
 
-/// The window cut at a midnight near its middle; days stay whole.
+/// The window, split at a midnight near its middle; `None` if it has less than two days.
 fn halves(window: Window) -> Option<(Window, Window)> {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let days = window.length().as_secs() / DAY.as_secs();
@@ -213,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_splits_into_its_days_without_gap_or_overlap() {
+    fn a_month_splits_into_days_without_gap_or_overlap() {
         let month = "2024-02".parse::<Month>().unwrap().window();
         let mut all = Vec::new();
         days(month, &mut all);
@@ -223,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn less_than_two_days_stay_in_one_piece() {
+    fn less_than_two_days_are_not_split() {
         let from = Timestamp::from_micros(0);
         let window = Window::new(from, from.plus(Duration::from_secs(47 * 3600))).unwrap();
         assert!(halves(window).is_none());

@@ -1,5 +1,5 @@
-//! Which jobs this host has made. Written before a job is asked for and again before its id is used, so that a run that
-//! crashed is followed by one that finds the job, and not by a second job.
+//! The journal of export jobs. It is written before a job is created and again before its id is used, so that the run
+//! after a crash finds the job instead of creating a second one.
 
 use super::{
     config::{ArtifactFormat, Endpoints},
@@ -14,46 +14,47 @@ use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 use uuid::Uuid;
 
-/// How long a job is worth looking for; servers keep artifacts for about a day.
+/// How long a job is used again: servers keep artifacts for about a day.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a job is for. Equal intents have one job.
+/// The purpose of a job. Equal intents have one job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Intent {
     /// UUID of the archive.
     pub(super) archive: String,
-    /// The API's address.
+    /// The base of the API.
     pub(super) url: String,
     pub(super) dataset: Dataset,
-    /// The window that is asked for, with its margin.
+    /// The requested window, with its margin.
     pub(super) window: Window,
     pub(super) format: ArtifactFormat,
 }
 
 impl Intent {
-    /// The name of the intent's files.
+    /// The name of the files of the intent.
     pub(super) fn key(&self) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_else(|_| unreachable!("an intent holds only texts"));
+        #[expect(clippy::expect_used, reason = "serialisation fails only for maps whose keys are no strings")]
+        let json = serde_json::to_vec(self).expect("an intent has no maps");
         Sha256::of(&json).to_string()
     }
 }
 
-/// What became of an intent.
+/// The state of an intent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// A job was asked for, and no answer was written down.
+    /// A create call was sent, and its response was not written down.
     Asked,
-    /// The server made a job.
+    /// The server created a job.
     Made {
         /// Its id.
         job: JobId,
-        /// The endpoints that know it.
+        /// The endpoints of the job.
         endpoints: Endpoints,
     },
-    /// The server asked for a smaller window.
+    /// The server refused the window as too large.
     Split,
-    /// The artifact was found wanting. It lies on the host for as long as the process needs it; the next one asks anew.
+    /// The artifact is for the process that fetched it alone; the next one creates a new job.
     Disowned,
 }
 
@@ -61,25 +62,25 @@ pub(super) enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) intent: Intent,
-    /// Makes one attempt at the intent different from the next, so that a server that remembers keys makes a new job.
+    /// Differs between two attempts at the intent, so that a server that remembers keys creates a new job.
     attempt: String,
     pub(super) asked_at: Timestamp,
     pub(super) state: State,
 }
 
 impl Entry {
-    /// A first note of `intent`.
+    /// An entry for `intent`, before its create call.
     pub(super) fn new(intent: Intent, now: Timestamp) -> Self {
         Self { intent, attempt: Uuid::new_v4().to_string(), asked_at: now, state: State::Asked }
     }
 
-    /// What is sent as `Idempotency-Key`: the same for each repetition of one create call, also after a crash.
+    /// The `Idempotency-Key` header: the same for each repetition of one create call, also after a crash.
     pub(super) fn idempotency_key(&self) -> String {
         Sha256::of(format!("{} {}", self.intent.key(), self.attempt).as_bytes()).to_string()
     }
 }
 
-/// Whether something of `then` is recent enough at `now` to be used again, even where a clock was set back.
+/// Whether a job or artifact of `then` can be used again at `now`, also if the clock was set back.
 pub(super) fn is_fresh(then: Timestamp, now: Timestamp) -> bool {
     then.distance(now) < FRESH
 }
@@ -95,7 +96,7 @@ impl Journal {
         Self { folder }
     }
 
-    /// The entry for `intent`, unless it is too old. An entry that cannot be read costs a second job and nothing else.
+    /// The entry for `intent`, unless it is too old. An unreadable entry counts as none: it costs a second job.
     pub(super) async fn find(&self, intent: &Intent, now: Timestamp) -> Result<Option<Entry>> {
         let path = self.path(&intent.key());
         let bytes = on_blocking_thread(move || read_if_there(&path)).await?;
@@ -104,26 +105,25 @@ impl Journal {
         Ok(entry.filter(|entry| entry.intent == *intent && is_fresh(entry.asked_at, now)))
     }
 
-    /// Writes `entry` so that it survives a crash.
+    /// Writes `entry` durably.
     pub(super) async fn write(&self, entry: &Entry) -> Result<()> {
         let (path, entry) = (self.path(&entry.intent.key()), entry.clone());
         on_blocking_thread(move || write_durably(&path, &entry)).await
     }
 
-    /// Makes the entry under `key` one that is not found again, but still tells of what lies in the spool.
+    /// Hides the entry under `key` from [`Self::find`], but not from [`Self::abandoned`], which cleans the spool.
     pub(super) fn disown(&self, key: &str) -> Result<()> {
         let path = self.path(key);
         let entry = read_if_there(&path)?.and_then(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
         entry.map_or(Ok(()), |entry| write_durably(&path, &Entry { state: State::Disowned, ..entry }))
     }
 
-    /// Removes the entry under `key`.
     pub(super) fn remove(&self, key: &str) -> Result<()> {
         remove_if_there(&self.path(key))
     }
 
-    /// Keys of the entries that nobody came back for. What they asked for was given up: another margin, another dataset,
-    /// a month that was archived from elsewhere. Clocks that jump by less than a week make nothing abandoned.
+    /// Keys of the entries older than a week. Their intents were given up, for another margin or another source. A clock
+    /// that jumps by less than a week makes no entry abandoned.
     pub(super) fn abandoned(&self, now: Timestamp) -> Vec<String> {
         const ABANDONED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
         let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_is_found_again_for_a_day() {
+    async fn finds_a_job_for_a_day() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::new(folder.path().join("journal"));
         assert_eq!(journal.find(&intent(), NOW).await.unwrap(), None);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_an_intent_makes_another_key() {
+    fn the_key_depends_on_every_part_of_an_intent() {
         let other_window = "2025-04".parse::<archive_formats::Month>().unwrap().window();
         let others = [
             Intent { archive: Uuid::max().to_string(), ..intent() },
@@ -206,7 +206,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn nobody_else_can_read_the_journal() {
+    async fn only_the_owner_can_read_the_journal() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::new(folder.path().join("journal"));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_entry_that_nobody_came_back_for_is_abandoned_after_a_week() {
+    async fn an_entry_is_abandoned_after_a_week() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::new(folder.path().to_owned());
         assert_eq!(journal.abandoned(NOW), [] as [String; 0]);

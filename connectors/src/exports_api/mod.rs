@@ -1,9 +1,9 @@
-//! Events out of the Keeptrusts exports API.
+//! Events from the exports API of Keeptrusts.
 //!
-//! A read asks for an export job (`job`), downloads its artifact into the spool (`download`) and decodes it from
-//! there (`artifact`), so that a broken connection, a crash or a second read costs neither another job nor another
-//! download. `journal` is what a later run finds jobs by. The platform documents several shapes of the same answers;
-//! `wire` reads them all, and nothing else looks at JSON.
+//! A read asks for an export job (`job`), downloads its artifact into the spool (`download`) and decodes it from there
+//! (`artifact`), so that a broken connection, a crash or a second read costs neither another job nor another download.
+//! A later run finds the jobs in the `journal`. The platform documents several shapes of the same responses: `wire`
+//! parses all of them, and nothing else looks at JSON.
 
 mod artifact;
 mod client;
@@ -20,49 +20,23 @@ mod wire;
 pub use config::{ArtifactFormat, Config, Credentials, Endpoints, Layout};
 pub use probe::probe;
 
-use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter, spool::Spool};
-use archive_formats::{Dataset, Window, catalogue::KeyColumns};
-use fetch::Slots;
-use journal::Journal;
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
-use url::Url;
+use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter};
+use archive_formats::{Dataset, Window};
+use fetch::Fetcher;
+use std::{path::Path, sync::Arc};
 use uuid::Uuid;
 
 /// The exports API of one server, for one archive.
 #[derive(Clone, Debug)]
 pub struct ExportsApi {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    client: client::Client,
-    journal: Journal,
-    spool: Spool,
-    slots: Slots,
-    clock: Arc<dyn Clock>,
+    fetcher: Arc<Fetcher>,
     progress: Arc<dyn Progress>,
-    archive: Uuid,
-    base: Url,
-    /// The base as it is shown and recorded.
-    url: String,
-    layout: Layout,
-    known: OnceLock<Endpoints>,
-    format: ArtifactFormat,
-    margin: Duration,
-    job_timeout: Duration,
-    allow_http: bool,
-    keys: KeyColumns,
 }
 
 impl ExportsApi {
-    /// The API that `config` describes. Journal and spool lie in `state`; jobs are kept apart by `archive`.
+    /// The API that `config` describes. Journal and spool are in `state`; jobs are kept apart by `archive`.
     ///
-    /// Nothing is sent yet, so a wrong address or token shows at the first read.
+    /// Sends nothing: a wrong address or token shows at the first read. Fails if there is no token.
     pub fn new(
         config: Config,
         clock: Arc<dyn Clock>,
@@ -70,27 +44,8 @@ impl ExportsApi {
         state: &Path,
         archive: Uuid,
     ) -> Result<Self> {
-        let Config { base, layout, format, margin, job_timeout, allow_http, keys, credentials } = config.validated()?;
-        let state = state.join("exports-api");
-        let inner = Inner {
-            client: client::Client::new(base.clone(), credentials, allow_http, Arc::clone(&clock))?,
-            journal: Journal::new(state.join("journal")),
-            spool: Spool::new(state.join("spool")),
-            slots: Slots::default(),
-            clock,
-            progress,
-            archive,
-            url: config::printable(&base),
-            base,
-            layout,
-            known: OnceLock::new(),
-            format,
-            margin,
-            job_timeout,
-            allow_http,
-            keys,
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        let fetcher = Fetcher::new(config, clock, &state.join("exports-api"), archive)?;
+        Ok(Self { fetcher: Arc::new(fetcher), progress })
     }
 }
 
@@ -100,17 +55,17 @@ impl Source for ExportsApi {
     }
 
     fn url(&self) -> String {
-        self.inner.url.clone()
+        self.fetcher.url.clone()
     }
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
-        let meter = Meter::new(Arc::clone(&self.inner.progress), dataset, window);
-        stream::stream(Arc::clone(&self.inner), dataset.clone(), window, meter)
+        let meter = Meter::new(Arc::clone(&self.progress), dataset, window);
+        stream::stream(Arc::clone(&self.fetcher), dataset.clone(), window, meter)
     }
 
     fn settle(&self, dataset: &Dataset, window: Window) {
-        self.inner.settle(dataset, window);
-        self.inner.sweep();
+        self.fetcher.remove_window(dataset, window);
+        self.fetcher.remove_abandoned();
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an HTTP status that is no success means, and how it is told.
+//! HTTP responses: refusals and their errors, headers, and redirects.
 
 use super::config::printable;
 use crate::{Error, ErrorKind, Result, Secret, plain_http};
@@ -11,37 +11,37 @@ use reqwest::{
 use std::time::Duration;
 use url::Url;
 
-/// What was called.
+/// An endpoint of the API, or a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
-    /// The list of jobs, which nothing but a probe asks for.
+    /// The list of jobs, for probes alone.
     List,
     Create,
     Status,
     Download,
-    /// A store that the download endpoint redirected to, or that the job named.
+    /// A store that the download endpoint redirects to, or that the job names.
     Storage,
 }
 
 impl Endpoint {
-    const fn doing(self) -> &'static str {
+    const fn action(self) -> &'static str {
         match self {
             Self::List => "list the export jobs",
             Self::Create => "create an export job",
-            Self::Status => "ask for the export job's status",
+            Self::Status => "get the export job's status",
             Self::Download | Self::Storage => "download the artifact",
         }
     }
 }
 
-/// The error for `response`, with the first words of its body.
+/// The error for a `response` without success, with an excerpt of its body.
 pub(super) async fn refused(endpoint: Endpoint, response: Response, token: &Secret, now: Timestamp) -> Error {
     let status = response.status();
     let wait = retry_after(response.headers(), date(response.headers()).unwrap_or(now));
-    let error = Error::new(kind(endpoint, status), format!("could not {}", endpoint.doing()))
+    let error = Error::new(kind(endpoint, status), format!("could not {}", endpoint.action()))
         .with_context("status", status.as_u16())
         .with_retry_after(wait);
-    // A store repeats the signed request in its refusals.
+    // Stores repeat the signed request in their refusals.
     let excerpt = if endpoint == Endpoint::Storage { String::new() } else { excerpt(response, token).await };
     let error = if excerpt.is_empty() { error } else { error.with_context("answer", excerpt) };
     match hint(endpoint, status) {
@@ -52,15 +52,15 @@ pub(super) async fn refused(endpoint: Endpoint, response: Response, token: &Secr
 
 const fn kind(endpoint: Endpoint, status: StatusCode) -> ErrorKind {
     match (endpoint, status.as_u16()) {
-        // A signed link is good for minutes, and the download endpoint gives a new one; with 202 that endpoint says
-        // that it has no artifact yet.
+        // Signed links expire after minutes, and the download endpoint gives new ones. Its 202 means that there is no
+        // artifact yet.
         (_, 408 | 429 | 500 | 502 | 503 | 504) | (Endpoint::Storage, 400 | 401 | 403) | (Endpoint::Download, 202) => {
             ErrorKind::SourceUnavailable
         }
         (_, 401 | 403) => ErrorKind::Unauthorized,
         (Endpoint::Create, 413 | 422) => ErrorKind::TooLarge,
         (Endpoint::Status | Endpoint::Download | Endpoint::Storage, 404 | 410) => ErrorKind::Expired,
-        // What is asked for does not lie in the artifact: what is here is not a part of it.
+        // The requested range is outside the artifact: the received bytes are not a part of it.
         (Endpoint::Download | Endpoint::Storage, 416) => ErrorKind::Truncated,
         _ => ErrorKind::Source,
     }
@@ -79,20 +79,19 @@ const fn hint(endpoint: Endpoint, status: StatusCode) -> Option<&'static str> {
     }
 }
 
-/// The first words of a body, on one line, without the token and without what follows a question mark.
+/// An excerpt of a body, without the token.
 async fn excerpt(mut response: Response, token: &Secret) -> String {
     const READ: usize = 8 * 1024;
     let mut body = Vec::new();
-    // A body that breaks off says less; the status says enough.
+    // An error here only shortens the excerpt.
     while let (true, Ok(Some(block))) = (body.len() < READ, response.chunk().await) {
         body.extend_from_slice(&block);
     }
     one_line(&token.redact(&String::from_utf8_lossy(&body)))
 }
 
-/// The first words of `text`, without what might be a secret: what follows the question mark of a URL, and long words
-/// of letters and digits, as tokens and signatures are. A server may repeat what it was sent, or what it would have
-/// answered.
+/// The first 200 characters of `text`, without possible secrets: queries of URLs, and long words of letters and digits,
+/// such as tokens and signatures. A server may repeat the request, or parts of its response.
 pub(super) fn one_line(text: &str) -> String {
     const SHOWN: usize = 200;
     let words =
@@ -117,29 +116,29 @@ fn without_opaque_parts(word: &str) -> String {
     shown.collect()
 }
 
-/// When the server sent the answer, by its own clock.
+/// When the server sent the response, by its own clock.
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     http_date(text(headers, &header::DATE)?)
 }
 
-/// How long the server asks to wait: a number of seconds, or an instant, of which `now` is subtracted. An instant in
-/// the past asks for no wait.
+/// How long the server asks to wait: a number of seconds, or the time from `now` until an HTTP date, zero if that is
+/// past.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = text(headers, &header::RETRY_AFTER)?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a wait that no one will see the end of, not none at all.
+        // More digits than fit mean a very long wait.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let until = http_date(value)?;
     Some(if until > now { now.distance(until) } else { Duration::ZERO })
 }
 
-/// The entity tag, if it is a strong one: only then are equal tags equal bytes.
+/// The entity tag, if it is a strong one. Equal weak tags do not promise equal bytes.
 pub(super) fn strong_etag(headers: &HeaderMap) -> Option<&str> {
     text(headers, &header::ETAG).filter(|tag| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'))
 }
 
-/// First byte and whole length of a partial answer, from `bytes 5-9/10` or `bytes 5-9/*`.
+/// First byte and whole length of a partial response, from `bytes 5-9/10` or `bytes 5-9/*`.
 pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let range = text(headers, &header::CONTENT_RANGE)?.strip_prefix("bytes ")?;
     let (span, total) = range.split_once('/')?;
@@ -147,12 +146,12 @@ pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     Some((first.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
-/// How many bytes the body has.
+/// The length of the body, in bytes.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     text(headers, &header::CONTENT_LENGTH)?.trim().parse().ok()
 }
 
-/// The header's value, if it is text.
+/// The value of a header, if it is text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
@@ -161,12 +160,12 @@ fn http_date(text: &str) -> Option<Timestamp> {
     DateTime::parse_from_rfc2822(text.trim()).ok().map(|date| date.to_utc().into())
 }
 
-/// How many redirects are followed in a row: one to the store, and one or two between regions or host names.
+/// Most redirects in a row: one to the store, and one or two between regions or host names.
 pub(super) const MAX_HOPS: usize = 3;
 
-/// The address that `location` means, seen from `from`. Never from https to http, and never to a scheme without TLS
-/// unless the host is near or `allow_http` is set.
-pub(super) async fn follow(from: &Url, location: &str, allow_http: bool) -> Result<Url> {
+/// The target of a redirect from `from` to `location`. Refuses redirects from https to http, and plain http to hosts that
+/// are neither loopback nor private unless `allow_http` is set.
+pub(super) async fn redirect(from: &Url, location: &str, allow_http: bool) -> Result<Url> {
     let next = resolve(from, location)?;
     if next.scheme() == "http" {
         plain_http::check(&next, allow_http, ErrorKind::Source).await?;
@@ -174,7 +173,7 @@ pub(super) async fn follow(from: &Url, location: &str, allow_http: bool) -> Resu
     Ok(next)
 }
 
-/// Whether both addresses are of one server, so that the second may see what the first may.
+/// Whether two URLs have the same scheme, host and port, so that both may receive the token.
 pub(super) fn same_origin(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme()
         && one.host() == other.host()
@@ -183,7 +182,7 @@ pub(super) fn same_origin(one: &Url, other: &Url) -> bool {
 
 fn resolve(from: &Url, location: &str) -> Result<Url> {
     let refuse = |why: &str| Error::new(ErrorKind::Source, format!("the server redirects {why}"));
-    // The cause would repeat the location, which may carry a signature.
+    // The cause would repeat the location, which may hold a signature.
     let next = from.join(location).map_err(|_| refuse("to something that is not a URL"))?;
     let refuse =
         |why: &str| Err(refuse(why).with_context("from", printable(from)).with_context("to", printable(&next)));
@@ -191,7 +190,7 @@ fn resolve(from: &Url, location: &str) -> Result<Url> {
         ("https", "http") => refuse("from https to http"),
         (_, "https" | "http") if next.username().is_empty() && next.password().is_none() => Ok(next),
         (_, "https" | "http") => refuse("to an address with user information"),
-        _ => refuse("to another protocol"),
+        _ => refuse("to another scheme"),
     }
 }
 
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_passes_by_itself_is_worth_another_try() {
+    fn only_transient_statuses_are_retried() {
         let transient = [408, 429, 500, 502, 503, 504];
         for endpoint in [Endpoint::Create, Endpoint::Status, Endpoint::Download, Endpoint::Storage] {
             for status in transient {
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn each_endpoint_reads_its_own_refusals() {
+    fn the_kind_of_a_refusal_depends_on_the_endpoint() {
         assert_eq!(kind_of(Endpoint::Create, 413), ErrorKind::TooLarge);
         assert_eq!(kind_of(Endpoint::Create, 422), ErrorKind::TooLarge);
         assert_eq!(kind_of(Endpoint::Status, 422), ErrorKind::Source);
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_servers_clock() {
+    fn reads_the_date() {
         let read = |value| date(&headers(header::DATE, value)).map(|date| date.to_string());
         assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT").as_deref(), Some("1994-11-06T08:49:37.000000Z"));
         assert_eq!(read("yesterday"), None);
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn only_strong_tags_promise_equal_bytes() {
+    fn accepts_only_strong_entity_tags() {
         let read = |value| strong_etag(&headers(header::ETAG, value)).map(str::to_owned);
         assert_eq!(read("\"abc\"").as_deref(), Some("\"abc\""));
         assert_eq!(read("W/\"abc\""), None);
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_where_a_partial_answer_begins() {
+    fn reads_content_ranges() {
         let read = |value| content_range(&headers(header::CONTENT_RANGE, value));
         assert_eq!(read("bytes 5-9/10"), Some((5, Some(10))));
         assert_eq!(read("bytes 5-9/*"), Some((5, None)));
@@ -288,26 +287,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn never_leaves_tls() {
-        let error = follow(&url("https://a.example/x"), "http://127.0.0.1/y?sig=canary", true).await.unwrap_err();
+    async fn refuses_a_redirect_from_https_to_http() {
+        let error = redirect(&url("https://a.example/x"), "http://127.0.0.1/y?sig=canary", true).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Source);
         assert!(!error.to_string().contains("canary"), "{error}");
     }
 
     #[tokio::test]
-    async fn plain_http_leads_only_to_near_hosts() {
+    async fn refuses_a_redirect_to_a_public_host_without_tls() {
         let from = url("http://127.0.0.1:8080/v1/exports/1/artifact");
-        assert!(follow(&from, "http://10.0.0.7/bucket?sig=1", false).await.is_ok());
-        assert!(follow(&from, "http://203.0.113.5/bucket", false).await.is_err());
-        assert!(follow(&from, "http://203.0.113.5/bucket", true).await.is_ok());
+        assert!(redirect(&from, "http://10.0.0.7/bucket?sig=1", false).await.is_ok());
+        assert!(redirect(&from, "http://203.0.113.5/bucket", false).await.is_err());
+        assert!(redirect(&from, "http://203.0.113.5/bucket", true).await.is_ok());
     }
 
     #[tokio::test]
-    async fn resolves_relative_locations_and_refuses_other_protocols() {
+    async fn resolves_relative_locations_and_refuses_other_schemes() {
         let from = url("https://a.example/v1/exports/1/artifact");
-        assert_eq!(follow(&from, "/files/1.csv", false).await.unwrap().as_str(), "https://a.example/files/1.csv");
+        assert_eq!(redirect(&from, "/files/1.csv", false).await.unwrap().as_str(), "https://a.example/files/1.csv");
         for location in ["ftp://a.example/1", "file:///etc/passwd", "https://user:pw@b.example/", "https://"] {
-            assert!(follow(&from, location, true).await.is_err(), "{location}");
+            assert!(redirect(&from, location, true).await.is_err(), "{location}");
         }
     }
 

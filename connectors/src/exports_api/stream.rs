@@ -1,51 +1,52 @@
 //! One read of a window: its artifacts, one after the other, as a stream of events.
 
 use super::{
-    Inner,
-    artifact::{Artifact, Note, Piece},
-    fetch::Fetched,
+    artifact::{Artifact, SpoolMetadata},
+    config::Config,
+    fetch::{Fetched, Fetcher},
 };
 use crate::{
     Error, ErrorKind, EventStream, LocalArtifact, Result, SourceItem, SourceReport,
-    artifact::{Keep, Part},
+    artifact::{Chunks, DecodedChunk, Summary, WindowFilter},
     plain_http,
     progress::{Meter, Step},
 };
-use archive_formats::{ArtifactKind, Dataset, Sha256, Timestamp, Window};
-use futures::{
-    StreamExt as _, TryStreamExt as _,
-    stream::{self, BoxStream},
-};
+use archive_formats::{Dataset, Sha256, Timestamp, Window};
+use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use std::{collections::VecDeque, sync::Arc};
 
 /// The state of a read between two items.
-struct Reading {
-    inner: Arc<Inner>,
+struct WindowRead {
+    fetcher: Arc<Fetcher>,
     dataset: Dataset,
     meter: Meter,
-    /// Windows that are still to be read, in order.
+    /// Whether the address of the API was checked.
+    checked: bool,
+    /// Windows to read, in order.
     windows: VecDeque<Window>,
-    current: Option<Current>,
-    /// Items of the last piece.
+    current: Option<CurrentArtifact>,
+    /// Items of the last chunk.
     items: VecDeque<SourceItem>,
     totals: Totals,
     reported: bool,
 }
 
-/// An artifact that is being decoded.
-struct Current {
+/// The artifact that is being decoded.
+struct CurrentArtifact {
     window: Window,
     artifact: Arc<Artifact>,
-    pieces: BoxStream<'static, Result<Part<Piece, ArtifactKind>>>,
+    chunks: Chunks<DecodedChunk>,
     rows: u64,
+    /// First line of the next chunk.
+    line: u64,
 }
 
 #[derive(Default)]
 struct Totals {
     read: u64,
     outside: u64,
-    /// What the jobs say; rows that were read count where a job says nothing.
+    /// What the jobs claim, or the rows read where a job claims nothing.
     claimed: u64,
     any_claim: bool,
     server_clock: Option<Timestamp>,
@@ -56,37 +57,33 @@ struct Totals {
 }
 
 /// The events of `window` as a stream.
-pub(super) fn stream(inner: Arc<Inner>, dataset: Dataset, window: Window, meter: Meter) -> EventStream {
-    let reading = Reading {
-        inner,
+pub(super) fn stream(fetcher: Arc<Fetcher>, dataset: Dataset, window: Window, meter: Meter) -> EventStream {
+    let read = WindowRead {
+        fetcher,
         dataset,
         meter,
+        checked: false,
         windows: VecDeque::from([window]),
         current: None,
         items: VecDeque::new(),
         totals: Totals::default(),
         reported: false,
     };
-    let checked = async move {
-        plain_http::check(&reading.inner.base, reading.inner.allow_http, ErrorKind::Configuration).await?;
-        // After an error this kind of stream yields nothing more.
-        Ok(stream::try_unfold(reading, |reading| Box::pin(reading.next())))
-    };
-    stream::once(checked).try_flatten().boxed()
+    // After an error this kind of stream yields nothing more.
+    stream::try_unfold(read, |read| Box::pin(read.next())).boxed()
 }
 
-impl Reading {
+impl WindowRead {
     async fn next(mut self) -> Result<Option<(SourceItem, Self)>> {
         loop {
             if let Some(item) = self.items.pop_front() {
                 return Ok(Some((item, self)));
             }
             if let Some(current) = &mut self.current {
-                match current.pieces.next().await {
-                    Some(Ok(Part::Piece(piece))) => self.take(piece)?,
-                    Some(Ok(Part::End(kind))) => self.finish_artifact(kind)?,
-                    Some(Err(error)) => return Err(self.give_up(error)),
-                    None => return Err(Error::new(ErrorKind::Internal, "the artifact stopped before its end")),
+                match current.next().await {
+                    Ok(Some(chunk)) => self.take(chunk)?,
+                    Ok(None) => self.finish_artifact()?,
+                    Err(error) => return Err(self.give_up(error)),
                 }
             } else if let Some(window) = self.windows.pop_front() {
                 self.open(window).await?;
@@ -94,37 +91,38 @@ impl Reading {
                 return Ok(None);
             } else {
                 self.reported = true;
-                let report = std::mem::take(&mut self.totals).into_report(&self.inner);
+                let report = std::mem::take(&mut self.totals).into_report(&self.fetcher.config);
                 return Ok(Some((SourceItem::Report(report), self)));
             }
         }
     }
 
     async fn open(&mut self, window: Window) -> Result<()> {
-        match self.inner.fetch(&self.dataset, window, &self.meter).await? {
+        let Config { base, allow_http, format, keys, margin, .. } = &self.fetcher.config;
+        if !self.checked {
+            plain_http::check(base, *allow_http, ErrorKind::Configuration).await?;
+            self.checked = true;
+        }
+        match self.fetcher.fetch(&self.dataset, window, &self.meter).await? {
             Fetched::Halves(first, second) => {
                 self.windows.push_front(second);
                 self.windows.push_front(first);
             }
             Fetched::Artifact(artifact) => {
                 self.meter.step(Step::Decode, Some(artifact.spooled.bytes));
-                let keep = Keep { window, margin: Some(self.inner.margin) };
-                let syntax = self.inner.format.syntax();
-                let pieces = Arc::clone(&artifact).pieces(syntax, self.inner.keys.clone(), keep);
-                self.current = Some(Current { window, artifact, pieces, rows: 0 });
+                let filter = WindowFilter { window, margin: Some(*margin) };
+                let chunks = artifact.decode(format.syntax(), keys.clone(), filter).await;
+                let chunks = chunks.map_err(|error| self.discard(window, &artifact, error))?;
+                self.current = Some(CurrentArtifact { window, artifact, chunks, rows: 0, line: 1 });
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, piece: Piece) -> Result<()> {
-        let Piece { kept, rejects, rows, bytes } = piece;
-        self.meter.advance(bytes);
-        self.totals.outside += kept.outside;
-        if let Some(current) = &mut self.current {
-            current.rows += rows;
-        }
-        if let Some(batch) = &kept.batch {
+    fn take(&mut self, chunk: DecodedChunk) -> Result<()> {
+        self.meter.advance(chunk.progress);
+        self.totals.outside += chunk.outside;
+        if let Some(batch) = &chunk.events {
             let schema = batch.schema().sha256;
             if *self.totals.schema.get_or_insert(schema) != schema {
                 return Err(
@@ -132,23 +130,32 @@ impl Reading {
                 );
             }
         }
-        self.items.extend(kept.batch.map(SourceItem::Batch));
-        self.items.extend(rejects.into_iter().map(SourceItem::Reject));
+        self.items.extend(chunk.events.map(SourceItem::Batch));
+        self.items.extend(chunk.rejects.into_iter().map(SourceItem::Reject));
         Ok(())
     }
 
-    /// Every artifact is held to the count of its own job: over the parts of a window, two wrong counts might add up.
-    fn finish_artifact(&mut self, kind: ArtifactKind) -> Result<()> {
-        let Some(Current { window, artifact, rows, .. }) = &self.current else { return Ok(()) };
-        if let Some(claimed) = artifact.note.rows.filter(|claimed| claimed != rows) {
-            let message = format!("the export job counts {claimed} rows, but its artifact has {rows}");
-            let hint = "nothing was committed; run again for a new job";
-            return Err(self.give_up(Error::new(ErrorKind::Incomplete, message).with_hint(hint)));
+    /// Compares each artifact with the count of its own job: over the parts of a window, two wrong counts might add up.
+    fn finish_artifact(&mut self) -> Result<()> {
+        let Some(CurrentArtifact { window, artifact, chunks, rows, .. }) = &self.current else { return Ok(()) };
+        let verified = chunks.summary().and_then(|summary| {
+            artifact.verify(&summary.measured)?;
+            match artifact.metadata.rows {
+                Some(claimed) if claimed != *rows => {
+                    let message = format!("the export job counts {claimed} rows, but its artifact has {rows}");
+                    let hint = "nothing was committed; run again for a new job";
+                    Err(Error::new(ErrorKind::Incomplete, message).with_hint(hint))
+                }
+                _ => Ok(summary),
+            }
+        });
+        match verified {
+            Ok(summary) => self.totals.add(artifact, &summary, *rows),
+            Err(error) => return Err(self.give_up(error)),
         }
-        self.totals.add(artifact, kind, *rows);
         if *rows == 0 {
-            // An empty month is not committed, and the next run shall see what the server says then.
-            self.inner.disown(&self.dataset, *window);
+            // An empty month is not committed, and the next run asks the server again.
+            self.fetcher.disown(&self.dataset, *window);
         }
         self.current = None;
         Ok(())
@@ -156,26 +163,39 @@ impl Reading {
 
     fn give_up(&mut self, error: Error) -> Error {
         match self.current.take() {
-            Some(Current { window, artifact, .. }) => {
-                self.inner.discard(&self.dataset, window, error.kind());
-                error.with_context("job", &artifact.note.job)
-            }
+            Some(CurrentArtifact { window, artifact, .. }) => self.discard(window, &artifact, error),
             None => error,
         }
+    }
+
+    fn discard(&self, window: Window, artifact: &Artifact, error: Error) -> Error {
+        self.fetcher.discard(&self.dataset, window, error.kind());
+        error.with_context("job", &artifact.metadata.job)
+    }
+}
+
+impl CurrentArtifact {
+    /// The next chunk, with lines of the artifact.
+    async fn next(&mut self) -> Result<Option<DecodedChunk>> {
+        let Some(mut chunk) = self.chunks.next().await? else { return Ok(None) };
+        chunk.rejects.iter_mut().for_each(|reject| reject.line += self.line);
+        self.line += chunk.lines;
+        self.rows += chunk.rows;
+        Ok(Some(chunk))
     }
 }
 
 impl Totals {
-    fn add(&mut self, artifact: &Artifact, kind: ArtifactKind, rows: u64) {
-        let Artifact { spooled, note } = artifact;
-        let Note { job, endpoints, status_words, server_clock, gzip, .. } = note;
+    fn add(&mut self, artifact: &Artifact, summary: &Summary, rows: u64) {
+        let Artifact { spooled, metadata } = artifact;
+        let SpoolMetadata { job, endpoints, status_words, server_clock, gzip, .. } = metadata;
         self.read += rows;
-        self.claimed += note.rows.unwrap_or(rows);
-        self.any_claim |= note.rows.is_some();
+        self.claimed += metadata.rows.unwrap_or(rows);
+        self.any_claim |= metadata.rows.is_some();
         self.server_clock = server_clock.or(self.server_clock);
         self.artifacts.push(LocalArtifact {
             path: spooled.path.clone(),
-            kind,
+            kind: summary.kind,
             gzip: *gzip,
             rows,
             bytes: spooled.bytes,
@@ -191,14 +211,14 @@ impl Totals {
         }));
     }
 
-    fn into_report(self, inner: &Inner) -> SourceReport {
+    fn into_report(self, config: &Config) -> SourceReport {
         SourceReport {
             read: self.read,
             outside_window: self.outside,
             source_count: self.any_claim.then_some(self.claimed),
             source_clock: self.server_clock,
             artifacts: self.artifacts,
-            detail: json!({"layout": self.layout, "jobs": self.jobs, "margin_seconds": inner.margin.as_secs()}),
+            detail: json!({"layout": self.layout, "jobs": self.jobs, "margin_seconds": config.margin.as_secs()}),
         }
     }
 }

@@ -1,13 +1,15 @@
-//! The flow as a whole, against a server that follows a script over loopback. The platform double of the integration
-//! tests is much more of a server; what is here is what has to hold for anything there to make sense.
+//! The whole flow, against a scripted server over loopback. The integration tests have a more complete double of the
+//! platform.
 
 use super::*;
 use crate::{Error, ErrorKind, Secret, SourceItem, SourceReport, clock::FixedClock, progress::Silent};
+use archive_formats::catalogue::KeyColumns;
 use futures::StreamExt as _;
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::Mutex,
+    time::Duration,
 };
 
 const DATE: &str = "Wed, 02 Apr 2025 06:00:00 GMT";
@@ -21,7 +23,7 @@ struct Request {
     rest: String,
 }
 
-/// Answers each connection's one request as `script` says, and writes down what was asked.
+/// Responds to the one request of each connection by a script, and records the requests.
 struct Server {
     url: String,
     seen: Arc<Mutex<Vec<Request>>>,
@@ -83,7 +85,7 @@ fn api(url: &str, state: &Path, job_timeout: u64) -> ExportsApi {
         job_timeout: Duration::from_secs(job_timeout),
         allow_http: false,
         keys: KeyColumns::default(),
-        credentials: Credentials::new(Some(Secret::new("canary".to_owned())), None).unwrap(),
+        credentials: Credentials::Token(Secret::new("canary".to_owned())),
     };
     ExportsApi::new(config, Arc::new(FixedClock(NOW.parse().unwrap())), Arc::new(Silent), state, Uuid::nil()).unwrap()
 }
@@ -113,7 +115,7 @@ async fn error_of(api: &ExportsApi) -> Error {
 }
 
 #[tokio::test]
-async fn a_month_is_fetched_once_however_often_it_is_read() {
+async fn a_month_is_fetched_once_for_several_reads() {
     let server = Server::start(|request, _| match request.line.as_str() {
         "POST /v1/exports" => answer("201 Created", "", r#"{"id": "exp 1", "status": "completed", "row_count": 3}"#),
         "GET /v1/exports/exp%201/artifact" => ok(CSV),
@@ -138,7 +140,7 @@ async fn a_month_is_fetched_once_however_often_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_job_that_takes_too_long_is_left_for_the_next_run() {
+async fn a_job_past_its_timeout_is_left_to_the_next_run() {
     let server = Server::start(|request, count| match request.line.as_str() {
         "POST /v1/exports" => answer("201 Created", "", r#"{"id": "exp_1", "status": "queued"}"#),
         "GET /v1/exports/exp_1" if count == 0 => ok(r#"{"status": "processing"}"#),
@@ -155,7 +157,7 @@ async fn a_job_that_takes_too_long_is_left_for_the_next_run() {
 }
 
 #[tokio::test]
-async fn a_broken_download_goes_on_where_it_broke() {
+async fn a_broken_download_is_resumed() {
     let server = Server::start(|request, count| match (request.line.as_str(), count) {
         ("POST /v1/exports", _) => ok(r#"{"id": 7, "status": "ready"}"#),
         (_, 0) => answer("200 OK", "ETag: \"v1\"\r\n", CSV).replace(&CSV[20..], ""),
@@ -186,7 +188,7 @@ async fn the_token_does_not_follow_a_redirect_to_the_store() {
 }
 
 #[tokio::test]
-async fn an_expired_artifact_is_worth_exactly_one_new_job() {
+async fn an_expired_artifact_causes_exactly_one_new_job() {
     let server = Server::start(|request, count| match request.line.as_str() {
         "POST /v1/exports" => ok(&format!(r#"{{"id": "exp_{count}", "status": "completed"}}"#)),
         "GET /v1/exports/exp_1/artifact" => ok(CSV),
@@ -225,7 +227,7 @@ async fn a_window_that_is_too_large_is_read_in_halves() {
 }
 
 #[tokio::test]
-async fn a_page_or_another_artifact_than_described_is_never_kept() {
+async fn refuses_pages_and_artifacts_that_contradict_their_job() {
     for (job, body, kind) in [
         (r#"{"id": 1, "status": "done"}"#, "<html>gone fishing</html>", ErrorKind::Source),
         (r#"{"id": 1, "status": "done"}"#, r#"{"error": "no"}"#, ErrorKind::Source),
@@ -241,7 +243,7 @@ async fn a_page_or_another_artifact_than_described_is_never_kept() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_without_the_token() {
+async fn the_error_of_a_refusal_hides_the_token() {
     let server = Server::start(|_, _| answer("403 Forbidden", "", "{\"error\":\n \"canary may not export\"}"));
     let state = tempfile::tempdir().unwrap();
     let error = error_of(&api(&server.url, state.path(), 60)).await;

@@ -1,4 +1,4 @@
-//! What the server says, read with tolerance: the platform's pages show several shapes of the same answers.
+//! The JSON of requests and responses. Parsing is tolerant: the platform documents several shapes of the same response.
 
 use super::config::ArtifactFormat;
 use archive_formats::{Dataset, Sha256, Window};
@@ -27,12 +27,12 @@ impl<'a> CreateRequest<'a> {
     }
 }
 
-/// The server's name of a job. It is part of paths and messages, so it holds neither `/` nor control characters.
+/// The id of a job. It becomes part of paths and messages, so it holds neither `/` nor control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct JobId(String);
 
-/// A text that cannot be a job's id.
+/// A text that cannot be the id of a job.
 #[derive(Debug, thiserror::Error)]
 #[error("not a job id")]
 pub(super) struct JobIdError;
@@ -48,7 +48,7 @@ impl TryFrom<String> for JobId {
 
     fn try_from(text: String) -> Result<Self, JobIdError> {
         const LONGEST: usize = 200;
-        // A path ending in `.` or `..` would be another endpoint; `null` is what careless tools print for no id.
+        // A path that ends in `.` or `..` would be another endpoint; some tools print `null` for no id.
         let reserved = text.trim().is_empty() || matches!(text.as_str(), "null" | "." | "..");
         let valid =
             !reserved && text.len() <= LONGEST && !text.chars().any(|letter| letter == '/' || letter.is_control());
@@ -68,19 +68,19 @@ impl fmt::Display for JobId {
     }
 }
 
-/// What an answer says of a job.
+/// A job as a response describes it.
 #[derive(Debug)]
-pub(super) struct JobView {
+pub(super) struct Job {
     pub(super) id: Option<JobId>,
     pub(super) status: Status,
-    /// Where the artifact is, if the job says so; may be relative and may carry a signature.
+    /// The address of the artifact, if the job names one. May be relative, and may hold a signature.
     pub(super) target: Option<String>,
-    /// Why the job failed, in the server's words.
+    /// Why the job failed, as the server describes it.
     pub(super) reason: Option<String>,
     pub(super) claims: Claims,
 }
 
-/// What a job says of its artifact.
+/// Rows, size and digest of an artifact, as its job describes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claims {
     pub(super) rows: Option<u64>,
@@ -110,46 +110,45 @@ const SIZES: [&str; 7] =
     ["size", "size_bytes", "bytes", "artifact_size", "artifact_bytes", "file_size", "content_length"];
 const DIGESTS: [&str; 5] = ["sha256", "artifact_sha256", "checksum_sha256", "checksum", "digest"];
 
-impl JobView {
-    pub(super) fn read(answer: &Value) -> Self {
-        let job = job_object(answer);
-        let status = find(&[job, answer], &STATUSES, Value::as_str);
-        let places = places(job, answer);
+impl Job {
+    pub(super) fn from_json(response: &Value) -> Self {
+        let job = job_object(response);
+        let status = find(&[job, response], &STATUSES, Value::as_str);
+        let objects = nested_objects(job, response);
         Self {
             id: find(&[job], &IDS, job_id),
-            status: Status::read(status.unwrap_or_default()),
-            target: find(&places, &TARGETS, |value| value.as_str().filter(|url| !url.is_empty()).map(str::to_owned)),
-            reason: find(&[job, answer], &REASONS, reason),
+            status: Status::parse(status.unwrap_or_default()),
+            target: find(&objects, &TARGETS, |value| value.as_str().filter(|url| !url.is_empty()).map(str::to_owned)),
+            reason: find(&[job, response], &REASONS, reason),
             claims: Claims {
-                rows: find(&places, &ROWS, amount),
-                bytes: find(&places, &SIZES, amount),
-                sha256: find(&places, &DIGESTS, sha256),
+                rows: find(&objects, &ROWS, amount),
+                bytes: find(&objects, &SIZES, amount),
+                sha256: find(&objects, &DIGESTS, sha256),
             },
         }
     }
 }
 
-/// The object that is the job: the answer, or what it wraps. An envelope may have a status of its own, which says how
-/// the call went and not how the job goes.
-fn job_object(answer: &Value) -> &Value {
+/// The object of the job: the response, or a member of it. An envelope may have a status of its own, that of the call.
+fn job_object(response: &Value) -> &Value {
     let has_id = |object: &Value| find(&[object], &IDS, job_id).is_some();
     let is_job = |object: &&Value| has_id(object) || find(&[object], &STATUSES, Value::as_str).is_some();
-    let wrapped = || JOBS.iter().filter_map(|name| answer.get(name)).find(is_job);
-    if has_id(answer) { answer } else { wrapped().unwrap_or(answer) }
+    let wrapped = || JOBS.iter().filter_map(|name| response.get(name)).find(is_job);
+    if has_id(response) { response } else { wrapped().unwrap_or(response) }
 }
 
-/// The objects in which amounts may stand, nearest first.
-fn places<'a>(job: &'a Value, answer: &'a Value) -> Vec<&'a Value> {
+/// The objects that may have the claims of a job, nearest first.
+fn nested_objects<'a>(job: &'a Value, response: &'a Value) -> Vec<&'a Value> {
     let nested =
         |object: &'a Value| ARTIFACTS.iter().filter_map(move |name| object.get(name)).filter(|v| v.is_object());
-    [job].into_iter().chain(nested(job)).chain([answer]).chain(nested(answer)).collect()
+    [job].into_iter().chain(nested(job)).chain([response]).chain(nested(response)).collect()
 }
 
 fn find<'a, T>(objects: &[&'a Value], names: &[&str], read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
     objects.iter().find_map(|object| names.iter().filter_map(|name| member(object, name)).find_map(&read))
 }
 
-/// The member called `name` in either style: `row_count` is also `rowCount`.
+/// The member `name` in snake or camel case: `row_count` or `rowCount`.
 fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let letters = |name: &str| name.chars().filter(|letter| *letter != '_').collect::<String>();
     let same = |key: &str| letters(key).eq_ignore_ascii_case(&letters(name));
@@ -183,19 +182,19 @@ fn sha256(value: &Value) -> Option<Sha256> {
     digits.parse().ok()
 }
 
-/// How a job goes.
+/// The phase of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Waiting,
     Done,
     Failed,
-    /// It was finished, and its artifact is not kept any more.
-    Gone,
-    /// A word that is in no table. It is not known whether the job will ever end.
+    /// Finished, but the artifact is no longer kept.
+    Expired,
+    /// An undocumented word. The job may never end.
     Unknown,
 }
 
-/// A job's status in the server's word and in ours.
+/// The status of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Status {
     pub(super) phase: Phase,
@@ -204,8 +203,8 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// Reads the server's `word`; case does not matter, nor whether its parts are joined by `_`, `-` or a space.
-    pub(super) fn read(word: &str) -> Self {
+    /// Parses `word`, in any case, with `_`, `-` or spaces between its parts.
+    pub(super) fn parse(word: &str) -> Self {
         const LONGEST: usize = 40;
         let folded = word.trim().to_lowercase().replace(['-', ' '], "_");
         let shown = word.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
@@ -220,7 +219,7 @@ fn phase(word: &str) -> Phase {
         "completed" | "complete" | "succeeded" | "success" | "done" | "finished" | "ready" | "available" => Phase::Done,
         "failed" | "failure" | "error" | "errored" | "cancelled" | "canceled" | "aborted" | "rejected"
         | "timed_out" => Phase::Failed,
-        "expired" | "deleted" | "purged" => Phase::Gone,
+        "expired" | "deleted" | "purged" => Phase::Expired,
         _ => Phase::Unknown,
     }
 }
@@ -232,8 +231,8 @@ mod tests {
 
     const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-    fn id(answer: &Value) -> Option<String> {
-        JobView::read(answer).id.map(String::from)
+    fn id(response: &Value) -> Option<String> {
+        Job::from_json(response).id.map(String::from)
     }
 
     #[test]
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_ids_under_every_name_and_in_every_wrapper() {
+    fn finds_ids_of_every_name_in_every_wrapper() {
         for name in ["id", "job_id", "export_id", "jobId"] {
             assert_eq!(id(&json!({ name: "exp_1" })).as_deref(), Some("exp_1"));
             assert_eq!(id(&json!({ name: 17 })).as_deref(), Some("17"));
@@ -277,102 +276,102 @@ mod tests {
 
     #[test]
     fn the_status_of_an_envelope_is_not_the_status_of_its_job() {
-        let view = JobView::read(&json!({"status": "success", "data": {"id": "exp_1", "status": "queued"}}));
-        assert_eq!(view.status.phase, Phase::Waiting);
-        let view = JobView::read(&json!({"state": "DONE", "data": {"id": "exp_1"}}));
-        assert_eq!(view.status.phase, Phase::Done);
-        let view = JobView::read(&json!({"status": "success", "data": {"status": "processing"}}));
-        assert_eq!(view.status.phase, Phase::Waiting);
+        let job = Job::from_json(&json!({"status": "success", "data": {"id": "exp_1", "status": "queued"}}));
+        assert_eq!(job.status.phase, Phase::Waiting);
+        let job = Job::from_json(&json!({"state": "DONE", "data": {"id": "exp_1"}}));
+        assert_eq!(job.status.phase, Phase::Done);
+        let job = Job::from_json(&json!({"status": "success", "data": {"status": "processing"}}));
+        assert_eq!(job.status.phase, Phase::Waiting);
     }
 
     #[test]
-    fn a_job_that_is_wrapped_without_its_id_has_a_status_all_the_same() {
+    fn a_wrapped_job_without_an_id_has_a_status() {
         for wrapper in ["data", "job", "export"] {
-            let view = JobView::read(&json!({ wrapper: {"state": "done", "row_count": 7} }));
-            assert_eq!((view.status.phase, view.claims.rows), (Phase::Done, Some(7)), "{wrapper}");
+            let job = Job::from_json(&json!({ wrapper: {"state": "done", "row_count": 7} }));
+            assert_eq!((job.status.phase, job.claims.rows), (Phase::Done, Some(7)), "{wrapper}");
         }
     }
 
     #[test]
-    fn names_are_known_in_both_styles() {
+    fn names_may_be_in_snake_or_camel_case() {
         let amounts = json!({"id": 1, "rowCount": 3, "sizeBytes": 40, "artifactSha256": DIGEST, "downloadUrl": "/x"});
-        let view = JobView::read(&amounts);
-        assert_eq!(view.claims, Claims { rows: Some(3), bytes: Some(40), sha256: Some(DIGEST.parse().unwrap()) });
-        assert_eq!(view.target.as_deref(), Some("/x"));
+        let job = Job::from_json(&amounts);
+        assert_eq!(job.claims, Claims { rows: Some(3), bytes: Some(40), sha256: Some(DIGEST.parse().unwrap()) });
+        assert_eq!(job.target.as_deref(), Some("/x"));
     }
 
     #[test]
     fn finds_amounts_beside_the_status_and_in_nested_objects() {
         let claims = Claims { rows: Some(3), bytes: Some(40), sha256: Some(DIGEST.parse().unwrap()) };
         let flat = json!({"id": 1, "event_count": 3, "size_bytes": 40, "checksum": format!("sha256:{DIGEST}")});
-        assert_eq!(JobView::read(&flat).claims, claims);
+        assert_eq!(Job::from_json(&flat).claims, claims);
         let amounts = json!({"rows": "3", "bytes": 40, "sha256": DIGEST.to_uppercase()});
         for nested in ["artifact", "result"] {
-            assert_eq!(JobView::read(&json!({"id": 1, nested: amounts})).claims, claims, "{nested}");
-            assert_eq!(JobView::read(&json!({"data": {"id": 1, nested: amounts}})).claims, claims, "data.{nested}");
+            assert_eq!(Job::from_json(&json!({"id": 1, nested: amounts})).claims, claims, "{nested}");
+            assert_eq!(Job::from_json(&json!({"data": {"id": 1, nested: amounts}})).claims, claims, "data.{nested}");
         }
     }
 
     #[test]
-    fn what_is_no_amount_is_no_claim() {
+    fn ignores_claims_that_are_no_amounts() {
         let odd = json!({"id": 1, "rows": [1, 2], "size": "1.2 MB", "checksum": "d41d8cd98f00b204e9800998ecf8427e"});
-        assert_eq!(JobView::read(&odd).claims, Claims::default());
+        assert_eq!(Job::from_json(&odd).claims, Claims::default());
         let later = json!({"id": 1, "rows": [1, 2], "total": 2});
-        assert_eq!(JobView::read(&later).claims.rows, Some(2));
+        assert_eq!(Job::from_json(&later).claims.rows, Some(2));
     }
 
     #[test]
     fn finds_the_address_of_the_artifact() {
         for name in ["download_url", "artifact_url", "url"] {
-            let view = JobView::read(&json!({"id": 1, "artifact": { name: "/a" }}));
-            assert_eq!(view.target.as_deref(), Some("/a"), "{name}");
+            let job = Job::from_json(&json!({"id": 1, "artifact": { name: "/a" }}));
+            assert_eq!(job.target.as_deref(), Some("/a"), "{name}");
         }
-        assert_eq!(JobView::read(&json!({"id": 1, "download_url": ""})).target, None);
+        assert_eq!(Job::from_json(&json!({"id": 1, "download_url": ""})).target, None);
     }
 
     #[test]
     fn finds_why_a_job_failed() {
-        let reason = |answer| JobView::read(&answer).reason;
+        let reason = |response| Job::from_json(&response).reason;
         assert_eq!(reason(json!({"id": 1, "error": "disk full"})).as_deref(), Some("disk full"));
         assert_eq!(reason(json!({"data": {"id": 1, "error": {"message": "disk full"}}})).as_deref(), Some("disk full"));
         assert_eq!(reason(json!({"id": 1, "error": null, "message": ""})), None);
     }
 
     #[test]
-    fn answers_that_are_no_objects_say_nothing() {
-        for answer in [json!(null), json!([]), json!(3), json!("completed")] {
-            let view = JobView::read(&answer);
-            assert!(view.id.is_none() && view.target.is_none() && view.claims == Claims::default());
+    fn ignores_responses_that_are_no_objects() {
+        for response in [json!(null), json!([]), json!(3), json!("completed")] {
+            let job = Job::from_json(&response);
+            assert!(job.id.is_none() && job.target.is_none() && job.claims == Claims::default());
         }
     }
 
     #[test]
-    fn every_documented_word_has_its_phase() {
+    fn every_documented_word_has_a_phase() {
         for (word, phase) in [
             ("queued", Phase::Waiting),
             ("processing", Phase::Waiting),
             ("completed", Phase::Done),
             ("failed", Phase::Failed),
-            ("expired", Phase::Gone),
+            ("expired", Phase::Expired),
             ("", Phase::Unknown),
             ("null", Phase::Unknown),
             ("paused", Phase::Unknown),
         ] {
-            assert_eq!(Status::read(word).phase, phase, "{word}");
+            assert_eq!(Status::parse(word).phase, phase, "{word}");
         }
     }
 
     #[test]
-    fn case_and_separators_do_not_matter() {
+    fn ignores_case_and_separators() {
         for word in ["IN_PROGRESS", "in-progress", "In Progress", " in_progress\n"] {
-            assert_eq!(Status::read(word).phase, Phase::Waiting, "{word:?}");
+            assert_eq!(Status::parse(word).phase, Phase::Waiting, "{word:?}");
         }
-        assert_eq!(Status::read("Timed-Out").phase, Phase::Failed);
+        assert_eq!(Status::parse("Timed-Out").phase, Phase::Failed);
     }
 
     #[test]
-    fn the_word_is_kept_as_the_server_wrote_it_but_short() {
-        assert_eq!(Status::read("In Progress\u{7}").word, "In Progress");
-        assert_eq!(Status::read(&"x".repeat(1000)).word.len(), 40);
+    fn keeps_the_word_of_the_server_but_short() {
+        assert_eq!(Status::parse("In Progress\u{7}").word, "In Progress");
+        assert_eq!(Status::parse(&"x".repeat(1000)).word.len(), 40);
     }
 }

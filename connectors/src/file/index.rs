@@ -1,10 +1,10 @@
-//! What is in a file, found in one pass over it: the months of its rows, and where they lie.
+//! The index of a file, made in one pass over it: the months of its rows, and the chunks that they are in.
 
-use super::paths::Named;
+use super::paths::FoundFile;
 use crate::{
     Error, ErrorKind, Result,
-    artifact::{Chunk, Content, Ending, Opening, Part, Syntax, on_all_cores, sniff},
-    progress::Meter,
+    artifact::{ArtifactSchema, Chunk, Chunks, Content, Summary, Syntax, sniff},
+    progress::{Meter, Step},
     spool::on_blocking_thread,
 };
 use archive_formats::{
@@ -12,133 +12,161 @@ use archive_formats::{
     catalogue::KeyColumns,
     decode::{Survey, json::JsonNames},
 };
-use futures::{TryStreamExt as _, pin_mut};
 use std::{path::PathBuf, sync::Arc};
+use tokio::sync::OnceCell;
 
-/// A file that was looked through.
+/// Files, each indexed once.
 #[derive(Debug)]
-pub(super) struct Indexed {
-    pub(super) named: Named,
+pub(super) struct FileSet {
+    files: Vec<(FoundFile, OnceCell<Arc<IndexedFile>>)>,
+    keys: KeyColumns,
+}
+
+impl FileSet {
+    pub(super) fn new(found: Vec<FoundFile>, keys: KeyColumns) -> Self {
+        Self { files: found.into_iter().map(|file| (file, OnceCell::new())).collect(), keys }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// All files, in order. The first call scans them.
+    pub(super) async fn index(&self, meter: &Meter) -> Result<Vec<Arc<IndexedFile>>> {
+        if self.files.iter().any(|(_, indexed)| !indexed.initialized()) {
+            meter.step(Step::Index, Some(self.files.iter().map(|(found, _)| found.stamp.bytes).sum()));
+        }
+        let mut all = Vec::new();
+        for (found, indexed) in &self.files {
+            let indexed = indexed.get_or_try_init(|| async {
+                found.check_unchanged()?;
+                let indexed = index(found, &self.keys, meter).await;
+                let indexed = indexed.map_err(|error| error.with_context("file", &found.name))?;
+                found.check_unchanged()?;
+                Ok(Arc::new(indexed))
+            });
+            all.push(Arc::clone(indexed.await?));
+        }
+        Ok(all)
+    }
+}
+
+/// A file, with the times of its chunks.
+#[derive(Debug)]
+pub(super) struct IndexedFile {
+    pub(super) found: FoundFile,
     pub(super) kind: ArtifactKind,
     pub(super) gzip: bool,
     pub(super) sha256: Sha256,
-    /// All its rows.
+    /// The times of all rows.
     pub(super) survey: Survey,
-    /// Its columns; an empty file has none.
-    pub(super) opening: Option<Arc<Opening>>,
-    pub(super) chunks: Vec<Place>,
+    /// `None` for an empty file.
+    pub(super) schema: Option<Arc<ArtifactSchema>>,
+    pub(super) chunks: Vec<IndexedChunk>,
 }
 
-/// Where some rows lie, and when they happened. There is one for some megabytes of a file.
+/// Position, times and checksum of a chunk: some megabytes of a file.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct IndexedChunk {
     /// In the unpacked content.
     pub(super) offset: u64,
+    /// In bytes of the unpacked content.
     pub(super) length: usize,
-    /// What comes before these bytes to make a chunk of them.
+    /// The byte before those of the content, as in [`Chunk`].
     pub(super) mark: Option<u8>,
-    /// Of the chunk, to see whether it is the same when it is read again.
+    /// CRC-32 of the chunk, compared when it is read again.
     pub(super) checksum: u32,
     /// Number of the first line.
     pub(super) line: u64,
     pub(super) rows: u64,
-    /// Whether there are rows whose time cannot be read.
+    /// Whether there are rows without a readable time.
     timeless: bool,
-    /// Times of the earliest and the latest of the others.
+    /// Earliest and latest time.
     times: Option<(Timestamp, Timestamp)>,
 }
 
-impl Indexed {
-    /// Whether events of `window` may be missing when this file is left aside. Of a file without any time that can be
-    /// read nobody knows.
+impl IndexedFile {
+    /// Whether the file may hold events of `window`. One without any readable time may.
     pub(super) fn may_reach(&self, window: Window) -> bool {
         self.survey.may_reach(window) || self.survey.months.is_empty()
     }
 
-    /// The chunks that take part in a read of `window`: those that may hold events of it, and if the file may, those
-    /// with rows that may be events of it.
-    pub(super) fn places(&self, window: Window) -> impl Iterator<Item = &Place> {
+    /// The chunks that may hold events of `window`. Those with rows without a readable time do if the file does.
+    pub(super) fn chunks_of(&self, window: Window) -> impl Iterator<Item = &IndexedChunk> {
         let reached = self.may_reach(window);
-        self.chunks.iter().filter(move |place| {
-            let inside = place.times.is_some_and(|(first, last)| first < window.to() && window.from() <= last);
-            inside || (place.timeless && reached)
+        self.chunks.iter().filter(move |chunk| {
+            let inside = chunk.times.is_some_and(|(first, last)| first < window.to() && window.from() <= last);
+            inside || (chunk.timeless && reached)
         })
     }
 }
 
-/// Looks through the file.
-pub(super) async fn index(named: &Named, keys: &KeyColumns, meter: &Meter) -> Result<Indexed> {
-    check(named.clone()).await?;
-    let mut opening = first(named, keys).await?.map(Arc::new);
-    let mut sight = Sight::of(named, opening.clone(), meter).await?;
-    if let (Some(names), Some(guess)) = (sight.names.take(), &mut opening) {
-        let whole = Arc::new(Opening::json(names, keys)?);
-        let earlier = std::mem::replace(guess, Arc::clone(&whole));
-        if earlier.schema().time != whole.schema().time {
-            sight = Sight::of(named, Some(whole), meter).await?;
+async fn index(found: &FoundFile, keys: &KeyColumns, meter: &Meter) -> Result<IndexedFile> {
+    check_syntax(found.clone()).await?;
+    let mut schema = first_schema(found, keys).await?.map(Arc::new);
+    let mut scan = FileScan::run(found, schema.clone(), meter).await?;
+    if let (Some(names), Some(first)) = (scan.names.take(), &mut schema) {
+        let whole = Arc::new(ArtifactSchema::from_names(names, keys)?);
+        let first = std::mem::replace(first, Arc::clone(&whole));
+        if first.schema().time != whole.schema().time {
+            scan = FileScan::run(found, Some(whole), meter).await?;
         }
     }
-    let Sight { survey, chunks, ending, .. } = sight;
-    let Ending { kind, gzip, measured } = ending;
-    Ok(Indexed { named: named.clone(), kind, gzip, sha256: measured.delivered_sha256, survey, opening, chunks })
+    let FileScan { survey, chunks, summary, .. } = scan;
+    let Summary { kind, gzip, measured } = summary;
+    Ok(IndexedFile { found: found.clone(), kind, gzip, sha256: measured.delivered_sha256, survey, schema, chunks })
 }
 
-/// The columns as far as the beginning of the file shows them. Nearly always it shows which one the time is, and then
-/// one look at the whole file is enough.
-async fn first(named: &Named, keys: &KeyColumns) -> Result<Option<Opening>> {
-    let (path, syntax) = (named.path.clone(), named.syntax);
-    match Opening::of_first(path.clone(), syntax, keys.clone()).await {
-        Err(_) if syntax == Syntax::Json => Opening::of(path, syntax, keys.clone()).await,
+/// The columns of the first chunk if it has the time, which it nearly always does: then one scan is enough.
+async fn first_schema(found: &FoundFile, keys: &KeyColumns) -> Result<Option<ArtifactSchema>> {
+    let (path, syntax) = (found.path.clone(), found.syntax);
+    match ArtifactSchema::read_first_chunk(path.clone(), syntax, keys.clone()).await {
+        Err(_) if syntax == Syntax::Json => ArtifactSchema::read(path, syntax, keys.clone()).await,
         first => first,
     }
 }
 
-/// What is seen on the way through a file.
-struct Sight {
+/// The result of one pass over a file.
+struct FileScan {
     survey: Survey,
-    chunks: Vec<Place>,
+    chunks: Vec<IndexedChunk>,
+    /// The names of all members, if the file is JSON.
     names: Option<JsonNames>,
-    ending: Ending,
+    summary: Summary,
 }
 
-impl Sight {
-    async fn of(named: &Named, opening: Option<Arc<Opening>>, meter: &Meter) -> Result<Self> {
-        let looks = on_all_cores(named.path.clone(), named.syntax, move |chunk| Ok(look(opening.as_deref(), &chunk)));
-        pin_mut!(looks);
+impl FileScan {
+    async fn run(found: &FoundFile, schema: Option<Arc<ArtifactSchema>>, meter: &Meter) -> Result<Self> {
+        let work = move |chunk| Ok(scan_chunk(schema.as_deref(), &chunk));
+        let mut scans = Chunks::map(found.path.clone(), found.syntax, work);
         let (mut survey, mut chunks, mut line) = (Survey::default(), Vec::new(), 1);
-        let mut met: Option<JsonNames> = None;
-        while let Some(part) = looks.try_next().await? {
-            let Look { place, survey: found, names: more, delivered } = match part {
-                Part::Piece(look) => look,
-                Part::End(ending) => return Ok(Self { survey, chunks, names: met, ending }),
-            };
-            meter.advance(delivered);
-            chunks.push(Place { line, ..place });
-            line += found.lines;
-            survey.merge(&found);
-            match (&mut met, more) {
-                (Some(met), Some(more)) => met.merge(more),
-                (met, more) => *met = met.take().or(more),
+        let mut all_names: Option<JsonNames> = None;
+        while let Some(ChunkScan { chunk, survey: times, names, progress }) = scans.next().await? {
+            meter.advance(progress);
+            chunks.push(IndexedChunk { line, ..chunk });
+            line += times.lines;
+            survey.merge(&times);
+            if let Some(names) = names {
+                all_names.get_or_insert_default().merge(names);
             }
         }
-        Err(Error::new(ErrorKind::Internal, "the look at a file stopped before its end"))
+        Ok(Self { survey, chunks, names: all_names, summary: scans.summary()? })
     }
 }
 
-/// What one look at a chunk finds.
-struct Look {
-    place: Place,
+struct ChunkScan {
+    chunk: IndexedChunk,
     survey: Survey,
-    /// The names that occur, where the file is JSON.
+    /// The names of members, if the file is JSON.
     names: Option<JsonNames>,
-    delivered: u64,
+    progress: u64,
 }
 
-fn look(opening: Option<&Opening>, chunk: &Chunk) -> Look {
-    let survey = opening.map(|opening| opening.survey(chunk)).unwrap_or_default();
-    let place = Place {
+fn scan_chunk(schema: Option<&ArtifactSchema>, chunk: &Chunk) -> ChunkScan {
+    let survey = schema.map(|schema| schema.survey(chunk)).unwrap_or_default();
+    let indexed = IndexedChunk {
         offset: chunk.offset,
-        length: chunk.bytes.len() - usize::from(chunk.mark.is_some()),
+        length: chunk.length(),
         mark: chunk.mark,
         checksum: checksum(&chunk.bytes),
         line: 0,
@@ -146,17 +174,17 @@ fn look(opening: Option<&Opening>, chunk: &Chunk) -> Look {
         timeless: survey.timeless > 0,
         times: survey.first().zip(survey.last()),
     };
-    let names = opening.and_then(Opening::names).map(|_| JsonNames::of(&chunk.bytes));
-    Look { place, survey, names, delivered: chunk.delivered }
+    let names = schema.and_then(ArtifactSchema::names).map(|_| JsonNames::of(&chunk.bytes));
+    ChunkScan { chunk: indexed, survey, names, progress: chunk.progress }
 }
 
-/// Quick, and enough to notice a writer; the digest of the whole file is what manifests have.
+/// CRC-32: quick, and enough to notice a writer. Manifests have the digest of the whole file.
 pub(super) fn checksum(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// Refuses a file whose first bytes are not what its name says.
-async fn check(named: Named) -> Result<()> {
+/// Refuses a file whose first bytes contradict its name.
+async fn check_syntax(found: FoundFile) -> Result<()> {
     const START: usize = 512;
     let start = move |path: PathBuf| {
         let (mut content, mut start) = (Content::open(&path)?, vec![0; START]);
@@ -164,14 +192,14 @@ async fn check(named: Named) -> Result<()> {
         start.truncate(count);
         Ok(start)
     };
-    let path = named.path.clone();
+    let path = found.path.clone();
     let start = on_blocking_thread(move || start(path)).await?;
     if start.is_empty() {
-        tracing::warn!(file = %named.name, "the file is empty");
+        tracing::warn!(file = %found.name, "the file is empty");
     }
-    sniff(&start, named.syntax).map_err(|found| {
-        let wanted = named.syntax;
-        Error::new(ErrorKind::Source, format!("the file is {found}, and not {wanted} as its name says"))
-            .with_hint("a failed export leaves such files: export it again, or move it out of the way")
+    sniff(&start, found.syntax).map_err(|content| {
+        let wanted = found.syntax;
+        Error::new(ErrorKind::Source, format!("the file is {content}, and not {wanted} as its name says"))
+            .with_hint("a failed export can leave such a file: export it again, or move it to another folder")
     })
 }

@@ -1,9 +1,9 @@
-//! The bytes of the chunks that a read needs.
+//! Reads the chunks of a plan again.
 
 use super::{
-    index::{Place, checksum},
-    paths::Named,
-    plan::Share,
+    index::{IndexedChunk, checksum},
+    paths::FoundFile,
+    plan::FilePlan,
 };
 use crate::{
     Result,
@@ -22,98 +22,98 @@ use std::{
     sync::Arc,
 };
 
-/// A chunk that is to be decoded.
+/// A chunk to read and decode.
 #[derive(Debug)]
-pub(super) struct Load {
-    pub(super) share: Arc<Share>,
-    pub(super) place: Place,
-    /// The chunk, where it cannot be read by itself.
+pub(super) struct ChunkLoad {
+    pub(super) plan: Arc<FilePlan>,
+    pub(super) chunk: IndexedChunk,
+    /// The bytes, if they cannot be read by themselves.
     unpacked: Option<Vec<u8>>,
 }
 
-/// The chunks of a file, in their order. A plain file is read where its chunks lie; gzip has to be unpacked from its
-/// beginning up to the last of them.
-pub(super) fn loads(share: Arc<Share>) -> BoxStream<'static, Result<Load>> {
-    let places = share.places.clone();
-    if share.file.gzip {
-        let unpacking = Unpacking { share, places: places.into(), content: None, position: 0 };
+/// The chunks of a file, in order. Those of a plain file are read at their offsets; gzip is unpacked from its beginning
+/// up to the last of them.
+pub(super) fn chunk_loads(plan: Arc<FilePlan>) -> BoxStream<'static, Result<ChunkLoad>> {
+    let chunks = plan.chunks.clone();
+    if plan.file.gzip {
+        let unpacking = Unpacking { plan, chunks: chunks.into(), content: None, position: 0 };
         return stream::try_unfold(unpacking, |state| on_blocking_thread(move || state.next())).boxed();
     }
-    stream::iter(places).map(move |place| Ok(Load { share: Arc::clone(&share), place, unpacked: None })).boxed()
+    stream::iter(chunks).map(move |chunk| Ok(ChunkLoad { plan: Arc::clone(&plan), chunk, unpacked: None })).boxed()
 }
 
-impl Load {
-    /// Reads the chunk, and compares it with what was there when the file was looked through.
-    pub(super) fn chunk(self) -> Result<Chunk> {
-        let (named, place) = (&self.share.file.named, self.place);
+impl ChunkLoad {
+    /// Reads the chunk. Fails if it changed since the file was indexed.
+    pub(super) fn read(self) -> Result<Chunk> {
+        let (found, chunk) = (&self.plan.file.found, self.chunk);
         let bytes = match self.unpacked {
             Some(bytes) => bytes,
-            None => read(named, &place)?,
+            None => read(found, &chunk)?,
         };
-        if checksum(&bytes) != place.checksum {
-            return Err(named.changed());
+        if checksum(&bytes) != chunk.checksum {
+            return Err(found.changed());
         }
-        Ok(Chunk { bytes, mark: place.mark, offset: place.offset, delivered: 0 })
+        Ok(Chunk { bytes, mark: chunk.mark, offset: chunk.offset, progress: chunk.length as u64 })
     }
 }
 
-/// An empty chunk, and how many of its bytes are none of the content's.
-fn begun(place: &Place) -> (Vec<u8>, usize) {
-    let mut bytes = Vec::from_iter(place.mark);
+/// A buffer for a chunk, with its mark, and the length of that.
+fn buffer(chunk: &IndexedChunk) -> (Vec<u8>, usize) {
+    let mut bytes = Vec::from_iter(chunk.mark);
     let marks = bytes.len();
-    bytes.resize(marks + place.length, 0);
+    bytes.resize(marks + chunk.length, 0);
     (bytes, marks)
 }
 
-fn read(named: &Named, place: &Place) -> Result<Vec<u8>> {
-    let (mut bytes, marks) = begun(place);
+fn read(found: &FoundFile, chunk: &IndexedChunk) -> Result<Vec<u8>> {
+    let (mut bytes, marks) = buffer(chunk);
     let mut fill = || {
-        let mut file = File::open(&named.path)?;
-        file.seek(io::SeekFrom::Start(place.offset))?;
+        let mut file = File::open(&found.path)?;
+        file.seek(io::SeekFrom::Start(chunk.offset))?;
         file.read_exact(&mut bytes[marks..])
     };
     match fill() {
         Ok(()) => Ok(bytes),
         Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) => {
-            Err(named.changed())
+            Err(found.changed())
         }
-        Err(error) => Err(local("read the file", &named.path)(error)),
+        Err(error) => Err(local("read the file", &found.path)(error)),
     }
 }
 
-/// A gzip file on its way to its last chunk that is needed.
+/// A gzip file that is unpacked up to the last chunk of the plan.
 struct Unpacking {
-    share: Arc<Share>,
-    places: VecDeque<Place>,
+    plan: Arc<FilePlan>,
+    chunks: VecDeque<IndexedChunk>,
     content: Option<Content>,
-    /// How many bytes were unpacked.
+    /// In the unpacked content.
     position: u64,
 }
 
 impl Unpacking {
-    fn next(mut self) -> Result<Option<(Load, Self)>> {
+    fn next(mut self) -> Result<Option<(ChunkLoad, Self)>> {
         const BLOCK: usize = 256 * 1024;
-        let Some(place) = self.places.pop_front() else { return Ok(None) };
+        let Some(chunk) = self.chunks.pop_front() else { return Ok(None) };
         let mut block = vec![0; BLOCK];
-        while self.position < place.offset {
-            let most = usize::try_from(place.offset - self.position).unwrap_or(BLOCK).min(BLOCK);
-            self.fill(&mut block[..most])?;
+        while self.position < chunk.offset {
+            let skipped = usize::try_from(chunk.offset - self.position).map_or(BLOCK, |left| left.min(BLOCK));
+            self.fill(&mut block[..skipped])?;
         }
-        let (mut bytes, marks) = begun(&place);
+        let (mut bytes, marks) = buffer(&chunk);
         self.fill(&mut bytes[marks..])?;
-        Ok(Some((Load { share: Arc::clone(&self.share), place, unpacked: Some(bytes) }, self)))
+        Ok(Some((ChunkLoad { plan: Arc::clone(&self.plan), chunk, unpacked: Some(bytes) }, self)))
     }
 
     fn fill(&mut self, mut buffer: &mut [u8]) -> Result<()> {
-        let named = &self.share.file.named;
+        let found = &self.plan.file.found;
         let content = match &mut self.content {
             Some(content) => content,
-            None => self.content.insert(Content::open(&named.path)?),
+            None => self.content.insert(Content::open(&found.path)?),
         };
         self.position += buffer.len() as u64;
         while !buffer.is_empty() {
             match content.read(buffer)? {
-                0 => return Err(named.changed()),
+                0 => return Err(found.changed()),
                 count => buffer = &mut buffer[count..],
             }
         }

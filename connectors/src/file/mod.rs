@@ -1,8 +1,8 @@
-//! Events out of files that were exported earlier.
+//! Events from files that were exported earlier.
 //!
-//! `paths` finds the files. The first read looks through all of them once (`index`): which months they hold, and where.
-//! Every read then decodes only the chunks that can hold events of its window: `plan` chooses them, `load` brings their
-//! bytes, and `stream` makes events of them. The files are the user's, and nothing here writes to them.
+//! `paths` finds the files. The first read scans all of them once (`index`): which months they hold, and in which chunks.
+//! Every read then decodes only the chunks that can hold events of its window: `plan` chooses them, `load` reads their
+//! bytes, and `stream` decodes them. The files belong to the user, and nothing here writes to them.
 
 mod index;
 mod load;
@@ -10,72 +10,48 @@ mod paths;
 mod plan;
 mod stream;
 
-use crate::{
-    EventStream, Progress, Result, Source,
-    progress::{Meter, Step},
-};
+use crate::{EventStream, Progress, Result, Source, progress::Meter};
 use archive_formats::{Dataset, Window, catalogue::KeyColumns};
-use index::Indexed;
-use paths::Named;
-use std::{path::Path, sync::Arc};
-use tokio::sync::OnceCell;
+use index::FileSet;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Settings of [`Files`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address as the user wrote it, which manifests record.
+    pub address: String,
+    /// The path of a file, or a pattern of paths with `*`, `?`, `[…]` and `**`.
+    pub path: PathBuf,
+    /// The names of the id and the time column.
+    pub keys: KeyColumns,
+}
 
 /// Files of events, named by a path or a pattern.
 #[derive(Clone, Debug)]
 pub struct Files {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    /// What the user typed.
-    address: String,
-    files: Vec<File>,
-    keys: KeyColumns,
+    address: Arc<str>,
+    files: Arc<FileSet>,
     progress: Arc<dyn Progress>,
 }
 
-#[derive(Debug)]
-struct File {
-    named: Named,
-    indexed: OnceCell<Arc<Indexed>>,
-}
-
 impl Files {
-    /// The files that `path` names, which may be a pattern; `address` is what the user typed, and what manifests say.
-    ///
-    /// They are looked for here, and opened at the first read.
+    /// Finds the files that `config` names. They are read when the first stream is.
+    pub fn from_config(config: Config, progress: Arc<dyn Progress>) -> Result<Self> {
+        let Config { address, path, keys } = config;
+        Ok(Self { address: address.into(), files: Arc::new(FileSet::new(paths::find(&path)?, keys)), progress })
+    }
+
+    /// The same, from the fields of a [`Config`].
     pub fn new(address: String, path: &Path, keys: KeyColumns, progress: Arc<dyn Progress>) -> Result<Self> {
-        let named = paths::find(path)?;
-        let files = named.into_iter().map(|named| File { named, indexed: OnceCell::new() }).collect();
-        Ok(Self { inner: Arc::new(Inner { address, files, keys, progress }) })
+        Self::from_config(Config { address, path: path.to_owned(), keys }, progress)
     }
 
     /// How many files there are.
     pub fn count(&self) -> usize {
-        self.inner.files.len()
-    }
-}
-
-impl Inner {
-    /// What is in the files. The first caller has them read, once.
-    async fn index(&self, meter: &Meter) -> Result<Vec<Arc<Indexed>>> {
-        if self.files.iter().any(|file| !file.indexed.initialized()) {
-            meter.step(Step::Index, Some(self.files.iter().map(|file| file.named.stamp.bytes).sum()));
-        }
-        let mut all = Vec::new();
-        for file in &self.files {
-            let named = &file.named;
-            let indexed = file.indexed.get_or_try_init(|| async {
-                named.unchanged()?;
-                let indexed = index::index(named, &self.keys, meter).await;
-                let indexed = indexed.map_err(|error| error.with_context("file", &named.name))?;
-                named.unchanged()?;
-                Ok(Arc::new(indexed))
-            });
-            all.push(Arc::clone(indexed.await?));
-        }
-        Ok(all)
+        self.files.len()
     }
 }
 
@@ -85,12 +61,12 @@ impl Source for Files {
     }
 
     fn url(&self) -> String {
-        self.inner.address.clone()
+        self.address.as_ref().to_owned()
     }
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
-        let meter = Meter::new(Arc::clone(&self.inner.progress), dataset, window);
-        stream::stream(Arc::clone(&self.inner), window, meter)
+        let meter = Meter::new(Arc::clone(&self.progress), dataset, window);
+        stream::stream(Arc::clone(&self.files), window, meter)
     }
 
     fn settle(&self, _: &Dataset, _: Window) {}

@@ -1,4 +1,4 @@
-//! From what the user typed to files.
+//! Finds the files of a path or a pattern.
 
 use crate::{Error, ErrorKind, Result, artifact::Syntax};
 use glob::MatchOptions;
@@ -10,19 +10,18 @@ use std::{
     time::SystemTime,
 };
 
-/// A file that was found.
+/// A file of the source.
 #[derive(Clone, Debug)]
-pub(super) struct Named {
+pub(super) struct FoundFile {
     pub(super) path: PathBuf,
-    /// What it is called in messages and manifests: without the folders that the user typed.
+    /// The name in messages and manifests: the path without the literal folders of the pattern.
     pub(super) name: Arc<str>,
-    /// What its name promises.
+    /// By the extension of its name.
     pub(super) syntax: Syntax,
-    /// The state in which it was found.
     pub(super) stamp: Stamp,
 }
 
-/// What changes when a file is written to.
+/// Size and modification time of a file, to notice writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) bytes: u64,
@@ -30,29 +29,29 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    fn new(metadata: &Metadata) -> Self {
         Self { bytes: metadata.len(), modified: metadata.modified().ok() }
     }
 }
 
-impl Named {
-    /// Fails if the file is not any more what it was when it was found.
-    pub(super) fn unchanged(&self) -> Result<()> {
-        let unchanged = fs::metadata(&self.path).is_ok_and(|metadata| Stamp::of(&metadata) == self.stamp);
+impl FoundFile {
+    /// Fails if the file changed since it was found.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        let unchanged = fs::metadata(&self.path).is_ok_and(|metadata| Stamp::new(&metadata) == self.stamp);
         if unchanged { Ok(()) } else { Err(self.changed()) }
     }
 
     pub(super) fn changed(&self) -> Error {
         Error::new(ErrorKind::TryLater, "a file changed while it was read")
             .with_context("file", &self.name)
-            .with_hint("nothing was committed; run again when nobody writes to the file")
+            .with_hint("nothing was committed; run again when no program writes to the file")
     }
 }
 
-/// The files that `path` names, in the order of their paths: itself, or what matches it as a pattern.
-pub(super) fn find(path: &Path) -> Result<Vec<Named>> {
+/// The file `path`, or the files that match it as a pattern, in the order of their paths.
+pub(super) fn find(path: &Path) -> Result<Vec<FoundFile>> {
     match fs::metadata(path) {
-        Ok(metadata) => Ok(vec![named(path.to_owned(), Path::new(path.file_name().unwrap_or_default()), &metadata)?]),
+        Ok(metadata) => Ok(vec![found(path.to_owned(), Path::new(path.file_name().unwrap_or_default()), &metadata)?]),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']));
             pattern.map_or_else(|| Err(missing(path)), matching)
@@ -61,13 +60,13 @@ pub(super) fn find(path: &Path) -> Result<Vec<Named>> {
     }
 }
 
-fn matching(pattern: &str) -> Result<Vec<Named>> {
-    // As shells have it: hidden files are left alone.
+fn matching(pattern: &str) -> Result<Vec<FoundFile>> {
+    // Hidden files do not match, as in shells.
     let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
     let paths = glob::glob_with(pattern, options).map_err(|error| {
         invalid("the source's pattern cannot be read")
             .with_source(error)
-            .with_hint("`*` stands for any letters, `?` for one, `[ab]` for one of these, `**` for any folders")
+            .with_hint("`*` matches any letters, `?` one letter, `[ab]` one of these, `**` any folders")
     })?;
     let folder = literal_folder(Path::new(pattern));
     let mut files = Vec::new();
@@ -76,45 +75,45 @@ fn matching(pattern: &str) -> Result<Vec<Named>> {
         let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, error))?;
         if !metadata.is_dir() {
             let name = path.strip_prefix(&folder).unwrap_or(&path).to_owned();
-            files.push(named(path, &name, &metadata)?);
+            files.push(found(path, &name, &metadata)?);
         }
     }
     if files.is_empty() {
         return Err(invalid("no file matches the source's pattern")
             .with_context("pattern", pattern)
-            .with_hint("check the folder; `*` stands for any letters of a name, and `**` for any folders"));
+            .with_hint("check the folder; `*` matches any letters of a name, and `**` any folders"));
     }
     files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
 }
 
-/// The folders of a pattern that are no patterns, as they stand before the files that match it.
+/// The leading folders of a pattern that are no patterns themselves.
 fn literal_folder(pattern: &Path) -> PathBuf {
     let is_literal = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
     pattern.components().filter(|part| *part != Component::CurDir).take_while(is_literal).collect()
 }
 
-fn named(path: PathBuf, name: &Path, metadata: &Metadata) -> Result<Named> {
+fn found(path: PathBuf, name: &Path, metadata: &Metadata) -> Result<FoundFile> {
     if metadata.is_dir() {
-        return Err(invalid("the source is a folder")
-            .with_context("path", path.display())
-            .with_hint("name its files, like 'exports/*.csv'; the quotes keep the shell from doing it"));
+        return Err(invalid("the source is a folder").with_context("path", path.display()).with_hint(
+            "name its files, like 'exports/*.csv', in quotes so that the shell does not expand the pattern",
+        ));
     }
     if !metadata.is_file() {
-        return Err(invalid("the source is no ordinary file").with_context("path", path.display()));
+        return Err(invalid("the source is not a regular file").with_context("path", path.display()));
     }
     let Some(syntax) = syntax(&path) else {
-        return Err(invalid("the source has a file whose kind is not known").with_context("path", path.display()))
+        return Err(invalid("the source has a file of an unknown kind").with_context("path", path.display()))
             .map_err(|error| error.with_hint(KINDS));
     };
-    // Whether it may be read is told now, before anything is begun.
+    // Fails now if the file is not readable, before a run begins.
     fs::File::open(&path).map_err(|error| unreadable(&path, error))?;
-    Ok(Named { name: name.to_string_lossy().into(), path, syntax, stamp: Stamp::of(metadata) })
+    Ok(FoundFile { name: name.to_string_lossy().into(), path, syntax, stamp: Stamp::new(metadata) })
 }
 
-const KINDS: &str = "names end in .csv, .json, .jsonl or .ndjson, each also with .gz behind it";
+const KINDS: &str = "names end in .csv, .json, .jsonl or .ndjson, optionally followed by .gz";
 
-/// What the name of a file says that is in it. Whether it is gzip its first bytes say.
+/// The syntax by the extension of a file, `.gz` aside: the first bytes tell whether it is gzip.
 fn syntax(path: &Path) -> Option<Syntax> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     match name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.')?.1 {
@@ -124,12 +123,12 @@ fn syntax(path: &Path) -> Option<Syntax> {
     }
 }
 
-/// What does not even look like a file is not repeated: it may be a secret in the wrong place.
+/// Does not repeat a path without a known extension: it may be a secret in the wrong place.
 fn missing(path: &Path) -> Error {
     if syntax(path).is_some() {
         invalid("there is no such file").with_context("path", path.display())
     } else {
-        invalid("the source is neither a URL nor a file that is there")
+        invalid("the source is neither a URL nor an existing file")
     }
     .with_hint(format!("use https://…, demo:, or a path or pattern of files; {KINDS}"))
 }
@@ -168,11 +167,11 @@ mod tests {
     }
 
     fn names(folder: &tempfile::TempDir, pattern: &str) -> Vec<String> {
-        find(&folder.path().join(pattern)).unwrap().iter().map(|named| named.name.to_string()).collect()
+        find(&folder.path().join(pattern)).unwrap().iter().map(|file| file.name.to_string()).collect()
     }
 
     #[test]
-    fn patterns_name_files_in_the_order_of_their_paths() {
+    fn a_pattern_finds_files_in_the_order_of_their_paths() {
         let folder = folder(&["b/10.csv", "b/2.csv.gz", "a/3.JSON", ".hidden.csv", "a/c.csv/inside.csv"]);
         assert_eq!(names(&folder, "b/*"), ["10.csv", "2.csv.gz"]);
         assert_eq!(names(&folder, "*/*"), ["a/3.JSON", "b/10.csv", "b/2.csv.gz"]);
@@ -181,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_looks_like_a_pattern_is_a_file() {
+    fn a_file_with_the_name_of_a_pattern_is_found_itself() {
         let folder = folder(&["[1].csv", "1.csv"]);
         assert_eq!(names(&folder, "[1].csv"), ["[1].csv"]);
     }
 
     #[test]
-    fn what_names_no_file_of_events_is_refused() {
+    fn refuses_paths_without_files_of_events() {
         let folder = folder(&["a/notes.txt", "a/1.csv", "gz"]);
         for pattern in ["a", "a/*", "a/*.json", "b/1.csv", "gz", "a/***", "a/1.csv/x.csv"] {
             let error = find(&folder.path().join(pattern)).unwrap_err();
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_repeated() {
+    fn an_error_does_not_repeat_what_may_be_a_secret() {
         let error = find(Path::new("kt_ak_canary")).unwrap_err();
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }

@@ -1,7 +1,7 @@
-//! Which chunks of which files a month is read from, and whether that can be the whole month.
+//! Which chunks of which files a month is read from, and with which columns. Refuses files that cannot be a whole month.
 
-use super::index::{Indexed, Place};
-use crate::{Error, ErrorKind, Result, artifact::Opening};
+use super::index::{IndexedChunk, IndexedFile};
+use crate::{Error, ErrorKind, Result, artifact::ArtifactSchema};
 use archive_formats::{
     EventBatch, Month, Schema, Window,
     catalogue::{KeyColumns, text_schema},
@@ -10,129 +10,130 @@ use archive_formats::{
 use arrow_array::{RecordBatch, new_null_array};
 use std::sync::Arc;
 
-/// What is to be read.
+/// A read of a window.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) files: Vec<Share>,
-    /// The columns of the month; none when it has no rows.
+    pub(super) files: Vec<FilePlan>,
+    /// The columns of the month; `None` if it has no rows.
     pub(super) schema: Option<Arc<Schema>>,
 }
 
-/// What is to be read of one file.
+/// A read of one file.
 #[derive(Debug)]
-pub(super) struct Share {
-    pub(super) file: Arc<Indexed>,
-    pub(super) opening: Arc<Opening>,
-    /// In their order.
-    pub(super) places: Vec<Place>,
+pub(super) struct FilePlan {
+    pub(super) file: Arc<IndexedFile>,
+    pub(super) schema: Arc<ArtifactSchema>,
+    /// In order.
+    pub(super) chunks: Vec<IndexedChunk>,
 }
 
 impl Plan {
-    /// The read of `window` out of `files`, all there are.
-    pub(super) fn new(files: &[Arc<Indexed>], window: Window) -> Result<Self> {
+    /// The read of `window` from all `files` of the source.
+    pub(super) fn new(files: &[Arc<IndexedFile>], window: Window) -> Result<Self> {
         let month = Month::containing(window.from()).ok();
-        let tally = |file: &Arc<Indexed>| Some((Arc::clone(file), *file.survey.months.get(&month?)?));
+        let tally = |file: &Arc<IndexedFile>| Some((Arc::clone(file), *file.survey.months.get(&month?)?));
         let holders = files.iter().filter_map(tally).collect::<Vec<_>>();
-        refuse_stragglers(&holders, window)?;
+        refuse_first_instant_alone(&holders, window)?;
         let holders = holders.into_iter().map(|(file, _)| file).collect::<Vec<_>>();
-        refuse_mixture(&holders)?;
-        let columns = unified(&holders)?;
-        let share = |file: &Arc<Indexed>| {
-            let places = file.places(window).cloned().collect::<Vec<_>>();
-            let own = file.opening.as_ref().filter(|_| !places.is_empty())?;
+        refuse_mixed_syntax(&holders)?;
+        let columns = common_columns(&holders)?;
+        let plan = |file: &Arc<IndexedFile>| {
+            let chunks = file.chunks_of(window).cloned().collect::<Vec<_>>();
+            let own = file.schema.as_ref().filter(|_| !chunks.is_empty())?;
             let is_holder = holders.iter().any(|holder| Arc::ptr_eq(holder, file));
-            let opening = match &columns {
-                Some(Columns::Json(opening)) if is_holder => opening,
+            let schema = match &columns {
+                Some(Columns::Json(schema)) if is_holder => schema,
                 _ => own,
             };
-            Some(Share { opening: Arc::clone(opening), file: Arc::clone(file), places })
+            Some(FilePlan { schema: Arc::clone(schema), file: Arc::clone(file), chunks })
         };
         let schema = columns.as_ref().map(|columns| Arc::clone(columns.schema()));
-        Ok(Self { files: files.iter().filter_map(share).collect(), schema })
+        Ok(Self { files: files.iter().filter_map(plan).collect(), schema })
     }
 
-    /// How many bytes of content it reads.
+    /// How many bytes of unpacked content it decodes.
     pub(super) fn bytes(&self) -> u64 {
-        self.files.iter().flat_map(|share| &share.places).map(|place| place.length as u64).sum()
+        self.files.iter().flat_map(|plan| &plan.chunks).map(|chunk| chunk.length as u64).sum()
     }
 }
 
-/// The backup guide's script asks for windows up to the first instant of the next month, which servers may include: its
-/// file of April can end with an event of May. Where nothing else of May is there, that is no month of May.
-fn refuse_stragglers(holders: &[(Arc<Indexed>, Tally)], window: Window) -> Result<()> {
+/// Refuses a month of which only the first instant is there.
+///
+/// The script of the platform's backup guide requests windows up to the first instant of the next month, which servers may
+/// include: a file of April can end with an event of May.
+fn refuse_first_instant_alone(holders: &[(Arc<IndexedFile>, Tally)], window: Window) -> Result<()> {
     let first = window.from();
-    let straggles = |(file, tally): &(Arc<Indexed>, Tally)| {
+    let is_end_alone = |(file, tally): &(Arc<IndexedFile>, Tally)| {
         let ends_here = file.survey.last() == Some(first);
         ends_here && tally.last == first && file.survey.first().is_some_and(|earliest| earliest < first)
     };
     match holders {
-        [(file, _), ..] if holders.iter().all(straggles) => Err(Error::new(
+        [(file, _), ..] if holders.iter().all(is_end_alone) => Err(Error::new(
             ErrorKind::Incomplete,
-            "all that is there of the month is its first instant, where a file of an earlier month ends",
+            "only the first instant of the month is there, at the end of a file of an earlier month",
         )
-        .with_context("file", &file.named.name)
+        .with_context("file", &file.found.name)
         .with_hint("the file of this month is missing: add it to the source, then run again")),
         _ => Ok(()),
     }
 }
 
-/// The columns of a month are those of one kind of files.
-fn refuse_mixture(holders: &[Arc<Indexed>]) -> Result<()> {
+fn refuse_mixed_syntax(holders: &[Arc<IndexedFile>]) -> Result<()> {
     let Some(first) = holders.first() else { return Ok(()) };
-    match holders.iter().find(|file| file.named.syntax != first.named.syntax) {
+    match holders.iter().find(|file| file.found.syntax != first.found.syntax) {
         None => Ok(()),
         Some(other) => {
             Err(Error::new(ErrorKind::Source, "the month is in CSV files and in JSON files, whose columns differ")
-                .with_context("files", format!("{}, {}", first.named.name, other.named.name))
-                .with_hint("archive it from files of one kind: make the pattern narrower"))
+                .with_context("files", format!("{}, {}", first.found.name, other.found.name))
+                .with_hint("make the pattern narrower, so that it matches files of one kind"))
         }
     }
 }
 
-/// The columns of a month.
+/// The columns of a month, the same in all files although columns change over the years.
 #[derive(Debug)]
 enum Columns {
-    /// Each file is decoded by its own header, and then brought to these.
+    /// Each file is decoded by its own header, and its batches get these columns.
     Csv(Arc<Schema>),
     /// All files are decoded by the names of all.
-    Json(Arc<Opening>),
+    Json(Arc<ArtifactSchema>),
 }
 
 impl Columns {
     fn schema(&self) -> &Arc<Schema> {
         match self {
             Self::Csv(schema) => schema,
-            Self::Json(opening) => opening.schema(),
+            Self::Json(schema) => schema.schema(),
         }
     }
 }
 
-/// The columns of all `files`, which are of one kind, in the order in which they come up first.
-fn unified(files: &[Arc<Indexed>]) -> Result<Option<Columns>> {
-    let openings = files.iter().filter_map(|file| Some((file, file.opening.as_ref()?))).collect::<Vec<_>>();
-    let [(first, opening), others @ ..] = openings.as_slice() else { return Ok(None) };
-    let schema = opening.schema();
+/// The columns of all `files`, which are of one syntax, in the order of their first occurrence.
+fn common_columns(files: &[Arc<IndexedFile>]) -> Result<Option<Columns>> {
+    let schemas = files.iter().filter_map(|file| Some((file, file.schema.as_ref()?))).collect::<Vec<_>>();
+    let [(first, own), others @ ..] = schemas.as_slice() else { return Ok(None) };
+    let schema = own.schema();
     let is_other = |other: &Schema| (&other.id, &other.time) != (&schema.id, &schema.time);
     if let Some((other, _)) = others.iter().find(|(_, other)| is_other(other.schema())) {
         return Err(Error::new(ErrorKind::Source, "the files of the month have their ids or times in other columns")
-            .with_context("files", format!("{}, {}", first.named.name, other.named.name))
+            .with_context("files", format!("{}, {}", first.found.name, other.found.name))
             .with_hint("name the columns with --id-column and --time-column, or make the pattern narrower"));
     }
     let keys = KeyColumns { id: Some(schema.id.clone()), time: Some(schema.time.clone()) };
-    if let Some(names) = opening.names().filter(|_| !others.is_empty()) {
+    if let Some(names) = own.names().filter(|_| !others.is_empty()) {
         let mut names = names.clone();
         others.iter().filter_map(|(_, other)| other.names()).for_each(|more| names.merge(more.clone()));
-        return Ok(Some(Columns::Json(Arc::new(Opening::json(names, &keys)?))));
+        return Ok(Some(Columns::Json(Arc::new(ArtifactSchema::from_names(names, &keys)?))));
     }
-    if opening.names().is_some() {
-        return Ok(Some(Columns::Json(Arc::clone(opening))));
+    if own.names().is_some() {
+        return Ok(Some(Columns::Json(Arc::clone(own))));
     }
     let schemas = others.iter().map(|(_, other)| other.schema());
-    united(schema, schemas, &keys).map(Columns::Csv).map(Some)
+    union(schema, schemas, &keys).map(Columns::Csv).map(Some)
 }
 
-/// `first` with the columns of `others` that it does not have.
-fn united<'a>(
+/// The columns of `first`, then those of `others` that it does not have.
+fn union<'a>(
     first: &'a Arc<Schema>,
     others: impl Iterator<Item = &'a Arc<Schema>>,
     keys: &KeyColumns,
@@ -147,11 +148,11 @@ fn united<'a>(
         return Ok(Arc::clone(first));
     }
     text_schema(&names, keys).map(Arc::new).map_err(|error| {
-        Error::new(ErrorKind::Source, "the files of the month have columns that exclude each other").with_source(error)
+        Error::new(ErrorKind::Source, "the files of the month have conflicting columns").with_source(error)
     })
 }
 
-/// The same events with the columns of `schema`, which has all of theirs. Columns that they do not have are NULL.
+/// The events with all columns of `schema`, a superset of theirs. The columns that they lack are NULL.
 pub(super) fn with_columns_of(schema: &Arc<Schema>, batch: EventBatch) -> Result<EventBatch> {
     if batch.schema().sha256 == schema.sha256 {
         return Ok(batch);

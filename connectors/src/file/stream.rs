@@ -1,18 +1,17 @@
 //! One read of a window: its chunks, decoded on all cores, as a stream of events.
 
 use super::{
-    Inner,
-    index::Indexed,
-    load::{Load, loads},
-    plan::{Plan, Share, with_columns_of},
+    index::{FileSet, IndexedFile},
+    load::{ChunkLoad, chunk_loads},
+    plan::{FilePlan, Plan, with_columns_of},
 };
 use crate::{
     EventStream, LocalArtifact, Result, SourceItem, SourceReport,
-    artifact::{Keep, cores},
+    artifact::{DecodedChunk, WindowFilter, cores},
     progress::{Meter, Step},
     spool::on_blocking_thread,
 };
-use archive_formats::{EventBatch, Reject, Schema, Window};
+use archive_formats::{Schema, Window};
 use futures::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
@@ -24,53 +23,45 @@ use std::{
 };
 
 /// The state of a read between two items.
-struct Reading {
-    files: Vec<Arc<Indexed>>,
-    pieces: BoxStream<'static, Result<Piece>>,
+struct WindowRead {
+    files: Vec<Arc<IndexedFile>>,
+    chunks: BoxStream<'static, Result<(Arc<FilePlan>, DecodedChunk)>>,
     meter: Meter,
-    /// Items of the last piece.
+    /// Items of the last chunk.
     items: VecDeque<SourceItem>,
     totals: Totals,
     reported: bool,
-}
-
-/// A chunk, decoded.
-struct Piece {
-    share: Arc<Share>,
-    events: Option<EventBatch>,
-    rejects: Vec<Reject>,
-    bytes: u64,
 }
 
 #[derive(Default)]
 struct Totals {
     /// Events and rejects.
     yielded: u64,
-    /// Names of the files that events came from.
+    /// Names of the files with events of the window.
     used: HashSet<Arc<str>>,
 }
 
 /// The events of `window` as a stream.
-pub(super) fn stream(inner: Arc<Inner>, window: Window, meter: Meter) -> EventStream {
+pub(super) fn stream(files: Arc<FileSet>, window: Window, meter: Meter) -> EventStream {
     let begun = async move {
-        let files = inner.index(&meter).await?;
-        files.iter().try_for_each(|file| file.named.unchanged())?;
+        let files = files.index(&meter).await?;
+        files.iter().try_for_each(|file| file.found.check_unchanged())?;
         let plan = Plan::new(&files, window)?;
         meter.step(Step::Decode, Some(plan.bytes()));
-        let pieces = pieces(plan, window, files.len() > 1);
+        let chunks = chunks(plan, window, files.len() > 1);
         let (items, totals) = (VecDeque::new(), Totals::default());
-        let reading = Reading { files, pieces, meter, items, totals, reported: false };
+        let read = WindowRead { files, chunks, meter, items, totals, reported: false };
         // After an error this kind of stream yields nothing more.
-        Ok(stream::try_unfold(reading, |reading| Box::pin(reading.next())))
+        Ok(stream::try_unfold(read, |read| Box::pin(read.next())))
     };
     stream::once(begun).try_flatten().boxed()
 }
 
-/// The chunks of `plan`, decoded on all cores. Rejects name their file where there are `several`.
-fn pieces(plan: Plan, window: Window, several: bool) -> BoxStream<'static, Result<Piece>> {
+/// The chunks of `plan`, decoded on all cores. Rejects name their file if there are `several`.
+fn chunks(plan: Plan, window: Window, several: bool) -> BoxStream<'static, Result<(Arc<FilePlan>, DecodedChunk)>> {
     let Plan { files, schema } = plan;
-    let loads = stream::iter(files).flat_map(|share| loads(Arc::new(share)));
-    let decode = move |load: Result<Load>| {
+    let loads = stream::iter(files).flat_map(|plan| chunk_loads(Arc::new(plan)));
+    let decode = move |load: Result<ChunkLoad>| {
         let schema = schema.clone();
         async move {
             let load = load?;
@@ -80,39 +71,40 @@ fn pieces(plan: Plan, window: Window, several: bool) -> BoxStream<'static, Resul
     loads.map(decode).buffered(cores()).boxed()
 }
 
-fn decode(load: Load, schema: Option<&Arc<Schema>>, window: Window, several: bool) -> Result<Piece> {
-    let (share, place) = (Arc::clone(&load.share), load.place.clone());
-    let Share { file, opening, .. } = &*share;
-    let decoded = opening.decode(&load.chunk()?);
-    if decoded.rows != place.rows {
-        return Err(file.named.changed());
+/// The events of `window` in a chunk, and the rejects that are of it or have no readable time.
+fn decode(
+    load: ChunkLoad,
+    schema: Option<&Arc<Schema>>,
+    window: Window,
+    several: bool,
+) -> Result<(Arc<FilePlan>, DecodedChunk)> {
+    let (plan, rows, line) = (Arc::clone(&load.plan), load.chunk.rows, load.chunk.line);
+    let mut chunk = plan.schema.decode_window(&load.read()?, WindowFilter { window, margin: None })?;
+    if chunk.rows != rows {
+        return Err(plan.file.found.changed());
     }
-    let kept = Keep { window, margin: None }.of(decoded.batch)?.batch;
-    let events = match schema {
-        Some(schema) => kept.map(|batch| with_columns_of(schema, batch)).transpose()?,
-        None => kept,
-    };
-    let belongs = |reject: &Reject| opening.time_of(&reject.row).is_none_or(|time| window.contains(time));
-    let named = |reject: Reject| Reject {
-        file: several.then(|| Arc::clone(&file.named.name)),
-        line: reject.line + place.line,
-        ..reject
-    };
-    let rejects = decoded.rejects.into_iter().filter(belongs).map(named).collect();
-    Ok(Piece { events, rejects, bytes: place.length as u64, share: Arc::clone(&share) })
+    if let Some(schema) = schema {
+        chunk.events = chunk.events.map(|batch| with_columns_of(schema, batch)).transpose()?;
+    }
+    chunk.rejects.retain(|reject| plan.schema.time_of(&reject.row).is_none_or(|time| window.contains(time)));
+    for reject in &mut chunk.rejects {
+        reject.file = several.then(|| Arc::clone(&plan.file.found.name));
+        reject.line += line;
+    }
+    Ok((plan, chunk))
 }
 
-impl Reading {
+impl WindowRead {
     async fn next(mut self) -> Result<Option<(SourceItem, Self)>> {
         loop {
             if let Some(item) = self.items.pop_front() {
                 return Ok(Some((item, self)));
             }
-            match self.pieces.try_next().await? {
-                Some(piece) => self.take(piece),
+            match self.chunks.try_next().await? {
+                Some((plan, chunk)) => self.take(&plan.file, chunk),
                 None if self.reported => return Ok(None),
                 None => {
-                    self.files.iter().try_for_each(|file| file.named.unchanged())?;
+                    self.files.iter().try_for_each(|file| file.found.check_unchanged())?;
                     self.reported = true;
                     return Ok(Some((SourceItem::Report(self.report()), self)));
                 }
@@ -120,12 +112,12 @@ impl Reading {
         }
     }
 
-    fn take(&mut self, piece: Piece) {
-        let Piece { share, events, rejects, bytes } = piece;
-        self.meter.advance(bytes);
+    fn take(&mut self, file: &IndexedFile, chunk: DecodedChunk) {
+        let DecodedChunk { events, rejects, progress, .. } = chunk;
+        self.meter.advance(progress);
         if let Some(events) = &events {
             self.totals.yielded += events.len() as u64;
-            self.totals.used.insert(Arc::clone(&share.file.named.name));
+            self.totals.used.insert(Arc::clone(&file.found.name));
         }
         self.totals.yielded += rejects.len() as u64;
         self.items.extend(events.map(SourceItem::Batch));
@@ -134,7 +126,7 @@ impl Reading {
 
     fn report(&self) -> SourceReport {
         let read = self.files.iter().map(|file| file.survey.rows).sum::<u64>();
-        let used = self.files.iter().filter(|file| self.totals.used.contains(&file.named.name));
+        let used = self.files.iter().filter(|file| self.totals.used.contains(&file.found.name));
         SourceReport {
             read,
             outside_window: read - self.totals.yielded,
@@ -146,23 +138,23 @@ impl Reading {
     }
 }
 
-fn artifact(file: &Indexed) -> LocalArtifact {
+fn artifact(file: &IndexedFile) -> LocalArtifact {
     LocalArtifact {
-        path: file.named.path.clone(),
+        path: file.found.path.clone(),
         kind: file.kind,
         gzip: file.gzip,
         rows: file.survey.rows,
-        bytes: file.named.stamp.bytes,
+        bytes: file.found.stamp.bytes,
         sha256: file.sha256,
     }
 }
 
-fn detail(file: &Indexed) -> Value {
+fn detail(file: &IndexedFile) -> Value {
     json!({
-        "name": file.named.name,
+        "name": file.found.name,
         "kind": file.kind,
         "gzip": file.gzip,
-        "bytes": file.named.stamp.bytes,
+        "bytes": file.found.stamp.bytes,
         "sha256": file.sha256,
         "rows": file.survey.rows,
     })

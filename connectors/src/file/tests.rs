@@ -1,4 +1,4 @@
-//! Files that change between two reads. What is in them is tested with the built program.
+//! Files that change between two reads. The integration tests cover their contents.
 
 use super::*;
 use crate::{Error, ErrorKind, SourceItem, progress::Silent};
@@ -15,7 +15,8 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 fn files(path: &Path) -> Files {
-    Files::new("typed".to_owned(), path, KeyColumns::default(), Arc::new(Silent)).unwrap()
+    let config = Config { address: "typed".to_owned(), path: path.to_owned(), keys: KeyColumns::default() };
+    Files::from_config(config, Arc::new(Silent)).unwrap()
 }
 
 /// How many events a read of the month yields, and the counts of its report.
@@ -44,18 +45,18 @@ async fn error_after(content: Vec<u8>, change: impl FnOnce(&Path)) -> Error {
     read(&files, "2025-04").await.unwrap_err()
 }
 
-/// Other events of the same size at the same time: only the bytes can tell.
+/// Writes another event of the same size, and keeps the modification time: only the bytes differ.
 fn forge(path: &Path) {
     let modified = fs::metadata(path).unwrap().modified().unwrap();
     let mut bytes = fs::read(path).unwrap();
-    let place = bytes.windows(2).position(|pair| pair == b"c,").unwrap();
-    bytes[place] = b'd';
+    let position = bytes.windows(2).position(|pair| pair == b"c,").unwrap();
+    bytes[position] = b'd';
     fs::write(path, bytes).unwrap();
     fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
 }
 
 #[tokio::test]
-async fn a_file_is_looked_through_once_and_read_for_each_month() {
+async fn a_file_is_indexed_once_and_read_for_each_month() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.csv");
     fs::write(&path, ROWS).unwrap();
@@ -70,7 +71,7 @@ async fn a_file_is_looked_through_once_and_read_for_each_month() {
 }
 
 #[tokio::test]
-async fn a_file_that_grew_or_went_is_not_read_on() {
+async fn a_file_that_grew_or_vanished_stops_the_read() {
     for change in [
         |path: &Path| fs::write(path, format!("{ROWS}d,2025-04-30T00:00:00Z\n")).unwrap(),
         |path: &Path| {
@@ -84,9 +85,9 @@ async fn a_file_that_grew_or_went_is_not_read_on() {
 }
 
 #[tokio::test]
-async fn other_bytes_are_noticed_whatever_the_clock_and_the_size_say() {
+async fn other_bytes_of_the_same_size_and_time_stop_the_read() {
     assert_eq!(error_after(ROWS.into(), forge).await.kind(), ErrorKind::TryLater);
-    // Its own check sum contradicts what was stored in it.
+    // The checksum of gzip itself contradicts the bytes.
     let error = error_after(gzip(ROWS), forge).await;
     assert!([ErrorKind::TryLater, ErrorKind::Truncated].contains(&error.kind()), "{error}");
 }
