@@ -1,7 +1,7 @@
-//! Invented events as the columns of a batch.
+//! Generated events as the columns of a batch.
 
-use super::{bug, event::Event};
-use crate::Result;
+use super::event::Event;
+use crate::{Error, ErrorKind, Result};
 use archive_formats::{
     EventBatch, Schema,
     catalogue::{self, KeyColumns},
@@ -32,7 +32,7 @@ const NAMES: [&str; 17] = [
     "metadata",
 ];
 
-/// Cost columns have 18 decimals, invented costs have six.
+/// Cost columns have 18 decimals, generated costs six.
 const COST_UNITS_PER_MICRO: i128 = 1_000_000_000_000;
 
 /// Builders of the columns, in the order of [`NAMES`].
@@ -103,14 +103,18 @@ impl Columns {
             Arc::new(self.metadata.finish()),
         ];
         let records = RecordBatch::try_new(arrow, arrays);
-        let records = records.map_err(|error| bug("invented columns do not fit together").with_source(error))?;
+        let records = records.map_err(|error| bug("generated columns do not fit together").with_source(error))?;
         EventBatch::try_new(Arc::new(schema), records)
-            .map_err(|error| bug("invented events do not fit their schema").with_source(error))
+            .map_err(|error| bug("generated events do not fit their schema").with_source(error))
     }
 }
 
-/// The catalogue decides the types, so that a demo archive has those of an API one.
+/// The types are those of the catalogue, as in an archive of the API.
 fn schema() -> Result<Schema> {
     catalogue::text_schema(&NAMES, &KeyColumns::default())
-        .map_err(|error| bug("invented columns are no events").with_source(error))
+        .map_err(|error| bug("generated columns are no events").with_source(error))
+}
+
+pub(super) fn bug(message: &str) -> Error {
+    Error::new(ErrorKind::Internal, message)
 }

@@ -1,19 +1,20 @@
-//! One invented event.
+//! One generated event.
 
-use super::{Scale, random::Random};
+use super::random::Random;
 use archive_formats::{Dataset, Timestamp, Window};
 use serde_json::json;
 
-/// A month of invented events: its length is cut into as many slots as it has events, and each event lies somewhere in
-/// its own slot. So times never go back, and the event of any number is known without those before it.
+/// A month of generated events. It is divided into as many slots as it has events, with one event in each: times never
+/// decrease, and any event can be generated without those before it.
 #[derive(Debug)]
 pub(super) struct Month {
-    scale: Scale,
+    events: u64,
+    seed: u64,
     window: Window,
     dataset: u64,
 }
 
-/// The values of an event, as an API artifact has them. Costs are millionths of a dollar.
+/// The values of an event, as in an API artifact. Costs are in millionths of a dollar.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) id: String,
@@ -47,7 +48,7 @@ const GATEWAYS: [&str; 4] = ["gw_prod_east", "gw_prod_west", "gw_eu_frankfurt", 
 const TEAMS: [&str; 5] = ["team_payments", "team_support", "team_research", "team_legal", "team_données"];
 const NAMES: [&str; 8] = ["alice", "bob", "zoë.müller", "李雷", "søren", "o'brien", "amélie", "नेहा"];
 const POLICIES: [&str; 4] = ["pii-detection", "prompt-injection", "budget-limit", "topic-guard"];
-/// What a policy other than `pass` leads to: decision, its result, reason.
+/// The outcome of a policy other than `pass`: decision, result, reason.
 const INTERVENTIONS: [(&str, &str, &str); 4] = [
     ("blocked", "block", "prompt_injection.detected"),
     ("redacted", "redacted", "pii.email"),
@@ -63,26 +64,25 @@ const PROMPTS: [&str; 5] = [
 ];
 
 impl Month {
-    pub(super) fn new(scale: Scale, dataset: &Dataset, window: Window) -> Self {
+    pub(super) fn new(events: u64, seed: u64, dataset: &Dataset, window: Window) -> Self {
         let letters = dataset.as_str().bytes().map(u64::from).collect::<Vec<_>>();
-        Self { scale, window, dataset: Random::seeded(&letters).next() }
+        Self { events, seed, window, dataset: Random::seeded(&letters).next() }
     }
 
     pub(super) const fn window(&self) -> Window {
         self.window
     }
 
-    /// Number of the slot in which `at` lies: events of earlier slots come before `at`, those of later ones do not.
+    /// Number of the slot that contains `at`: events of earlier slots are before `at`, those of later ones are not.
     pub(super) fn slot(&self, at: Timestamp) -> u64 {
         let passed = if at > self.window.from() { self.window.from().distance(at).as_micros() } else { 0 };
-        let slot = u128::from(self.scale.events) * passed / self.window.length().as_micros();
-        u64::try_from(slot).unwrap_or(u64::MAX)
+        narrow(u128::from(self.events) * passed / self.window.length().as_micros())
     }
 
     /// The event with the number `number`.
     pub(super) fn event(&self, number: u64) -> Event {
         let month = self.window.from().as_micros().cast_unsigned();
-        let mut random = Random::seeded(&[self.scale.seed, self.dataset, month, number]);
+        let mut random = Random::seeded(&[self.seed, self.dataset, month, number]);
         let timestamp = self.time(number, &mut random);
         let (provider, model, input_price, output_price) = random.pick(&MODELS);
         let intervention = random.chance(12).then(|| random.pick(&INTERVENTIONS));
@@ -110,14 +110,13 @@ impl Month {
         }
     }
 
-    /// Microseconds since the epoch, somewhere in the slot.
+    /// A time in the slot, in microseconds since the epoch.
     fn time(&self, number: u64, random: &mut Random) -> i64 {
         let length = self.window.length().as_micros();
-        let edge = |number: u64| length * u128::from(number) / u128::from(self.scale.events.max(1));
+        let edge = |number: u64| length * u128::from(number) / u128::from(self.events.max(1));
         let (start, end) = (edge(number), edge(number.saturating_add(1)));
-        let inside = random.below(u64::try_from(end - start).unwrap_or(u64::MAX));
-        let offset = i64::try_from(start).unwrap_or(i64::MAX).saturating_add_unsigned(inside);
-        self.window.from().as_micros().saturating_add(offset)
+        let offset = narrow(start) + random.below(narrow(end - start));
+        self.window.from().as_micros() + signed(offset)
     }
 }
 
@@ -136,7 +135,7 @@ fn policies(intervention: Option<&str>, random: &mut Random) -> String {
     serde_json::Value::Array(results.collect()).to_string()
 }
 
-/// Mostly compact, now and then pretty-printed: a value with line breaks is what a careless CSV reader breaks on.
+/// Mostly compact, sometimes pretty-printed: values with line breaks break careless readers of CSV.
 fn metadata(random: &mut Random) -> String {
     let document = json!({
         "prompt_preview": random.pick(&PROMPTS),
@@ -146,7 +145,12 @@ fn metadata(random: &mut Random) -> String {
     if random.chance(5) { format!("{document:#}") } else { document.to_string() }
 }
 
-/// Every number here is far below the limit.
+#[expect(clippy::expect_used, reason = "counts of tokens, and microseconds of a month")]
 fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+    i64::try_from(number).expect("far below the limit")
+}
+
+#[expect(clippy::expect_used, reason = "numbers of slots, and microseconds of a month")]
+fn narrow(number: u128) -> u64 {
+    u64::try_from(number).expect("at most the events or the microseconds of a month")
 }

@@ -1,47 +1,54 @@
-//! Invented events for any month, for trying things out and for benches.
+//! Generated events for any month, for trials and benches.
 //!
-//! An event depends on seed, dataset, month and its number in the month alone, so that a month that is read twice, in
-//! whatever batches, is the same month. The columns are those of an API artifact, and so are their types.
+//! An event depends on seed, dataset, month and its number in the month alone, so that two reads of a month are equal,
+//! whatever their windows. The columns and their types are those of an API artifact.
 
 mod columns;
 mod event;
 mod random;
 
 use crate::{
-    Error, ErrorKind, EventStream, Progress, Result, Source, SourceItem, SourceReport,
+    EventStream, Progress, Result, Source, SourceItem, SourceReport,
     progress::{Meter, Silent, Step},
 };
 use archive_formats::{Dataset, EventBatch, Month, Timestamp, Window};
-use columns::Columns;
+use columns::{Columns, bug};
 use event::Month as DemoMonth;
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 use std::sync::Arc;
 
-/// Events of one batch: enough to amortise a batch's cost, and some megabytes in memory.
+/// Events of one batch: enough to amortise the cost of a batch, and some megabytes in memory.
 const BATCH: u64 = 8192;
 
-/// A source that invents its events.
+/// Settings of [`Demo`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Events of each month; fewer than a month has microseconds.
+    pub events: u64,
+    /// Other seeds give other events.
+    pub seed: u64,
+}
+
+/// A source that generates its events.
 #[derive(Clone, Debug)]
 pub struct Demo {
-    scale: Scale,
+    config: Config,
     progress: Arc<dyn Progress>,
 }
 
-/// What all months of a source have in common.
-#[derive(Clone, Copy, Debug)]
-struct Scale {
-    events: u64,
-    seed: u64,
-}
-
 impl Demo {
-    /// A source with `events` events in every month; fewer than a month has microseconds.
+    /// A source with `events` events in each month, as in [`Config`].
     pub fn new(events: u64, seed: u64) -> Self {
-        Self { scale: Scale { events, seed }, progress: Arc::new(Silent) }
+        Self::from_config(Config { events, seed })
     }
 
-    /// The same, and `progress` is told of every batch.
+    /// The source that `config` describes.
+    pub fn from_config(config: Config) -> Self {
+        Self { config, progress: Arc::new(Silent) }
+    }
+
+    /// The same source, with `progress` reported for each batch.
     #[must_use]
     pub fn with_progress(self, progress: Arc<dyn Progress>) -> Self {
         Self { progress, ..self }
@@ -58,10 +65,10 @@ impl Source for Demo {
     }
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
-        let reading = Some(Reading::start(self.clone(), dataset, window));
-        let items = stream::try_unfold(reading, |reading| async {
-            match reading {
-                Some(reading) => reading.next().await,
+        let read = Some(WindowRead::start(self.clone(), dataset, window));
+        let items = stream::try_unfold(read, |read| async {
+            match read {
+                Some(read) => read.next().await,
                 None => Ok(None),
             }
         });
@@ -71,9 +78,9 @@ impl Source for Demo {
     fn settle(&self, _: &Dataset, _: Window) {}
 }
 
-/// How far a `read` has come. `None` in its place means that the report was yielded.
+/// The state of a read between two items. `None` in its place means that the report was yielded.
 #[derive(Debug)]
-struct Reading {
+struct WindowRead {
     demo: Demo,
     meter: Meter,
     month: Arc<DemoMonth>,
@@ -85,13 +92,13 @@ struct Reading {
     read: u64,
 }
 
-impl Reading {
+impl WindowRead {
     fn start(demo: Demo, dataset: &Dataset, window: Window) -> Self {
         let whole = Month::containing(window.from()).map_or(window, Month::window);
-        let month = DemoMonth::new(demo.scale, dataset, whole);
+        let month = DemoMonth::new(demo.config.events, demo.config.seed, dataset, whole);
         let next = month.slot(window.from());
-        // The last slot may reach over the end of the window: its event is invented, and left out when it is not inside.
-        let end = month.slot(window.to()).saturating_add(1).min(demo.scale.events);
+        // The last slot may extend beyond the window: its event is generated, and left out if it is outside.
+        let end = month.slot(window.to()).saturating_add(1).min(demo.config.events);
         let meter = Meter::new(Arc::clone(&demo.progress), dataset, window);
         meter.step(Step::Decode, Some(end.saturating_sub(next)));
         Self { demo, meter, month: Arc::new(month), window, next, end, read: 0 }
@@ -104,10 +111,11 @@ impl Reading {
             let amount = numbers.end - numbers.start;
             self.meter.advance(amount);
             let (month, window) = (Arc::clone(&self.month), self.window);
-            let batch = tokio::task::spawn_blocking(move || invent(&month, numbers, window));
-            let batch = batch.await.map_err(|error| bug("inventing events was cut short").with_source(error))??;
+            let batch = tokio::task::spawn_blocking(move || generate(&month, numbers, window));
+            let batch =
+                batch.await.map_err(|error| bug("the generation of events was cut short").with_source(error))??;
             if !batch.is_empty() {
-                self.read = self.read.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+                self.read += batch.len() as u64;
                 return Ok(Some((SourceItem::Batch(batch), Some(self))));
             }
         }
@@ -118,14 +126,14 @@ impl Reading {
         let whole = self.window == self.month.window();
         SourceReport {
             read: self.read,
-            source_count: Some(if whole { self.demo.scale.events } else { self.read }),
-            detail: json!({"events": self.demo.scale.events, "seed": self.demo.scale.seed}),
+            source_count: Some(if whole { self.demo.config.events } else { self.read }),
+            detail: json!({"events": self.demo.config.events, "seed": self.demo.config.seed}),
             ..SourceReport::default()
         }
     }
 }
 
-fn invent(month: &DemoMonth, numbers: std::ops::Range<u64>, window: Window) -> Result<EventBatch> {
+fn generate(month: &DemoMonth, numbers: std::ops::Range<u64>, window: Window) -> Result<EventBatch> {
     let mut columns = Columns::default();
     for event in numbers.map(|number| month.event(number)) {
         if window.contains(Timestamp::from_micros(event.timestamp)) {
@@ -133,10 +141,6 @@ fn invent(month: &DemoMonth, numbers: std::ops::Range<u64>, window: Window) -> R
         }
     }
     columns.finish()
-}
-
-fn bug(message: &str) -> Error {
-    Error::new(ErrorKind::Internal, message)
 }
 
 #[cfg(test)]

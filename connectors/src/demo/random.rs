@@ -1,14 +1,14 @@
-//! Numbers that look random and are the same everywhere.
+//! Pseudo-random numbers that are the same everywhere. A file of its own, since the algorithm fixes the bytes of demo
+//! archives: no crate for random numbers promises that.
 
-/// `SplitMix64`: tiny, fast, and good enough for invented events. Its algorithm is fixed, which no crate for random
-/// numbers promises, and so the bytes of a demo archive are fixed too.
+/// `SplitMix64` (Steele, Lea and Flood, 2014): small, fast, and good enough for generated events.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Random(u64);
 
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Random {
-    /// The numbers that belong to `parts`, in this order.
+    /// A generator whose seed depends on `parts` and their order.
     pub(super) fn seeded(parts: &[u64]) -> Self {
         parts.iter().fold(Self(0), |random, part| Self(Self(random.0 ^ part).next()))
     }
@@ -21,13 +21,13 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`, or 0 when there is none. The remainder's slight bias does not matter here.
+    /// A number below `bound`, or 0 if `bound` is. The slight bias of the remainder does not matter here.
     pub(super) const fn below(&mut self, bound: u64) -> u64 {
         let number = self.next();
         if bound == 0 { 0 } else { number % bound }
     }
 
-    /// True in `percent` of a hundred cases.
+    /// True with a probability of `percent` / 100.
     pub(super) const fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -35,7 +35,9 @@ impl Random {
     /// One of `choices`.
     pub(super) fn pick<T: Copy, const N: usize>(&mut self, choices: &[T; N]) -> T {
         const { assert!(N > 0) };
-        let index = usize::try_from(self.next() % u64::try_from(N).unwrap_or(1)).unwrap_or(0);
+        // The remainder is below `N`, and so fits.
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder below a usize")]
+        let index = (self.next() % N as u64) as usize;
         choices[index]
     }
 }

@@ -21,15 +21,15 @@ fn times(batches: &[EventBatch]) -> Vec<i64> {
 }
 
 fn ids(batches: &[EventBatch]) -> Vec<String> {
-    let of = |batch: &EventBatch| match batch.ids() {
+    let texts = |batch: &EventBatch| match batch.ids() {
         Ids::Text(ids) => ids.iter().map(|id| id.unwrap().to_owned()).collect::<Vec<_>>(),
         other => panic!("ids are text: {other:?}"),
     };
-    batches.iter().flat_map(of).collect()
+    batches.iter().flat_map(texts).collect()
 }
 
 #[tokio::test]
-async fn the_same_month_is_the_same_twice_and_another_seed_or_dataset_is_not() {
+async fn events_depend_on_seed_dataset_and_month_alone() {
     let (first, report) = read(Demo::new(10_000, 7), "events", window("2025-02")).await;
     let (again, _) = read(Demo::new(10_000, 7), "events", window("2025-02")).await;
     let records = |batches: &[EventBatch]| batches.iter().map(|batch| batch.records().clone()).collect::<Vec<_>>();
@@ -55,7 +55,7 @@ async fn events_are_ordered_distinct_and_inside_the_window() {
 }
 
 #[tokio::test]
-async fn parts_of_a_month_are_the_month() {
+async fn two_parts_of_a_month_have_all_its_events() {
     let whole = window("2025-03");
     let (early, late) = whole.split_at("2025-03-17T05:06:07.123456Z".parse().unwrap()).unwrap();
     let demo = Demo::new(1_000, 3);
@@ -67,14 +67,14 @@ async fn parts_of_a_month_are_the_month() {
 }
 
 #[tokio::test]
-async fn a_month_without_events_is_a_report_alone() {
+async fn a_month_without_events_yields_only_a_report() {
     let (batches, report) = read(Demo::new(0, 1), "events", window("2025-03")).await;
     assert!(batches.is_empty());
     assert_eq!((report.read, report.source_count), (0, Some(0)));
 }
 
 #[tokio::test]
-async fn events_have_what_careless_readers_break_on() {
+async fn events_have_line_breaks_quotes_and_other_scripts() {
     let (batches, _) = read(Demo::new(8_192, 1), "events", window("2025-03")).await;
     let records = batches[0].records();
     let text = |name: &str| {
