@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
-use archive::{archive::ArchiveRoot, month::MonthPipeline};
+use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{Clock as _, clock::SystemClock, sink::Location};
 use archive_connectors::{Error, ErrorKind, EventStream, Result, Sink, Source, SourceItem, SourceReport};
 use archive_formats::{Dataset, Window, catalogue::KeyColumns, decode::csv::CsvLayout};

@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
 use archive::{
-    archive::ArchiveRoot,
+    ArchiveRoot,
     month::MonthPipeline,
     verify::{Verifier, VerifyRequest},
 };

@@ -3,7 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
-use archive::{archive::ArchiveRoot, month::MonthPipeline};
+use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{Clock as _, Sink, clock::SystemClock, demo::Demo, sink::Location};
 use archive_formats::{
     Chain, Dataset, Entry, Manifest, Month, Sha256, digest::DigestWriter, key, manifest::ArchiveDocument,

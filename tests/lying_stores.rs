@@ -1,7 +1,7 @@
 //! Whole months against stores that lie, other writers, and crashes after every single write.
 
 use archive::{
-    archive::ArchiveRoot,
+    ArchiveRoot,
     month::MonthPipeline,
     stage,
     verify::{Verifier, VerifyRequest},

@@ -3,20 +3,19 @@
 use crate::report::{MonthStatus, Presence};
 
 /// Heads of the columns of a calendar.
-pub(crate) const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A row of a calendar.
 #[derive(Clone, Debug)]
-pub(crate) struct Year<'a> {
+pub struct Year<'a> {
     /// The year.
-    pub(crate) year: u16,
+    pub year: u16,
     /// January to December; none where the range does not reach.
-    pub(crate) months: [Option<&'a MonthStatus>; 12],
+    pub months: [Option<&'a MonthStatus>; 12],
 }
 
 /// The rows of a calendar of `months`, which are in ascending order: a row for each year that has one of them.
-pub(crate) fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
+pub fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
     let mut years: Vec<Year<'_>> = Vec::new();
     for status in months {
         let (year, index) = (status.month.year(), usize::from(status.month.number()) - 1);
@@ -32,23 +31,23 @@ pub(crate) fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
 
 impl Year<'_> {
     /// The months of the range.
-    pub(crate) fn shown(&self) -> impl Iterator<Item = &MonthStatus> {
+    pub fn shown(&self) -> impl Iterator<Item = &MonthStatus> {
         self.months.iter().flatten().copied()
     }
 
     /// Archived events of the year.
-    pub(crate) fn events(&self) -> u64 {
+    pub fn events(&self) -> u64 {
         self.shown().filter_map(|month| month.events).fold(0, u64::saturating_add)
     }
 
     /// The size of their files.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.shown().filter_map(|month| month.bytes).fold(0, u64::saturating_add)
     }
 }
 
 /// The letter of a month. Colour may say the same; nothing says less than the letter.
-pub(crate) fn letter(month: &MonthStatus) -> char {
+pub fn letter(month: &MonthStatus) -> char {
     match (month.state, month.events) {
         (Presence::Archived, Some(0)) => '0',
         (Presence::Archived, _) => 'A',
@@ -58,13 +57,13 @@ pub(crate) fn letter(month: &MonthStatus) -> char {
 }
 
 /// What a letter means.
-pub(crate) const LEGEND: [(char, &str); 4] =
+pub const LEGEND: [(char, &str); 4] =
     [('A', "archived"), ('0', "archived, no events"), ('!', "MISSING"), ('.', "not over")];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::month;
+    use crate::status::testing::month;
 
     #[test]
     fn a_calendar_has_a_row_for_each_year_and_nothing_outside_of_the_range() {

@@ -1,7 +1,8 @@
-//! `kt-archive`: governance events of Keeptrusts, archived by month, with manifests that prove that nothing is missing
-//! and nothing was changed.
+//! Archives governance events of Keeptrusts by month, with manifests that prove that nothing is missing and nothing was
+//! changed.
 //!
-//! Data flow one way, and [`month`] reads like this line:
+//! This is the library; the program `kt-archive` is a crate of its own in `pipeline/cli/`. Events flow one way, and
+//! [`month`] reads like this diagram:
 //!
 //! ```text
 //! Source -> EventBatch -> EventBatch -> StagedFile -> StoredFile -> Manifest -> Committed
@@ -10,28 +11,28 @@
 //!    `------------- artifact --------------'
 //! ```
 //!
-//! # Where to find what
+//! # Where do I find
 //!
-//! | question | module |
+//! | what | where |
 //! |---|---|
-//! | which months are to be archived? | [`plan`], pure |
-//! | what happens to one month? | [`month`], and a file for each [`stage`] |
-//! | what is an event that appears twice? | [`duplicates`] |
-//! | what may be done to events on the way? | [`transform`] |
-//! | how are the delivered bytes kept? | [`stage::artifact`] |
-//! | is the archive what was committed? | [`mod@verify`] |
-//! | are its copies what the archive is? | [`mod@replicate`] |
-//! | what does a reviewer get? | [`mod@pull`] |
-//! | what is handed to an auditor? | [`mod@page`], with the counts of `activity` |
-//! | does a month go back into a database? | [`mod@restore`] |
-//! | what does a cron job see? | [`report`], [`exit`] |
-//! | who is told how a run went? | [`monitoring`] |
-//! | what runs it every month? | [`mod@schedule`] |
-//! | would a run work here? | [`mod@doctor`] |
-//! | what may a user set? | [`config`], checked into [`settings`] |
+//! | an archive: its store, identity and chain | [`Archive`] |
+//! | which months a run archives | [`plan`], pure |
+//! | a whole run, one month, its steps | [`mod@run`], [`month`], [`stage`] |
+//! | events that share an id | [`duplicates`] |
+//! | dropped, renamed and pseudonymised columns | [`transform`] |
+//! | reading committed files | `reader` |
+//! | verification | [`mod@verify`] |
+//! | replicas | [`mod@replicate`] |
+//! | slices for a reviewer | [`mod@pull`] |
+//! | loading a month back into a database | [`mod@restore`] |
+//! | the state of an archive, and its events by day | [`mod@status`], [`activity`] |
+//! | checks before the first run | [`mod@doctor`] |
+//! | what a command prints, and its exit code | [`report`], [`exit`] |
+//! | metrics, notifications, traces | [`monitoring`] |
+//! | options, and the checked settings | [`config`], [`settings`] |
 //!
-//! Below this crate lie `archive_connectors` (sources, and the sink over an object store) and `archive_formats` (what the
-//! bytes look like). No crate knows one above it. `examples/` shows all three in use.
+//! Below this crate are `archive_connectors` (sources, and the sink over an object store) and `archive_formats` (bytes).
+//! No crate knows one above it. `examples/` shows all three in use.
 //!
 //! # Invariants
 //!
@@ -40,18 +41,17 @@
 //! 2. The report at the end of a source's stream is the only way to a commit. A short read is an error, never an end.
 //! 3. The state of an archive is replayed from its manifests. Nothing else records progress; the state folder may be
 //!    lost.
-//! 4. The same events make the same bytes, whatever the host, the time and the number of cores.
+//! 4. The same events make the same bytes, on any host, at any time, with any number of cores.
 //! 5. Committed objects are never changed: names carry digests, manifests are created only where nothing is.
 //! 6. Windows are half-open, in UTC, and never cross a month.
-//! 7. No event value is ever logged, and no secret. Counts, names of files, windows and digests may be.
+//! 7. No event value and no secret is ever logged. Counts, names of files, windows and digests may be.
 //! 8. Memory does not grow with the size of a month.
-//! 9. Only [`cli`] prints, and only it knows clap and indicatif.
+//! 9. Nothing here prints, and nothing knows the command line.
 
-mod activity;
+pub mod activity;
 pub mod address;
-pub mod archive;
-mod calendar;
-pub mod cli;
+mod archive;
+pub mod calendar;
 pub mod config;
 pub mod doctor;
 pub mod duplicates;
@@ -62,10 +62,9 @@ pub mod lock;
 pub mod monitoring;
 pub mod month;
 pub mod month_ranges;
-mod numbers;
+pub mod numbers;
 pub mod observer;
-mod output;
-pub mod page;
+pub mod output;
 pub mod plan;
 pub mod pull;
 mod reader;
@@ -73,7 +72,6 @@ pub mod replicate;
 pub mod report;
 pub mod restore;
 pub mod run;
-pub mod schedule;
 pub mod settings;
 pub mod spans;
 pub mod stage;
@@ -84,3 +82,5 @@ mod table;
 pub mod transform;
 pub mod units;
 pub mod verify;
+
+pub use archive::{Archive, ArchiveRoot};

@@ -1,7 +1,7 @@
 //! One month, from the source to the manifest.
 
 use crate::{
-    archive::Archive,
+    Archive,
     config::Policy,
     duplicates::{Repetitions, Verdict},
     settings::{PART_SIZE, RowRules},

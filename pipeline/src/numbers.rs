@@ -4,7 +4,7 @@ use archive_formats::{Head, Timestamp};
 use std::time::Duration;
 
 /// `1234567` as `1,234,567`.
-pub(crate) fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -17,12 +17,12 @@ pub(crate) fn thousands(number: u64) -> String {
 }
 
 /// `1 event`, `2 events`.
-pub(crate) fn count(number: u64, thing: &str) -> String {
+pub fn count(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
 /// Bytes with one decimal of the largest binary unit that fits.
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -38,35 +38,35 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// How many times `part` is in `whole`, with one decimal, cut off.
-pub(crate) fn ratio(whole: u64, part: u64) -> String {
+pub fn ratio(whole: u64, part: u64) -> String {
     let tenths = u128::from(whole) * 10 / u128::from(part.max(1));
     let whole = u64::try_from(tenths / 10).unwrap_or(u64::MAX);
     format!("{}.{}", thousands(whole), tenths % 10)
 }
 
 /// `104.8 bytes an event`; nothing where there are no events.
-pub(crate) fn bytes_an_event(bytes: u64, events: u64) -> Option<String> {
+pub fn bytes_an_event(bytes: u64, events: u64) -> Option<String> {
     (events > 0).then(|| format!("{} bytes an event", ratio(bytes, events)))
 }
 
 /// How much smaller something became: `12.3 : 1`.
-pub(crate) fn to_one(delivered: u64, archived: u64) -> String {
+pub fn to_one(delivered: u64, archived: u64) -> String {
     format!("{} : 1", ratio(delivered, archived))
 }
 
 /// A part of a whole in per cent, with one decimal.
-pub(crate) fn percent(part: u64, whole: u64) -> String {
+pub fn percent(part: u64, whole: u64) -> String {
     let tenths = (u128::from(part) * 1_000 + u128::from(whole) / 2) / u128::from(whole.max(1));
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
 /// `2025-04-10`.
-pub(crate) fn date(at: Timestamp) -> String {
+pub fn date(at: Timestamp) -> String {
     at.to_seconds_string().chars().take(10).collect()
 }
 
 /// A time of work: `0.8 s`, `1m 15s`, `2h 03m`.
-pub(crate) fn time(seconds: f64) -> String {
+pub fn time(seconds: f64) -> String {
     let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     match whole {
         0..60 => format!("{seconds:.1} s"),
@@ -76,7 +76,7 @@ pub(crate) fn time(seconds: f64) -> String {
 }
 
 /// The head, with as much of its digest as a person compares.
-pub(crate) fn head(head: Option<&Head>) -> String {
+pub fn head(head: Option<&Head>) -> String {
     match head {
         Some(head) => format!("head {} {}…", head.sequence, head.sha256.short()),
         None => "head none".to_owned(),

@@ -11,7 +11,7 @@ use tempfile::{NamedTempFile, TempPath};
 
 /// A file that is to be written.
 #[derive(Clone, Debug)]
-pub(crate) struct OutputFile {
+pub struct OutputFile {
     path: PathBuf,
     folder: PathBuf,
     force: bool,
@@ -20,7 +20,7 @@ pub(crate) struct OutputFile {
 impl OutputFile {
     /// Looks whether a file can be written to `path`, so that nobody waits for one that has no place. What is there is
     /// replaced only with `force`.
-    pub(crate) fn new(path: &Path, force: bool) -> Result<Self> {
+    pub fn new(path: &Path, force: bool) -> Result<Self> {
         let unusable = |message: &str| {
             Error::new(ErrorKind::Configuration, message.to_owned()).with_context("output", path.display())
         };
@@ -47,7 +47,7 @@ impl OutputFile {
     }
 
     /// Refuses a place inside of the archive, where the file would be taken for one of its own.
-    pub(crate) fn outside_of(self, archive: Option<&Path>) -> Result<Self> {
+    pub fn outside_of(self, archive: Option<&Path>) -> Result<Self> {
         let inside = archive.and_then(|archive| archive.canonicalize().ok());
         let folder = self.folder.canonicalize().map_err(local("look for the folder of the output", &self.folder))?;
         if inside.is_some_and(|archive| folder.starts_with(archive)) {
@@ -58,13 +58,14 @@ impl OutputFile {
         Ok(self)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// The path, as it was given.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// A file in the same folder, under a name that nobody looks for and that says which `command` made it. It vanishes
     /// with the value. Other people may read it as far as the process' mask lets them, like what any command writes.
-    pub(crate) fn begin(&self, command: &str) -> Result<NamedTempFile> {
+    pub fn begin(&self, command: &str) -> Result<NamedTempFile> {
         let (prefix, mode) = (format!(".kt-archive-{command}-"), Permissions::from_mode(0o666));
         let begun =
             tempfile::Builder::new().prefix(&prefix).suffix(".part").permissions(mode).tempfile_in(&self.folder);
@@ -73,7 +74,7 @@ impl OutputFile {
 
     /// Gives what was begun, whose bytes are on disk, its name. What came there in the meantime stays, unless it was to
     /// be replaced.
-    pub(crate) fn publish(&self, begun: TempPath) -> Result<()> {
+    pub fn publish(&self, begun: TempPath) -> Result<()> {
         let published = if self.force { begun.persist(&self.path) } else { begun.persist_noclobber(&self.path) };
         published.map_err(|error| match error.error.kind() {
             IoErrorKind::AlreadyExists => taken(&self.path),
@@ -82,7 +83,7 @@ impl OutputFile {
     }
 
     /// Writes all of the file, which is on disk under its name then.
-    pub(crate) fn write(&self, command: &str, content: &[u8]) -> Result<()> {
+    pub fn write(&self, command: &str, content: &[u8]) -> Result<()> {
         let mut begun = self.begin(command)?;
         let written = begun.write_all(content).and_then(|()| begun.as_file().sync_all());
         written.map_err(write_failed(&self.path))?;
@@ -91,13 +92,13 @@ impl OutputFile {
     }
 
     /// Puts the name on disk.
-    pub(crate) fn flush(&self) -> Result<()> {
+    pub fn flush(&self) -> Result<()> {
         let flushed = File::open(&self.folder).and_then(|folder| folder.sync_all());
         flushed.map_err(local("flush the folder of the output", &self.folder))
     }
 
     /// Whether what is there is replaced.
-    pub(crate) const fn replaces(&self) -> bool {
+    pub const fn replaces(&self) -> bool {
         self.force
     }
 }
@@ -109,7 +110,7 @@ fn taken(path: &Path) -> Error {
 }
 
 /// Why an output cannot be written.
-pub(crate) fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+pub fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |error| {
         let is_full = matches!(error.kind(), IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded);

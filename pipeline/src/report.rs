@@ -61,12 +61,9 @@ impl From<Error> for Failure {
 }
 
 // Until the rooms that are being moved name these where they are.
-pub(crate) use crate::status::Urgency;
-#[cfg(test)]
-pub(crate) use crate::status::testing;
 pub use crate::{
     replicate::{ReplicaReport, ReplicaState},
     run::{MonthReport, MonthState, RunReport},
-    status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals},
+    status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals, Urgency},
     verify::{Code, Finding, Level, Severity},
 };

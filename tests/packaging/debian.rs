@@ -1,7 +1,7 @@
 //! The Debian package, made, judged by lintian, and installed, removed and purged in a root of its own.
 
 use super::file;
-use archive::schedule::{Job, Kind, SourceKind, render};
+use archive_cli::schedule::{Job, Kind, SourceKind, render};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,

@@ -2,7 +2,7 @@
 
 use super::Copies;
 use archive::{
-    archive::Archive,
+    Archive,
     replicate::Replicator,
     report::{ReplicaReport, ReplicaState},
 };

@@ -1,6 +1,6 @@
 //! Events with a column of every type, as a database has them.
 
-use archive::{archive::ArchiveRoot, month::MonthPipeline};
+use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{EventStream, Sink, Source, SourceItem, SourceReport, clock::FixedClock, sink::Location};
 use archive_formats::{
     Column, Dataset, EventBatch, FileFormat, Schema, Timestamp, Window, decode::csv::ArchivedLayout,

@@ -13,12 +13,12 @@ const MOST_VERDICTS: usize = 32;
 const LONGEST_VERDICT: usize = 48;
 
 /// Events of each day of a month; what comes after its last day is zero.
-pub(crate) type Days = [u64; DAYS];
+pub type Days = [u64; DAYS];
 
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// The value of its column, cut off where it is long.
     Named(String),
     /// It has none: NULL, or an empty text.
@@ -32,11 +32,11 @@ pub(crate) enum Verdict {
 /// Verdicts are told apart all or not at all: what is counted without them, or has too many, is [`Verdict::Unsplit`] as a
 /// whole. So sums do not depend on the order in which files are counted, and no verdict has fewer events than there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DayCounts(BTreeMap<Verdict, Days>);
+pub struct DayCounts(BTreeMap<Verdict, Days>);
 
 impl DayCounts {
     /// Counts events of a day, of which 0 is the first.
-    pub(crate) fn add(&mut self, verdict: &Verdict, day: usize, events: u64) {
+    pub fn add(&mut self, verdict: &Verdict, day: usize, events: u64) {
         if day < DAYS && events > 0 {
             let mut days = [0; DAYS];
             days[day] = events;
@@ -45,7 +45,7 @@ impl DayCounts {
     }
 
     /// Adds what was counted elsewhere.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         other.iter().for_each(|(verdict, days)| self.add_days(verdict, days));
     }
 
@@ -62,17 +62,17 @@ impl DayCounts {
     }
 
     /// Whether there are events, and nobody knows their verdicts.
-    pub(crate) fn is_unsplit(&self) -> bool {
+    pub fn is_unsplit(&self) -> bool {
         self.0.contains_key(&Verdict::Unsplit)
     }
 
     /// The verdicts and their days, in the order of the verdicts.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Verdict, &Days)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Verdict, &Days)> {
         self.0.iter()
     }
 
     /// All events.
-    pub(crate) fn events(&self) -> u64 {
+    pub fn events(&self) -> u64 {
         self.0.values().flatten().fold(0, |sum, events| sum.saturating_add(*events))
     }
 }
@@ -93,7 +93,7 @@ fn add(sums: &mut Days, days: &Days) {
 
 impl Verdict {
     /// The verdict that a column's value stands for.
-    pub(crate) fn of(value: Option<&str>) -> Self {
+    pub fn of(value: Option<&str>) -> Self {
         match value {
             None | Some("") => Self::Blank,
             Some(value) => match value.char_indices().nth(LONGEST_VERDICT) {

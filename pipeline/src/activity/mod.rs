@@ -9,7 +9,7 @@ mod column;
 mod counts;
 mod tally;
 
-pub(crate) use counts::{DayCounts, Days, Verdict};
+pub use counts::{DayCounts, Days, Verdict};
 
 use crate::{
     pull::months,
@@ -37,19 +37,19 @@ const LOOKS: usize = 16;
 
 /// What happened in a dataset.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Activity {
+pub struct Activity {
     /// The columns that the verdicts come from: none, one, or several where months differ. One whose values are too many
     /// to be verdicts is none.
-    pub(crate) columns: BTreeSet<String>,
+    pub columns: BTreeSet<String>,
     /// The months that were counted.
-    pub(crate) months: BTreeMap<Month, DayCounts>,
+    pub months: BTreeMap<Month, DayCounts>,
     /// The months that could not be counted, and why. A month is here or there, never in both.
-    pub(crate) unread: BTreeMap<Month, Failure>,
+    pub unread: BTreeMap<Month, Failure>,
 }
 
 /// What counting works with.
 #[derive(Debug)]
-pub(crate) struct Counter {
+pub struct Counter {
     reader: Reader,
     cache: Cache,
     /// The folder of the reader. It vanishes with this value.
@@ -59,7 +59,7 @@ pub(crate) struct Counter {
 
 impl Counter {
     /// Counts in the archive of `sink`; what was counted is kept in the folder `state`.
-    pub(crate) fn new(sink: Sink, state: &Path, progress: Arc<dyn Progress>) -> Result<Self> {
+    pub fn new(sink: Sink, state: &Path, progress: Arc<dyn Progress>) -> Result<Self> {
         let scratch = Scratch::new(state, "report")?;
         let reader = Reader::new(sink, scratch.path().to_owned());
         Ok(Self { reader, cache: Cache::new(state), _scratch: scratch, progress })
@@ -67,7 +67,7 @@ impl Counter {
 
     /// Counts the events of `dataset` in the months from `first` to `last`. What is damaged is said of its month and
     /// stops nothing; an error means that nobody knows what is there.
-    pub(crate) async fn count(&self, chain: &Chain, dataset: &Dataset, first: Month, last: Month) -> Result<Activity> {
+    pub async fn count(&self, chain: &Chain, dataset: &Dataset, first: Month, last: Month) -> Result<Activity> {
         let mut activity = Activity::default();
         let mut columns = BTreeMap::<Month, BTreeSet<String>>::new();
         let range = first..=last;

@@ -1,7 +1,7 @@
 //! A place of an archive: what lies there, and whether the store does what an archive rests on.
 
 use super::Check;
-use crate::{archive::Archive, exit::ExitCode, replicate, settings::Settings};
+use crate::{Archive, exit::ExitCode, replicate, settings::Settings};
 use archive_connectors::{
     Result, Sink,
     sink::{self, Location},

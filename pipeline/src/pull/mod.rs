@@ -12,7 +12,7 @@ mod slicer;
 
 pub use report::PullReport;
 
-use crate::{archive::Archive, config::Condition, reader::Reader, settings::Settings, state::Scratch};
+use crate::{Archive, config::Condition, reader::Reader, settings::Settings, state::Scratch};
 use archive_connectors::{Clock, Progress, Result};
 use archive_formats::{
     Chain, Dataset, Window,

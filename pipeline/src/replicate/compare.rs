@@ -1,6 +1,6 @@
 //! Where a replica stands before anything is written to it, and whether anything may be.
 
-use crate::archive::Archive;
+use crate::Archive;
 use archive_connectors::{Error, ErrorKind, Result, Sink};
 use archive_formats::{
     Chain, Manifest, Sha256,

@@ -11,7 +11,7 @@ mod compare;
 mod copy;
 mod report;
 
-use crate::{archive::Archive, observer::Observer, report::Failure, settings::Settings, status::ReplicaStatus};
+use crate::{Archive, observer::Observer, report::Failure, settings::Settings, status::ReplicaStatus};
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
 use archive_formats::{Chain, Sha256, key};
 use compare::Standing;

@@ -9,7 +9,7 @@ mod report;
 
 pub use report::{RestoreReport, RestoredColumn};
 
-use crate::{archive::Archive, reader::Reader, settings::Settings, state::Scratch};
+use crate::{Archive, reader::Reader, settings::Settings, state::Scratch};
 use archive_connectors::{
     Error, ErrorKind, Progress, Result,
     postgres::{

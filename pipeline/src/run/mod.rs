@@ -5,7 +5,7 @@ mod report;
 pub use report::{MonthReport, MonthState, RunReport};
 
 use crate::{
-    archive::{Archive, ArchiveRoot},
+    Archive, ArchiveRoot,
     lock::Lock,
     month::MonthPipeline,
     observer::Observer,

@@ -1,7 +1,7 @@
 //! Staged files -> stored files.
 
 use crate::{
-    archive::Archive,
+    Archive,
     reader::{self, EventReader, ReadError},
 };
 use archive_connectors::{

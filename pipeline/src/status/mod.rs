@@ -4,12 +4,13 @@ mod calendar;
 mod report;
 mod text;
 
-pub(crate) use report::Urgency;
 #[cfg(test)]
 pub(crate) use report::testing;
-pub use report::{DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals};
+pub use report::{
+    DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals, Urgency,
+};
 
-use crate::{archive::Archive, plan::Rules, replicate, settings::Settings};
+use crate::{Archive, plan::Rules, replicate, settings::Settings};
 use archive_connectors::{Clock, Result};
 use archive_formats::{Chain, Dataset, Entry, Month, Timestamp};
 use serde_json::Value;

@@ -133,7 +133,7 @@ pub struct PruneDeadline {
 
 /// How much a deadline matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Urgency {
+pub enum Urgency {
     /// It is over.
     Past,
     /// Less is left than a month, which is how often a cron job comes by.
@@ -147,7 +147,7 @@ const FEW_DAYS: i64 = 30;
 
 impl PruneDeadline {
     /// How much it matters.
-    pub(crate) const fn urgency(&self) -> Urgency {
+    pub const fn urgency(&self) -> Urgency {
         match self.days {
             ..0 => Urgency::Past,
             0..FEW_DAYS => Urgency::Soon,
@@ -156,7 +156,7 @@ impl PruneDeadline {
     }
 
     /// The deadline in a sentence. Its days are counted `from now`, or from whatever the reader is told.
-    pub(crate) fn sentence(&self, from_when: &str) -> String {
+    pub fn sentence(&self, from_when: &str) -> String {
         let Self { month, days, .. } = self;
         let at = date(self.at);
         match *days {

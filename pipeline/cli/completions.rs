@@ -1,0 +1,106 @@
+//! `kt-archive completions`.
+
+use super::{
+    args::{Arguments, CompletionsArgs},
+    outcome::Outcome,
+};
+use archive::{config, report::Report, style::Style};
+use clap::{
+    Arg, Command, CommandFactory as _, ValueHint,
+    builder::{PossibleValue, PossibleValuesParser},
+};
+use clap_complete::Shell;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Options whose value is a folder.
+const FOLDERS: [&str; 1] = ["state_dir"];
+
+/// What `completions` prints.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PrintedCompletions {
+    shell: Option<String>,
+    script: Option<String>,
+}
+
+impl Report for PrintedCompletions {
+    fn text(&self, _: Style) -> String {
+        self.script.clone().unwrap_or_default()
+    }
+}
+
+pub(super) fn completions(args: &CompletionsArgs, style: Style) -> Outcome {
+    let (shell, script) = (Some(args.shell.to_string()), Some(script(args.shell)));
+    Outcome::new(&PrintedCompletions { shell, script }, style)
+}
+
+fn script(shell: Shell) -> String {
+    let (mut script, mut command) = (Vec::new(), told(Arguments::command()));
+    clap_complete::generate(shell, &mut command, "kt-archive", &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        // The script sets a name for each command and looks for another one, if the program's has a hyphen.
+        Shell::Bash => script.replace("kt__subcmd__archive", "kt__archive"),
+        Shell::Fish => script + &fish_words(&command),
+        _ => script,
+    }
+}
+
+/// The words of arguments without a name, which scripts for fish leave out.
+fn fish_words(command: &Command) -> String {
+    let mut lines = String::new();
+    for below in command.get_subcommands() {
+        for argument in below.get_positionals() {
+            let words = argument.get_possible_values();
+            let words = words.iter().map(PossibleValue::get_name).collect::<Vec<_>>();
+            if !words.is_empty() {
+                let (name, words) = (below.get_name(), words.join(" "));
+                let is_used = format!("__fish_kt_archive_using_subcommand {name}");
+                let _ = writeln!(lines, "complete -c kt-archive -n \"{is_used}\" -f -a \"{words}\"");
+            }
+        }
+    }
+    lines
+}
+
+/// The command line with what the reader of the configuration knows: which words an option takes.
+fn told(command: Command) -> Command {
+    let slices = command.get_name() == "pull";
+    let command = command.mut_args(|argument| told_argument(argument, slices));
+    command.mut_subcommands(told)
+}
+
+fn told_argument(argument: Arg, slices: bool) -> Arg {
+    // Where the help names the words already, it hides this list of them.
+    let argument = argument.hide_possible_values(false);
+    let id = argument.get_id().to_string();
+    if FOLDERS.contains(&id.as_str()) {
+        return argument.value_hint(ValueHint::DirPath);
+    }
+    let key = config::keys().iter().find(|key| key.replace('-', "_") == id);
+    let words = key.map(|key| config::spelling(key).words).unwrap_or_default();
+    match id.as_str() {
+        "format" if slices => argument.value_parser(PossibleValuesParser::new(["csv", "parquet", "jsonl"])),
+        _ if words.is_empty() => argument,
+        _ => argument.value_parser(PossibleValuesParser::new(words)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_completed_with_the_words_that_they_take() {
+        let script = script(Shell::Fish);
+        let of = |command: &str, option: &str| {
+            let mut lines = script.lines().filter(|line| line.contains(command) && line.contains(option));
+            lines.next().unwrap_or_else(|| panic!("{command} {option}")).to_owned()
+        };
+        assert!(of("subcommand run", "-l format").contains("artifact"));
+        assert!(of("subcommand pull", "-l format").contains("jsonl"));
+        assert!(of("subcommand verify", "-l level").contains("quick"));
+        assert!(of("subcommand schedule", "github-actions").contains("cron systemd"));
+        assert!(!of("subcommand run", "-l source").contains("auto"));
+    }
+}

@@ -1,0 +1,157 @@
+//! `kt-archive config`.
+
+use super::{
+    args::{ConfigCommand, SourceArgs},
+    options::{self, Documented},
+    outcome::Outcome,
+    schema,
+    session::{SOURCE_VARIABLE, Session},
+};
+use archive::{
+    address,
+    config::{self, Config, Layers, Origin, Setting},
+    doctor::{Check, DoctorReport},
+    exit::ExitCode,
+    report::Report,
+    settings::Recipient,
+    style::Style,
+};
+use archive_connectors::{Result, sink::Location};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use toml::Value;
+
+pub(super) async fn config(command: ConfigCommand, session: Session) -> Result<Outcome> {
+    match command {
+        ConfigCommand::Check(args) => Ok(check(args, &session).await),
+        ConfigCommand::Show(args) => show(args, &session),
+        ConfigCommand::Schema => Ok(Outcome::new(&PrintedSchema { schema: Some(schema::schema()) }, session.results)),
+    }
+}
+
+async fn check(args: SourceArgs, session: &Session) -> Outcome {
+    let checks = match session.open_all(Config::from(args)) {
+        Ok((opened, _)) => {
+            let mut checks = vec![Check::new("settings", Ok("can be used".to_owned()))];
+            checks.extend(archive::doctor::offline(&opened.settings).await);
+            checks
+        }
+        Err(error) => vec![Check::failed("settings", &error)],
+    };
+    let outcome = Outcome::new(&DoctorReport { checks }, session.results);
+    // Whatever a run would make of it: here it is a matter of configuration.
+    match outcome.exit {
+        ExitCode::Done => outcome,
+        _ => Outcome { exit: ExitCode::Usage, ..outcome },
+    }
+}
+
+/// What `config schema` prints.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PrintedSchema {
+    schema: Option<serde_json::Value>,
+}
+
+impl Report for PrintedSchema {
+    fn text(&self, _: Style) -> String {
+        self.schema.as_ref().map(|schema| format!("{schema:#}\n")).unwrap_or_default()
+    }
+}
+
+/// What `config show` prints.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct ShownSettings {
+    settings: Vec<Shown>,
+    /// Lines about the secrets, which are never shown.
+    #[serde(skip)]
+    secrets: String,
+}
+
+impl Report for ShownSettings {
+    fn text(&self, _: Style) -> String {
+        format!("{}{}", self.settings.iter().map(line).collect::<String>(), self.secrets)
+    }
+}
+
+/// A setting as it is shown.
+#[derive(Debug, Serialize)]
+struct Shown {
+    key: &'static str,
+    /// Null where nobody set it and the default is no value.
+    value: Option<Value>,
+    from: Origin,
+    /// The default that is no value.
+    #[serde(skip)]
+    sentence: Option<String>,
+}
+
+fn show(args: SourceArgs, session: &Session) -> Result<Outcome> {
+    let (opened, layers) = session.open_all(Config::from(args))?;
+    let mut chosen = chosen(&layers);
+    let derived = [
+        ("source", opened.config.source.clone(), Origin::Variable(SOURCE_VARIABLE.to_owned())),
+        ("state-dir", Some(opened.settings.state_dir.display().to_string()), Origin::Default),
+    ];
+    for (key, value, from) in derived {
+        if let Some(value) = value {
+            chosen.entry(key).or_insert_with(|| Setting { key, value: value.into(), from });
+        }
+    }
+    let documented = options::documented();
+    let shown = config::keys().iter().map(|key| shown(key, chosen.remove(key), documented.get(key)));
+    let shown = shown.collect::<Vec<_>>();
+    Ok(Outcome::new(&ShownSettings { settings: shown, secrets: secrets(session) }, session.results))
+}
+
+fn chosen(layers: &Layers) -> BTreeMap<&'static str, Setting> {
+    layers.settings().into_iter().map(|setting| (setting.key, setting)).collect()
+}
+
+fn shown(key: &'static str, setting: Option<Setting>, documented: Option<&Documented>) -> Shown {
+    if let Some(Setting { value, from, .. }) = setting {
+        let hide = if key == "notify" { Recipient::printable } else { address::printable };
+        return Shown { key, value: Some(printable(value, hide)), from, sentence: None };
+    }
+    let value = documented.and_then(|documented| documented.default_value(key));
+    let sentence = documented.and_then(|documented| documented.default.clone());
+    Shown { key, value, from: Origin::Default, sentence }
+}
+
+/// A value without what a URL may hide.
+fn printable(value: Value, hide: fn(&str) -> String) -> Value {
+    let printable = |value| printable(value, hide);
+    match value {
+        Value::String(text) => Value::String(hide(&text)),
+        Value::Array(values) => Value::Array(values.into_iter().map(printable).collect()),
+        Value::Table(table) => Value::Table(table.into_iter().map(|(key, value)| (key, printable(value))).collect()),
+        other => other,
+    }
+}
+
+/// The setting as a line of a configuration file, or as a comment where there is no value.
+fn line(shown: &Shown) -> String {
+    let Shown { key, value, from, sentence } = shown;
+    match value {
+        Some(value) => format!("{key} = {}  # {}\n", escaped(value.clone()), from.as_str()),
+        None => match sentence {
+            Some(sentence) => format!("# {key}  # default: {sentence}\n"),
+            None => format!("# {key}  # not set\n"),
+        },
+    }
+}
+
+fn escaped(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(config::escape(&text)),
+        Value::Array(values) => Value::Array(values.into_iter().map(escaped).collect()),
+        Value::Table(table) => Value::Table(table.into_iter().map(|(key, value)| (key, escaped(value))).collect()),
+        other => other,
+    }
+}
+
+/// Which variables are set that may hold secrets, and that no file takes.
+fn secrets(session: &Session) -> String {
+    let prefixes = ["KEEPTRUSTS_API_TOKEN", "API_TOKEN", "PG"].into_iter().chain(Location::VARIABLES);
+    let names = prefixes.flat_map(|prefix| session.environment.with_prefix(prefix)).map(|(name, _)| name);
+    names.flat_map(|name| ["# ", name, " is set\n"]).collect()
+}

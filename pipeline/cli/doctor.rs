@@ -1,0 +1,37 @@
+//! `kt-archive doctor`.
+
+use super::{
+    args::DoctorArgs,
+    outcome::Outcome,
+    session::Session,
+    signals::{Signals, stopped},
+};
+use archive::{
+    config::Config,
+    doctor::{self, Check, DoctorReport},
+};
+use archive_connectors::{Clock, Result, clock::SystemClock};
+use std::sync::Arc;
+
+pub(super) async fn doctor(args: DoctorArgs, session: Session) -> Result<Outcome> {
+    let opened = match session.open_all(Config::from(args.source)) {
+        Ok((opened, _)) => opened,
+        Err(error) => {
+            return Ok(Outcome::new(
+                &DoctorReport { checks: vec![Check::failed("settings", &error)] },
+                session.results,
+            ));
+        }
+    };
+    let signals = Signals::listen()?;
+    let stop = signals.stop();
+    let clock = Arc::new(SystemClock) as Arc<dyn Clock>;
+    // An object that was written to try a store is removed, whatever signal comes.
+    let guarded = signals.let_finish(Box::pin(doctor::doctor(&opened.settings, &clock, &stop))).await;
+    if let Some(signal) = guarded.signal {
+        return Err(stopped(signal));
+    }
+    let mut checks = vec![Check::new("settings", Ok("can be used".to_owned()))];
+    checks.extend(guarded.output.unwrap_or_default());
+    Ok(Outcome::new(&DoctorReport { checks }, session.results))
+}

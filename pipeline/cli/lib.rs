@@ -1,0 +1,82 @@
+//! The command line: the one place that prints. Results go to stdout, everything else to stderr.
+
+mod args;
+mod completions;
+mod config;
+mod doctor;
+mod flags;
+mod man;
+mod options;
+mod outcome;
+mod page;
+mod pull;
+mod replicate;
+mod restore;
+mod run;
+pub mod schedule;
+mod schema;
+mod session;
+mod signals;
+mod status;
+mod terminal;
+mod verify;
+
+use archive::{environment::Environment, exit::ExitCode, style::Style};
+use archive_connectors::{Error, ErrorKind, Result};
+use args::{Arguments, Command};
+use clap::{CommandFactory as _, FromArgMatches as _};
+use outcome::{Console, Outcome};
+use session::Session;
+use std::ffi::OsString;
+
+/// Does what the arguments say and prints what came of it.
+pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result<Environment>) -> ExitCode {
+    let arguments = arguments.collect::<Vec<_>>();
+    let console = Console::new(&arguments, environment.as_ref().ok());
+    let parsed = Arguments::command().try_get_matches_from(&arguments);
+    let parsed = parsed.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, options::typed(&matches))));
+    let (parsed, typed) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return console.usage(&error),
+    };
+    let name = parsed.command.name();
+    let console = console.of(name);
+    let outcome = match environment {
+        Ok(environment) => {
+            let session = Session::new(parsed.common, typed, environment, &console);
+            Box::pin(dispatch(parsed.command, session)).await
+        }
+        Err(error) => Err(error),
+    };
+    let mut outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error, Some(name)));
+    let ending = outcome.ending.take();
+    let exit = console.finish(outcome);
+    if let Some(ending) = ending {
+        ending.tell(exit).await;
+    }
+    exit
+}
+
+/// Says that not even the runtime could be started.
+pub fn cannot_start(error: &std::io::Error) {
+    let error = Error::new(ErrorKind::Local, "could not start the worker threads").with_source(error.to_string());
+    outcome::print_failure(&(&error).into(), Style::plain());
+}
+
+async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
+    match command {
+        Command::Run(args) => run::run(args, session).await,
+        Command::Backfill(args) => run::backfill(args, session).await,
+        Command::Verify(args) => verify::verify(args, session).await,
+        Command::Status(args) => status::status(args, session).await,
+        Command::Report(args) => page::report(args, session).await,
+        Command::Doctor(args) => doctor::doctor(args, session).await,
+        Command::Config(args) => config::config(args.command, session).await,
+        Command::Replicate(args) => replicate::replicate(args, session).await,
+        Command::Pull(args) => pull::pull(args, session).await,
+        Command::Restore(args) => restore::restore(args, session).await,
+        Command::Schedule(args) => schedule::schedule(*args, &session),
+        Command::Completions(args) => Ok(completions::completions(&args, session.results)),
+        Command::Man(args) => man::man(&args, session.results),
+    }
+}

@@ -1,0 +1,174 @@
+//! `kt-archive man`: a manual page for each command, made from the definition of the command line.
+
+mod examples;
+mod prose;
+
+use super::{
+    args::{Arguments, ManArgs},
+    outcome::Outcome,
+};
+use archive::{report::Report, style::Style};
+use archive_connectors::{Result, error::local};
+use clap::{Command, CommandFactory as _};
+use clap_mangen::{
+    Man,
+    roff::{Roff, bold, roman},
+};
+use serde::Serialize;
+use std::{
+    fs,
+    io::{self, Write as _},
+};
+
+const MANUAL: &str = "Archives of Keeptrusts events";
+
+/// Where the help of a command tells the exit codes.
+const EXIT_CODES: &str = "\n\nExit codes:\n";
+
+/// What `man` wrote.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct WrittenPages {
+    /// Paths of the pages.
+    pages: Vec<String>,
+}
+
+impl Report for WrittenPages {
+    fn text(&self, _: Style) -> String {
+        self.pages.iter().flat_map(|path| [path, "\n"]).collect()
+    }
+}
+
+pub(super) fn man(args: &ManArgs, style: Style) -> Result<Outcome> {
+    let folder = &args.folder;
+    fs::create_dir_all(folder).map_err(local("make the folder of the manual pages", folder))?;
+    let mut paths = Vec::new();
+    for page in pages() {
+        let path = folder.join(page.name);
+        fs::write(&path, page.roff).map_err(local("write a manual page", &path))?;
+        paths.push(path.display().to_string());
+    }
+    Ok(Outcome::new(&WrittenPages { pages: paths }, style))
+}
+
+/// A manual page.
+#[derive(Debug)]
+struct Page {
+    /// Its file.
+    name: String,
+    /// Its content.
+    roff: Vec<u8>,
+}
+
+/// The page of the program, and those of all commands.
+fn pages() -> Vec<Page> {
+    let mut program = Arguments::command().disable_help_subcommand(true);
+    program.build();
+    let mut commands = Vec::new();
+    collect(&program, &mut commands);
+    let names = commands.iter().map(display_name).collect::<Vec<_>>();
+    let pages = commands.iter().map(|command| {
+        let others = names.iter().filter(|name| **name != display_name(command));
+        let near = others.filter(|name| are_near(name, &display_name(command))).cloned().collect::<Vec<_>>();
+        Page { name: format!("{}.1", display_name(command)), roff: page(command, &near) }
+    });
+    pages.collect()
+}
+
+fn collect(command: &Command, all: &mut Vec<Command>) {
+    all.push(command.clone());
+    command.get_subcommands().for_each(|below| collect(below, all));
+}
+
+fn display_name(command: &Command) -> String {
+    command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
+}
+
+/// Whether the page of one command is worth naming in that of the other: all pages in that of the program, and in the
+/// others that of the program and those of a command's own commands.
+fn are_near(name: &str, other: &str) -> bool {
+    let below = |name: &str, above: &str| name.strip_prefix(above).is_some_and(|rest| rest.starts_with('-'));
+    below(name, other) || below(other, name)
+}
+
+fn page(command: &Command, near: &[String]) -> Vec<u8> {
+    // The usage that `--help` shows. A list of all options in front of the list of all options helps nobody.
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
+    let long_help = command.get_after_long_help().map(ToString::to_string);
+    let man = Man::new(command.clone().override_usage(usage));
+    let mut bytes = Vec::new();
+    // Writing into memory cannot fail.
+    drop(sections(&man, command, &mut bytes));
+    let mut roff = Roff::new();
+    if let Some(text) = long_help {
+        let (environment, exit_codes) = text.split_once(EXIT_CODES).unwrap_or((&text, ""));
+        roff.control("SH", ["ENVIRONMENT"]);
+        prose::render(&mut roff, environment);
+        roff.control("SH", ["FILES"]);
+        prose::render(&mut roff, FILES.trim_start_matches('\n'));
+        roff.control("SH", ["EXIT STATUS"]);
+        prose::render(&mut roff, exit_codes);
+    }
+    let name = display_name(command);
+    examples::render(&mut roff, &name);
+    if !near.is_empty() {
+        roff.control("SH", ["SEE ALSO"]);
+        for (index, name) in near.iter().enumerate() {
+            let comma = if index + 1 < near.len() { "," } else { "" };
+            roff.text([bold(name), roman(format!("(1){comma}"))]);
+        }
+    }
+    bytes.extend(roff.render().into_bytes());
+    bytes
+}
+
+fn sections(man: &Man, command: &Command, bytes: &mut Vec<u8>) -> io::Result<()> {
+    // An empty date, which `render_title` leaves out, so that what follows would move up.
+    writeln!(bytes, ".TH {} 1 \"\" \"{}\" \"{MANUAL}\"", display_name(command).to_uppercase(), version())?;
+    man.render_name_section(bytes)?;
+    man.render_synopsis_section(bytes)?;
+    man.render_description_section(bytes)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(bytes)?;
+    }
+    man.render_options_section(bytes)
+}
+
+fn version() -> String {
+    format!("kt-archive {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The first line end keeps the indentation of what follows.
+const FILES: &str = "
+  $XDG_STATE_HOME/kt-archive  spool, staging, journal and locks, else ~/.local/state/kt-archive;
+                              losing it costs time, never data
+  ~/.pgpass                   passwords of PostgreSQL servers, unless PGPASSFILE names another file";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::LONG;
+    use archive::exit::ExitCode;
+
+    #[test]
+    fn every_command_has_a_page_and_every_exit_code_is_in_it() {
+        let pages = pages();
+        let names = pages.iter().map(|page| page.name.as_str()).collect::<Vec<_>>();
+        for name in ["kt-archive.1", "kt-archive-run.1", "kt-archive-config-show.1"] {
+            assert!(names.contains(&name), "{names:?}");
+        }
+        let run = pages.iter().find(|page| page.name == "kt-archive-run.1").unwrap();
+        let text = String::from_utf8(run.roff.clone()).unwrap();
+        let (_, codes) = text.split_once(".SH \"EXIT STATUS\"").unwrap();
+        for code in
+            [ExitCode::Done, ExitCode::Partial, ExitCode::Unauthorized, ExitCode::TryLater, ExitCode::Interrupted]
+        {
+            assert!(codes.contains(&format!("\\fB{}\\fR", code.code())), "{codes}");
+        }
+    }
+
+    #[test]
+    fn the_help_tells_exit_codes_where_the_pages_look_for_them() {
+        assert!(LONG.contains(EXIT_CODES));
+    }
+}

@@ -1,0 +1,276 @@
+//! What a command came to, and how that is told.
+
+use super::{
+    args::Arguments,
+    completions::PrintedCompletions,
+    config::{PrintedSchema, ShownSettings},
+    man::WrittenPages,
+    schedule::PrintedJob,
+    signals::Ending,
+    terminal::{self, Screen},
+};
+use crate::page::PageReport;
+use archive::{
+    address,
+    config::LogFormat,
+    doctor::DoctorReport,
+    environment::Environment,
+    exit::ExitCode,
+    monitoring::{Telemetry, metrics::Retries},
+    pull::PullReport,
+    replicate::ReplicateReport,
+    report::{Failure, Report},
+    restore::RestoreReport,
+    run::RunReport,
+    settings::OutputSettings,
+    status::StatusReport,
+    style::{Style, Tone},
+    verify::VerifyReport,
+};
+use archive_connectors::Error;
+use clap::{CommandFactory as _, error::ErrorKind as ClapKind};
+use serde_json::{Map, Value, json};
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+};
+
+/// What a command came to.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The exit code.
+    pub(super) exit: ExitCode,
+    /// Why it is not zero, in one sentence.
+    pub(super) error: Option<Failure>,
+    /// Failures of single months, which stderr tells instead of the sentence.
+    pub(super) details: Vec<Failure>,
+    /// The fields of the `--json` document.
+    pub(super) report: Value,
+    /// The report for people.
+    pub(super) text: String,
+    /// What is told once all that is printed.
+    pub(super) ending: Option<Box<Ending>>,
+}
+
+impl Outcome {
+    /// What `report` shows.
+    pub(super) fn new<R: Report>(report: &R, style: Style) -> Self {
+        let (exit, error, details) = (report.exit(), report.failure(), report.details());
+        Self { exit, error, details, report: fields(report), text: report.text(style), ending: None }
+    }
+
+    /// The same, and if a signal ended the command early, with what that signal comes to.
+    pub(super) fn stopped(mut self, error: Option<Error>) -> Self {
+        if let Some(failure) = error.map(Failure::from) {
+            self.exit = failure.exit;
+            self.details.push(failure.clone());
+            self.error = Some(failure);
+        }
+        self
+    }
+
+    /// A command that failed before it had a report.
+    pub(super) fn failed(failure: impl Into<Failure>, command: Option<&str>) -> Self {
+        let failure = failure.into();
+        let (exit, error, report) = (failure.exit, Some(failure), empty_report(command));
+        Self { exit, error, details: Vec::new(), report, text: String::new(), ending: None }
+    }
+}
+
+/// The two streams, and what was asked of them.
+#[derive(Debug)]
+pub(super) struct Console {
+    json: bool,
+    command: Option<String>,
+    /// How messages look that come before the settings are known.
+    log_format: LogFormat,
+    /// How stdout looks.
+    pub(super) results: Style,
+    /// How stderr looks.
+    pub(super) messages: Style,
+}
+
+impl Console {
+    /// Looks at the arguments without understanding them: what cannot be parsed must still be answered in JSON.
+    pub(super) fn new(arguments: &[OsString], environment: Option<&Environment>) -> Self {
+        let words =
+            || arguments.iter().skip(1).filter_map(|argument| argument.to_str()).take_while(|word| *word != "--");
+        let in_environment = environment.and_then(|it| it.get("KT_ARCHIVE_LOG_FORMAT")) == Some("json");
+        let commands = Arguments::command();
+        let is_command = |word: &&str| commands.get_subcommands().any(|command| command.get_name() == *word);
+        let typed = words().zip(words().skip(1)).any(|pair| pair == ("--log-format", "json"))
+            || words().any(|word| word == "--log-format=json");
+        Self {
+            json: words().any(|word| word == "--json"),
+            log_format: if typed || in_environment { LogFormat::Json } else { LogFormat::Text },
+            command: words().find(is_command).map(str::to_owned),
+            results: Style::of(&io::stdout(), environment),
+            messages: Style::of(&io::stderr(), environment),
+        }
+    }
+
+    /// The console of a command that was understood.
+    pub(super) fn of(self, command: &str) -> Self {
+        Self { command: Some(command.to_owned()), ..self }
+    }
+
+    /// Tells why the arguments cannot be used, or shows the help that they asked for.
+    pub(super) fn usage(&self, error: &clap::Error) -> ExitCode {
+        match error.kind() {
+            ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
+                drop(error.print());
+                ExitCode::Done
+            }
+            ClapKind::DisplayHelpOnMissingArgumentOrSubcommand if !self.json => {
+                drop(error.print());
+                ExitCode::Usage
+            }
+            _ => {
+                let command = self.command.as_deref();
+                self.finish(Outcome::failed(usage(error, command), command))
+            }
+        }
+    }
+
+    /// Prints the outcome.
+    pub(super) fn finish(&self, outcome: Outcome) -> ExitCode {
+        let command = self.command.as_deref();
+        let printed = if self.json {
+            print(&document(command, outcome.exit, outcome.error.as_ref(), outcome.report))
+        } else {
+            print(&outcome.text)
+        };
+        let sentence = outcome.error.iter().filter(|_| outcome.details.is_empty());
+        for failure in sentence.chain(&outcome.details) {
+            self.tell(failure);
+        }
+        match printed {
+            Ok(()) => outcome.exit,
+            Err(error) => {
+                let message = format!("could not write the result to stdout: {error}");
+                self.tell(&Failure { message, hint: None, exit: ExitCode::Failed });
+                if outcome.exit == ExitCode::Done { ExitCode::Failed } else { outcome.exit }
+            }
+        }
+    }
+
+    /// Prints a failure in the form of everything else on stderr.
+    fn tell(&self, failure: &Failure) {
+        let output = OutputSettings { log_format: self.log_format, ..OutputSettings::default() };
+        // Without effect where the command has started its logs.
+        terminal::start(output, &Screen::new(output), self.messages, &Retries::default(), &Telemetry::default());
+        match terminal::format() {
+            LogFormat::Text => print_failure(failure, self.messages),
+            LogFormat::Json => tracing::error!(hint = failure.hint, "{}", failure.message),
+        }
+    }
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Prints `error: …` and, where there is something to do about it, `hint: …`.
+pub(super) fn print_failure(failure: &Failure, style: Style) {
+    // Nothing can be said about a failure to print to stderr.
+    drop(io::stderr().write_all(render(failure, style).as_bytes()));
+}
+
+fn render(failure: &Failure, style: Style) -> String {
+    let hint = failure.hint.as_ref().map(|hint| format!("{} {hint}\n", style.paint(Tone::Good, "hint:")));
+    format!("{} {}\n{}", style.paint(Tone::Bad, "error:"), failure.message, hint.unwrap_or_default())
+}
+
+/// A failure of clap in our own form. What was typed is repeated in it, so passwords of URLs are blotted out.
+pub(super) fn usage(error: &clap::Error, command: Option<&str>) -> Failure {
+    let text = address::redact(&error.render().to_string());
+    let mut paragraphs = text.split("\n\n");
+    let first = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
+    let message = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let tip = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: "));
+    let command = command.map_or_else(|| "kt-archive".to_owned(), |command| format!("kt-archive {command}"));
+    let see = format!("see `{command} --help`");
+    let hint = tip.map_or_else(|| see.clone(), |tip| format!("{tip}; {see}"));
+    Failure { message, hint: Some(hint), exit: ExitCode::Usage }
+}
+
+/// The one document of a command, on one line: what every command has, then the fields of its report.
+pub(super) fn document(command: Option<&str>, exit: ExitCode, error: Option<&Failure>, report: Value) -> String {
+    let mut document = Map::new();
+    document.insert("command".to_owned(), json!(command));
+    document.insert("exit".to_owned(), json!(exit.code()));
+    document.insert("error".to_owned(), json!(error));
+    if let Value::Object(fields) = report {
+        document.extend(fields);
+    }
+    format!("{}\n", Value::Object(document))
+}
+
+/// The fields of a report.
+pub(super) fn fields<R: Report>(report: &R) -> Value {
+    serde_json::to_value(report).unwrap_or_else(|_| unreachable!("reports have string keys"))
+}
+
+/// The fields of a command that failed before it had a report, by its name: readers find every field that they know.
+pub(super) fn empty_report(command: Option<&str>) -> Value {
+    match command {
+        Some("run" | "backfill") => fields(&RunReport::default()),
+        Some("verify") => fields(&VerifyReport::default()),
+        Some("status") => fields(&StatusReport::default()),
+        Some("report") => fields(&PageReport::default()),
+        Some("doctor" | "config check") => fields(&DoctorReport::default()),
+        Some("config show") => fields(&ShownSettings::default()),
+        Some("config schema") => fields(&PrintedSchema::default()),
+        Some("replicate") => fields(&ReplicateReport::default()),
+        Some("pull") => fields(&PullReport::default()),
+        Some("restore") => fields(&RestoreReport::default()),
+        Some("schedule") => fields(&PrintedJob::default()),
+        Some("completions") => fields(&PrintedCompletions::default()),
+        Some("man") => fields(&WrittenPages::default()),
+        _ => Value::Object(Map::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    fn failure(line: &str) -> Failure {
+        usage(&Arguments::try_parse_from(line.split(' ')).unwrap_err(), Some("run"))
+    }
+
+    #[test]
+    fn a_usage_error_is_one_line_and_one_hint() {
+        let failure = failure("kt-archive run --mont 2025-03");
+        assert_eq!(failure.message, "unexpected argument '--mont' found");
+        assert_eq!(failure.hint.as_deref(), Some("a similar argument exists: '--month'; see `kt-archive run --help`"));
+        let text = render(&failure, Style::plain());
+        assert!(text.starts_with("error: unexpected") && text.contains("\nhint: a similar"), "{text}");
+    }
+
+    #[test]
+    fn missing_options_are_named() {
+        let failure = failure("kt-archive backfill");
+        assert!(failure.message.contains("--from <YYYY-MM> --to <YYYY-MM>"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_password_that_was_typed_is_not_repeated() {
+        let failure = failure("kt-archive run https://user:canary@api.example");
+        assert!(!failure.message.contains("canary"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_failure_has_its_message_its_hint_and_the_fields_of_the_report() {
+        let failure = Failure { message: "no".to_owned(), hint: None, exit: ExitCode::Usage };
+        let text = document(Some("status"), ExitCode::Usage, Some(&failure), empty_report(Some("status")));
+        let expected = r#"{"command":"status","exit":2,"error":{"message":"no","hint":null},"archive":null,"head":null,"datasets":[],"replicas":[]}"#;
+        assert_eq!(text.trim_end(), expected);
+    }
+}

@@ -1,0 +1,31 @@
+//! `kt-archive report`.
+
+use super::{PageRequest, write};
+use crate::{
+    args::ReportArgs,
+    flags,
+    outcome::Outcome,
+    session::{Session, check_open_range},
+    signals::Signals,
+};
+use archive::{config::Config, status::StatusRequest};
+use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock};
+
+pub(crate) async fn report(args: ReportArgs, session: Session) -> Result<Outcome> {
+    let (from, to) = (args.standing.from, args.standing.to);
+    check_open_range(from, to)?;
+    let (output, force) = (args.output, flags::switch(args.force));
+    let opened = session.open_reading(Config { output, force, ..args.standing.into() })?;
+    let named = opened.config.output.clone().filter(|path| !path.as_os_str().is_empty());
+    let output = named.ok_or_else(|| {
+        let error = Error::new(ErrorKind::Configuration, "no output was given");
+        error.with_hint("name the page to write with --output, such as report.html")
+    })?;
+    let status = StatusRequest { from, to, datasets: opened.settings.datasets.clone(), ..StatusRequest::default() };
+    let request = PageRequest { status, output, force: opened.config.force.is_some_and(|on| on.0) };
+    let work = write(&opened.settings, &request, &SystemClock, opened.screen.observer());
+    let report = Signals::listen()?.give_up(work).await;
+    opened.screen.close();
+    let report = report?;
+    Ok(Outcome::new(&report, session.results))
+}

@@ -1,0 +1,119 @@
+//! What somebody should look at, the worst first.
+
+use super::text::shown;
+use crate::page::{DatasetPage, Page, Since};
+use archive::{
+    month_ranges,
+    numbers::{count, date},
+    report::{DatasetStatus, PruneDeadline, ReplicaState, Urgency},
+};
+use archive_formats::Timestamp;
+use std::time::Duration;
+
+/// A sentence, and how bad it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Point {
+    pub(super) weight: Weight,
+    pub(super) text: String,
+}
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Wrong.
+    Bad,
+    /// Not wrong yet.
+    Warn,
+}
+
+/// A verification should not be older: one a month, and a few days late.
+const FRESH: Duration = Duration::from_secs(40 * 86_400);
+
+/// All that is to be looked at; nothing where all is well.
+pub(super) fn points(page: &Page) -> Vec<Point> {
+    let mut points = page.datasets.iter().flat_map(of_dataset).collect::<Vec<_>>();
+    points.extend(verification(page));
+    points.extend(replicas(page));
+    points.sort();
+    points
+}
+
+fn bad(text: String) -> Point {
+    Point { weight: Weight::Bad, text }
+}
+
+fn warn(text: String) -> Point {
+    Point { weight: Weight::Warn, text }
+}
+
+fn of_dataset(dataset: &DatasetPage) -> Vec<Point> {
+    let DatasetStatus { dataset: name, late, prune, .. } = &dataset.status;
+    let gaps = month_ranges::spell(dataset.status.missing());
+    let missing = (!gaps.is_empty()).then(|| {
+        let text = format!("{name}: missing {gaps}");
+        if *late > 0 { bad(text) } else { warn(format!("{text}, over for less than three days")) }
+    });
+    let unread = |damaged: bool| {
+        let months = dataset.activity.unread.keys().copied().filter(|month| dataset.is_damaged(*month) == damaged);
+        Some(month_ranges::spell(months)).filter(|months| !months.is_empty())
+    };
+    let damaged = unread(true).map(|months| bad(format!("{name}: files of {months} are damaged")));
+    let uncounted = unread(false)
+        .map(|months| warn(format!("{name}: {months} is archived in no format whose events can be counted")));
+    let prune = prune.as_ref().and_then(|prune| deadline(name.as_str(), prune));
+    [missing, damaged, uncounted, prune].into_iter().flatten().collect()
+}
+
+/// What a later reader can make sense of: the page does not know when it is read.
+fn deadline(name: &str, prune: &PruneDeadline) -> Option<Point> {
+    let weigh = match prune.urgency() {
+        Urgency::Past => bad,
+        Urgency::Soon => warn,
+        Urgency::Later => return None,
+    };
+    Some(weigh(format!("{name}: {}", prune.sentence("after this page was made"))))
+}
+
+fn verification(page: &Page) -> Vec<Point> {
+    let Some(last) = &page.verified.last else {
+        return vec![warn("no verification is on record on this host".to_owned())];
+    };
+    let mut points = Vec::new();
+    if last.verification.damage > 0 {
+        points.push(bad(format!("the last verification found damage: {}", count(last.verification.damage, "finding"))));
+    }
+    if last.since == Since::Gone || page.verified.whole.as_ref().is_some_and(|whole| whole.since == Since::Gone) {
+        points.push(bad("the chain does not hold the head of the last verification any more".to_owned()));
+    }
+    points.extend(match &page.verified.whole {
+        None => Some(warn("no verification of every byte of every month is on record".to_owned())),
+        Some(whole) if is_old(whole.verification.finished_at, page.made_at) => {
+            Some(warn(format!("everything was last verified on {}", date(whole.verification.finished_at))))
+        }
+        Some(_) => None,
+    });
+    points
+}
+
+fn is_old(at: Timestamp, now: Timestamp) -> bool {
+    at.plus(FRESH) < now
+}
+
+fn replicas(page: &Page) -> Vec<Point> {
+    let points = page.replicas.iter().filter_map(|replica| {
+        let url = shown(&replica.url);
+        match replica.state {
+            ReplicaState::Current => None,
+            ReplicaState::Behind => Some(warn(format!(
+                "the replica {url} is {} behind",
+                count(replica.behind.unwrap_or_default(), "commit")
+            ))),
+            ReplicaState::Failed => {
+                let why =
+                    replica.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(&error.message)));
+                Some(bad(format!("the replica {url} cannot be compared with the archive{why}")))
+            }
+        }
+    });
+    points.collect()
+}

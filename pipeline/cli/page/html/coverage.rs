@@ -1,0 +1,101 @@
+//! The calendar of every dataset: years down, months across, a letter and a colour for each.
+
+use super::{
+    mark::{DAMAGED, class, mark, state},
+    scrolled,
+};
+use crate::page::DatasetPage;
+use archive::{
+    calendar::{self, LEGEND, MONTHS, Year, letter},
+    month_ranges,
+    numbers::{count, size, thousands},
+    report::MonthStatus,
+};
+use maud::{Markup, html};
+
+pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
+    html! {
+        section aria-labelledby="coverage" {
+            h2 id="coverage" { "Coverage" }
+            @if datasets.is_empty() { p { "Nothing is archived yet." } }
+            @for dataset in datasets { (of_dataset(dataset)) }
+            @if !datasets.is_empty() { (legend(datasets)) }
+        }
+    }
+}
+
+fn of_dataset(dataset: &DatasetPage) -> Markup {
+    let status = &dataset.status;
+    let damaged =
+        month_ranges::spell(status.months.iter().map(|month| month.month).filter(|it| dataset.is_damaged(*it)));
+    let name = status.dataset.as_str();
+    let totals = status.totals();
+    let gaps = month_ranges::spell(status.missing());
+    html! {
+        h3 { (name) }
+        p {
+            (count(totals.archived, "month")) " archived, " (count(totals.events, "event")) ", " (size(totals.bytes)) ". "
+            @if status.months.is_empty() { "Nothing of it is archived in this range." }
+            @else if gaps.is_empty() { "No gaps." }
+            @else { strong.bad { "Missing: " (gaps) "." } }
+            @if !damaged.is_empty() { " " strong.bad { "Damaged: " (damaged) "." } }
+        }
+        @if !status.months.is_empty() { (scrolled(&format!("Calendar of {name}"), &table(dataset))) }
+    }
+}
+
+fn table(dataset: &DatasetPage) -> Markup {
+    let status = &dataset.status;
+    html! {
+        table.calendar {
+            caption.aside { "Months of " (status.dataset) " by year" }
+            thead {
+                tr {
+                    th scope="col" { "Year" }
+                    @for month in MONTHS { th scope="col" { (month) } }
+                    th.sum scope="col" { "Events" }
+                    th.sum scope="col" { "Size" }
+                }
+            }
+            tbody { @for year in calendar::years(&status.months) { (row(dataset, &year)) } }
+        }
+    }
+}
+
+fn row(dataset: &DatasetPage, year: &Year<'_>) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (format!("{:04}", year.year)) }
+            @for month in year.months { td { @if let Some(month) = month { (cell(dataset, month)) } } }
+            td.sum { (thousands(year.events())) }
+            td.sum { (size(year.bytes())) }
+        }
+    }
+}
+
+fn cell(dataset: &DatasetPage, month: &MonthStatus) -> Markup {
+    let events = month.events.map_or_else(String::new, |events| format!(", {}", count(events, "event")));
+    let (class, letter, state) = mark(dataset, month);
+    let words = format!("{state}{events}");
+    html! {
+        span class=(class) title=(format!("{}: {words}", month.month)) {
+            span aria-hidden="true" { (letter) }
+            span.aside { (words) }
+        }
+    }
+}
+
+/// The letters that are there, and what they mean.
+fn legend(datasets: &[DatasetPage]) -> Markup {
+    let months = || datasets.iter().flat_map(|dataset| &dataset.status.months);
+    let used = LEGEND.iter().filter_map(|(known, _)| months().find(|month| letter(month) == *known));
+    let used = used.map(|month| (class(month), letter(month), state(month)));
+    let is_damaged = datasets.iter().any(|dataset| months().any(|month| dataset.is_damaged(month.month)));
+    html! {
+        ul.legend {
+            @for (class, letter, state) in used.chain(is_damaged.then_some(DAMAGED)) {
+                li { span class=(class) aria-hidden="true" { (letter) } " " (state) }
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! [`Page`] -> HTML. Pure, and deterministic: the same page has the same bytes.
+//!
+//! maud escapes every text, and closes what it opens. What the archive holds goes through [`text::shown`] as well.
+
+mod activity;
+mod attention;
+mod axis;
+mod chart;
+mod coverage;
+mod mark;
+#[cfg(test)]
+mod palette;
+mod periods;
+mod proof;
+mod scale;
+mod series;
+mod sizes;
+mod span;
+mod summary;
+mod text;
+
+use super::Page;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// All of how the page looks, on screens dark and light, and on paper.
+const STYLE: &str = include_str!("style.css");
+
+/// Nothing may be loaded and nothing run, whatever somebody smuggled into the page.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
+/// The page.
+pub(crate) fn render(page: &Page) -> String {
+    let title = format!("Archive report: {}", text::shown(&page.archive));
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                meta name="robots" content="noindex";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#summary" { "Skip to the summary" }
+                (summary::header(page))
+                (contents())
+                main {
+                    (summary::summary(page))
+                    (coverage::section(&page.datasets))
+                    (activity::section(&page.datasets))
+                    (sizes::section(&page.datasets))
+                    (proof::sections(page))
+                }
+                (footer(page))
+            }
+        }
+    };
+    document.into_string() + "\n"
+}
+
+fn contents() -> Markup {
+    let sections = [
+        ("summary", "Summary"),
+        ("coverage", "Coverage"),
+        ("activity", "Events a day"),
+        ("sizes", "Sizes"),
+        ("chain", "Chain head"),
+        ("verification", "Verification"),
+        ("replicas", "Replicas"),
+    ];
+    html! { nav aria-label="Sections" { ul { @for (id, name) in sections { li { a href=(format!("#{id}")) { (name) } } } } } }
+}
+
+fn footer(page: &Page) -> Markup {
+    html! {
+        footer {
+            p {
+                "Months, days and times are in UTC. Coverage, sizes and the chain come from the manifests of the archive; "
+                "events a day are counted from its files, each after its bytes were compared with its digest. "
+                "Of every file it was seen for this page that it is there with its size; the bytes of what was counted "
+                "for an earlier page were not read again. "
+                "This page proves nothing by itself: " code { "kt-archive verify" } " reads every byte and does."
+            }
+            p { "kt-archive " (page.version) ", " (text::time(page.made_at)) }
+        }
+    }
+}
+
+/// What may be wider than the page: it scrolls by itself, also with the keyboard.
+fn scrolled(name: &str, content: &Markup) -> Markup {
+    html! { div.scroll role="region" aria-label=(name) tabindex="0" { (content) } }
+}
+
+#[cfg(test)]
+mod testing {
+    use archive::status::{MonthStatus, Presence};
+
+    /// A month with ten thousand events in a mebibyte, if it is archived.
+    pub(super) fn month(month: &str, state: Presence) -> MonthStatus {
+        let archived = state == Presence::Archived;
+        MonthStatus {
+            month: month.parse().unwrap(),
+            state,
+            events: archived.then_some(10_000),
+            bytes: archived.then_some(1 << 20),
+            source_bytes: None,
+            rejected: None,
+            committed_at: archived.then(|| "2025-05-01T02:03:04.567890Z".parse().unwrap()),
+            sequence: archived.then_some(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

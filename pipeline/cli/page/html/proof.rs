@@ -1,0 +1,181 @@
+//! What the archive is held against: its chain, its last verification, and its copies.
+
+use super::{
+    scrolled,
+    text::{shown, time},
+};
+use crate::page::{Look, Page, Since, Verified};
+use archive::{
+    numbers::{count, size, thousands},
+    report::{Finding, Level, ReplicaState, ReplicaStatus, Severity},
+    verify::Verification,
+};
+use archive_formats::Head;
+use maud::{Markup, html};
+
+pub(super) fn sections(page: &Page) -> Markup {
+    html! {
+        section aria-labelledby="chain" {
+            h2 id="chain" { "Chain head" }
+            (chain(page))
+        }
+        section aria-labelledby="verification" {
+            h2 id="verification" { "Last verification" }
+            (verification(&page.verified))
+        }
+        section aria-labelledby="replicas" {
+            h2 id="replicas" { "Replicas" }
+            (replicas(&page.replicas))
+        }
+    }
+}
+
+fn chain(page: &Page) -> Markup {
+    html! {
+        @match page.head {
+            None => p { "Nothing is committed yet." },
+            Some(Head { sequence, sha256 }) => {
+                p {
+                    "Every commit names the SHA-256 of the one before it, so that this digest stands for all of them. "
+                    "Whoever keeps it can tell later whether the archive was cut back or exchanged:"
+                }
+                code.command { "kt-archive verify --expect-head " (sequence) ":" (sha256) }
+                dl.facts {
+                    dt { "Manifest" } dd { (thousands(sequence)) }
+                    dt { "SHA-256" } dd { code { (sha256) } }
+                    @if let Some(at) = page.committed_at { dt { "Committed" } dd { (time(at)) } }
+                    dt { "Archive" } dd { code { (shown(&page.uuid)) } }
+                    dt { "Since" } dd { (time(page.created_at)) }
+                }
+            }
+        }
+    }
+}
+
+fn verification(verified: &Verified) -> Markup {
+    let Some(last) = &verified.last else {
+        return html! {
+            p.warn { "No verification is on record on the host that made this page." }
+            p { code { "kt-archive verify" } " reads the archive back and puts what it finds on record." }
+        };
+    };
+    let whole = verified.whole.as_ref().filter(|whole| whole.verification != last.verification);
+    html! {
+        (look(last))
+        @if let Some(whole) = whole {
+            h3 { "Last verification of everything" }
+            (look(whole))
+        } @else if verified.whole.is_none() {
+            p.warn { "No verification of every byte of every month is on record." }
+        }
+    }
+}
+
+fn look(look: &Look) -> Markup {
+    let Verification { finished_at, manifests, files, events, bytes, findings, .. } = &look.verification;
+    let Verification { damage, warnings, .. } = &look.verification;
+    let checked = [count(*manifests, "manifest"), count(*files, "file"), count(*events, "event"), size(*bytes)];
+    html! {
+        p class=(if *damage > 0 { "bad" } else { "good" }) { (result(&look.verification)) }
+        dl.facts {
+            dt { "When" } dd { (time(*finished_at)) }
+            dt { "What" } dd { (extent(&look.verification)) }
+            dt { "Checked" } dd { (checked.join(", ")) }
+            dt { "Head" } dd {
+                @match look.verification.head {
+                    Some(head) => { (thousands(head.sequence)) " " code { (head.sha256) } },
+                    None => "none",
+                }
+            }
+            dt { "Since then" } dd { (since(look.since)) }
+        }
+        @if !findings.is_empty() { (table(findings, damage + warnings)) }
+    }
+}
+
+/// What came of a verification, in a few words.
+pub(super) fn result(verification: &Verification) -> String {
+    match (verification.damage, verification.warnings) {
+        (0, 0) => "No findings".to_owned(),
+        (0, warnings) => count(warnings, "warning"),
+        (damage, 0) => format!("{} of damage", count(damage, "finding")),
+        (damage, warnings) => format!("{} of damage, {}", count(damage, "finding"), count(warnings, "warning")),
+    }
+}
+
+/// What was looked at.
+pub(super) fn extent(verification: &Verification) -> String {
+    let level = match verification.level {
+        Level::Full => "every byte and every row",
+        Level::Quick => "chain, names and sizes",
+    };
+    match verification.range {
+        None => format!("{level} of every month"),
+        Some((first, last)) if first == last => format!("{level} of {first}"),
+        Some((first, last)) => format!("{level} of {first} to {last}"),
+    }
+}
+
+fn since(since: Since) -> Markup {
+    html! {
+        @match since {
+            Since::Commits(0) => "nothing was committed",
+            Since::Commits(number) => (format!("{} came after it, not verified yet", count(number, "commit"))),
+            Since::Gone => strong.bad { "the chain does not hold that head any more: it was cut back or exchanged" },
+        }
+    }
+}
+
+fn table(findings: &[Finding], all: u64) -> Markup {
+    let shown_ones = findings.len() as u64;
+    let table = html! {
+        table {
+            caption.aside { "Findings of the verification" }
+            thead { tr { @for title in ["Code", "Severity", "Object", "Finding"] { th scope="col" { (title) } } } }
+            tbody {
+                @for Finding { code, severity, path, message } in findings {
+                    tr {
+                        th scope="row" { (code.as_str()) }
+                        td { @match severity { Severity::Damage => strong.bad { "damage" }, Severity::Warning => "warning" } }
+                        td { code { (shown(path)) } }
+                        td { (shown(message)) }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        (scrolled("Findings of the verification", &table))
+        @if all > shown_ones { p { "These are the first " (thousands(shown_ones)) " of " (thousands(all)) " findings." } }
+    }
+}
+
+fn replicas(replicas: &[ReplicaStatus]) -> Markup {
+    if replicas.is_empty() {
+        return html! { p { "No replica was named for this page." } };
+    }
+    let table = html! {
+        table {
+            caption.aside { "Replicas of the archive" }
+            thead { tr { @for title in ["Replica", "State", "Behind", "Note"] { th scope="col" { (title) } } } }
+            tbody {
+                @for replica in replicas {
+                    tr {
+                        th scope="row" { code { (shown(&replica.url)) } }
+                        td { @match replica.state {
+                            ReplicaState::Current => span.good { "current" },
+                            ReplicaState::Behind => strong.warn { "behind" },
+                            ReplicaState::Failed => strong.bad { "failed" },
+                        } }
+                        td { (replica.behind.map_or_else(|| "–".to_owned(), |behind| count(behind, "commit"))) }
+                        td { @if let Some(error) = &replica.error { (shown(&error.message)) } }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        p { "A replica that is current holds the archive’s chain. Whether it holds every byte, a verification of the replica tells." }
+        (scrolled("Replicas of the archive", &table))
+    }
+}

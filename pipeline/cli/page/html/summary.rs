@@ -1,0 +1,133 @@
+//! The top of the page: what it is about, what it comes to, and what somebody should look at.
+
+use super::{
+    attention::{Point, Weight, points},
+    proof::{extent, result},
+    text::{shown, time},
+};
+use crate::page::Page;
+use archive::{
+    numbers::{bytes_an_event, count, date, size, thousands, to_one},
+    report::{ReplicaState, Totals},
+};
+use archive_formats::Month;
+use maud::{Markup, html};
+
+pub(super) fn header(page: &Page) -> Markup {
+    html! {
+        header {
+            p.kind { "Archive of AI-governance events" }
+            h1 { (shown(&page.archive)) }
+            p { (range(page)) "Made on " (time(page.made_at)) " by kt-archive " (page.version) "." }
+        }
+    }
+}
+
+/// `events, traces from 2023-01 to 2025-03. `
+fn range(page: &Page) -> String {
+    let months = || page.datasets.iter().flat_map(|dataset| &dataset.status.months).map(|month| month.month);
+    let names = page.datasets.iter().map(|dataset| dataset.status.dataset.as_str()).collect::<Vec<_>>().join(", ");
+    let spell = |(first, last): (Month, Month)| {
+        if first == last { format!("{names} of {first}. ") } else { format!("{names} from {first} to {last}. ") }
+    };
+    months().min().zip(months().max()).map(spell).unwrap_or_default()
+}
+
+pub(super) fn summary(page: &Page) -> Markup {
+    html! {
+        section aria-labelledby="summary" {
+            h2 id="summary" { "Summary" }
+            (attention(&points(page)))
+            dl.cards { @for card in cards(page) { (card.draw()) } }
+        }
+    }
+}
+
+fn attention(points: &[Point]) -> Markup {
+    if points.is_empty() {
+        return html! { p.verdict.well { span aria-hidden="true" { "✓" } " Nothing needs attention." } };
+    }
+    let number = count(points.len() as u64, "point");
+    html! {
+        div.verdict.look {
+            p { (number) @if points.len() == 1 { " needs" } @else { " need" } " attention" }
+            ul {
+                @for Point { weight, text } in points {
+                    li { @match weight {
+                        Weight::Bad => strong.bad { "Problem: " },
+                        Weight::Warn => strong.warn { "Note: " },
+                    } (text) }
+                }
+            }
+        }
+    }
+}
+
+struct Card {
+    name: &'static str,
+    value: String,
+    note: String,
+}
+
+impl Card {
+    fn draw(&self) -> Markup {
+        html! { div { dt { (self.name) } dd { (self.value) } dd.note { (self.note) } } }
+    }
+}
+
+fn cards(page: &Page) -> Vec<Card> {
+    let totals = Totals::of(page.datasets.iter().flat_map(|dataset| &dataset.status.months));
+    let Totals { archived, missing, events, bytes, delivered, .. } = totals;
+    let gaps = if missing == 0 { "no gaps".to_owned() } else { format!("{} missing", thousands(missing)) };
+    let datasets = count(page.datasets.len() as u64, "dataset");
+    let mut cards = vec![
+        Card { name: "Months archived", value: thousands(archived), note: gaps },
+        Card { name: "Events", value: thousands(events), note: datasets },
+    ];
+    let compared = delivered.map(|(whole, part)| format!("{}, delivered to archived", to_one(whole, part)));
+    let note = compared.or_else(|| bytes_an_event(bytes, events)).unwrap_or_else(|| "no events".to_owned());
+    cards.push(Card { name: "Size", value: size(bytes), note });
+    cards.push(match page.head {
+        Some(head) => {
+            Card { name: "Chain head", value: thousands(head.sequence), note: format!("{}…", head.sha256.short()) }
+        }
+        None => Card { name: "Chain head", value: "none".to_owned(), note: "nothing is committed".to_owned() },
+    });
+    cards.push(verified(page));
+    cards.extend(replicas(page));
+    cards.extend(prune(page));
+    cards
+}
+
+fn verified(page: &Page) -> Card {
+    let name = "Last verification";
+    match &page.verified.last {
+        Some(last) => {
+            let note = format!("{}: {}", date(last.verification.finished_at), extent(&last.verification));
+            let is_damaged = last.verification.damage > 0;
+            let value = if is_damaged { "damage".to_owned() } else { result(&last.verification).to_lowercase() };
+            Card { name, value, note }
+        }
+        None => Card { name, value: "none".to_owned(), note: "not on record on this host".to_owned() },
+    }
+}
+
+fn replicas(page: &Page) -> Option<Card> {
+    let current = page.replicas.iter().filter(|replica| replica.state == ReplicaState::Current).count();
+    let all = page.replicas.len();
+    let note = if current == all { "all of them current" } else { "current" };
+    (all > 0).then(|| Card { name: "Replicas", value: format!("{current} of {all}"), note: note.to_owned() })
+}
+
+/// The nearest day on which the platform prunes something that is not archived.
+fn prune(page: &Page) -> Option<Card> {
+    let deadlines = page.datasets.iter().filter_map(|dataset| Some((dataset.status.prune?, &dataset.status.dataset)));
+    let (prune, dataset) = deadlines.min_by_key(|(prune, _)| prune.at)?;
+    let value = match prune.days {
+        ..0 => "past".to_owned(),
+        0 => "less than 1".to_owned(),
+        days => thousands(days.unsigned_abs()),
+    };
+    let note = format!("{dataset} {} is pruned from {} on", prune.month, date(prune.at));
+    Some(Card { name: "Days to prune", value, note })
+}

@@ -1,0 +1,203 @@
+//! The page as a whole.
+
+use super::{attention::points, render};
+use crate::page::{DatasetPage, Look, Page, Since, Verified};
+use archive::{
+    activity::{Activity, DayCounts, Verdict},
+    exit::ExitCode,
+    report::{
+        Code, DatasetStatus, Failure, Finding, Level, Presence, PruneDeadline, ReplicaState, ReplicaStatus, Severity,
+    },
+    verify::Verification,
+};
+use archive_formats::{Head, Month, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+const EVIL: &str = "<script>alert(1)</script>\"'&\u{202e}<img src=x onerror=y>";
+
+fn month(name: &str) -> Month {
+    name.parse().unwrap()
+}
+
+fn months(first: &str, last: &str) -> Vec<Month> {
+    Month::range(month(first), month(last)).collect()
+}
+
+fn dataset(name: &str, first: &str, last: &str) -> DatasetPage {
+    let months = months(first, last);
+    let mut counts = DayCounts::default();
+    for (verdict, events) in [("allowed", 9), ("blocked", 2)] {
+        (0..28).for_each(|day| counts.add(&Verdict::of(Some(verdict)), day, events));
+    }
+    let activity = Activity {
+        columns: BTreeSet::from(["decision".to_owned()]),
+        months: months.iter().map(|month| (*month, counts.clone())).collect(),
+        unread: BTreeMap::new(),
+    };
+    let months = months.iter().map(|month| super::testing::month(&month.to_string(), Presence::Archived)).collect();
+    let status = DatasetStatus { dataset: name.parse().unwrap(), months, late: 0, prune: None, complete_until: None };
+    DatasetPage { status, activity }
+}
+
+fn verification(level: Level, findings: Vec<Finding>) -> Verification {
+    let damage = findings.iter().filter(|finding| finding.severity == Severity::Damage).count() as u64;
+    Verification {
+        finished_at: "2025-04-09T03:00:00Z".parse().unwrap(),
+        level,
+        range: None,
+        head: Some(Head { sequence: 3, sha256: Sha256::of(b"3") }),
+        manifests: 3,
+        files: 6,
+        events: 90,
+        bytes: 9_000,
+        damage,
+        warnings: findings.len() as u64 - damage,
+        findings,
+    }
+}
+
+/// A page of an archive that lacks nothing.
+fn sound(datasets: Vec<DatasetPage>) -> Page {
+    let look = Look { verification: verification(Level::Full, Vec::new()), since: Since::Commits(0) };
+    Page {
+        archive: "s3://bucket/archive".to_owned(),
+        uuid: "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned(),
+        created_at: "2025-01-01T00:00:00Z".parse().unwrap(),
+        made_at: "2025-04-10T03:00:00Z".parse().unwrap(),
+        version: "0.1.0",
+        head: Some(Head { sequence: 3, sha256: Sha256::of(b"3") }),
+        committed_at: Some("2025-04-01T03:00:00Z".parse().unwrap()),
+        datasets,
+        replicas: Vec::new(),
+        verified: Verified { last: Some(look.clone()), whole: Some(look) },
+    }
+}
+
+fn failure(message: &str) -> Failure {
+    Failure { message: message.to_owned(), hint: None, exit: ExitCode::Damaged }
+}
+
+fn replica(state: ReplicaState, behind: Option<u64>, error: Option<Failure>) -> ReplicaStatus {
+    ReplicaStatus { url: "/mnt/nas".to_owned(), state, behind, error }
+}
+
+/// A page in which everything that the archive or its surroundings can say is hostile.
+fn hostile() -> Page {
+    let mut evil = dataset("events", "2025-01", "2025-03");
+    let mut counts = DayCounts::default();
+    counts.add(&Verdict::of(Some(EVIL)), 3, 7);
+    evil.activity.months.insert(month("2025-02"), counts);
+    evil.activity.columns = BTreeSet::from([EVIL.to_owned()]);
+    evil.activity.months.remove(&month("2025-03"));
+    evil.activity.unread.insert(month("2025-03"), failure(EVIL));
+    let finding = |severity| Finding { code: Code::Unnamed, severity, path: EVIL.to_owned(), message: EVIL.to_owned() };
+    let found = verification(Level::Full, vec![finding(Severity::Damage), finding(Severity::Warning)]);
+    let failed = replica(ReplicaState::Failed, None, Some(failure(EVIL)));
+    let look = Look { verification: found, since: Since::Gone };
+    Page {
+        archive: format!("/srv/{EVIL}"),
+        uuid: EVIL.to_owned(),
+        replicas: vec![ReplicaStatus { url: EVIL.to_owned(), ..failed }],
+        verified: Verified { last: Some(look), whole: None },
+        ..sound(vec![evil])
+    }
+}
+
+/// What stands between `before` and the next quotation mark, everywhere in `page`.
+fn values<'a>(page: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+    page.split(before).skip(1).filter_map(|rest| rest.split('"').next())
+}
+
+#[test]
+fn nothing_that_the_archive_says_is_markup() {
+    let page = render(&hostile());
+    assert!(page.contains("&lt;script&gt;alert(1)"), "the values are shown");
+    for harm in ["<script", "<img", "onerror=y>", "\u{202e}"] {
+        assert!(!page.contains(harm), "{harm}");
+    }
+}
+
+#[test]
+fn the_page_needs_nothing_but_itself() {
+    for page in [render(&hostile()), render(&sound(vec![dataset("events", "2021-09", "2025-03")]))] {
+        for reference in
+            ["src=\"", "http://", "https://", "url(", "@import", "<link", "<script", "<iframe", "javascript:"]
+        {
+            assert!(!page.contains(reference), "{reference}");
+        }
+        assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
+        assert!(values(&page, "href=\"").all(|target| target.starts_with('#')));
+    }
+}
+
+#[test]
+fn every_name_that_is_referred_to_is_there_once() {
+    let page = render(&sound(["events", "traces"].map(|name| dataset(name, "2023-11", "2025-03")).to_vec()));
+    let ids = values(&page, " id=\"").collect::<Vec<_>>();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    let targets = values(&page, "href=\"#").chain(values(&page, "aria-labelledby=\"").flat_map(str::split_whitespace));
+    let lost = targets.filter(|target| !ids.contains(target)).collect::<Vec<_>>();
+    assert_eq!(lost, [] as [&str; 0]);
+}
+
+#[test]
+fn every_chart_has_words_and_numbers() {
+    let page = render(&sound(vec![dataset("events", "2023-11", "2025-03")]));
+    let count = |text: &str| page.matches(text).count();
+    assert_eq!(count("<svg"), 4, "a chart for each year, and one of the sizes");
+    assert_eq!([count("role=\"img\""), count("</desc>"), count("<figcaption>")], [4; 3]);
+    assert_eq!(count("<summary>"), 4);
+    assert!(page.contains("616 events. The busiest day was 2023-11-01 with 11 events. Of these: allowed 504 (81.8 %)"));
+    assert!(
+        page.contains("<th scope=\"row\">2024-02-28</th><td>11</td><td>9</td><td>2</td>"),
+        "its numbers are a table"
+    );
+}
+
+#[test]
+fn the_same_values_make_the_same_page() {
+    assert_eq!(render(&hostile()), render(&hostile()));
+}
+
+#[test]
+fn an_archive_that_lacks_nothing_says_so() {
+    let page = sound(vec![dataset("events", "2025-03", "2025-03")]);
+    assert_eq!(points(&page), []);
+    assert!(render(&page).contains("Nothing needs attention."));
+}
+
+#[test]
+fn what_needs_attention_comes_first_and_the_worst_of_it_at_the_top() {
+    let mut gaps = dataset("events", "2025-01", "2025-03");
+    gaps.status.months[1].state = Presence::Missing;
+    gaps.status.late = 1;
+    let at = "2025-04-20T00:00:00Z".parse().unwrap();
+    gaps.status.prune = Some(PruneDeadline { month: month("2025-02"), at, days: 9 });
+    let replicas = vec![replica(ReplicaState::Behind, Some(2), None)];
+    let page = Page { replicas, verified: Verified::default(), ..sound(vec![gaps]) };
+    let texts = points(&page).into_iter().map(|point| point.text).collect::<Vec<_>>();
+    let expected = [
+        "events: missing 2025-02",
+        "events: the platform begins to prune 2025-02 on 2025-04-20, 9 days after this page was made",
+        "no verification is on record on this host",
+        "the replica /mnt/nas is 2 commits behind",
+    ];
+    assert_eq!(texts, expected);
+}
+
+#[test]
+fn a_head_that_is_gone_and_a_verification_of_long_ago_are_told() {
+    let mut page = sound(vec![dataset("events", "2025-03", "2025-03")]);
+    let whole = page.verified.whole.as_mut().unwrap();
+    whole.verification.finished_at = "2025-02-01T00:00:00Z".parse().unwrap();
+    assert_eq!(points(&page)[0].text, "everything was last verified on 2025-02-01");
+    page.verified.last.as_mut().unwrap().since = Since::Gone;
+    assert!(points(&page)[0].text.contains("does not hold the head"), "{:?}", points(&page));
+}
+
+#[test]
+fn an_archive_without_a_month_has_a_page() {
+    let page = Page { head: None, committed_at: None, verified: Verified::default(), ..sound(Vec::new()) };
+    let page = render(&page);
+    assert!(page.contains("Nothing is archived yet.") && page.contains("Nothing is committed yet."), "{page}");
+}

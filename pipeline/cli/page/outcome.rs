@@ -1,0 +1,106 @@
+//! What `report` wrote.
+
+use archive::{
+    exit::ExitCode,
+    numbers::{count, size},
+    report::{Failure, Report},
+    style::Style,
+};
+use archive_formats::{Dataset, Head, Month};
+use serde::Serialize;
+
+/// What `report` wrote.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct PageReport {
+    /// The page.
+    pub output: Option<String>,
+    /// Its size.
+    pub bytes: u64,
+    /// The archive's URL, printable.
+    pub archive: Option<String>,
+    /// The last manifest; null for an archive without any.
+    pub head: Option<Head>,
+    /// The months whose events could not be counted. The page names them.
+    pub unread: Vec<UnreadMonth>,
+}
+
+/// A month whose events could not be counted.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct UnreadMonth {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The month.
+    pub month: Month,
+    /// Why.
+    pub error: Failure,
+}
+
+impl Report for PageReport {
+    /// Damage is damage, also where there is a page. A month that was archived in no format that can be counted is none.
+    fn exit(&self) -> ExitCode {
+        let is_damaged = self.unread.iter().any(|month| month.error.exit == ExitCode::Damaged);
+        if is_damaged { ExitCode::Damaged } else { ExitCode::Done }
+    }
+
+    fn text(&self, _: Style) -> String {
+        let unread = self.unread.iter().map(|unread| {
+            format!("without the days of {} {}: {}\n", unread.dataset, unread.month, unread.error.message)
+        });
+        format!(
+            "{}wrote {}, {}\n",
+            unread.collect::<String>(),
+            self.output.as_deref().unwrap_or_default(),
+            size(self.bytes)
+        )
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let exit = self.exit();
+        let damaged = self.unread.iter().filter(|month| month.error.exit == exit).count() as u64;
+        (exit != ExitCode::Done).then(|| Failure {
+            message: format!(
+                "{} could not be counted, since files are missing or damaged; the page names them",
+                count(damaged, "month")
+            ),
+            hint: Some("run `kt-archive verify` to see all that is damaged".to_owned()),
+            exit,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(exits: &[ExitCode]) -> PageReport {
+        let unread = exits.iter().map(|exit| UnreadMonth {
+            dataset: "events".parse().unwrap(),
+            month: "2025-03".parse().unwrap(),
+            error: Failure { message: "other bytes".to_owned(), hint: None, exit: *exit },
+        });
+        let unread = unread.collect();
+        PageReport {
+            output: Some("r.html".to_owned()),
+            bytes: 12_700,
+            archive: Some("./archive".to_owned()),
+            head: None,
+            unread,
+        }
+    }
+
+    #[test]
+    fn what_the_page_lacks_is_said() {
+        let damaged = report(&[ExitCode::Damaged]);
+        assert_eq!(
+            damaged.text(Style::plain()),
+            "without the days of events 2025-03: other bytes\nwrote r.html, 12.4 KiB\n"
+        );
+        assert_eq!(damaged.failure().map(|failure| failure.exit), Some(ExitCode::Damaged));
+    }
+
+    #[test]
+    fn a_month_in_no_countable_format_is_no_failure() {
+        assert_eq!(report(&[ExitCode::Incomplete]).failure(), None);
+        assert_eq!(report(&[]).failure(), None);
+    }
+}

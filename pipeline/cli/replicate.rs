@@ -1,0 +1,17 @@
+//! `kt-archive replicate`.
+
+use super::{args::ReplicateArgs, flags, outcome::Outcome, session::Session, signals::Signals};
+use archive::{config::Config, replicate};
+use archive_connectors::Result;
+
+pub(super) async fn replicate(args: ReplicateArgs, session: Session) -> Result<Outcome> {
+    let flags = Config { replica: flags::list(args.replica), repair: flags::switch(args.repair), ..Config::default() };
+    let opened = session.open_reading(flags)?;
+    let repair = opened.config.repair.is_some_and(|on| on.0);
+    let signals = Signals::listen()?;
+    let work = replicate::replicate(&opened.settings, repair, opened.screen.observer(), signals.stop());
+    let guarded = signals.let_finish(work).await;
+    opened.screen.close();
+    let (report, stopped) = guarded.into_report()?;
+    Ok(Outcome::new(&report, session.results).stopped(stopped))
+}

@@ -1,0 +1,48 @@
+//! `kt-archive restore`.
+
+use super::{
+    args::RestoreArgs,
+    outcome::Outcome,
+    session::{Opened, Session},
+    signals::Signals,
+};
+use archive::{
+    address,
+    restore::{self, RestoreRequest},
+};
+use archive_connectors::{Error, ErrorKind, Result, postgres::Server};
+use archive_formats::{Dataset, Month};
+
+pub(super) async fn restore(args: RestoreArgs, session: Session) -> Result<Outcome> {
+    let month = args.month;
+    let opened = session.open_reading(args.into())?;
+    let request = request(&opened, &session, month)?;
+    let work = restore::restore(&opened.settings, &request, opened.screen.observer());
+    // What was restored until then, the server takes back once we are gone.
+    let report = Signals::listen()?.give_up(Box::pin(work)).await;
+    opened.screen.close();
+    let report = report?;
+    Ok(Outcome::new(&report, session.results))
+}
+
+fn request(opened: &Opened, session: &Session, month: Month) -> Result<RestoreRequest> {
+    let invalid = |message: &str, hint: &str| Err(Error::new(ErrorKind::Configuration, message).with_hint(hint));
+    let form = "write it like --into postgres://user@host/database";
+    let into = match opened.config.into.as_deref().filter(|into| !into.is_empty()) {
+        None => return invalid("there is no database to restore into", form),
+        Some(into) if !address::is_postgres(into) => {
+            return invalid("a month can be restored into a PostgreSQL database alone", form);
+        }
+        Some(into) => into,
+    };
+    let dataset = match opened.settings.datasets.as_slice() {
+        [] => Dataset::default(),
+        [only] => only.clone(),
+        _ => {
+            return invalid("one dataset is restored at a time, and several are named", "name one with --dataset");
+        }
+    };
+    let server = Server::new(into, &|name| session.environment.get(name).map(str::to_owned))?;
+    let drill = opened.config.drill.is_some_and(|on| on.0);
+    Ok(RestoreRequest { dataset, month, server, table: opened.config.table.clone(), drill })
+}

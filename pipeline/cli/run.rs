@@ -1,0 +1,83 @@
+//! `kt-archive run` and `kt-archive backfill`.
+
+use super::{
+    args::{BackfillArgs, RunArgs},
+    flags,
+    outcome::Outcome,
+    session::{Opened, Session, check_range},
+    signals::{self, Ending, Signals},
+};
+use archive::{
+    config::Config,
+    monitoring::{
+        self, Attempt, Finished,
+        metrics::{Stopwatch, Work},
+    },
+    observer::Observer,
+    plan::Request,
+    run::{self, RunReport},
+    spans,
+    style::Style,
+};
+use archive_connectors::{Clock as _, Error, Result, clock::SystemClock};
+use std::sync::Arc;
+use tracing::Instrument as _;
+
+pub(super) async fn run(args: RunArgs, session: Session) -> Result<Outcome> {
+    let opened = session.open_writing(args.source.into())?;
+    let request = args.month.map_or(Request::Due, Request::Month);
+    archive("run", opened, request, session.results).await
+}
+
+pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Outcome> {
+    let BackfillArgs { from, to, .. } = args;
+    check_range(from, to)?;
+    let flags = Config { jobs: args.jobs, dry_run: flags::switch(args.dry_run), ..args.source.into() };
+    let opened = session.open_writing(flags)?;
+    let dry_run = opened.config.dry_run.is_some_and(|on| on.0);
+    archive("backfill", opened, Request::Backfill { from, to, dry_run }, session.results).await
+}
+
+/// Archives, and tells of it whoever is to know; of what would be done, nobody.
+async fn archive(command: &'static str, opened: Opened, request: Request, style: Style) -> Result<Outcome> {
+    let signals = Signals::listen()?;
+    if matches!(request, Request::Backfill { dry_run: true, .. }) {
+        let (report, stopped) = work(signals, &opened, request, opened.screen.observer()).await?;
+        return Ok(Outcome::new(&report, style).stopped(stopped));
+    }
+    let attempt = Attempt { command, started: SystemClock.now() };
+    let stopwatch = Arc::new(Stopwatch::new(opened.screen.observer()));
+    let observer = Arc::clone(&stopwatch);
+    let stop = signals.stop();
+    let begun = stop.run_until_cancelled(monitoring::begin(&opened.settings, &attempt));
+    let span = spans::run(command);
+    opened.telemetry.adopt(&span);
+    let work = work(signals, &opened, request, observer).instrument(span.clone());
+    let (done, ended) = Box::pin(signals::beside(begun, work)).await;
+    let (outcome, report) = match done {
+        Ok((report, stopped)) => (Outcome::new(&report, style).stopped(stopped), Some(report)),
+        Err(error) => (Outcome::failed(&error, Some(command)), None),
+    };
+    spans::run_done(span, outcome.exit, outcome.error.as_ref());
+    let finished = Finished {
+        attempt,
+        ended,
+        exit: outcome.exit,
+        error: outcome.error.clone(),
+        report,
+        work: Work { stages: stopwatch.stages(), retries: opened.retries.counts() },
+    };
+    Ok(Outcome { ending: Some(Ending::new(opened.settings, opened.telemetry, finished)), ..outcome })
+}
+
+async fn work(
+    signals: Signals,
+    opened: &Opened,
+    request: Request,
+    observer: Arc<dyn Observer>,
+) -> Result<(RunReport, Option<Error>)> {
+    let work = run::run(&opened.settings, request, Arc::new(SystemClock), observer, signals.stop());
+    let guarded = signals.let_finish(work).await;
+    opened.screen.close();
+    guarded.into_report()
+}

@@ -1,0 +1,94 @@
+//! `kt-archive schedule`.
+
+use super::{Given, Job, render};
+use crate::{
+    args::{Arguments, ScheduleArgs},
+    outcome::Outcome,
+    session::Session,
+};
+use archive::{
+    config::{self, Config},
+    report::Report,
+    style::Style,
+};
+use archive_connectors::{Error, ErrorKind, Result, error::local};
+use clap::CommandFactory as _;
+use serde::Serialize;
+use std::{env, path::Path};
+
+/// What `schedule` prints.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct PrintedJob {
+    kind: Option<&'static str>,
+    job: Option<String>,
+}
+
+impl Report for PrintedJob {
+    fn text(&self, _: Style) -> String {
+        self.job.clone().unwrap_or_default()
+    }
+}
+
+pub(crate) fn schedule(args: ScheduleArgs, session: &Session) -> Result<Outcome> {
+    let ScheduleArgs { kind, program, source } = args;
+    let (opened, layers) = session.open_all(Config { program, ..source.into() })?;
+    let folder = env::current_dir().map_err(local("find the current folder", Path::new(".")))?;
+    let folder = utf8(&folder)?;
+    let given = Given {
+        layers: &layers,
+        settings: &opened.settings,
+        source: opened.config.source.clone().unwrap_or_default(),
+        folder,
+        environment: &session.environment,
+        keys: &keys_of_run(),
+    };
+    let job = Job {
+        program: match &opened.config.program {
+            Some(program) => absolute(program)?,
+            None => absolute(&env::current_exe().map_err(local("find this program", Path::new("/proc/self/exe")))?)?,
+        },
+        config: session.file().map(|file| absolute(&file)).transpose()?,
+        ..Job::new(&given)?
+    };
+    let text = render(kind, &job)?;
+    Ok(Outcome::new(&PrintedJob { kind: Some(kind.as_str()), job: Some(text) }, session.results))
+}
+
+fn absolute(path: &Path) -> Result<String> {
+    let absolute = std::path::absolute(path).map_err(local("find the folder of a file", path))?;
+    utf8(&absolute).map(str::to_owned)
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    let error = || Error::new(ErrorKind::Configuration, "a path is not UTF-8").with_context("path", path.display());
+    path.to_str().ok_or_else(|| error().with_hint("a job needs paths that are UTF-8"))
+}
+
+/// The settings that count for a run: those that can be typed for it, and how many months it archives at a time.
+fn keys_of_run() -> Vec<&'static str> {
+    let mut program = Arguments::command();
+    // Options of every command are known to each after this.
+    program.build();
+    let run = program.find_subcommand("run");
+    let is_known = |key: &&&str| {
+        let id = key.replace('-', "_");
+        **key == "jobs" || run.is_some_and(|run| run.get_arguments().any(|argument| *argument.get_id() == *id))
+    };
+    config::keys().iter().filter(is_known).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_takes_over_what_counts_for_a_run_and_nothing_else() {
+        let keys = keys_of_run();
+        for key in ["archive", "state-dir", "source", "notify", "metrics-file", "jobs", "quiet"] {
+            assert!(keys.contains(&key), "{key}");
+        }
+        for key in ["output", "repair", "level", "program", "into", "dry-run"] {
+            assert!(!keys.contains(&key), "{key}");
+        }
+    }
+}

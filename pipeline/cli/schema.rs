@@ -1,0 +1,74 @@
+//! The JSON Schema of the configuration file.
+
+use super::options::{Documented, documented};
+use archive::config::{self, Spelling};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+type Documentation = BTreeMap<&'static str, Documented>;
+
+/// The schema. Keys and spellings are those of the code that reads the file, descriptions and defaults those of `--help`.
+pub(super) fn schema() -> Value {
+    let documented = documented();
+    let properties = config::keys().iter().map(|key| ((*key).to_owned(), property(key, &documented)));
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of kt-archive",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties.collect::<Map<_, _>>(),
+        "$defs": {
+            "variable": {"type": "string", "pattern": r"\$\{", "description": "${NAME}: a variable of the environment"},
+        },
+    })
+}
+
+fn property(key: &'static str, documentation: &Documentation) -> Value {
+    let mut property = Map::new();
+    if let Some(documented) = documentation.get(key) {
+        let sentence = documented.default.as_ref().filter(|_| documented.default_value(key).is_none());
+        let sentence = sentence.map(|sentence| format!(" [default: {sentence}]")).unwrap_or_default();
+        property.insert("description".to_owned(), format!("{}{sentence}", documented.description).into());
+        if let Some(default) = documented.default_value(key) {
+            property.insert("default".to_owned(), json!(default));
+        }
+    }
+    property.extend(values(&config::spelling(key), documentation));
+    Value::Object(property)
+}
+
+/// A table among the values of a key. What its own keys mean is what the options of the same names mean.
+fn table(keys: &[&'static str], documentation: &Documentation) -> Value {
+    let properties = keys.iter().map(|key| ((*key).to_owned(), property(key, documentation)));
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": keys.first().map_or(&[][..], std::slice::from_ref),
+        "properties": properties.collect::<Map<_, _>>(),
+    })
+}
+
+fn values(spelling: &Spelling, documentation: &Documentation) -> Map<String, Value> {
+    let word = if spelling.words.is_empty() {
+        json!({"type": "string"})
+    } else {
+        json!({"anyOf": [{"enum": spelling.words}, {"$ref": "#/$defs/variable"}]})
+    };
+    let Spelling { integer, boolean, array, tables, .. } = spelling;
+    let item = if tables.is_empty() { word.clone() } else { json!({"anyOf": [word, table(tables, documentation)]}) };
+    let others = [
+        integer.then(|| json!({"type": "integer", "minimum": 0})),
+        boolean.then(|| json!({"type": "boolean"})),
+        // One text may hold several, with commas.
+        array.then(|| json!({"type": "array", "items": item})),
+        array.then(|| json!({"type": "string"})),
+    ];
+    let mut forms = others.into_iter().flatten().collect::<Vec<_>>();
+    if !array {
+        forms.push(word);
+    }
+    match (forms.pop(), forms.is_empty()) {
+        (Some(Value::Object(only)), true) => only,
+        (last, _) => Map::from_iter([("anyOf".to_owned(), forms.into_iter().chain(last).collect())]),
+    }
+}

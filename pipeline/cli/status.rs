@@ -1,0 +1,26 @@
+//! `kt-archive status`.
+
+use super::{
+    args::StatusArgs,
+    flags,
+    outcome::Outcome,
+    session::{Session, check_open_range},
+    signals::Signals,
+};
+use archive::{
+    config::Config,
+    status::{self, Layout, StatusRequest},
+};
+use archive_connectors::{Result, clock::SystemClock};
+
+pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome> {
+    let (from, to) = (args.standing.from, args.standing.to);
+    check_open_range(from, to)?;
+    let opened = session.open_reading(Config { list: flags::switch(args.list), ..args.standing.into() })?;
+    let is_list = opened.config.list.is_some_and(|on| on.0);
+    let layout = if is_list { Layout::List } else { Layout::Calendar };
+    let request = StatusRequest { from, to, datasets: opened.settings.datasets.clone(), layout };
+    let work = status::status(&opened.settings, &request, &SystemClock);
+    let report = Signals::listen()?.give_up(work).await?;
+    Ok(Outcome::new(&report, session.results))
+}

@@ -1,0 +1,30 @@
+//! `kt-archive verify`.
+
+use super::{
+    args::VerifyArgs,
+    outcome::Outcome,
+    session::{Session, check_range},
+    signals::Signals,
+};
+use archive::{
+    config::Config,
+    verify::{self, VerifyRequest},
+};
+use archive_connectors::{Result, clock::SystemClock};
+
+pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome> {
+    let range = args.month.map(|month| (month, month)).or(args.from.zip(args.to));
+    if let Some((from, to)) = range {
+        check_range(from, to)?;
+    }
+    let flags = Config { level: args.level, expect_head: args.expect_head, ..Config::default() };
+    let opened = session.open_reading(flags)?;
+    let level = opened.config.level.unwrap_or_default();
+    let request = VerifyRequest { range, level, expect_head: opened.config.expect_head.clone() };
+    let progress = opened.screen.observer();
+    let work = verify::verify(&opened.settings, &request, &SystemClock, progress);
+    let report = Signals::listen()?.give_up(work).await;
+    opened.screen.close();
+    let report = report?;
+    Ok(Outcome::new(&report, session.results))
+}
