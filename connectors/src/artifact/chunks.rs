@@ -1,10 +1,6 @@
 //! An artifact in chunks of whole rows, in order.
 
-use super::{
-    Syntax,
-    content::{Content, Measured},
-    cores,
-};
+use super::content::{Content, Measured, Syntax};
 use crate::{Error, ErrorKind, Result, spool::on_blocking_thread};
 use archive_formats::{
     ArtifactKind,
@@ -18,8 +14,10 @@ use futures::{
     stream::{self, BoxStream},
 };
 use std::{
+    num::NonZero,
     path::PathBuf,
     sync::{Arc, OnceLock},
+    thread::available_parallelism,
 };
 
 /// Large enough to keep a thread busy for some milliseconds, small enough that all cores together hold little.
@@ -29,7 +27,7 @@ const CHUNK: usize = 2 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) bytes: Vec<u8>,
-    /// The first byte, where the splitter put it there to tell the shape of the chunk.
+    /// A first byte that the splitter added to mark the shape of the chunk.
     pub(crate) mark: Option<u8>,
     /// Where the other bytes begin in the unpacked content.
     pub(crate) offset: u64,
@@ -84,11 +82,16 @@ impl<T: Send + 'static> Chunks<T> {
         self.results.try_next().await
     }
 
-    /// What the artifact turned out to be, once `next` has returned `None`.
+    /// The summary of the artifact, once `next` has returned `None`.
     pub(crate) fn summary(&self) -> Result<Summary> {
         let summary = self.summary.get().copied();
         summary.ok_or_else(|| Error::new(ErrorKind::Internal, "the artifact was not read to its end"))
     }
+}
+
+/// How many chunks are decoded at the same time.
+pub(crate) fn cores() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
 }
 
 /// The first chunk of the artifact at `path`, if there is any content.
@@ -97,7 +100,7 @@ pub(super) fn first_chunk(path: PathBuf, syntax: Syntax) -> Result<Option<Chunk>
     Ok(reader.next()?.map(|(chunk, _)| chunk))
 }
 
-/// Reads and cuts, and leaves the summary where [`Chunks`] finds it.
+/// Reads and cuts an artifact, and leaves its summary for [`Chunks`].
 enum Reader {
     Closed { path: PathBuf, syntax: Syntax, summary: Arc<OnceLock<Summary>> },
     Open(Box<OpenReader>),
@@ -151,7 +154,7 @@ impl OpenReader {
     }
 }
 
-/// Cuts content into chunks of whole rows, whatever the syntax.
+/// Cuts content of either syntax into chunks of whole rows.
 #[derive(Debug)]
 struct Splitter {
     cutter: Cutter,
@@ -193,7 +196,7 @@ impl Splitter {
         Some(chunk)
     }
 
-    /// The last chunk, and what the whole turned out to be.
+    /// The last chunk, and the kind of the artifact.
     fn finish(self) -> Result<(Option<Chunk>, ArtifactKind)> {
         match self.cutter {
             Cutter::Csv(splitter) => {

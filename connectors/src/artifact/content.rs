@@ -1,10 +1,10 @@
 //! The bytes of an artifact on disk, unpacked if they are gzip.
 
-use super::Syntax;
 use crate::{Error, ErrorKind, Result, error::local};
 use archive_formats::{Sha256, digest::Hasher};
 use flate2::bufread::MultiGzDecoder;
 use std::{
+    fmt,
     fs::File,
     io::{self, BufReader, Read},
     path::{Path, PathBuf},
@@ -154,6 +154,22 @@ impl Packing {
             Self::None(delivered) => delivered,
             Self::Gzip(unpacked) => unpacked.get_ref().get_ref(),
         }
+    }
+}
+
+/// The syntax of an artifact. The shape of a JSON artifact shows while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    Csv,
+    Json,
+}
+
+impl fmt::Display for Syntax {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Csv => "CSV",
+            Self::Json => "JSON",
+        })
     }
 }
 

@@ -9,30 +9,7 @@ mod content;
 mod schema;
 mod window_filter;
 
-pub(crate) use chunks::{Chunk, Chunks, Summary};
-pub(crate) use content::{Content, Measured, sniff};
+pub(crate) use chunks::{Chunk, Chunks, Summary, cores};
+pub(crate) use content::{Content, Measured, Syntax, sniff};
 pub(crate) use schema::{ArtifactSchema, DecodedChunk};
 pub(crate) use window_filter::WindowFilter;
-
-use std::{fmt, num::NonZero, thread::available_parallelism};
-
-/// The syntax of an artifact. The shape of a JSON artifact shows while it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Syntax {
-    Csv,
-    Json,
-}
-
-impl fmt::Display for Syntax {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Csv => "CSV",
-            Self::Json => "JSON",
-        })
-    }
-}
-
-/// How many chunks are decoded at the same time.
-pub(crate) fn cores() -> usize {
-    available_parallelism().map_or(1, NonZero::get)
-}

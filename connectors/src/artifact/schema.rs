@@ -1,6 +1,10 @@
 //! The columns of an artifact, and its chunks as events.
 
-use super::{Chunk, Chunks, Syntax, WindowFilter, chunks::first_chunk};
+use super::{
+    chunks::{Chunk, Chunks, first_chunk},
+    content::Syntax,
+    window_filter::WindowFilter,
+};
 use crate::{Error, ErrorKind, Result, spool::on_blocking_thread};
 use archive_formats::{
     EventBatch, Reject, Schema, Timestamp,

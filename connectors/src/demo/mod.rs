@@ -1,7 +1,7 @@
 //! Generated events for any month, for trials and benches.
 //!
 //! An event depends on seed, dataset, month and its number in the month alone, so that two reads of a month are equal,
-//! whatever their windows. The columns and their types are those of an API artifact.
+//! also if one reads parts. The columns and their types are those of an API artifact.
 
 mod columns;
 mod event;

@@ -35,7 +35,6 @@ impl Random {
     /// One of `choices`.
     pub(super) fn pick<T: Copy, const N: usize>(&mut self, choices: &[T; N]) -> T {
         const { assert!(N > 0) };
-        // The remainder is below `N`, and so fits.
         #[expect(clippy::cast_possible_truncation, reason = "a remainder below a usize")]
         let index = (self.next() % N as u64) as usize;
         choices[index]

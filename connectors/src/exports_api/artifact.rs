@@ -12,7 +12,7 @@ use crate::{
 };
 use archive_formats::{Sha256, Timestamp, catalogue::KeyColumns};
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 /// A whole artifact on disk, with its job.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub(super) struct SpoolMetadata {
 }
 
 impl Artifact {
-    /// Compares the bytes with the claims of their `job`, refuses what cannot be of the requested `format`, and makes the
-    /// artifact one that another run finds. A contradiction is of `kind`.
+    /// Compares the bytes with the claims of their `job`, refuses content of another `format`, and records the artifact
+    /// so that another run finds it. The error of a contradiction is of `kind`.
     pub(super) async fn new(
         closed: ClosedSpool,
         job: &FinishedJob,
@@ -47,7 +47,7 @@ impl Artifact {
     ) -> Result<Self> {
         let claims = &job.claims;
         let path = closed.path().to_owned();
-        let gzip = on_blocking_thread(move || inspect(path, format.syntax())).await?;
+        let gzip = on_blocking_thread(move || inspect(&path, format.syntax())).await?;
         // The size or digest of gzip may be meant before or after packing.
         let bytes = claims.bytes.filter(|bytes| *bytes != closed.bytes);
         let sha256 = claims.sha256.filter(|sha256| *sha256 != closed.sha256);
@@ -93,7 +93,7 @@ impl Artifact {
         }))
     }
 
-    /// Compares what was read with what was downloaded, and with what the job claims of the content.
+    /// Compares the bytes read with those downloaded, and the content with the claims of the job.
     pub(super) fn verify(&self, measured: &Measured) -> Result<()> {
         if measured.delivered_sha256 != self.spooled.sha256 {
             return Err(self.altered());
@@ -115,9 +115,9 @@ impl Artifact {
 }
 
 /// Whether the artifact is gzip. Refuses content of another syntax.
-fn inspect(path: PathBuf, wanted: Syntax) -> Result<bool> {
+fn inspect(path: &Path, wanted: Syntax) -> Result<bool> {
     const START: usize = 512;
-    let mut content = Content::open(&path)?;
+    let mut content = Content::open(path)?;
     let mut start = vec![0; START];
     let count = content.read(&mut start)?;
     sniff(&start[..count], wanted).map_err(|found| {

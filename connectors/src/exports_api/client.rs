@@ -71,7 +71,7 @@ pub(super) struct Resume<'a> {
 }
 
 /// A request that may be sent to several addresses.
-struct Request {
+struct Call {
     method: Method,
     endpoint: Endpoint,
     url: Url,
@@ -96,7 +96,7 @@ impl Client {
     /// Requests the list of jobs, which changes nothing. The platform does not document it: a status such as 405 shows
     /// that the endpoint exists as well as a list would.
     pub(super) async fn list(&self, endpoints: Endpoints) -> Result<ListResponse> {
-        let exchange = self.send(&Request::get(Endpoint::List, self.jobs_url(endpoints)?)).await?;
+        let exchange = self.send(&Call::get(Endpoint::List, self.jobs_url(endpoints)?)).await?;
         let (status, date) = (exchange.response.status(), response::date(exchange.response.headers()));
         let is_refusal = status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 408 | 429);
         let refusal = if is_refusal { Some(self.refusal(exchange).await) } else { None };
@@ -114,7 +114,7 @@ impl Client {
             .map_err(|error| Error::new(ErrorKind::Internal, "could not encode a request").with_source(error))?;
         let key = HeaderValue::try_from(idempotency_key)
             .map_err(|error| Error::new(ErrorKind::Internal, "not a header value").with_source(error))?;
-        let mut call = Request::get(Endpoint::Create, self.jobs_url(endpoints)?);
+        let mut call = Call::get(Endpoint::Create, self.jobs_url(endpoints)?);
         call.method = Method::POST;
         call.body = Some(body);
         call.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -131,7 +131,7 @@ impl Client {
 
     /// Requests the status of a job.
     pub(super) async fn status(&self, endpoints: Endpoints, id: &JobId) -> Result<JobResponse> {
-        let exchange = self.send(&Request::get(Endpoint::Status, self.job_url(endpoints, id, None)?)).await?;
+        let exchange = self.send(&Call::get(Endpoint::Status, self.job_url(endpoints, id, None)?)).await?;
         if exchange.response.status().is_success() {
             exchange.job_response(self.clock.now()).await
         } else {
@@ -151,7 +151,7 @@ impl Client {
             Target::Endpoint => self.job_url(endpoints, id, Some(endpoints.download()))?,
             Target::Named(location) => response::redirect(&self.base, location, self.allow_http).await?,
         };
-        let mut call = Request::get(Endpoint::Download, url);
+        let mut call = Call::get(Endpoint::Download, url);
         call.headers.insert(header::ACCEPT, HeaderValue::from_static("text/csv, */*;q=0.5"));
         if let Some(Resume { offset, etag }) = resume {
             let values = [(header::RANGE, format!("bytes={offset}-")), (header::IF_RANGE, etag.to_owned())];
@@ -173,7 +173,7 @@ impl Client {
     }
 
     /// Sends `call`, and again with a newer token if the first one is refused and there is one.
-    async fn send(&self, call: &Request) -> Result<Exchange> {
+    async fn send(&self, call: &Call) -> Result<Exchange> {
         let exchange = self.follow(call, self.token.current().await?).await?;
         if exchange.endpoint == Endpoint::Storage || exchange.response.status() != StatusCode::UNAUTHORIZED {
             return Ok(exchange);
@@ -186,7 +186,7 @@ impl Client {
 
     /// Sends `call` and follows redirects. The token is sent to the API's own origin alone, and not any more after a
     /// redirect by way of another origin.
-    async fn follow(&self, call: &Request, token: Secret) -> Result<Exchange> {
+    async fn follow(&self, call: &Call, token: Secret) -> Result<Exchange> {
         let mut url = call.url.clone();
         let mut trusted = response::same_origin(&self.base, &url);
         for _ in 0..=response::MAX_HOPS {
@@ -208,7 +208,7 @@ impl Client {
         Err(Error::new(ErrorKind::Source, "the server redirects too often").with_context("url", printable(&call.url)))
     }
 
-    async fn exchange(&self, call: &Request, url: &Url, token: Option<&Secret>) -> Result<Response> {
+    async fn exchange(&self, call: &Call, url: &Url, token: Option<&Secret>) -> Result<Response> {
         let request = self.http.request(call.method.clone(), url.clone()).headers(call.headers.clone());
         let request = match token {
             Some(token) => request.header(header::AUTHORIZATION, bearer(token)?),
@@ -256,7 +256,7 @@ impl Endpoints {
     }
 }
 
-impl Request {
+impl Call {
     fn get(endpoint: Endpoint, url: Url) -> Self {
         let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
         Self { method: Method::GET, endpoint, url, headers, body: None }

@@ -82,7 +82,7 @@ pub enum Layout {
 /// The endpoints of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Endpoints {
+pub(super) enum Endpoints {
     /// `/v1/exports`, `/v1/exports/{id}`, `/v1/exports/{id}/artifact`.
     Exports,
     /// `/v1/exports/jobs`, `/v1/exports/jobs/{id}`, `/v1/exports/jobs/{id}/download`.

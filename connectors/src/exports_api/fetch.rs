@@ -100,8 +100,8 @@ impl Fetcher {
         }
     }
 
-    /// Removes what a failed read used: wrong bytes are downloaded again, and a job with an unusable artifact is not used
-    /// again.
+    /// Removes the files of a failed read: wrong bytes are downloaded again, and a job with an unusable artifact is not
+    /// used again.
     pub(super) fn discard(&self, dataset: &Dataset, window: Window, kind: ErrorKind) {
         let key = self.intent(dataset, window).key();
         match kind {
@@ -111,21 +111,21 @@ impl Fetcher {
         }
     }
 
-    /// Keeps what was fetched for this process alone: the next one asks the server anew.
+    /// Keeps the files of `window` for this process alone: the next one creates a new job.
     pub(super) fn disown(&self, dataset: &Dataset, window: Window) {
         let key = self.intent(dataset, window).key();
         log(self.spool.forget(&key));
         log(self.journal.disown(&key));
     }
 
-    /// Removes what was kept for abandoned windows: artifacts are events, and must not stay on the host for good.
+    /// Removes the files of abandoned windows: artifacts hold events, and must not stay on the host for good.
     pub(super) fn remove_abandoned(&self) {
         for key in self.journal.abandoned(self.clock.now()) {
             self.clear(&key, true);
         }
     }
 
-    /// Removes what was kept for `window`, and for the parts that it may have been split into.
+    /// Removes the files of `window`, and of the parts that it may have been split into.
     pub(super) fn remove_window(&self, dataset: &Dataset, window: Window) {
         self.clear(&self.intent(dataset, window).key(), true);
         if let Some((first, second)) = halves(window) {

@@ -17,7 +17,7 @@ mod response;
 mod stream;
 mod wire;
 
-pub use config::{ArtifactFormat, Config, Credentials, Endpoints, Layout};
+pub use config::{ArtifactFormat, Config, Credentials, Layout};
 pub use probe::probe;
 
 use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter};

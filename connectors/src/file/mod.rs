@@ -33,7 +33,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Files {
     address: Arc<str>,
-    files: Arc<FileSet>,
+    set: Arc<FileSet>,
     progress: Arc<dyn Progress>,
 }
 
@@ -41,7 +41,7 @@ impl Files {
     /// Finds the files that `config` names. They are read when the first stream is.
     pub fn from_config(config: Config, progress: Arc<dyn Progress>) -> Result<Self> {
         let Config { address, path, keys } = config;
-        Ok(Self { address: address.into(), files: Arc::new(FileSet::new(paths::find(&path)?, keys)), progress })
+        Ok(Self { address: address.into(), set: Arc::new(FileSet::new(paths::find(&path)?, keys)), progress })
     }
 
     /// The same, from the fields of a [`Config`].
@@ -51,7 +51,7 @@ impl Files {
 
     /// How many files there are.
     pub fn count(&self) -> usize {
-        self.files.len()
+        self.set.len()
     }
 }
 
@@ -66,7 +66,7 @@ impl Source for Files {
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
         let meter = Meter::new(Arc::clone(&self.progress), dataset, window);
-        stream::stream(Arc::clone(&self.files), window, meter)
+        stream::stream(Arc::clone(&self.set), window, meter)
     }
 
     fn settle(&self, _: &Dataset, _: Window) {}
