@@ -145,7 +145,7 @@ impl ArtifactFormat {
 }
 
 /// Where the token comes from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
     /// There is none: [`ExportsApi::new`](super::ExportsApi::new) and [`probe`](super::probe()) fail.
     #[default]
@@ -157,16 +157,6 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// A usable token, or else a file.
-    pub fn new(token: Option<Secret>, file: Option<PathBuf>) -> Result<Self> {
-        let credentials = match (token.filter(|token| !token.expose().trim().is_empty()), file) {
-            (Some(token), _) => Self::Token(token),
-            (None, Some(file)) => Self::File(file),
-            (None, None) => Self::Missing,
-        };
-        BearerToken::new(credentials.clone()).map(|_| credentials)
-    }
-
     /// Reads the token as a run would.
     pub async fn probe(&self) -> Result<()> {
         BearerToken::new(self.clone())?.current().await.map(drop)
@@ -294,12 +284,12 @@ mod tests {
 
     #[test]
     fn a_missing_token_is_a_configuration_error() {
-        for token in [None, Some(Secret::new(" \n".to_owned()))] {
-            let error = Credentials::new(token, None).unwrap_err();
+        for credentials in [Credentials::Missing, Credentials::Token(Secret::new(" \n".to_owned()))] {
+            let error = BearerToken::new(credentials).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(error.hint().unwrap().contains("KEEPTRUSTS_API_TOKEN_FILE"));
         }
-        let error = Credentials::new(Some(Secret::new("canary\ncanary".to_owned())), None).unwrap_err();
+        let error = BearerToken::new(Credentials::Token(Secret::new("canary\ncanary".to_owned()))).unwrap_err();
         assert!(!format!("{error:?}").contains("canary"));
     }
 

@@ -13,10 +13,7 @@ mod stream;
 use crate::{EventStream, Progress, Result, Source, progress::Meter};
 use archive_formats::{Dataset, Window, catalogue::KeyColumns};
 use index::FileSet;
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 /// Settings of [`Files`].
 #[derive(Clone, Debug)]
@@ -39,14 +36,9 @@ pub struct Files {
 
 impl Files {
     /// Finds the files that `config` names. They are read when the first stream is.
-    pub fn from_config(config: Config, progress: Arc<dyn Progress>) -> Result<Self> {
+    pub fn new(config: Config, progress: Arc<dyn Progress>) -> Result<Self> {
         let Config { address, path, keys } = config;
         Ok(Self { address: address.into(), set: Arc::new(FileSet::new(paths::find(&path)?, keys)), progress })
-    }
-
-    /// The same, from the fields of a [`Config`].
-    pub fn new(address: String, path: &Path, keys: KeyColumns, progress: Arc<dyn Progress>) -> Result<Self> {
-        Self::from_config(Config { address, path: path.to_owned(), keys }, progress)
     }
 
     /// How many files there are.

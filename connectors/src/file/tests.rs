@@ -4,7 +4,7 @@ use super::*;
 use crate::{Error, ErrorKind, SourceItem, progress::Silent};
 use archive_formats::Month;
 use futures::TryStreamExt as _;
-use std::{fs, io::Write as _};
+use std::{fs, io::Write as _, path::Path};
 
 const ROWS: &str = "id,timestamp\na,2025-03-01T00:00:00Z\nb,2025-04-01T00:00:00Z\nc,2025-04-30T00:00:00Z\n";
 
@@ -16,7 +16,7 @@ fn gzip(text: &str) -> Vec<u8> {
 
 fn files(path: &Path) -> Files {
     let config = Config { address: "typed".to_owned(), path: path.to_owned(), keys: KeyColumns::default() };
-    Files::from_config(config, Arc::new(Silent)).unwrap()
+    Files::new(config, Arc::new(Silent)).unwrap()
 }
 
 /// How many events a read of the month yields, and the counts of its report.

@@ -260,9 +260,9 @@ impl Job {
 
 const fn source(settings: &SourceSettings) -> SourceKind {
     match settings {
-        SourceSettings::Demo { .. } => SourceKind::Demo,
+        SourceSettings::Demo(_) => SourceKind::Demo,
         SourceSettings::ExportsApi(_) => SourceKind::ExportsApi,
         SourceSettings::Postgres(_) => SourceKind::Postgres,
-        SourceSettings::Files { .. } => SourceKind::Files,
+        SourceSettings::Files(_) => SourceKind::Files,
     }
 }

@@ -1,10 +1,10 @@
 //! The source, as far as it can be asked without making anything there.
 
 use super::Check;
-use crate::settings::{self, ApiSettings, Settings, SourceSettings};
+use crate::settings::{Settings, SourceSettings};
 use archive_connectors::{
     Clock, Result,
-    exports_api::{self, Config},
+    exports_api::{self, Credentials},
     file::Files,
     postgres,
     progress::Silent,
@@ -15,18 +15,18 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
     match settings.source() {
         Err(error) => vec![Check::failed("source", &error)],
-        Ok(SourceSettings::Demo { .. }) => vec![Check::new("source", Ok("demo: needs no server".to_owned()))],
+        Ok(SourceSettings::Demo(_)) => vec![Check::new("source", Ok("demo: needs no server".to_owned()))],
         Ok(SourceSettings::Postgres(config)) => {
             let connections = config.connections;
             vec![Check::new("source", Ok(format!("{}, over {connections} connections", config.server.url())))]
         }
-        Ok(SourceSettings::Files { address, path, keys }) => {
-            let files = Files::new(address.clone(), path, keys.clone(), Arc::new(Silent));
-            vec![Check::new("source", files.map(|files| format!("{address}: {} found", files.count())))]
+        Ok(SourceSettings::Files(config)) => {
+            let files = Files::new(config.clone(), Arc::new(Silent));
+            vec![Check::new("source", files.map(|files| format!("{}: {} found", config.address, files.count())))]
         }
-        Ok(SourceSettings::ExportsApi(api)) => {
-            let found = token(api).await.map(|(message, _)| message);
-            vec![Check::new("token", found).with_hint(careless(api))]
+        Ok(SourceSettings::ExportsApi(config)) => {
+            let credentials = &config.credentials;
+            vec![Check::new("token", token(credentials).await).with_hint(careless(credentials))]
         }
     }
 }
@@ -35,33 +35,31 @@ pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
 pub(super) async fn checks(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     let mut checks = self::settings(settings).await;
     let probes = match &settings.source {
-        Some(SourceSettings::ExportsApi(api)) => match token(api).await {
-            Ok((_, config)) => exports_api::probe(config, Arc::clone(clock)).await,
+        Some(SourceSettings::ExportsApi(config)) => match config.credentials.probe().await {
+            Ok(()) => exports_api::probe(config.as_ref().clone(), Arc::clone(clock)).await,
             Err(_) => Vec::new(),
         },
         Some(SourceSettings::Postgres(config)) => {
             postgres::probe(config.as_ref().clone(), &settings.datasets, Arc::clone(clock)).await
         }
-        Some(SourceSettings::Demo { .. } | SourceSettings::Files { .. }) | None => Vec::new(),
+        Some(SourceSettings::Demo(_) | SourceSettings::Files(_)) | None => Vec::new(),
     };
     checks.extend(probes.into_iter().map(Check::from));
     checks
 }
 
-/// Where the token is, and the source with it.
-async fn token(api: &ApiSettings) -> Result<(String, Config)> {
-    let config = settings::api_config(api)?;
-    config.credentials.probe().await?;
-    let message = match &api.token_file {
-        Some(file) => format!("is read from {}", file.display()),
-        None => "is set in the environment".to_owned(),
-    };
-    Ok((message, config))
+/// Where the token comes from, if a run could read it.
+async fn token(credentials: &Credentials) -> Result<String> {
+    credentials.probe().await?;
+    Ok(match credentials {
+        Credentials::File(file) => format!("is read from {}", file.display()),
+        Credentials::Token(_) | Credentials::Missing => "is set in the environment".to_owned(),
+    })
 }
 
-/// What to do about a token that others may read.
-fn careless(api: &ApiSettings) -> Option<String> {
-    let file = api.token_file.as_deref()?;
+/// What to do about a token file that others may read.
+fn careless(credentials: &Credentials) -> Option<String> {
+    let Credentials::File(file) = credentials else { return None };
     is_open(file).then(|| format!("others may read it: chmod 600 {}", file.display()))
 }
 

@@ -6,7 +6,7 @@ mod source;
 mod transforms;
 
 pub use monitoring::{MonitoringSettings, Recipient, RecipientKind};
-pub use source::{ApiSettings, SourceSettings, api_config, connect};
+pub use source::{SourceSettings, connect};
 pub use transforms::TransformSettings;
 
 use crate::{

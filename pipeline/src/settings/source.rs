@@ -4,67 +4,26 @@ use super::{HOUR, invalid, postgres};
 use crate::{address::SourceAddress, config::Config, environment::Environment, observer::Observer};
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Secret, Source,
-    demo::Demo,
-    exports_api::{self, ArtifactFormat, Credentials, ExportsApi, Layout},
-    file::Files,
+    demo::{self, Demo},
+    exports_api::{self, Credentials, ExportsApi},
+    file::{self, Files},
     postgres::Postgres,
 };
 use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns};
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 use url::Url;
 
 /// Where events come from.
 #[derive(Clone, Debug)]
 pub enum SourceSettings {
-    /// Invented events.
-    Demo {
-        /// Events of each month.
-        events: u64,
-        /// What the events depend on.
-        seed: u64,
-    },
+    /// Generated events.
+    Demo(demo::Config),
     /// The exports API.
-    ExportsApi(Box<ApiSettings>),
+    ExportsApi(Box<exports_api::Config>),
     /// A PostgreSQL database.
     Postgres(Box<archive_connectors::postgres::Config>),
     /// Files that were exported earlier.
-    Files {
-        /// What the user typed.
-        address: String,
-        /// The path or pattern that it means.
-        path: PathBuf,
-        /// The names of the id and the time column.
-        keys: KeyColumns,
-    },
-}
-
-/// How the exports API is used.
-#[derive(Clone, Debug)]
-pub struct ApiSettings {
-    /// Its address: no user, no query.
-    pub base: Url,
-    /// Its endpoints.
-    pub layout: Layout,
-    /// The format of its artifacts.
-    pub format: ArtifactFormat,
-    /// How much more than the month is asked for, on both sides.
-    pub margin: Duration,
-    /// How long a job may take.
-    pub job_timeout: Duration,
-    /// Whether `http:` may lead to a public address.
-    pub allow_http: bool,
-    /// The names of the id and the time column.
-    pub keys: KeyColumns,
-    /// The token, if the environment holds it.
-    pub token: Option<Secret>,
-    /// The file that holds the token, if the environment names one instead. It is read again when the token is
-    /// refused, since tokens are rotated.
-    pub token_file: Option<PathBuf>,
+    Files(file::Config),
 }
 
 const ONLY_DATABASES: &str = "leave it out, or read a database with --source postgres://…; \
@@ -78,8 +37,10 @@ impl SourceSettings {
             refuse_tables(config)?;
         }
         Ok(match address {
-            SourceAddress::Demo { events, seed } => Self::Demo { events, seed },
-            SourceAddress::Files(path) => Self::Files { address: written.to_owned(), path, keys: keys(config) },
+            SourceAddress::Demo { events, seed } => Self::Demo(demo::Config { events, seed }),
+            SourceAddress::Files(path) => {
+                Self::Files(file::Config { address: written.to_owned(), path, keys: keys(config) })
+            }
             SourceAddress::Postgres(url) => Self::Postgres(Box::new(postgres::config(&url, config, environment)?)),
             SourceAddress::ExportsApi(base) => Self::ExportsApi(Box::new(api(base, config, environment)?)),
         })
@@ -87,15 +48,15 @@ impl SourceSettings {
 
     /// Refuses datasets and formats that not every source has.
     pub(super) fn check(&self, datasets: &[Dataset], formats: &BTreeSet<FileFormat>) -> Result<()> {
-        if matches!(self, Self::Files { .. }) && datasets.len() > 1 {
+        if matches!(self, Self::Files(_)) && datasets.len() > 1 {
             return Err(
                 invalid("files hold the events of one dataset").with_hint("archive each dataset's files by themselves")
             );
         }
         let without_artifacts = match self {
-            Self::Demo { .. } => "demo:",
+            Self::Demo(_) => "demo:",
             Self::Postgres(_) => "a database",
-            Self::ExportsApi(_) | Self::Files { .. } => return Ok(()),
+            Self::ExportsApi(_) | Self::Files(_) => return Ok(()),
         };
         if formats.contains(&FileFormat::Artifact) {
             let error = invalid(format!("{without_artifacts} has no artifacts"));
@@ -108,8 +69,8 @@ impl SourceSettings {
     /// is the number of its connections, and files are here; an exports API is spared.
     pub(super) const fn default_jobs(&self) -> u32 {
         match self {
-            Self::Postgres(_) | Self::Files { .. } => 2,
-            Self::Demo { .. } | Self::ExportsApi(_) => 1,
+            Self::Postgres(_) | Self::Files(_) => 2,
+            Self::Demo(_) | Self::ExportsApi(_) => 1,
         }
     }
 }
@@ -135,7 +96,7 @@ fn keys(config: &Config) -> KeyColumns {
     KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() }
 }
 
-fn api(base: Url, config: &Config, environment: &Environment) -> Result<ApiSettings> {
+fn api(base: Url, config: &Config, environment: &Environment) -> Result<exports_api::Config> {
     let text = |name| environment.get(name).map(str::trim).filter(|text| !text.is_empty());
     let token = text("KEEPTRUSTS_API_TOKEN");
     let token_file = text("KEEPTRUSTS_API_TOKEN_FILE").filter(|_| token.is_none());
@@ -144,7 +105,7 @@ fn api(base: Url, config: &Config, environment: &Environment) -> Result<ApiSetti
     if job_timeout.is_zero() {
         return Err(invalid("the job timeout is zero"));
     }
-    Ok(ApiSettings {
+    Ok(exports_api::Config {
         base,
         layout: config.api_layout.unwrap_or_default(),
         format: config.api_format.unwrap_or_default(),
@@ -152,8 +113,11 @@ fn api(base: Url, config: &Config, environment: &Environment) -> Result<ApiSetti
         job_timeout,
         allow_http: config.allow_http.is_some_and(|on| on.0),
         keys: keys(config),
-        token: token.map(|token| Secret::new(token.to_owned())),
-        token_file: token_file.map(PathBuf::from),
+        credentials: match (token, token_file) {
+            (Some(token), _) => Credentials::Token(Secret::new(token.to_owned())),
+            (None, Some(file)) => Credentials::File(file.into()),
+            (None, None) => Credentials::Missing,
+        },
     })
 }
 
@@ -168,32 +132,16 @@ pub fn connect(
 ) -> Result<Arc<dyn Source>> {
     let progress = Arc::clone(observer) as Arc<dyn Progress>;
     match settings {
-        SourceSettings::Demo { events, seed } => Ok(Arc::new(Demo::new(*events, *seed).with_progress(progress))),
-        SourceSettings::ExportsApi(api) => {
+        SourceSettings::Demo(config) => Ok(Arc::new(Demo::from_config(*config).with_progress(progress))),
+        SourceSettings::ExportsApi(config) => {
             let archive = archive.parse().map_err(|error| {
                 Error::new(ErrorKind::BrokenChain, "the archive's identity is not a UUID").with_source(error)
             })?;
-            Ok(Arc::new(ExportsApi::new(api_config(api)?, Arc::clone(clock), progress, state, archive)?))
+            Ok(Arc::new(ExportsApi::new(config.as_ref().clone(), Arc::clone(clock), progress, state, archive)?))
         }
         SourceSettings::Postgres(config) => {
             Ok(Arc::new(Postgres::new(config.as_ref().clone(), Arc::clone(clock), progress)))
         }
-        SourceSettings::Files { address, path, keys } => {
-            Ok(Arc::new(Files::new(address.clone(), path, keys.clone(), progress)?))
-        }
+        SourceSettings::Files(config) => Ok(Arc::new(Files::new(config.clone(), progress)?)),
     }
-}
-
-/// How the exports API is used.
-pub fn api_config(api: &ApiSettings) -> Result<exports_api::Config> {
-    Ok(exports_api::Config {
-        base: api.base.clone(),
-        layout: api.layout,
-        format: api.format,
-        margin: api.margin,
-        job_timeout: api.job_timeout,
-        allow_http: api.allow_http,
-        keys: api.keys.clone(),
-        credentials: Credentials::new(api.token.clone(), api.token_file.clone())?,
-    })
 }

@@ -1,12 +1,15 @@
 use super::*;
 use crate::units::{Count, Size, Span};
-use archive_connectors::Secret;
+use archive_connectors::{
+    Secret,
+    exports_api::{self, Credentials},
+};
 
 fn home() -> Environment {
     Environment::from([("HOME", "/home/ada")])
 }
 
-fn api(variables: &Environment) -> ApiSettings {
+fn api(variables: &Environment) -> exports_api::Config {
     let config = Config { source: Some("https://api.example".to_owned()), ..Config::default() };
     let config = Config { state_dir: Some("/state".into()), ..config };
     match Settings::new(config, variables).unwrap().source {
@@ -40,12 +43,12 @@ fn the_state_folder_follows_the_xdg_rules() {
 fn tokens_come_from_the_environment_in_a_fixed_order() {
     let all = [("KEEPTRUSTS_API_TOKEN", "first\n"), ("KEEPTRUSTS_API_TOKEN_FILE", "/token"), ("API_TOKEN", "last")];
     let first = api(&Environment::from(all));
-    assert_eq!((first.token, first.token_file), (Some(Secret::new("first".to_owned())), None));
+    assert_eq!(first.credentials, Credentials::Token(Secret::new("first".to_owned())));
     let second = api(&Environment::from([all[1], all[2]]));
-    assert_eq!((second.token, second.token_file), (None, Some("/token".into())));
+    assert_eq!(second.credentials, Credentials::File("/token".into()));
     let third = api(&Environment::from([all[2]]));
-    assert_eq!((third.token, third.token_file), (Some(Secret::new("last".to_owned())), None));
-    assert_eq!(api(&Environment::default()).token, None);
+    assert_eq!(third.credentials, Credentials::Token(Secret::new("last".to_owned())));
+    assert_eq!(api(&Environment::default()).credentials, Credentials::Missing);
 }
 
 #[test]
