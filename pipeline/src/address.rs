@@ -1,6 +1,6 @@
-//! Addresses of sources and archives as the operator wrote them: which kind they are, and whether they hide a secret.
+//! Addresses of sources and archives as the operator wrote them: their kind, and whether they contain a secret.
 //!
-//! Nothing here puts an address into a message: what cannot be read as one may be a secret in the wrong place.
+//! No message here repeats an address: a text that is none may be a secret in the wrong place.
 
 use archive_connectors::{Error, ErrorKind, Result};
 use std::path::PathBuf;
@@ -76,7 +76,7 @@ pub fn printable(text: &str) -> String {
 /// Where events come from, as `--source` spells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceAddress {
-    /// `demo:`, with what stands in its query.
+    /// `demo:`, with the options of its query.
     Demo {
         /// Events of each month.
         events: u64,

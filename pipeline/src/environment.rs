@@ -7,14 +7,13 @@ use std::{collections::BTreeMap, ffi::OsString, fmt};
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// Prefixes of the variables without which a command would do something else. What is only told of a run, such as
-/// `OTEL_…`, is none of them.
+/// Prefixes of the variables that change what a command does. Those of reporting, such as `OTEL_…`, are none of them.
 const OURS: [&str; 8] =
     ["KT_ARCHIVE_", "KEEPTRUSTS_", "API_TOKEN", "PG", "AWS_", "GOOGLE_", "AZURE_", "XDG_STATE_HOME"];
 
 impl Environment {
     /// Takes over the variables of the process. One of ours that is not UTF-8 is refused: ignoring it would archive
-    /// from or to another place than the operator said.
+    /// from or to another place than the operator set.
     pub fn from_os(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self> {
         let mut texts = BTreeMap::new();
         for (name, value) in variables {

@@ -1,4 +1,4 @@
-//! Exit codes: the one table that says what a cron job is told.
+//! Exit codes: the one table of what a cron job sees.
 
 use archive_connectors::ErrorKind;
 
@@ -67,7 +67,7 @@ impl ExitCode {
     }
 
     /// The code of several outcomes: one outcome gives its own, good and bad ones together are partial, and of bad ones
-    /// alone the gravest counts. A stop by signal is said as such, whatever was done before.
+    /// alone the gravest counts. A stop by signal keeps its own code.
     pub fn combine(good: bool, failures: impl IntoIterator<Item = Self>) -> Self {
         let failures = failures.into_iter().collect::<Vec<_>>();
         if let Some(signal) = failures.iter().find(|code| matches!(code, Self::Interrupted | Self::Terminated)) {

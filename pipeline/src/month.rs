@@ -40,7 +40,7 @@ pub struct MonthPipeline {
     archive_id: String,
     /// The time of day.
     clock: Arc<dyn Clock>,
-    /// Who is told.
+    /// Receives progress.
     pub progress: Arc<dyn Progress>,
     /// The formats to write.
     pub formats: BTreeSet<FileFormat>,
@@ -141,7 +141,7 @@ impl MonthPipeline {
         }
     }
 
-    /// Encodes the month's events without repetitions; says how many events share an id all the same.
+    /// Encodes the month's events without repetitions. Returns how many of them share an id.
     async fn encode(&self, target: &Target) -> Result<(Encoded, u64)> {
         let first = stage::encode::encode(self.read(target), Repetitions::default(), target).await?;
         if first.suspects.is_empty() || self.stops(&first) {
@@ -169,8 +169,8 @@ impl MonthPipeline {
         encoded.rejected > 0 && self.rules.rejects == Policy::Fail
     }
 
-    /// Whether what was read may be committed: every row accounted for, at least one event, and no column that changed
-    /// its type since the last month; as far as the rules ask for it.
+    /// Refuses a month with rows that are not accounted for, without events, or with a column that changed its type since
+    /// the last month, as far as the rules ask for it.
     async fn accept(&self, dataset: &Dataset, encoded: &Encoded) -> Result<()> {
         let Encoded { rejected, rejects, report, .. } = encoded;
         if self.stops(encoded) {
@@ -181,7 +181,7 @@ impl MonthPipeline {
             ));
         }
         if let Some(count) = report.source_count.filter(|count| *count != report.read) {
-            let message = format!("the source says that it has {count} rows, but delivered {}", report.read);
+            let message = format!("the source counts {count} rows, but delivered {}", report.read);
             return Err(Error::new(ErrorKind::Incomplete, message).with_hint("nothing was committed; run again"));
         }
         match &encoded.schema {

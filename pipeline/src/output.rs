@@ -18,8 +18,8 @@ pub struct OutputFile {
 }
 
 impl OutputFile {
-    /// Looks whether a file can be written to `path`, so that nobody waits for one that has no place. What is there is
-    /// replaced only with `force`.
+    /// Checks that a file can be written to `path` before any work is done. An existing file is replaced only with
+    /// `force`.
     pub fn new(path: &Path, force: bool) -> Result<Self> {
         let unusable = |message: &str| {
             Error::new(ErrorKind::Configuration, message.to_owned()).with_context("output", path.display())
@@ -51,7 +51,7 @@ impl OutputFile {
         let inside = archive.and_then(|archive| archive.canonicalize().ok());
         let folder = self.folder.canonicalize().map_err(local("look for the folder of the output", &self.folder))?;
         if inside.is_some_and(|archive| folder.starts_with(archive)) {
-            return Err(Error::new(ErrorKind::Configuration, "the output lies in the archive")
+            return Err(Error::new(ErrorKind::Configuration, "the output is inside the archive")
                 .with_context("output", self.path.display())
                 .with_hint("choose a folder outside of it"));
         }
@@ -63,7 +63,7 @@ impl OutputFile {
         &self.path
     }
 
-    /// A file in the same folder, under a name that nobody looks for and that says which `command` made it. It vanishes
+    /// A temporary file in the same folder, whose name shows which `command` made it. It vanishes
     /// with the value. Other people may read it as far as the process' mask lets them, like what any command writes.
     pub fn begin(&self, command: &str) -> Result<NamedTempFile> {
         let (prefix, mode) = (format!(".kt-archive-{command}-"), Permissions::from_mode(0o666));

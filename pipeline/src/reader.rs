@@ -62,7 +62,7 @@ impl ReadError {
             Self::Failed(error) => error,
             Self::Size(_) => damaged(sink, file, "is missing, or has another size"),
             Self::Digest(_) => damaged(sink, file, "is not what was committed"),
-            error => damaged(sink, file, "does not hold what its manifest says").with_source(error),
+            error => damaged(sink, file, "differs from its manifest").with_source(error),
         }
     }
 }
@@ -164,8 +164,8 @@ impl Reader {
     }
 }
 
-/// The events of a file whose digest was checked, decoded on a thread of its own. A decoder that stops early, for
-/// whatever reason, ends the stream with an error.
+/// The events of a file whose digest was checked, decoded on a thread of its own. A decoder that stops early ends the
+/// stream with an error.
 fn decode(
     file: File,
     format: FileFormat,

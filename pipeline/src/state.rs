@@ -24,8 +24,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// A new folder below `kind`, from which those that killed commands left are removed. Whoever has no state folder, or
-    /// may not write there, gets one in the system's folder for temporary files.
+    /// A new folder below `kind`, from which those that killed commands left are removed. Without a writable state
+    /// folder it is made in the system's folder for temporary files.
     pub fn new(state: &Path, kind: &str) -> Result<Self> {
         Self::below(state, kind).or_else(|error| {
             tracing::debug!(%error, "fetched files go to the system's folder for temporary files");
@@ -49,7 +49,7 @@ impl Scratch {
         }
         let made = TempDir::new_in(&folder).map_err(failed())?;
         let lock = File::open(made.path()).map_err(failed())?;
-        // Where folders cannot be locked, nobody removes any.
+        // Where folders cannot be locked, none is ever removed.
         drop(lock.try_lock());
         Ok(Self { folder: made, _lock: lock })
     }

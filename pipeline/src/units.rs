@@ -20,7 +20,7 @@ fn error(expected: &'static str, found: &str) -> UnitError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-/// A century, in seconds: whatever is longer is a slip of the hand, and no calendar can be trusted with it.
+/// A century, in seconds: longer durations are typing errors, and leave the calendar.
 const LONGEST_SPAN: u64 = 100 * 365 * 86_400;
 
 impl FromStr for Span {

@@ -69,7 +69,7 @@ fn what_cannot_be_asked_for_is_2() {
         ("jsonl", "slice.jsonl", "--csv-safe"),
         ("parquet", "slice.parquet", "--csv-safe"),
         ("csv", "missing/slice.csv", "does not exist"),
-        ("csv", "archive/slice.csv", "lies in the archive"),
+        ("csv", "archive/slice.csv", "is inside the archive"),
         ("csv", "archive", "is a folder"),
     ] {
         let range = ["pull", "--from", "2025-03", "--to", "2025-04", "--format", format, "--output", output];

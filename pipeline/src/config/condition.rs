@@ -13,7 +13,7 @@ pub struct Condition {
     pub value: String,
 }
 
-/// A text that is no condition. It is not repeated: it may hold what nobody else should see.
+/// A text that is no condition. It is not repeated, since it may hold an event's value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected COLUMN=VALUE")]
 pub struct ConditionError;
@@ -27,7 +27,7 @@ impl FromStr for Condition {
     }
 }
 
-/// Several conditions. Unlike other lists, a text is one of them, whatever commas it has: values may have commas.
+/// Several conditions. Unlike in other lists, commas separate nothing: values may have commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions(pub Vec<Condition>);
 

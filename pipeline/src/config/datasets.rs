@@ -32,7 +32,7 @@ pub struct DatasetEntry {
 }
 
 impl Datasets {
-    /// The same datasets, each with what `file` says of it, but for what the layers above the file say of all.
+    /// The same datasets, each with its description in `file`, except for keys that a layer above the file sets for all.
     pub(super) fn described_by(self, file: Option<&Self>, above: &Config) -> Self {
         let described = |entry: DatasetEntry| {
             let known = file.and_then(|file| file.0.iter().find(|known| known.name == entry.name));
@@ -48,7 +48,7 @@ impl Datasets {
         Self(self.0.into_iter().map(described).collect())
     }
 
-    /// The datasets as a file spells them, if more is said of one than its name.
+    /// The datasets as a file spells them, if one has more than a name.
     pub(super) fn tables(&self) -> Option<Value> {
         let is_described = self.0.iter().any(|entry| entry.said().is_some());
         is_described.then(|| Value::try_from(&self.0).ok()).flatten()
@@ -56,7 +56,7 @@ impl Datasets {
 }
 
 impl DatasetEntry {
-    /// A key of what is said of it beside its name.
+    /// A key that is set beside the name.
     pub fn said(&self) -> Option<&'static str> {
         let Self { name: _, table, id_column, time_column, columns } = self;
         let keys = [

@@ -11,7 +11,7 @@ use std::path::Path;
 use toml::{Table, Value, de::DeTable};
 
 impl Layer {
-    /// What the file at `path` says, with `${NAME}` filled in from the environment.
+    /// The layer of the file at `path`, with `${NAME}` filled in from the environment.
     pub fn of_file(path: &Path, environment: &Environment) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             invalid("could not read the configuration file").with_context("path", path.display()).with_source(error)
@@ -50,10 +50,10 @@ fn check_keys(text: &str, table: &DeTable<'_>, known: &[&'static str]) -> Result
     let (line, name) = (line(text, key.span().start), key.get_ref());
     let error = invalid(format!("line {line} of the configuration file has an unknown key {name:?}"));
     Err(error.with_hint(if keys::all().contains(&name.as_ref()) {
-        format!("put {name:?} above the first [[dataset]]: what follows such a line is said of that dataset alone")
+        format!("put {name:?} above the first [[dataset]]: keys below such a line belong to that dataset alone")
     } else {
         let nearest = keys::nearest(name, known);
-        format!("did you mean {nearest:?}? `kt-archive config schema` tells every key")
+        format!("did you mean {nearest:?}? `kt-archive config schema` lists every key")
     }))
 }
 

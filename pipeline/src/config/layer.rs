@@ -1,4 +1,4 @@
-//! Layers of settings, and which of them said what counts.
+//! Layers of settings, and the one that each setting comes from.
 
 use super::{Config, invalid, keys, substitute::names};
 use crate::environment::Environment;
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeSet;
 use toml::{Table, Value};
 
-/// What one layer says: read, and in its own words.
+/// The settings of one layer: parsed, and as they were written.
 #[derive(Clone, Debug, Default)]
 pub struct Layer {
     config: Config,
@@ -27,7 +27,7 @@ pub struct Layers {
     pub file: Layer,
 }
 
-/// A setting that a layer chose.
+/// A setting that is not a default.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// Its key.
@@ -47,7 +47,7 @@ pub enum Origin {
     Variable(String),
     /// The configuration file.
     File,
-    /// Nobody set it.
+    /// No layer sets it.
     Default,
 }
 
@@ -63,7 +63,7 @@ impl Layer {
         Self { config, words, raw: Table::new() }
     }
 
-    /// What the environment says, and the names of variables with our prefix that mean nothing.
+    /// The layer of the environment, and the names of variables with our prefix that are no options.
     pub fn of_environment(environment: &Environment) -> Result<(Self, Vec<String>)> {
         let (mut layer, mut unknown) = (Self::default(), Vec::new());
         for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| *name != CONFIG_VARIABLE) {
@@ -80,7 +80,7 @@ impl Layer {
         Ok((layer, unknown))
     }
 
-    /// What it says, read.
+    /// The parsed settings.
     pub const fn config(&self) -> &Config {
         &self.config
     }
@@ -102,12 +102,12 @@ impl Layer {
 }
 
 impl Layers {
-    /// What counts: of each setting what the highest layer says.
+    /// The settings in force: of each, the value of the highest layer that has one.
     pub fn merged(&self) -> Config {
         let Self { flags, environment, file } = self;
         let above = flags.config.clone().or(environment.config.clone());
         let merged = above.clone().or(file.config.clone());
-        // Whoever names a dataset above the file means it with all that the file says of it.
+        // A dataset that is named above the file keeps its description in the file.
         let dataset = merged.dataset.map(|chosen| chosen.described_by(file.config.dataset.as_ref(), &above));
         Config { dataset, ..merged }
     }

@@ -1,4 +1,4 @@
-//! What flags, environment and file say, before anyone asked whether it makes sense.
+//! Options from flags, environment and file: parsed and merged, not yet checked.
 
 mod condition;
 mod datasets;
@@ -30,10 +30,10 @@ use archive_formats::FileFormat;
 use serde::{Deserialize, de::IntoDeserializer};
 use std::{path::PathBuf, str::FromStr};
 
-/// Defines [`Config`]: every field is optional, and a layer fills in what the one above it leaves open.
+/// Defines [`Config`]: every field is optional, and a layer fills in what the one above it leaves unset.
 macro_rules! config {
     ($($field:ident: $value:ty,)*) => {
-        /// One layer of settings: the flags, the environment, or the file. `None` means that the layer does not say.
+        /// One layer of settings: the flags, the environment, or the file. `None` means that the layer does not set it.
         ///
         /// The names of the fields are the keys of the file; with hyphens for underscores they are the long flags, and in
         /// capitals after `KT_ARCHIVE_` the variables.
@@ -45,7 +45,7 @@ macro_rules! config {
         }
 
         impl Config {
-            /// This layer, and where it does not say, the `lower` one.
+            /// This layer, completed by the `lower` one.
             #[must_use]
             pub fn or(self, lower: Self) -> Self {
                 Self { $($field: self.$field.or(lower.$field),)* }
@@ -145,7 +145,7 @@ pub enum Policy {
     /// Nothing of the month is committed.
     #[default]
     Fail,
-    /// They are kept and counted, and the run says so.
+    /// They are kept and counted, and the run exits with 5.
     Keep,
 }
 

@@ -129,7 +129,7 @@ fn a_dataset_that_is_named_above_the_file_keeps_what_the_file_says_of_it() {
     assert_eq!(decisions, tables("")[1..]);
     assert_eq!(decisions[0].table.as_deref(), Some("d"));
     assert_eq!(tables("dataset = 'other,decisions'")[1..], decisions);
-    // What a flag says of all datasets counts instead of what the file says of one.
+    // A flag for all datasets beats an entry of the file for one.
     let flags = "dataset = 'decisions'\ntable = 'x'\ntime-column = 'y'";
     let [entry] = <[_; 1]>::try_from(tables(flags)).unwrap();
     assert_eq!((entry.table, entry.time_column, entry.columns.is_some()), (None, None, true));

@@ -14,7 +14,7 @@ use archive_connectors::{Clock, sink::Location};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// What can be said of settings without asking anybody.
+/// Checks of the settings that need neither the source nor a store.
 pub async fn offline(settings: &Settings) -> Vec<Check> {
     let mut checks = local::checks(settings);
     checks.extend(source::settings(settings).await);

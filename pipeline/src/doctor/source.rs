@@ -31,7 +31,7 @@ pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
     }
 }
 
-/// The same, and what the server says.
+/// The same, and the answers of the server.
 pub(super) async fn checks(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     let mut checks = self::settings(settings).await;
     let probes = match &settings.source {

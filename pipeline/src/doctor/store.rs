@@ -1,4 +1,4 @@
-//! A place of an archive: what lies there, and whether the store does what an archive rests on.
+//! A location of an archive: its content, and whether its store keeps the promises that an archive needs.
 
 use super::Check;
 use crate::{Archive, exit::ExitCode, replicate, settings::Settings};

@@ -134,7 +134,7 @@ impl IdIndex {
 
 /// Sixteen bytes that stand for an id, whose first bits are spread over all partitions.
 ///
-/// Of a text the first half of its SHA-256: ids may be chosen by whoever sends events, and two that were made to collide
+/// Of a text the first half of its SHA-256: ids may be chosen by senders of events, and two that were made to collide
 /// must not look like one. Other ids are no longer than that and stand for themselves, mixed: a product with an odd number
 /// is the same only for the same id, and its first bits depend on all of the id's, which may begin with its time.
 fn key(ids: Ids<'_>, row: usize) -> u128 {

@@ -68,7 +68,7 @@ impl Comparison {
         let mut wanted = vec![false; batch.len()];
         for suspect in &here {
             let row = usize::try_from(suspect.ordinal - start).ok().and_then(|row| wanted.get_mut(row));
-            *row.ok_or_else(|| Error::new(ErrorKind::Internal, "a suspect lies outside its batch"))? = true;
+            *row.ok_or_else(|| Error::new(ErrorKind::Internal, "a suspect is outside its batch"))? = true;
         }
         let events = batch.filter(&BooleanArray::from(wanted)).map_err(failed)?;
         let rows = self.converter(&events)?.convert_columns(events.records().columns()).map_err(failed)?;

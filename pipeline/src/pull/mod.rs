@@ -1,7 +1,7 @@
-//! A slice of an archive for a reviewer, and the proof of where it came from.
+//! A slice of an archive for a reviewer, with the proof of its origin.
 //!
-//! Only files that manifests name are read, one after the other, and each only after its bytes were compared with its
-//! digest. What is doubtful ends the pull, and then there is no slice.
+//! Only files that manifests name are read, one after the other, each only after its digest was checked. Any doubt ends
+//! the pull without a slice.
 
 pub(crate) mod columns;
 mod filter;
@@ -42,7 +42,7 @@ pub struct PullRequest {
     pub format: SliceFormat,
     /// Whether texts that a spreadsheet would evaluate are changed. For CSV alone.
     pub csv_safe: bool,
-    /// The slice. Its manifest lies beside it.
+    /// The slice. Its manifest is written beside it.
     pub output: PathBuf,
     /// Whether what is there is replaced.
     pub force: bool,
@@ -101,7 +101,7 @@ impl PullRequest {
     }
 }
 
-/// A slice that was cut, and all that is to be said about it.
+/// A finished slice, with all that its manifest records.
 struct Cut<'a> {
     request: &'a PullRequest,
     chain: &'a Chain,

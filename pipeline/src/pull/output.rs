@@ -19,7 +19,7 @@ pub(super) struct Output {
     manifest: OutputFile,
 }
 
-/// A slice that is being written, under a name that nobody looks for. It vanishes with this value.
+/// A slice that is being written, under a temporary name. It vanishes with this value.
 #[derive(Debug)]
 pub(super) struct Draft {
     output: Output,
@@ -27,7 +27,7 @@ pub(super) struct Draft {
 }
 
 impl Output {
-    /// Looks whether a slice can be written to `path`, so that nobody waits for one that has no place.
+    /// Checks that a slice can be written to `path` before any work is done.
     pub(super) fn new(path: &Path, force: bool) -> Result<Self> {
         Ok(Self { slice: OutputFile::new(path, force)?, manifest: OutputFile::new(&beside(path), force)? })
     }

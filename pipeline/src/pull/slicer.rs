@@ -47,7 +47,7 @@ pub(super) struct Writing {
 }
 
 impl Slicer {
-    /// Appends what is wanted of every commit, in their order, and says which files it read.
+    /// Appends the matching events of every commit, in their order. Returns the files that it read.
     pub(super) async fn cut(&self, entries: &[&Entry], writing: &mut Writing) -> Result<Vec<SliceOrigin>> {
         let mut origins = Vec::new();
         for Entry { sha256, manifest } in entries {
@@ -69,7 +69,7 @@ impl Slicer {
         Ok(origins)
     }
 
-    /// Appends what is wanted of a file.
+    /// Appends the matching events of a file.
     async fn file(&self, file: &DataFile, schema: &Arc<Schema>, writing: &mut Writing) -> Result<()> {
         let columns = self.columns.columns().iter().map(|column| column.name.as_str());
         let columns = columns.chain(self.filter.names()).map(str::to_owned).collect();

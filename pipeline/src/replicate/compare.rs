@@ -1,4 +1,4 @@
-//! Where a replica stands before anything is written to it, and whether anything may be.
+//! The chain of a replica, compared with the archive's before anything is written.
 
 use crate::Archive;
 use archive_connectors::{Error, ErrorKind, Result, Sink};
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// Manifests that are fetched at once.
 const FETCHES: usize = 16;
 
-/// What lies where a document of the archive is to lie.
+/// What a replica holds in place of a document of the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     /// The same bytes.
@@ -107,7 +107,7 @@ impl Looking<'_> {
         if Sha256::of(&bytes) == ours.sha256 {
             return Ok((Held::Same, true));
         }
-        // What the replica itself says was there: the next manifest, and the sums.
+        // The replica's own record of what was there: the next manifest, and the sums.
         if self.is_named(ours).await? {
             return Ok((Held::Damaged, true));
         }

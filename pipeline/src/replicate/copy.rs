@@ -22,7 +22,7 @@ use std::collections::HashSet;
 const AT_ONCE: usize = 2;
 
 impl Replicator<'_> {
-    /// Brings `replica` up. `tally` tells what was done, also after an error.
+    /// Brings `replica` up. `tally` counts what was done, also after an error.
     pub(super) async fn copy_to(&mut self, replica: &Sink, tally: &mut Tally) -> Result<()> {
         let identity = self.document(key::ARCHIVE).await?;
         let standing = Standing::of(replica, self.archive, &identity).await?;
@@ -95,7 +95,7 @@ impl Copying<'_> {
         lost.map_or(Ok(()), Err)
     }
 
-    /// Copies the files that the replica does not hold, and says how many, and what first went wrong.
+    /// Copies the files that the replica lacks. Returns how many, and the first error.
     async fn files(&self, files: &[DataFile], coverage: &Coverage) -> (u64, Option<Error>) {
         let Replicator { archive, observer, repair, .. } = self.replicator;
         let step = if *repair { Step::Check } else { Step::Upload };
@@ -134,7 +134,7 @@ impl Copying<'_> {
         self.put(&path, bytes, held).await
     }
 
-    /// Puts a document where it is to be; says whether anything had to be written.
+    /// Writes a document unless the replica holds it. Returns whether it was written.
     async fn put(&self, path: &str, bytes: Bytes, held: Held) -> Result<bool> {
         match held {
             Held::Same => return Ok(false),
@@ -156,7 +156,7 @@ impl Copying<'_> {
         }
     }
 
-    /// Tells of files that no manifest names. They are left alone: nobody knows whose they are.
+    /// Warns of files that no manifest names. They are left alone: their owner is unknown.
     async fn tell_strangers(&self) -> Result<()> {
         let files = self.replicator.archive.chain().entries().iter().flat_map(|entry| &entry.manifest.files);
         let named = files.map(|file| file.path.as_str()).collect::<HashSet<_>>();

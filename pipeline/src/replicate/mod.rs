@@ -1,8 +1,8 @@
 //! Replicas: copies of the archive, the same tree byte for byte.
 //!
 //! A replica is brought up in the order of the commits: a month's files, each checked against its digest on the way,
-//! then its manifest, then its `SHA256SUMS`. So a replica is an archive at every moment, if an older one, and whatever
-//! stops the work, the next run goes on. Nothing is locked: documents are created where nothing is, and files are named
+//! then its manifest, then its `SHA256SUMS`. So a replica is a whole, if older, archive at every moment, and after any
+//! interruption the next run continues. Nothing is locked: documents are created where nothing is, and files are named
 //! after their digests, so that several hosts may bring up one replica at once.
 //!
 //! Nothing is written before it is known that the replica is one of this archive and holds the beginning of its chain.
@@ -28,7 +28,7 @@ pub struct Replicator<'a> {
     pub archive: &'a mut Archive,
     /// Whether every object of a replica is compared, and replaced where it is damaged.
     pub repair: bool,
-    /// Who is told.
+    /// Receives progress.
     pub observer: Arc<dyn Observer>,
     /// Asks the work to end. What is under way is dropped: no half object counts.
     pub stop: CancellationToken,
@@ -44,7 +44,7 @@ struct Tally {
 }
 
 /// Brings every replica of `settings` up to the archive. An error is one of the archive or of the settings, before any
-/// replica was touched; what goes wrong with a replica stands in its report.
+/// replica was touched; the failure of a replica is in its report.
 pub async fn replicate(
     settings: &Settings,
     repair: bool,
@@ -131,9 +131,9 @@ impl Replicator<'_> {
 /// Refuses a replica that shares its place with the archive or with another one of `sinks`, in which it is itself.
 fn has_its_own_place(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<()> {
     let message = if archive.overlaps(replica) {
-        "a replica is the place of the archive, or one of them lies within the other"
+        "a replica and the archive have the same location, or one is inside the other"
     } else if sinks.iter().filter(|sink| sink.overlaps(replica)).count() > 1 {
-        "two replicas are one place, or one of them lies within the other"
+        "two replicas have the same location, or one is inside the other"
     } else {
         return Ok(());
     };
@@ -141,11 +141,11 @@ fn has_its_own_place(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<(
     Err(error.with_hint("give every copy a place of its own"))
 }
 
-/// Replicas that are asked at once.
+/// Replicas that are read at once.
 const ASKED: usize = 8;
 
-/// Compares the last manifest of each replica with the archive's `chain`: whoever holds a manifest of a chain can hold
-/// no other manifests before it. Nothing is written, and a replica that cannot be asked stops nobody.
+/// Compares the last manifest of each replica with the archive's `chain`: a manifest
+/// fixes all manifests before it. Nothing is written, and a replica that cannot be read stops nothing.
 pub async fn glance(chain: &Chain, replicas: &[Location]) -> Vec<ReplicaStatus> {
     let asked = replicas.iter().map(|location| async move {
         let url = location.url().to_owned();
@@ -173,7 +173,7 @@ async fn behind(chain: &Chain, location: &Location) -> Result<u64> {
         (Some(missing), Some(ours), Some(bytes)) if Sha256::of(&bytes) == ours.sha256 => Ok(missing),
         _ => Err(Error::new(ErrorKind::BrokenChain, format!("manifest {last} of the replica is not the archive's"))
             .with_context("replica", replica.url())
-            .with_hint("`kt-archive replicate` says what is wrong with it")),
+            .with_hint("run `kt-archive replicate` for the details")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where replicas stand.
+//! What `replicate` did.
 
 use crate::{
     exit::ExitCode,
@@ -17,7 +17,7 @@ pub struct ReplicateReport {
     pub replicas: Vec<ReplicaReport>,
 }
 
-/// Where a replica stands.
+/// The state of a replica.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplicaReport {
     /// Its URL, printable.
@@ -29,7 +29,7 @@ pub struct ReplicaReport {
     /// How many manifests it was given.
     #[serde(skip)]
     pub copied: u64,
-    /// How many objects of earlier manifests were put right; only told of a repair.
+    /// How many objects of earlier manifests were repaired; only of a repair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mended: Option<u64>,
 }

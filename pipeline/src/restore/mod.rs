@@ -39,7 +39,7 @@ pub struct RestoreRequest {
     pub drill: bool,
 }
 
-/// Pieces and batches that wait for whoever is slower.
+/// Pieces and batches that wait for the slower side.
 const WAITING: usize = 4;
 
 /// Loads a month of the archive of `settings` into a table, and compares. What differs is in the report, and not in the
@@ -102,7 +102,7 @@ async fn load(restoration: &Restoration, feed: &Feed, month: &ArchivedMonth<'_>)
     let (sender, receiver) = mpsc::channel(WAITING);
     let pieces = stream::unfold(receiver, |mut pieces| async { Some((pieces.recv().await?, pieces)) });
     let (digests, loaded) = join(feed.send(month, sender), restoration.load(pieces)).await;
-    // When the server gives up, nobody takes what is fed.
+    // When the server gives up, the feed fails too: the server's error counts.
     loaded.and(digests)
 }
 

@@ -234,7 +234,7 @@ impl Run {
     }
 }
 
-/// What a failure says about months that were not tried yet.
+/// Which months a failure ends beside its own.
 enum Reach {
     /// Nothing.
     Month,

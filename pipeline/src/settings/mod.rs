@@ -1,4 +1,4 @@
-//! Settings that were checked: what comes after this may trust them.
+//! Checked settings. No component after this parses an address, a duration or a size.
 
 mod monitoring;
 mod postgres;
@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-/// Everything that a command needs to know.
+/// The settings of a command.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where events come from. Reading commands have none.
@@ -48,7 +48,7 @@ pub struct Settings {
     pub grace: Duration,
     /// How many months are archived at the same time.
     pub jobs: usize,
-    /// Who is told how runs went.
+    /// Recipients of reports on runs.
     pub monitoring: MonitoringSettings,
     /// What is printed while a command works.
     pub output: OutputSettings,
@@ -69,13 +69,13 @@ pub struct OutputSettings {
 
 const ARCHIVE: &str = "./archive";
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Size at which a new file of a month is begun, unless somebody says otherwise.
+/// Default size at which a new file of a month is begun.
 pub(crate) const PART_SIZE: u64 = 256 << 20;
 /// Above this, months would wait for the disk and the source rather than for each other.
 const MOST_JOBS: u32 = 64;
 
 impl Settings {
-    /// Checks `config`, and adds what only the environment may say: secrets, and where the home folder is.
+    /// Checks `config`, and adds what only the environment may hold: secrets and the home folder.
     pub fn new(config: Config, environment: &Environment) -> Result<Self> {
         let source = config.source.as_deref().map(|address| SourceSettings::new(address, &config, environment));
         let source = source.transpose()?;
@@ -113,7 +113,7 @@ impl Settings {
         })
     }
 
-    /// Where events come from, for commands that cannot do without.
+    /// The source, for commands that need one.
     pub fn source(&self) -> Result<&SourceSettings> {
         self.source.as_ref().ok_or_else(|| {
             invalid("no source was given").with_hint(
@@ -213,7 +213,7 @@ fn invalid(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests;
 
-/// Which rows and months may be committed, where an archive is careful unless it is told otherwise.
+/// Which rows and months may be committed. By default only sound ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowRules {
     /// Rows that cannot be events.

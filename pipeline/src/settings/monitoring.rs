@@ -1,4 +1,4 @@
-//! Who is told how runs went.
+//! Recipients of reports on runs.
 
 use super::invalid;
 use crate::config::Config;
@@ -6,14 +6,14 @@ use archive_connectors::{Result, http};
 use std::{fmt, path::PathBuf, time::Duration};
 use url::Url;
 
-/// Who is told how runs went. Nothing here changes what a run does.
+/// Recipients of reports on runs. Nothing here changes what a run does.
 #[derive(Clone, Debug, Default)]
 pub struct MonitoringSettings {
     /// The textfile for Prometheus' node exporter.
     pub metrics_file: Option<PathBuf>,
     /// Webhooks and health checks.
     pub notify: Vec<Recipient>,
-    /// Whether they may be told over plain HTTP beyond loopback and private networks.
+    /// Whether plain HTTP is allowed beyond loopback and private networks.
     pub allow_http: bool,
     /// How long the platform keeps events.
     pub platform_retention: Option<Duration>,
@@ -39,7 +39,7 @@ impl MonitoringSettings {
 /// What an address of a health check begins with: before `https://…` or `http://…`.
 const HEALTH_CHECK: &str = "healthcheck+";
 
-/// An address that is told. Whoever knows it can often use it, so that all of it but scheme and host is a secret.
+/// The address of a recipient. Knowing it is often enough to use it, so everything but scheme and host is a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipient {
     /// What it understands.
@@ -48,7 +48,7 @@ pub struct Recipient {
     pub url: Url,
 }
 
-/// What an address understands. Its scheme says it: hosts of either kind look alike.
+/// The protocol of an address, by its scheme: hosts of either kind look alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecipientKind {
     /// JSON.

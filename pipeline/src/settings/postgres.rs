@@ -49,7 +49,7 @@ fn tables(config: &Config) -> Result<BTreeMap<Dataset, Table>> {
     entries.iter().map(|entry| Ok((entry.name.clone(), table(entry, config)?))).collect()
 }
 
-/// What is said of the dataset, and where nothing is, what is said of all.
+/// The table of a dataset: its own keys, completed by those for all datasets.
 fn table(entry: &DatasetEntry, config: &Config) -> Result<Table> {
     let either = |own: &Option<String>, common: &Option<String>| own.clone().or_else(|| common.clone());
     let name = either(&entry.table, &config.table);

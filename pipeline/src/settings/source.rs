@@ -1,4 +1,4 @@
-//! Where events come from, and what not every source has.
+//! The source of events, and options that not every source has.
 
 use super::{HOUR, invalid, postgres};
 use crate::{address::SourceAddress, config::Config, environment::Environment, observer::Observer};
@@ -30,7 +30,7 @@ const ONLY_DATABASES: &str = "leave it out, or read a database with --source pos
     for other sources, --id-column and --time-column name the columns of all datasets";
 
 impl SourceSettings {
-    /// What `config` says of the source at the address `written`.
+    /// The settings of the source at the address `written`.
     pub(super) fn new(written: &str, config: &Config, environment: &Environment) -> Result<Self> {
         let address = SourceAddress::parse(written)?;
         if !matches!(address, SourceAddress::Postgres(_)) {
@@ -46,7 +46,7 @@ impl SourceSettings {
         })
     }
 
-    /// Refuses datasets and formats that not every source has.
+    /// Refuses datasets and formats that this source does not have.
     pub(super) fn check(&self, datasets: &[Dataset], formats: &BTreeSet<FileFormat>) -> Result<()> {
         if matches!(self, Self::Files(_)) && datasets.len() > 1 {
             return Err(
@@ -65,8 +65,8 @@ impl SourceSettings {
         Ok(())
     }
 
-    /// How many months are archived at the same time, unless somebody says otherwise. What bounds the load on a database
-    /// is the number of its connections, and files are here; an exports API is spared.
+    /// How many months are archived at the same time by default. The load on a database is bounded by its connections,
+    /// and files are local; an exports API is spared.
     pub(super) const fn default_jobs(&self) -> u32 {
         match self {
             Self::Postgres(_) | Self::Files(_) => 2,
@@ -75,7 +75,7 @@ impl SourceSettings {
     }
 }
 
-/// What a database alone has would be passed over in silence elsewhere.
+/// Refuses options that only a database has: other sources would ignore them in silence.
 fn refuse_tables(config: &Config) -> Result<()> {
     let options = [("--table", config.table.is_some()), ("--where-org", config.where_org.is_some())];
     if let Some((option, _)) = options.into_iter().find(|(_, is_set)| *is_set) {
@@ -121,7 +121,7 @@ fn api(base: Url, config: &Config, environment: &Environment) -> Result<exports_
     })
 }
 
-/// The source that `settings` describe, for the archive with the UUID `archive`; what it must remember lies in `state`.
+/// The source that `settings` describe, for the archive with the UUID `archive`; its journal and spool are in `state`.
 /// Nothing is contacted yet, but files have to be there.
 pub fn connect(
     settings: &SourceSettings,

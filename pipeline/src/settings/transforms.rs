@@ -1,4 +1,4 @@
-//! What may be asked of the transforms, before any column is known.
+//! Settings of transforms, checked before any column is known.
 
 use super::invalid;
 use crate::{
@@ -76,7 +76,7 @@ fn selection(config: &Config) -> Result<Option<Selection>> {
     }
 }
 
-/// The names of a list, each once; `whose` list it is stands in messages.
+/// The names of a list, each once; messages name the list by `whose`.
 pub(super) fn names(whose: &str, list: Option<&List<String>>) -> Result<Option<Vec<String>>> {
     let Some(List(list)) = list else { return Ok(None) };
     if list.is_empty() || list.iter().any(String::is_empty) {

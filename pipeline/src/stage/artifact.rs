@@ -95,7 +95,7 @@ mod tests {
         file
     }
 
-    /// Stages artifacts of which each was delivered as the first bytes, and lies on the disk as the second.
+    /// Stages artifacts, each given by its delivered bytes and by its bytes on the disk.
     async fn staged(artifacts: &[(&[u8], &[u8], bool)]) -> (TempDir, Result<Vec<StagedFile>>) {
         let folder = tempfile::tempdir().unwrap();
         let artifact = |(number, (delivered, found, gzip)): (usize, &(&[u8], &[u8], bool))| {

@@ -67,7 +67,7 @@ pub struct Encoded {
     pub suspects: Suspects,
     /// The columns; none when there was no event.
     pub schema: Option<Arc<Schema>>,
-    /// What the source said at its end.
+    /// The report at the end of the source.
     pub report: SourceReport,
 }
 
@@ -279,7 +279,7 @@ impl<T> Parts<T> {
 }
 
 impl Target {
-    /// What the manifest says of file number `part` of a format, whose names end in the extension.
+    /// The manifest's entry of file number `part` of a format, whose names end in `extension`.
     pub(super) fn data_file(&self, format: FileFormat, extension: &str, part: usize, whole: &EncodedFile) -> DataFile {
         let EncodedFile { rows, bytes, sha256, first, last } = *whole;
         let folder = key::month_folder(&self.label.dataset, format, self.label.month);

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
 
 /// The events of `window`. A feed that ends without the source's report, goes on after it, changes its columns or
-/// leaves its window is an error: none of them can be told from a whole month later.
+/// leaves its window is an error: later, none of them could be distinguished from a whole month.
 pub fn read(source: &dyn Source, dataset: &Dataset, window: Window) -> EventStream {
     let guard = Guard { feed: source.read(dataset, window), window, schema: None, ended: false };
     stream::try_unfold(guard, |mut guard| async move {
@@ -31,8 +31,8 @@ impl Guard {
     async fn next(&mut self) -> Result<Option<SourceItem>> {
         match self.feed.try_next().await? {
             None if self.ended => Ok(None),
-            None => Err(Error::new(ErrorKind::Truncated, "the source ended before it said that it was done")),
-            Some(_) if self.ended => Err(Error::new(ErrorKind::Internal, "the source went on after it was done")),
+            None => Err(Error::new(ErrorKind::Truncated, "the source ended without its report")),
+            Some(_) if self.ended => Err(Error::new(ErrorKind::Internal, "the source went on after its report")),
             Some(SourceItem::Batch(batch)) => {
                 self.check(&batch)?;
                 Ok(Some(SourceItem::Batch(batch)))

@@ -37,7 +37,7 @@ pub async fn store(
     stream::iter(stored).buffered(AT_ONCE).try_collect().await
 }
 
-/// Decodes a staged file again from the disk, every page, and compares the events with what the encoder said. What an
+/// Decodes a staged file again from the disk, every page, and compares the events with the encoder's counts. What an
 /// encoder or a disk got wrong is found here, before it becomes evidence; that its bytes are those that the encoder wrote
 /// is found when they are stored, where they are hashed on their way. `schema` is that of the events, if there are any.
 pub async fn check(staged: StagedFile, schema: Option<Arc<Schema>>) -> Result<StagedFile> {
@@ -93,7 +93,7 @@ pub async fn commit(archive: &Mutex<Archive>, draft: &Draft, files: &[StoredFile
     Ok(commit)
 }
 
-/// Removes what crashed runs left in the folders of a committed month. That it cannot be done is only told: orphans
+/// Removes what crashed runs left in the folders of a committed month. A failure is only logged: orphans
 /// cost space, and every run that finds the month committed tries again.
 pub async fn remove_orphans(archive: &Archive, dataset: &Dataset, month: Month) {
     match archive.sink().remove_orphans(archive.chain(), dataset, month).await {

@@ -1,4 +1,4 @@
-//! Where an archive stands.
+//! The state of an archive.
 
 use super::text::{calendars, listed};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 use archive_formats::{Dataset, Head, Month, Timestamp};
 use serde::Serialize;
 
-/// Where an archive stands.
+/// The state of an archive.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct StatusReport {
     /// The archive's URL, printable.
@@ -52,20 +52,20 @@ impl Report for StatusReport {
     }
 }
 
-/// Where a dataset stands.
+/// The state of a dataset.
 #[derive(Clone, Debug, Serialize)]
 pub struct DatasetStatus {
     /// Its name.
     pub dataset: Dataset,
     /// Every month of the range, both ends included.
     pub months: Vec<MonthStatus>,
-    /// How many months are missing although they have been over for three days: whatever runs on the first of the month
-    /// should have archived them.
+    /// How many months are missing although they ended three days ago: the job of the first of the month should have
+    /// archived them.
     pub late: u64,
     /// The end of the months that are archived without a gap since the first one; none while none is.
     #[serde(skip)]
     pub complete_until: Option<Timestamp>,
-    /// When the platform begins to lose what is not archived; null when nobody said how long it keeps events.
+    /// When the platform begins to lose what is not archived; null when its retention is not set.
     pub prune: Option<PruneDeadline>,
 }
 
@@ -155,7 +155,7 @@ impl PruneDeadline {
         }
     }
 
-    /// The deadline in a sentence. Its days are counted `from now`, or from whatever the reader is told.
+    /// The deadline in a sentence. Its days are counted `from_when`.
     pub fn sentence(&self, from_when: &str) -> String {
         let Self { month, days, .. } = self;
         let at = date(self.at);
@@ -170,12 +170,12 @@ impl PruneDeadline {
     }
 }
 
-/// Where a replica stands, by its last manifest alone.
+/// The state of a replica, by its last manifest alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplicaStatus {
     /// Its URL, printable.
     pub url: String,
-    /// Whether it holds the archive's chain. Not whether it holds every file: `replicate --repair` tells.
+    /// Whether it holds the archive's chain. Not whether it holds every file: `replicate --repair` checks that.
     pub state: ReplicaState,
     /// How many of the archive's commits it lacks; null when it could not be asked.
     pub behind: Option<u64>,
@@ -183,7 +183,7 @@ pub struct ReplicaStatus {
     pub error: Option<Failure>,
 }
 
-/// Where a month stands.
+/// The state of a month.
 #[derive(Clone, Debug, Serialize)]
 pub struct MonthStatus {
     /// The month.

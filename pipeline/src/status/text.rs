@@ -48,7 +48,7 @@ fn totals(status: &DatasetStatus) -> String {
     format!("{}: {months}, {events}, {}, {missing}", status.dataset, size(bytes))
 }
 
-/// What else is to be said of a dataset: how small it is, what is late, and how long the platform keeps it.
+/// Lines below the calendar of a dataset: compression, late months, and the platform's deadline.
 fn remarks(status: &DatasetStatus, style: Style) -> String {
     let compression = compression(&status.totals()).map(|text| (Tone::Plain, text));
     let late = (status.late > 0).then(|| {

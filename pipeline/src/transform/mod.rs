@@ -1,8 +1,8 @@
-//! What is done to events between the source and the archive: columns are left out, their values replaced by
-//! pseudonyms, their names changed. Always in this order, and always by the source's names.
+//! Transforms of events between the source and the archive: dropping columns, replacing values by pseudonyms, renaming
+//! columns. Always in this order, and always by the source's names.
 //!
 //! Pure functions over batches. What was done is recorded in the manifest; the id and the time of an event are never
-//! touched, since everything that an archive proves stands on them.
+//! changed: every proof of an archive needs them.
 
 mod pseudonymise;
 
@@ -83,7 +83,7 @@ impl Transforms {
         let renamed = self.renaming.iter().flat_map(|it| &it.0).map(|rename| &rename.from);
         let changed = dropped.chain(pseudonyms).chain(renamed);
         if let Some(key) = changed.clone().find(|name| **name == source.id || **name == source.time) {
-            let message = format!("column {key:?} says which event it is or when it happened, and stays as it is");
+            let message = format!("column {key:?} is the id or the time of events, and cannot be changed");
             return Err(refused(message).with_hint("leave it out of --drop, --pseudonymise and --rename"));
         }
         let selected = self.selection.iter().flat_map(Selection::names);

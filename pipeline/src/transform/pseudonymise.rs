@@ -1,4 +1,4 @@
-//! Pseudonyms: keyed digests, which tell whether two values are the same and, without the key, nothing else.
+//! Pseudonyms: keyed digests, which show whether two values are equal and, without the key, nothing else.
 
 use archive_formats::{Column, encode::Texts};
 use arrow_array::{Array, ArrayRef, builder::StringBuilder};
@@ -22,7 +22,7 @@ impl Pseudonyms {
     }
 }
 
-/// A key of pseudonyms. It is kept in the form that digests begin with, from which nobody reads it; `Debug` shows its id.
+/// A key of pseudonyms. It is kept as the initial state of digests, from which it cannot be read; `Debug` shows its id.
 #[derive(Clone)]
 pub struct Key {
     start: Hmac<Sha256>,
@@ -45,7 +45,7 @@ impl Key {
         Self { start, id }
     }
 
-    /// What manifests call the key: it tells keys apart, and says nothing about them.
+    /// The name of the key in manifests: it distinguishes keys, and reveals nothing about them.
     pub fn id(&self) -> &str {
         &self.id
     }

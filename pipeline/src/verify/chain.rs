@@ -132,7 +132,7 @@ impl Walk<'_> {
             self.findings.damage(Code::ChainBroken, path.clone(), "the manifest has another format");
         }
         if manifest.sequence != sequence {
-            let message = format!("the manifest says that it is number {}", manifest.sequence);
+            let message = format!("the manifest has the number {}", manifest.sequence);
             self.findings.damage(Code::ChainBroken, path.clone(), message);
         }
         if manifest.archive != self.archive {
@@ -170,7 +170,7 @@ impl Walk<'_> {
         }
     }
 
-    /// V006: `SHA256SUMS` says what the manifest says.
+    /// V006: whether `SHA256SUMS` agrees with the manifest.
     fn sums(&mut self, manifest: &Manifest, sha256: Sha256, found: Option<Bytes>) {
         let path = key::sums(manifest.sequence);
         match found {

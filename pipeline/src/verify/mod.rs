@@ -41,7 +41,7 @@ pub struct Verifier {
     pub sink: Sink,
     /// A local folder for files that are fetched; it must exist.
     pub folder: PathBuf,
-    /// Who is told.
+    /// Receives progress.
     pub progress: Arc<dyn Progress>,
 }
 

@@ -1,5 +1,5 @@
-//! What the last verifications found, in the state folder of whoever verified. It proves nothing, and losing it loses
-//! nothing that another verification would not find again: it is for the report, which says when that was.
+//! The results of the last verifications, in the state folder. They are for the page of `report`; they prove nothing, and
+//! another verification brings them back.
 
 use super::{Finding, Level, Severity, VerifyReport, VerifyRequest};
 use crate::state::private_folder;
@@ -65,7 +65,7 @@ struct Document {
     verifications: Verifications,
 }
 
-/// Where the verifications of one copy of an archive are kept: a sound archive says nothing about its replicas.
+/// The verifications of one copy of an archive: a sound archive proves nothing about its replicas.
 #[derive(Clone, Debug)]
 pub struct Record {
     archive: String,
@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn finding(severity: Severity) -> Finding {
-        Finding { code: Code::Unnamed, severity, path: "events/<x>".to_owned(), message: "nobody's".to_owned() }
+        Finding { code: Code::Unnamed, severity, path: "events/<x>".to_owned(), message: "unnamed".to_owned() }
     }
 
     #[test]

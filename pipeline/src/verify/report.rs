@@ -91,11 +91,11 @@ pub enum Code {
     RowCount,
     /// V021: counts do not add up.
     Balance,
-    /// V022: a row lies outside its month.
+    /// V022: a row is outside its month.
     OutsideMonth,
-    /// V023: an id appears more often than the manifest says.
+    /// V023: an id appears more often than the manifest counts.
     IdTwice,
-    /// V024: a file has other columns than its manifest says.
+    /// V024: a file has other columns than its manifest names.
     Schema,
     /// V030: a month of the range is missing.
     MonthMissing,

@@ -97,7 +97,7 @@ impl MonthRows {
         Ok(FormatRows { index: IdIndex::new(&folder), read: 0 })
     }
 
-    /// V023, once every file of the month was read. Fewer shared ids than the manifest says are V021, unless a damaged
+    /// V023, once every file of the month was read. Fewer shared ids than the manifest counts are V021, unless a damaged
     /// file was left out.
     pub(super) fn finish(self, findings: &mut Findings) -> Result<()> {
         let EventCounts { archived, conflicts, .. } = self.events;
