@@ -48,7 +48,7 @@ impl<R: BufRead> Iterator for RejectsReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::{FileEncoder as _, rejects::RejectsEncoder};
+    use crate::encode::{FileEncoder as _, RejectsEncoder};
     use flate2::read::GzDecoder;
     use proptest::{collection::vec, option, prelude::*};
 

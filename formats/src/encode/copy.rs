@@ -2,14 +2,12 @@
 //!
 //! Every value has the binary form of the type that [`server_type`] names: columns of those types take them as they are.
 
-mod array;
-mod calendar;
-mod numeric;
-mod value;
-
 use crate::{Column, ColumnType, EventBatch};
-use array::element_oid;
-use value::Values;
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
+    Float64Array, Int16Array, Int32Array, Int64Array, ListArray, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray, cast::AsArray,
+};
 
 /// Signature, no flags, no extension of the header.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -61,5 +59,364 @@ pub fn write_rows<E>(
     Ok(())
 }
 
+/// The length of NULL.
+const NULL: i32 = -1;
+
+/// A column's array, by how its values look on the wire.
+#[derive(Debug)]
+enum Values<'a> {
+    Text(&'a StringArray),
+    Bool(&'a BooleanArray),
+    Int16(&'a Int16Array),
+    Int32(&'a Int32Array),
+    Int64(&'a Int64Array),
+    Float32(&'a Float32Array),
+    Float64(&'a Float64Array),
+    Decimal { array: &'a Decimal128Array, scale: u32 },
+    Timestamp(&'a TimestampMicrosecondArray),
+    Date(&'a Date32Array),
+    Time(&'a Time64MicrosecondArray),
+    Uuid(&'a FixedSizeBinaryArray),
+    Binary(&'a BinaryArray),
+    List { array: &'a ListArray, elements: Box<Values<'a>>, oid: u32 },
+}
+
+impl<'a> Values<'a> {
+    /// The values of `array`, which has the Arrow type of `kind`.
+    fn of(kind: &ColumnType, array: &'a ArrayRef) -> Self {
+        match kind {
+            ColumnType::Text | ColumnType::Json => Self::Text(array.as_string()),
+            ColumnType::Bool => Self::Bool(array.as_boolean()),
+            ColumnType::Int16 => Self::Int16(array.as_primitive()),
+            ColumnType::Int32 => Self::Int32(array.as_primitive()),
+            ColumnType::Int64 => Self::Int64(array.as_primitive()),
+            ColumnType::Float32 => Self::Float32(array.as_primitive()),
+            ColumnType::Float64 => Self::Float64(array.as_primitive()),
+            ColumnType::Decimal { scale, .. } => {
+                Self::Decimal { array: array.as_primitive(), scale: u32::from(*scale) }
+            }
+            ColumnType::TimestampUtc | ColumnType::Timestamp => Self::Timestamp(array.as_primitive()),
+            ColumnType::Date => Self::Date(array.as_primitive()),
+            ColumnType::Time => Self::Time(array.as_primitive()),
+            ColumnType::Uuid => Self::Uuid(array.as_fixed_size_binary()),
+            ColumnType::Binary => Self::Binary(array.as_binary()),
+            ColumnType::List(element) => {
+                let array = array.as_list();
+                let oid = element_oid(element).unwrap_or_default();
+                Self::List { array, elements: Box::new(Self::of(element, array.values())), oid }
+            }
+        }
+    }
+
+    /// The value of `row` with its length, or NULL.
+    fn write_field(&self, row: usize, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend(NULL.to_be_bytes());
+        if self.array().is_null(row) {
+            return;
+        }
+        self.write_value(row, out);
+        let length = i32::try_from(out.len() - start - size_of::<i32>()).unwrap_or(i32::MAX);
+        out[start..start + size_of::<i32>()].copy_from_slice(&length.to_be_bytes());
+    }
+
+    fn write_value(&self, row: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(array) => out.extend_from_slice(array.value(row).as_bytes()),
+            Self::Bool(array) => out.push(array.value(row).into()),
+            Self::Int16(array) => out.extend(array.value(row).to_be_bytes()),
+            Self::Int32(array) => out.extend(array.value(row).to_be_bytes()),
+            Self::Int64(array) => out.extend(array.value(row).to_be_bytes()),
+            Self::Float32(array) => out.extend(array.value(row).to_be_bytes()),
+            Self::Float64(array) => out.extend(array.value(row).to_be_bytes()),
+            Self::Decimal { array, scale } => write_numeric(array.value(row), *scale, out),
+            Self::Timestamp(array) => write_timestamp(array.value(row), out),
+            Self::Date(array) => write_date(array.value(row), out),
+            Self::Time(array) => out.extend(array.value(row).to_be_bytes()),
+            Self::Uuid(array) => out.extend_from_slice(array.value(row)),
+            Self::Binary(array) => out.extend_from_slice(array.value(row)),
+            Self::List { array, elements, oid } => write_array(array, row, elements, *oid, out),
+        }
+    }
+
+    fn array(&self) -> &dyn Array {
+        match self {
+            Self::Text(array) => array,
+            Self::Bool(array) => array,
+            Self::Int16(array) => array,
+            Self::Int32(array) => array,
+            Self::Int64(array) => array,
+            Self::Float32(array) => array,
+            Self::Float64(array) => array,
+            Self::Decimal { array, .. } => array,
+            Self::Timestamp(array) => array,
+            Self::Date(array) => array,
+            Self::Time(array) => array,
+            Self::Uuid(array) => array,
+            Self::Binary(array) => array,
+            Self::List { array, .. } => array,
+        }
+    }
+}
+
+/// The number in `pg_type` of the type that elements of `kind` get; `None` for lists, which are no elements.
+const fn element_oid(kind: &ColumnType) -> Option<u32> {
+    Some(match kind {
+        ColumnType::Text => 25,
+        ColumnType::Json => 114,
+        ColumnType::Bool => 16,
+        ColumnType::Int16 => 21,
+        ColumnType::Int32 => 23,
+        ColumnType::Int64 => 20,
+        ColumnType::Float32 => 700,
+        ColumnType::Float64 => 701,
+        ColumnType::Decimal { .. } => 1700,
+        ColumnType::TimestampUtc => 1184,
+        ColumnType::Timestamp => 1114,
+        ColumnType::Date => 1082,
+        ColumnType::Time => 1083,
+        ColumnType::Uuid => 2950,
+        ColumnType::Binary => 17,
+        ColumnType::List(_) => return None,
+    })
+}
+
+/// The list in `row`, whose `elements` are those of the whole column and have the type `oid`. An empty one has no
+/// dimension, as the server has it.
+fn write_array(array: &ListArray, row: usize, elements: &Values<'_>, oid: u32, out: &mut Vec<u8>) {
+    let offsets = array.value_offsets();
+    let position = |row: usize| usize::try_from(offsets[row]).unwrap_or_default();
+    let range = position(row)..position(row + 1);
+    let has_null = range.clone().any(|element| elements.array().is_null(element));
+    let dimensions = i32::from(!range.is_empty());
+    out.extend(dimensions.to_be_bytes());
+    out.extend(i32::from(has_null).to_be_bytes());
+    out.extend(oid.to_be_bytes());
+    if range.is_empty() {
+        return;
+    }
+    let first_index = 1_i32;
+    out.extend(array.value_length(row).to_be_bytes());
+    out.extend(first_index.to_be_bytes());
+    for element in range {
+        elements.write_field(element, out);
+    }
+}
+
+const MICROS_1970_TO_2000: i64 = 946_684_800_000_000;
+const DAYS_1970_TO_2000: i32 = 10_957;
+
+/// What is too early for the server becomes its -infinity, which no archive holds: a comparison sees it.
+fn write_timestamp(micros_since_1970: i64, out: &mut Vec<u8>) {
+    out.extend(micros_since_1970.saturating_sub(MICROS_1970_TO_2000).to_be_bytes());
+}
+
+/// The same for a date.
+fn write_date(days_since_1970: i32, out: &mut Vec<u8>) {
+    out.extend(days_since_1970.saturating_sub(DAYS_1970_TO_2000).to_be_bytes());
+}
+
+const POSITIVE: u16 = 0x0000;
+const NEGATIVE: u16 = 0x4000;
+
+/// Decimal digits in one of the server's.
+const WIDTH: u32 = 4;
+/// Ten of them on either side of the point hold any decimal of 38 digits.
+const MOST: usize = 20;
+
+/// Digits to the base 10,000, the point somewhere among them.
+#[derive(Default)]
+struct Digits {
+    digits: [u16; MOST],
+    count: usize,
+}
+
+impl Digits {
+    fn push(&mut self, digit: u128) {
+        if let Some(next) = self.digits.get_mut(self.count) {
+            *next = u16::try_from(digit).unwrap_or_default();
+            self.count += 1;
+        }
+    }
+
+    /// Those of a whole number, the highest first; none for zero.
+    fn push_whole(&mut self, mut rest: u128) {
+        let start = self.count;
+        while rest > 0 {
+            self.push(rest % 10_000);
+            rest /= 10_000;
+        }
+        self.digits[start..self.count].reverse();
+    }
+
+    /// Those of `rest` / 10^`scale`, which is less than one.
+    fn push_fraction(&mut self, mut rest: u128, scale: u32) {
+        let mut left = scale;
+        while left > 0 {
+            let taken = left.min(WIDTH);
+            left -= taken;
+            let unit = 10_u128.pow(left);
+            self.push(rest / unit * 10_u128.pow(WIDTH - taken));
+            rest %= unit;
+        }
+    }
+}
+
+/// The decimal `value` / 10^`scale`.
+fn write_numeric(value: i128, scale: u32, out: &mut Vec<u8>) {
+    let (size, unit) = (value.unsigned_abs(), 10_u128.pow(scale));
+    let mut all = Digits::default();
+    all.push_whole(size / unit);
+    let whole = all.count;
+    all.push_fraction(size % unit, scale);
+
+    let digits = &all.digits[..all.count];
+    let zeros = digits.iter().take_while(|digit| **digit == 0).count();
+    let end = digits.iter().rposition(|digit| *digit != 0).map_or(zeros, |last| last + 1);
+    let digits = &digits[zeros..end];
+    let short = |number: usize| i16::try_from(number).unwrap_or_default();
+    // The power of 10,000 that the first digit stands for.
+    let weight = if digits.is_empty() { 0 } else { short(whole) - short(zeros) - 1 };
+    out.extend(short(digits.len()).to_be_bytes());
+    out.extend(weight.to_be_bytes());
+    out.extend(if value < 0 { NEGATIVE } else { POSITIVE }.to_be_bytes());
+    out.extend(u16::try_from(scale).unwrap_or_default().to_be_bytes());
+    for digit in digits {
+        out.extend(digit.to_be_bytes());
+    }
+}
+
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::Schema;
+    use arrow_array::{
+        RecordBatch,
+        builder::{ListBuilder, StringBuilder},
+    };
+    use std::{convert::Infallible, sync::Arc};
+
+    /// A batch of these columns, before which there are an id and a time.
+    fn batch(columns: Vec<(&str, ArrayRef)>) -> EventBatch {
+        let rows = columns[0].1.len();
+        let ids = StringArray::from_iter_values((0..rows).map(|row| row.to_string()));
+        let times = TimestampMicrosecondArray::from_iter_values(vec![0; rows]).with_timezone("UTC");
+        let keys: [(&str, ArrayRef); 2] = [("text", Arc::new(ids)), ("timestamp(us,UTC)", Arc::new(times))];
+        let (kinds, arrays): (Vec<_>, Vec<_>) = keys.into_iter().chain(columns).unzip();
+        let column = |(index, kind): (usize, &&str)| Column {
+            name: format!("c{index}"),
+            kind: kind.parse().unwrap(),
+            source_type: None,
+            nullable: true,
+        };
+        let schema = Schema::new(kinds.iter().enumerate().map(column).collect(), "c0", "c1").unwrap();
+        let records = RecordBatch::try_new(schema.to_arrow(), arrays).unwrap();
+        EventBatch::try_new(Arc::new(schema), records).unwrap()
+    }
+
+    /// The bytes of each row, without those of the id and the time.
+    fn rows(columns: Vec<(&str, ArrayRef)>) -> Vec<Vec<u8>> {
+        let (mut rows, mut out) = (Vec::new(), Vec::new());
+        let spill = |out: &mut Vec<u8>| {
+            rows.push(out.split_off(2 + 4 + 1 + 4 + 8));
+            out.clear();
+            Ok::<_, Infallible>(())
+        };
+        write_rows(&batch(columns), &mut out, spill).unwrap();
+        rows
+    }
+
+    #[test]
+    fn a_row_is_its_number_of_fields_and_then_each_with_its_length() {
+        let mut out = Vec::new();
+        let texts = StringArray::from(vec![Some("ab"), None, Some("")]);
+        write_rows(&batch(vec![("text", Arc::new(texts))]), &mut out, |_| Ok::<_, Infallible>(())).unwrap();
+        let key =
+            |id: u8| [&[0, 3, 0, 0, 0, 1, id, 0, 0, 0, 8][..], &(-946_684_800_000_000_i64).to_be_bytes()].concat();
+        let expected = [
+            [key(b'0'), vec![0, 0, 0, 2, b'a', b'b']].concat(),
+            [key(b'1'), vec![0xff, 0xff, 0xff, 0xff]].concat(),
+            [key(b'2'), vec![0, 0, 0, 0]].concat(),
+        ];
+        assert_eq!(out, expected.concat());
+    }
+
+    #[test]
+    fn values_have_the_binary_form_of_their_type() {
+        let value = |kind, array: ArrayRef| rows(vec![(kind, array)]).remove(0).split_off(4);
+        assert_eq!(value("bool", Arc::new(BooleanArray::from(vec![true]))), [1]);
+        assert_eq!(value("int32", Arc::new(Int32Array::from(vec![-2]))), [0xff, 0xff, 0xff, 0xfe]);
+        assert_eq!(value("float64", Arc::new(Float64Array::from(vec![-0.0]))), [0x80, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(value("date", Arc::new(Date32Array::from(vec![10_956]))), [0xff; 4]);
+        assert_eq!(value("time(us)", Arc::new(Time64MicrosecondArray::from(vec![258]))), [0, 0, 0, 0, 0, 0, 1, 2]);
+        let local = TimestampMicrosecondArray::from(vec![946_684_800_000_001]);
+        assert_eq!(value("timestamp(us)", Arc::new(local)), [0, 0, 0, 0, 0, 0, 0, 1]);
+        let uuid = FixedSizeBinaryArray::try_from_iter([[7_u8; 16]].iter()).unwrap();
+        assert_eq!(value("uuid", Arc::new(uuid)), [7; 16]);
+        assert_eq!(value("binary", Arc::new(BinaryArray::from(vec![&b"\0\xff"[..]]))), [0, 0xff]);
+        assert_eq!(value("json", Arc::new(StringArray::from(vec!["{ }"]))), b"{ }");
+    }
+
+    #[test]
+    fn lists_know_their_type_their_length_and_their_nulls() {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        lists.append_value([Some("a"), None]);
+        lists.append_value([] as [Option<&str>; 0]);
+        lists.append_null();
+        let rows = rows(vec![("list<text>", Arc::new(list_of_elements(lists.finish())))]);
+        let [dimensions, has_null, text, length, first] = [1_i32, 1, 25, 2, 1].map(i32::to_be_bytes);
+        let full = [dimensions, has_null, text, length, first, [0, 0, 0, 1]].concat();
+        assert_eq!(rows[0][4..], [full, vec![b'a', 0xff, 0xff, 0xff, 0xff]].concat());
+        assert_eq!(rows[1], [[0, 0, 0, 12], [0; 4], [0; 4], text].concat());
+        assert_eq!(rows[2], [0xff; 4]);
+    }
+
+    /// The list with the name that an archive has for its elements.
+    fn list_of_elements(list: ListArray) -> ListArray {
+        let (_, offsets, values, nulls) = list.into_parts();
+        let field = arrow_schema::Field::new("element", arrow_schema::DataType::Utf8, true);
+        ListArray::new(Arc::new(field), offsets, values, nulls)
+    }
+
+    #[test]
+    fn a_time_before_all_times_of_the_server_is_its_infinity_and_no_other_time() {
+        let times = TimestampMicrosecondArray::from(vec![i64::MIN, i64::MIN + 1]);
+        let rows = rows(vec![("timestamp(us)", Arc::new(times))]);
+        assert_eq!(rows.iter().map(|row| &row[4..]).collect::<Vec<_>>(), [i64::MIN.to_be_bytes(); 2]);
+    }
+
+    #[test]
+    fn every_type_but_a_list_of_lists_has_one_of_the_server() {
+        let name = |kind: &str| server_type(&kind.parse().unwrap());
+        assert_eq!(name("list<decimal(38,18)>").as_deref(), Some("numeric(38,18)[]"));
+        assert_eq!(name("json").as_deref(), Some("json"));
+        assert_eq!((name("list<list<text>>"), name("list<list<list<text>>>")), (None, None));
+    }
+
+    /// Count of digits, weight, sign, scale, and the digits.
+    fn written(value: i128, scale: u32) -> Vec<i16> {
+        let mut out = Vec::new();
+        write_numeric(value, scale, &mut out);
+        out.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect()
+    }
+
+    #[test]
+    fn digits_are_groups_of_four_around_the_point() {
+        // As `numeric_send` of PostgreSQL 15 prints them.
+        assert_eq!(written(123_456_789, 2), [3, 1, 0, 2, 123, 4567, 8900]);
+        assert_eq!(written(-5, 2), [1, -1, 0x4000, 2, 500]);
+        assert_eq!(written(1, 18), [1, -5, 0, 18, 100]);
+        assert_eq!(written(10_000, 0), [1, 1, 0, 0, 1]);
+        assert_eq!(written(0, 18), [0, 0, 0, 18]);
+        assert_eq!(written(-100_000_000, 4), [1, 1, 0x4000, 4, 1]);
+    }
+
+    #[test]
+    fn the_longest_decimals_lose_no_digit() {
+        let nines = 10_i128.pow(38) - 1;
+        assert_eq!(written(nines, 0)[..5], [10, 9, 0, 0, 99]);
+        assert_eq!(written(nines, 38)[..4], [10, -1, 0, 38]);
+        assert_eq!(written(nines, 38)[13], 9900);
+        assert_eq!(written(-nines, 19)[..5], [10, 4, 0x4000, 19, 999]);
+    }
+}

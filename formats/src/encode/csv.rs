@@ -1,16 +1,12 @@
 //! Gzipped CSV, as RFC 4180 has it, with line feeds as line ends.
 
-mod field;
-mod safe;
-
-#[cfg(test)]
-mod tests;
-
 use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, text::Cells, text_file::TextFile};
 use crate::{Column, EventBatch, Schema};
-pub(crate) use field::{is_plain, write_text};
-pub(super) use safe::{write_safe_field, write_safe_text};
-use std::{fmt, io::Write, sync::Arc};
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::Arc,
+};
 
 /// The byte-order mark, which readers take off a file's first bytes.
 const BOM: &str = "\u{feff}";
@@ -79,7 +75,7 @@ pub(crate) fn write_names(columns: &[Column], line: &mut Vec<u8>, write: fn(&[u8
             line.push(b',');
         }
         if column.name.starts_with(BOM) {
-            field::write_quoted(column.name.as_bytes(), line);
+            write_quoted(column.name.as_bytes(), line);
         } else {
             write(column.name.as_bytes(), line);
         }
@@ -89,5 +85,281 @@ pub(crate) fn write_names(columns: &[Column], line: &mut Vec<u8>, write: fn(&[u8
 impl<W: Write> fmt::Debug for CsvEncoder<W> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("CsvEncoder").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl Cells<'_> {
+    /// The field of `row`: nothing for NULL, quoted where its text needs it.
+    pub(super) fn write_field(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            _ if self.is_null(row) => Ok(()),
+            Self::Text(array) | Self::Json(array) => {
+                write_text(array.value(row).as_bytes(), out);
+                Ok(())
+            }
+            Self::List { .. } | Self::Binary(_) => {
+                let start = out.len();
+                self.write_value(row, out)?;
+                quote_from(start, out);
+                Ok(())
+            }
+            _ => self.write_value(row, out),
+        }
+    }
+}
+
+/// Text as a field. Empty text is quoted, to be told from NULL.
+pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    if is_plain(text) {
+        out.extend_from_slice(text);
+    } else {
+        write_quoted(text, out);
+    }
+}
+
+/// Whether a field has no quotes around its `text`.
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    let has_special = || memchr::memchr3(b',', b'"', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some();
+    !text.is_empty() && !has_special()
+}
+
+/// Text as a field in quotes.
+fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut rest = text;
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        out.extend_from_slice(&rest[..=quote]);
+        out.push(b'"');
+        rest = &rest[quote + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+/// Turns what was appended since `start` into a field, in place.
+fn quote_from(start: usize, out: &mut Vec<u8>) {
+    if is_plain(&out[start..]) {
+        return;
+    }
+    let mut from = out.len();
+    let quotes = memchr::memchr_iter(b'"', &out[start..]).count();
+    out.resize(from + quotes + 2, b'"');
+    let mut to = out.len() - 1;
+    while from > start {
+        from -= 1;
+        to -= 1;
+        out[to] = out[from];
+        if out[from] == b'"' {
+            to -= 1;
+            out[to] = b'"';
+        }
+    }
+    out[start] = b'"';
+}
+
+/// What a cell begins with that spreadsheets evaluate (OWASP, "CSV Injection").
+const FORMULA_STARTS: [u8; 6] = [b'=', b'+', b'-', b'@', b'\t', b'\r'];
+
+/// Like [`Cells::write_field`], but a text that a spreadsheet would evaluate gets a leading `'`. Numbers and times are
+/// none, whatever their sign.
+pub(super) fn write_safe_field(cells: &Cells<'_>, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    match cells {
+        Cells::Text(array) if !cells.is_null(row) => {
+            write_safe_text(array.value(row).as_bytes(), out);
+            Ok(())
+        }
+        _ => cells.write_field(row, out),
+    }
+}
+
+/// A field that spreadsheets take for text.
+pub(super) fn write_safe_text(text: &[u8], out: &mut Vec<u8>) {
+    if text.first().is_some_and(|first| FORMULA_STARTS.contains(first)) {
+        write_quoted(&[b"'", text].concat(), out);
+    } else {
+        write_text(text, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ColumnType, catalogue::COST};
+    use arrow_array::{
+        ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
+        Float64Array, Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, Time64MicrosecondArray,
+        TimestampMicrosecondArray,
+    };
+    use arrow_buffer::{NullBuffer, OffsetBuffer};
+    use arrow_schema::DataType;
+    use std::io::Read as _;
+
+    fn instants(micros: &[i64]) -> TimestampMicrosecondArray {
+        TimestampMicrosecondArray::from(micros.to_vec()).with_timezone("UTC")
+    }
+
+    /// Two events: `t` is a second and two seconds after the epoch; then come `columns`.
+    fn batch(columns: Vec<(Column, ArrayRef)>) -> EventBatch {
+        let key = |name: &str, kind| Column { nullable: false, ..column(name, kind) };
+        let keys: [(Column, ArrayRef); 2] = [
+            (key("id", ColumnType::Text), Arc::new(StringArray::from(vec!["a", "b"]))),
+            (key("t", ColumnType::TimestampUtc), Arc::new(instants(&[2_000_000, 1_000_000]))),
+        ];
+        let (columns, arrays): (Vec<_>, Vec<_>) = keys.into_iter().chain(columns).unzip();
+        let schema = Arc::new(Schema::new(columns, "id", "t").unwrap());
+        let records = RecordBatch::try_new(schema.to_arrow(), arrays).unwrap();
+        EventBatch::try_new(schema, records).unwrap()
+    }
+
+    fn column(name: &str, kind: ColumnType) -> Column {
+        Column { name: name.to_owned(), kind, source_type: None, nullable: true }
+    }
+
+    fn encode(batches: &[EventBatch]) -> (Vec<u8>, EncodedFile) {
+        let mut file = Vec::new();
+        let mut encoder = Box::new(CsvEncoder::new(&mut file));
+        for batch in batches {
+            encoder.write(batch).unwrap();
+        }
+        let described = encoder.finish().unwrap();
+        (file, described)
+    }
+
+    fn text(batch: &EventBatch) -> String {
+        let mut text = String::new();
+        let (file, _) = encode(std::slice::from_ref(batch));
+        flate2::read::GzDecoder::new(file.as_slice()).read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// The two fields of a column of this type.
+    fn fields(kind: &str, array: impl arrow_array::Array + 'static) -> [String; 2] {
+        let column = Column { source_type: Some("as printed".to_owned()), ..column("c", kind.parse().unwrap()) };
+        let text = text(&batch(vec![(column, Arc::new(array))]));
+        let mut rows = text.lines().skip(1).map(|row| row.splitn(3, ',').nth(2).unwrap().to_owned());
+        [rows.next().unwrap(), rows.next().unwrap()]
+    }
+
+    /// A list column whose first row has all `elements` and whose second row is NULL.
+    fn list(kind: &str, elements: impl arrow_array::Array + 'static) -> ListArray {
+        let schema = batch(Vec::new()).schema().columns.clone();
+        let columns = [schema, vec![column("c", kind.parse().unwrap())]].concat();
+        let arrow = Schema::new(columns, "id", "t").unwrap().to_arrow();
+        let DataType::List(field) = arrow.field(2).data_type().clone() else { panic!("{kind}") };
+        let offsets = OffsetBuffer::from_lengths([elements.len(), 0]);
+        ListArray::new(field, offsets, Arc::new(elements), Some(NullBuffer::from(vec![true, false])))
+    }
+
+    #[test]
+    fn every_type_prints_as_the_format_says() {
+        let uuid = FixedSizeBinaryArray::try_from_iter([[0x1a; 16], *b"0123456789abcdef"].into_iter()).unwrap();
+        let decimals = |values| Decimal128Array::from(values).with_precision_and_scale(12, 6).unwrap();
+        let days = Date32Array::from(vec![20_148, -1]);
+        let times = Time64MicrosecondArray::from(vec![1, 86_400_000_000]);
+        let local = TimestampMicrosecondArray::from(vec![Some(0), None]);
+        let cases = [
+            (fields("text", StringArray::from(vec![Some(""), None])), ["\"\"", ""]),
+            (fields("text", StringArray::from(vec!["a,b", "say \"x\"\r"])), ["\"a,b\"", "\"say \"\"x\"\"\r\""]),
+            (fields("text", StringArray::from(vec![" plain ", "é"])), [" plain ", "é"]),
+            (fields("json", StringArray::from(vec!["{\"a\": 1}", "1.0"])), ["\"{\"\"a\"\": 1}\"", "1.0"]),
+            (fields("bool", BooleanArray::from(vec![true, false])), ["true", "false"]),
+            (fields("int16", Int16Array::from(vec![Some(i16::MIN), None])), ["-32768", ""]),
+            (fields("int32", Int32Array::from(vec![0, i32::MAX])), ["0", "2147483647"]),
+            (fields("int64", Int64Array::from(vec![i64::MIN, 7])), ["-9223372036854775808", "7"]),
+            (fields("float32", Float32Array::from(vec![0.1, f32::NAN])), ["0.1", "NaN"]),
+            (fields("float64", Float64Array::from(vec![1e300, 2.0])), ["1e300", "2"]),
+            (fields("decimal(12,6)", decimals(vec![2_500, -1])), ["0.002500", "-0.000001"]),
+            (
+                fields("timestamp(us,UTC)", instants(&[0, -1])),
+                ["1970-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z"],
+            ),
+            (fields("timestamp(us)", local), ["1970-01-01T00:00:00.000000", ""]),
+            (fields("date", days), ["2025-03-01", "1969-12-31"]),
+            (fields("time(us)", times), ["00:00:00.000001", "24:00:00.000000"]),
+            (fields("uuid", uuid), ["1a1a1a1a-1a1a-1a1a-1a1a-1a1a1a1a1a1a", "30313233-3435-3637-3839-616263646566"]),
+            (fields("binary", BinaryArray::from_vec(vec![b"\x00\xff", b""])), ["00ff", "\"\""]),
+        ];
+        for (fields, expected) in cases {
+            assert_eq!(fields, expected);
+        }
+    }
+
+    #[test]
+    fn lists_are_json_arrays() {
+        let text = StringArray::from(vec![Some("a\"b\n"), None, Some("")]);
+        let floats = Float64Array::from(vec![1.5, f64::INFINITY]);
+        let inner = list("list<int32>", Int32Array::from(vec![1, 2]));
+        let cases = [
+            (fields("list<text>", list("list<text>", text)), "\"[\"\"a\\\"\"b\\n\"\",null,\"\"\"\"]\""),
+            (fields("list<int64>", list("list<int64>", Int64Array::from(vec![7]))), "[7]"),
+            (fields("list<bool>", list("list<bool>", BooleanArray::from(vec![true, false]))), "\"[true,false]\""),
+            (fields("list<float64>", list("list<float64>", floats)), "\"[1.5,\"\"Infinity\"\"]\""),
+            (fields("list<date>", list("list<date>", Date32Array::from(vec![0]))), "\"[\"\"1970-01-01\"\"]\""),
+            (fields("list<json>", list("list<json>", StringArray::from(vec!["{}"]))), "[{}]"),
+            (fields("list<list<int32>>", list("list<list<int32>>", inner)), "\"[[1,2],null]\""),
+            (fields("list<text>", list("list<text>", StringArray::from(Vec::<&str>::new()))), "[]"),
+        ];
+        for (fields, expected) in cases {
+            assert_eq!(fields, [expected, ""]);
+        }
+    }
+
+    #[test]
+    fn only_the_costs_of_artifacts_lose_their_zeros() {
+        let costs = || Decimal128Array::from(vec![2_500_000_000_000_000, 0]).with_precision_and_scale(38, 18).unwrap();
+        let of_artifact = text(&batch(vec![(column("cost", COST), Arc::new(costs()))]));
+        assert!(of_artifact.ends_with("00000Z,0.0025\nb,1970-01-01T00:00:01.000000Z,0\n"), "{of_artifact}");
+        assert_eq!(fields("decimal(38,18)", costs())[1], "0.000000000000000000");
+    }
+
+    #[test]
+    fn equal_events_make_equal_bytes_that_are_described() {
+        let events = batch(Vec::new());
+        let (file, encoded) = encode(&[events.clone(), events.clone()]);
+        assert_eq!(encode(&[events.clone(), events]), (file.clone(), encoded.clone()));
+        assert_eq!(file[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+        let expected = EncodedFile {
+            rows: 4,
+            bytes: file.len() as u64,
+            sha256: crate::Sha256::of(&file),
+            first: Some(crate::Timestamp::from_micros(1_000_000)),
+            last: Some(crate::Timestamp::from_micros(2_000_000)),
+        };
+        assert_eq!(encoded, expected);
+    }
+
+    #[test]
+    fn a_header_can_hold_any_name() {
+        let names = ["\u{feff}x", "", "a,b"];
+        let values = || -> ArrayRef { Arc::new(StringArray::from(vec![None::<&str>, None])) };
+        let text = text(&batch(names.map(|name| (column(name, ColumnType::Text), values())).to_vec()));
+        assert!(text.starts_with("id,t,\"\u{feff}x\",\"\",\"a,b\"\na,"), "{text}");
+    }
+
+    #[test]
+    fn a_batch_with_other_columns_is_refused() {
+        let mut encoder = CsvEncoder::new(Vec::new());
+        encoder.write(&batch(Vec::new())).unwrap();
+        let wider = batch(vec![(column("c", ColumnType::Bool), Arc::new(BooleanArray::from(vec![true, false])))]);
+        assert!(matches!(encoder.write(&wider), Err(EncodeError::OtherSchema)));
+    }
+
+    #[test]
+    fn a_file_without_events_has_no_span() {
+        let (_, encoded) = encode(&[]);
+        assert_eq!((encoded.rows, encoded.first, encoded.last), (0, None, None));
+    }
+
+    #[test]
+    fn what_a_spreadsheet_evaluates_is_marked_as_text() {
+        let texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a=1", " =1", "", "a,\"b\""];
+        let written = texts.map(|text| {
+            let mut out = Vec::new();
+            write_safe_text(text.as_bytes(), &mut out);
+            String::from_utf8(out).unwrap()
+        });
+        let marked = ["\"'=1+1\"", "\"'+1\"", "\"'-1\"", "\"'@SUM(A1)\"", "\"'\t=1\"", "\"'\r=1\""];
+        assert_eq!(written[..6], marked);
+        assert_eq!(written[6..], ["a=1", " =1", "\"\"", "\"a,\"\"b\"\"\""]);
     }
 }

@@ -4,18 +4,15 @@ mod calendar;
 pub mod column_encoding;
 pub mod copy;
 pub mod csv;
-pub mod gzip;
 mod number;
 pub mod parquet;
-pub mod rejects;
 pub mod slice;
-mod span;
 mod text;
 mod text_file;
 
 pub(crate) use number::write_float;
-pub use span::TimeSpan;
 pub use text::Texts;
+pub use text_file::{GzipWriter, RejectsEncoder};
 
 use crate::{EventBatch, Sha256, Timestamp};
 use ::parquet::errors::ParquetError;
@@ -47,6 +44,32 @@ pub trait FileEncoder<T = EventBatch>: Send {
 
     /// Writes what is still held back and flushes the sink.
     fn finish(self: Box<Self>) -> Result<EncodedFile, EncodeError>;
+}
+
+/// The earliest and the latest time of some events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeSpan {
+    ends: Option<(i64, i64)>,
+}
+
+impl TimeSpan {
+    /// Adds the events of `batch`.
+    pub fn extend(&mut self, batch: &EventBatch) {
+        self.ends = batch.times().values().iter().fold(self.ends, |ends, &time| {
+            let (first, last) = ends.unwrap_or((time, time));
+            Some((first.min(time), last.max(time)))
+        });
+    }
+
+    /// When the earliest event happened, or `None` when there is none.
+    pub fn first(self) -> Option<Timestamp> {
+        self.ends.map(|(first, _)| Timestamp::from_micros(first))
+    }
+
+    /// When the latest event happened, or `None` when there is none.
+    pub fn last(self) -> Option<Timestamp> {
+        self.ends.map(|(_, last)| Timestamp::from_micros(last))
+    }
 }
 
 /// Why a file could not be written.

@@ -1,7 +1,5 @@
 //! The values of one column as text.
 
-mod json;
-
 use super::{calendar, number};
 use crate::{Column, ColumnType, catalogue::is_cost_of_artifact};
 use arrow_array::{
@@ -126,14 +124,14 @@ impl<'a> Cells<'a> {
                 write_hex(array.value(row), out);
                 Ok(())
             }
-            Self::List { array, elements } => json::write_list(array, elements, row, out),
+            Self::List { array, elements } => write_list(array, elements, row, out),
         }
     }
 
     /// The value of `row` as JSON: numbers with their exact digits, JSON as it is, and what JSON has no type for as a
     /// string of its text.
     pub(super) fn write_json(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        json::write_element(self, row, out)
+        write_element(self, row, out)
     }
 
     fn array(&self) -> &dyn Array {
@@ -170,4 +168,52 @@ fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
     for byte in bytes {
         out.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
+}
+
+/// The list in `row`, whose `elements` are those of the whole column.
+fn write_list(array: &ListArray, elements: &Cells<'_>, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    out.push(b'[');
+    let offsets = array.value_offsets();
+    let position = |row: usize| usize::try_from(offsets[row]).unwrap_or_default();
+    for element in position(row)..position(row + 1) {
+        if element > position(row) {
+            out.push(b',');
+        }
+        write_element(elements, element, out)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+/// The value at `index` of a column, or of a list's elements.
+fn write_element(elements: &Cells<'_>, index: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    match elements {
+        _ if elements.is_null(index) => out.write_all(b"null"),
+        Cells::Text(array) => Ok(serde_json::to_writer(out, array.value(index))?),
+        Cells::Float32(array) if !array.value(index).is_finite() => write_string(elements, index, out),
+        Cells::Float64(array) if !array.value(index).is_finite() => write_string(elements, index, out),
+        Cells::TimestampUtc(_)
+        | Cells::Timestamp(_)
+        | Cells::Date(_)
+        | Cells::Time(_)
+        | Cells::Uuid(_)
+        | Cells::Binary(_) => write_string(elements, index, out),
+        Cells::Json(_)
+        | Cells::Bool(_)
+        | Cells::Int16(_)
+        | Cells::Int32(_)
+        | Cells::Int64(_)
+        | Cells::Float32(_)
+        | Cells::Float64(_)
+        | Cells::Decimal { .. }
+        | Cells::List { .. } => elements.write_value(index, out),
+    }
+}
+
+/// A value that JSON has no type for, and none of whose letters JSON would escape.
+fn write_string(elements: &Cells<'_>, index: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    out.push(b'"');
+    elements.write_value(index, out)?;
+    out.push(b'"');
+    Ok(())
 }

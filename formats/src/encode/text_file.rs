@@ -1,8 +1,12 @@
 //! Lines of text on their way into a file.
 
-use super::gzip::GzipWriter;
-use crate::{Sha256, digest::DigestWriter};
-use std::io::{self, Write};
+use super::{EncodeError, EncodedFile, FileEncoder};
+use crate::{Reject, Sha256, digest::DigestWriter};
+use flate2::{Compression, GzBuilder, write::GzEncoder};
+use std::{
+    fmt,
+    io::{self, Write},
+};
 
 /// Text that is collected before it is passed on.
 const BUFFER: usize = 128 << 10;
@@ -74,5 +78,80 @@ impl<W: Write> TextFile<W> {
             }
             TextSink::Gzip(gzip) => gzip.finish(),
         }
+    }
+}
+
+/// gzip's own default. On events, level 2 takes 60% of the time and makes files 12% larger.
+const LEVEL: u32 = 6;
+
+/// Packs what is written into it. The gzip header has neither a time nor a name, so equal content makes equal bytes.
+pub struct GzipWriter<W: Write>(GzEncoder<DigestWriter<W>>);
+
+impl<W: Write> GzipWriter<W> {
+    /// Packed bytes go to `sink`.
+    pub fn new(sink: W) -> Self {
+        Self(GzBuilder::new().mtime(0).write(DigestWriter::new(sink), Compression::new(LEVEL)))
+    }
+
+    /// Packed bytes that the sink was given so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.get_ref().bytes()
+    }
+
+    /// Writes what is still held back and flushes the sink. Returns size and digest of the packed bytes.
+    pub fn finish(self) -> io::Result<(u64, Sha256)> {
+        let (mut sink, bytes, sha256) = self.0.finish()?.finish();
+        sink.flush()?;
+        Ok((bytes, sha256))
+    }
+}
+
+impl<W: Write> Write for GzipWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<W: Write> fmt::Debug for GzipWriter<W> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("GzipWriter").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+/// Writes a line for each rejected row, with the row as it came.
+#[derive(Debug)]
+pub struct RejectsEncoder<W: Write> {
+    gzip: GzipWriter<W>,
+    rows: u64,
+}
+
+impl<W: Write> RejectsEncoder<W> {
+    /// A file whose bytes go to `sink`.
+    pub fn new(sink: W) -> Self {
+        Self { gzip: GzipWriter::new(sink), rows: 0 }
+    }
+}
+
+impl<W: Write + Send> FileEncoder<Reject> for RejectsEncoder<W> {
+    fn write(&mut self, reject: &Reject) -> Result<(), EncodeError> {
+        let mut line = serde_json::to_vec(reject).map_err(io::Error::from)?;
+        line.push(b'\n');
+        self.gzip.write_all(&line)?;
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn bytes_written(&self) -> u64 {
+        self.gzip.bytes()
+    }
+
+    fn finish(self: Box<Self>) -> Result<EncodedFile, EncodeError> {
+        let (bytes, sha256) = self.gzip.finish()?;
+        Ok(EncodedFile { rows: self.rows, bytes, sha256, first: None, last: None })
     }
 }

@@ -6,7 +6,7 @@ use archive_connectors::{Error, ErrorKind, LocalArtifact, Result, error::local, 
 use archive_formats::{
     FileFormat, Sha256,
     digest::DigestWriter,
-    encode::{EncodedFile, gzip::GzipWriter},
+    encode::{EncodedFile, GzipWriter},
 };
 use std::{
     fs::File,

@@ -7,10 +7,9 @@ use archive_connectors::{
 use archive_formats::{
     EventBatch, FileFormat, Reject, Schema, Timestamp,
     encode::{
-        EncodeError, EncodedFile, FileEncoder, TimeSpan,
+        EncodeError, EncodedFile, FileEncoder, RejectsEncoder, TimeSpan,
         csv::CsvEncoder,
         parquet::{Label, ParquetEncoder},
-        rejects::RejectsEncoder,
     },
     key,
     manifest::DataFile,
