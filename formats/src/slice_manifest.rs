@@ -1,10 +1,9 @@
 //! The document beside a slice: what was asked for, what came, and what it was cut from.
 
 use crate::{
-    Dataset, Head, Month, Sha256, Timestamp, Window,
+    ColumnType, Dataset, Head, Month, Sha256, Timestamp, Window,
     encode::slice::SliceFormat,
     manifest::{Tool, document_bytes},
-    schema::ColumnType,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -2,12 +2,8 @@
 //!
 //! Every value has the binary form of the type that [`server_type`] names: columns of those types take them as they are.
 
-use crate::{Column, ColumnType, EventBatch};
-use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
-    Float64Array, Int16Array, Int32Array, Int64Array, ListArray, StringArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray, cast::AsArray,
-};
+use super::values::{Lists, Values};
+use crate::{ColumnType, EventBatch, column_type::Typed};
 
 /// Signature, no flags, no extension of the header.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -17,42 +13,26 @@ pub const TRAILER: &[u8] = b"\xff\xff";
 
 /// The server's type whose binary form the values of `kind` get; `None` for lists of lists, which it does not have.
 pub fn server_type(kind: &ColumnType) -> Option<String> {
-    Some(match kind {
-        ColumnType::Text => "text".to_owned(),
-        ColumnType::Json => "json".to_owned(),
-        ColumnType::Bool => "boolean".to_owned(),
-        ColumnType::Int16 => "smallint".to_owned(),
-        ColumnType::Int32 => "integer".to_owned(),
-        ColumnType::Int64 => "bigint".to_owned(),
-        ColumnType::Float32 => "real".to_owned(),
-        ColumnType::Float64 => "double precision".to_owned(),
-        ColumnType::Decimal { precision, scale } => format!("numeric({precision},{scale})"),
-        ColumnType::TimestampUtc => "timestamp with time zone".to_owned(),
-        ColumnType::Timestamp => "timestamp without time zone".to_owned(),
-        ColumnType::Date => "date".to_owned(),
-        ColumnType::Time => "time without time zone".to_owned(),
-        ColumnType::Uuid => "uuid".to_owned(),
-        ColumnType::Binary => "bytea".to_owned(),
-        ColumnType::List(element) => {
-            element_oid(element)?;
-            format!("{}[]", server_type(element)?)
-        }
-    })
+    kind.postgres()
 }
 
-/// Appends the rows of `batch` to `out`, and shows `out` to `spill` after each of them, which may take what is there.
+/// Appends the rows of `batch` to `out`, and passes `out` to `spill` after each row, which may take its content.
+///
+/// # Panics
+/// When the batch has a column without a [`server_type`], or more columns than a table can have.
+#[expect(clippy::expect_used, reason = "a table of PostgreSQL has at most 1,600 columns")]
 pub fn write_rows<E>(
     batch: &EventBatch,
     out: &mut Vec<u8>,
     mut spill: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
     let columns = batch.schema().columns.iter().zip(batch.records().columns());
-    let columns = columns.map(|(Column { kind, .. }, array)| Values::of(kind, array)).collect::<Vec<_>>();
-    let fields = i16::try_from(columns.len()).unwrap_or(i16::MAX);
+    let columns = columns.map(|(column, array)| Values::new(column, array)).collect::<Vec<_>>();
+    let fields = i16::try_from(columns.len()).expect("a table has fewer columns");
     for row in 0..batch.len() {
         out.extend(fields.to_be_bytes());
         for column in &columns {
-            column.write_field(row, out);
+            column.write_copy_field(row, out);
         }
         spill(out)?;
     }
@@ -62,144 +42,59 @@ pub fn write_rows<E>(
 /// The length of NULL.
 const NULL: i32 = -1;
 
-/// A column's array, by how its values look on the wire.
-#[derive(Debug)]
-enum Values<'a> {
-    Text(&'a StringArray),
-    Bool(&'a BooleanArray),
-    Int16(&'a Int16Array),
-    Int32(&'a Int32Array),
-    Int64(&'a Int64Array),
-    Float32(&'a Float32Array),
-    Float64(&'a Float64Array),
-    Decimal { array: &'a Decimal128Array, scale: u32 },
-    Timestamp(&'a TimestampMicrosecondArray),
-    Date(&'a Date32Array),
-    Time(&'a Time64MicrosecondArray),
-    Uuid(&'a FixedSizeBinaryArray),
-    Binary(&'a BinaryArray),
-    List { array: &'a ListArray, elements: Box<Values<'a>>, oid: u32 },
-}
-
-impl<'a> Values<'a> {
-    /// The values of `array`, which has the Arrow type of `kind`.
-    fn of(kind: &ColumnType, array: &'a ArrayRef) -> Self {
-        match kind {
-            ColumnType::Text | ColumnType::Json => Self::Text(array.as_string()),
-            ColumnType::Bool => Self::Bool(array.as_boolean()),
-            ColumnType::Int16 => Self::Int16(array.as_primitive()),
-            ColumnType::Int32 => Self::Int32(array.as_primitive()),
-            ColumnType::Int64 => Self::Int64(array.as_primitive()),
-            ColumnType::Float32 => Self::Float32(array.as_primitive()),
-            ColumnType::Float64 => Self::Float64(array.as_primitive()),
-            ColumnType::Decimal { scale, .. } => {
-                Self::Decimal { array: array.as_primitive(), scale: u32::from(*scale) }
-            }
-            ColumnType::TimestampUtc | ColumnType::Timestamp => Self::Timestamp(array.as_primitive()),
-            ColumnType::Date => Self::Date(array.as_primitive()),
-            ColumnType::Time => Self::Time(array.as_primitive()),
-            ColumnType::Uuid => Self::Uuid(array.as_fixed_size_binary()),
-            ColumnType::Binary => Self::Binary(array.as_binary()),
-            ColumnType::List(element) => {
-                let array = array.as_list();
-                let oid = element_oid(element).unwrap_or_default();
-                Self::List { array, elements: Box::new(Self::of(element, array.values())), oid }
-            }
-        }
-    }
-
+impl Values<'_> {
     /// The value of `row` with its length, or NULL.
-    fn write_field(&self, row: usize, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend(NULL.to_be_bytes());
-        if self.array().is_null(row) {
+    #[expect(clippy::expect_used, reason = "Arrow's offsets have 32 bits, so no value is that long")]
+    fn write_copy_field(&self, row: usize, out: &mut Vec<u8>) {
+        if self.is_null(row) {
+            out.extend(NULL.to_be_bytes());
             return;
         }
-        self.write_value(row, out);
-        let length = i32::try_from(out.len() - start - size_of::<i32>()).unwrap_or(i32::MAX);
-        out[start..start + size_of::<i32>()].copy_from_slice(&length.to_be_bytes());
+        let start = out.len() + size_of::<i32>();
+        out.extend(0_i32.to_be_bytes());
+        self.write_copy(row, out);
+        let length = i32::try_from(out.len() - start).expect("a value has less than 2 GiB");
+        out[start - size_of::<i32>()..start].copy_from_slice(&length.to_be_bytes());
     }
 
-    fn write_value(&self, row: usize, out: &mut Vec<u8>) {
-        match self {
-            Self::Text(array) => out.extend_from_slice(array.value(row).as_bytes()),
-            Self::Bool(array) => out.push(array.value(row).into()),
-            Self::Int16(array) => out.extend(array.value(row).to_be_bytes()),
-            Self::Int32(array) => out.extend(array.value(row).to_be_bytes()),
-            Self::Int64(array) => out.extend(array.value(row).to_be_bytes()),
-            Self::Float32(array) => out.extend(array.value(row).to_be_bytes()),
-            Self::Float64(array) => out.extend(array.value(row).to_be_bytes()),
-            Self::Decimal { array, scale } => write_numeric(array.value(row), *scale, out),
-            Self::Timestamp(array) => write_timestamp(array.value(row), out),
-            Self::Date(array) => write_date(array.value(row), out),
-            Self::Time(array) => out.extend(array.value(row).to_be_bytes()),
-            Self::Uuid(array) => out.extend_from_slice(array.value(row)),
-            Self::Binary(array) => out.extend_from_slice(array.value(row)),
-            Self::List { array, elements, oid } => write_array(array, row, elements, *oid, out),
-        }
-    }
-
-    fn array(&self) -> &dyn Array {
-        match self {
-            Self::Text(array) => array,
-            Self::Bool(array) => array,
-            Self::Int16(array) => array,
-            Self::Int32(array) => array,
-            Self::Int64(array) => array,
-            Self::Float32(array) => array,
-            Self::Float64(array) => array,
-            Self::Decimal { array, .. } => array,
-            Self::Timestamp(array) => array,
-            Self::Date(array) => array,
-            Self::Time(array) => array,
-            Self::Uuid(array) => array,
-            Self::Binary(array) => array,
-            Self::List { array, .. } => array,
+    /// The value of `row`, which is not NULL.
+    fn write_copy(&self, row: usize, out: &mut Vec<u8>) {
+        match &self.typed {
+            Typed::Text(array) | Typed::Json(array) => out.extend_from_slice(array.value(row).as_bytes()),
+            Typed::Bool(array) => out.push(array.value(row).into()),
+            Typed::Int16(array) => out.extend(array.value(row).to_be_bytes()),
+            Typed::Int32(array) => out.extend(array.value(row).to_be_bytes()),
+            Typed::Int64(array) => out.extend(array.value(row).to_be_bytes()),
+            Typed::Time(array) => out.extend(array.value(row).to_be_bytes()),
+            Typed::Float32(array) => out.extend(array.value(row).to_be_bytes()),
+            Typed::Float64(array) => out.extend(array.value(row).to_be_bytes()),
+            Typed::Decimal { values, scale } => write_numeric(values.value(row), *scale, out),
+            Typed::TimestampUtc(array) | Typed::Timestamp(array) => write_timestamp(array.value(row), out),
+            Typed::Date(array) => write_date(array.value(row), out),
+            Typed::Uuid(array) => out.extend_from_slice(array.value(row)),
+            Typed::Binary(array) => out.extend_from_slice(array.value(row)),
+            Typed::List(lists) => write_array(lists, row, out),
         }
     }
 }
 
-/// The number in `pg_type` of the type that elements of `kind` get; `None` for lists, which are no elements.
-const fn element_oid(kind: &ColumnType) -> Option<u32> {
-    Some(match kind {
-        ColumnType::Text => 25,
-        ColumnType::Json => 114,
-        ColumnType::Bool => 16,
-        ColumnType::Int16 => 21,
-        ColumnType::Int32 => 23,
-        ColumnType::Int64 => 20,
-        ColumnType::Float32 => 700,
-        ColumnType::Float64 => 701,
-        ColumnType::Decimal { .. } => 1700,
-        ColumnType::TimestampUtc => 1184,
-        ColumnType::Timestamp => 1114,
-        ColumnType::Date => 1082,
-        ColumnType::Time => 1083,
-        ColumnType::Uuid => 2950,
-        ColumnType::Binary => 17,
-        ColumnType::List(_) => return None,
-    })
-}
-
-/// The list in `row`, whose `elements` are those of the whole column and have the type `oid`. An empty one has no
-/// dimension, as the server has it.
-fn write_array(array: &ListArray, row: usize, elements: &Values<'_>, oid: u32, out: &mut Vec<u8>) {
-    let offsets = array.value_offsets();
-    let position = |row: usize| usize::try_from(offsets[row]).unwrap_or_default();
-    let range = position(row)..position(row + 1);
-    let has_null = range.clone().any(|element| elements.array().is_null(element));
-    let dimensions = i32::from(!range.is_empty());
-    out.extend(dimensions.to_be_bytes());
+/// The list in `row`, as an array of one dimension, or of none when it is empty, as PostgreSQL has it.
+#[expect(clippy::expect_used, reason = "the callers send no column for which `server_type` is `None`")]
+fn write_array(lists: &Lists<'_>, row: usize, out: &mut Vec<u8>) {
+    const FIRST_INDEX: i32 = 1;
+    let range = lists.range(row);
+    let has_null = range.clone().any(|element| lists.elements.is_null(element));
+    let oid = lists.element_oid.expect("PostgreSQL has no lists of lists");
+    out.extend(i32::from(!range.is_empty()).to_be_bytes());
     out.extend(i32::from(has_null).to_be_bytes());
     out.extend(oid.to_be_bytes());
     if range.is_empty() {
         return;
     }
-    let first_index = 1_i32;
-    out.extend(array.value_length(row).to_be_bytes());
-    out.extend(first_index.to_be_bytes());
+    out.extend(lists.length(row).to_be_bytes());
+    out.extend(FIRST_INDEX.to_be_bytes());
     for element in range {
-        elements.write_field(element, out);
+        lists.elements.write_copy_field(element, out);
     }
 }
 
@@ -219,52 +114,52 @@ fn write_date(days_since_1970: i32, out: &mut Vec<u8>) {
 const POSITIVE: u16 = 0x0000;
 const NEGATIVE: u16 = 0x4000;
 
-/// Decimal digits in one of the server's.
-const WIDTH: u32 = 4;
-/// Ten of them on either side of the point hold any decimal of 38 digits.
-const MOST: usize = 20;
+/// PostgreSQL keeps decimals as digits to the base 10,000: four decimal digits each.
+const BASE: u128 = 10_000;
+const BASE_DIGITS: u8 = 4;
 
 /// Digits to the base 10,000, the point somewhere among them.
 #[derive(Default)]
 struct Digits {
-    digits: [u16; MOST],
+    /// Ten on either side of the point hold any decimal of 38 digits.
+    digits: [u16; 20],
     count: usize,
 }
 
 impl Digits {
+    #[expect(clippy::expect_used, reason = "the callers push remainders")]
     fn push(&mut self, digit: u128) {
-        if let Some(next) = self.digits.get_mut(self.count) {
-            *next = u16::try_from(digit).unwrap_or_default();
-            self.count += 1;
-        }
+        self.digits[self.count] = u16::try_from(digit).expect("a digit is less than its base");
+        self.count += 1;
     }
 
-    /// Those of a whole number, the highest first; none for zero.
+    /// Pushes the digits of a whole number, the highest first; none for zero.
     fn push_whole(&mut self, mut rest: u128) {
         let start = self.count;
         while rest > 0 {
-            self.push(rest % 10_000);
-            rest /= 10_000;
+            self.push(rest % BASE);
+            rest /= BASE;
         }
         self.digits[start..self.count].reverse();
     }
 
-    /// Those of `rest` / 10^`scale`, which is less than one.
-    fn push_fraction(&mut self, mut rest: u128, scale: u32) {
+    /// Pushes the digits of `rest` / 10^`scale`, which is less than one.
+    fn push_fraction(&mut self, mut rest: u128, scale: u8) {
         let mut left = scale;
         while left > 0 {
-            let taken = left.min(WIDTH);
+            let taken = left.min(BASE_DIGITS);
             left -= taken;
-            let unit = 10_u128.pow(left);
-            self.push(rest / unit * 10_u128.pow(WIDTH - taken));
+            let unit = 10_u128.pow(left.into());
+            self.push(rest / unit * 10_u128.pow((BASE_DIGITS - taken).into()));
             rest %= unit;
         }
     }
 }
 
-/// The decimal `value` / 10^`scale`.
-fn write_numeric(value: i128, scale: u32, out: &mut Vec<u8>) {
-    let (size, unit) = (value.unsigned_abs(), 10_u128.pow(scale));
+/// Appends the decimal `value` / 10^`scale`.
+#[expect(clippy::expect_used, reason = "there are at most 20 digits")]
+fn write_numeric(value: i128, scale: u8, out: &mut Vec<u8>) {
+    let (size, unit) = (value.unsigned_abs(), 10_u128.pow(scale.into()));
     let mut all = Digits::default();
     all.push_whole(size / unit);
     let whole = all.count;
@@ -274,13 +169,13 @@ fn write_numeric(value: i128, scale: u32, out: &mut Vec<u8>) {
     let zeros = digits.iter().take_while(|digit| **digit == 0).count();
     let end = digits.iter().rposition(|digit| *digit != 0).map_or(zeros, |last| last + 1);
     let digits = &digits[zeros..end];
-    let short = |number: usize| i16::try_from(number).unwrap_or_default();
-    // The power of 10,000 that the first digit stands for.
+    let short = |number: usize| i16::try_from(number).expect("a count of digits");
+    // The power of 10,000 of the first digit.
     let weight = if digits.is_empty() { 0 } else { short(whole) - short(zeros) - 1 };
     out.extend(short(digits.len()).to_be_bytes());
     out.extend(weight.to_be_bytes());
     out.extend(if value < 0 { NEGATIVE } else { POSITIVE }.to_be_bytes());
-    out.extend(u16::try_from(scale).unwrap_or_default().to_be_bytes());
+    out.extend(u16::from(scale).to_be_bytes());
     for digit in digits {
         out.extend(digit.to_be_bytes());
     }
@@ -289,9 +184,10 @@ fn write_numeric(value: i128, scale: u32, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Schema;
+    use crate::{Column, Schema};
     use arrow_array::{
-        RecordBatch,
+        Array as _, ArrayRef, BinaryArray, BooleanArray, Date32Array, FixedSizeBinaryArray, Float64Array, Int32Array,
+        ListArray, RecordBatch, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
         builder::{ListBuilder, StringBuilder},
     };
     use std::{convert::Infallible, sync::Arc};
@@ -394,7 +290,7 @@ mod tests {
     }
 
     /// Count of digits, weight, sign, scale, and the digits.
-    fn written(value: i128, scale: u32) -> Vec<i16> {
+    fn written(value: i128, scale: u8) -> Vec<i16> {
         let mut out = Vec::new();
         write_numeric(value, scale, &mut out);
         out.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect()

@@ -1,7 +1,7 @@
 //! Gzipped CSV, as RFC 4180 has it, with line feeds as line ends.
 
-use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, text::Cells, text_file::TextFile};
-use crate::{Column, EventBatch, Schema};
+use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, text_file::TextFile, values::Values};
+use crate::{Column, EventBatch, Schema, column_type::Typed};
 use std::{
     fmt,
     io::{self, Write},
@@ -41,14 +41,14 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     fn write(&mut self, batch: &EventBatch) -> Result<(), EncodeError> {
         self.write_header(batch.schema())?;
         let columns = batch.schema().columns.iter().zip(batch.records().columns());
-        let columns = columns.map(|(column, array)| Cells::of_column(column, array)).collect::<Vec<_>>();
+        let columns = columns.map(|(column, array)| Values::new(column, array)).collect::<Vec<_>>();
         for row in 0..batch.len() {
             let line = self.file.buffer();
-            for (index, cells) in columns.iter().enumerate() {
+            for (index, column) in columns.iter().enumerate() {
                 if index > 0 {
                     line.push(b',');
                 }
-                cells.write_field(row, line)?;
+                column.write_field(row, line)?;
             }
             self.file.end_line()?;
         }
@@ -88,22 +88,34 @@ impl<W: Write> fmt::Debug for CsvEncoder<W> {
     }
 }
 
-impl Cells<'_> {
+impl Values<'_> {
     /// The field of `row`: nothing for NULL, quoted where its text needs it.
     pub(super) fn write_field(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        match self {
+        match &self.typed {
             _ if self.is_null(row) => Ok(()),
-            Self::Text(array) | Self::Json(array) => {
+            Typed::Text(array) | Typed::Json(array) => {
                 write_text(array.value(row).as_bytes(), out);
                 Ok(())
             }
-            Self::List { .. } | Self::Binary(_) => {
+            Typed::List(_) | Typed::Binary(_) => {
                 let start = out.len();
-                self.write_value(row, out)?;
+                self.write_text(row, out)?;
                 quote_from(start, out);
                 Ok(())
             }
-            _ => self.write_value(row, out),
+            _ => self.write_text(row, out),
+        }
+    }
+
+    /// Like [`Self::write_field`], but a text that a spreadsheet would evaluate gets a leading `'`. Numbers and times are
+    /// never evaluated, whatever their sign.
+    pub(super) fn write_safe_field(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        match &self.typed {
+            Typed::Text(array) if !self.is_null(row) => {
+                write_safe_text(array.value(row).as_bytes(), out);
+                Ok(())
+            }
+            _ => self.write_field(row, out),
         }
     }
 }
@@ -159,18 +171,6 @@ fn quote_from(start: usize, out: &mut Vec<u8>) {
 
 /// What a cell begins with that spreadsheets evaluate (OWASP, "CSV Injection").
 const FORMULA_STARTS: [u8; 6] = [b'=', b'+', b'-', b'@', b'\t', b'\r'];
-
-/// Like [`Cells::write_field`], but a text that a spreadsheet would evaluate gets a leading `'`. Numbers and times are
-/// none, whatever their sign.
-pub(super) fn write_safe_field(cells: &Cells<'_>, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
-    match cells {
-        Cells::Text(array) if !cells.is_null(row) => {
-            write_safe_text(array.value(row).as_bytes(), out);
-            Ok(())
-        }
-        _ => cells.write_field(row, out),
-    }
-}
 
 /// A field that spreadsheets take for text.
 pub(super) fn write_safe_text(text: &[u8], out: &mut Vec<u8>) {

@@ -9,6 +9,7 @@ pub mod parquet;
 pub mod slice;
 mod text;
 mod text_file;
+mod values;
 
 pub(crate) use number::write_float;
 pub use text::Texts;

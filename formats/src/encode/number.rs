@@ -21,12 +21,12 @@ where
 }
 
 /// The decimal `value` / 10^`scale`: all decimals, or none of the zeros at the end.
-pub(super) fn write_decimal(value: i128, scale: u32, trim_zeros: bool, out: &mut Vec<u8>) -> io::Result<()> {
-    let unit = 10_u128.pow(scale);
+pub(super) fn write_decimal(value: i128, scale: u8, trim_zeros: bool, out: &mut Vec<u8>) -> io::Result<()> {
+    let unit = 10_u128.pow(scale.into());
     let size = value.unsigned_abs();
     let sign = if value < 0 { "-" } else { "" };
     write!(out, "{sign}{}", size / unit)?;
-    let (mut decimals, mut length) = (size % unit, scale as usize);
+    let (mut decimals, mut length) = (size % unit, usize::from(scale));
     if trim_zeros {
         while length > 0 && decimals % 10 == 0 {
             (decimals, length) = (decimals / 10, length - 1);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn decimal(value: i128, scale: u32, trim_zeros: bool) -> String {
+    fn decimal(value: i128, scale: u8, trim_zeros: bool) -> String {
         let mut out = Vec::new();
         write_decimal(value, scale, trim_zeros, &mut out).unwrap();
         String::from_utf8(out).unwrap()

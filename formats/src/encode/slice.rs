@@ -2,10 +2,10 @@
 
 use super::{
     EncodeError,
-    csv::{write_names, write_safe_field, write_safe_text, write_text},
+    csv::{write_names, write_safe_text, write_text},
     parquet::{ROW_GROUP_BYTES, ROW_GROUP_ROWS},
-    text::Cells,
     text_file::TextFile,
+    values::Values,
 };
 use crate::{Column, ColumnType, Sha256, digest::DigestWriter, schema::arrow_columns};
 use ::parquet::{
@@ -119,14 +119,14 @@ impl<W: Write> CsvSlice<W> {
 impl<W: Write + Send + fmt::Debug> SliceEncoder for CsvSlice<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
         let columns = self.columns.iter().zip(rows.columns());
-        let columns = columns.map(|(column, array)| Cells::of_column(column, array)).collect::<Vec<_>>();
+        let columns = columns.map(|(column, array)| Values::new(column, array)).collect::<Vec<_>>();
         for row in 0..rows.num_rows() {
             let line = self.file.buffer();
-            for (index, cells) in columns.iter().enumerate() {
+            for (index, column) in columns.iter().enumerate() {
                 if index > 0 {
                     line.push(b',');
                 }
-                if self.safe { write_safe_field(cells, row, line)? } else { cells.write_field(row, line)? }
+                if self.safe { column.write_safe_field(row, line)? } else { column.write_field(row, line)? }
             }
             self.file.end_line()?;
         }
@@ -172,17 +172,17 @@ impl<W: Write> JsonlSlice<W> {
 impl<W: Write + Send + fmt::Debug> SliceEncoder for JsonlSlice<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
         let columns = self.columns.iter().zip(rows.columns());
-        let columns = columns.map(|((column, key), array)| (key, Cells::of_column(column, array)));
+        let columns = columns.map(|((column, key), array)| (key, Values::new(column, array)));
         let columns = columns.collect::<Vec<_>>();
         for row in 0..rows.num_rows() {
             let line = self.file.buffer();
             let mut separator = b'{';
-            for (key, cells) in &columns {
+            for (key, column) in &columns {
                 line.push(separator);
                 separator = b',';
                 line.extend_from_slice(&key.text);
                 let start = line.len();
-                cells.write_json(row, line)?;
+                column.write_json(row, line)?;
                 if key.holds_json {
                     onto_one_line(&mut line[start..]);
                 }
