@@ -1,27 +1,28 @@
-//! Gzipped CSV, as RFC 4180 has it, with line feeds as line ends.
+//! CSV (RFC 4180) with line feeds as line ends.
 
 use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, text_file::TextFile, values::Values};
 use crate::{Column, EventBatch, Schema, column_type::Typed};
+use arrow_array::RecordBatch;
 use std::{
     fmt,
     io::{self, Write},
     sync::Arc,
 };
 
-/// The byte-order mark, which readers take off a file's first bytes.
+/// The byte-order mark, which readers strip from the start of a file.
 const BOM: &str = "\u{feff}";
 
-/// Writes a header and one record per event. NULL is an empty field, and empty text is `""`.
+/// Writes gzipped CSV: a header, and a record for each event. NULL is an empty field, and empty text is `""`.
 pub struct CsvEncoder<W: Write> {
     file: TextFile<W>,
-    /// The first batch's.
+    /// The schema of the first batch.
     schema: Option<Arc<Schema>>,
     rows: u64,
     span: TimeSpan,
 }
 
 impl<W: Write> CsvEncoder<W> {
-    /// A file whose bytes go to `sink`. Without any batch it stays empty, for the columns are not known.
+    /// An encoder that writes to `sink`. The file stays empty without a batch, since the columns are unknown.
     pub fn new(sink: W) -> Self {
         Self { file: TextFile::gzipped(sink), schema: None, rows: 0, span: TimeSpan::default() }
     }
@@ -40,18 +41,7 @@ impl<W: Write> CsvEncoder<W> {
 impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     fn write(&mut self, batch: &EventBatch) -> Result<(), EncodeError> {
         self.write_header(batch.schema())?;
-        let columns = batch.schema().columns.iter().zip(batch.records().columns());
-        let columns = columns.map(|(column, array)| Values::new(column, array)).collect::<Vec<_>>();
-        for row in 0..batch.len() {
-            let line = self.file.buffer();
-            for (index, column) in columns.iter().enumerate() {
-                if index > 0 {
-                    line.push(b',');
-                }
-                column.write_field(row, line)?;
-            }
-            self.file.end_line()?;
-        }
+        write_records(&mut self.file, &batch.schema().columns, batch.records(), Values::write_field)?;
         self.rows += batch.len() as u64;
         self.span.extend(batch);
         Ok(())
@@ -68,7 +58,29 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     }
 }
 
-/// The header, without its line end; `write` makes a field of each name.
+/// Appends a record for each of `rows`, whose fields `write` appends.
+pub(super) fn write_records<'a, W: Write>(
+    file: &mut TextFile<W>,
+    columns: &[Column],
+    rows: &'a RecordBatch,
+    write: impl Fn(&Values<'a>, usize, &mut Vec<u8>) -> io::Result<()>,
+) -> io::Result<()> {
+    let columns = columns.iter().zip(rows.columns());
+    let columns = columns.map(|(column, array)| Values::new(column, array)).collect::<Vec<_>>();
+    for row in 0..rows.num_rows() {
+        let line = file.buffer();
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                line.push(b',');
+            }
+            write(column, row, line)?;
+        }
+        file.end_line()?;
+    }
+    Ok(())
+}
+
+/// Appends the header without its line end; `write` appends the field of a name.
 pub(crate) fn write_names(columns: &[Column], line: &mut Vec<u8>, write: fn(&[u8], &mut Vec<u8>)) {
     for (index, column) in columns.iter().enumerate() {
         if index > 0 {
@@ -89,7 +101,7 @@ impl<W: Write> fmt::Debug for CsvEncoder<W> {
 }
 
 impl Values<'_> {
-    /// The field of `row`: nothing for NULL, quoted where its text needs it.
+    /// Appends the field of `row`: nothing for NULL, quotes only where they are needed.
     pub(super) fn write_field(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
         match &self.typed {
             _ if self.is_null(row) => Ok(()),
@@ -107,8 +119,8 @@ impl Values<'_> {
         }
     }
 
-    /// Like [`Self::write_field`], but a text that a spreadsheet would evaluate gets a leading `'`. Numbers and times are
-    /// never evaluated, whatever their sign.
+    /// Like [`Self::write_field`], but a text that a spreadsheet would evaluate gets a leading `'`. Other types are never
+    /// evaluated.
     pub(super) fn write_safe_field(&self, row: usize, out: &mut Vec<u8>) -> io::Result<()> {
         match &self.typed {
             Typed::Text(array) if !self.is_null(row) => {
@@ -120,7 +132,7 @@ impl Values<'_> {
     }
 }
 
-/// Text as a field. Empty text is quoted, to be told from NULL.
+/// Appends text as a field. Empty text is quoted, to differ from NULL.
 pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     if is_plain(text) {
         out.extend_from_slice(text);
@@ -129,13 +141,13 @@ pub(crate) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a field has no quotes around its `text`.
+/// Whether the field of `text` needs no quotes.
 pub(crate) fn is_plain(text: &[u8]) -> bool {
     let has_special = || memchr::memchr3(b',', b'"', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some();
     !text.is_empty() && !has_special()
 }
 
-/// Text as a field in quotes.
+/// Appends text as a quoted field.
 fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
@@ -148,7 +160,7 @@ fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Turns what was appended since `start` into a field, in place.
+/// Quotes the text from `start` on, if needed, in place.
 fn quote_from(start: usize, out: &mut Vec<u8>) {
     if is_plain(&out[start..]) {
         return;
@@ -169,10 +181,10 @@ fn quote_from(start: usize, out: &mut Vec<u8>) {
     out[start] = b'"';
 }
 
-/// What a cell begins with that spreadsheets evaluate (OWASP, "CSV Injection").
+/// The first characters of cells that spreadsheets evaluate (OWASP, "CSV Injection").
 const FORMULA_STARTS: [u8; 6] = [b'=', b'+', b'-', b'@', b'\t', b'\r'];
 
-/// A field that spreadsheets take for text.
+/// Appends text as a field that spreadsheets do not evaluate.
 pub(super) fn write_safe_text(text: &[u8], out: &mut Vec<u8>) {
     if text.first().is_some_and(|first| FORMULA_STARTS.contains(first)) {
         write_quoted(&[b"'", text].concat(), out);
@@ -187,7 +199,7 @@ mod tests {
     use crate::{ColumnType, catalogue::COST};
     use arrow_array::{
         ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
-        Float64Array, Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, Time64MicrosecondArray,
+        Float64Array, Int16Array, Int32Array, Int64Array, ListArray, StringArray, Time64MicrosecondArray,
         TimestampMicrosecondArray,
     };
     use arrow_buffer::{NullBuffer, OffsetBuffer};
@@ -198,7 +210,7 @@ mod tests {
         TimestampMicrosecondArray::from(micros.to_vec()).with_timezone("UTC")
     }
 
-    /// Two events: `t` is a second and two seconds after the epoch; then come `columns`.
+    /// Two events, with times two seconds and one second after the epoch, and `columns`.
     fn batch(columns: Vec<(Column, ArrayRef)>) -> EventBatch {
         let key = |name: &str, kind| Column { nullable: false, ..column(name, kind) };
         let keys: [(Column, ArrayRef); 2] = [
@@ -232,7 +244,7 @@ mod tests {
         text
     }
 
-    /// The two fields of a column of this type.
+    /// The fields of a column with two values.
     fn fields(kind: &str, array: impl arrow_array::Array + 'static) -> [String; 2] {
         let column = Column { source_type: Some("as printed".to_owned()), ..column("c", kind.parse().unwrap()) };
         let text = text(&batch(vec![(column, Arc::new(array))]));
@@ -240,7 +252,7 @@ mod tests {
         [rows.next().unwrap(), rows.next().unwrap()]
     }
 
-    /// A list column whose first row has all `elements` and whose second row is NULL.
+    /// A column of two lists: `elements`, and NULL.
     fn list(kind: &str, elements: impl arrow_array::Array + 'static) -> ListArray {
         let schema = batch(Vec::new()).schema().columns.clone();
         let columns = [schema, vec![column("c", kind.parse().unwrap())]].concat();
@@ -251,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_prints_as_the_format_says() {
+    fn every_type_has_its_documented_text() {
         let uuid = FixedSizeBinaryArray::try_from_iter([[0x1a; 16], *b"0123456789abcdef"].into_iter()).unwrap();
         let decimals = |values| Decimal128Array::from(values).with_precision_and_scale(12, 6).unwrap();
         let days = Date32Array::from(vec![20_148, -1]);
@@ -305,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_costs_of_artifacts_lose_their_zeros() {
+    fn only_costs_of_artifacts_lose_their_zeros() {
         let costs = || Decimal128Array::from(vec![2_500_000_000_000_000, 0]).with_precision_and_scale(38, 18).unwrap();
         let of_artifact = text(&batch(vec![(column("cost", COST), Arc::new(costs()))]));
         assert!(of_artifact.ends_with("00000Z,0.0025\nb,1970-01-01T00:00:01.000000Z,0\n"), "{of_artifact}");
@@ -313,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_events_make_equal_bytes_that_are_described() {
+    fn equal_events_make_equal_files() {
         let events = batch(Vec::new());
         let (file, encoded) = encode(&[events.clone(), events.clone()]);
         assert_eq!(encode(&[events.clone(), events]), (file.clone(), encoded.clone()));
@@ -329,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_can_hold_any_name() {
+    fn headers_hold_any_name() {
         let names = ["\u{feff}x", "", "a,b"];
         let values = || -> ArrayRef { Arc::new(StringArray::from(vec![None::<&str>, None])) };
         let text = text(&batch(names.map(|name| (column(name, ColumnType::Text), values())).to_vec()));
@@ -337,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_with_other_columns_is_refused() {
+    fn refuses_a_batch_with_other_columns() {
         let mut encoder = CsvEncoder::new(Vec::new());
         encoder.write(&batch(Vec::new())).unwrap();
         let wider = batch(vec![(column("c", ColumnType::Bool), Arc::new(BooleanArray::from(vec![true, false])))]);
@@ -351,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_spreadsheet_evaluates_is_marked_as_text() {
+    fn formulas_are_marked_as_text() {
         let texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a=1", " =1", "", "a,\"b\""];
         let written = texts.map(|text| {
             let mut out = Vec::new();

@@ -1,8 +1,8 @@
-//! Rows of any columns into one file, for people who asked for a part of an archive.
+//! Files with a part of an archive, for `pull`.
 
 use super::{
     EncodeError,
-    csv::{write_names, write_safe_text, write_text},
+    csv::{write_names, write_records, write_safe_text, write_text},
     parquet::{ROW_GROUP_BYTES, ROW_GROUP_ROWS},
     text_file::TextFile,
     values::Values,
@@ -20,19 +20,19 @@ use std::{
     io::{self, Write},
 };
 
-/// How a slice is written.
+/// The format of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SliceFormat {
-    /// Records of RFC 4180 below a header, with the fields of the archive's own CSV files.
+    /// CSV with the fields of the archive's CSV files.
     Csv,
     /// Parquet, with the types of the archive.
     Parquet,
-    /// A JSON object per line.
+    /// A JSON object for each row, one per line.
     Jsonl,
 }
 
 impl SliceFormat {
-    /// Its name.
+    /// The name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -54,38 +54,38 @@ impl Serialize for SliceFormat {
     }
 }
 
-/// What a slice looks like.
+/// The options of a slice.
 #[derive(Clone, Copy, Debug)]
 pub struct SliceStyle {
     /// The format.
     pub format: SliceFormat,
-    /// Whether text is gzipped. Parquet has its own compression.
+    /// Whether to gzip text; Parquet is compressed already.
     pub gzip: bool,
-    /// Whether texts of CSV that a spreadsheet would evaluate get a leading `'`.
+    /// Whether to prefix texts of CSV that a spreadsheet would evaluate with `'`.
     pub csv_safe: bool,
 }
 
 /// A finished slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodedSlice {
-    /// Its rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
     /// The digest of its bytes.
     pub sha256: Sha256,
 }
 
-/// Writes rows into one file.
+/// Writes rows to one file.
 pub trait SliceEncoder: fmt::Debug + Send {
-    /// Appends rows, which have the columns that the file was begun with. After an error the file is useless.
+    /// Appends rows with the columns of the file. The encoder cannot be used after an error.
     fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError>;
 
-    /// Writes what is still held back and flushes the sink. A file without rows is a valid one.
+    /// Writes buffered rows and flushes the sink. A file without rows is valid.
     fn finish(self: Box<Self>) -> Result<EncodedSlice, EncodeError>;
 }
 
-/// Begins a file of these columns, of which there is at least one.
+/// An encoder that writes rows with `columns`, at least one, to `sink`.
 pub fn encoder<W: Write + Send + fmt::Debug + 'static>(
     style: SliceStyle,
     columns: Vec<Column>,
@@ -98,7 +98,7 @@ pub fn encoder<W: Write + Send + fmt::Debug + 'static>(
     })
 }
 
-/// A header, and one record per row.
+/// A header, and a record for each row.
 #[derive(Debug)]
 struct CsvSlice<W: Write> {
     file: TextFile<W>,
@@ -118,17 +118,10 @@ impl<W: Write> CsvSlice<W> {
 
 impl<W: Write + Send + fmt::Debug> SliceEncoder for CsvSlice<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
-        let columns = self.columns.iter().zip(rows.columns());
-        let columns = columns.map(|(column, array)| Values::new(column, array)).collect::<Vec<_>>();
-        for row in 0..rows.num_rows() {
-            let line = self.file.buffer();
-            for (index, column) in columns.iter().enumerate() {
-                if index > 0 {
-                    line.push(b',');
-                }
-                if self.safe { column.write_safe_field(row, line)? } else { column.write_field(row, line)? }
-            }
-            self.file.end_line()?;
+        if self.safe {
+            write_records(&mut self.file, &self.columns, rows, Values::write_safe_field)?;
+        } else {
+            write_records(&mut self.file, &self.columns, rows, Values::write_field)?;
         }
         self.rows += rows.num_rows() as u64;
         Ok(())
@@ -140,7 +133,7 @@ impl<W: Write + Send + fmt::Debug> SliceEncoder for CsvSlice<W> {
     }
 }
 
-/// An object per row, with its keys in the order of the columns.
+/// An object for each row, with keys in the order of the columns.
 #[derive(Debug)]
 struct JsonlSlice<W: Write> {
     file: TextFile<W>,
@@ -150,9 +143,9 @@ struct JsonlSlice<W: Write> {
 
 #[derive(Debug)]
 struct Key {
-    /// The name as JSON, and the colon behind it.
+    /// The name as JSON, followed by a colon.
     text: Vec<u8>,
-    /// Whether values may be documents that somebody else printed.
+    /// Whether values contain JSON from the source.
     holds_json: bool,
 }
 
@@ -208,15 +201,14 @@ fn holds_json(kind: &ColumnType) -> bool {
     }
 }
 
-/// A document that was printed over several lines would end the line of its object. In JSON, a line end is never part
-/// of a value, so a blank in its place changes nothing.
+/// Replaces line ends in JSON from the source, which are never part of a value, by blanks.
 fn onto_one_line(json: &mut [u8]) {
     for byte in json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
         *byte = b' ';
     }
 }
 
-/// The columns with their types, compressed with zstd.
+/// Parquet with the types of the columns, compressed with zstd.
 #[derive(Debug)]
 struct ParquetSlice<W: Write + Send> {
     writer: ArrowWriter<DigestWriter<W>>,
@@ -263,7 +255,7 @@ mod tests {
         sync::{Arc, Mutex, PoisonError},
     };
 
-    /// A sink that the test can look into after the encoder took it.
+    /// A sink whose bytes stay readable after the encoder took it.
     #[derive(Clone, Debug, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -282,7 +274,7 @@ mod tests {
         SliceStyle { format, gzip: false, csv_safe: false }
     }
 
-    /// Rows of columns, each given with its name, its type and its values.
+    /// Rows of columns, given by name, type and values.
     fn columns(columns: Vec<(&str, &str, ArrayRef)>) -> (Vec<Column>, RecordBatch) {
         let column = |name: &str, kind: &str| Column {
             name: name.to_owned(),
@@ -328,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_keep_every_digit_and_embed_json_as_it_is() {
+    fn json_lines_keep_all_digits_and_embed_json() {
         let expected = "\
 {\"text\":\"a\\\"b\\n\u{1f980}\",\"json\":{\"a\": 1.10,  \"b\": [ ]},\"count\":9007199254740993,\"cost\":0.0025,\
 \"float\":1e300,\"on\":true,\"day\":\"2025-03-01\",\"bytes\":\"00ff\",\"at\":\"1970-01-01T00:00:00.000001Z\"}
@@ -343,14 +335,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_escaped_and_in_the_order_of_the_columns() {
+    fn keys_are_escaped_and_in_column_order() {
         let value = || -> ArrayRef { Arc::new(Int64Array::from(vec![1])) };
         let printed = text(plain(SliceFormat::Jsonl), vec![("b\"", "int64", value()), ("a", "int64", value())]);
         assert_eq!(printed, "{\"b\\\"\":1,\"a\":1}\n");
     }
 
     #[test]
-    fn csv_has_the_fields_of_the_archive() {
+    fn csv_fields_are_those_of_the_archive() {
         let printed = text(plain(SliceFormat::Csv), samples());
         let expected = "\
 text,json,count,cost,float,on,day,bytes,at
@@ -362,7 +354,7 @@ text,json,count,cost,float,on,day,bytes,at
     }
 
     #[test]
-    fn formulas_are_guarded_in_text_alone() {
+    fn only_text_is_guarded_against_formulas() {
         let style = SliceStyle { csv_safe: true, ..plain(SliceFormat::Csv) };
         let notes = Arc::new(StringArray::from(vec![Some("=1+1"), None, Some("fine")]));
         let given =
@@ -371,7 +363,7 @@ text,json,count,cost,float,on,day,bytes,at
     }
 
     #[test]
-    fn formulas_are_guarded_in_names_and_a_mark_at_the_start_stays_quoted() {
+    fn names_are_guarded_and_a_byte_order_mark_stays_quoted() {
         let style = SliceStyle { csv_safe: true, ..plain(SliceFormat::Csv) };
         let column = || Arc::new(Int64Array::from(vec![1])) as ArrayRef;
         let given = vec![("\u{feff}n", "int64", column()), ("=n", "int64", column()), ("m", "int64", column())];
@@ -401,7 +393,7 @@ text,json,count,cost,float,on,day,bytes,at
     }
 
     #[test]
-    fn a_slice_without_rows_has_its_columns() {
+    fn an_empty_slice_has_its_columns() {
         let (columns, rows) = columns(samples());
         assert_eq!(encode(plain(SliceFormat::Jsonl), columns.clone(), &[]), b"");
         let csv = encode(plain(SliceFormat::Csv), columns.clone(), &[]);
@@ -414,7 +406,7 @@ text,json,count,cost,float,on,day,bytes,at
 
     proptest! {
         #[test]
-        fn any_text_and_any_number_come_back_from_json_lines(value: Option<String>, name: String, number: i64) {
+        fn json_lines_round_trip_text_and_numbers(value: Option<String>, name: String, number: i64) {
             let texts = Arc::new(StringArray::from(vec![value.as_deref()])) as ArrayRef;
             let numbers = Arc::new(Int64Array::from(vec![number])) as ArrayRef;
             let other = format!("{name}?");
