@@ -1,4 +1,4 @@
-//! Events in columns.
+//! Batches of events.
 
 use crate::Schema;
 use arrow_array::{
@@ -9,8 +9,7 @@ use arrow_buffer::ToByteSlice;
 use arrow_schema::{ArrowError, DataType};
 use std::sync::Arc;
 
-/// Some events of one month: a record batch that was proven to have its schema's columns, and in which every row has an
-/// id and a time.
+/// Events of one month: a record batch whose columns are those of its schema, with an id and a time in every row.
 #[derive(Clone, Debug)]
 pub struct EventBatch {
     schema: Arc<Schema>,
@@ -19,16 +18,16 @@ pub struct EventBatch {
     time: usize,
 }
 
-/// A record batch that does not fit its schema. It means a bug in a source, never a bad event.
+/// A record batch that does not fit its schema: a bug in a source, never a bad event.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaMismatch {
-    /// Other columns or other types.
+    /// The columns or their types differ.
     #[error("the batch has other columns than its schema")]
     Columns,
-    /// A row without an id or a time.
+    /// A row has no id or no time.
     #[error("column {0:?} has rows without a value")]
     MissingKey(String),
-    /// A key column of a type that cannot be one.
+    /// Ids or times cannot have the type of this column.
     #[error("column {0:?} cannot be a key column")]
     KeyType(String),
 }
@@ -45,7 +44,7 @@ impl EventBatch {
                 return Err(SchemaMismatch::MissingKey(schema.columns[index].name.clone()));
             }
         }
-        if Ids::of(records.column(id)).is_none() {
+        if Ids::from_array(records.column(id)).is_none() {
             return Err(SchemaMismatch::KeyType(schema.id.clone()));
         }
         if records.column(time).as_primitive_opt::<TimestampMicrosecondType>().is_none() {
@@ -54,22 +53,22 @@ impl EventBatch {
         Ok(Self { schema, records, id, time })
     }
 
-    /// The columns' names and types.
+    /// The schema of the columns.
     pub const fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }
 
-    /// The events as Arrow sees them.
+    /// The events as Arrow arrays.
     pub const fn records(&self) -> &RecordBatch {
         &self.records
     }
 
-    /// How many events.
+    /// The number of events.
     pub fn len(&self) -> usize {
         self.records.num_rows()
     }
 
-    /// Whether there are none.
+    /// Whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -84,19 +83,20 @@ impl EventBatch {
     /// # Panics
     /// Never: the column's type was checked when the batch was made.
     pub fn ids(&self) -> Ids<'_> {
-        Ids::of(self.records.column(self.id)).unwrap_or_else(|| unreachable!("a batch has ids"))
+        Ids::from_array(self.records.column(self.id)).unwrap_or_else(|| unreachable!("a batch has ids"))
     }
 
-    /// Memory that the events take, whatever they share with others.
+    /// Bytes of memory of the events, counting buffers that they share with other batches.
     pub fn memory(&self) -> usize {
         let columns = self.records.columns().iter();
         columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
     }
 
-    /// The events in pieces of some `bytes` of memory, and of at least one event.
+    /// The events in batches of about `bytes` of memory and at least one event.
+    #[expect(clippy::expect_used, reason = "the bytes in memory are a `usize`")]
     pub fn pieces(&self, bytes: u64) -> impl Iterator<Item = Self> {
-        let pieces = (self.memory() as u64).div_ceil(bytes.max(1)).max(1);
-        let length = usize::try_from((self.len() as u64).div_ceil(pieces)).unwrap_or(usize::MAX).max(1);
+        let pieces = usize::try_from((self.memory() as u64).div_ceil(bytes.max(1))).expect("at most one piece a byte");
+        let length = self.len().div_ceil(pieces.max(1)).max(1);
         (0..self.len()).step_by(length).map(move |start| {
             let records = self.records.slice(start, length.min(self.len() - start));
             Self { records, schema: Arc::clone(&self.schema), ..*self }
@@ -126,8 +126,8 @@ pub enum Ids<'a> {
 }
 
 impl<'a> Ids<'a> {
-    /// The ids in a column, `None` when it is of a type that no id has.
-    fn of(column: &'a ArrayRef) -> Option<Self> {
+    /// The ids in `column`; `None` when ids cannot have its type.
+    fn from_array(column: &'a ArrayRef) -> Option<Self> {
         Some(match column.data_type() {
             DataType::Utf8 => Self::Text(column.as_string()),
             DataType::FixedSizeBinary(_) => Self::Uuid(column.as_fixed_size_binary()),
@@ -138,7 +138,7 @@ impl<'a> Ids<'a> {
         })
     }
 
-    /// The bytes of the id in `row`, in the order of this machine.
+    /// The bytes of the id in `row`, in native byte order.
     ///
     /// # Panics
     /// When there is no such row.

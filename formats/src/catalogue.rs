@@ -1,25 +1,24 @@
-//! What is known of the columns of API artifacts: which identify an event, which say when it happened, and which have
-//! a type that holds every value exactly.
+//! The known columns of API artifacts: the id, the time, and those whose type holds every value exactly.
 //!
-//! The platform's pages show six versions of an event record, fewer names of the other datasets, and no column list of
-//! the CSV export. In CSV a name that is not in this table is text, as it came; so are nested values, whose encoding
-//! there nobody documents. In JSON the names that are not in this table share the column [`EXTRA`].
+//! The platform's documentation shows six versions of an event record, some names of the other datasets, and no column
+//! list of the CSV export. In CSV, unknown columns are text, and so are nested values, whose encoding is undocumented.
+//! In JSON, unknown members share the column [`EXTRA`].
 
 use crate::{Column, ColumnType, Schema, schema::SchemaError};
 
 /// Names of the id column, best first.
 const ID_COLUMNS: [&str; 3] = ["event_id", "id", "eventId"];
 
-/// Names of the time column, best first. `created_at` comes after `timestamp` because records that have both use it for
-/// the time of insertion.
+/// Names of the time column, best first. Records with both `timestamp` and `created_at` use the latter for the time of
+/// insertion.
 const TIME_COLUMNS: [&str; 4] = ["timestamp", "created_at", "occurred_at", "time"];
 
-/// Columns that hold an instant wherever they appear.
+/// Names of instants.
 const INSTANTS: [&str; 4] = ["timestamp", "created_at", "occurred_at", "updated_at"];
 
 const COUNTS: [&str; 5] = ["input_tokens", "output_tokens", "total_tokens", "latency_ms", "duration_ms"];
 
-/// Costs are documented as NUMERIC(12,6) and as bare numbers; 18 decimals hold either without rounding.
+/// Documented as NUMERIC(12,6) and as plain numbers; 18 decimals hold both without rounding.
 const COSTS: [&str; 6] = [
     "cost_usd",
     "cost",
@@ -29,7 +28,7 @@ const COSTS: [&str; 6] = [
     "event_cost_attribution.total_cost",
 ];
 
-/// Names of text in events, escalations, traces and the audit log. A value that is an object or a list is no text.
+/// Names of text in events, escalations, traces and the audit log. Objects and lists are not text.
 const TEXTS: [&str; 45] = [
     // Events.
     "id",
@@ -80,7 +79,7 @@ const TEXTS: [&str; 45] = [
     "target",
 ];
 
-/// Names of nested values. As JSON any value is what it was.
+/// Names of nested values, kept as JSON.
 const DOCUMENTS: [&str; 16] = [
     "policies_evaluated",
     "policies_triggered",
@@ -100,16 +99,16 @@ const DOCUMENTS: [&str; 16] = [
     "diff",
 ];
 
-/// Names of what is so or is not.
+/// Names of booleans.
 const FLAGS: [&str; 1] = ["degraded_mode"];
 
-/// The column of a JSON artifact that holds, as one JSON object for each event, the members that have no column.
+/// The column of a JSON artifact for the members without a column, as one JSON object for each event.
 pub const EXTRA: &str = "extra";
 
 /// The type of every cost column of an API artifact.
 pub const COST: ColumnType = ColumnType::Decimal { precision: 38, scale: 18 };
 
-/// The names that the operator gave for the two columns that every event must have; `None` means the first known alias.
+/// The configured names of the two columns that every event must have; `None` means the first known alias.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyColumns {
     /// Name of the id column.
@@ -118,15 +117,15 @@ pub struct KeyColumns {
     pub time: Option<String>,
 }
 
-/// Why a header cannot be one of events.
+/// The header is not one of events.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum HeaderError {
-    /// None of the known names of the id or time column appears, or not the one that was asked for.
+    /// There is no column with a known name, or with the configured one.
     #[error("there is no {role} column: looked for {wanted}, found {found}")]
     NoKey {
         /// `id` or `time`.
         role: &'static str,
-        /// The names that were looked for.
+        /// The names looked for.
         wanted: String,
         /// The first names of the header.
         found: String,
@@ -152,18 +151,18 @@ pub fn find_keys<'a, S: AsRef<str>>(names: &'a [S], keys: &KeyColumns) -> Result
     Ok((id, time))
 }
 
-/// Whether the column's values are costs from an artifact, which had fewer decimals than their type.
+/// Whether the values are costs from an artifact, which have fewer decimals than their type.
 pub(crate) fn is_cost_of_artifact(column: &Column) -> bool {
     column.kind == COST && column.source_type.is_none()
 }
 
-/// Whether events are known to have a column `name`, and so may lack it in one month or another.
+/// Whether `name` is a known column of events, which may be missing in some months.
 pub fn knows(name: &str) -> bool {
     json_type(name).is_some() || ID_COLUMNS.contains(&name) || TIME_COLUMNS.contains(&name)
 }
 
-/// The schema of a JSON artifact whose records have members of these `names`: a column for each name that is known, and
-/// [`EXTRA`] for the others, if there are any or if `has_extra`.
+/// The schema of a JSON artifact whose records have members of these `names`: a column for each known name, and
+/// [`EXTRA`] when there are others or `has_extra` is set.
 pub fn json_schema<S: AsRef<str>>(names: &[S], has_extra: bool, keys: &KeyColumns) -> Result<Schema, HeaderError> {
     let keys = Keys::find(names, keys)?;
     let known = names.iter().map(AsRef::as_ref).filter_map(|name| {
@@ -177,7 +176,7 @@ pub fn json_schema<S: AsRef<str>>(names: &[S], has_extra: bool, keys: &KeyColumn
     Ok(Schema::new(columns, keys.id, keys.time)?)
 }
 
-/// The type that holds every value of the name exactly, whatever the format of the artifact.
+/// The type that holds every value of the column exactly, in any format of artifact.
 fn exact_type(name: &str) -> Option<ColumnType> {
     match name {
         _ if INSTANTS.contains(&name) => Some(ColumnType::TimestampUtc),
@@ -187,7 +186,7 @@ fn exact_type(name: &str) -> Option<ColumnType> {
     }
 }
 
-/// The type of a member of a JSON record, `None` for a name that is not known.
+/// The type of a member of a JSON record; `None` for an unknown name.
 pub fn json_type(name: &str) -> Option<ColumnType> {
     exact_type(name).or_else(|| match name {
         _ if TEXTS.contains(&name) => Some(ColumnType::Text),
@@ -214,7 +213,7 @@ impl<'a> Keys<'a> {
         name == self.id || name == self.time
     }
 
-    /// The column `name`, which has the type that `other` gives unless it is one of the two.
+    /// The column `name`, of the type that `other` returns unless it is one of the two.
     fn column(&self, name: &str, other: impl FnOnce() -> ColumnType) -> Column {
         let kind = match name {
             _ if name == self.time => ColumnType::TimestampUtc,
@@ -240,7 +239,7 @@ fn key_column<'a, S: AsRef<str>>(
     })
 }
 
-/// The first names of a header, short enough for one line of an error: a page of HTML is a header too.
+/// The first names of a header, short enough for an error on one line even when the header is a page of HTML.
 fn excerpt<S: AsRef<str>>(names: &[S]) -> String {
     const NAMES: usize = 8;
     const LETTERS: usize = 40;
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_key_columns_of_every_documented_version() {
+    fn finds_the_keys_of_every_documented_version() {
         assert_eq!(schema(&["timestamp", "id", "verdict"]).id, "id");
         assert_eq!(schema(&["event_id", "timestamp", "action"]).id, "event_id");
         let analytics = schema(&["id", "created_at", "timestamp", "decision"]);
@@ -267,14 +266,14 @@ mod tests {
     }
 
     #[test]
-    fn types_only_what_is_known() {
+    fn unknown_columns_are_text() {
         let schema = schema(&["id", "timestamp", "cost_usd", "input_tokens", "config_version", "surprise"]);
         let types = schema.columns.iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
         assert_eq!(types, ["text", "timestamp(us,UTC)", "decimal(38,18)", "int64", "text", "text"]);
     }
 
     #[test]
-    fn json_names_that_nobody_knows_share_a_column() {
+    fn unknown_json_names_share_a_column() {
         let columns = |names: &[&str], has_extra| {
             let schema = json_schema(names, has_extra, &KeyColumns::default()).unwrap();
             schema.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect::<Vec<_>>()
@@ -299,14 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_choice_beats_the_aliases() {
+    fn configured_names_take_precedence() {
         let keys = KeyColumns { id: Some("ref".to_owned()), time: Some("seen".to_owned()) };
         let schema = text_schema(&["id", "timestamp", "ref", "seen"], &keys).unwrap();
         assert_eq!((schema.id.as_str(), schema.time.as_str()), ("ref", "seen"));
     }
 
     #[test]
-    fn a_header_without_keys_names_what_was_looked_for() {
+    fn missing_keys_are_named_in_the_error() {
         let error = text_schema(&["<html>"], &KeyColumns::default()).unwrap_err();
         assert!(error.to_string().contains("event_id, id, eventId"), "{error}");
     }

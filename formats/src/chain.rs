@@ -1,18 +1,18 @@
-//! What a chain of manifests adds up to.
+//! The chain of manifests: the state of an archive.
 
 use crate::{Dataset, Manifest, Month, Schema, Sha256, manifest::CommitKind};
 use serde::{Deserialize, Serialize};
 
-/// The last manifest of a chain: its number, and the digest of its bytes, which covers all that came before.
+/// The last manifest of a chain. The digest of its bytes covers all earlier manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// Number of the manifest.
+    /// The number of the manifest.
     pub sequence: u64,
-    /// Digest of its bytes.
+    /// The digest of its bytes.
     pub sha256: Sha256,
 }
 
-/// A manifest and the digest of the bytes that it was read from.
+/// A manifest and the digest of its stored bytes.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The digest.
@@ -21,14 +21,14 @@ pub struct Entry {
     pub manifest: Manifest,
 }
 
-/// The state of an archive: its manifests, proven to follow one another. There is no other record of progress.
+/// The manifests of an archive, each proven to follow the one before. There is no other record of progress.
 #[derive(Clone, Debug)]
 pub struct Chain {
     archive: String,
     entries: Vec<Entry>,
 }
 
-/// Why manifests are not one chain.
+/// Manifests that do not form a chain.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BrokenChain {
     /// A number is missing.
@@ -37,19 +37,19 @@ pub enum BrokenChain {
         /// The first missing number.
         missing: u64,
     },
-    /// A manifest does not name the bytes of the one before it.
-    #[error("manifest {sequence} does not follow from the one before it")]
+    /// The manifest does not have the digest of the one before it.
+    #[error("manifest {sequence} does not follow the one before it")]
     Link {
         /// The manifest whose link is wrong.
         sequence: u64,
     },
-    /// A manifest of another archive.
+    /// The manifest belongs to another archive.
     #[error("manifest {sequence} belongs to another archive")]
     Foreign {
         /// Its number.
         sequence: u64,
     },
-    /// A month was committed more than once.
+    /// The month is committed already.
     #[error("manifest {sequence} commits {dataset} {month} again")]
     Twice {
         /// Its number.
@@ -62,12 +62,12 @@ pub enum BrokenChain {
 }
 
 impl Chain {
-    /// The chain of the archive with the UUID `archive`, without a manifest yet.
+    /// The empty chain of the archive with the UUID `archive`.
     pub fn new(archive: String) -> Self {
         Self { archive, entries: Vec::new() }
     }
 
-    /// Adds the next manifest, or says why it cannot be the next.
+    /// Appends the next manifest.
     pub fn push(&mut self, entry: Entry) -> Result<(), BrokenChain> {
         let sequence = entry.manifest.sequence;
         let expected = self.next_sequence();
@@ -94,22 +94,22 @@ impl Chain {
         &self.archive
     }
 
-    /// The last manifest, if there is one.
+    /// The last manifest; `None` in an empty chain.
     pub fn head(&self) -> Option<Head> {
         self.entries.last().map(|entry| Head { sequence: entry.manifest.sequence, sha256: entry.sha256 })
     }
 
-    /// The number that the next manifest will have.
+    /// The number of the next manifest.
     pub fn next_sequence(&self) -> u64 {
         self.entries.len() as u64 + 1
     }
 
-    /// Every manifest, oldest first.
+    /// All manifests, oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The commit of a month, if it was committed.
+    /// The commit of a month; `None` before it is committed.
     pub fn month(&self, dataset: &Dataset, month: Month) -> Option<&Entry> {
         self.commits(dataset).find(|entry| entry.manifest.month == month)
     }
@@ -120,12 +120,12 @@ impl Chain {
         months().min().zip(months().max())
     }
 
-    /// The datasets that have a month, in the order of their names.
+    /// The datasets with a commit, by name.
     pub fn datasets(&self) -> std::collections::BTreeSet<&Dataset> {
         self.entries.iter().map(|entry| &entry.manifest.dataset).collect()
     }
 
-    /// The columns that a dataset had in its last commit.
+    /// The columns of a dataset in its last commit that has columns.
     pub fn last_schema(&self, dataset: &Dataset) -> Option<&Schema> {
         let mut newest_first = self.entries.iter().rev().filter(|entry| entry.manifest.dataset == *dataset);
         newest_first.find_map(|entry| entry.manifest.schema.as_ref())

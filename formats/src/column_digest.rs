@@ -1,12 +1,12 @@
-//! Digests of columns that do not depend on the order of the rows: whether two places hold the same values.
+//! Digests of columns that do not depend on the order of rows, to compare a table with an archive.
 
 use crate::{Column, Schema, Sha256, digest::Hasher, encode::Texts};
 use arrow_array::{Array as _, RecordBatch};
 use std::io;
 
-/// A digest of each column over the rows that it is shown: the sum, modulo 2^256, of the SHA-256 of the column's name, the
-/// row's id, and the value's text, in which NULL and empty text differ. A value that moves to another row changes it, and
-/// so does a row that comes twice.
+/// A digest of each column: the sum, over all rows and modulo 2^256, of the SHA-256 of the column's name, the row's id and
+/// the value's text, in which NULL and empty text differ. Swapping the values of two rows changes it, and so does
+/// repeating a row.
 #[derive(Clone, Debug)]
 pub struct ColumnDigests {
     columns: Vec<Column>,
@@ -16,13 +16,13 @@ pub struct ColumnDigests {
 }
 
 impl ColumnDigests {
-    /// Of no row yet, whose columns are those of `schema`.
+    /// Digests of no rows yet, with the columns of `schema`.
     pub fn new(schema: &Schema) -> Self {
-        let sums = schema.columns.iter().map(|column| Sum::of_column(&column.name)).collect();
+        let sums = schema.columns.iter().map(|column| Sum::new(&column.name)).collect();
         Self { columns: schema.columns.clone(), id: schema.id_index(), sums, rows: 0 }
     }
 
-    /// Adds the rows of `records`, whose columns have the order and the Arrow types of the schema.
+    /// Adds rows, whose columns have the order and the Arrow types of the schema.
     pub fn add(&mut self, records: &RecordBatch) -> io::Result<()> {
         let ids = self.ids(records)?;
         let mut text = Vec::new();
@@ -47,12 +47,12 @@ impl ColumnDigests {
         (0..records.num_rows()).map(id).collect()
     }
 
-    /// How many rows there were.
+    /// The number of rows so far.
     pub const fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// The digest of each column, in their order.
+    /// The digest of each column, in the order of the schema.
     pub fn finish(self) -> Vec<Sha256> {
         self.sums.iter().map(Sum::finish).collect()
     }
@@ -61,21 +61,22 @@ impl ColumnDigests {
 /// The digest of one column.
 #[derive(Clone, Debug)]
 struct Sum {
-    /// Has seen the name of the column.
+    /// The state after the name of the column.
     named: Hasher,
-    /// The lowest word first.
+    /// Least significant word first.
     words: [u64; 4],
 }
 
 impl Sum {
-    fn of_column(name: &str) -> Self {
+    fn new(name: &str) -> Self {
         let mut named = Hasher::default();
         named.update(&(name.len() as u64).to_be_bytes());
         named.update(name.as_bytes());
         Self { named, words: [0; 4] }
     }
 
-    /// Each part has its length before it, so that no two rows look alike.
+    /// Lengths keep the parts of a row apart.
+    #[expect(clippy::expect_used, reason = "the chunks have eight bytes")]
     fn add(&mut self, id: &[u8], value: Option<&[u8]>) {
         let mut hasher = self.named.clone();
         hasher.update(&(id.len() as u64).to_be_bytes());
@@ -84,7 +85,7 @@ impl Sum {
         hasher.update(value.unwrap_or_default());
         let mut carry = false;
         for (word, bytes) in self.words.iter_mut().zip(hasher.finish().as_bytes().rchunks_exact(8)) {
-            let added = u64::from_be_bytes(bytes.try_into().unwrap_or_default());
+            let added = u64::from_be_bytes(bytes.try_into().expect("eight bytes"));
             let (sum, over) = word.overflowing_add(added);
             let (sum, over_again) = sum.overflowing_add(carry.into());
             (*word, carry) = (sum, over || over_again);
@@ -93,8 +94,8 @@ impl Sum {
 
     fn finish(&self) -> Sha256 {
         let mut bytes = [0; 32];
-        for (word, place) in self.words.iter().zip(bytes.rchunks_exact_mut(8)) {
-            place.copy_from_slice(&word.to_be_bytes());
+        for (word, target) in self.words.iter().zip(bytes.rchunks_exact_mut(8)) {
+            target.copy_from_slice(&word.to_be_bytes());
         }
         Sha256::from(bytes)
     }
@@ -145,7 +146,7 @@ mod tests {
     const ROWS: [Row<'_>; 3] = [("1", Some("x"), Some("p")), ("2", Some("y"), Some("p")), ("3", None, Some(""))];
 
     #[test]
-    fn neither_the_order_nor_the_batches_matter() {
+    fn order_and_batches_do_not_matter() {
         let [first, second, third] = ROWS;
         assert_eq!(differences(&ROWS, &[third, first, second]), [0_usize; 0]);
         let mut pieces = ColumnDigests::new(&schema());
@@ -156,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_the_row_of_another_is_seen_in_its_column_alone() {
+    fn swapped_values_change_their_column_only() {
         let [mut first, mut second, third] = ROWS;
         std::mem::swap(&mut first.1, &mut second.1);
         assert_eq!(differences(&ROWS, &[first, second, third]), [2]);
     }
 
     #[test]
-    fn a_value_in_another_column_is_seen_in_both() {
+    fn a_value_in_another_column_changes_both() {
         assert_eq!(differences(&[("1", Some("x"), None)], &[("1", None, Some("x"))]), [2, 3]);
     }
 
@@ -173,32 +174,31 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_come_twice_count_twice() {
+    fn repeated_rows_count() {
         let [first, second, third] = ROWS;
         assert_eq!(differences(&[first, second], &[first, second, second]), [0, 1, 2, 3]);
         assert_eq!(differences(&[first, first, third], &[first, third, third]), [0, 1, 2, 3]);
     }
 
     #[test]
-    fn the_parts_of_a_row_do_not_run_into_each_other() {
+    fn ids_and_values_are_kept_apart() {
         assert_eq!(differences(&[("12", Some("3"), None)], &[("1", Some("23"), None)]), [0, 1, 2, 3]);
     }
 
     #[test]
-    fn no_row_has_the_digest_zero() {
+    fn the_digest_of_no_rows_is_zero() {
         assert_eq!(digests(&[]), [Sha256::from([0; 32]); 4]);
     }
 
     proptest! {
         #[test]
         fn sums_carry_from_word_to_word(ids in prop::collection::vec("[a-z]{1,4}", 1..40)) {
-            let mut sum = Sum::of_column("a");
+            let mut sum = Sum::new("a");
             let mut expected = [0_u8; 32];
             for id in &ids {
                 sum.add(id.as_bytes(), None);
-                let mut one = Sum::of_column("a");
+                let mut one = Sum::new("a");
                 one.add(id.as_bytes(), None);
-                // Byte by byte, as on paper.
                 let mut carry = 0;
                 for (total, added) in expected.iter_mut().zip(one.finish().as_bytes()).rev() {
                     let place = u16::from(*total) + u16::from(*added) + carry;

@@ -1,26 +1,26 @@
-//! Names of datasets.
+//! Dataset names.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{fmt, str::FromStr};
 
-/// A kind of record that is archived on its own: `events`, `traces`, `escalations`, `audit-log`, or a table. It is the
-/// name of a folder of the archive.
+/// A kind of record that is archived on its own: `events`, `traces`, `escalations`, `audit-log`, or a table. Its name is
+/// the name of a folder of the archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dataset(String);
 
-/// A name that cannot be a dataset's.
+/// The name cannot be a dataset's.
 #[derive(Debug, thiserror::Error)]
 #[error("not a dataset name: {0:?} (lower-case letters, digits, - and _, and not \"manifests\")")]
 pub struct DatasetError(String);
 
 impl Dataset {
-    /// The folder's name.
+    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// `events`: what a run archives when it is told nothing else.
+/// `events`.
 impl Default for Dataset {
     fn default() -> Self {
         Self("events".to_owned())
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_names_that_are_no_folder() {
+    fn refuses_names_that_are_not_folders() {
         for name in ["", "manifests", "Events", "../events", "-events", "a b", "événements"] {
             assert!(name.parse::<Dataset>().is_err(), "{name}");
         }

@@ -1,14 +1,14 @@
-//! SHA-256 digests, and a writer that computes one on the way.
+//! SHA-256 digests, and a writer that computes one of the bytes that pass through.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::Digest as _;
 use std::{fmt, io, str::FromStr};
 
-/// The SHA-256 digest of some bytes (FIPS 180-4). Printed as 64 lower-case hexadecimal digits.
+/// A SHA-256 digest (FIPS 180-4), printed as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
 
-/// A text that is not 64 hexadecimal digits.
+/// The text is not 64 hexadecimal digits.
 #[derive(Debug, thiserror::Error)]
 #[error("not a SHA-256 digest: {0:?}")]
 pub struct DigestError(String);
@@ -19,12 +19,12 @@ impl Sha256 {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The digest's 32 bytes.
+    /// The 32 bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The first 16 hexadecimal digits, which names of data files carry.
+    /// The first 16 hexadecimal digits, as in the names of data files.
     pub fn short(&self) -> String {
         self.to_string().chars().take(16).collect()
     }
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Sha256 {
     }
 }
 
-/// A digest that grows with the bytes it is given, for content that arrives in pieces.
+/// Computes the digest of content that arrives in pieces.
 #[derive(Clone, Default)]
 pub struct Hasher(sha2::Sha256);
 
@@ -87,7 +87,7 @@ impl Hasher {
         self.0.update(bytes);
     }
 
-    /// The digest of all that was added.
+    /// The digest of all bytes added.
     pub fn finish(self) -> Sha256 {
         Sha256(self.0.finalize().into())
     }
@@ -99,7 +99,7 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// A writer that counts and hashes what passes through to `inner`.
+/// Counts and hashes the bytes written to `inner`.
 #[derive(Debug)]
 pub struct DigestWriter<W> {
     inner: W,
@@ -108,7 +108,7 @@ pub struct DigestWriter<W> {
 }
 
 impl<W: io::Write> DigestWriter<W> {
-    /// Hashes everything that is written to `inner` from now on.
+    /// A writer to `inner`.
     pub fn new(inner: W) -> Self {
         Self { inner, hasher: Hasher::default(), bytes: 0 }
     }
@@ -118,7 +118,7 @@ impl<W: io::Write> DigestWriter<W> {
         self.bytes
     }
 
-    /// The inner writer, the number of bytes it was given, and their digest.
+    /// The inner writer, the number of bytes written, and their digest.
     pub fn finish(self) -> (W, u64, Sha256) {
         (self.inner, self.bytes, self.hasher.finish())
     }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_hashes_what_it_passes_on() {
+    fn a_writer_hashes_the_bytes_it_writes() {
         let mut writer = DigestWriter::new(Vec::new());
         writer.write_all(b"a").unwrap();
         writer.write_all(b"bc").unwrap();

@@ -1,16 +1,16 @@
-//! Names of the objects of an archive. They are built and read here and nowhere else.
+//! Paths of the objects of an archive, built and parsed here only.
 
 use crate::{Dataset, Month, Sha256};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// The document that makes a place an archive.
+/// The document that identifies an archive.
 pub const ARCHIVE: &str = "archive.json";
 
-/// The folder of the commit records.
+/// The folder of the manifests.
 pub const MANIFESTS: &str = "manifests";
 
-/// What a data file holds.
+/// The format of a data file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileFormat {
@@ -18,19 +18,19 @@ pub enum FileFormat {
     Parquet,
     /// Events as gzipped CSV.
     Csv,
-    /// What the exports API delivered, byte for byte, gzipped.
+    /// An artifact of the exports API, byte for byte, gzipped.
     Artifact,
     /// Rejected rows, as gzipped JSON lines.
     Rejects,
 }
 
-/// A format name that this version does not know.
+/// The format is unknown to this version.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown file format {0:?}")]
 pub struct UnknownFormat(String);
 
 impl FileFormat {
-    /// Every format.
+    /// All formats.
     pub const ALL: [Self; 4] = [Self::Parquet, Self::Csv, Self::Artifact, Self::Rejects];
 
     /// The name of its folder.
@@ -43,7 +43,7 @@ impl FileFormat {
         }
     }
 
-    /// How the names of its files end. Those of artifacts end as their [kind](ArtifactKind::extension) does.
+    /// The extension of its files; `None` for artifacts, whose extension depends on their [kind](ArtifactKind::extension).
     pub const fn extension(self) -> Option<&'static str> {
         match self {
             Self::Parquet => Some("parquet"),
@@ -53,7 +53,7 @@ impl FileFormat {
         }
     }
 
-    /// Whether each archived event is one row of the format's files.
+    /// Whether each row of its files is an archived event.
     pub const fn holds_events(self) -> bool {
         matches!(self, Self::Parquet | Self::Csv)
     }
@@ -73,7 +73,7 @@ impl FromStr for FileFormat {
     }
 }
 
-/// The kind of an artifact's content, once it is unpacked.
+/// The kind of an artifact's unpacked content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ArtifactKind {
@@ -86,7 +86,7 @@ pub enum ArtifactKind {
 }
 
 impl ArtifactKind {
-    /// How the name of a gzipped artifact in an archive ends.
+    /// The extension of a gzipped artifact in an archive.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv.gz",
@@ -96,28 +96,28 @@ impl ArtifactKind {
     }
 }
 
-/// What the path of an object says it is. Paths are relative to the archive's root and separated by `/`.
+/// The meaning of an object's path, which is relative to the archive's root and separated by `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectName {
     /// `archive.json`.
     Archive,
     /// The manifest with this sequence number.
     Manifest(u64),
-    /// The `SHA256SUMS` of the manifest with this sequence number.
+    /// The `SHA256SUMS` of that manifest.
     Sums(u64),
-    /// A file in the folder of a month, or further down: readers take whatever lies below it for events.
+    /// A file anywhere below the folder of a month: readers such as DuckDB read all of them as events.
     Data {
         /// The dataset's folder.
         dataset: Dataset,
         /// The month of the folder.
         month: Month,
     },
-    /// Nothing that an archive has.
+    /// No object of an archive.
     Other,
 }
 
 impl ObjectName {
-    /// Reads the path of an object.
+    /// Parses a path.
     pub fn parse(path: &str) -> Self {
         let parts = path.split('/').collect::<Vec<_>>();
         match parts.as_slice() {
@@ -143,7 +143,7 @@ fn chain_name(name: &str) -> ObjectName {
         "SHA256SUMS" => number(digits).map(ObjectName::Sums),
         _ => None,
     });
-    // Only the one canonical spelling counts: a second spelling of a number would be a second manifest.
+    // Only the canonical spelling: another spelling of a number would be a second manifest.
     let canonical = parsed.filter(|parsed| match parsed {
         ObjectName::Manifest(sequence) => manifest(*sequence).ends_with(name),
         ObjectName::Sums(sequence) => sums(*sequence).ends_with(name),
@@ -152,23 +152,23 @@ fn chain_name(name: &str) -> ObjectName {
     canonical.unwrap_or(ObjectName::Other)
 }
 
-/// Path of the manifest with the number `sequence`.
+/// The path of the manifest with the number `sequence`.
 pub fn manifest(sequence: u64) -> String {
     format!("{MANIFESTS}/{sequence:08}.json")
 }
 
-/// Path of the `SHA256SUMS` of that manifest.
+/// The path of the `SHA256SUMS` of that manifest.
 pub fn sums(sequence: u64) -> String {
     format!("{MANIFESTS}/{sequence:08}.SHA256SUMS")
 }
 
-/// Path of the folder of a month's files of one format, without a slash at the end.
+/// The path of the folder of a month's files of one format, without a trailing slash.
 pub fn month_folder(dataset: &Dataset, format: FileFormat, month: Month) -> String {
     format!("{dataset}/{format}/month={month}")
 }
 
-/// Path of the file number `part`, whose bytes have the digest `sha256`. The digest in the name makes a rerun find its
-/// own files, and keeps two files with different bytes from ever sharing a name.
+/// The path of the file number `part`, whose bytes have the digest `sha256`. With the digest in the name a rerun finds its
+/// own files, and files with different bytes have different names.
 pub fn data_file(folder: &str, part: usize, sha256: &Sha256, extension: &str) -> String {
     format!("{folder}/part-{part:05}-{}.{extension}", sha256.short())
 }
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_format() {
+    fn builds_and_parses_paths_of_data_files() {
         let month = "2025-03".parse().unwrap();
         let folder = month_folder(&"events".parse().unwrap(), FileFormat::Parquet, month);
         assert_eq!(folder, "events/parquet/month=2025-03");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_names_of_the_chain() {
+    fn parses_paths_of_manifests_and_checksums() {
         assert_eq!(ObjectName::parse("manifests/00000042.json"), ObjectName::Manifest(42));
         assert_eq!(ObjectName::parse("manifests/123456789.json"), ObjectName::Manifest(123_456_789));
         assert_eq!(ObjectName::parse("manifests/00000042.SHA256SUMS"), ObjectName::Sums(42));

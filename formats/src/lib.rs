@@ -1,7 +1,7 @@
-//! What the bytes of an archive look like: months and windows, schemas, decoders, encoders, digests, names and manifests.
+//! The format of an archive: months and windows, schemas, decoders, encoders, digests, object names and manifests.
 //!
-//! Everything here is a pure function or a value. This crate knows no network, no clock, no file system and no async
-//! runtime; encoders write into whatever [`std::io::Write`] they are given.
+//! Everything here is a pure function or a value. This crate uses no network, clock, file system or async runtime;
+//! encoders write to any [`std::io::Write`].
 
 pub mod batch;
 pub mod catalogue;

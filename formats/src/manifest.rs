@@ -1,7 +1,6 @@
 //! The commit record of a month: what was read, what was archived, and the digest of every file.
 //!
-//! [`Manifest::to_bytes`] and [`Manifest::from_bytes`] are the only places where the bytes of a manifest are made and
-//! read. The order of the fields here is the order of the keys there.
+//! The order of the fields is the order of the keys in the stored documents.
 
 use crate::{Dataset, FileFormat, Month, Schema, Sha256, Timestamp, Window, key};
 use serde::{Deserialize, Serialize};
@@ -16,50 +15,50 @@ pub const FORMAT: &str = "keeptrusts-archive/1";
 pub struct ArchiveDocument {
     /// Always [`FORMAT`].
     pub format: String,
-    /// A UUID that every manifest of the archive repeats.
+    /// The archive's UUID, repeated in every manifest.
     pub archive: String,
-    /// When the place became an archive.
+    /// When the archive was created.
     pub created_at: Timestamp,
 }
 
-/// A commit record. Numbers are dense from 1, and each names the digest of the one before.
+/// A commit record. Manifests are numbered from 1 without gaps, and each has the digest of the one before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Always [`FORMAT`].
     pub format: String,
     /// The archive's UUID.
     pub archive: String,
-    /// This manifest's number.
+    /// The number of this manifest.
     pub sequence: u64,
-    /// The manifest before this one; null for the first.
+    /// The manifest before; null in the first.
     pub previous: Option<Link>,
-    /// What kind of commit this is.
+    /// The kind of commit.
     pub kind: CommitKind,
-    /// The dataset that the month belongs to.
+    /// The dataset.
     pub dataset: Dataset,
     /// The month.
     pub month: Month,
-    /// The half-open interval that was archived.
+    /// The archived interval.
     pub window: Window,
-    /// When the manifest was made, by the clock of the host.
+    /// When the manifest was made, by the host's clock.
     pub committed_at: Timestamp,
-    /// What the source's clock showed, where it has one.
+    /// The time by the source's clock, if it has one.
     pub source_clock: Option<Timestamp>,
-    /// The program.
+    /// The program that wrote the manifest.
     pub tool: Tool,
-    /// Where the events came from.
+    /// The source of the events.
     pub source: SourceRecord,
-    /// The columns; null when no event and so no file was archived.
+    /// The columns; null when no event was archived.
     pub schema: Option<Schema>,
-    /// What was done to the events on the way, in order.
+    /// The transforms of the events, in order.
     pub transforms: Vec<Value>,
     /// The counts.
     pub events: EventCounts,
-    /// Every file of the month.
+    /// All files of the month.
     pub files: Vec<DataFile>,
 }
 
-/// A manifest as its successor names it.
+/// A reference to the previous manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// Its number.
@@ -68,13 +67,13 @@ pub struct Link {
     pub sha256: Sha256,
 }
 
-/// What a manifest commits.
+/// The kind of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CommitKind {
     /// A whole month.
     Month,
-    /// Events that were found later, for a month that is committed already.
+    /// Events found later, for a committed month.
     Addendum,
 }
 
@@ -87,7 +86,7 @@ pub struct Tool {
     pub version: String,
 }
 
-/// Where events came from.
+/// The source of events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceRecord {
     /// The connector: `exports-api`, `demo`, ….
@@ -95,59 +94,59 @@ pub struct SourceRecord {
     pub kind: String,
     /// Its address without user, password and query.
     pub url: String,
-    /// What the connector has to say: jobs, layout, snapshot.
+    /// Details from the connector: jobs, layout, snapshot.
     pub detail: Value,
 }
 
 /// The counts of a month. `read = archived + outside_window + duplicates + rejected`, always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
-    /// Rows that the source delivered.
+    /// Rows from the source.
     pub read: u64,
     /// Events in the archive.
     pub archived: u64,
-    /// Rows of other months, which the margin around the window brought along.
+    /// Rows of other months, from the margin around the window.
     pub outside_window: u64,
-    /// Exact repetitions, dropped.
+    /// Exact repetitions, which are dropped.
     pub duplicates: u64,
-    /// Archived events that share an id with another one.
+    /// Archived events that share an id with another event.
     pub conflicts: u64,
     /// Rows that could not become events.
     pub rejected: u64,
-    /// The source's own count, where it gives one.
+    /// The source's own count, if it has one.
     pub source_count: Option<u64>,
-    /// Time of the earliest archived event.
+    /// The time of the earliest archived event.
     pub first: Option<Timestamp>,
-    /// Time of the latest archived event.
+    /// The time of the latest archived event.
     pub last: Option<Timestamp>,
 }
 
 /// One file of a month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
-    /// Relative to the archive's root.
+    /// The path, relative to the archive's root.
     pub path: String,
-    /// What it holds.
+    /// The format.
     pub format: FileFormat,
-    /// Events, or rows of a `rejects` file. For an artifact: rows that it held.
+    /// Events; rejected rows in a `rejects` file; all rows of an artifact.
     pub rows: u64,
-    /// Size.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Digest of its bytes.
+    /// The digest of its bytes.
     pub sha256: Sha256,
-    /// Time of its earliest event.
+    /// The time of its earliest event.
     pub first: Option<Timestamp>,
-    /// Time of its latest event.
+    /// The time of its latest event.
     pub last: Option<Timestamp>,
 }
 
-/// Counts of a manifest that contradict each other.
+/// Counts of a manifest contradict each other.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Imbalance {
-    /// Rows went missing or appeared between reading and archiving.
+    /// The rows read are not those accounted for.
     #[error("{read} rows were read, but {accounted} are accounted for")]
     Rows {
-        /// What the source delivered.
+        /// Rows from the source.
         read: u64,
         /// Archived, outside the window, duplicates and rejected.
         accounted: u64,
@@ -159,21 +158,21 @@ pub enum Imbalance {
         format: FileFormat,
         /// Rows of its files.
         rows: u64,
-        /// What should be there.
+        /// The expected number.
         archived: u64,
     },
-    /// The rejected rows are not where they should be.
+    /// The rejects files do not hold the rejected rows.
     #[error("the rejects files hold {rows} rows, but {rejected} were rejected")]
     Rejects {
-        /// Rows of its files.
+        /// Rows of the files.
         rows: u64,
-        /// What should be there.
+        /// The expected number.
         rejected: u64,
     },
-    /// Events that lie nowhere.
+    /// Archived events are in no file.
     #[error("{archived} events were archived, but there is no file of them")]
     NoFile {
-        /// What should be there.
+        /// The number of events.
         archived: u64,
     },
     /// The times of the files are not those of the month.
@@ -190,19 +189,19 @@ impl Manifest {
         document_bytes(self)
     }
 
-    /// Reads a stored manifest. Unknown fields are ignored, so that later versions may add some.
+    /// Parses a stored manifest. Unknown fields are ignored: later versions may add some.
     pub fn from_bytes(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
     }
 
-    /// The bytes of this manifest's `SHA256SUMS`, in the form that `sha256sum -c` of coreutils checks: a line for each
-    /// file, and one for the manifest, whose own bytes have the digest `own`. Made from the manifest alone, so that a
-    /// later run can add what a crash left out.
+    /// The `SHA256SUMS` of this manifest, as `sha256sum -c` of coreutils reads it: a line for each file, and one for the
+    /// manifest, whose bytes have the digest `own`. It depends on the manifest alone, so that a later run can add one
+    /// that is missing after a crash.
     pub fn sha256sums(&self, own: &Sha256) -> Vec<u8> {
         let mut lines = String::new();
         let files = self.files.iter().map(|file| (&file.sha256, file.path.clone()));
         for (digest, path) in files.chain([(own, key::manifest(self.sequence))]) {
-            writeln!(lines, "{digest}  {path}").unwrap_or_else(|_| unreachable!("a String takes all that is written"));
+            writeln!(lines, "{digest}  {path}").unwrap_or_else(|_| unreachable!("writing to a String cannot fail"));
         }
         lines.into_bytes()
     }
@@ -212,12 +211,12 @@ impl Manifest {
         self.files.iter().map(|file| file.format).collect()
     }
 
-    /// Size of its files together.
+    /// The total size of its files, in bytes.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// Checks that the counts add up: a month whose counts do not is neither committed nor believed.
+    /// Checks that the counts add up, before a commit and in `verify`.
     pub fn check_balance(&self) -> Result<(), Imbalance> {
         let EventCounts { read, archived, outside_window, duplicates, rejected, .. } = self.events;
         let parts = [archived, outside_window, duplicates, rejected];
@@ -261,7 +260,7 @@ impl ArchiveDocument {
         document_bytes(self)
     }
 
-    /// Reads a stored document.
+    /// Parses a stored document.
     pub fn from_bytes(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
     }

@@ -1,23 +1,23 @@
-//! Rows that cannot be archived as they are.
+//! Rejected rows.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{borrow::Cow, fmt, sync::Arc};
 
-/// A row that the source delivered and that cannot become an event. It is counted and named, never dropped in silence.
-/// Serialised, it is a line of a `rejects` file.
+/// A row of the source that cannot become an event. It is counted and reported, never dropped silently. Serialised, it is
+/// a line of a `rejects` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// The file that the row lies in, where the source has several.
+    /// The file of the row, if the source has several.
     pub file: Option<Arc<str>>,
-    /// Where the row begins: 1-based line of the artifact (the header is line 1), or 1-based ordinal of the row where
-    /// the source has no lines.
+    /// The 1-based line where the row begins (a header is line 1), or the 1-based number of the row if the source has no
+    /// lines.
     pub line: u64,
-    /// The offending column, when one is to blame.
+    /// The offending column, if it is known.
     pub column: Option<String>,
-    /// Why, in words that hold no value of the event.
+    /// The reason, without values of the event.
     pub reason: String,
-    /// The row, byte for byte as it came, without its line end.
+    /// The row, byte for byte, without its line end.
     pub row: Vec<u8>,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Reject {
     }
 }
 
-/// A line of a `rejects` file. A row that is no text is there in base64: JSON has no bytes.
+/// A line of a `rejects` file. A row that is not UTF-8 is in base64.
 #[derive(Serialize, Deserialize)]
 struct Record<'a> {
     line: u64,

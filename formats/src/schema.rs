@@ -1,4 +1,4 @@
-//! The columns of a month.
+//! Columns and schemas.
 
 use crate::{ColumnType, Sha256};
 use serde::{Deserialize, Serialize};
@@ -7,14 +7,14 @@ use std::sync::Arc;
 /// One column of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// The source's own name.
+    /// The name, as in the source.
     pub name: String,
-    /// What its values are in the archive.
+    /// The type in the archive.
     #[serde(rename = "type")]
     pub kind: ColumnType,
-    /// What the source calls the type, where it has types.
+    /// The type in the source, if it has types.
     pub source_type: Option<String>,
-    /// Whether a value may be missing.
+    /// Whether values may be NULL.
     pub nullable: bool,
 }
 
@@ -34,10 +34,10 @@ pub struct Schema {
 /// Columns that cannot be a month's.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SchemaError {
-    /// Two columns with one name: which value a reader would see is chance.
+    /// Two columns have the same name.
     #[error("column {0:?} appears twice")]
     Duplicate(String),
-    /// The folders of an archive add a column of this name.
+    /// Readers of an archive add a column of this name.
     #[error("a column named {0:?} would collide with the archive's month=… folders")]
     Month(String),
     /// The id or time column is not among the columns.
@@ -60,20 +60,20 @@ impl Schema {
         Ok(Self { sha256: digest(&columns), id: id.to_owned(), time: time.to_owned(), columns })
     }
 
-    /// Whether files with these columns may lie in the folders of an archive, which add a column of their own. Asked of
-    /// what is archived, not of what a source has: a transform may have renamed the column.
+    /// Checks for a column `month`, which readers add for the folders of an archive. For the columns that are archived: a
+    /// transform may rename a column of the source.
     pub fn check_folders(&self) -> Result<(), SchemaError> {
         let collides = |column: &&Column| column.name.eq_ignore_ascii_case("month");
         let column = self.columns.iter().find(collides);
         column.map_or(Ok(()), |column| Err(SchemaError::Month(column.name.clone())))
     }
 
-    /// Whether `sha256` is the digest of `columns`; what was read from a manifest may not be what was written.
+    /// Whether the digest is the one of the columns: a manifest may have been changed.
     pub fn is_consistent(&self) -> bool {
         digest(&self.columns) == self.sha256
     }
 
-    /// The columns of these names, and those that an event cannot be without, in the order of this schema.
+    /// The wanted columns, the id and the time, in the order of this schema.
     #[must_use]
     pub fn narrowed(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let kept = |column: &&Column| wanted(&column.name) || column.name == self.id || column.name == self.time;
@@ -81,22 +81,22 @@ impl Schema {
         Self { sha256: digest(&columns), id: self.id.clone(), time: self.time.clone(), columns }
     }
 
-    /// The same columns in Arrow.
+    /// The columns in Arrow.
     pub fn to_arrow(&self) -> arrow_schema::SchemaRef {
         arrow_columns(&self.columns)
     }
 
-    /// Position of the id column.
+    /// The position of the id column.
     pub fn id_index(&self) -> usize {
         self.position(&self.id)
     }
 
-    /// Position of the time column.
+    /// The position of the time column.
     pub fn time_index(&self) -> usize {
         self.position(&self.time)
     }
 
-    /// The first column that both schemas have with different types, as (name, type here, type there).
+    /// The first column whose type differs between the schemas: its name, type here and type in `other`.
     pub fn contradiction<'a>(&'a self, other: &'a Self) -> Option<(&'a str, &'a ColumnType, &'a ColumnType)> {
         self.columns.iter().find_map(|ours| {
             let theirs = other.columns.iter().find(|theirs| theirs.name == ours.name)?;
@@ -109,7 +109,7 @@ impl Schema {
     }
 }
 
-/// Columns in Arrow.
+/// The Arrow schema of `columns`.
 pub fn arrow_columns(columns: &[Column]) -> arrow_schema::SchemaRef {
     let fields = columns.iter().map(|column| column.kind.field(&column.name, column.nullable));
     Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_columns_that_would_hide_each_other() {
+    fn refuses_duplicate_missing_and_colliding_columns() {
         let columns = |names: &[&str]| names.iter().map(|name| column(name, ColumnType::Text)).collect::<Vec<_>>();
         let twice = Schema::new(columns(&["id", "timestamp", "id"]), "id", "timestamp");
         assert_eq!(twice, Err(SchemaError::Duplicate("id".to_owned())));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_type_contradicts_and_a_new_column_does_not() {
+    fn changed_types_contradict_and_new_columns_do_not() {
         let keys = |id| vec![column("id", id), column("t", ColumnType::TimestampUtc)];
         let first = Schema::new(keys(ColumnType::Text), "id", "t").unwrap();
         let wider = [keys(ColumnType::Text), vec![column("new", ColumnType::Int64)]].concat();

@@ -1,4 +1,4 @@
-//! The document beside a slice: what was asked for, what came, and what it was cut from.
+//! The document beside a slice: the request, the result, and the files it was read from.
 
 use crate::{
     ColumnType, Dataset, Head, Month, Sha256, Timestamp, Window,
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 /// The name and version of the document.
 pub const FORMAT: &str = "keeptrusts-archive-slice/1";
 
-/// What a reviewer needs to know of a slice. The order of the fields is the order of the keys.
+/// The origin and content of a slice. The order of the fields is the order of the keys.
 #[derive(Clone, Debug, Serialize)]
 pub struct SliceManifest {
     /// Always [`FORMAT`].
@@ -20,43 +20,43 @@ pub struct SliceManifest {
     pub archive: String,
     /// The dataset.
     pub dataset: Dataset,
-    /// When the events happened.
+    /// The requested interval.
     pub window: Window,
-    /// The values that were asked for, by column.
+    /// The requested values, by column.
     #[serde(rename = "match")]
     pub conditions: Map<String, Value>,
-    /// The columns that were asked for; null for all of them.
+    /// The requested columns; null for all.
     pub columns: Option<Vec<String>>,
-    /// Whether texts that a spreadsheet would evaluate were changed.
+    /// Whether texts that a spreadsheet would evaluate were prefixed.
     pub csv_safe: bool,
     /// The slice.
     pub output: SliceOutput,
     /// The counts.
     pub events: SliceCounts,
-    /// Months of the window that the archive does not have.
+    /// Months of the window that are not archived.
     pub gaps: Vec<Month>,
     /// The commits of the window's months, oldest month first.
     pub manifests: Vec<SliceOrigin>,
-    /// The end of the archive's chain at the time.
+    /// The last manifest of the archive at that time.
     pub head: Option<Head>,
-    /// When the slice was made, by the clock of the host.
+    /// When the slice was made, by the host's clock.
     pub created_at: Timestamp,
-    /// The program.
+    /// The program that made the slice.
     pub tool: Tool,
 }
 
 /// The file of a slice.
 #[derive(Clone, Debug, Serialize)]
 pub struct SliceOutput {
-    /// Its name, without the folder.
+    /// The name, without the folder.
     pub name: String,
-    /// Its format.
+    /// The format.
     pub format: SliceFormat,
-    /// Its columns, in their order.
+    /// The columns, in order.
     pub columns: Vec<SliceColumn>,
-    /// Its rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
     /// The digest of its bytes.
     pub sha256: Sha256,
@@ -65,50 +65,50 @@ pub struct SliceOutput {
 /// A column of a slice.
 #[derive(Clone, Debug, Serialize)]
 pub struct SliceColumn {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its type in the archive.
+    /// The type in the archive.
     #[serde(rename = "type")]
     pub kind: ColumnType,
 }
 
-/// How many events there were.
+/// Counts of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SliceCounts {
-    /// Events of the files that were read.
+    /// Events in the files read.
     pub read: u64,
-    /// Those of them that happened in the window.
+    /// Events in the window.
     pub in_window: u64,
-    /// Those of these that have the values that were asked for: the rows of the slice.
+    /// Events with the requested values: the rows of the slice.
     pub matched: u64,
 }
 
-/// A manifest that a slice was cut from.
+/// A manifest whose events are in the slice.
 #[derive(Clone, Debug, Serialize)]
 pub struct SliceOrigin {
-    /// Its number.
+    /// The number.
     pub sequence: u64,
     /// The digest of its bytes.
     pub sha256: Sha256,
-    /// Its month.
+    /// The month.
     pub month: Month,
-    /// Those of its files that were read.
+    /// The files that were read.
     pub files: Vec<SliceFile>,
 }
 
-/// A file of the archive that was read.
+/// A file that was read.
 #[derive(Clone, Debug, Serialize)]
 pub struct SliceFile {
-    /// Relative to the archive's root.
+    /// The path, relative to the archive's root.
     pub path: String,
-    /// The digest of its bytes, which was checked.
+    /// The digest of its bytes, checked on reading.
     pub sha256: Sha256,
-    /// Its events.
+    /// The number of events.
     pub rows: u64,
 }
 
 impl SliceManifest {
-    /// The bytes that are stored, in the form of an archive's manifests.
+    /// The bytes that are stored, in the form of manifests.
     pub fn to_bytes(&self) -> Vec<u8> {
         document_bytes(self)
     }

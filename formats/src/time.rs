@@ -8,34 +8,33 @@ use std::{fmt, str::FromStr, time::Duration};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A text that is not an RFC 3339 time.
+/// The text is not an RFC 3339 time.
 #[derive(Debug, thiserror::Error)]
 #[error("not an RFC 3339 time: {0:?}")]
 pub struct TimestampError(String);
 
-/// A text that names no instant.
+/// The text is not a time, a date or a month.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected a time like 2025-03-01T00:00:00Z, or a date like 2025-03-01 for its midnight in UTC")]
 pub struct NotAnInstant;
 
 impl Timestamp {
-    /// Reads an instant as people write it: RFC 3339, with microseconds at the finest, or a date or a month, which stand
-    /// for their first instant in UTC.
+    /// Parses an RFC 3339 time without digits beyond microseconds, or the first instant, in UTC, of a date or a month.
     pub fn from_people(text: &str) -> Result<Self, NotAnInstant> {
         if let Ok(month) = text.parse::<Month>() {
             return Ok(month.window().from());
         }
         if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            // chrono also takes `2025-3-1`, and years of any length.
+            // chrono also accepts `2025-3-1`, and years of any length.
             let canonical = date.to_string() == text;
             return canonical.then(|| date.and_time(NaiveTime::MIN).and_utc().into()).ok_or(NotAnInstant);
         }
         let time = DateTime::parse_from_rfc3339(text).map_err(|_| NotAnInstant)?;
-        // Digits that are cut off would move the edge of a window.
+        // Truncation would move the edge of a window.
         if time.timestamp_subsec_nanos() % 1_000 == 0 { Ok(time.to_utc().into()) } else { Err(NotAnInstant) }
     }
 
-    /// From microseconds since the epoch.
+    /// The instant that is this many microseconds after the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
@@ -45,24 +44,24 @@ impl Timestamp {
         self.0
     }
 
-    /// The distance to `other`, whichever of the two is earlier.
+    /// The absolute difference to `other`.
     pub const fn distance(self, other: Self) -> Duration {
         Duration::from_micros(self.0.abs_diff(other.0))
     }
 
-    /// This instant, `duration` earlier. Stops at the earliest representable instant.
+    /// This instant minus `duration`, saturating at the earliest representable instant.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This instant, `duration` later. Stops at the latest representable instant.
+    /// This instant plus `duration`, saturating at the latest representable instant.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// The form without a fraction that request bodies use, `2025-03-01T00:00:00Z`; sub-second digits are cut off.
+    /// The form that request bodies use, `2025-03-01T00:00:00Z`, truncated to seconds.
     pub fn to_seconds_string(self) -> String {
         self.format(SecondsFormat::Secs)
     }
@@ -81,7 +80,7 @@ impl From<DateTime<Utc>> for Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with exactly six fractional digits, so that equal instants are equal texts and texts sort by time.
+/// RFC 3339 in UTC with six fractional digits: equal instants have equal texts, and texts sort by time.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.format(SecondsFormat::Micros))
@@ -110,15 +109,14 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// The instants from `from` up to, but without, `to`. Never empty. Windows that share an edge share no instant, which
-/// is why an event on the edge of two months belongs to exactly one of them.
+/// The half-open interval `[from, to)`, never empty: an instant on the edge of two months belongs to the later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Window {
     from: Timestamp,
     to: Timestamp,
 }
 
-/// A window that would hold no instant.
+/// The window would be empty.
 #[derive(Debug, thiserror::Error)]
 #[error("a window from {from} to {to} holds no instant")]
 pub struct EmptyWindow {
@@ -132,33 +130,33 @@ impl Window {
         if from < to { Ok(Self { from, to }) } else { Err(EmptyWindow { from, to }) }
     }
 
-    /// First instant inside.
+    /// The first instant of the window.
     pub const fn from(&self) -> Timestamp {
         self.from
     }
 
-    /// First instant after the window.
+    /// The first instant after the window.
     pub const fn to(&self) -> Timestamp {
         self.to
     }
 
-    /// Whether `at` lies inside.
+    /// Whether `at` is inside.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.to
     }
 
-    /// The window with `margin` more on both sides.
+    /// The window extended by `margin` on both sides.
     #[must_use]
     pub fn widen(&self, margin: Duration) -> Self {
         Self { from: self.from.minus(margin), to: self.to.plus(margin) }
     }
 
-    /// How long the window is.
+    /// The length of the window.
     pub const fn length(&self) -> Duration {
         self.from.distance(self.to)
     }
 
-    /// The window cut at `at`, if `at` lies strictly inside.
+    /// The two windows before and from `at`; `None` unless `at` is strictly inside.
     pub fn split_at(&self, at: Timestamp) -> Option<(Self, Self)> {
         (self.from < at && at < self.to).then_some((Self { from: self.from, to: at }, Self { from: at, to: self.to }))
     }
@@ -182,8 +180,7 @@ impl<'de> Deserialize<'de> for Window {
     }
 }
 
-/// One calendar month in UTC, of the years 1 to 9999. Months are counted, never computed from days or local times, so
-/// neither the 31st nor the host's time zone can lead to the wrong one.
+/// A calendar month in UTC, of the years 1 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
     year: u16,
@@ -191,7 +188,7 @@ pub struct Month {
     month: u8,
 }
 
-/// A text or an instant that is no month of the years 1 to 9999.
+/// The text or instant is not in a month of the years 1 to 9999.
 #[derive(Debug, thiserror::Error)]
 #[error("not a month in the form YYYY-MM: {0:?}")]
 pub struct MonthError(String);
@@ -206,7 +203,7 @@ impl Month {
         if valid { Ok(Self { year, month }) } else { Err(MonthError(format!("{year:04}-{month:02}"))) }
     }
 
-    /// The month in which `at` lies.
+    /// The month that contains `at`.
     pub fn containing(at: Timestamp) -> Result<Self, MonthError> {
         let outside = || MonthError(at.to_string());
         let date = DateTime::<Utc>::from_timestamp_micros(at.as_micros()).ok_or_else(outside)?;
@@ -219,33 +216,33 @@ impl Month {
         self.year
     }
 
-    /// Its place in the year, 1 to 12.
+    /// The month of the year, 1 to 12.
     pub const fn number(self) -> u8 {
         self.month
     }
 
-    /// The half-open interval of the month's instants.
+    /// All instants of the month.
     pub fn window(self) -> Window {
-        // The window after December 9999 begins in a year that `Month` cannot name, but chrono can.
+        // December 9999 ends in a year that `Month` cannot hold, but chrono can.
         let (year, month) =
             if self.month == 12 { (u32::from(self.year) + 1, 1) } else { (u32::from(self.year), self.month + 1) };
         let from = first_instant(u32::from(self.year), self.month);
         Window::new(from, first_instant(year, month)).unwrap_or_else(|_| unreachable!("a month is never empty"))
     }
 
-    /// The month after this one; December 9999 is its own successor.
+    /// The next month; December 9999 is its own successor.
     #[must_use]
     pub fn next(self) -> Self {
         Self::from_index(self.index() + 1)
     }
 
-    /// The month before this one; January of year 1 is its own predecessor.
+    /// The previous month; January of year 1 is its own predecessor.
     #[must_use]
     pub fn previous(self) -> Self {
         Self::from_index(self.index().saturating_sub(1))
     }
 
-    /// Every month from `first` to `last`, both included. Empty when `last` comes before `first`.
+    /// The months from `first` to `last`, both included; empty when `last` is before `first`.
     pub fn range(first: Self, last: Self) -> impl Iterator<Item = Self> {
         (first.index()..=last.index()).map(Self::from_index)
     }
@@ -255,11 +252,12 @@ impl Month {
         (u32::from(self.year) - 1) * MONTHS_A_YEAR + u32::from(self.month) - 1
     }
 
+    #[expect(clippy::expect_used, reason = "the index is clamped")]
     fn from_index(index: u32) -> Self {
         let last = u32::from(LAST_YEAR) * MONTHS_A_YEAR - 1;
         let index = index.min(last);
-        let year = u16::try_from(index / MONTHS_A_YEAR + 1).unwrap_or(LAST_YEAR);
-        Self { year, month: u8::try_from(index % MONTHS_A_YEAR + 1).unwrap_or(12) }
+        let year = u16::try_from(index / MONTHS_A_YEAR + 1).expect("a year up to 9999");
+        Self { year, month: u8::try_from(index % MONTHS_A_YEAR + 1).expect("a month up to 12") }
     }
 }
 
@@ -312,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn people_may_write_times_dates_and_months() {
+    fn parses_times_dates_and_months() {
         let read = |text| Timestamp::from_people(text).map(|time| time.to_string());
         let midnight = Ok("2025-03-01T00:00:00.000000Z".to_owned());
         for text in ["2025-03", "2025-03-01", "2025-03-01T00:00:00Z", "2025-03-01T01:30:00.000000000+01:30"] {
@@ -337,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_it_prints() {
+    fn printed_times_parse_to_the_same_instant() {
         for micros in [-62_135_596_800_000_000, -1, 0, 1, 1_740_787_200_000_001, 253_402_300_799_999_999] {
             let time = Timestamp::from_micros(micros);
             assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
@@ -360,13 +358,13 @@ mod tests {
     }
 
     #[test]
-    fn the_month_before_the_30th_of_march_is_february() {
+    fn february_is_before_the_30th_of_march() {
         let march = Month::containing("2025-03-30T12:00:00Z".parse().unwrap()).unwrap();
         assert_eq!(march.previous().to_string(), "2025-02");
     }
 
     #[test]
-    fn refuses_what_is_no_month() {
+    fn refuses_texts_that_are_not_months() {
         for text in ["2025", "2025-13", "2025-00", "0000-01", "2025-3", "25-03", "2025-03-01", "+025-03", "２０２５-03"]
         {
             assert!(text.parse::<Month>().is_err(), "{text}");

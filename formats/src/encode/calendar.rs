@@ -1,4 +1,4 @@
-//! Dates and times in ISO 8601, six digits for the microseconds.
+//! Dates and times as text in ISO 8601, with microseconds.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ pub(super) fn write_date_time(micros: i64, out: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
-/// `2025-03-01`. Years that have no four digits get a sign, as ISO 8601 has it.
+/// `2025-03-01`. Years outside 0 to 9999 have a sign, as in ISO 8601.
 pub(super) fn write_date(days_since_1970: i64, out: &mut Vec<u8>) -> io::Result<()> {
     let (year, month, day) = civil(days_since_1970);
     match year {
@@ -26,7 +26,7 @@ pub(super) fn write_date(days_since_1970: i64, out: &mut Vec<u8>) -> io::Result<
     Ok(())
 }
 
-/// `11:30:00.250000`, and `24:00:00.000000` for the end of a day.
+/// `11:30:00.250000`, up to `24:00:00.000000`.
 pub(super) fn write_time(micros: i64, out: &mut Vec<u8>) {
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     push_digits(seconds / 3600, 2, out);
@@ -52,9 +52,10 @@ fn civil(days_since_1970: i64) -> (i64, i64, i64) {
 }
 
 /// The last `length` decimal digits of `value`, which is not negative.
+#[expect(clippy::expect_used, reason = "a remainder of ten")]
 fn push_digits(value: i64, length: u32, out: &mut Vec<u8>) {
     for place in (0..length).rev() {
-        let digit = u8::try_from(value / 10_i64.pow(place) % 10).unwrap_or_default();
+        let digit = u8::try_from(value / 10_i64.pow(place) % 10).expect("times of day are not negative");
         out.push(b'0' + digit);
     }
 }
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn years_beyond_four_digits_get_a_sign() {
+    fn years_outside_four_digits_have_a_sign() {
         let year = |year| NaiveDate::from_ymd_opt(year, 7, 1).unwrap().to_epoch_days();
         for (days, text) in [(year(10_000), "+10000-07-01"), (year(0), "0000-07-01"), (year(-1), "-0001-07-01")] {
             assert_eq!(printed(|out| write_date(days.into(), out).unwrap()), text);

@@ -1,8 +1,8 @@
-//! Which Parquet encoding suits a column.
+//! Chooses the Parquet encoding of each column.
 //!
-//! A dictionary is the best encoding for a column of few values and the worst for one of unique values: it hashes every
-//! value, grows to its limit, and then starts again with plain pages. So the first events of a file are looked at
-//! before the file begins. The choice depends on the events alone, so that the same events make the same bytes.
+//! A dictionary is the best encoding for few distinct values and the worst for unique ones: it hashes every value, grows
+//! to its limit, and falls back to plain pages. So the encodings are chosen from a sample of the file's first events.
+//! The choice depends on the events alone: equal events make equal bytes.
 
 use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
 use arrow_schema::DataType;
@@ -14,27 +14,26 @@ use parquet::{
 };
 use std::{collections::HashSet, hash::BuildHasher};
 
-/// How many events are looked at. Few enough to be held in memory (some 20 MB), enough to tell a column of a few
-/// hundred users from one of unique ids.
+/// Events of the sample: few enough for memory (some 20 MB), enough to distinguish a few hundred users from unique ids.
 pub(super) const SAMPLE_ROWS: usize = 20_000;
 
-/// A column whose second half of the sample still brings this share of values never seen in the first half is better
-/// off without a dictionary. Measured on a million realistic events: a dictionary of 8,000 users (0.16) is a sixth
-/// larger than their names and takes a fifth more time; trace ids that span four events each are at 0.25.
+/// A column gets no dictionary when more than this share of the values in the second half of the sample is not in the
+/// first half. Measured on a million realistic events: a dictionary of 8,000 users (0.16) is a sixth larger than their
+/// names and takes a fifth more time; trace ids of four events each are at 0.25.
 const GROWTH_LIMIT: f64 = 0.1;
 
-/// From this share on a column's values do not repeat at all.
+/// From this share on, values count as unique.
 const UNIQUE: f64 = 0.99;
 
-/// Tokens that have so many first bytes in common are stored without them.
+/// Bytes of a common prefix that make texts tokens.
 const SHARED_BYTES: usize = 3;
 
-/// Sets the encoding of every column of `sample`, whose columns all files of the dataset share.
+/// Sets the encoding of every column of `sample`.
 pub(super) fn choose(sample: &RecordBatch, mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     for (field, column) in sample.schema().fields().iter().zip(sample.columns()) {
         let Some(growth) = growth(column) else { continue };
         let path = ColumnPath::new(vec![field.name().clone()]);
-        // Also what is left when a dictionary overflows.
+        // Also the fallback of a dictionary that overflows.
         properties = properties.set_column_encoding(path.clone(), without_dictionary(column));
         if growth <= GROWTH_LIMIT {
             continue;
@@ -50,14 +49,14 @@ pub(super) fn choose(sample: &RecordBatch, mut properties: WriterPropertiesBuild
     properties
 }
 
-/// The encoding of values that hardly repeat.
+/// The encoding of values that rarely repeat.
 fn without_dictionary(column: &ArrayRef) -> Encoding {
     match column.data_type() {
         DataType::Utf8 | DataType::Binary if texts(column).is_some_and(|texts| are_tokens(&texts)) => {
             Encoding::DELTA_BYTE_ARRAY
         }
         DataType::Utf8 | DataType::Binary => Encoding::DELTA_LENGTH_BYTE_ARRAY,
-        // Decimals of so many digits are stored as integers, others as sixteen bytes.
+        // Decimals of up to 18 digits are stored as integers, longer ones as sixteen bytes.
         DataType::Int16
         | DataType::Int32
         | DataType::Int64
@@ -70,23 +69,22 @@ fn without_dictionary(column: &ArrayRef) -> Encoding {
     }
 }
 
-/// Whether these are of one length and begin alike: `req_5f1c…`, or ids that begin with their time. Stored without what
-/// they share with the one before, they are smaller, and a third cheaper to compress.
+/// Whether texts have one length and a common prefix, as `req_5f1c…` or ids that begin with their time. Without the bytes
+/// shared with the previous value they are smaller, and a third cheaper to compress.
 fn are_tokens(texts: &[&[u8]]) -> bool {
     let Some((first, others)) = texts.split_first() else { return false };
     let shared = first.get(..SHARED_BYTES);
     shared.is_some_and(|shared| others.iter().all(|text| text.len() == first.len() && text.starts_with(shared)))
 }
 
-/// Whether all texts of the second half come after all of the first, or before them. If not, every page of a column of
-/// unique texts reaches from A to Z, and its bounds, which cost as much as a tenth of its encoding, tell nothing.
+/// Whether all texts of the second half are after, or before, all of the first. If not, the bounds of every page of unique
+/// texts are about the same, and useless for a tenth of the cost of encoding.
 fn come_in_order(texts: &[&[u8]]) -> bool {
     let (first, second) = texts.split_at(texts.len() / 2);
     first.iter().max() <= second.iter().min() || second.iter().max() <= first.iter().min()
 }
 
-/// Whether `column` has UUIDs that do not even share their first byte, as those that begin with their time do. There is
-/// nothing in them to compress.
+/// Whether `column` has UUIDs with different first bytes, unlike those that begin with their time. They do not compress.
 fn is_random(column: &ArrayRef) -> bool {
     let Some(values) = column.as_fixed_size_binary_opt().filter(|values| values.value_length() == 16) else {
         return false;
@@ -96,7 +94,7 @@ fn is_random(column: &ArrayRef) -> bool {
     starts.any(|start| Some(start) != first)
 }
 
-/// The texts of a column that are not null; `None` for other types.
+/// The texts of a column without NULL; `None` for other types.
 fn texts(column: &ArrayRef) -> Option<Vec<&[u8]>> {
     match column.data_type() {
         DataType::Utf8 => Some(column.as_string::<i32>().iter().flatten().map(str::as_bytes).collect()),
@@ -105,8 +103,8 @@ fn texts(column: &ArrayRef) -> Option<Vec<&[u8]>> {
     }
 }
 
-/// The share of the values in the second half of `column` that were not there before; `None` for types that never have
-/// a dictionary or are nested.
+/// The share of the values in the second half of `column` that are not in the first; `None` for nested types and those
+/// that never have a dictionary.
 fn growth(column: &ArrayRef) -> Option<f64> {
     let hashes = value_hashes(column)?;
     let (first, second) = hashes.split_at(hashes.len() / 2);
@@ -117,9 +115,9 @@ fn growth(column: &ArrayRef) -> Option<f64> {
     Some(if second.is_empty() { 0.0 } else { count(fresh) / count(second.len()) })
 }
 
-/// A hash of every value that is not null.
+/// A hash of every value except NULL.
 fn value_hashes(column: &ArrayRef) -> Option<Vec<u64>> {
-    // Of a fixed seed, because the choice must be the same in every run.
+    // A fixed seed, since the choice must be the same in every run.
     let hasher = FixedState::default();
     let rows = || (0..column.len()).filter(|row| column.is_valid(*row));
     let fixed = |width: usize| -> Option<Vec<u64>> {
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn few_values_keep_their_dictionary_and_unique_ones_do_not() {
+    fn only_few_values_keep_the_dictionary() {
         let users: ArrayRef = Arc::new(StringArray::from_iter_values((0..2_000).map(|n| format!("user-{}", n % 50))));
         let ids: ArrayRef = Arc::new(StringArray::from_iter_values((0..2_000).map(|n| format!("evt_{n}"))));
         let tokens: ArrayRef = Arc::new(Int64Array::from_iter_values(0..2_000));
@@ -162,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn columns_without_a_value_need_no_choice() {
+    fn columns_of_nulls_keep_the_dictionary() {
         let nothing: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; 10]));
         assert!(!is_growing(&nothing));
     }
 
     #[test]
-    fn tokens_are_of_one_length_and_begin_alike() {
+    fn tokens_have_one_length_and_a_common_prefix() {
         assert!(are_tokens(&[b"req_5f1c", b"req_00ab"]));
         assert!(!are_tokens(&[b"req_5f1c", b"req_00ab1"]));
         assert!(!are_tokens(&[b"req_5f1c", b"rep_5f1c"]));
@@ -176,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_rise_or_fall_keep_their_statistics() {
+    fn ordered_texts_keep_their_statistics() {
         assert!(come_in_order(&[b"a", b"b", b"c", b"d"]) && come_in_order(&[b"d", b"c", b"b", b"a"]));
         assert!(!come_in_order(&[b"a", b"d", b"b", b"c"]));
     }
 
     #[test]
-    fn only_uuids_that_do_not_begin_with_their_time_are_random() {
+    fn uuids_that_begin_with_their_time_are_not_random() {
         let uuids = |values: [u128; 2]| -> ArrayRef {
             Arc::new(FixedSizeBinaryArray::try_from_iter(values.iter().map(|value| value.to_be_bytes())).unwrap())
         };

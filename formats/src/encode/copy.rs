@@ -1,17 +1,17 @@
-//! Rows of PostgreSQL's binary COPY.
+//! PostgreSQL's binary COPY (the documentation of COPY, "Binary Format").
 //!
-//! Every value has the binary form of the type that [`server_type`] names: columns of those types take them as they are.
+//! Values have the binary form of their [`server_type`]; columns of that type accept them without a conversion.
 
 use super::values::{Lists, Values};
 use crate::{ColumnType, EventBatch, column_type::Typed};
 
-/// Signature, no flags, no extension of the header.
+/// The signature, and a header without flags or extension.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// What ends the rows.
+/// The end of the rows.
 pub const TRAILER: &[u8] = b"\xff\xff";
 
-/// The server's type whose binary form the values of `kind` get; `None` for lists of lists, which it does not have.
+/// The PostgreSQL type of the values of `kind`; `None` for lists of lists, which PostgreSQL does not have.
 pub fn server_type(kind: &ColumnType) -> Option<String> {
     kind.postgres()
 }
@@ -39,11 +39,11 @@ pub fn write_rows<E>(
     Ok(())
 }
 
-/// The length of NULL.
+/// The length that means NULL.
 const NULL: i32 = -1;
 
 impl Values<'_> {
-    /// The value of `row` with its length, or NULL.
+    /// Appends the value of `row` with its length, or NULL.
     #[expect(clippy::expect_used, reason = "Arrow's offsets have 32 bits, so no value is that long")]
     fn write_copy_field(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
@@ -57,7 +57,7 @@ impl Values<'_> {
         out[start - size_of::<i32>()..start].copy_from_slice(&length.to_be_bytes());
     }
 
-    /// The value of `row`, which is not NULL.
+    /// Appends the value of `row`, which is not NULL.
     fn write_copy(&self, row: usize, out: &mut Vec<u8>) {
         match &self.typed {
             Typed::Text(array) | Typed::Json(array) => out.extend_from_slice(array.value(row).as_bytes()),
@@ -78,7 +78,7 @@ impl Values<'_> {
     }
 }
 
-/// The list in `row`, as an array of one dimension, or of none when it is empty, as PostgreSQL has it.
+/// Appends the list in `row` as an array of one dimension, or of none when it is empty, as PostgreSQL sends it.
 #[expect(clippy::expect_used, reason = "the callers send no column for which `server_type` is `None`")]
 fn write_array(lists: &Lists<'_>, row: usize, out: &mut Vec<u8>) {
     const FIRST_INDEX: i32 = 1;
@@ -101,12 +101,13 @@ fn write_array(lists: &Lists<'_>, row: usize, out: &mut Vec<u8>) {
 const MICROS_1970_TO_2000: i64 = 946_684_800_000_000;
 const DAYS_1970_TO_2000: i32 = 10_957;
 
-/// What is too early for the server becomes its -infinity, which no archive holds: a comparison sees it.
+/// Times before PostgreSQL's range become its -infinity. No archive has that value, so the comparison after a restore
+/// reports it.
 fn write_timestamp(micros_since_1970: i64, out: &mut Vec<u8>) {
     out.extend(micros_since_1970.saturating_sub(MICROS_1970_TO_2000).to_be_bytes());
 }
 
-/// The same for a date.
+/// As [`write_timestamp`], for a date.
 fn write_date(days_since_1970: i32, out: &mut Vec<u8>) {
     out.extend(days_since_1970.saturating_sub(DAYS_1970_TO_2000).to_be_bytes());
 }
@@ -118,7 +119,7 @@ const NEGATIVE: u16 = 0x4000;
 const BASE: u128 = 10_000;
 const BASE_DIGITS: u8 = 4;
 
-/// Digits to the base 10,000, the point somewhere among them.
+/// The digits of a decimal to the base 10,000.
 #[derive(Default)]
 struct Digits {
     /// Ten on either side of the point hold any decimal of 38 digits.
@@ -192,7 +193,7 @@ mod tests {
     };
     use std::{convert::Infallible, sync::Arc};
 
-    /// A batch of these columns, before which there are an id and a time.
+    /// A batch of an id, a time and `columns`.
     fn batch(columns: Vec<(&str, ArrayRef)>) -> EventBatch {
         let rows = columns[0].1.len();
         let ids = StringArray::from_iter_values((0..rows).map(|row| row.to_string()));
@@ -210,7 +211,7 @@ mod tests {
         EventBatch::try_new(Arc::new(schema), records).unwrap()
     }
 
-    /// The bytes of each row, without those of the id and the time.
+    /// The bytes of each row after the id and the time.
     fn rows(columns: Vec<(&str, ArrayRef)>) -> Vec<Vec<u8>> {
         let (mut rows, mut out) = (Vec::new(), Vec::new());
         let spill = |out: &mut Vec<u8>| {
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_its_number_of_fields_and_then_each_with_its_length() {
+    fn rows_are_a_field_count_and_fields_with_their_length() {
         let mut out = Vec::new();
         let texts = StringArray::from(vec![Some("ab"), None, Some("")]);
         write_rows(&batch(vec![("text", Arc::new(texts))]), &mut out, |_| Ok::<_, Infallible>(())).unwrap();
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn values_have_the_binary_form_of_their_type() {
+    fn values_have_the_binary_form_of_their_server_type() {
         let value = |kind, array: ArrayRef| rows(vec![(kind, array)]).remove(0).split_off(4);
         assert_eq!(value("bool", Arc::new(BooleanArray::from(vec![true]))), [1]);
         assert_eq!(value("int32", Arc::new(Int32Array::from(vec![-2]))), [0xff, 0xff, 0xff, 0xfe]);
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_know_their_type_their_length_and_their_nulls() {
+    fn lists_have_their_type_length_and_nulls() {
         let mut lists = ListBuilder::new(StringBuilder::new());
         lists.append_value([Some("a"), None]);
         lists.append_value([] as [Option<&str>; 0]);
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(rows[2], [0xff; 4]);
     }
 
-    /// The list with the name that an archive has for its elements.
+    /// The list with the field name of an archive.
     fn list_of_elements(list: ListArray) -> ListArray {
         let (_, offsets, values, nulls) = list.into_parts();
         let field = arrow_schema::Field::new("element", arrow_schema::DataType::Utf8, true);
@@ -275,21 +276,21 @@ mod tests {
     }
 
     #[test]
-    fn a_time_before_all_times_of_the_server_is_its_infinity_and_no_other_time() {
+    fn times_out_of_range_become_minus_infinity() {
         let times = TimestampMicrosecondArray::from(vec![i64::MIN, i64::MIN + 1]);
         let rows = rows(vec![("timestamp(us)", Arc::new(times))]);
         assert_eq!(rows.iter().map(|row| &row[4..]).collect::<Vec<_>>(), [i64::MIN.to_be_bytes(); 2]);
     }
 
     #[test]
-    fn every_type_but_a_list_of_lists_has_one_of_the_server() {
+    fn every_type_except_nested_lists_has_a_server_type() {
         let name = |kind: &str| server_type(&kind.parse().unwrap());
         assert_eq!(name("list<decimal(38,18)>").as_deref(), Some("numeric(38,18)[]"));
         assert_eq!(name("json").as_deref(), Some("json"));
         assert_eq!((name("list<list<text>>"), name("list<list<list<text>>>")), (None, None));
     }
 
-    /// Count of digits, weight, sign, scale, and the digits.
+    /// The count of digits, weight, sign, scale, and the digits.
     fn written(value: i128, scale: u8) -> Vec<i16> {
         let mut out = Vec::new();
         write_numeric(value, scale, &mut out);
@@ -298,7 +299,7 @@ mod tests {
 
     #[test]
     fn digits_are_groups_of_four_around_the_point() {
-        // As `numeric_send` of PostgreSQL 15 prints them.
+        // From `numeric_send` of PostgreSQL 15.
         assert_eq!(written(123_456_789, 2), [3, 1, 0, 2, 123, 4567, 8900]);
         assert_eq!(written(-5, 2), [1, -1, 0x4000, 2, 500]);
         assert_eq!(written(1, 18), [1, -5, 0, 18, 100]);
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_decimals_lose_no_digit() {
+    fn the_longest_decimals_keep_all_digits() {
         let nines = 10_i128.pow(38) - 1;
         assert_eq!(written(nines, 0)[..5], [10, 9, 0, 0, 99]);
         assert_eq!(written(nines, 38)[..4], [10, -1, 0, 38]);

@@ -1,7 +1,7 @@
-//! Events into files.
+//! Encoders: events to files.
 
 mod calendar;
-pub mod column_encoding;
+mod column_encoding;
 pub mod copy;
 pub mod csv;
 mod number;
@@ -19,35 +19,35 @@ use crate::{EventBatch, Sha256, Timestamp};
 use ::parquet::errors::ParquetError;
 use arrow_schema::ArrowError;
 
-/// A finished file, as its manifest will describe it.
+/// A finished file, as in its manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedFile {
-    /// Events or rejected rows in it.
+    /// The number of events or rejected rows.
     pub rows: u64,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
     /// The digest of its bytes.
     pub sha256: Sha256,
-    /// When its earliest event happened; `None` in a file without events.
+    /// The time of its earliest event; `None` in a file without events.
     pub first: Option<Timestamp>,
-    /// When its latest event happened.
+    /// The time of its latest event.
     pub last: Option<Timestamp>,
 }
 
-/// Writes what one month has of `T` into one file: events, or rows that are none. Equal input makes equal bytes, so that
-/// a run that is repeated finds the files it has stored before.
+/// Writes events or rejected rows of a month to one file. Equal input makes equal bytes, so that a repeated run finds the
+/// files that it stored before.
 pub trait FileEncoder<T = EventBatch>: Send {
-    /// Appends `item`. All batches of a file have the same schema. After an error the file is useless.
+    /// Appends `item`. All batches of a file have the same schema. The encoder cannot be used after an error.
     fn write(&mut self, item: &T) -> Result<(), EncodeError>;
 
-    /// Bytes that the file would have at least, if it were finished now.
+    /// A lower bound of the size of the file, were it finished now, in bytes.
     fn bytes_written(&self) -> u64;
 
-    /// Writes what is still held back and flushes the sink.
+    /// Writes buffered items and flushes the sink.
     fn finish(self: Box<Self>) -> Result<EncodedFile, EncodeError>;
 }
 
-/// The earliest and the latest time of some events.
+/// The earliest and the latest time of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeSpan {
     ends: Option<(i64, i64)>,
@@ -62,42 +62,42 @@ impl TimeSpan {
         });
     }
 
-    /// When the earliest event happened, or `None` when there is none.
+    /// The earliest time; `None` without events.
     pub fn first(self) -> Option<Timestamp> {
         self.ends.map(|(first, _)| Timestamp::from_micros(first))
     }
 
-    /// When the latest event happened, or `None` when there is none.
+    /// The latest time; `None` without events.
     pub fn last(self) -> Option<Timestamp> {
         self.ends.map(|(_, last)| Timestamp::from_micros(last))
     }
 }
 
-/// Why a file could not be written.
+/// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
     /// The sink failed.
     #[error("could not write the file")]
     Io(#[from] std::io::Error),
-    /// The Parquet writer refused.
+    /// The Parquet writer failed.
     #[error("could not encode events as Parquet")]
     Parquet(#[source] ParquetError),
-    /// Arrow refused.
+    /// Arrow failed.
     #[error("could not convert events")]
     Arrow(#[from] ArrowError),
-    /// A batch has other columns than the file, which means a bug.
+    /// A batch has other columns than the file: a bug.
     #[error("the batch has other columns than the file")]
     OtherSchema,
-    /// A file needs at least one event.
+    /// The file has no event.
     #[error("there is no event to write")]
     Empty,
-    /// Used after an error.
+    /// The encoder was used after an error.
     #[error("the file is broken by an earlier error")]
     Broken,
 }
 
 impl From<ParquetError> for EncodeError {
-    /// A full disk is an I/O error, whichever crate wrote to it.
+    /// Unwraps I/O errors, such as a full disk.
     fn from(error: ParquetError) -> Self {
         let ParquetError::External(cause) = error else { return Self::Parquet(error) };
         match cause.downcast::<std::io::Error>() {

@@ -1,11 +1,11 @@
-//! Numbers in as few digits as read back to the same value.
+//! Numbers as text, in the fewest digits that parse to the same value.
 
 use std::{
     fmt::{Display, LowerExp},
     io::{self, Write},
 };
 
-/// A floating-point number. `NaN`, `Infinity` and `-Infinity` are spelled as PostgreSQL spells them.
+/// Appends a floating-point number, with `NaN`, `Infinity` and `-Infinity` as in PostgreSQL.
 pub(crate) fn write_float<F>(value: F, out: &mut Vec<u8>) -> io::Result<()>
 where
     F: Copy + Display + LowerExp + Into<f64>,
@@ -14,13 +14,13 @@ where
     match wide.abs() {
         size if size.is_nan() => out.write_all(b"NaN"),
         size if size.is_infinite() => out.write_all(if wide < 0.0 { b"-Infinity" } else { b"Infinity" }),
-        // Outside of these, digits without an exponent are mostly zeros.
+        // Outside of this range, most digits without an exponent are zeros.
         size if size == 0.0 || (1e-5..1e16).contains(&size) => write!(out, "{value}"),
         _ => write!(out, "{value:e}"),
     }
 }
 
-/// The decimal `value` / 10^`scale`: all decimals, or none of the zeros at the end.
+/// Appends the decimal `value` / 10^`scale`, with or without trailing zeros.
 pub(super) fn write_decimal(value: i128, scale: u8, trim_zeros: bool, out: &mut Vec<u8>) -> io::Result<()> {
     let unit = 10_u128.pow(scale.into());
     let size = value.unsigned_abs();
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_keep_or_lose_their_zeros() {
+    fn decimals_keep_or_lose_trailing_zeros() {
         assert_eq!(decimal(2_500_000_000_000_000, 18, true), "0.0025");
         assert_eq!(decimal(3_000, 3, true), "3");
         assert_eq!(decimal(3_000, 3, false), "3.000");
@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn floats_read_back(double: f64, single: f32) {
+        fn floats_round_trip(double: f64, single: f32) {
             prop_assert_eq!(float(double).parse::<f64>().unwrap().to_bits(), double.to_bits());
             prop_assert_eq!(float(single).parse::<f32>().unwrap().to_bits(), single.to_bits());
         }

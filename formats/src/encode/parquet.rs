@@ -1,4 +1,4 @@
-//! Events as Parquet.
+//! The Parquet encoder.
 
 use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, column_encoding};
 use crate::{Dataset, EventBatch, Month, digest::DigestWriter, manifest::FORMAT};
@@ -14,17 +14,16 @@ use parquet::{
 };
 use std::io::Write;
 
-/// Events of a row group. The unit in which readers skip and run in parallel; the size that DuckDB writes.
+/// Events of a row group, the unit in which readers skip and parallelise; DuckDB's default.
 pub(super) const ROW_GROUP_ROWS: usize = 122_880;
 
-/// Encoded bytes after which a row group ends early: it is held in memory until it is whole.
+/// Encoded bytes after which a row group ends early, since it is kept in memory until then.
 pub(super) const ROW_GROUP_BYTES: usize = 48 * 1024 * 1024;
 
-/// Bytes of events that are looked at before the encodings are chosen; fewer rows when events are large.
+/// The sample from which the encodings are chosen ends at this many bytes when events are large.
 const SAMPLE_BYTES: usize = 24 * 1024 * 1024;
 
-/// What every Parquet file says of itself in its key-value metadata, so that a file that was copied out of its archive
-/// can still be told.
+/// The key-value metadata of every Parquet file, which identifies files that were copied out of an archive.
 #[derive(Clone, Debug)]
 pub struct Label {
     /// The archive's UUID.
@@ -35,8 +34,7 @@ pub struct Label {
     pub month: Month,
 }
 
-/// Writes one Parquet file: zstd, an encoding for each column, statistics and a page index, so that readers skip what
-/// they do not need.
+/// Writes a Parquet file with zstd, an encoding chosen for each column, statistics and a page index.
 #[derive(Debug)]
 pub struct ParquetEncoder<W: Write + Send> {
     label: Label,
@@ -48,27 +46,27 @@ pub struct ParquetEncoder<W: Write + Send> {
 
 #[derive(Debug)]
 enum State<W: Write + Send> {
-    /// Events are held back until there are enough of them to choose the encodings.
+    /// Events are buffered until there are enough to choose the encodings.
     Sampling {
         sink: W,
         held: Vec<EventBatch>,
         bytes: usize,
     },
     Writing(Box<ArrowWriter<DigestWriter<W>>>),
-    /// Between the two, and for good after an error.
+    /// After an error.
     Broken,
 }
 
 impl<W: Write + Send> ParquetEncoder<W> {
-    /// A file that is written to `sink`, and which is to end at a size of some `target` bytes. What is held back before
-    /// the file begins cannot be counted yet, so that it is never more than that.
+    /// An encoder that writes to `sink`. The file should end at about `target` bytes, so the sample, which
+    /// [`FileEncoder::bytes_written`] does not count, has at most that many.
     pub fn new(sink: W, label: Label, target: u64) -> Self {
         let state = State::Sampling { sink, held: Vec::new(), bytes: 0 };
         let sample_bytes = usize::try_from(target).map_or(SAMPLE_BYTES, |target| target.min(SAMPLE_BYTES));
         Self { label, state, sample_bytes, rows: 0, span: TimeSpan::default() }
     }
 
-    /// Chooses the encodings and writes what was held back.
+    /// Chooses the encodings and writes the sample.
     fn start(&mut self) -> Result<&mut ArrowWriter<DigestWriter<W>>, EncodeError> {
         if let State::Sampling { .. } = self.state
             && let State::Sampling { sink, held, .. } = std::mem::replace(&mut self.state, State::Broken)
@@ -78,7 +76,7 @@ impl<W: Write + Send> ParquetEncoder<W> {
             let sample = concat_batches(&schema, held.iter().map(EventBatch::records))?;
             let properties = self.properties(first, &sample);
             let mut writer = ArrowWriter::try_new(DigestWriter::new(sink), schema, Some(properties))?;
-            // The sample is one long batch: the file's pages do not depend on how the source cut its batches.
+            // As one batch, so that the pages do not depend on the batches of the source.
             writer.write(&sample)?;
             self.state = State::Writing(Box::new(writer));
         }
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn events_come_back_as_they_went_in() {
+    fn events_round_trip() {
         let batches = [batch(0..15_000), batch(15_000..30_000)];
         let (file, bytes) = encode(&batches);
         assert_eq!((file.rows, file.bytes, file.sha256), (30_000, bytes.len() as u64, Sha256::of(&bytes)));
@@ -212,14 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_cut_cannot_be_opened() {
+    fn refuses_a_truncated_file() {
         let (_, mut bytes) = encode(&[batch(0..1_000)]);
         bytes.truncate(bytes.len() - 1);
         assert!(matches!(ParquetEvents::open(Bytes::from(bytes), schema()), Err(ReadError::Parquet(_))));
     }
 
     #[test]
-    fn a_file_with_other_columns_is_refused() {
+    fn refuses_a_file_with_other_columns() {
         let other = Arc::new(text_schema(&["id", "timestamp"], &KeyColumns::default()).unwrap());
         assert!(matches!(ParquetEvents::open(Bytes::from(encode(&[batch(0..9)]).1), other), Err(ReadError::Schema(_))));
     }

@@ -1,4 +1,4 @@
-//! Lines of text on their way into a file.
+//! Text files, gzipped or not, that are counted and hashed as they are written; and the encoder of rejected rows.
 
 use super::{EncodeError, EncodedFile, FileEncoder};
 use crate::{Reject, Sha256, digest::DigestWriter};
@@ -8,14 +8,14 @@ use std::{
     io::{self, Write},
 };
 
-/// Text that is collected before it is passed on.
+/// Bytes of text that are buffered before they are compressed or written.
 const BUFFER: usize = 128 << 10;
 
-/// A file of text, gzipped or not, that is counted and hashed as it is stored.
+/// A text file, gzipped or not.
 #[derive(Debug)]
 pub(super) struct TextFile<W: Write> {
     sink: TextSink<W>,
-    /// Lines that are not yet in `sink`.
+    /// Text that is not yet in `sink`.
     buffer: Vec<u8>,
 }
 
@@ -38,19 +38,19 @@ impl<W: Write> TextFile<W> {
         Self { sink, buffer: Vec::with_capacity(BUFFER) }
     }
 
-    /// Where the next line is to be appended.
+    /// The buffer to append the next line to.
     pub(super) const fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// Ends a line, and passes on what was collected when it is enough.
+    /// Ends a line, and writes the buffer when it is full.
     #[inline]
     pub(super) fn end_line(&mut self) -> io::Result<()> {
         self.buffer.push(b'\n');
-        if self.buffer.len() >= BUFFER { self.pass_on() } else { Ok(()) }
+        if self.buffer.len() >= BUFFER { self.write_buffer() } else { Ok(()) }
     }
 
-    fn pass_on(&mut self) -> io::Result<()> {
+    fn write_buffer(&mut self) -> io::Result<()> {
         match &mut self.sink {
             TextSink::Plain(file) => file.write_all(&self.buffer)?,
             TextSink::Gzip(gzip) => gzip.write_all(&self.buffer)?,
@@ -59,7 +59,7 @@ impl<W: Write> TextFile<W> {
         Ok(())
     }
 
-    /// Bytes that the file has so far.
+    /// Bytes written so far.
     pub(super) fn bytes(&self) -> u64 {
         match &self.sink {
             TextSink::Plain(file) => file.bytes(),
@@ -67,9 +67,9 @@ impl<W: Write> TextFile<W> {
         }
     }
 
-    /// Writes what is still held back and flushes the file. Returns its size and digest.
+    /// Writes buffered text and flushes the sink. Returns the size and digest of the file.
     pub(super) fn finish(mut self) -> io::Result<(u64, Sha256)> {
-        self.pass_on()?;
+        self.write_buffer()?;
         match self.sink {
             TextSink::Plain(file) => {
                 let (mut file, bytes, sha256) = file.finish();
@@ -81,24 +81,24 @@ impl<W: Write> TextFile<W> {
     }
 }
 
-/// gzip's own default. On events, level 2 takes 60% of the time and makes files 12% larger.
+/// The default of gzip. On events, level 2 takes 60% of the time and makes files 12% larger.
 const LEVEL: u32 = 6;
 
-/// Packs what is written into it. The gzip header has neither a time nor a name, so equal content makes equal bytes.
+/// A gzip writer whose header has no time and no name, so that equal content makes equal bytes.
 pub struct GzipWriter<W: Write>(GzEncoder<DigestWriter<W>>);
 
 impl<W: Write> GzipWriter<W> {
-    /// Packed bytes go to `sink`.
+    /// A writer of compressed bytes to `sink`.
     pub fn new(sink: W) -> Self {
         Self(GzBuilder::new().mtime(0).write(DigestWriter::new(sink), Compression::new(LEVEL)))
     }
 
-    /// Packed bytes that the sink was given so far.
+    /// Compressed bytes written so far.
     pub fn bytes(&self) -> u64 {
         self.0.get_ref().bytes()
     }
 
-    /// Writes what is still held back and flushes the sink. Returns size and digest of the packed bytes.
+    /// Writes buffered bytes and flushes the sink. Returns the size and digest of the compressed bytes.
     pub fn finish(self) -> io::Result<(u64, Sha256)> {
         let (mut sink, bytes, sha256) = self.0.finish()?.finish();
         sink.flush()?;
@@ -123,7 +123,7 @@ impl<W: Write> fmt::Debug for GzipWriter<W> {
     }
 }
 
-/// Writes a line for each rejected row, with the row as it came.
+/// Writes rejected rows as gzipped JSON lines.
 #[derive(Debug)]
 pub struct RejectsEncoder<W: Write> {
     gzip: GzipWriter<W>,
@@ -131,7 +131,7 @@ pub struct RejectsEncoder<W: Write> {
 }
 
 impl<W: Write> RejectsEncoder<W> {
-    /// A file whose bytes go to `sink`.
+    /// An encoder that writes to `sink`.
     pub fn new(sink: W) -> Self {
         Self { gzip: GzipWriter::new(sink), rows: 0 }
     }
