@@ -20,7 +20,7 @@ fn walk(root: &Path) -> Result<Chain, Box<dyn Error>> {
         }
         let bytes = fs::read(path)?;
         // The digest is that of the bytes as they lie there. `push` proves that the manifest names the one before it.
-        let entry = Entry { sha256: Sha256::of(&bytes), manifest: Manifest::from_bytes(&bytes)? };
+        let entry = Entry { sha256: Sha256::digest(&bytes), manifest: Manifest::from_bytes(&bytes)? };
         entry.manifest.check_balance()?;
         for file in &entry.manifest.files {
             let mut digest = DigestWriter::new(io::sink());

@@ -71,7 +71,7 @@ impl Bucket {
         let mut snapshot = BTreeMap::new();
         for object in objects {
             let bytes: Bytes = self.0.get(&object.location).await.unwrap().bytes().await.unwrap();
-            snapshot.insert(object.location.to_string(), Sha256::of(&bytes));
+            snapshot.insert(object.location.to_string(), Sha256::digest(&bytes));
         }
         snapshot
     }

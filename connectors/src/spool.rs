@@ -267,7 +267,7 @@ mod tests {
         assert!(spool.find("k").await.unwrap().is_none());
         spooled(&spool, &["ab", "c"]).await;
         let found = spool.find("k").await.unwrap().unwrap();
-        assert_eq!((found.bytes, found.sha256, found.note), (3, Sha256::of(b"abc"), Value::from("seen")));
+        assert_eq!((found.bytes, found.sha256, found.note), (3, Sha256::digest(b"abc"), Value::from("seen")));
         assert_eq!(fs::read(found.path).unwrap(), b"abc");
         spool.remove("k").unwrap();
         assert!(spool.find("k").await.unwrap().is_none());

@@ -41,14 +41,14 @@ impl EventBatch {
         let (id, time) = (schema.id_index(), schema.time_index());
         for index in [id, time] {
             if records.column(index).null_count() > 0 {
-                return Err(SchemaMismatch::MissingKey(schema.columns[index].name.clone()));
+                return Err(SchemaMismatch::MissingKey(schema.columns()[index].name.clone()));
             }
         }
         if Ids::from_array(records.column(id)).is_none() {
-            return Err(SchemaMismatch::KeyType(schema.id.clone()));
+            return Err(SchemaMismatch::KeyType(schema.id().to_owned()));
         }
         if records.column(time).as_primitive_opt::<TimestampMicrosecondType>().is_none() {
-            return Err(SchemaMismatch::KeyType(schema.time.clone()));
+            return Err(SchemaMismatch::KeyType(schema.time().to_owned()));
         }
         Ok(Self { schema, records, id, time })
     }
@@ -93,10 +93,11 @@ impl EventBatch {
     }
 
     /// The events in batches of about `bytes` of memory and at least one event.
-    #[expect(clippy::expect_used, reason = "the bytes in memory are a `usize`")]
     pub fn pieces(&self, bytes: u64) -> impl Iterator<Item = Self> {
-        let pieces = usize::try_from((self.memory() as u64).div_ceil(bytes.max(1))).expect("at most one piece a byte");
-        let length = self.len().div_ceil(pieces.max(1)).max(1);
+        // A limit beyond the address space is no limit.
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
+        let pieces = self.memory().div_ceil(bytes).max(1);
+        let length = self.len().div_ceil(pieces).max(1);
         (0..self.len()).step_by(length).map(move |start| {
             let records = self.records.slice(start, length.min(self.len() - start));
             Self { records, schema: Arc::clone(&self.schema), ..*self }

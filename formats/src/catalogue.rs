@@ -163,7 +163,11 @@ pub fn knows(name: &str) -> bool {
 
 /// The schema of a JSON artifact whose records have members of these `names`: a column for each known name, and
 /// [`EXTRA`] when there are others or `has_extra` is set.
-pub fn json_schema<S: AsRef<str>>(names: &[S], has_extra: bool, keys: &KeyColumns) -> Result<Schema, HeaderError> {
+pub(crate) fn json_schema<S: AsRef<str>>(
+    names: &[S],
+    has_extra: bool,
+    keys: &KeyColumns,
+) -> Result<Schema, HeaderError> {
     let keys = Keys::find(names, keys)?;
     let known = names.iter().map(AsRef::as_ref).filter_map(|name| {
         let kind = json_type(name);
@@ -187,7 +191,7 @@ fn exact_type(name: &str) -> Option<ColumnType> {
 }
 
 /// The type of a member of a JSON record; `None` for an unknown name.
-pub fn json_type(name: &str) -> Option<ColumnType> {
+pub(crate) fn json_type(name: &str) -> Option<ColumnType> {
     exact_type(name).or_else(|| match name {
         _ if TEXTS.contains(&name) => Some(ColumnType::Text),
         _ if DOCUMENTS.contains(&name) => Some(ColumnType::Json),
@@ -258,17 +262,17 @@ mod tests {
 
     #[test]
     fn finds_the_keys_of_every_documented_version() {
-        assert_eq!(schema(&["timestamp", "id", "verdict"]).id, "id");
-        assert_eq!(schema(&["event_id", "timestamp", "action"]).id, "event_id");
+        assert_eq!(schema(&["timestamp", "id", "verdict"]).id(), "id");
+        assert_eq!(schema(&["event_id", "timestamp", "action"]).id(), "event_id");
         let analytics = schema(&["id", "created_at", "timestamp", "decision"]);
-        assert_eq!((analytics.id.as_str(), analytics.time.as_str()), ("id", "timestamp"));
-        assert_eq!(schema(&["id", "created_at"]).time, "created_at");
+        assert_eq!((analytics.id(), analytics.time()), ("id", "timestamp"));
+        assert_eq!(schema(&["id", "created_at"]).time(), "created_at");
     }
 
     #[test]
     fn unknown_columns_are_text() {
         let schema = schema(&["id", "timestamp", "cost_usd", "input_tokens", "config_version", "surprise"]);
-        let types = schema.columns.iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
+        let types = schema.columns().iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
         assert_eq!(types, ["text", "timestamp(us,UTC)", "decimal(38,18)", "int64", "text", "text"]);
     }
 
@@ -276,7 +280,7 @@ mod tests {
     fn unknown_json_names_share_a_column() {
         let columns = |names: &[&str], has_extra| {
             let schema = json_schema(names, has_extra, &KeyColumns::default()).unwrap();
-            schema.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect::<Vec<_>>()
+            schema.columns().iter().map(|column| format!("{} {}", column.name, column.kind)).collect::<Vec<_>>()
         };
         let known = ["metadata json", "id text", "created_at timestamp(us,UTC)", "cost decimal(38,18)"];
         assert_eq!(columns(&["metadata", "id", "created_at", "cost"], false), known);
@@ -301,7 +305,7 @@ mod tests {
     fn configured_names_take_precedence() {
         let keys = KeyColumns { id: Some("ref".to_owned()), time: Some("seen".to_owned()) };
         let schema = text_schema(&["id", "timestamp", "ref", "seen"], &keys).unwrap();
-        assert_eq!((schema.id.as_str(), schema.time.as_str()), ("ref", "seen"));
+        assert_eq!((schema.id(), schema.time()), ("ref", "seen"));
     }
 
     #[test]

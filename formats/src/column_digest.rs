@@ -18,8 +18,8 @@ pub struct ColumnDigests {
 impl ColumnDigests {
     /// Digests of no rows yet, with the columns of `schema`.
     pub fn new(schema: &Schema) -> Self {
-        let sums = schema.columns.iter().map(|column| Sum::new(&column.name)).collect();
-        Self { columns: schema.columns.clone(), id: schema.id_index(), sums, rows: 0 }
+        let sums = schema.columns().iter().map(|column| Sum::new(&column.name)).collect();
+        Self { columns: schema.columns().to_vec(), id: schema.id_index(), sums, rows: 0 }
     }
 
     /// Adds rows, whose columns have the order and the Arrow types of the schema.

@@ -15,7 +15,7 @@ pub struct DigestError(String);
 
 impl Sha256 {
     /// The digest of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn digest(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn agrees_with_the_standard() {
-        assert_eq!(Sha256::of(b"abc").to_string(), ABC);
-        assert_eq!(ABC.parse::<Sha256>().unwrap(), Sha256::of(b"abc"));
+        assert_eq!(Sha256::digest(b"abc").to_string(), ABC);
+        assert_eq!(ABC.parse::<Sha256>().unwrap(), Sha256::digest(b"abc"));
     }
 
     #[test]

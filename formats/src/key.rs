@@ -182,7 +182,7 @@ mod tests {
         let month = "2025-03".parse().unwrap();
         let folder = month_folder(&"events".parse().unwrap(), FileFormat::Parquet, month);
         assert_eq!(folder, "events/parquet/month=2025-03");
-        let path = data_file(&folder, 0, &Sha256::of(b"abc"), "parquet");
+        let path = data_file(&folder, 0, &Sha256::digest(b"abc"), "parquet");
         assert_eq!(path, "events/parquet/month=2025-03/part-00000-ba7816bf8f01cfea.parquet");
         let deeper = format!("{folder}/deeper/part.parquet");
         for path in [path, deeper] {

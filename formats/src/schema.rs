@@ -1,8 +1,8 @@
 //! Columns and schemas.
 
 use crate::{ColumnType, Sha256};
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 /// One column of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,17 +18,25 @@ pub struct Column {
     pub nullable: bool,
 }
 
-/// The columns of a month, and which two of them identify an event and place it in time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The columns of a month, two of which are the id and the time of events. The two exist and no name appears twice, also
+/// in a schema that was deserialized.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
-    /// Digest of the compact JSON of `columns`.
-    pub sha256: Sha256,
-    /// Name of the column that identifies an event.
-    pub id: String,
-    /// Name of the column that says when it happened.
-    pub time: String,
-    /// In the order of the source.
-    pub columns: Vec<Column>,
+    sha256: Sha256,
+    columns: Vec<Column>,
+    /// The position of the id column.
+    id: usize,
+    /// The position of the time column.
+    time: usize,
+}
+
+/// A schema in a manifest.
+#[derive(Serialize, Deserialize)]
+struct Record<'a> {
+    sha256: Sha256,
+    id: Cow<'a, str>,
+    time: Cow<'a, str>,
+    columns: Cow<'a, [Column]>,
 }
 
 /// Columns that cannot be a month's.
@@ -48,16 +56,40 @@ pub enum SchemaError {
 impl Schema {
     /// The schema of `columns`, in which `id` and `time` name two of them.
     pub fn new(columns: Vec<Column>, id: &str, time: &str) -> Result<Self, SchemaError> {
-        let mut names = std::collections::HashSet::new();
-        for column in &columns {
-            if !names.insert(column.name.as_str()) {
-                return Err(SchemaError::Duplicate(column.name.clone()));
-            }
+        Self::with_digest(digest(&columns), columns, id, time)
+    }
+
+    fn with_digest(sha256: Sha256, columns: Vec<Column>, id: &str, time: &str) -> Result<Self, SchemaError> {
+        let mut names = HashSet::new();
+        if let Some(column) = columns.iter().find(|column| !names.insert(column.name.as_str())) {
+            return Err(SchemaError::Duplicate(column.name.clone()));
         }
-        if let Some(missing) = [id, time].into_iter().find(|name| !names.contains(name)) {
-            return Err(SchemaError::Missing(missing.to_owned()));
-        }
-        Ok(Self { sha256: digest(&columns), id: id.to_owned(), time: time.to_owned(), columns })
+        let position = |name: &str| {
+            let found = columns.iter().position(|column| column.name == name);
+            found.ok_or_else(|| SchemaError::Missing(name.to_owned()))
+        };
+        let (id, time) = (position(id)?, position(time)?);
+        Ok(Self { sha256, columns, id, time })
+    }
+
+    /// The digest of the compact JSON of the columns. It may differ in a schema that was deserialized.
+    pub const fn sha256(&self) -> Sha256 {
+        self.sha256
+    }
+
+    /// The columns, in the order of the source.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The name of the column that identifies an event.
+    pub fn id(&self) -> &str {
+        &self.columns[self.id].name
+    }
+
+    /// The name of the column with the time of an event.
+    pub fn time(&self) -> &str {
+        &self.columns[self.time].name
     }
 
     /// Checks for a column `month`, which readers add for the folders of an archive. For the columns that are archived: a
@@ -75,10 +107,21 @@ impl Schema {
 
     /// The wanted columns, the id and the time, in the order of this schema.
     #[must_use]
-    pub fn narrowed(&self, wanted: impl Fn(&str) -> bool) -> Self {
-        let kept = |column: &&Column| wanted(&column.name) || column.name == self.id || column.name == self.time;
-        let columns = self.columns.iter().filter(kept).cloned().collect::<Vec<_>>();
-        Self { sha256: digest(&columns), id: self.id.clone(), time: self.time.clone(), columns }
+    #[expect(clippy::expect_used, reason = "the id and the time are kept")]
+    pub(crate) fn narrowed(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let kept = |column: &&Column| wanted(&column.name) || column.name == self.id() || column.name == self.time();
+        let columns = self.columns.iter().filter(kept).cloned().collect();
+        Self::new(columns, self.id(), self.time()).expect("columns of a schema")
+    }
+
+    /// The same columns, all of which may be NULL except the id and the time.
+    #[must_use]
+    pub fn with_nullable_values(&self) -> Self {
+        let mut columns = self.columns.clone();
+        for (index, column) in columns.iter_mut().enumerate() {
+            column.nullable = index != self.id && index != self.time;
+        }
+        Self { sha256: digest(&columns), columns, ..*self }
     }
 
     /// The columns in Arrow.
@@ -87,13 +130,13 @@ impl Schema {
     }
 
     /// The position of the id column.
-    pub fn id_index(&self) -> usize {
-        self.position(&self.id)
+    pub const fn id_index(&self) -> usize {
+        self.id
     }
 
     /// The position of the time column.
-    pub fn time_index(&self) -> usize {
-        self.position(&self.time)
+    pub(crate) const fn time_index(&self) -> usize {
+        self.time
     }
 
     /// The first column whose type differs between the schemas: its name, type here and type in `other`.
@@ -103,9 +146,19 @@ impl Schema {
             (theirs.kind != ours.kind).then_some((ours.name.as_str(), &ours.kind, &theirs.kind))
         })
     }
+}
 
-    fn position(&self, name: &str) -> usize {
-        self.columns.iter().position(|column| column.name == name).unwrap_or_default()
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (id, time) = (self.id().into(), self.time().into());
+        Record { sha256: self.sha256, id, time, columns: Cow::Borrowed(&self.columns) }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Record { sha256, id, time, columns } = Record::deserialize(deserializer)?;
+        Self::with_digest(sha256, columns.into_owned(), &id, &time).map_err(D::Error::custom)
     }
 }
 
@@ -117,7 +170,7 @@ pub fn arrow_columns(columns: &[Column]) -> arrow_schema::SchemaRef {
 
 fn digest(columns: &[Column]) -> Sha256 {
     let json = serde_json::to_vec(columns).unwrap_or_else(|_| unreachable!("columns hold only strings and booleans"));
-    Sha256::of(&json)
+    Sha256::digest(&json)
 }
 
 #[cfg(test)]
@@ -136,6 +189,22 @@ mod tests {
         let month = Schema::new(columns(&["id", "t", "Month"]), "id", "t").unwrap();
         assert_eq!(month.check_folders(), Err(SchemaError::Month("Month".to_owned())));
         assert_eq!(Schema::new(columns(&["id"]), "id", "t"), Err(SchemaError::Missing("t".to_owned())));
+    }
+
+    #[test]
+    fn a_schema_without_its_keys_is_not_deserialized() {
+        let schema =
+            Schema::new(vec![column("id", ColumnType::Text), column("t", ColumnType::Date)], "id", "t").unwrap();
+        let json = serde_json::to_string(&schema).unwrap();
+        assert_eq!(serde_json::from_str::<Schema>(&json).unwrap(), schema);
+        for (changed, error) in [
+            (json.replace("\"time\":\"t\"", "\"time\":\"u\""), "there is no column \"u\""),
+            (json.replace("\"name\":\"t\"", "\"name\":\"id\""), "column \"id\" appears twice"),
+        ] {
+            assert!(serde_json::from_str::<Schema>(&changed).unwrap_err().to_string().starts_with(error), "{changed}");
+        }
+        let changed = json.replace("\"type\":\"date\"", "\"type\":\"text\"");
+        assert!(!serde_json::from_str::<Schema>(&changed).unwrap().is_consistent());
     }
 
     #[test]

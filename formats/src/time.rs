@@ -16,22 +16,22 @@ pub struct TimestampError(String);
 /// The text is not a time, a date or a month.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected a time like 2025-03-01T00:00:00Z, or a date like 2025-03-01 for its midnight in UTC")]
-pub struct NotAnInstant;
+pub struct InvalidTime;
 
 impl Timestamp {
     /// Parses an RFC 3339 time without digits beyond microseconds, or the first instant, in UTC, of a date or a month.
-    pub fn from_people(text: &str) -> Result<Self, NotAnInstant> {
+    pub fn parse_lenient(text: &str) -> Result<Self, InvalidTime> {
         if let Ok(month) = text.parse::<Month>() {
             return Ok(month.window().from());
         }
         if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
             // chrono also accepts `2025-3-1`, and years of any length.
             let canonical = date.to_string() == text;
-            return canonical.then(|| date.and_time(NaiveTime::MIN).and_utc().into()).ok_or(NotAnInstant);
+            return canonical.then(|| date.and_time(NaiveTime::MIN).and_utc().into()).ok_or(InvalidTime);
         }
-        let time = DateTime::parse_from_rfc3339(text).map_err(|_| NotAnInstant)?;
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTime)?;
         // Truncation would move the edge of a window.
-        if time.timestamp_subsec_nanos() % 1_000 == 0 { Ok(time.to_utc().into()) } else { Err(NotAnInstant) }
+        if time.timestamp_subsec_nanos() % 1_000 == 0 { Ok(time.to_utc().into()) } else { Err(InvalidTime) }
     }
 
     /// The instant that is this many microseconds after the epoch.
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn parses_times_dates_and_months() {
-        let read = |text| Timestamp::from_people(text).map(|time| time.to_string());
+        let read = |text| Timestamp::parse_lenient(text).map(|time| time.to_string());
         let midnight = Ok("2025-03-01T00:00:00.000000Z".to_owned());
         for text in ["2025-03", "2025-03-01", "2025-03-01T00:00:00Z", "2025-03-01T01:30:00.000000000+01:30"] {
             assert_eq!(read(text), midnight, "{text}");
@@ -330,7 +330,7 @@ mod tests {
             " 2025-03-01",
             "yesterday",
         ] {
-            assert_eq!(read(text), Err(NotAnInstant), "{text}");
+            assert_eq!(read(text), Err(InvalidTime), "{text}");
         }
     }
 

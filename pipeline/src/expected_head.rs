@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn is_a_number_a_digest_or_both() {
-        let digest = Sha256::of(b"manifest").to_string();
+        let digest = Sha256::digest(b"manifest").to_string();
         let read = |text: &str| text.parse::<ExpectedHead>().ok().map(|head| (head.sequence, head.digest));
         assert_eq!(read("42"), Some((Some(42), None)));
         assert_eq!(read(&digest), Some((None, Some(digest.clone()))));

@@ -211,12 +211,12 @@ mod tests {
                     format: FileFormat::Parquet,
                     rows: 1,
                     bytes: 1,
-                    sha256: Sha256::of(b""),
+                    sha256: Sha256::digest(b""),
                     first: None,
                     last: None,
                 }],
             };
-            chain.push(Entry { sha256: Sha256::of(&manifest.to_bytes()), manifest }).unwrap();
+            chain.push(Entry { sha256: Sha256::digest(&manifest.to_bytes()), manifest }).unwrap();
         }
         chain
     }

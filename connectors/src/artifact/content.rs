@@ -236,8 +236,8 @@ mod tests {
         for artifact in [csv.to_vec(), gzip(csv)] {
             let (plain, measured) = read(&artifact).unwrap();
             assert_eq!(plain, csv);
-            assert_eq!(measured.delivered_sha256, Sha256::of(&artifact));
-            assert_eq!((measured.plain_bytes, measured.plain_sha256), (csv.len() as u64, Sha256::of(csv)));
+            assert_eq!(measured.delivered_sha256, Sha256::digest(&artifact));
+            assert_eq!((measured.plain_bytes, measured.plain_sha256), (csv.len() as u64, Sha256::digest(csv)));
         }
         assert!(read(b"").unwrap().0.is_empty());
     }
@@ -276,7 +276,7 @@ mod tests {
         let artifact = [gzip(b"id\n"), gzip(b"1\n"), gzip(b""), gzip(b"2\n")].concat();
         let (plain, measured) = read(&artifact).unwrap();
         assert_eq!(plain, b"id\n1\n2\n");
-        assert_eq!(measured.delivered_sha256, Sha256::of(&artifact));
+        assert_eq!(measured.delivered_sha256, Sha256::digest(&artifact));
     }
 
     #[test]

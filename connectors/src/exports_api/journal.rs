@@ -35,7 +35,7 @@ impl Intent {
     pub(super) fn key(&self) -> String {
         #[expect(clippy::expect_used, reason = "serialisation fails only for maps whose keys are no strings")]
         let json = serde_json::to_vec(self).expect("an intent has no maps");
-        Sha256::of(&json).to_string()
+        Sha256::digest(&json).to_string()
     }
 }
 
@@ -76,7 +76,7 @@ impl Entry {
 
     /// The `Idempotency-Key` header: the same for each repetition of one create call, also after a crash.
     pub(super) fn idempotency_key(&self) -> String {
-        Sha256::of(format!("{} {}", self.intent.key(), self.attempt).as_bytes()).to_string()
+        Sha256::digest(format!("{} {}", self.intent.key(), self.attempt).as_bytes()).to_string()
     }
 }
 

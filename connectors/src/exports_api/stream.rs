@@ -123,7 +123,7 @@ impl WindowRead {
         self.meter.advance(chunk.progress);
         self.totals.outside += chunk.outside;
         if let Some(batch) = &chunk.events {
-            let schema = batch.schema().sha256;
+            let schema = batch.schema().sha256();
             if *self.totals.schema.get_or_insert(schema) != schema {
                 return Err(
                     self.give_up(Error::new(ErrorKind::Source, "the columns changed between two parts of the window"))

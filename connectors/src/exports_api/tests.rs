@@ -126,7 +126,10 @@ async fn a_month_is_fetched_once_for_several_reads() {
     let (events, report) = read(&api_of_first_run).await.unwrap();
     assert_eq!((events, report.read, report.outside_window, report.source_count), (2, 3, 1, Some(3)));
     assert_eq!(report.source_clock, Some(NOW.parse().unwrap()));
-    assert_eq!(report.detail["jobs"][0]["artifact_sha256"], archive_formats::Sha256::of(CSV.as_bytes()).to_string());
+    assert_eq!(
+        report.detail["jobs"][0]["artifact_sha256"],
+        archive_formats::Sha256::digest(CSV.as_bytes()).to_string()
+    );
     assert_eq!(report.detail["layout"], "exports");
     assert_eq!(read(&api_of_first_run).await.unwrap(), (events, report.clone()));
     let api_of_second_run = api(&server.url, state.path(), 60);

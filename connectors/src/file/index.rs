@@ -108,7 +108,7 @@ async fn index(found: &FoundFile, keys: &KeyColumns, meter: &Meter) -> Result<In
     if let (Some(names), Some(first)) = (scan.names.take(), &mut schema) {
         let whole = Arc::new(ArtifactSchema::from_names(names, keys)?);
         let first = std::mem::replace(first, Arc::clone(&whole));
-        if first.schema().time != whole.schema().time {
+        if first.schema().time() != whole.schema().time() {
             scan = FileScan::run(found, Some(whole), meter).await?;
         }
     }

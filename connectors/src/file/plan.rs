@@ -113,13 +113,13 @@ fn common_columns(files: &[Arc<IndexedFile>]) -> Result<Option<Columns>> {
     let schemas = files.iter().filter_map(|file| Some((file, file.schema.as_ref()?))).collect::<Vec<_>>();
     let [(first, own), others @ ..] = schemas.as_slice() else { return Ok(None) };
     let schema = own.schema();
-    let is_other = |other: &Schema| (&other.id, &other.time) != (&schema.id, &schema.time);
+    let is_other = |other: &Schema| (other.id(), other.time()) != (schema.id(), schema.time());
     if let Some((other, _)) = others.iter().find(|(_, other)| is_other(other.schema())) {
         return Err(Error::new(ErrorKind::Source, "the files of the month have their ids or times in other columns")
             .with_context("files", format!("{}, {}", first.found.name, other.found.name))
             .with_hint("name the columns with --id-column and --time-column, or make the pattern narrower"));
     }
-    let keys = KeyColumns { id: Some(schema.id.clone()), time: Some(schema.time.clone()) };
+    let keys = KeyColumns { id: Some(schema.id().to_owned()), time: Some(schema.time().to_owned()) };
     if let Some(names) = own.names().filter(|_| !others.is_empty()) {
         let mut names = names.clone();
         others.iter().filter_map(|(_, other)| other.names()).for_each(|more| names.merge(more.clone()));
@@ -138,13 +138,13 @@ fn union<'a>(
     others: impl Iterator<Item = &'a Arc<Schema>>,
     keys: &KeyColumns,
 ) -> Result<Arc<Schema>> {
-    let mut names = first.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
-    for column in others.flat_map(|other| &other.columns) {
+    let mut names = first.columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
+    for column in others.flat_map(|other| other.columns()) {
         if !names.contains(&column.name.as_str()) {
             names.push(&column.name);
         }
     }
-    if names.len() == first.columns.len() {
+    if names.len() == first.columns().len() {
         return Ok(Arc::clone(first));
     }
     text_schema(&names, keys).map(Arc::new).map_err(|error| {
@@ -154,7 +154,7 @@ fn union<'a>(
 
 /// The events with all columns of `schema`, a superset of theirs. The columns that they lack are NULL.
 pub(super) fn with_columns_of(schema: &Arc<Schema>, batch: EventBatch) -> Result<EventBatch> {
-    if batch.schema().sha256 == schema.sha256 {
+    if batch.schema().sha256() == schema.sha256() {
         return Ok(batch);
     }
     let (records, arrow) = (batch.records(), schema.to_arrow());

@@ -32,7 +32,7 @@ async fn table(connection: &Connection, config: &Config, dataset: &Dataset) -> R
     let relation = Relation::find(connection.client(), dataset, &table).await?;
     let columns = snapshot::may_read(connection, config, &relation, &table).await?;
     let (name, schema) = (&relation.name, &columns.schema);
-    Ok(format!("{name}: {} columns, id {:?}, time {:?}", schema.columns.len(), schema.id, schema.time))
+    Ok(format!("{name}: {} columns, id {:?}, time {:?}", schema.columns().len(), schema.id(), schema.time()))
 }
 
 fn described(connection: &Connection) -> String {

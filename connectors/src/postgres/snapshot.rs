@@ -139,7 +139,7 @@ async fn find_nested(
     query: &Query,
     nested: &Nested,
 ) -> Result<()> {
-    let lists = columns.schema.columns.iter().zip(&columns.expressions);
+    let lists = columns.schema.columns().iter().zip(&columns.expressions);
     let lists = lists.filter(|(column, _)| matches!(column.kind, ColumnType::List(_))).collect::<Vec<_>>();
     if lists.is_empty() {
         return Ok(());

@@ -90,7 +90,7 @@ impl Sink {
         if manifest.format != FORMAT {
             return Err(unreadable("a manifest has another format").with_hint("a newer version may know it"));
         }
-        Ok(Entry { sha256: Sha256::of(&bytes), manifest })
+        Ok(Entry { sha256: Sha256::digest(&bytes), manifest })
     }
 
     fn broken(&self, broken: &BrokenChain) -> Error {

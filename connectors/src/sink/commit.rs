@@ -103,7 +103,7 @@ impl Sink {
             let bytes = Bytes::from(manifest.to_bytes());
             let found = self.create_document(&key::manifest(manifest.sequence), bytes.clone()).await?;
             if found == bytes {
-                let entry = Entry { sha256: Sha256::of(&bytes), manifest };
+                let entry = Entry { sha256: Sha256::digest(&bytes), manifest };
                 return self.finish(chain, entry).await;
             }
         }

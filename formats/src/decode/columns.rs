@@ -37,7 +37,7 @@ impl Columns {
     /// Empty columns, each made by `new` from what it is and what a row without a value does wrong.
     pub(super) fn builders<B>(&self, new: impl Fn(&Column, Option<Fault>) -> B) -> Vec<B> {
         let (id, time) = (self.schema.id_index(), self.schema.time_index());
-        let builders = self.schema.columns.iter().enumerate().map(|(index, column)| {
+        let builders = self.schema.columns().iter().enumerate().map(|(index, column)| {
             let missing = match index {
                 _ if index == id => Some(Fault::NoId),
                 _ if index == time => Some(Fault::NoTime),

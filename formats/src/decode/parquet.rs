@@ -73,9 +73,9 @@ impl ParquetEvents {
             return Err(SchemaMismatch::Columns.into());
         }
         let narrowed = schema.narrowed(wanted);
-        let kept = schema.columns.iter().enumerate().filter(|(_, column)| narrowed.columns.contains(column));
+        let kept = schema.columns().iter().enumerate().filter(|(_, column)| narrowed.columns().contains(column));
         let mask = ProjectionMask::roots(builder.parquet_schema(), kept.map(|(index, _)| index));
-        let time = schema.time.as_str();
+        let time = schema.time();
         let groups = builder.metadata().row_groups().iter().enumerate();
         let groups = groups.filter(|(_, group)| may_hold(group, time, window)).map(|(index, _)| index).collect();
         let rows = batch_rows(builder.metadata().row_groups());
@@ -257,7 +257,7 @@ pub(super) mod tests {
         let mut events =
             ParquetEvents::open_within(FILE.clone(), &schema(), window, |name| name == "input_tokens").unwrap();
         let batch = events.next().unwrap().unwrap();
-        let names = batch.schema().columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
+        let names = batch.schema().columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
         assert_eq!((names, batch.records().num_columns()), (vec!["id", "timestamp", "input_tokens"], 3));
     }
 

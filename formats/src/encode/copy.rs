@@ -26,7 +26,7 @@ pub fn write_rows<E>(
     out: &mut Vec<u8>,
     mut spill: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let columns = batch.schema().columns.iter().zip(batch.records().columns());
+    let columns = batch.schema().columns().iter().zip(batch.records().columns());
     let columns = columns.map(|(column, array)| Values::new(column, array)).collect::<Vec<_>>();
     let fields = i16::try_from(columns.len()).expect("a table has fewer columns");
     for row in 0..batch.len() {

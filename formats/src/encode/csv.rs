@@ -33,7 +33,7 @@ impl<W: Write> CsvEncoder<W> {
             Some(_) => return Err(EncodeError::OtherSchema),
             None => self.schema = Some(Arc::clone(schema)),
         }
-        write_names(&schema.columns, self.file.buffer(), write_text);
+        write_names(schema.columns(), self.file.buffer(), write_text);
         Ok(self.file.end_line()?)
     }
 }
@@ -41,7 +41,7 @@ impl<W: Write> CsvEncoder<W> {
 impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     fn write(&mut self, batch: &EventBatch) -> Result<(), EncodeError> {
         self.write_header(batch.schema())?;
-        write_records(&mut self.file, &batch.schema().columns, batch.records(), Values::write_field)?;
+        write_records(&mut self.file, batch.schema().columns(), batch.records(), Values::write_field)?;
         self.rows += batch.len() as u64;
         self.span.extend(batch);
         Ok(())
@@ -254,7 +254,7 @@ mod tests {
 
     /// A column of two lists: `elements`, and NULL.
     fn list(kind: &str, elements: impl arrow_array::Array + 'static) -> ListArray {
-        let schema = batch(Vec::new()).schema().columns.clone();
+        let schema = batch(Vec::new()).schema().columns().to_vec();
         let columns = [schema, vec![column("c", kind.parse().unwrap())]].concat();
         let arrow = Schema::new(columns, "id", "t").unwrap().to_arrow();
         let DataType::List(field) = arrow.field(2).data_type().clone() else { panic!("{kind}") };
@@ -333,7 +333,7 @@ mod tests {
         let expected = EncodedFile {
             rows: 4,
             bytes: file.len() as u64,
-            sha256: crate::Sha256::of(&file),
+            sha256: crate::Sha256::digest(&file),
             first: Some(crate::Timestamp::from_micros(1_000_000)),
             last: Some(crate::Timestamp::from_micros(2_000_000)),
         };

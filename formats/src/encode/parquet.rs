@@ -93,7 +93,7 @@ impl<W: Write + Send> ParquetEncoder<W> {
             ("keeptrusts.archive", archive.clone()),
             ("keeptrusts.dataset", dataset.to_string()),
             ("keeptrusts.month", month.to_string()),
-            ("keeptrusts.schema_sha256", batch.schema().sha256.to_string()),
+            ("keeptrusts.schema_sha256", batch.schema().sha256().to_string()),
         ];
         let label = label.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
         let properties = WriterProperties::builder()
@@ -195,7 +195,7 @@ mod tests {
     fn events_round_trip() {
         let batches = [batch(0..15_000), batch(15_000..30_000)];
         let (file, bytes) = encode(&batches);
-        assert_eq!((file.rows, file.bytes, file.sha256), (30_000, bytes.len() as u64, Sha256::of(&bytes)));
+        assert_eq!((file.rows, file.bytes, file.sha256), (30_000, bytes.len() as u64, Sha256::digest(&bytes)));
         assert_eq!(file.last.unwrap().as_micros(), 29_999);
         let read = ParquetEvents::open(Bytes::from(bytes), schema()).unwrap().map(Result::unwrap);
         let read =

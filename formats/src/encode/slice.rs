@@ -295,7 +295,7 @@ mod tests {
         let encoded = writer.finish().unwrap();
         let bytes = sink.0.lock().unwrap().clone();
         let count = rows.iter().map(|rows| rows.num_rows() as u64).sum();
-        assert_eq!(encoded, EncodedSlice { rows: count, bytes: bytes.len() as u64, sha256: Sha256::of(&bytes) });
+        assert_eq!(encoded, EncodedSlice { rows: count, bytes: bytes.len() as u64, sha256: Sha256::digest(&bytes) });
         bytes
     }
 

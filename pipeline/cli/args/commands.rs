@@ -140,10 +140,10 @@ pub(crate) struct ReplicateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
     /// When the slice begins, included: a time (2025-03-01T08:00:00Z) or a date, for its midnight in UTC
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_people)]
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse_lenient)]
     pub(crate) from: Timestamp,
     /// When it ends, not included
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_people)]
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse_lenient)]
     pub(crate) to: Timestamp,
     /// The dataset [default: events]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]

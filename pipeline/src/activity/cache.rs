@@ -44,7 +44,7 @@ impl Entry {
     fn digest(&self) -> Result<Sha256> {
         let bytes = serde_json::to_vec(self)
             .map_err(|error| Error::new(ErrorKind::Internal, "the counts have no form").with_source(error))?;
-        Ok(Sha256::of(&bytes))
+        Ok(Sha256::digest(&bytes))
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
             format: FileFormat::Parquet,
             rows: 5,
             bytes: 1,
-            sha256: Sha256::of(content),
+            sha256: Sha256::digest(content),
             first: None,
             last: None,
         }

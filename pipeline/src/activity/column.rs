@@ -7,7 +7,7 @@ const VERDICTS: [&str; 6] = ["verdict", "decision", "action", "policy_outcome", 
 
 /// The column of the verdict, if the events have one. Documents and numbers are none.
 pub(super) fn verdict(schema: &Schema) -> Option<&str> {
-    let texts = || schema.columns.iter().filter(|column| column.kind == ColumnType::Text);
+    let texts = || schema.columns().iter().filter(|column| column.kind == ColumnType::Text);
     VERDICTS.iter().find_map(|name| texts().map(|column| column.name.as_str()).find(|known| known == name))
 }
 

@@ -173,7 +173,7 @@ mod tests {
     /// A commit without events, which names a file of rejected rows all the same.
     fn commit(chain: &mut Chain, month: &str) {
         let file = json!({"path": format!("events/rejects/month={month}/part"), "format": "rejects", "rows": 0, "bytes": 3,
-            "sha256": Sha256::of(b"abc"), "first": null, "last": null});
+            "sha256": Sha256::digest(b"abc"), "first": null, "last": null});
         let document = json!({
             "format": "keeptrusts-archive/1", "archive": "a", "sequence": chain.next_sequence(),
             "previous": chain.head(), "kind": "month", "dataset": "events", "month": month,
@@ -186,7 +186,7 @@ mod tests {
             "files": [file],
         });
         let manifest = Manifest::from_bytes(document.to_string().as_bytes()).unwrap();
-        chain.push(Entry { sha256: Sha256::of(&manifest.to_bytes()), manifest }).unwrap();
+        chain.push(Entry { sha256: Sha256::digest(&manifest.to_bytes()), manifest }).unwrap();
     }
 
     #[tokio::test]

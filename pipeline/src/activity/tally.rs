@@ -46,7 +46,7 @@ impl<'a> Tally<'a> {
 }
 
 fn texts<'a>(batch: &'a EventBatch, column: &str) -> Option<&'a StringArray> {
-    let index = batch.schema().columns.iter().position(|known| known.name == column)?;
+    let index = batch.schema().columns().iter().position(|known| known.name == column)?;
     batch.records().column(index).as_string_opt::<i32>()
 }
 

@@ -140,7 +140,7 @@ impl IdIndex {
 fn key(ids: Ids<'_>, row: usize) -> u128 {
     const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
     match ids {
-        Ids::Text(_) => leading_u128(Sha256::of(ids.bytes(row)).as_bytes()),
+        Ids::Text(_) => leading_u128(Sha256::digest(ids.bytes(row)).as_bytes()),
         Ids::Uuid(_) | Ids::Int16(_) | Ids::Int32(_) | Ids::Int64(_) => {
             let bytes = ids.bytes(row);
             let id = bytes.iter().fold(0_u128, |id, byte| id << 8 | u128::from(*byte));

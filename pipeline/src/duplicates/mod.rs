@@ -74,7 +74,7 @@ impl Comparison {
         let rows = self.converter(&events)?.convert_columns(events.records().columns()).map_err(failed)?;
         self.seen.extend(here.iter().zip(&rows).map(|(suspect, row)| Seen {
             group: suspect.group,
-            content: Sha256::of(row.as_ref()),
+            content: Sha256::digest(row.as_ref()),
             ordinal: suspect.ordinal,
         }));
         Ok(())

@@ -41,7 +41,7 @@ impl SliceColumns {
 
     /// These columns of a month's events; NULL where the month does not have them.
     pub(crate) fn project(&self, batch: &EventBatch) -> std::result::Result<RecordBatch, ArrowError> {
-        let theirs = &batch.schema().columns;
+        let theirs = batch.schema().columns();
         let arrays = self.columns.iter().zip(self.arrow.fields()).map(|(column, field)| {
             match theirs.iter().position(|other| other.name == column.name) {
                 Some(index) => Arc::clone(batch.records().column(index)),
@@ -64,7 +64,7 @@ struct Union<'a> {
 impl<'a> Union<'a> {
     fn of(schemas: impl IntoIterator<Item = &'a Schema>) -> Self {
         let mut union = Self::default();
-        for column in schemas.into_iter().flat_map(|schema| &schema.columns) {
+        for column in schemas.into_iter().flat_map(|schema| schema.columns()) {
             let next = union.columns.len();
             let index = *union.by_name.entry(&column.name).or_insert(next);
             if index == next {
@@ -149,8 +149,9 @@ mod tests {
 
     #[test]
     fn two_types_for_one_column_are_refused_unless_it_is_left_out() {
-        let mut other = schema(&["id", "timestamp", "model"]);
-        other.columns[2].kind = "int64".parse().unwrap();
+        let mut other = schema(&["id", "timestamp", "model"]).columns().to_vec();
+        other[2].kind = "int64".parse().unwrap();
+        let other = Schema::new(other, "id", "timestamp").unwrap();
         let months = [schema(&["id", "timestamp", "model"]), other];
         let error = SliceColumns::new(&months, None, []).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Incomplete);

@@ -60,7 +60,7 @@ impl Filter {
         let in_window = keep.iter().filter(|keep| **keep).count() as u64;
         let mut text = Vec::new();
         for (name, values) in &self.columns {
-            let columns = batch.schema().columns.iter().zip(batch.records().columns());
+            let columns = batch.schema().columns().iter().zip(batch.records().columns());
             let Some((column, array)) = columns.into_iter().find(|(column, _)| column.name == *name) else {
                 keep.fill(false);
                 break;

@@ -104,7 +104,7 @@ mod tests {
         let (from, to, noon) =
             (format!("{month}-01T00:00:00Z"), format!("{month}-28T00:00:00Z"), format!("{month}-15T12:00:00Z"));
         let count = u64::from(!formats.is_empty());
-        let digest = Sha256::of(b"").to_string();
+        let digest = Sha256::digest(b"").to_string();
         let time = (count > 0).then_some(&noon);
         let files = formats.iter().map(|format| {
             let path = format!("events/{format}/month={month}/part");
@@ -131,13 +131,13 @@ mod tests {
         let mut chain = Chain::new("a".to_owned());
         for (month, kind) in commits {
             let manifest = manifest(&chain, month, kind, &["parquet"]);
-            chain.push(Entry { sha256: Sha256::of(&manifest.to_bytes()), manifest }).unwrap();
+            chain.push(Entry { sha256: Sha256::digest(&manifest.to_bytes()), manifest }).unwrap();
         }
         chain
     }
 
     fn window(from: &str, to: &str) -> Window {
-        Window::new(Timestamp::from_people(from).unwrap(), Timestamp::from_people(to).unwrap()).unwrap()
+        Window::new(Timestamp::parse_lenient(from).unwrap(), Timestamp::parse_lenient(to).unwrap()).unwrap()
     }
 
     /// Numbers of the commits of a range, and its gaps.

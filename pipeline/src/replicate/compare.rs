@@ -104,7 +104,7 @@ impl Looking<'_> {
         let Some(bytes) = self.replica.document(&key::manifest(sequence)).await? else {
             return Ok((Held::Missing, false));
         };
-        if Sha256::of(&bytes) == ours.sha256 {
+        if Sha256::digest(&bytes) == ours.sha256 {
             return Ok((Held::Same, true));
         }
         // The replica's own record of what was there: the next manifest, and the sums.
@@ -116,7 +116,7 @@ impl Looking<'_> {
             Ok(theirs) if theirs.archive != self.archive => {
                 Err(self.foreign(&theirs.archive).with_context("path", key::manifest(sequence)))
             }
-            Ok(_) => Err(self.diverged(ours, Sha256::of(&bytes))),
+            Ok(_) => Err(self.diverged(ours, Sha256::digest(&bytes))),
         }
     }
 

@@ -116,7 +116,11 @@ impl Copying<'_> {
     async fn manifest(&self, entry: &Entry) -> Result<Bytes> {
         let path = key::manifest(entry.manifest.sequence);
         let bytes = self.replicator.document(&path).await?;
-        if Sha256::of(&bytes) == entry.sha256 { Ok(bytes) } else { Err(changed(self.replicator.archive.sink(), &path)) }
+        if Sha256::digest(&bytes) == entry.sha256 {
+            Ok(bytes)
+        } else {
+            Err(changed(self.replicator.archive.sink(), &path))
+        }
     }
 
     async fn sums(&self, entry: &Entry) -> Result<bool> {

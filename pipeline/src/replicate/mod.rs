@@ -170,7 +170,7 @@ async fn behind(chain: &Chain, location: &Location) -> Result<u64> {
     let ours = usize::try_from(held).ok().and_then(|index| entries.get(index));
     let bytes = replica.document(&key::manifest(last)).await?;
     match (missing, ours, bytes) {
-        (Some(missing), Some(ours), Some(bytes)) if Sha256::of(&bytes) == ours.sha256 => Ok(missing),
+        (Some(missing), Some(ours), Some(bytes)) if Sha256::digest(&bytes) == ours.sha256 => Ok(missing),
         _ => Err(Error::new(ErrorKind::BrokenChain, format!("manifest {last} of the replica is not the archive's"))
             .with_context("replica", replica.url())
             .with_hint("run `kt-archive replicate` for the details")),

@@ -64,7 +64,7 @@ impl Feed {
     }
 
     async fn file(&self, file: &DataFile, schema: &Arc<Schema>, sending: &mut Sending) -> Result<()> {
-        let columns = schema.columns.iter().map(|column| column.name.clone()).collect();
+        let columns = schema.columns().iter().map(|column| column.name.clone()).collect();
         let scan = Scan { window: self.coverage.month.window(), columns };
         let mut batches = pin!(self.reader.events(file, schema, Some(scan)));
         let failed = |error: ReadError| error.into_error(self.reader.sink(), file);
@@ -137,15 +137,15 @@ impl<'a> ArchivedMonth<'a> {
         let schemas = || self.entries.iter().filter_map(|entry| entry.manifest.schema.as_ref());
         let Some(first) = schemas().next() else { return Ok(None) };
         let contradiction = |message: String| Error::new(ErrorKind::Incomplete, message);
-        if schemas().any(|other| (&other.id, &other.time) != (&first.id, &first.time)) {
+        if schemas().any(|other| (other.id(), other.time()) != (first.id(), first.time())) {
             return Err(contradiction("the commits of the month have other id or time columns".to_owned()));
         }
         let mut columns = SliceColumns::new(schemas(), None, [])?.columns().to_vec();
         for column in &mut columns {
-            let is_given = |schema: &Schema| schema.columns.iter().any(|it| it.name == column.name && !it.nullable);
+            let is_given = |schema: &Schema| schema.columns().iter().any(|it| it.name == column.name && !it.nullable);
             column.nullable = !schemas().all(is_given);
         }
-        let schema = Schema::new(columns, &first.id, &first.time);
+        let schema = Schema::new(columns, first.id(), first.time());
         schema.map(Some).map_err(|error| contradiction(error.to_string()))
     }
 }

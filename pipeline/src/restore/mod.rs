@@ -135,7 +135,7 @@ fn compared(
     restored: &[Sha256],
 ) -> Vec<RestoredColumn> {
     let digests = archived.iter().zip(restored);
-    let columns = schema.columns.iter().zip(restoration.types()).zip(digests);
+    let columns = schema.columns().iter().zip(restoration.types()).zip(digests);
     let column = |((column, kind), (archived, restored)): ((&archive_formats::Column, &str), (&Sha256, &Sha256))| {
         let (name, kind) = (column.name.clone(), kind.to_owned());
         RestoredColumn { name, kind, sha256: *archived, equal: archived == restored }

@@ -117,7 +117,7 @@ mod tests {
         let column = |name: &str, equal| RestoredColumn {
             name: name.to_owned(),
             kind: "text".to_owned(),
-            sha256: Sha256::of(b""),
+            sha256: Sha256::digest(b""),
             equal,
         };
         RestoreReport {

@@ -248,7 +248,7 @@ mod tests {
     }
 
     fn report(months: Vec<MonthReport>) -> RunReport {
-        let head = Some(Head { sequence: 3, sha256: Sha256::of(b"abc") });
+        let head = Some(Head { sequence: 3, sha256: Sha256::digest(b"abc") });
         RunReport { archive: Some("./archive".to_owned()), head, months, replicas: Vec::new() }
     }
 

@@ -101,7 +101,7 @@ mod tests {
         let artifact = |(number, (delivered, found, gzip)): (usize, &(&[u8], &[u8], bool))| {
             let path = folder.path().join(format!("delivered-{number}"));
             std::fs::write(&path, found).unwrap();
-            let (bytes, sha256) = (delivered.len() as u64, Sha256::of(delivered));
+            let (bytes, sha256) = (delivered.len() as u64, Sha256::digest(delivered));
             LocalArtifact { path, kind: ArtifactKind::JsonLines, gzip: *gzip, rows: 7, bytes, sha256 }
         };
         let artifacts = artifacts.iter().enumerate().map(artifact).collect();
@@ -126,7 +126,7 @@ mod tests {
             let mut unpacked = Vec::new();
             MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
             assert_eq!(unpacked, content);
-            let short = Sha256::of(&bytes).short();
+            let short = Sha256::digest(&bytes).short();
             assert_eq!(file.file.path, format!("events/artifact/month=2025-03/part-{number:05}-{short}.jsonl.gz"));
             assert_eq!((file.file.rows, file.file.bytes), (7, bytes.len() as u64));
         }

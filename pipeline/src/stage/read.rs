@@ -46,7 +46,7 @@ impl Guard {
 
     fn check(&mut self, batch: &EventBatch) -> Result<()> {
         let schema = self.schema.get_or_insert_with(|| Arc::clone(batch.schema()));
-        if schema.sha256 != batch.schema().sha256 {
+        if schema.sha256() != batch.schema().sha256() {
             return Err(Error::new(ErrorKind::Incomplete, "the columns changed in the middle of a month"));
         }
         let outside = batch.times().values().iter().find(|time| !self.window.contains(Timestamp::from_micros(**time)));

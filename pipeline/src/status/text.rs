@@ -178,7 +178,7 @@ head none  archive ./archive
         let mut months = months();
         months[0].source_bytes = Some(5 << 20);
         let mut report = report(months);
-        report.head = Some(Head { sequence: 2, sha256: Sha256::of(b"abc") });
+        report.head = Some(Head { sequence: 2, sha256: Sha256::digest(b"abc") });
         let month = "2024-12".parse().unwrap();
         let at = "2025-12-01T00:00:00Z".parse().unwrap();
         report.datasets[0].prune = Some(PruneDeadline { month, at, days: 12 });

@@ -56,9 +56,9 @@ impl Transforms {
     /// hand would put into the archive what should not be there; names that events are known to have may be absent.
     pub fn bind(&self, source: &Schema) -> Result<Bound> {
         self.check_names(source)?;
-        let is_key = |name: &str| name == source.id || name == source.time;
+        let is_key = |name: &str| name == source.id() || name == source.time();
         let keeps = |name: &str| self.selection.as_ref().is_none_or(|it| is_key(name) || it.keeps(name));
-        let kept = source.columns.iter().enumerate().filter(|(_, column)| keeps(&column.name));
+        let kept = source.columns().iter().enumerate().filter(|(_, column)| keeps(&column.name));
         let outputs = kept.map(|(position, column)| {
             let pseudonyms = self.pseudonyms.as_ref().filter(|it| it.columns.contains(&column.name));
             Output { position, column: column.clone(), key: pseudonyms.map(|it| it.key.clone()) }
@@ -69,7 +69,7 @@ impl Transforms {
             kind: if key.is_some() { ColumnType::Text } else { column.kind.clone() },
             ..column.clone()
         });
-        let schema = Schema::new(archived.collect(), &source.id, &source.time);
+        let schema = Schema::new(archived.collect(), source.id(), source.time());
         let schema = schema.map_err(|error| {
             refused("the renamed columns collide").with_source(error).with_hint("give each column a name of its own")
         })?;
@@ -82,7 +82,7 @@ impl Transforms {
         let pseudonyms = self.pseudonyms.iter().flat_map(|it| &it.columns);
         let renamed = self.renaming.iter().flat_map(|it| &it.0).map(|rename| &rename.from);
         let changed = dropped.chain(pseudonyms).chain(renamed);
-        if let Some(key) = changed.clone().find(|name| **name == source.id || **name == source.time) {
+        if let Some(key) = changed.clone().find(|name| **name == source.id() || **name == source.time()) {
             let message = format!("column {key:?} is the id or the time of events, and cannot be changed");
             return Err(refused(message).with_hint("leave it out of --drop, --pseudonymise and --rename"));
         }
@@ -135,7 +135,7 @@ pub fn is_same(one: &Value, other: &Value) -> bool {
 }
 
 fn has(schema: &Schema, name: &str) -> bool {
-    schema.columns.iter().any(|column| column.name == name)
+    schema.columns().iter().any(|column| column.name == name)
 }
 
 fn check_folders(schema: &Schema) -> Result<()> {
@@ -154,8 +154,8 @@ fn check_folders(schema: &Schema) -> Result<()> {
 /// The columns that could have been meant.
 fn choice(schema: &Schema) -> String {
     const MOST: usize = 100;
-    let names = schema.columns.iter().take(MOST).map(|column| column.name.as_str()).collect::<Vec<_>>();
-    let more = if schema.columns.len() > MOST { ", …" } else { "" };
+    let names = schema.columns().iter().take(MOST).map(|column| column.name.as_str()).collect::<Vec<_>>();
+    let more = if schema.columns().len() > MOST { ", …" } else { "" };
     format!("the month has the columns {}{more}", names.join(", "))
 }
 

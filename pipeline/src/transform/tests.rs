@@ -56,7 +56,7 @@ fn renaming(renames: &[&str]) -> Transforms {
 
 fn archived(transforms: &Transforms) -> Vec<String> {
     let bound = transforms.bind(&schema()).unwrap();
-    bound.schema().columns.iter().map(|column| column.name.clone()).collect()
+    bound.schema().columns().iter().map(|column| column.name.clone()).collect()
 }
 
 #[track_caller]
@@ -97,7 +97,7 @@ fn a_pseudonym_is_the_hmac_of_the_text_in_hexadecimal() {
     assert!(events.records().column(0).is_null(1) && !events.records().column(0).is_null(2));
     // As a CSV file of the archive has it: 0.000000000000000001.
     assert_eq!(text(4, 1), "7924634ce663fc05950c331d2a4e0f937f6a5fba6d2ed43f524be536aef683db");
-    let kinds = bound.schema().columns.iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
+    let kinds = bound.schema().columns().iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
     assert_eq!(kinds, ["text", "text", "text", "timestamp(us,UTC)", "text"]);
 }
 
@@ -164,7 +164,7 @@ fn two_columns_never_get_one_name() {
 
 #[test]
 fn a_column_that_the_folders_have_must_be_renamed_or_dropped() {
-    let columns = [schema().columns.clone(), vec![column("Month", ColumnType::Text)]].concat();
+    let columns = [schema().columns().to_vec(), vec![column("Month", ColumnType::Text)]].concat();
     let source = Schema::new(columns, "id", "time").unwrap();
     let error = Transforms::default().bind(&source).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Source);

@@ -75,7 +75,7 @@ impl Walk<'_> {
             self.findings.damage(Code::SequenceHole, path, MISSING);
             return;
         };
-        let sha256 = Sha256::of(&bytes);
+        let sha256 = Sha256::digest(&bytes);
         self.digests.insert(sequence, sha256);
         match Manifest::from_bytes(&bytes) {
             Ok(manifest) => {

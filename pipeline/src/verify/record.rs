@@ -109,7 +109,7 @@ impl Record {
             || location.url().trim_end_matches('/').to_owned(),
             |folder| folder.to_string_lossy().into_owned(),
         );
-        let name = format!("{}.json", Sha256::of(place.as_bytes()).short());
+        let name = format!("{}.json", Sha256::digest(place.as_bytes()).short());
         Self { archive: archive.to_owned(), path: state.join("verifications").join(archive).join(name) }
     }
 

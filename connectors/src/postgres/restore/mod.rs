@@ -73,7 +73,7 @@ impl Restoration {
         client.batch_execute(BEGIN).await.map_err(failed("begin a transaction"))?;
         let (relation, notes) = table::find_or_create(client, &name, destination.drill, schema, &types).await?;
         let nested = Nested::default();
-        for column in schema.columns.iter().filter(|column| column.kind == ColumnType::Json) {
+        for column in schema.columns().iter().filter(|column| column.kind == ColumnType::Json) {
             nested.add(&relation.name, &column.name);
         }
         let nested = table::nested(&relation, schema);

@@ -43,15 +43,15 @@ impl Plan {
     /// How the columns of `schema` go into the ones that were `found` in `table`, none of the `generated` ones being
     /// written; and the columns as they are to be asked for, in the order of the archive and in its types.
     pub(super) fn new(table: &str, schema: &Schema, found: Columns, generated: &[String]) -> Result<(Self, Columns)> {
-        let targets = found.schema.columns.iter().zip(&found.expressions).zip(&found.forms);
+        let targets = found.schema.columns().iter().zip(&found.expressions).zip(&found.forms);
         let targets = targets.map(|((column, expression), form)| (column.name.as_str(), (column, expression, *form)));
         let targets = targets.collect::<HashMap<_, _>>();
         let step = |(number, column): (usize, &Column)| {
             let (target, expression, form) = targets.get(column.name.as_str()).ok_or_else(|| vanished(column))?;
             Step::new(number, column, target, expression, *form)
         };
-        let steps = schema.columns.iter().enumerate().map(step).collect::<Result<Vec<_>>>()?;
-        let written = schema.columns.iter().zip(&steps).filter(|(column, _)| !generated.contains(&column.name));
+        let steps = schema.columns().iter().enumerate().map(step).collect::<Result<Vec<_>>>()?;
+        let written = schema.columns().iter().zip(&steps).filter(|(column, _)| !generated.contains(&column.name));
         let (names, values): (Vec<_>, Vec<_>) =
             written.map(|(column, step)| (quote(&column.name), step.written.as_str())).unzip();
         let staged = steps.iter().map(|step| step.staged.as_str()).collect::<Vec<_>>().join(", ");
@@ -69,12 +69,7 @@ impl Plan {
 
     /// The columns that the table gives back. What must not be missing may be, until it was compared.
     pub(super) fn schema(&self) -> Schema {
-        let mut schema = self.schema.clone();
-        let Schema { id, time, columns, .. } = &mut schema;
-        for column in columns {
-            column.nullable = column.name != *id && column.name != *time;
-        }
-        schema
+        self.schema.with_nullable_values()
     }
 
     /// The type of each column in the table.

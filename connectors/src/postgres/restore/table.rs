@@ -49,8 +49,8 @@ pub(super) type Types = Vec<(String, Option<String>)>;
 
 /// The source's own types where the server has them, and else those that hold what the archive has.
 pub(super) async fn types(client: &Client, schema: &Schema) -> Result<Types> {
-    let mut types = Vec::with_capacity(schema.columns.len());
-    for column in &schema.columns {
+    let mut types = Vec::with_capacity(schema.columns().len());
+    for column in schema.columns() {
         let plain = server_type(&column.kind).ok_or_else(|| unsupported(column))?;
         types.push(match &column.source_type {
             None => (plain, None),
@@ -115,7 +115,7 @@ async fn is_there(client: &Client, quoted: &str) -> Result<bool> {
 }
 
 fn create(quoted: &str, is_temporary: bool, schema: &Schema, types: &Types) -> String {
-    let columns = schema.columns.iter().zip(types).map(|(column, (own, _))| {
+    let columns = schema.columns().iter().zip(types).map(|(column, (own, _))| {
         let not_null = if column.nullable { "" } else { " not null" };
         format!("{} {own}{not_null}", quote(&column.name))
     });
@@ -131,15 +131,15 @@ fn create(quoted: &str, is_temporary: bool, schema: &Schema, types: &Types) -> S
 pub(super) fn wanted(schema: &Schema) -> Table {
     Table {
         name: None,
-        keys: KeyColumns { id: Some(schema.id.clone()), time: Some(schema.time.clone()) },
-        columns: Some(schema.columns.iter().map(|column| column.name.clone()).collect()),
+        keys: KeyColumns { id: Some(schema.id().to_owned()), time: Some(schema.time().to_owned()) },
+        columns: Some(schema.columns().iter().map(|column| column.name.clone()).collect()),
     }
 }
 
 /// The columns of `table` that have arrays of several dimensions, if they have arrays: the archive has them as JSON.
 pub(super) fn nested(table: &Relation, schema: &Schema) -> Nested {
     let nested = Nested::default();
-    for column in schema.columns.iter().filter(|column| column.kind == ColumnType::Json) {
+    for column in schema.columns().iter().filter(|column| column.kind == ColumnType::Json) {
         nested.add(&table.name, &column.name);
     }
     nested

@@ -48,7 +48,7 @@ impl Place {
 }
 
 fn staged(folder: &std::path::Path, month: &str, bytes: &[u8]) -> StagedFile {
-    let sha256 = Sha256::of(bytes);
+    let sha256 = Sha256::digest(bytes);
     // A file of its own for each call: writers that race must not see each other's staging.
     let (_, local) = tempfile::NamedTempFile::new_in(folder).unwrap().keep().unwrap();
     std::fs::write(&local, bytes).unwrap();

@@ -4,7 +4,6 @@ use super::{CopyError, CopyLayoutError, column::CopyColumn, rows::CopyRows, stre
 use crate::{
     Column, ColumnType, Schema,
     decode::{Decoded, fault::Fault, utf8::checked},
-    schema::SchemaError,
 };
 use arrow_schema::SchemaRef;
 use std::sync::Arc;
@@ -20,15 +19,15 @@ impl CopyLayout {
     /// A layout of rows that have the columns of `schema` in its order, each sent by the server as its type is: as text
     /// where the archive's type is text, whatever the type of the source.
     pub fn new(schema: Schema) -> Result<Self, CopyLayoutError> {
-        if schema.id == schema.time {
-            return Err(CopyLayoutError::OneKey(schema.id));
+        if schema.id() == schema.time() {
+            return Err(CopyLayoutError::OneKey(schema.id().to_owned()));
         }
-        let unreadable = schema.columns.iter().find(|column| CopyColumn::new(&column.kind, None).is_none());
+        let unreadable = schema.columns().iter().find(|column| CopyColumn::new(&column.kind, None).is_none());
         if let Some(Column { name, kind, .. }) = unreadable {
             return Err(CopyLayoutError::UnreadableType { name: name.clone(), kind: kind.clone() });
         }
-        check_key(&schema, &schema.id, is_id)?;
-        check_key(&schema, &schema.time, is_time)?;
+        check_key(&schema.columns()[schema.id_index()], is_id)?;
+        check_key(&schema.columns()[schema.time_index()], is_time)?;
         Ok(Self { arrow: schema.to_arrow(), schema: Arc::new(schema) })
     }
 
@@ -48,10 +47,10 @@ impl CopyLayout {
 
     /// Empty columns, in which rows without a value that they must have are faults.
     pub(super) fn columns(&self) -> Vec<CopyColumn> {
-        let columns = self.schema.columns.iter().map(|column| {
-            let missing = match &column.name {
-                name if *name == self.schema.id => Some(Fault::NoId),
-                name if *name == self.schema.time => Some(Fault::NoTime),
+        let columns = self.schema.columns().iter().map(|column| {
+            let missing = match column.name.as_str() {
+                name if name == self.schema.id() => Some(Fault::NoId),
+                name if name == self.schema.time() => Some(Fault::NoTime),
                 _ => (!column.nullable).then_some(Fault::NoValue),
             };
             CopyColumn::new(&column.kind, missing).unwrap_or_else(|| unreachable!("the types were tried before"))
@@ -60,9 +59,7 @@ impl CopyLayout {
     }
 }
 
-fn check_key(schema: &Schema, name: &str, can_be: fn(&ColumnType) -> bool) -> Result<(), CopyLayoutError> {
-    let column = schema.columns.iter().find(|column| column.name == name);
-    let Column { name, kind, .. } = column.ok_or_else(|| SchemaError::Missing(name.to_owned()))?;
+fn check_key(Column { name, kind, .. }: &Column, can_be: fn(&ColumnType) -> bool) -> Result<(), CopyLayoutError> {
     if can_be(kind) { Ok(()) } else { Err(CopyLayoutError::KeyType { name: name.clone(), kind: kind.clone() }) }
 }
 

@@ -22,7 +22,7 @@ pub use rows::{CopyRows, Pushed};
 pub use signature::signature;
 
 use super::fault::Fault;
-use crate::{ColumnType, schema::SchemaError};
+use crate::ColumnType;
 
 /// Columns that no rows of a COPY can be read into.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -30,9 +30,6 @@ pub enum CopyLayoutError {
     /// One column cannot say both what an event is called and when it happened.
     #[error("column {0:?} cannot be both the id and the time")]
     OneKey(String),
-    /// A key is not among the columns.
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
     /// A type that no values are read into: a list of lists, or a decimal with more digits after the point than in all.
     #[error("column {name:?} cannot be read from a COPY as {kind}")]
     UnreadableType {

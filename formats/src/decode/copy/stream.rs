@@ -71,7 +71,7 @@ impl<'a> Stream<'a> {
             self.good += 1;
             return Ok(());
         };
-        let column = self.layout.schema().columns[index].name.clone();
+        let column = self.layout.schema().columns()[index].name.clone();
         match failure {
             Failure::Broken(what) => return Err(CopyError::Value { column, what }),
             Failure::Nested => return Err(CopyError::Nested { column }),

@@ -28,8 +28,8 @@ impl CsvLayout {
     }
 
     fn new(schema: Schema) -> Result<Self, CsvError> {
-        if schema.id == schema.time {
-            return Err(CsvError::OneKey(schema.id));
+        if schema.id() == schema.time() {
+            return Err(CsvError::OneKey(schema.id().to_owned()));
         }
         Ok(Self { columns: Columns::new(Arc::new(schema)) })
     }

@@ -35,7 +35,7 @@ impl<'a, C: FieldColumn> Rows<'a, C> {
     pub(super) fn read(chunk: &'a [u8], schema: &'a Schema, columns: Vec<C>, utf8: Utf8) -> Self {
         let lines = Lines { chunk, position: 0, count: 0 };
         let mut rows = Self { schema, utf8, columns, good: 0, rejects: Vec::new(), line_feeds: 0, bytes: 0, lines };
-        let mut records = Records::new(chunk, schema.columns.len());
+        let mut records = Records::new(chunk, schema.columns().len());
         while let Some(record) = records.next_record() {
             rows.bytes += record.range.len() + 1;
             if let Err(offence) = rows.push(&record) {
@@ -80,7 +80,7 @@ impl<'a, C: FieldColumn> Rows<'a, C> {
         self.rejects.push(Reject {
             file: None,
             line: self.lines.count_to(record.range.start),
-            column: column.and_then(|index| self.schema.columns.get(index)).map(|column| column.name.clone()),
+            column: column.and_then(|index| self.schema.columns().get(index)).map(|column| column.name.clone()),
             reason: fault.to_string(),
             row: record.bytes().to_vec(),
         });

@@ -177,7 +177,7 @@ fn a_header_may_be_quoted_and_span_lines() {
     let header = b"\xef\xbb\xbf\n\"id\",timestamp,\"a \"\"b\"\"\nc\"\r\n";
     let (layout, bytes) =
         CsvLayout::from_header(&[header, b"1,2,3\n".as_slice()].concat(), &KeyColumns::default()).unwrap();
-    let names = layout.schema().columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
+    let names = layout.schema().columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
     assert_eq!((names, bytes), (vec!["id", "timestamp", "a \"b\"\nc"], header.len()));
 }
 

@@ -40,7 +40,7 @@ struct Times {
 impl Times {
     fn of(layout: &CsvLayout) -> Self {
         let schema = layout.schema();
-        Self { index: schema.time_index(), columns: schema.columns.len() }
+        Self { index: schema.time_index(), columns: schema.columns().len() }
     }
 
     fn records<'a>(&self, bytes: &'a [u8]) -> Records<'a> {

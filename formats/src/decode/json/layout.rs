@@ -34,11 +34,11 @@ impl JsonLayout {
         let has_nested_text =
             names.iter().any(|(name, nested)| nested && catalogue::json_type(name) == Some(ColumnType::Text));
         let schema = json_schema(&list, has_nested_text || names.is_incomplete(), keys)?;
-        if schema.id == schema.time {
-            return Err(JsonError::OneKey(schema.id));
+        if schema.id() == schema.time() {
+            return Err(JsonError::OneKey(schema.id().to_owned()));
         }
-        let extra = schema.columns.iter().position(|column| column.name == catalogue::EXTRA);
-        let target = |name: &&str| schema.columns.iter().position(|column| column.name == *name);
+        let extra = schema.columns().iter().position(|column| column.name == catalogue::EXTRA);
+        let target = |name: &&str| schema.columns().iter().position(|column| column.name == *name);
         let targets = list.iter().map(|name| target(name).filter(|column| Some(*column) != extra)).collect();
         let mut table = Names::default();
         for name in &list {

@@ -218,7 +218,7 @@ impl<'a> Rows<'a> {
             Ok(_) => (offence.column, offence.fault),
             Err(_) => (None, Fault::Utf8),
         };
-        let columns = &self.layout.schema().columns;
+        let columns = self.layout.schema().columns();
         self.rejects.push(Reject {
             file: None,
             line,

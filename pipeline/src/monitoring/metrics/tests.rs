@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 const ARCHIVE: &str = "/srv/archive";
 
 fn at(text: &str) -> Timestamp {
-    Timestamp::from_people(text).unwrap()
+    Timestamp::parse_lenient(text).unwrap()
 }
 
 fn failure(exit: ExitCode) -> Failure {
@@ -91,7 +91,7 @@ fn status() -> StatusReport {
     };
     StatusReport {
         archive: Some(ARCHIVE.to_owned()),
-        head: Some(Head { sequence: 2, sha256: Sha256::of(b"abc") }),
+        head: Some(Head { sequence: 2, sha256: Sha256::digest(b"abc") }),
         datasets: vec![events, new],
         replicas: vec![replica("s3://copy/a", Some(1)), replica("/mnt/nas", None)],
         layout: Layout::default(),

@@ -232,7 +232,7 @@ mod tests {
 
     fn finished(exit: ExitCode, error: Option<&str>, months: Vec<MonthReport>) -> Finished {
         let started = "2025-04-01T04:00:00Z".parse().unwrap();
-        let head = Some(Head { sequence: 3, sha256: Sha256::of(b"abc") });
+        let head = Some(Head { sequence: 3, sha256: Sha256::digest(b"abc") });
         Finished {
             attempt: Attempt { command: "run", started },
             ended: "2025-04-01T04:01:00.500Z".parse().unwrap(),

@@ -83,7 +83,7 @@ fn decode<R: AsRef<[u8]>>(layout: &CopyLayout, messages: impl IntoIterator<Item 
 
 /// The column `index` as CSV files have it; NULL is `NULL`.
 fn printed(batch: &EventBatch, index: usize) -> Vec<String> {
-    let (column, array) = (&batch.schema().columns[index], batch.records().column(index));
+    let (column, array) = (&batch.schema().columns()[index], batch.records().column(index));
     let texts = Texts::new(column, array);
     let text = |row| {
         let text = String::from_utf8(texts.get(row, &mut Vec::new()).unwrap().to_vec()).unwrap();

@@ -49,8 +49,9 @@ fn a_row_without_its_keys_is_no_event() {
 
 #[test]
 fn a_column_that_has_no_nulls_takes_none() {
-    let mut schema = schema("text timestamp(us) int32");
-    schema.columns[2].nullable = false;
+    let mut columns = schema("text timestamp(us) int32").columns().to_vec();
+    columns[2].nullable = false;
+    let schema = Schema::new(columns, "c0", "c1").unwrap();
     let decoded = decode(&CopyLayout::new(schema).unwrap(), [event("e", [None])]).unwrap();
     assert_eq!(reasons(&decoded), [(0, "c2", "no value, where the column must have one")]);
     assert!(decoded.batch.is_none());

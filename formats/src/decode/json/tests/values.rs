@@ -87,6 +87,6 @@ fn the_operators_choice_of_keys_makes_columns() {
     names.add(record);
     let keys = KeyColumns { id: Some("ref".to_owned()), time: Some("seen".to_owned()) };
     let layout = JsonLayout::new(&names, &keys).unwrap();
-    assert_eq!(layout.schema().columns[1].kind, ColumnType::TimestampUtc);
+    assert_eq!(layout.schema().columns()[1].kind, ColumnType::TimestampUtc);
     assert_eq!(layout.decode(record).batch.unwrap().ids().bytes(0), b"r");
 }

@@ -150,7 +150,7 @@ pub(super) fn batch() -> impl Strategy<Value = (Arc<Schema>, RecordBatch)> {
         Arc::new(Schema::new(keys.into_iter().chain(others).collect(), "id", "t").unwrap())
     });
     (schema, 1..12_usize).prop_flat_map(|(schema, rows)| {
-        let arrays = schema.columns.iter().map(|column| array(column.kind.clone(), rows, column.nullable));
+        let arrays = schema.columns().iter().map(|column| array(column.kind.clone(), rows, column.nullable));
         let arrow = schema.to_arrow();
         let records = arrays
             .collect::<Vec<_>>()
