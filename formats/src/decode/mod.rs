@@ -1,17 +1,17 @@
 //! Artifacts and files into events.
 
-mod block;
-mod column;
+mod builder;
 mod columns;
+mod columns_by_type;
 pub mod copy;
 pub mod csv;
 mod fault;
 pub mod json;
 pub mod parquet;
+mod parse;
 pub mod rejects;
+mod simd;
 pub mod survey;
-mod utf8;
-mod value;
 
 pub use survey::Survey;
 

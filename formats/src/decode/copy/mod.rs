@@ -6,20 +6,15 @@
 //! then nothing that it sent can be trusted.
 
 mod column;
-mod fields;
 mod layout;
-mod list;
 mod rows;
-mod signature;
-mod stream;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
 pub use layout::CopyLayout;
-pub use rows::{CopyRows, Pushed};
-pub use signature::signature;
+pub use rows::{CopyRows, Pushed, signature};
 
 use super::fault::Fault;
 use crate::ColumnType;

@@ -1,4 +1,4 @@
-//! Rows as they came.
+//! Rows as they came, and the fields of each.
 
 use super::CopyError;
 
@@ -25,7 +25,7 @@ pub enum Pushed {
 }
 
 impl CopyRows {
-    /// Takes the payload of a `CopyData` message, without the [`signature`](super::signature). Rows are looked at only
+    /// Takes the payload of a `CopyData` message, without the [`signature`]. Rows are looked at only
     /// when they are decoded.
     #[inline]
     pub fn push(&mut self, message: &[u8]) -> Result<Pushed, CopyError> {
@@ -80,5 +80,112 @@ impl CopyRows {
     /// How many bytes there are up to the end of this row.
     pub(super) fn end(&self, ordinal: usize) -> usize {
         self.ends[ordinal]
+    }
+}
+
+const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
+
+/// Flags of this half change how rows are to be read.
+const CRITICAL: u32 = 0xffff_0000;
+
+/// Checks the first message of a binary COPY, and returns the length of what comes before a row in it.
+pub fn signature(bytes: &[u8]) -> Result<usize, CopyError> {
+    let rest = bytes.strip_prefix(SIGNATURE).ok_or(CopyError::Signature)?;
+    let (flags, rest) = rest.split_first_chunk().ok_or(CopyError::Truncated)?;
+    let (extension, rest) = rest.split_first_chunk().ok_or(CopyError::Truncated)?;
+    let flags = u32::from_be_bytes(*flags) & CRITICAL;
+    if flags != 0 {
+        return Err(CopyError::Flags(flags));
+    }
+    let extension = usize::try_from(i32::from_be_bytes(*extension)).ok();
+    let rows = extension.and_then(|length| rest.get(length..)).ok_or(CopyError::Truncated)?;
+    Ok(bytes.len() - rows.len())
+}
+
+/// How many rows are decoded together. Their fields' places fit into the innermost cache.
+pub(super) const BLOCK: usize = 64;
+
+/// A field's bytes; `None` is NULL.
+pub(super) type Field<'a> = Option<&'a [u8]>;
+
+/// The fields of up to [`BLOCK`] rows, by column.
+#[derive(Debug)]
+pub(super) struct Fields<'a> {
+    /// One column after the other, each with room for a block.
+    table: Vec<Field<'a>>,
+    rows: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// No fields of so many columns.
+    pub(super) fn new(columns: usize) -> Self {
+        Self { table: vec![None; columns * BLOCK], rows: 0 }
+    }
+
+    pub(super) const fn clear(&mut self) {
+        self.rows = 0;
+    }
+
+    /// Finds the fields of one more row.
+    #[inline]
+    pub(super) fn push(&mut self, row: &'a [u8]) -> Result<(), CopyError> {
+        let (count, mut rest) = row.split_first_chunk().ok_or(CopyError::Truncated)?;
+        let (found, expected) = (i16::from_be_bytes(*count), self.table.len() / BLOCK);
+        if usize::try_from(found) != Ok(expected) {
+            return Err(CopyError::FieldCount { found, expected });
+        }
+        for field in self.table.iter_mut().skip(self.rows).step_by(BLOCK) {
+            (*field, rest) = split_field(rest).ok_or(CopyError::Truncated)?;
+        }
+        self.rows += 1;
+        if rest.is_empty() { Ok(()) } else { Err(CopyError::Trailing) }
+    }
+
+    /// The fields of each column.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &[Field<'a>]> {
+        self.table.chunks_exact(BLOCK).map(|column| &column[..self.rows])
+    }
+}
+
+/// The field that `bytes` begin with, after its length, and what comes after it.
+#[inline]
+pub(super) fn split_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    match i32::from_be_bytes(*length) {
+        -1 => Some((None, rest)),
+        length => {
+            let (field, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+            Some((Some(field), rest))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_message(flags: u32, extension: i32, rest: &[u8]) -> Vec<u8> {
+        [SIGNATURE, &flags.to_be_bytes()[..], &extension.to_be_bytes(), rest].concat()
+    }
+
+    #[test]
+    fn ends_where_the_rows_begin() {
+        assert_eq!(signature(&first_message(0, 0, b"")), Ok(19));
+        assert_eq!(signature(&first_message(0, 0, b"\0\x02row")), Ok(19));
+        assert_eq!(signature(&first_message(0xffff, 3, b"extrow")), Ok(22));
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error() {
+        assert_eq!(signature(b""), Err(CopyError::Signature));
+        assert_eq!(signature(b"PGCOPY\n\xff\r\n"), Err(CopyError::Signature));
+        assert_eq!(signature(b"PGCOPY\n\xff\n\0\0\0\0\0\0\0\0\0"), Err(CopyError::Signature));
+        // Row identifiers, which servers sent before version 12.
+        assert_eq!(signature(&first_message(1 << 16, 0, b"")), Err(CopyError::Flags(1 << 16)));
+        for length in 11..19 {
+            assert_eq!(signature(&first_message(0, 0, b"")[..length]), Err(CopyError::Truncated), "{length}");
+        }
+        assert_eq!(signature(&first_message(0, 4, b"ext")), Err(CopyError::Truncated));
+        assert_eq!(signature(&first_message(0, -1, b"ext")), Err(CopyError::Truncated));
     }
 }

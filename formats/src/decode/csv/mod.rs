@@ -9,14 +9,10 @@
 //! [`ArchivedLayout`].
 
 mod archived;
-mod field;
-mod header;
 mod layout;
 mod records;
 mod rows;
-mod scanner;
 mod splitter;
-mod times;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Cuts a stream of CSV into chunks of whole records, which can then be decoded in parallel.
 
-use super::{CsvError, scanner::Scanner};
-use crate::decode::{BOM, block::BLOCK};
+use super::{CsvError, records::Scanner};
+use crate::decode::{BOM, simd::BLOCK};
 use std::collections::VecDeque;
 
 /// The longest record, its line end not counted. Without a limit a quote that is never closed would pull the rest of

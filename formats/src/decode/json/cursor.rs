@@ -1,7 +1,6 @@
-//! Tokens, as RFC 8259 has them.
+//! Tokens and values, as RFC 8259 has them.
 
-use super::escape;
-use crate::decode::{block::LANE, fault::Fault};
+use crate::decode::{fault::Fault, simd::LANE};
 use wide::u8x16;
 
 /// Reads a text token by token, from where it stands.
@@ -95,7 +94,7 @@ impl<'a> Cursor<'a> {
                 }
                 Some(b'\\') => {
                     has_escapes = true;
-                    self.at += escape::length(self.rest())?;
+                    self.at += escape_length(self.rest())?;
                 }
                 _ => return Err(Fault::Json),
             }
@@ -159,4 +158,153 @@ fn special(bytes: &[u8]) -> Option<usize> {
     }
     let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
     found.map(|at| bytes.len() - rest.len() + at)
+}
+
+/// How many objects and lists may lie in one another, the record counted. As many as `serde_json` reads.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// A value that was found to be valid JSON. Whether its text is UTF-8 is not known yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Null,
+    /// A number, `true` or `false`.
+    Plain,
+    Text(Text<'a>),
+    /// An object or a list.
+    Nested,
+}
+
+impl<'a> Value<'a> {
+    /// Reads a value, before which there may be white space.
+    #[inline]
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, Fault> {
+        if cursor.token() == Some(b'"') {
+            return cursor.string().map(Value::Text);
+        }
+        match cursor.peek() {
+            Some(b'{' | b'[') => nested(cursor).map(|()| Value::Nested),
+            Some(b'n') => scalar(cursor).map(|()| Value::Null),
+            _ => scalar(cursor).map(|()| Value::Plain),
+        }
+    }
+}
+
+#[inline]
+fn scalar(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    let is_word = match cursor.peek() {
+        Some(b'"') => return cursor.string().map(|_| ()),
+        Some(b't') => cursor.take(b"true"),
+        Some(b'f') => cursor.take(b"false"),
+        Some(b'n') => cursor.take(b"null"),
+        _ => return cursor.number(),
+    };
+    if is_word { Ok(()) } else { Err(Fault::Json) }
+}
+
+/// Reads an object or a list. Deep nesting costs a bit a level, and no stack.
+fn nested(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    // The lowest bit says whether the innermost one is an object.
+    let (mut objects, mut depth) = (0_u128, 1);
+    loop {
+        match cursor.token() {
+            Some(bracket @ (b'{' | b'[')) => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Err(Fault::Depth(MAX_DEPTH));
+                }
+                let is_object = bracket == b'{';
+                objects = (objects << 1) | u128::from(is_object);
+                cursor.advance(1);
+                let is_empty = cursor.token() == Some(if is_object { b'}' } else { b']' });
+                if !is_empty {
+                    if is_object {
+                        cursor.name()?;
+                    }
+                    continue;
+                }
+            }
+            _ => scalar(cursor)?,
+        }
+        // After a value: the next one, or the ends of what it is the last one of.
+        loop {
+            let is_object = objects & 1 == 1;
+            let byte = cursor.token();
+            cursor.advance(1);
+            match byte {
+                Some(b',') => {
+                    if is_object {
+                        cursor.token();
+                        cursor.name()?;
+                    }
+                    break;
+                }
+                Some(b'}') if is_object => {}
+                Some(b']') if !is_object => {}
+                _ => return Err(Fault::Json),
+            }
+            objects >>= 1;
+            depth -= 1;
+            if depth == 1 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The length of the escape that `bytes` begin with.
+fn escape_length(bytes: &[u8]) -> Result<usize, Fault> {
+    match bytes {
+        [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(2),
+        [_, b'u', digits @ ..] => utf16_unit(digits).map(|_| 6),
+        _ => Err(Fault::Json),
+    }
+}
+
+/// Appends to `out` what the text between a string's quotes stands for.
+pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let (character, length) = escaped_character(&rest[at..])?;
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = &rest[at + length..];
+    }
+    out.extend_from_slice(rest);
+    Ok(())
+}
+
+/// What the escape that `bytes` begin with stands for, and its length.
+fn escaped_character(bytes: &[u8]) -> Result<(char, usize), Fault> {
+    let character = match bytes {
+        [_, plain @ (b'"' | b'\\' | b'/'), ..] => char::from(*plain),
+        [_, b'b', ..] => '\u{8}',
+        [_, b'f', ..] => '\u{c}',
+        [_, b'n', ..] => '\n',
+        [_, b'r', ..] => '\r',
+        [_, b't', ..] => '\t',
+        [_, b'u', digits @ ..] => return code_point(digits),
+        _ => return Err(Fault::Json),
+    };
+    Ok((character, 2))
+}
+
+/// The character of one escaped UTF-16 unit, or of two that are a pair.
+fn code_point(digits: &[u8]) -> Result<(char, usize), Fault> {
+    let first = utf16_unit(digits)?;
+    if let Some(character) = char::from_u32(first) {
+        return Ok((character, 6));
+    }
+    let Some([b'\\', b'u', low @ ..]) = digits.get(4..) else { return Err(Fault::Surrogate) };
+    let second = utf16_unit(low)?;
+    if !(0xd800..0xdc00).contains(&first) || !(0xdc00..0xe000).contains(&second) {
+        return Err(Fault::Surrogate);
+    }
+    let pair = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+    Ok((char::from_u32(pair).ok_or(Fault::Surrogate)?, 12))
+}
+
+/// The number that four hexadecimal digits make.
+fn utf16_unit(digits: &[u8]) -> Result<u32, Fault> {
+    let digits = digits.first_chunk::<4>().ok_or(Fault::Json)?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?)).ok_or(Fault::Json)
 }

@@ -1,6 +1,6 @@
 //! The members of a record, and the names that they have.
 
-use super::{cursor::Cursor, escape};
+use super::cursor::{Cursor, unescape};
 use crate::decode::fault::Fault;
 use std::{borrow::Cow, collections::HashMap};
 
@@ -155,7 +155,7 @@ impl Habit {
         let mut name = Cow::Borrowed(text.inner);
         if text.has_escapes {
             name = Cow::Owned(Vec::new());
-            escape::unescape(text.inner, name.to_mut())?;
+            unescape(text.inner, name.to_mut())?;
         }
         Ok(match names.numbers.get(name.as_ref()) {
             Some(number) => {

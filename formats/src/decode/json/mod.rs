@@ -13,26 +13,18 @@
 //! [`EXTRA`](crate::catalogue::EXTRA): one object for each record, its members as the source printed them.
 
 mod cursor;
-mod elements;
-mod envelope;
-mod escape;
-mod head;
 mod layout;
-mod lines;
 mod members;
-mod names;
 mod records;
 mod rows;
+mod shape;
 mod splitter;
 mod structure;
-mod times;
-mod value;
 
 #[cfg(test)]
 mod tests;
 
-pub use layout::JsonLayout;
-pub use names::JsonNames;
+pub use layout::{JsonLayout, JsonNames};
 pub use splitter::JsonSplitter;
 
 use crate::{ArtifactKind, catalogue::HeaderError};
@@ -77,7 +69,7 @@ pub enum JsonError {
     #[error("what stands around the records is not valid JSON")]
     Malformed,
     /// What comes before or after the list of records is too much to be held in memory.
-    #[error("what stands around the records is longer than {} MiB", envelope::MAX_BYTES >> 20)]
+    #[error("what stands around the records is longer than {} MiB", shape::MAX_ENVELOPE_BYTES >> 20)]
     EnvelopeTooLong,
     /// One object, which is no event by its looks: as good as always the description of an error.
     #[error("it is an object without a list of records (events, data, items, results or records)")]

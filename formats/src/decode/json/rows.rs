@@ -2,19 +2,16 @@
 
 use super::{
     JsonLayout,
-    cursor::Cursor,
-    escape,
+    cursor::{Cursor, Value, unescape},
     members::{Habit, Members, Name},
     records::Records,
-    value::Value,
 };
 use crate::{
     Reject,
     decode::{
-        column::{ColumnBuilder, SAMPLE},
-        columns::Builder as _,
+        columns::{Builder as _, Utf8},
+        columns_by_type::{ColumnBuilder, SAMPLE},
         fault::{Fault, Offence},
-        utf8::Utf8,
     },
 };
 use std::collections::HashSet;
@@ -161,11 +158,11 @@ impl<'a> Rows<'a> {
                 return Ok(false);
             }
             (ColumnBuilder::Text(column), Value::Text(text)) if text.has_escapes => {
-                column.push_with(|bytes| escape::unescape(text.inner, bytes))?;
+                column.push_with(|bytes| unescape(text.inner, bytes))?;
             }
             (builder, Value::Text(text)) if text.has_escapes => {
                 self.scratch.clear();
-                escape::unescape(text.inner, &mut self.scratch)?;
+                unescape(text.inner, &mut self.scratch)?;
                 builder.push(&self.scratch)?;
             }
             (builder, Value::Text(text)) => builder.push(text.inner)?,

@@ -2,11 +2,8 @@
 
 use super::{
     JsonError, JsonShape, MAX_RECORD_BYTES,
-    elements::ElementCutter,
-    envelope,
-    head::{Finding, Head},
-    lines::LineCutter,
-    records,
+    records::{ElementCutter, LINES, LineCutter},
+    shape::{Finding, Head, MAX_ENVELOPE_BYTES, check_envelope},
 };
 use crate::decode::BOM;
 use std::collections::VecDeque;
@@ -77,7 +74,7 @@ impl JsonSplitter {
     /// The byte that the splitter put before those of the input, to say what a chunk is.
     pub fn mark(&self, chunk: &[u8]) -> Option<u8> {
         let is_list = matches!(self.part, Part::List(..));
-        chunk.first().copied().filter(|first| is_list || *first == records::LINES)
+        chunk.first().copied().filter(|first| is_list || *first == LINES)
     }
 
     /// What is left, to be called once, when [`Self::next_chunk`] has returned all chunks. Fails when the input was cut
@@ -89,7 +86,7 @@ impl JsonSplitter {
             Part::Lines(lines) => lines.finish(&mut self.ready)?,
             Part::List(before, elements) => {
                 let after = elements.finish(&mut self.ready)?;
-                envelope::check(before, &after, elements.count())?;
+                check_envelope(before, &after, elements.count())?;
             }
         }
         let is_list = matches!(self.part, Part::List(..));
@@ -101,7 +98,7 @@ impl JsonSplitter {
                     rest.push(b',');
                     rest.extend_from_slice(elements);
                 }
-                Some((&records::LINES, lines)) => rest.extend_from_slice(lines),
+                Some((&LINES, lines)) => rest.extend_from_slice(lines),
                 _ => rest.extend_from_slice(&chunk),
             }
         }
@@ -118,7 +115,7 @@ impl JsonSplitter {
             Part::List(before, elements) => {
                 elements.push(piece, &mut self.ready)?;
                 let outside = before.len() + elements.bytes_after();
-                if outside > envelope::MAX_BYTES { Err(JsonError::EnvelopeTooLong) } else { Ok(()) }
+                if outside > MAX_ENVELOPE_BYTES { Err(JsonError::EnvelopeTooLong) } else { Ok(()) }
             }
         }
     }

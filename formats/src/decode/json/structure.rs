@@ -1,6 +1,6 @@
 //! Finds what lies outside of brackets and strings, without a look at what lies inside.
 
-use crate::decode::block::{BLOCK, brackets, contains, padded, positions, prefix_xor};
+use crate::decode::simd::{BLOCK, brackets, contains, padded, positions, prefix_xor};
 
 /// Bits at odd places.
 const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;

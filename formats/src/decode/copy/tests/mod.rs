@@ -8,7 +8,7 @@ mod values;
 use super::*;
 use crate::{
     Column, EventBatch, Schema,
-    decode::{Decoded, copy::fields::BLOCK},
+    decode::{Decoded, copy::rows::BLOCK},
     encode::Texts,
 };
 use arrow_array::Array as _;

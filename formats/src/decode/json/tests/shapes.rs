@@ -129,7 +129,7 @@ fn what_is_no_list_of_records_is_refused() {
 
 #[test]
 fn too_much_around_the_records_is_refused() {
-    let padding = "x".repeat(envelope::MAX_BYTES);
+    let padding = "x".repeat(shape::MAX_ENVELOPE_BYTES);
     for json in
         [format!(r#"{{"events":[],"a":"{padding}"}}"#), format!("{{\"a\":\"{padding}\",\"events\":[],\"b\":1}}")]
     {

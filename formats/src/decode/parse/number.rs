@@ -1,6 +1,54 @@
-//! Decimal numbers, exactly or not at all.
+//! Texts of numbers into numbers, exactly or not at all.
 
-use crate::decode::fault::Fault;
+use crate::{decode::fault::Fault, encode::write_float};
+use std::{
+    fmt::{Display, LowerExp},
+    str::FromStr,
+};
+
+/// Reads what a printed integer looks like. Another spelling of a number (`+1`, `007`, `-0`, `1.0`) would leave the
+/// archive in other bytes than it came in, and is refused.
+pub(in crate::decode) fn parse_integer(text: &[u8]) -> Result<i64, Fault> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] if !negative => return Ok(0),
+        [b'1'..=b'9', ..] if digits.iter().all(u8::is_ascii_digit) => {}
+        _ => return Err(Fault::Integer),
+    }
+    // Downwards, because the least integer has no positive counterpart.
+    let negated =
+        digits.iter().try_fold(0_i64, |value, digit| value.checked_mul(10)?.checked_sub(i64::from(digit - b'0')));
+    let value = if negative { negated } else { negated.and_then(i64::checked_neg) };
+    value.ok_or(Fault::IntegerRange)
+}
+
+/// The same for a type of fewer bits.
+pub(in crate::decode) fn parse_narrow_integer<I: TryFrom<i64>>(text: &[u8]) -> Result<I, Fault> {
+    parse_integer(text)?.try_into().map_err(|_| Fault::Range)
+}
+
+/// Reads the shortest digits that stand for a number. Other digits would leave the archive in other bytes than they
+/// came in.
+pub(in crate::decode) fn parse_float<F>(text: &[u8]) -> Result<F, Fault>
+where
+    F: Copy + FromStr + Display + LowerExp + Into<f64>,
+{
+    let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<F>().ok());
+    let value = value.ok_or(Fault::Spelling("a floating-point number"))?;
+    let mut spelled = Vec::with_capacity(text.len());
+    match write_float(value, &mut spelled) {
+        Ok(()) if spelled == text => Ok(value),
+        _ => Err(Fault::Spelling("a floating-point number")),
+    }
+}
+
+/// Whether the text of a number is none that JSON knows.
+pub(in crate::decode) fn is_beyond_json(text: &[u8]) -> bool {
+    matches!(text, b"NaN" | b"Infinity" | b"-Infinity")
+}
 
 /// How far the number of an exponent can go; beyond it the result is the same.
 const MAX_EXPONENT: i64 = 1 << 32;
@@ -46,7 +94,7 @@ impl Digits {
 
 /// The number `text` times ten to the power of `scale`. Trailing zeros cost no precision; the sign of zero is dropped.
 #[inline]
-pub(in crate::decode) fn parse(text: &[u8], precision: u8, scale: u8) -> Result<i128, Fault> {
+pub(in crate::decode) fn parse_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i128, Fault> {
     let (negative, text) = split_sign(text);
     let mut digits = Digits::default();
     let (mut count, mut decimals, mut exponent) = (0_i64, None, 0);
@@ -74,7 +122,12 @@ pub(in crate::decode) fn parse(text: &[u8], precision: u8, scale: u8) -> Result<
 
 /// The same of a number in the one spelling that an archive has for it: plain digits, `scale` of them after the point,
 /// or, if `trimmed`, those without the zeros at the end.
-pub(in crate::decode) fn parse_exact(text: &[u8], precision: u8, scale: u8, trimmed: bool) -> Result<i128, Fault> {
+pub(in crate::decode) fn parse_archived_decimal(
+    text: &[u8],
+    precision: u8,
+    scale: u8,
+    trimmed: bool,
+) -> Result<i128, Fault> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let point = memchr::memchr(b'.', digits);
     let (integer, decimals) = digits.split_at(point.unwrap_or(digits.len()));
@@ -87,7 +140,7 @@ pub(in crate::decode) fn parse_exact(text: &[u8], precision: u8, scale: u8, trim
     let is_plain = matches!(integer, [b'0'] | [b'1'..=b'9', ..])
         && integer.iter().chain(decimals).all(u8::is_ascii_digit)
         && point.is_some() != decimals.is_empty();
-    let value = parse(text, precision, scale)?;
+    let value = parse_decimal(text, precision, scale)?;
     let is_negative_zero = value == 0 && digits.len() < text.len();
     if is_plain && has_its_length && !is_negative_zero { Ok(value) } else { Err(Fault::Spelling("a decimal number")) }
 }
@@ -136,8 +189,52 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn refuses_integers_that_would_not_come_back() {
+        for text in ["", "-", "+1", "007", "-0", "00", "1.0", "1e3", " 1", "1 ", "1_000", "--1", "٣"] {
+            assert_eq!(parse_integer(text.as_bytes()), Err(Fault::Integer), "{text}");
+        }
+        for text in ["9223372036854775808", "-9223372036854775809", "100000000000000000000"] {
+            assert_eq!(parse_integer(text.as_bytes()), Err(Fault::IntegerRange), "{text}");
+        }
+    }
+
+    #[test]
+    fn narrow_types_hold_no_more_than_they_can() {
+        assert_eq!(parse_narrow_integer::<i16>(b"-32768"), Ok(i16::MIN));
+        assert_eq!(parse_narrow_integer::<i16>(b"32768"), Err(Fault::Range));
+        assert_eq!(parse_narrow_integer::<i32>(b"2147483647"), Ok(i32::MAX));
+        assert_eq!(parse_narrow_integer::<i32>(b"-2147483649"), Err(Fault::Range));
+        assert_eq!(parse_narrow_integer::<i16>(b"01"), Err(Fault::Integer));
+    }
+
+    proptest! {
+        #[test]
+        fn reads_every_integer(value: i64) {
+            for value in [value, value % 1000, i64::MIN, i64::MAX, 0] {
+                prop_assert_eq!(parse_integer(value.to_string().as_bytes()), Ok(value));
+            }
+        }
+    }
+
+    #[test]
+    fn each_float_has_one_spelling() {
+        for (text, value) in [("0.1", 0.1), ("-0", -0.0), ("1e300", 1e300), ("-2.5e-7", -2.5e-7), ("5e-324", 5e-324)] {
+            assert_eq!(parse_float::<f64>(text.as_bytes()).map(f64::to_bits), Ok(f64::to_bits(value)), "{text}");
+        }
+        assert_eq!(parse_float::<f64>(b"-Infinity"), Ok(f64::NEG_INFINITY));
+        assert_eq!(parse_float::<f64>(b"NaN").map(f64::to_bits), Ok(f64::NAN.to_bits()));
+        assert_eq!(parse_float::<f32>(b"0.1"), Ok(0.1));
+        let texts =
+            "|0.10|.1|1.|+1|1.0|01|1E300|1e+300|10e299|nan|-NaN|inf|infinity|+Infinity|1e400|0.1f|0x1p3|1_0|0.00001e1";
+        for text in texts.split('|') {
+            assert_eq!(parse_float::<f64>(text.as_bytes()), Err(Fault::Spelling("a floating-point number")), "{text}");
+        }
+        assert!(parse_float::<f32>(b"0.10000000149011612").is_err(), "digits of the wider type");
+    }
+
     fn cost(text: &str) -> Result<i128, Fault> {
-        parse(text.as_bytes(), 38, 18)
+        parse_decimal(text.as_bytes(), 38, 18)
     }
 
     #[test]
@@ -170,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_archive_has_one_spelling_for_a_number() {
-        let exact = |text: &str, trimmed| parse_exact(text.as_bytes(), 6, 2, trimmed);
+        let exact = |text: &str, trimmed| parse_archived_decimal(text.as_bytes(), 6, 2, trimmed);
         for (text, value) in [("12.30", 1230), ("-0.05", -5), ("0.00", 0), ("9999.99", 999_999)] {
             assert_eq!(exact(text, false), Ok(value), "{text}");
         }
@@ -185,13 +282,13 @@ mod tests {
         for text in ["12.30", "12.", "-0", "0.0", "00", "1.234", "10000", "1e2", ""] {
             assert!(exact(text, true).is_err(), "{text}");
         }
-        assert_eq!(parse_exact(b"-120", 3, 0, false), Ok(-120));
-        assert!(parse_exact(b"120.", 3, 0, false).is_err());
+        assert_eq!(parse_archived_decimal(b"-120", 3, 0, false), Ok(-120));
+        assert!(parse_archived_decimal(b"120.", 3, 0, false).is_err());
     }
 
     proptest! {
         #[test]
-        fn reads_every_value_of_the_type(value in -(10_i128.pow(38) - 1)..10_i128.pow(38), shift in 0..39_u32) {
+        fn reads_every_decimal(value in -(10_i128.pow(38) - 1)..10_i128.pow(38), shift in 0..39_u32) {
             let value = value / 10_i128.pow(shift);
             let unit = 10_u128.pow(18);
             let sign = if value < 0 { "-" } else { "" };

@@ -1,12 +1,13 @@
 //! CSV files of an archive.
 
-#[cfg(test)]
-mod tests;
-
 use super::{CsvError, records::Records, rows::Rows};
 use crate::{
     EventBatch, Reject, Schema,
-    decode::{column::ArchivedColumn, columns::Columns, fault::Fault, utf8::Utf8},
+    decode::{
+        columns::{Columns, Utf8},
+        columns_by_type::ArchivedColumn,
+        fault::Fault,
+    },
     encode::csv::{write_names, write_text},
 };
 use arrow_array::RecordBatch;

@@ -1,3 +1,7 @@
+//! CSV artifacts -> batches, whole and in pieces.
+
+mod archived;
+
 use super::*;
 use crate::{
     EventBatch, Reject, Timestamp,

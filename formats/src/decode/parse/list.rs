@@ -1,33 +1,34 @@
 //! The elements of a JSON array, as an archive spells it: no white space but in embedded JSON, and one escape for each
 //! character that needs one.
 
+use super::scalar::hex_byte;
 use crate::decode::fault::Fault;
 
 /// What is wrong with an array that an archive would have spelled otherwise.
-pub(in crate::decode) const FAULT: Fault = Fault::Spelling("a list");
+pub(in crate::decode) const INVALID_LIST: Fault = Fault::Spelling("a list");
 
 /// The inside of the string that `text` begins with, and what comes after it.
-pub(in crate::decode) fn string(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let text = text.strip_prefix(b"\"").ok_or(FAULT)?;
-    let end = string_end(text).ok_or(FAULT)?;
+pub(in crate::decode) fn split_string(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let text = text.strip_prefix(b"\"").ok_or(INVALID_LIST)?;
+    let end = string_end(text).ok_or(INVALID_LIST)?;
     Ok((&text[..end], &text[end + 1..]))
 }
 
 /// The number or word that `text` begins with, and what comes after it.
-pub(in crate::decode) fn word(text: &[u8]) -> (&[u8], &[u8]) {
+pub(in crate::decode) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(memchr::memchr2(b',', b']', text).unwrap_or(text.len()))
 }
 
 /// The JSON that `text` begins with, white space around it included, and what comes after it. Whether it is valid is
 /// not looked at: it is kept as it is.
-pub(in crate::decode) fn json(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+pub(in crate::decode) fn split_json(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     let (mut at, mut depth) = (0, 0_usize);
     loop {
-        match text.get(at).ok_or(FAULT)? {
-            b',' | b']' if depth == 0 => return if at == 0 { Err(FAULT) } else { Ok(text.split_at(at)) },
+        match text.get(at).ok_or(INVALID_LIST)? {
+            b',' | b']' if depth == 0 => return if at == 0 { Err(INVALID_LIST) } else { Ok(text.split_at(at)) },
             b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.checked_sub(1).ok_or(FAULT)?,
-            b'"' => at += 1 + string_end(&text[at + 1..]).ok_or(FAULT)?,
+            b']' | b'}' => depth = depth.checked_sub(1).ok_or(INVALID_LIST)?,
+            b'"' => at += 1 + string_end(&text[at + 1..]).ok_or(INVALID_LIST)?,
             _ => {}
         }
         at += 1;
@@ -50,7 +51,7 @@ fn string_end(text: &[u8]) -> Option<usize> {
 pub(in crate::decode) fn unescape(inside: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let mut rest = inside;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | 0..0x20)) {
-        let (byte, after) = escape(&rest[at..]).ok_or(FAULT)?;
+        let (byte, after) = escape(&rest[at..]).ok_or(INVALID_LIST)?;
         out.extend_from_slice(&rest[..at]);
         out.push(byte);
         rest = after;
@@ -69,7 +70,7 @@ fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
         [b'\\', b'f', rest @ ..] => (0x0c, rest),
         [b'\\', b'r', rest @ ..] => (b'\r', rest),
         [b'\\', b'u', b'0', b'0', high, low, rest @ ..] => {
-            let byte = super::hex::byte([*high, *low])?;
+            let byte = hex_byte([*high, *low])?;
             let has_letter = matches!(byte, 0x08 | b'\t' | b'\n' | 0x0c | b'\r');
             (Some(byte).filter(|byte| *byte < 0x20 && !has_letter)?, rest)
         }
@@ -90,16 +91,16 @@ mod tests {
 
     #[test]
     fn an_element_ends_where_its_value_ends() {
-        assert_eq!(string(br#""a\"b\\",1]"#), Ok((br#"a\"b\\"#.as_slice(), b",1]".as_slice())));
-        assert_eq!(word(b"1.5]x"), (b"1.5".as_slice(), b"]x".as_slice()));
-        let embedded = |text: &'static str| json(text.as_bytes()).map(|(json, _)| json);
+        assert_eq!(split_string(br#""a\"b\\",1]"#), Ok((br#"a\"b\\"#.as_slice(), b",1]".as_slice())));
+        assert_eq!(split_word(b"1.5]x"), (b"1.5".as_slice(), b"]x".as_slice()));
+        let embedded = |text: &'static str| split_json(text.as_bytes()).map(|(json, _)| json);
         assert_eq!(embedded(r#"{"a,]\"": [1, {}]},2]"#), Ok(br#"{"a,]\"": [1, {}]}"#.as_slice()));
         assert_eq!(embedded(" [1, 2] ]"), Ok(b" [1, 2] ".as_slice()));
         for text in ["", ",", "]", "{", "1", "\"a", "\"a\\", "}]", "[1,2"] {
-            assert_eq!(embedded(text), Err(FAULT), "{text}");
+            assert_eq!(embedded(text), Err(INVALID_LIST), "{text}");
         }
         for text in ["", "a\"", "\"", "\"a", "\"a\\\"", "\"\\"] {
-            assert_eq!(string(text.as_bytes()), Err(FAULT), "{text}");
+            assert_eq!(split_string(text.as_bytes()), Err(INVALID_LIST), "{text}");
         }
     }
 
@@ -109,7 +110,7 @@ mod tests {
             .split(' ')
             .chain(["a\nb", "\u{1}"]);
         for text in others {
-            assert_eq!(unescaped(text), Err(FAULT), "{text}");
+            assert_eq!(unescaped(text), Err(INVALID_LIST), "{text}");
         }
     }
 
@@ -118,7 +119,7 @@ mod tests {
         fn reads_what_serde_writes(text: String, control in "[\0-\u{20}\"\\\\]{0,9}") {
             let text = format!("{text}{control}");
             let written = format!("{},null", serde_json::to_string(&text).unwrap());
-            let (inside, rest) = string(written.as_bytes()).unwrap();
+            let (inside, rest) = split_string(written.as_bytes()).unwrap();
             prop_assert_eq!(rest, b",null");
             prop_assert_eq!(unescaped(std::str::from_utf8(inside).unwrap()), Ok(text.into_bytes()));
         }

@@ -3,14 +3,15 @@
 mod any;
 mod laws;
 
-use super::*;
 use crate::{
-    Column,
-    decode::csv::CsvSplitter,
+    Column, EventBatch, Schema,
+    decode::csv::{ArchivedLayout, CsvError, CsvSplitter},
     encode::{FileEncoder as _, csv::CsvEncoder},
 };
-use arrow_array::{Array as _, ArrayRef, BinaryArray, Int32Array, StringArray, cast::AsArray, types::Int32Type};
-use std::io::Read as _;
+use arrow_array::{
+    Array as _, ArrayRef, BinaryArray, Int32Array, RecordBatch, StringArray, cast::AsArray, types::Int32Type,
+};
+use std::{io::Read as _, sync::Arc};
 
 fn column(name: &str, kind: &str) -> Column {
     Column { name: name.to_owned(), kind: kind.parse().unwrap(), source_type: None, nullable: true }

@@ -1,0 +1,343 @@
+//! Texts of dates and times into counts of days and microseconds.
+
+use crate::decode::fault::Fault;
+use std::ops::RangeInclusive;
+
+const MICROS: i64 = 1_000_000;
+
+/// The instants of the years 1 to 9999, which RFC 3339 can write.
+const INSTANTS: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+
+/// Microseconds since the epoch. The zone is mandatory; second 60 is the next minute's first, as in PostgreSQL.
+#[inline]
+pub(in crate::decode) fn parse_timestamp(text: &[u8]) -> Result<i64, Fault> {
+    let (date_time, rest) = text.split_first_chunk().ok_or(Fault::Time)?;
+    let local = local_seconds(date_time)?;
+    let (micros, rest) = fraction(rest)?;
+    let instant = (local - offset_seconds(rest)?) * MICROS + micros;
+    if INSTANTS.contains(&instant) { Ok(instant) } else { Err(Fault::Year) }
+}
+
+/// `YYYY-MM-DD HH:MM:SS` as seconds since 1970 on a clock without a zone.
+fn local_seconds(text: &[u8; 19]) -> Result<i64, Fault> {
+    let [.., b'-', _, _, b'-', _, _, b'T' | b't' | b' ', _, _, b':', _, _, b':', _, _] = text else {
+        return Err(Fault::Time);
+    };
+    let part = |at: usize, max| two(text[at], text[at + 1], max);
+    let (year, month, day) = (part(0, 99)? * 100 + part(2, 99)?, part(5, 12)?, part(8, 31)?);
+    if year == 0 {
+        return Err(Fault::Year);
+    }
+    if month == 0 || day == 0 || day > days_in_month(year, month) {
+        return Err(Fault::Time);
+    }
+    let (hour, minute, second) = (part(11, 23)?, part(14, 59)?, part(17, 60)?);
+    Ok(((days_since_epoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+/// The microseconds of an optional fraction, and what comes after it.
+fn fraction(text: &[u8]) -> Result<(i64, &[u8]), Fault> {
+    let Some((b'.', digits)) = text.split_first() else { return Ok((0, text)) };
+    let (mut micros, mut unit, mut length) = (0, MICROS / 10, 0);
+    for digit in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
+        if unit == 0 && *digit != b'0' {
+            return Err(Fault::Precision);
+        }
+        micros += i64::from(digit - b'0') * unit;
+        unit /= 10;
+        length += 1;
+    }
+    if length == 0 { Err(Fault::Time) } else { Ok((micros, &digits[length..])) }
+}
+
+/// How far the zone's clocks are ahead of UTC.
+fn offset_seconds(zone: &[u8]) -> Result<i64, Fault> {
+    let (sign, digits) = match zone {
+        [b'Z' | b'z'] => return Ok(0),
+        [] => return Err(Fault::Zone),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return Err(Fault::Time),
+    };
+    let (hours, minutes, seconds) = match *digits {
+        [h, h0] => (two(h, h0, 23)?, 0, 0),
+        [h, h0, m, m0] | [h, h0, b':', m, m0] => (two(h, h0, 23)?, two(m, m0, 59)?, 0),
+        [h, h0, b':', m, m0, b':', s, s0] => (two(h, h0, 23)?, two(m, m0, 59)?, two(s, s0, 59)?),
+        _ => return Err(Fault::Time),
+    };
+    Ok(sign * ((hours * 60 + minutes) * 60 + seconds))
+}
+
+/// Microseconds since 1970 on a clock without a zone.
+pub(in crate::decode) fn parse_archived_local(text: &[u8]) -> Result<i64, Fault> {
+    local_micros(text).ok_or(Fault::Spelling("a time without a zone"))
+}
+
+/// Microseconds since 1970 in UTC.
+pub(in crate::decode) fn parse_archived_utc(text: &[u8]) -> Result<i64, Fault> {
+    text.strip_suffix(b"Z").and_then(local_micros).ok_or(Fault::Spelling("a time in UTC"))
+}
+
+fn local_micros(text: &[u8]) -> Option<i64> {
+    let (days, rest) = split_date(text)?;
+    let time = day_micros(rest.strip_prefix(b"T")?).filter(|micros| *micros < MICROS_PER_DAY)?;
+    i64::try_from(i128::from(days) * i128::from(MICROS_PER_DAY) + i128::from(time)).ok()
+}
+
+/// The calendar repeats itself after so many years and days.
+const YEARS_PER_ERA: i64 = 400;
+const DAYS_PER_ERA: i64 = 146_097;
+
+/// Eras that make every year of [`MOST_DIGITS`] a positive one.
+const ERAS: i64 = 25_000;
+
+/// Digits of the furthest years that a date or a time can lie in.
+const MOST_DIGITS: usize = 7;
+
+/// Days since 1970.
+pub(in crate::decode) fn parse_date(text: &[u8]) -> Result<i32, Fault> {
+    let (days, rest) = split_date(text).ok_or(Fault::Spelling("a date"))?;
+    let days = i32::try_from(days).ok().filter(|_| rest.is_empty());
+    days.ok_or(Fault::Spelling("a date"))
+}
+
+/// The days since 1970 of the date that `text` begins with, and what comes after it.
+fn split_date(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (year, rest) = split_year(text)?;
+    let [b'-', m, m0, b'-', d, d0, rest @ ..] = rest else { return None };
+    let year = year + ERAS * YEARS_PER_ERA;
+    let (month, day) = (two(*m, *m0, 12).ok()?, two(*d, *d0, 31).ok()?);
+    let exists = month > 0 && day > 0 && day <= days_in_month(year, month);
+    exists.then(|| (days_since_epoch(year, month, day) - ERAS * DAYS_PER_ERA, rest))
+}
+
+/// The year that `text` begins with, and what comes after it. Years that have no four digits have a sign.
+fn split_year(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (sign, text) = match text {
+        [sign @ (b'+' | b'-'), text @ ..] => (Some(sign), text),
+        text => (None, text),
+    };
+    let length = text.iter().take(MOST_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at_checked(length)?;
+    let year = digits.iter().fold(0, |year, digit| year * 10 + i64::from(digit - b'0'));
+    let is_long = (5..=MOST_DIGITS).contains(&length) && !digits.starts_with(b"0");
+    match sign {
+        None if length == 4 => Some((year, rest)),
+        Some(b'+') if is_long => Some((year, rest)),
+        Some(b'-') if is_long || (length == 4 && year > 0) => Some((-year, rest)),
+        _ => None,
+    }
+}
+
+/// The microseconds of a day.
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// Microseconds since midnight. The end of a day is a time of its own, 24:00.
+pub(in crate::decode) fn parse_time(text: &[u8]) -> Result<i64, Fault> {
+    day_micros(text).ok_or(Fault::Spelling("a time of day"))
+}
+
+/// Microseconds since midnight, `HH:MM:SS.ffffff`.
+fn day_micros(text: &[u8]) -> Option<i64> {
+    let text: &[u8; 15] = text.try_into().ok()?;
+    let [_, _, b':', _, _, b':', _, _, b'.', ..] = text else { return None };
+    let part = |at: usize, max| two(text[at], text[at + 1], max).ok();
+    let seconds = (part(0, 24)? * 60 + part(3, 59)?) * 60 + part(6, 59)?;
+    let fraction = (part(9, 99)? * 100 + part(11, 99)?) * 100 + part(13, 99)?;
+    let micros = seconds * 1_000_000 + fraction;
+    (micros <= MICROS_PER_DAY).then_some(micros)
+}
+
+/// Two digits that make no more than `max`.
+#[inline]
+fn two(tens: u8, ones: u8, max: i64) -> Result<i64, Fault> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    let value = i64::from(tens) * 10 + i64::from(ones);
+    if tens < 10 && ones < 10 && value <= max { Ok(value) } else { Err(Fault::Time) }
+}
+
+#[inline]
+fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01, in years after the year 0. A year is counted from March, so that the leap day is its last.
+#[inline]
+fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+    const DAYS_BEFORE_1970: i64 = 719_468;
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days_before_month = (153 * month + 2) / 5;
+    year * 365 + year / 4 - year / 100 + year / 400 + days_before_month + day - 1 - DAYS_BEFORE_1970
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{DateTime, NaiveDate, SecondsFormat};
+    use proptest::prelude::*;
+
+    fn micros(rfc3339: &str) -> i64 {
+        DateTime::parse_from_rfc3339(rfc3339).unwrap().timestamp_micros()
+    }
+
+    #[test]
+    fn reads_rfc_3339_and_what_postgresql_prints() {
+        let same = [
+            "2025-03-01T11:30:00.25Z",
+            "2025-03-01t11:30:00.250000000000z",
+            "2025-03-01 11:30:00.25+00",
+            "2025-03-01 12:30:00.25+01:00",
+            "2025-03-01 17:00:00.25+0530",
+            "2025-03-01 05:15:30.25-06:14:30",
+            "2025-03-01 11:29:60.25-00",
+        ];
+        for text in same {
+            assert_eq!(parse_timestamp(text.as_bytes()), Ok(micros("2025-03-01T11:30:00.25Z")), "{text}");
+        }
+        assert_eq!(parse_timestamp(b"0001-01-01T00:00:00Z"), Ok(*INSTANTS.start()));
+        assert_eq!(parse_timestamp(b"9999-12-31T23:59:59.999999Z"), Ok(*INSTANTS.end()));
+        assert_eq!(parse_timestamp(b"2024-02-29T00:00:00Z"), Ok(micros("2024-02-29T00:00:00Z")));
+    }
+
+    #[test]
+    fn faults_name_what_is_wrong() {
+        let cases = [
+            ("2025-03-01T11:30:00.0000001Z", Fault::Precision),
+            ("2025-03-01T11:30:00", Fault::Zone),
+            ("2025-03-01 11:30:00.123456", Fault::Zone),
+            ("0000-03-01T11:30:00Z", Fault::Year),
+            ("0001-01-01T00:00:00+00:01", Fault::Year),
+            ("9999-12-31T23:59:60Z", Fault::Year),
+        ];
+        for (text, fault) in cases {
+            assert_eq!(parse_timestamp(text.as_bytes()), Err(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_other_instants() {
+        let texts = "2025-03-01|2025-02-29T00:00:00Z|1900-02-29T00:00:00Z|2025-13-01T00:00:00Z|2025-00-01T00:00:00Z|\
+                     2025-04-31T00:00:00Z|2025-04-00T00:00:00Z|2025-03-01T24:00:00Z|2025-03-01T00:60:00Z|\
+                     2025-03-01T00:00:61Z|2025-03-01T00:00:00.Z|2025-03-01T00:00:00+|2025-03-01T00:00:00+1|\
+                     2025-03-01T00:00:00+24|2025-03-01T00:00:00+00:60|2025-03-01T00:00:00ZZ|2025-03-01T00:00:00 Z|\
+                     2025-03-01X00:00:00Z|12025-03-01T00:00:00Z|+2025-03-01T00:00:00Z|infinity|1740787200|20250301T000000Z";
+        for text in texts.split('|') {
+            assert_eq!(parse_timestamp(text.as_bytes()), Err(Fault::Time), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn instants_agree_with_chrono(instant in INSTANTS, offset in -86_399..86_400_i32) {
+            let time = DateTime::from_timestamp_micros(instant).unwrap();
+            let text = time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            prop_assert_eq!(parse_timestamp(text.as_bytes()), Ok(instant));
+            let local = time.naive_utc() + chrono::Duration::seconds(offset.into());
+            let years = NaiveDate::from_ymd_opt(1, 1, 1).unwrap()..=NaiveDate::from_ymd_opt(9999, 12, 31).unwrap();
+            prop_assume!(years.contains(&local.date()));
+            let (sign, zone) = (if offset < 0 { '-' } else { '+' }, offset.abs());
+            let (hours, minutes, seconds) = (zone / 3600, zone / 60 % 60, zone % 60);
+            let text = format!("{}{sign}{hours:02}:{minutes:02}:{seconds:02}", local.format("%F %T%.6f"));
+            prop_assert_eq!(parse_timestamp(text.as_bytes()), Ok(instant), "{}", text);
+        }
+
+        #[test]
+        fn every_date_is_chronos(year in 0..10_000_i32, month in 0..14_u32, day in 0..33_u32) {
+            let date = NaiveDate::from_ymd_opt(year, month, day).filter(|_| year > 0);
+            let expected = date.map(|date| date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros());
+            prop_assert_eq!(parse_timestamp(format!("{year:04}-{month:02}-{day:02}T00:00:00Z").as_bytes()).ok(), expected);
+        }
+    }
+
+    #[test]
+    fn the_furthest_times_are_read() {
+        assert_eq!(parse_archived_local(b"+294247-01-10T04:00:54.775807"), Ok(i64::MAX));
+        assert_eq!(parse_archived_utc(b"-290308-12-21T19:59:05.224192Z"), Ok(i64::MIN));
+        assert!(parse_archived_local(b"+294247-01-10T04:00:54.775808").is_err());
+        assert!(parse_archived_local(b"-290308-12-21T19:59:05.224191").is_err());
+    }
+
+    #[test]
+    fn no_other_spelling_is_a_timestamp() {
+        let texts = "|2025-03-01|2025-03-01T|2025-03-01 11:30:00.000000|2025-03-01t11:30:00.000000|\
+                     2025-03-01T24:00:00.000000|2025-03-01T11:30:60.000000|2025-03-01T11:30:00|2025-03-01T11:30:00.5|\
+                     2025-03-01T11:30:00.000000+00|infinity|12025-03-01T11:30:00.000000";
+        for text in texts.split('|') {
+            assert_eq!(parse_archived_local(text.as_bytes()), Err(Fault::Spelling("a time without a zone")), "{text}");
+            let text = format!("{text}Z");
+            assert_eq!(parse_archived_utc(text.as_bytes()), Err(Fault::Spelling("a time in UTC")), "{text}");
+        }
+        assert!(
+            parse_archived_local(b"2025-03-01T11:30:00.000000Z").is_err()
+                && parse_archived_utc(b"2025-03-01T11:30:00.000000").is_err()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn timestamps_agree_with_chrono(micros in -8_000_000_000_000_000_000..8_000_000_000_000_000_000_i64) {
+            let text = DateTime::from_timestamp_micros(micros).unwrap().naive_utc().format("%FT%T%.6f").to_string();
+            prop_assert_eq!(parse_archived_local(text.as_bytes()), Ok(micros));
+            prop_assert_eq!(parse_archived_utc(format!("{text}Z").as_bytes()), Ok(micros));
+        }
+    }
+
+    #[test]
+    fn years_have_four_digits_or_a_sign() {
+        let days = |year, month, day| NaiveDate::from_ymd_opt(year, month, day).unwrap().to_epoch_days();
+        let dates = [
+            ("0000-02-29", days(0, 2, 29)),
+            ("9999-12-31", days(9999, 12, 31)),
+            ("+10000-01-01", days(10_000, 1, 1)),
+            ("-0001-03-01", days(-1, 3, 1)),
+            ("-12345-06-07", days(-12_345, 6, 7)),
+            ("+5881580-07-11", i32::MAX),
+            ("-5877641-06-23", i32::MIN),
+        ];
+        for (text, days) in dates {
+            assert_eq!(parse_date(text.as_bytes()), Ok(days), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_other_spelling_is_a_date() {
+        let texts = "|2025-3-01|2025-02-29|2025-13-01|2025-00-01|2025-04-00|2025-04-31|2025-03-01 |25-03-01|02025-03-01|\
+                     10000-01-01|+2025-03-01|+09999-01-01|-0000-01-01|-00001-01-01|+12345678-01-01|+5881580-07-12|\
+                     -5877641-06-22|2025/03/01|2025-03-0١|infinity|+-0001-01-01";
+        for text in texts.split('|') {
+            assert_eq!(parse_date(text.as_bytes()), Err(Fault::Spelling("a date")), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn dates_agree_with_chrono(year in -262_000..262_000_i32, day in 1..367_u32) {
+            let Some(date) = NaiveDate::from_yo_opt(year, day) else { return Ok(()) };
+            prop_assert_eq!(parse_date(date.to_string().as_bytes()), Ok(date.to_epoch_days()));
+        }
+    }
+
+    #[test]
+    fn a_day_has_two_ends() {
+        for (text, micros) in
+            [("00:00:00.000000", 0), ("23:59:59.999999", MICROS_PER_DAY - 1), ("24:00:00.000000", MICROS_PER_DAY)]
+        {
+            assert_eq!(parse_time(text.as_bytes()), Ok(micros));
+        }
+        assert_eq!(parse_time(b"11:30:00.250001"), Ok((11 * 60 + 30) * 60_000_000 + 250_001));
+    }
+
+    #[test]
+    fn no_other_spelling_is_a_time() {
+        let texts = "|24:00:00.000001|25:00:00.000000|11:60:00.000000|11:30:60.000000|11:30:00|11:30:00.25|\
+                     11:30:00.2500000|1:30:00.250000|11:30:00.250000Z|11.30.00.250000|11:30:00,250000|+1:30:00.250000";
+        for text in texts.split('|') {
+            assert_eq!(parse_time(text.as_bytes()), Err(Fault::Spelling("a time of day")), "{text}");
+        }
+    }
+}
