@@ -10,7 +10,7 @@ use archive_formats::{
     EventBatch, Reject, Schema, Timestamp,
     catalogue::{HeaderError, KeyColumns},
     decode::{
-        Decoded, Survey,
+        Decoded, TimeIndex,
         csv::{CsvError, CsvLayout},
         json::{JsonError, JsonLayout, JsonNames},
     },
@@ -65,7 +65,7 @@ impl ArtifactSchema {
     pub(crate) async fn read_first_chunk(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
         let schema = move |chunk: Chunk| match syntax {
             Syntax::Csv => Self::from_header(&chunk, &keys),
-            Syntax::Json => Self::from_names(JsonNames::of(&chunk.bytes), &keys),
+            Syntax::Json => Self::from_names(JsonNames::from_chunk(&chunk.bytes), &keys),
         };
         on_blocking_thread(move || first_chunk(path, syntax)?.map(schema).transpose()).await
     }
@@ -117,14 +117,14 @@ impl ArtifactSchema {
     }
 
     /// The times of a chunk, with lines as in [`Self::decode`].
-    pub(crate) fn survey(&self, chunk: &Chunk) -> Survey {
+    pub(crate) fn index_times(&self, chunk: &Chunk) -> TimeIndex {
         let (rows, lines) = self.rows(chunk);
-        let mut survey = match &self.decoder {
-            Decoder::Csv(layout) => layout.survey(rows),
-            Decoder::Json(json) => json.0.survey(rows),
+        let mut times = match &self.decoder {
+            Decoder::Csv(layout) => layout.index_times(rows),
+            Decoder::Json(json) => json.0.index_times(rows),
         };
-        survey.lines += lines;
-        survey
+        times.lines += lines;
+        times
     }
 
     /// The time of a rejected row, if it can be read.
@@ -146,7 +146,7 @@ impl ArtifactSchema {
 
 /// The names of the members of all records; `None` if there is no content.
 async fn names(path: PathBuf) -> Result<Option<JsonNames>> {
-    let mut chunks = Chunks::map(path, Syntax::Json, |chunk| Ok(JsonNames::of(&chunk.bytes)));
+    let mut chunks = Chunks::map(path, Syntax::Json, |chunk| Ok(JsonNames::from_chunk(&chunk.bytes)));
     let mut all = chunks.next().await?;
     while let Some(names) = chunks.next().await? {
         all.get_or_insert_default().merge(names);

@@ -10,7 +10,7 @@ use crate::{
 use archive_formats::{
     ArtifactKind, Sha256, Timestamp, Window,
     catalogue::KeyColumns,
-    decode::{Survey, json::JsonNames},
+    decode::{TimeIndex, json::JsonNames},
 };
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::OnceCell;
@@ -59,7 +59,7 @@ pub(super) struct IndexedFile {
     pub(super) gzip: bool,
     pub(super) sha256: Sha256,
     /// The times of all rows.
-    pub(super) survey: Survey,
+    pub(super) times: TimeIndex,
     /// `None` for an empty file.
     pub(super) schema: Option<Arc<ArtifactSchema>>,
     pub(super) chunks: Vec<IndexedChunk>,
@@ -88,7 +88,7 @@ pub(super) struct IndexedChunk {
 impl IndexedFile {
     /// Whether the file may hold events of `window`. One without any readable time may.
     pub(super) fn may_reach(&self, window: Window) -> bool {
-        self.survey.may_reach(window) || self.survey.months.is_empty()
+        self.times.may_reach(window) || self.times.months.is_empty()
     }
 
     /// The chunks that may hold events of `window`. Those with rows without a readable time do if the file does.
@@ -112,9 +112,9 @@ async fn index(found: &FoundFile, keys: &KeyColumns, meter: &Meter) -> Result<In
             scan = FileScan::run(found, Some(whole), meter).await?;
         }
     }
-    let FileScan { survey, chunks, summary, .. } = scan;
+    let FileScan { times, chunks, summary, .. } = scan;
     let Summary { kind, gzip, measured } = summary;
-    Ok(IndexedFile { found: found.clone(), kind, gzip, sha256: measured.delivered_sha256, survey, schema, chunks })
+    Ok(IndexedFile { found: found.clone(), kind, gzip, sha256: measured.delivered_sha256, times, schema, chunks })
 }
 
 /// The columns of the first chunk if it has the time, which it nearly always does: then one scan is enough.
@@ -128,7 +128,7 @@ async fn first_schema(found: &FoundFile, keys: &KeyColumns) -> Result<Option<Art
 
 /// The result of one pass over a file.
 struct FileScan {
-    survey: Survey,
+    times: TimeIndex,
     chunks: Vec<IndexedChunk>,
     /// The names of all members, if the file is JSON.
     names: Option<JsonNames>,
@@ -139,43 +139,43 @@ impl FileScan {
     async fn run(found: &FoundFile, schema: Option<Arc<ArtifactSchema>>, meter: &Meter) -> Result<Self> {
         let work = move |chunk| Ok(scan_chunk(schema.as_deref(), &chunk));
         let mut scans = Chunks::map(found.path.clone(), found.syntax, work);
-        let (mut survey, mut chunks, mut line) = (Survey::default(), Vec::new(), 1);
+        let (mut times, mut chunks, mut line) = (TimeIndex::default(), Vec::new(), 1);
         let mut all_names: Option<JsonNames> = None;
-        while let Some(ChunkScan { chunk, survey: times, names, progress }) = scans.next().await? {
+        while let Some(ChunkScan { chunk, times: more, names, progress }) = scans.next().await? {
             meter.advance(progress);
             chunks.push(IndexedChunk { line, ..chunk });
-            line += times.lines;
-            survey.merge(&times);
+            line += more.lines;
+            times.merge(&more);
             if let Some(names) = names {
                 all_names.get_or_insert_default().merge(names);
             }
         }
-        Ok(Self { survey, chunks, names: all_names, summary: scans.summary()? })
+        Ok(Self { times, chunks, names: all_names, summary: scans.summary()? })
     }
 }
 
 struct ChunkScan {
     chunk: IndexedChunk,
-    survey: Survey,
+    times: TimeIndex,
     /// The names of members, if the file is JSON.
     names: Option<JsonNames>,
     progress: u64,
 }
 
 fn scan_chunk(schema: Option<&ArtifactSchema>, chunk: &Chunk) -> ChunkScan {
-    let survey = schema.map(|schema| schema.survey(chunk)).unwrap_or_default();
+    let times = schema.map(|schema| schema.index_times(chunk)).unwrap_or_default();
     let indexed = IndexedChunk {
         offset: chunk.offset,
         length: chunk.length(),
         mark: chunk.mark,
         checksum: checksum(&chunk.bytes),
         line: 0,
-        rows: survey.rows,
-        timeless: survey.timeless > 0,
-        times: survey.first().zip(survey.last()),
+        rows: times.rows,
+        timeless: times.without_time > 0,
+        times: times.first().zip(times.last()),
     };
-    let names = schema.and_then(ArtifactSchema::names).map(|_| JsonNames::of(&chunk.bytes));
-    ChunkScan { chunk: indexed, survey, names, progress: chunk.progress }
+    let names = schema.and_then(ArtifactSchema::names).map(|_| JsonNames::from_chunk(&chunk.bytes));
+    ChunkScan { chunk: indexed, times, names, progress: chunk.progress }
 }
 
 /// CRC-32: quick, and enough to notice a writer. Manifests have the digest of the whole file.

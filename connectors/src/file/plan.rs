@@ -5,7 +5,7 @@ use crate::{Error, ErrorKind, Result, artifact::ArtifactSchema};
 use archive_formats::{
     EventBatch, Month, Schema, Window,
     catalogue::{KeyColumns, text_schema},
-    decode::survey::Tally,
+    decode::MonthTimes,
 };
 use arrow_array::{RecordBatch, new_null_array};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Plan {
     /// The read of `window` from all `files` of the source.
     pub(super) fn new(files: &[Arc<IndexedFile>], window: Window) -> Result<Self> {
         let month = Month::containing(window.from()).ok();
-        let tally = |file: &Arc<IndexedFile>| Some((Arc::clone(file), *file.survey.months.get(&month?)?));
+        let tally = |file: &Arc<IndexedFile>| Some((Arc::clone(file), *file.times.months.get(&month?)?));
         let holders = files.iter().filter_map(tally).collect::<Vec<_>>();
         refuse_first_instant_alone(&holders, window)?;
         let holders = holders.into_iter().map(|(file, _)| file).collect::<Vec<_>>();
@@ -61,11 +61,11 @@ impl Plan {
 ///
 /// The script of the platform's backup guide requests windows up to the first instant of the next month, which servers may
 /// include: a file of April can end with an event of May.
-fn refuse_first_instant_alone(holders: &[(Arc<IndexedFile>, Tally)], window: Window) -> Result<()> {
+fn refuse_first_instant_alone(holders: &[(Arc<IndexedFile>, MonthTimes)], window: Window) -> Result<()> {
     let first = window.from();
-    let is_end_alone = |(file, tally): &(Arc<IndexedFile>, Tally)| {
-        let ends_here = file.survey.last() == Some(first);
-        ends_here && tally.last == first && file.survey.first().is_some_and(|earliest| earliest < first)
+    let is_end_alone = |(file, tally): &(Arc<IndexedFile>, MonthTimes)| {
+        let ends_here = file.times.last() == Some(first);
+        ends_here && tally.last == first && file.times.first().is_some_and(|earliest| earliest < first)
     };
     match holders {
         [(file, _), ..] if holders.iter().all(is_end_alone) => Err(Error::new(

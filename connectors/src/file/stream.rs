@@ -125,7 +125,7 @@ impl WindowRead {
     }
 
     fn report(&self) -> SourceReport {
-        let read = self.files.iter().map(|file| file.survey.rows).sum::<u64>();
+        let read = self.files.iter().map(|file| file.times.rows).sum::<u64>();
         let used = self.files.iter().filter(|file| self.totals.used.contains(&file.found.name));
         SourceReport {
             read,
@@ -143,7 +143,7 @@ fn artifact(file: &IndexedFile) -> LocalArtifact {
         path: file.found.path.clone(),
         kind: file.kind,
         gzip: file.gzip,
-        rows: file.survey.rows,
+        rows: file.times.rows,
         bytes: file.found.stamp.bytes,
         sha256: file.sha256,
     }
@@ -156,6 +156,6 @@ fn detail(file: &IndexedFile) -> Value {
         "gzip": file.gzip,
         "bytes": file.found.stamp.bytes,
         "sha256": file.sha256,
-        "rows": file.survey.rows,
+        "rows": file.times.rows,
     })
 }

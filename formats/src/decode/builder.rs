@@ -1,6 +1,6 @@
-//! Arrow arrays that grow by one row at a time, and from which the last rows can be removed.
+//! Builders of Arrow arrays from which the last rows can be removed.
 
-use super::fault::Fault;
+use super::row_error::RowErrorKind;
 use arrow_array::{
     ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, StringArray,
 };
@@ -8,17 +8,17 @@ use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, NullBufferBuilder
 use arrow_schema::DataType;
 use std::sync::Arc;
 
-/// Which rows have a value.
+/// Validity bitmap of a column.
 #[derive(Debug)]
 pub(super) struct Validity {
     nulls: NullBufferBuilder,
-    /// What a row without a value does wrong; `None` when it may have none.
-    fault: Option<Fault>,
+    /// Error of a row without a value; `None` if the column is nullable.
+    missing: Option<RowErrorKind>,
 }
 
 impl Validity {
-    pub(super) fn new(fault: Option<Fault>) -> Self {
-        Self { nulls: NullBufferBuilder::new(0), fault }
+    pub(super) fn new(missing: Option<RowErrorKind>) -> Self {
+        Self { nulls: NullBufferBuilder::new(0), missing }
     }
 
     #[inline]
@@ -27,9 +27,9 @@ impl Validity {
     }
 
     #[inline]
-    pub(super) fn push_null(&mut self) -> Result<(), Fault> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
+    pub(super) fn push_null(&mut self) -> Result<(), RowErrorKind> {
+        if let Some(kind) = self.missing {
+            return Err(kind);
         }
         self.nulls.append_null();
         Ok(())
@@ -37,13 +37,13 @@ impl Validity {
 
     /// Appends a row for each of `fields`.
     #[inline]
-    pub(super) fn extend<T>(&mut self, fields: &[Option<T>]) -> Result<(), Fault> {
+    pub(super) fn extend<T>(&mut self, fields: &[Option<T>]) -> Result<(), RowErrorKind> {
         if fields.iter().all(Option::is_some) {
             self.nulls.append_n_non_nulls(fields.len());
             return Ok(());
         }
-        if let Some(fault) = self.fault {
-            return Err(fault);
+        if let Some(kind) = self.missing {
+            return Err(kind);
         }
         let values = BooleanBuffer::collect_bool(fields.len(), |row| fields[row].is_some());
         self.nulls.append_buffer(&NullBuffer::new(values));
@@ -59,7 +59,7 @@ impl Validity {
     }
 }
 
-/// A column of values of one width.
+/// A growing column of values of one width.
 #[derive(Debug)]
 pub(super) struct FixedColumn<V> {
     values: Vec<V>,
@@ -72,23 +72,23 @@ impl<V: Default> FixedColumn<V> {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, value: Result<V, Fault>) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, value: Result<V, RowErrorKind>) -> Result<(), RowErrorKind> {
         self.values.push(value?);
         self.validity.push_value();
         Ok(())
     }
 
     #[inline]
-    pub(super) fn push_null(&mut self) -> Result<(), Fault> {
+    pub(super) fn push_null(&mut self) -> Result<(), RowErrorKind> {
         self.validity.push_null()?;
         self.values.push(V::default());
         Ok(())
     }
 
-    /// Appends a row for each of `fields`: what `read` makes of it, or NULL. After a failure the column must be truncated
-    /// before it is used again.
+    /// Appends a row for each of `fields`: the value that `read` returns, or NULL. After an error the column must be
+    /// truncated before it is used again.
     #[inline]
-    pub(super) fn extend<E: From<Fault>>(
+    pub(super) fn extend<E: From<RowErrorKind>>(
         &mut self,
         fields: &[Option<&[u8]>],
         read: impl Fn(&[u8]) -> Result<V, E>,
@@ -100,7 +100,7 @@ impl<V: Default> FixedColumn<V> {
                 V::default()
             })
         };
-        // A loop that stopped at the first failure would have to look at the capacity with every value.
+        // A loop that stopped at the first failure would check the capacity for each value.
         self.values.extend(fields.iter().map(|field| field.map_or_else(V::default, &mut value)));
         failure?;
         Ok(self.validity.extend(fields)?)
@@ -131,16 +131,17 @@ impl FixedColumn<bool> {
 
 impl<const N: usize> FixedColumn<[u8; N]> {
     pub(super) fn finish_bytes(self) -> ArrayRef {
-        let width = i32::try_from(N).unwrap_or(i32::MAX);
+        #[expect(clippy::expect_used, reason = "the only fixed-size type is the UUID, of 16 bytes")]
+        let width = i32::try_from(N).expect("the width fits into 31 bits");
         Arc::new(FixedSizeBinaryArray::new(width, self.values.into_flattened().into(), self.validity.finish()))
     }
 }
 
-/// A column of text or bytes that grows. Text is checked to be UTF-8 all at once when it is finished.
+/// A growing column of text or bytes. Text is checked for UTF-8 once, by [`Self::finish`].
 #[derive(Debug)]
 pub(super) struct TextColumn {
     bytes: Vec<u8>,
-    /// Where each value begins; the last one is where the next value will.
+    /// Start of each value, and of the next one.
     offsets: Vec<i32>,
     validity: Validity,
 }
@@ -152,40 +153,42 @@ impl TextColumn {
 
     /// Appends `text`.
     #[inline]
-    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), RowErrorKind> {
         self.bytes.extend_from_slice(text);
         self.end_value()
     }
 
-    /// Appends what `write` puts behind the bytes it is given. A failure may leave bytes behind, which
-    /// [`Self::truncate`] removes.
+    /// Appends the bytes that `write` pushes. An error may leave bytes behind, which [`Self::truncate`] removes.
     #[inline]
-    pub(super) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(super) fn push_with(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), RowErrorKind>,
+    ) -> Result<(), RowErrorKind> {
         write(&mut self.bytes)?;
         self.end_value()
     }
 
     #[inline]
-    pub(super) fn push_null(&mut self) -> Result<(), Fault> {
+    pub(super) fn push_null(&mut self) -> Result<(), RowErrorKind> {
         self.validity.push_null()?;
         self.end()
     }
 
     #[inline]
-    fn end_value(&mut self) -> Result<(), Fault> {
+    fn end_value(&mut self) -> Result<(), RowErrorKind> {
         self.validity.push_value();
         self.end()
     }
 
     #[inline]
-    fn end(&mut self) -> Result<(), Fault> {
-        self.offsets.push(i32::try_from(self.bytes.len()).map_err(|_| Fault::ChunkTooLarge)?);
+    fn end(&mut self) -> Result<(), RowErrorKind> {
+        self.offsets.push(i32::try_from(self.bytes.len()).map_err(|_| RowErrorKind::ChunkTooLarge)?);
         Ok(())
     }
 
-    /// Appends a row for each of `fields`. After a failure the column must be truncated before it is used again.
+    /// Appends a row for each of `fields`. After an error the column must be truncated before it is used again.
     #[inline]
-    pub(super) fn extend(&mut self, fields: &[Option<&[u8]>]) -> Result<(), Fault> {
+    pub(super) fn extend(&mut self, fields: &[Option<&[u8]>]) -> Result<(), RowErrorKind> {
         for field in fields {
             self.bytes.extend_from_slice(field.unwrap_or_default());
             self.end()?;
@@ -195,25 +198,26 @@ impl TextColumn {
 
     pub(super) fn truncate(&mut self, rows: usize) {
         self.offsets.truncate(rows + 1);
-        let end = self.offsets.last().map_or(0, |end| usize::try_from(*end).unwrap_or_default());
+        #[expect(clippy::expect_used, reason = "offsets are made from lengths")]
+        let end = self.offsets.last().map_or(0, |end| usize::try_from(*end).expect("an offset is not negative"));
         self.bytes.truncate(end);
         self.validity.truncate(rows);
     }
 
-    /// Makes room for `factor` times what the column holds, and a little more.
+    /// Reserves capacity for `factor` times the present content.
     pub(super) fn reserve(&mut self, factor: usize) {
         self.offsets.reserve(self.offsets.len() * factor);
         self.bytes.reserve(self.bytes.len() * factor);
     }
 
-    /// The column, or `None` when a value is not UTF-8.
+    /// The finished array; `None` if a value is not UTF-8.
     pub(super) fn finish(self) -> Option<ArrayRef> {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         let array = StringArray::try_new(offsets, self.bytes.into(), self.validity.finish()).ok()?;
         Some(Arc::new(array))
     }
 
-    /// The column of bytes that need not be text.
+    /// The finished array of bytes, which need not be text.
     pub(super) fn finish_binary(self) -> ArrayRef {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         Arc::new(BinaryArray::new(offsets, self.bytes.into(), self.validity.finish()))

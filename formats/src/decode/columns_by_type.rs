@@ -1,10 +1,10 @@
-//! The columns of an artifact and of an archived file, by their types.
+//! Columns of artifacts and of archived files by type, filled from text.
 
 use super::{
     builder::{FixedColumn, TextColumn, Validity},
-    columns::Builder,
-    fault::Fault,
+    columns::ColumnBuilder,
     parse::{calendar, list, number, scalar},
+    row_error::RowErrorKind,
 };
 use crate::{Column, ColumnType, catalogue::is_cost_of_artifact};
 use arrow_array::{
@@ -18,12 +18,12 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use std::sync::Arc;
 
-/// How many rows are decoded before the size of the columns is estimated.
+/// Rows decoded before the capacity of the columns is estimated.
 pub(super) const SAMPLE: usize = 64;
 
-/// A column of an artifact, by the family of its type.
+/// A column of an artifact. The catalogue gives artifacts six types.
 #[derive(Debug)]
-pub(super) enum ColumnBuilder {
+pub(super) enum ArtifactColumn {
     Text(TextColumn),
     Json(TextColumn),
     Bool(FixedColumn<bool>),
@@ -32,7 +32,7 @@ pub(super) enum ColumnBuilder {
     Decimal { column: FixedColumn<i128>, precision: u8, scale: u8 },
 }
 
-/// The same for the column of every family.
+/// Evaluates an expression for the column inside any variant of [`ArtifactColumn`].
 macro_rules! each_artifact {
     ($builder:expr, $column:ident => $body:expr) => {
         match $builder {
@@ -44,10 +44,10 @@ macro_rules! each_artifact {
     };
 }
 
-impl ColumnBuilder {
-    /// An empty column of a type that an artifact has. Its rows without a value have the `fault`, if any.
-    pub(super) fn new(kind: &ColumnType, fault: Option<Fault>) -> Self {
-        let validity = Validity::new(fault);
+impl ArtifactColumn {
+    /// An empty column. Rows without a value fail with `missing`, if given.
+    pub(super) fn new(kind: &ColumnType, missing: Option<RowErrorKind>) -> Self {
+        let validity = Validity::new(missing);
         match *kind {
             ColumnType::Text => Self::Text(TextColumn::new(validity)),
             ColumnType::Json => Self::Json(TextColumn::new(validity)),
@@ -57,13 +57,13 @@ impl ColumnBuilder {
             ColumnType::Decimal { precision, scale } => {
                 Self::Decimal { column: FixedColumn::new(validity), precision, scale }
             }
-            _ => unreachable!("the catalogue gives no {kind} to artifacts"),
+            _ => unreachable!("artifacts have no columns of type {kind}"),
         }
     }
 
-    /// Appends the value that `text` spells. After a failure the column must be truncated before it is used again.
+    /// Parses `text` and appends the value. After an error the column must be truncated before it is used again.
     #[inline]
-    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), RowErrorKind> {
         match self {
             Self::Text(column) | Self::Json(column) => column.push(text),
             Self::Bool(column) => column.push(scalar::parse_bool(text)),
@@ -75,12 +75,12 @@ impl ColumnBuilder {
 
     /// Appends a row without a value.
     #[inline]
-    pub(super) fn push_null(&mut self) -> Result<(), Fault> {
+    pub(super) fn push_null(&mut self) -> Result<(), RowErrorKind> {
         each_artifact!(self, column => column.push_null())
     }
 }
 
-impl Builder for ColumnBuilder {
+impl ColumnBuilder for ArtifactColumn {
     fn truncate(&mut self, rows: usize) {
         each_artifact!(self, column => column.truncate(rows));
     }
@@ -100,7 +100,7 @@ impl Builder for ColumnBuilder {
     }
 }
 
-/// A column of a file of an archive, by its type.
+/// A column of an archived file.
 #[derive(Debug)]
 pub(super) enum ArchivedColumn {
     Text(TextColumn),
@@ -121,7 +121,7 @@ pub(super) enum ArchivedColumn {
     List(ListColumn),
 }
 
-/// The same for the column of every type.
+/// Evaluates an expression for the column inside any variant of [`ArchivedColumn`].
 macro_rules! each_archived {
     ($builder:expr, $column:ident => $body:expr) => {
         match $builder {
@@ -142,18 +142,18 @@ macro_rules! each_archived {
 }
 
 impl ArchivedColumn {
-    /// An empty column. Its rows without a value have the `fault`, if any.
-    pub(super) fn new(column: &Column, fault: Option<Fault>) -> Self {
-        Self::of(&column.kind, is_cost_of_artifact(column), Validity::new(fault))
+    /// An empty column. Rows without a value fail with `missing`, if given.
+    pub(super) fn new(column: &Column, missing: Option<RowErrorKind>) -> Self {
+        Self::with_validity(&column.kind, is_cost_of_artifact(column), Validity::new(missing))
     }
 
-    /// Elements of a list, any of which may be NULL.
-    fn of_elements(kind: &ColumnType) -> Self {
-        Self::of(kind, false, Validity::new(None))
+    /// An empty column of list elements, which are nullable.
+    fn new_elements(kind: &ColumnType) -> Self {
+        Self::with_validity(kind, false, Validity::new(None))
     }
 
-    /// A column whose decimals, if it has any, are `trimmed`.
-    fn of(kind: &ColumnType, trimmed: bool, validity: Validity) -> Self {
+    /// An empty column. Decimals are written without trailing zeros if `trimmed`.
+    fn with_validity(kind: &ColumnType, trimmed: bool, validity: Validity) -> Self {
         match kind {
             ColumnType::Text => Self::Text(TextColumn::new(validity)),
             ColumnType::Json => Self::Json(TextColumn::new(validity)),
@@ -176,8 +176,8 @@ impl ArchivedColumn {
         }
     }
 
-    /// Appends the value that `text` spells. After a failure the column must be truncated before it is used again.
-    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), Fault> {
+    /// Parses `text` and appends the value. After an error the column must be truncated before it is used again.
+    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), RowErrorKind> {
         match self {
             Self::Text(column) | Self::Json(column) => column.push(text),
             Self::Bool(column) => column.push(scalar::parse_bool(text)),
@@ -200,17 +200,17 @@ impl ArchivedColumn {
     }
 
     /// Appends a row without a value.
-    pub(super) fn push_null(&mut self) -> Result<(), Fault> {
+    pub(super) fn push_null(&mut self) -> Result<(), RowErrorKind> {
         each_archived!(self, column => column.push_null())
     }
 
-    /// Appends the element of a JSON array that `text` begins with, and returns what comes after it.
-    fn push_element<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], Fault> {
+    /// Appends the JSON array element at the start of `text`, and returns the rest.
+    fn push_element<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], RowErrorKind> {
         match (&mut *self, text) {
             (Self::List(lists), [b'[', ..]) => lists.read(text),
             (Self::Json(column), _) => {
                 let (json, rest) = list::split_json(text)?;
-                // JSON's own null and a missing element look the same here.
+                // A JSON null and a missing element are written alike.
                 let pushed = if json == b"null" { column.push_null() } else { column.push(json) };
                 pushed.map(|()| rest)
             }
@@ -230,8 +230,8 @@ impl ArchivedColumn {
         }
     }
 
-    /// Appends an element that is a string, or none.
-    fn push_in_json(&mut self, text: &[u8], is_string: bool) -> Result<(), Fault> {
+    /// Appends the text of an element, which was a JSON string if `is_string`.
+    fn push_in_json(&mut self, text: &[u8], is_string: bool) -> Result<(), RowErrorKind> {
         let is_string_in_json = match self {
             Self::Float32(_) | Self::Float64(_) => number::is_beyond_json(text),
             Self::TimestampUtc(_)
@@ -248,7 +248,7 @@ impl ArchivedColumn {
     }
 }
 
-impl Builder for ArchivedColumn {
+impl ColumnBuilder for ArchivedColumn {
     fn truncate(&mut self, rows: usize) {
         each_archived!(self, column => column.truncate(rows));
     }
@@ -280,30 +280,30 @@ impl Builder for ArchivedColumn {
     }
 }
 
-/// A column of lists that grows.
+/// A growing column of lists.
 #[derive(Debug)]
 pub(super) struct ListColumn {
     elements: Box<ArchivedColumn>,
-    /// How many elements there are.
+    /// Number of elements.
     count: usize,
-    /// The number of each list's first element; the last one is that of the next list's.
+    /// Index of the first element of each list, and of the next list.
     offsets: Vec<i32>,
     validity: Validity,
 }
 
 impl ListColumn {
     fn new(element: &ColumnType, validity: Validity) -> Self {
-        let elements = Box::new(ArchivedColumn::of_elements(element));
+        let elements = Box::new(ArchivedColumn::new_elements(element));
         Self { elements, count: 0, offsets: vec![0], validity }
     }
 
-    /// Appends the list that the JSON array `text` spells.
-    fn push(&mut self, text: &[u8]) -> Result<(), Fault> {
+    /// Parses `text`, a JSON array, and appends the list.
+    fn push(&mut self, text: &[u8]) -> Result<(), RowErrorKind> {
         if self.read(text)?.is_empty() { Ok(()) } else { Err(list::INVALID_LIST) }
     }
 
-    /// Appends the list that `text` begins with, and returns what comes after it.
-    fn read<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], Fault> {
+    /// Appends the list at the start of `text`, and returns the rest.
+    fn read<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], RowErrorKind> {
         let mut rest = text.strip_prefix(b"[").ok_or(list::INVALID_LIST)?;
         if let [b']', after @ ..] = rest {
             self.end_value()?;
@@ -323,24 +323,26 @@ impl ListColumn {
         }
     }
 
-    fn push_null(&mut self) -> Result<(), Fault> {
+    fn push_null(&mut self) -> Result<(), RowErrorKind> {
         self.validity.push_null()?;
         self.end()
     }
 
-    fn end_value(&mut self) -> Result<(), Fault> {
+    fn end_value(&mut self) -> Result<(), RowErrorKind> {
         self.validity.push_value();
         self.end()
     }
 
-    fn end(&mut self) -> Result<(), Fault> {
-        self.offsets.push(i32::try_from(self.count).map_err(|_| Fault::ChunkTooLarge)?);
+    fn end(&mut self) -> Result<(), RowErrorKind> {
+        self.offsets.push(i32::try_from(self.count).map_err(|_| RowErrorKind::ChunkTooLarge)?);
         Ok(())
     }
 
     fn truncate(&mut self, rows: usize) {
         self.offsets.truncate(rows + 1);
-        self.count = self.offsets.last().map_or(0, |end| usize::try_from(*end).unwrap_or_default());
+        #[expect(clippy::expect_used, reason = "offsets are made from counts")]
+        let count = self.offsets.last().map_or(0, |end| usize::try_from(*end).expect("an offset is not negative"));
+        self.count = count;
         self.elements.truncate(self.count);
         self.validity.truncate(rows);
     }
@@ -350,7 +352,7 @@ impl ListColumn {
         self.elements.reserve(factor);
     }
 
-    /// The column, or `None` when an element is text that is not UTF-8.
+    /// The finished array; `None` if an element is not UTF-8.
     fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
         let DataType::List(field) = data_type else { return None };
         let elements = self.elements.finish(field.data_type())?;

@@ -1,35 +1,43 @@
-//! Artifacts and files into events.
+//! Decodes artifacts and archived files into events.
+//!
+//! | module | input | output |
+//! |---|---|---|
+//! | [`csv`], [`json`] | artifacts, cut into chunks of whole records | a [`Decoded`] or a [`TimeIndex`] for each chunk |
+//! | [`copy`] | rows of a binary COPY | a [`Decoded`] for each group of rows |
+//! | [`csv::ArchivedLayout`], [`parquet`] | data files of an archive | batches |
+//! | [`rejects`] | `rejects` files of an archive | rejected rows |
 
 mod builder;
 mod columns;
 mod columns_by_type;
 pub mod copy;
 pub mod csv;
-mod fault;
 pub mod json;
 pub mod parquet;
 mod parse;
 pub mod rejects;
+mod row_error;
 mod simd;
-pub mod survey;
+mod time_index;
 
-pub use survey::Survey;
+pub use time_index::{MonthTimes, TimeIndex};
 
 use crate::{EventBatch, Reject};
 
-/// UTF-8's byte-order mark, which spreadsheets put before their first byte.
+/// Byte-order mark of UTF-8. Spreadsheets write it at the start of a file.
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// What a chunk holds.
+/// The events and rejects of one chunk.
 #[derive(Debug)]
 pub struct Decoded {
-    /// The good rows, in order; `None` when there are none.
+    /// The events, in input order; `None` when there are none.
     pub batch: Option<EventBatch>,
-    /// The other rows, in order. Their lines count from 0, the chunk's first line, or its first record where the
-    /// artifact has no lines of records.
+    /// The other rows, in input order. Their line numbers are relative to the chunk and start at 0. Where records are
+    /// not lines, they are record numbers.
     pub rejects: Vec<Reject>,
-    /// Records, rejected ones included.
+    /// Number of records, rejects included.
     pub rows: u64,
-    /// How far the next chunk's first line is from this one's: line feeds, also those inside quotes, or else records.
+    /// Distance from this chunk's first line to that of the next: line feeds, quoted ones included, or records where
+    /// records are not lines.
     pub lines: u64,
 }

@@ -1,4 +1,4 @@
-//! Events out of a Parquet file of an archive.
+//! Decodes Parquet files of an archive.
 
 use crate::{EventBatch, Schema, Timestamp, Window, batch::SchemaMismatch};
 use arrow_array::RecordBatch;
@@ -16,59 +16,58 @@ use std::{
     sync::Arc,
 };
 
-/// Most events of a batch.
+/// Maximum number of events of a batch.
 const BATCH_ROWS: usize = 8_192;
 
-/// Bytes of events that a batch has, as a rule: of large events it has fewer.
+/// Target size of a batch in bytes. Batches of large events have fewer of them.
 const BATCH_BYTES: u64 = 16 << 20;
 
-/// Why a file cannot be read as what its manifest says it is.
+/// Why a file cannot be read with the schema of its manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file is no Parquet file, or is damaged.
+    /// The footer or the metadata is invalid.
     #[error("could not read Parquet")]
     Parquet(#[from] ParquetError),
-    /// A page is damaged.
+    /// A page is invalid.
     #[error("could not decode a page")]
     Page(#[from] ArrowError),
-    /// The decoder gave up on bytes that no writer made.
-    #[error("the bytes are no Parquet that a writer makes")]
-    Nonsense,
-    /// Its columns are not those of the manifest.
-    #[error("other columns than the manifest names")]
+    /// The Parquet library panicked on the bytes.
+    #[error("the file is not valid Parquet")]
+    Invalid,
+    /// The columns differ from those of the manifest.
+    #[error("the columns differ from those of the manifest")]
     Schema(#[from] SchemaMismatch),
 }
 
-/// The events of a file, batch by batch, in the order in which they were written. Every page is decoded.
+/// Iterator over the batches of a file, in the order in which they were written.
 #[derive(Debug)]
 pub struct ParquetEvents {
     schema: Arc<Schema>,
-    /// None once the decoder gave up.
+    /// `None` after a panic of the Parquet library.
     batches: Option<ParquetRecordBatchReader>,
 }
 
 impl ParquetEvents {
-    /// Reads the footer of `file`, which must have the columns of `schema`.
+    /// Reads the footer of `file`, which must have the columns of `schema`. All pages will be decoded.
     pub fn open(file: impl ChunkReader + 'static, schema: Arc<Schema>) -> Result<Self, ReadError> {
-        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
+        let builder = catch_panics(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
         if builder.schema().fields() != schema.to_arrow().fields() {
             return Err(SchemaMismatch::Columns.into());
         }
         let rows = batch_rows(builder.metadata().row_groups());
-        let batches = guarded(|| builder.with_batch_size(rows).build())??;
+        let batches = catch_panics(|| builder.with_batch_size(rows).build())??;
         Ok(Self { schema, batches: Some(batches) })
     }
 
-    /// Like [`Self::open`], for the events of `window` alone, and of their columns for those that `wanted` names and the
-    /// two that every event has. Row groups whose statistics say that they lie outside the window are not decoded; events
-    /// outside may still come.
+    /// Like [`Self::open`], restricted to the row groups whose statistics overlap `window`, and to the columns that
+    /// `wanted` selects and the two keys. The row groups may contain events outside the window.
     pub fn open_within(
         file: impl ChunkReader + 'static,
         schema: &Schema,
         window: Window,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, ReadError> {
-        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
+        let builder = catch_panics(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
         if builder.schema().fields() != schema.to_arrow().fields() {
             return Err(SchemaMismatch::Columns.into());
         }
@@ -80,12 +79,12 @@ impl ParquetEvents {
         let groups = groups.filter(|(_, group)| may_hold(group, time, window)).map(|(index, _)| index).collect();
         let rows = batch_rows(builder.metadata().row_groups());
         let builder = builder.with_batch_size(rows).with_projection(mask).with_row_groups(groups);
-        let batches = guarded(|| builder.build())??;
+        let batches = catch_panics(|| builder.build())??;
         Ok(Self { schema: Arc::new(narrowed), batches: Some(batches) })
     }
 
     fn batch(&self, records: RecordBatch) -> Result<EventBatch, ReadError> {
-        // The schema of a file carries the file's metadata; the events' schema has none.
+        // The schema of the file has metadata, that of the events has none.
         let records = records.with_schema(self.schema.to_arrow())?;
         Ok(EventBatch::try_new(Arc::clone(&self.schema), records)?)
     }
@@ -96,7 +95,7 @@ impl Iterator for ParquetEvents {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut batches = self.batches.take()?;
-        let records = match guarded(|| batches.next()) {
+        let records = match catch_panics(|| batches.next()) {
             Ok(records) => records?,
             Err(error) => return Some(Err(error)),
         };
@@ -105,8 +104,8 @@ impl Iterator for ParquetEvents {
     }
 }
 
-/// How many events a batch has, so that a batch of the largest ones fits into memory. A text that a dictionary has once
-/// counts as often as it is there.
+/// Number of events in a batch, by the row group with the largest events. Texts in a dictionary count once for each
+/// event.
 fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
     let bytes_of_event = groups.iter().map(|group| {
         let bytes = group
@@ -120,7 +119,7 @@ fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
     usize::try_from(rows).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
 }
 
-/// Whether events of `window` may be in a row group, as far as its statistics tell.
+/// Whether the statistics of a row group allow for events of `window`.
 fn may_hold(group: &RowGroupMetaData, time: &str, window: Window) -> bool {
     let column = group.columns().iter().find(|column| column.column_path().parts() == [time]);
     let Some(Statistics::Int64(times)) = column.and_then(|column| column.statistics()) else { return true };
@@ -129,10 +128,10 @@ fn may_hold(group: &RowGroupMetaData, time: &str, window: Window) -> bool {
         && last.is_none_or(|last| Timestamp::from_micros(last) >= window.from())
 }
 
-/// The decoder trusts the counts and offsets of a file, and some that no writer makes are beyond it. That must not end a
-/// verification, which looks at such files on purpose.
-fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, ReadError> {
-    panic::catch_unwind(AssertUnwindSafe(decode)).map_err(|_| ReadError::Nonsense)
+/// Turns a panic of the Parquet library into an error. The library trusts counts and offsets of a file, and `verify`
+/// reads damaged files.
+fn catch_panics<T>(decode: impl FnOnce() -> T) -> Result<T, ReadError> {
+    panic::catch_unwind(AssertUnwindSafe(decode)).map_err(|_| ReadError::Invalid)
 }
 
 #[cfg(test)]
@@ -150,7 +149,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
-    /// A Parquet file with these events.
+    /// A Parquet file of `batches`.
     pub(in crate::decode) fn encoded(batches: &[EventBatch]) -> Bytes {
         let mut file = Vec::new();
         let label =
@@ -165,7 +164,7 @@ pub(super) mod tests {
         Arc::new(text_schema(&["id", "timestamp", "model", "input_tokens"], &KeyColumns::default()).unwrap())
     }
 
-    /// A file with every encoding that a column of an artifact gets.
+    /// A file with each encoding that is used for columns of artifacts.
     static FILE: LazyLock<Bytes> = LazyLock::new(|| {
         let ids = StringArray::from_iter_values((0..500).map(|row| format!("evt_{row}")));
         let times = TimestampMicrosecondArray::from_iter_values(0..500).with_timezone("UTC");
@@ -177,11 +176,11 @@ pub(super) mod tests {
     });
 
     #[test]
-    fn large_events_come_in_small_batches() {
+    fn batches_of_large_events_are_small() {
         let schema = Arc::new(text_schema(&["id", "timestamp", "note"], &KeyColumns::default()).unwrap());
         let ids = StringArray::from_iter_values((0..90).map(|row| format!("evt_{row}")));
         let times = TimestampMicrosecondArray::from_iter_values(0..90).with_timezone("UTC");
-        // The file has it once.
+        // A dictionary stores the text once.
         let notes = StringArray::from_iter_values(std::iter::repeat_n("x".repeat(1 << 20), 90));
         let columns: Vec<ArrayRef> = vec![Arc::new(ids), Arc::new(times), Arc::new(notes)];
         let records = RecordBatch::try_new(schema.to_arrow(), columns).unwrap();
@@ -191,19 +190,19 @@ pub(super) mod tests {
         assert!(read.iter().all(|rows| *rows <= 32), "{read:?}");
     }
 
-    /// Reads all that can be read.
+    /// Number of events.
     fn read(bytes: Bytes) -> Result<usize, ReadError> {
         ParquetEvents::open(bytes, schema())?.map(|batch| Ok(batch?.len())).sum()
     }
 
     proptest! {
         #[test]
-        fn damaged_bytes_are_an_error_and_never_a_panic(
+        fn damaged_files_never_panic(
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
             near_the_end: bool,
         ) {
             let mut bytes = FILE.to_vec();
-            // Half of the damage is done to the footer, which says where everything is.
+            // Half of the damage hits the footer, which has all offsets.
             let start = if near_the_end { bytes.len() / 2 } else { 0 };
             for (index, byte) in changes {
                 let length = bytes.len() - start;
@@ -213,7 +212,7 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn bytes_that_nobody_wrote_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        fn random_bytes_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             prop_assert!(read(bytes.clone().into()).is_err());
             let framed = [b"PAR1", bytes.as_slice(), &u32::try_from(bytes.len()).unwrap().to_le_bytes(), b"PAR1"];
             prop_assert!(read(framed.concat().into()).is_err());
@@ -231,7 +230,7 @@ pub(super) mod tests {
         let file = encoded(&[EventBatch::try_new(Arc::clone(&schema), records).unwrap()]);
         let metadata = Arc::clone(ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap().metadata());
         let [first, second] = metadata.row_groups() else { panic!("{} row groups", metadata.num_row_groups()) };
-        // What cannot be decoded shows whether it was looked at.
+        // Decoding the damaged row group fails.
         let mut damaged = file.to_vec();
         for column in first.columns() {
             let (start, length) = column.byte_range();

@@ -1,13 +1,13 @@
-//! Unpacked `rejects` files into the rows that they hold.
+//! Decodes decompressed `rejects` files.
 
 use super::csv::MAX_RECORD_BYTES;
 use crate::Reject;
 use std::io::{self, BufRead, Read as _};
 
-/// JSON writes some letters with six, and what stands around a row is short.
-const LONGEST_LINE: u64 = 7 * MAX_RECORD_BYTES as u64;
+/// JSON escapes some bytes with six characters; the other members of a line are short.
+const MAX_LINE_BYTES: u64 = 7 * MAX_RECORD_BYTES as u64;
 
-/// Reads rejects line by line. After an error it yields nothing more.
+/// Iterator over the rejects of a file, one for each line. It ends after an error.
 #[derive(Debug)]
 pub struct RejectsReader<R> {
     lines: Option<R>,
@@ -15,7 +15,7 @@ pub struct RejectsReader<R> {
 }
 
 impl<R: BufRead> RejectsReader<R> {
-    /// Reads the lines of `lines`.
+    /// A reader of decompressed lines.
     pub const fn new(lines: R) -> Self {
         Self { lines: Some(lines), line: Vec::new() }
     }
@@ -23,12 +23,12 @@ impl<R: BufRead> RejectsReader<R> {
     fn read(&mut self) -> io::Result<Option<Reject>> {
         let Some(lines) = &mut self.lines else { return Ok(None) };
         self.line.clear();
-        if lines.take(LONGEST_LINE).read_until(b'\n', &mut self.line)? == 0 {
+        if lines.take(MAX_LINE_BYTES).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(None);
         }
         match self.line.strip_suffix(b"\n") {
             Some(line) => Ok(Some(serde_json::from_slice(line)?)),
-            None => Err(io::Error::new(io::ErrorKind::InvalidData, "a line has no end")),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "the last line has no line feed")),
         }
     }
 }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_a_text_or_base64() {
+    fn a_row_is_text_or_base64() {
         let named = Reject { file: Some("a.csv".into()), column: Some("note".to_owned()), ..reject(b"\xff,1") };
         let text = String::from_utf8(unpacked(&packed(&[reject(b"a,\"b\"\r\n"), named]))).unwrap();
         let expected = concat!(
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_of_a_rejects_file_is_an_error_and_the_end() {
+    fn a_malformed_line_is_an_error_and_ends_the_file() {
         let row = r#"{"line":1,"column":null,"reason":"no id""#;
         for line in [
             "\n".to_owned(),
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_row_comes_back_byte_for_byte(
+        fn rejects_round_trip(
             rows in vec((option::of(".*"), any::<u64>(), option::of(".*"), ".*", vec(any::<u8>(), 0..40)), 0..8)
         ) {
             let reject = |(file, line, column, reason, row): (Option<String>, _, _, _, _)| {

@@ -1,27 +1,27 @@
-//! Finds a byte among many at once.
+//! Byte searches over blocks of 64 bytes.
 
 use wide::u8x16;
 
-/// Bytes that are compared in one instruction.
+/// Bytes compared by one instruction.
 pub(super) const LANE: usize = 16;
 
-/// Bytes that are looked at together: as many as a mask has bits.
+/// Bytes of a block: one for each bit of a mask.
 pub(super) const BLOCK: usize = 64;
 
-/// A mask whose bit `i` tells whether `block[i]` is `byte`.
+/// Mask with bit `i` set if `block[i]` is `byte`.
 #[inline]
 pub(super) fn positions(block: &[u8; BLOCK], byte: u8) -> u64 {
     let (lanes, _) = block.as_chunks::<LANE>();
     lanes.iter().rev().fold(0, |mask, lane| (mask << LANE) | u64::from(lane_positions(*lane, byte)))
 }
 
-/// A mask whose bit `i` tells whether `lane[i]` is `byte`.
+/// Mask with bit `i` set if `lane[i]` is `byte`.
 #[inline]
 pub(super) fn lane_positions(lane: [u8; LANE], byte: u8) -> u32 {
     u8x16::new(lane).simd_eq(u8x16::splat(byte)).to_bitmask()
 }
 
-/// Whether `byte` is anywhere in `block`.
+/// Whether `block` contains `byte`.
 #[inline]
 pub(super) fn contains(block: &[u8; BLOCK], byte: u8) -> bool {
     let (lanes, _) = block.as_chunks::<LANE>();
@@ -30,10 +30,10 @@ pub(super) fn contains(block: &[u8; BLOCK], byte: u8) -> bool {
     found.to_bitmask() != 0
 }
 
-/// A mask whose bit `i` tells whether `block[i]` is a bracket, square or curly.
+/// Mask with bit `i` set if `block[i]` is a square or curly bracket.
 #[inline]
 pub(super) fn brackets(block: &[u8; BLOCK]) -> u64 {
-    // The two kinds differ in one bit.
+    // Square and curly brackets differ in one bit.
     const CURLY: u8 = b'[' ^ b'{';
     let (lanes, _) = block.as_chunks::<LANE>();
     lanes.iter().rev().fold(0, |mask, lane| {
@@ -43,7 +43,7 @@ pub(super) fn brackets(block: &[u8; BLOCK]) -> u64 {
     })
 }
 
-/// A mask whose bit `i` tells whether an odd number of bits is set in `mask` up to and including `i`.
+/// Mask with bit `i` set if `mask` has an odd number of bits set up to and including `i`.
 #[inline]
 pub(super) const fn prefix_xor(mut mask: u64) -> u64 {
     mask ^= mask << 1;
@@ -55,7 +55,7 @@ pub(super) const fn prefix_xor(mut mask: u64) -> u64 {
     mask
 }
 
-/// The first bytes of a block, of which the rest is zero.
+/// A block of `bytes`, padded with zeros.
 pub(super) fn padded(bytes: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     for (to, from) in block.iter_mut().zip(bytes) {
@@ -71,7 +71,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_every_position_and_no_other(
+        fn masks_agree_with_a_byte_loop(
             bytes in prop::collection::vec(prop::sample::select(b"\"\n,\0\x80\x01\xff\xa2a{[]}".as_slice()), BLOCK),
             byte: u8,
         ) {

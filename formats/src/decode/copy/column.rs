@@ -1,7 +1,7 @@
-//! Columns that grow by the fields of some rows, and can take the last rows back.
+//! Columns of a COPY, filled from the fields of several rows at a time.
 
 use super::{
-    Failure,
+    ValueError,
     rows::{Field, split_field},
     value,
 };
@@ -9,8 +9,8 @@ use crate::{
     ColumnType,
     decode::{
         builder::{FixedColumn, TextColumn, Validity},
-        columns::Utf8,
-        fault::Fault,
+        columns::{ColumnBuilder, Utf8Check},
+        row_error::RowErrorKind,
     },
 };
 use arrow_array::{
@@ -24,11 +24,11 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType};
 use std::sync::Arc;
 
-/// A column of a COPY, by how its values are sent.
+/// A column of a COPY, by the binary form of its values.
 #[derive(Debug)]
 pub(super) enum CopyColumn {
     Text(TextColumn),
-    /// Texts that identify an event, and so are not empty.
+    /// The id, which must not be empty.
     TextId(TextColumn),
     Json(TextColumn),
     Bool(FixedColumn<bool>),
@@ -50,7 +50,7 @@ pub(super) enum CopyColumn {
     List(ListColumn),
 }
 
-/// The same for the column of every family.
+/// Evaluates an expression for the column inside any variant of [`CopyColumn`].
 macro_rules! each {
     ($builder:expr, $column:ident => $body:expr) => {
         match $builder {
@@ -69,11 +69,11 @@ macro_rules! each {
 }
 
 impl CopyColumn {
-    /// An empty column, or `None` where no values are read into the type. Rows without a value have the `fault`, if any.
-    pub(super) fn new(kind: &ColumnType, fault: Option<Fault>) -> Option<Self> {
-        let validity = Validity::new(fault);
+    /// An empty column; `None` if the type cannot be decoded. Rows without a value fail with `missing`, if given.
+    pub(super) fn new(kind: &ColumnType, missing: Option<RowErrorKind>) -> Option<Self> {
+        let validity = Validity::new(missing);
         Some(match kind {
-            ColumnType::Text if fault == Some(Fault::NoId) => Self::TextId(TextColumn::new(validity)),
+            ColumnType::Text if missing == Some(RowErrorKind::NoId) => Self::TextId(TextColumn::new(validity)),
             ColumnType::Text => Self::Text(TextColumn::new(validity)),
             ColumnType::Json => Self::Json(TextColumn::new(validity)),
             ColumnType::Bool => Self::Bool(FixedColumn::new(validity)),
@@ -97,13 +97,13 @@ impl CopyColumn {
         })
     }
 
-    /// Appends a row for each of `fields`. After a failure the column must be truncated before it is used again.
-    pub(super) fn extend(&mut self, fields: &[Field<'_>], utf8: Utf8) -> Result<(), Failure> {
+    /// Appends a row for each of `fields`. After an error the column must be truncated before it is used again.
+    pub(super) fn extend(&mut self, fields: &[Field<'_>], utf8: Utf8Check) -> Result<(), ValueError> {
         match self {
             Self::Text(column) => extend_text(column, fields, utf8),
             Self::TextId(column) => {
                 let is_missing = fields.contains(&Some(&[]));
-                if is_missing { Err(Fault::NoId.into()) } else { extend_text(column, fields, utf8) }
+                if is_missing { Err(RowErrorKind::NoId.into()) } else { extend_text(column, fields, utf8) }
             }
             Self::Json(column) => extend_text(column, &value::json_texts(fields)?, utf8),
             Self::Binary(column) => Ok(column.extend(fields)?),
@@ -123,19 +123,18 @@ impl CopyColumn {
             Self::List(column) => column.extend(fields, utf8),
         }
     }
+}
 
-    /// Removes all rows but the first `rows`.
-    pub(super) fn truncate(&mut self, rows: usize) {
+impl ColumnBuilder for CopyColumn {
+    fn truncate(&mut self, rows: usize) {
         each!(self, column => column.truncate(rows));
     }
 
-    /// Makes room for `factor` times what the column holds.
-    pub(super) fn reserve(&mut self, factor: usize) {
+    fn reserve(&mut self, factor: usize) {
         each!(self, column => column.reserve(factor));
     }
 
-    /// The column as Arrow sees it, or `None` when it has text that is not UTF-8.
-    pub(super) fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
+    fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
         let data_type = data_type.clone();
         Some(match self {
             Self::Text(column) | Self::TextId(column) | Self::Json(column) => return column.finish(),
@@ -156,25 +155,25 @@ impl CopyColumn {
     }
 }
 
-fn extend_text(column: &mut TextColumn, texts: &[Field<'_>], utf8: Utf8) -> Result<(), Failure> {
-    if utf8 == Utf8::ByRow && texts.iter().flatten().any(|text| std::str::from_utf8(text).is_err()) {
-        return Err(Fault::Utf8.into());
+fn extend_text(column: &mut TextColumn, texts: &[Field<'_>], utf8: Utf8Check) -> Result<(), ValueError> {
+    if utf8 == Utf8Check::ByRow && texts.iter().flatten().any(|text| std::str::from_utf8(text).is_err()) {
+        return Err(RowErrorKind::Utf8.into());
     }
     Ok(column.extend(texts)?)
 }
 
-/// A column of lists that grows.
+/// A growing column of lists.
 #[derive(Debug)]
 pub(super) struct ListColumn {
-    /// The elements of all lists.
+    /// Elements of all lists.
     elements: Box<CopyColumn>,
-    /// Where each list begins in them; the last one is where the next list will.
+    /// Index of the first element of each list, and of the next list.
     offsets: Vec<i32>,
     validity: Validity,
 }
 
 impl ListColumn {
-    /// An empty column, or `None` when no values are read into the elements' type, or it is a list itself.
+    /// An empty column; `None` if the type of the elements cannot be decoded or is a list itself.
     fn new(element: &ColumnType, validity: Validity) -> Option<Self> {
         if matches!(element, ColumnType::List(_)) {
             return None;
@@ -183,15 +182,15 @@ impl ListColumn {
         Some(Self { elements, offsets: vec![0], validity })
     }
 
-    /// Appends a list for each of `fields`. After a failure the column must be truncated before it is used again.
-    fn extend(&mut self, fields: &[Field<'_>], utf8: Utf8) -> Result<(), Failure> {
+    /// Appends a list for each of `fields`. After an error the column must be truncated before it is used again.
+    fn extend(&mut self, fields: &[Field<'_>], utf8: Utf8Check) -> Result<(), ValueError> {
         let start = self.last_offset();
         let mut elements = Vec::new();
         for field in fields {
             if let Some(field) = field {
                 push_elements(field, &mut elements)?;
             }
-            self.offsets.push(i32::try_from(start + elements.len()).map_err(|_| Fault::ChunkTooLarge)?);
+            self.offsets.push(i32::try_from(start + elements.len()).map_err(|_| RowErrorKind::ChunkTooLarge)?);
         }
         self.elements.extend(&elements, utf8)?;
         Ok(self.validity.extend(fields)?)
@@ -208,7 +207,7 @@ impl ListColumn {
         self.elements.reserve(factor);
     }
 
-    /// The column, or `None` when an element is not UTF-8.
+    /// The finished array; `None` if an element is not UTF-8.
     fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
         let DataType::List(field) = data_type else { unreachable!("the column was built from its field") };
         let elements = self.elements.finish(field.data_type())?;
@@ -217,27 +216,28 @@ impl ListColumn {
     }
 
     fn last_offset(&self) -> usize {
-        self.offsets.last().map_or(0, |offset| usize::try_from(*offset).unwrap_or_default())
+        #[expect(clippy::expect_used, reason = "offsets are made from counts")]
+        self.offsets.last().map_or(0, |offset| usize::try_from(*offset).expect("an offset is not negative"))
     }
 }
 
-/// Adds the elements of an array to `elements`. What the server says of the elements' type and of their numbering is
-/// passed over: the catalogue has told the one, and a list has no place for the other.
-fn push_elements<'a>(array: &'a [u8], elements: &mut Vec<Field<'a>>) -> Result<(), Failure> {
-    let broken = Failure::Broken("an array that is shorter than it says");
+/// Appends the elements of an array to `elements`. The element type in its header is ignored, since the catalogue defines
+/// it, and so is the lower bound, which lists do not have.
+fn push_elements<'a>(array: &'a [u8], elements: &mut Vec<Field<'a>>) -> Result<(), ValueError> {
+    let broken = ValueError::Broken("an array shorter than its header");
     let (head, rest) = array.split_first_chunk::<12>().ok_or(broken)?;
     let [d0, d1, d2, d3, ..] = *head;
     match i32::from_be_bytes([d0, d1, d2, d3]) {
         0 if rest.is_empty() => return Ok(()),
         0 => return Err(TOO_LONG),
         1 => {}
-        2.. => return Err(Failure::Nested),
-        _ => return Err(Failure::Broken("an array of fewer than no dimensions")),
+        2.. => return Err(ValueError::Nested),
+        _ => return Err(ValueError::Broken("an array with a negative number of dimensions")),
     }
     let ([l0, l1, l2, l3, ..], mut rest) = rest.split_first_chunk::<8>().ok_or(broken)?;
     let length = i32::from_be_bytes([*l0, *l1, *l2, *l3]);
     if length < 0 {
-        return Err(Failure::Broken("an array of a length below zero"));
+        return Err(ValueError::Broken("an array of negative length"));
     }
     for _ in 0..length {
         let (element, after) = split_field(rest).ok_or(broken)?;
@@ -247,4 +247,4 @@ fn push_elements<'a>(array: &'a [u8], elements: &mut Vec<Field<'a>>) -> Result<(
     if rest.is_empty() { Ok(()) } else { Err(TOO_LONG) }
 }
 
-const TOO_LONG: Failure = Failure::Broken("an array that is longer than it says");
+const TOO_LONG: ValueError = ValueError::Broken("an array longer than its header");

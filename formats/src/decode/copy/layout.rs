@@ -1,32 +1,29 @@
-//! The columns of a COPY, and its rows into them.
+//! The columns of a COPY, and the decoding of its rows.
 
 use super::{
-    CopyError, CopyLayoutError, Failure,
+    CopyError, CopyLayoutError, ValueError,
     column::CopyColumn,
     rows::{BLOCK, CopyRows, Fields},
 };
 use crate::{
-    Column, ColumnType, EventBatch, Reject, Schema,
+    Column, ColumnType, Reject, Schema,
     decode::{
         Decoded,
-        columns::{Utf8, checked},
-        fault::Fault,
+        columns::{ColumnBuilder as _, Columns, Utf8Check, decode_checked},
+        row_error::RowErrorKind,
     },
 };
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 use std::sync::Arc;
 
-/// The columns of a binary COPY. Decoding changes nothing in it, so that rows can be decoded in parallel.
+/// The columns of a binary COPY. Rows can be decoded in parallel.
 #[derive(Debug)]
 pub struct CopyLayout {
-    schema: Arc<Schema>,
-    arrow: SchemaRef,
+    columns: Columns,
 }
 
 impl CopyLayout {
-    /// A layout of rows that have the columns of `schema` in its order, each sent by the server as its type is: as text
-    /// where the archive's type is text, whatever the type of the source.
+    /// A layout of rows with the columns of `schema`, in its order. The query must convert columns of type text to text;
+    /// the others are sent in the binary form of their type.
     pub fn new(schema: Schema) -> Result<Self, CopyLayoutError> {
         if schema.id() == schema.time() {
             return Err(CopyLayoutError::OneKey(schema.id().to_owned()));
@@ -37,34 +34,17 @@ impl CopyLayout {
         }
         check_key(&schema.columns()[schema.id_index()], is_id)?;
         check_key(&schema.columns()[schema.time_index()], is_time)?;
-        Ok(Self { arrow: schema.to_arrow(), schema: Arc::new(schema) })
+        Ok(Self { columns: Columns::new(Arc::new(schema)) })
     }
 
     /// The columns of every batch.
     pub const fn schema(&self) -> &Arc<Schema> {
-        &self.schema
+        self.columns.schema()
     }
 
-    /// Decodes rows. The rejects' lines are ordinals, the first row's being 0.
+    /// Decodes rows. The lines of rejects are ordinals of rows, from 0.
     pub fn decode(&self, rows: &CopyRows) -> Result<Decoded, CopyError> {
-        checked(|utf8| Stream::of(self, utf8).read(rows).transpose())
-    }
-
-    const fn arrow(&self) -> &SchemaRef {
-        &self.arrow
-    }
-
-    /// Empty columns, in which rows without a value that they must have are faults.
-    fn columns(&self) -> Vec<CopyColumn> {
-        let columns = self.schema.columns().iter().map(|column| {
-            let missing = match column.name.as_str() {
-                name if name == self.schema.id() => Some(Fault::NoId),
-                name if name == self.schema.time() => Some(Fault::NoTime),
-                _ => (!column.nullable).then_some(Fault::NoValue),
-            };
-            CopyColumn::new(&column.kind, missing).unwrap_or_else(|| unreachable!("the types were tried before"))
-        });
-        columns.collect()
+        decode_checked(|utf8| RowDecoder::new(self, utf8).read(rows).transpose())
     }
 }
 
@@ -80,25 +60,28 @@ const fn is_time(kind: &ColumnType) -> bool {
     matches!(kind, ColumnType::TimestampUtc | ColumnType::Timestamp)
 }
 
-/// Rows that are being decoded.
-struct Stream<'a> {
+/// Decoder of one collection of rows.
+struct RowDecoder<'a> {
     layout: &'a CopyLayout,
-    utf8: Utf8,
-    /// The good rows.
+    utf8: Utf8Check,
+    /// Values of the accepted rows.
     columns: Vec<CopyColumn>,
-    /// How many rows every column has.
+    /// Number of accepted rows.
     good: usize,
     fields: Fields<'a>,
     rejects: Vec<Reject>,
 }
 
-impl<'a> Stream<'a> {
-    fn of(layout: &'a CopyLayout, utf8: Utf8) -> Self {
-        let columns = layout.columns();
+impl<'a> RowDecoder<'a> {
+    fn new(layout: &'a CopyLayout, utf8: Utf8Check) -> Self {
+        let columns = layout.columns.builders(|column, missing| {
+            CopyColumn::new(&column.kind, missing)
+                .unwrap_or_else(|| unreachable!("`CopyLayout::new` checked the types"))
+        });
         Self { layout, utf8, fields: Fields::new(columns.len()), columns, good: 0, rejects: Vec::new() }
     }
 
-    /// Decodes all of `rows`, or returns nothing when a column has text that is not UTF-8.
+    /// Decodes all of `rows`; `None` if a column has text that is not UTF-8.
     fn read(mut self, rows: &'a CopyRows) -> Result<Option<Decoded>, CopyError> {
         for start in (0..rows.len()).step_by(BLOCK) {
             let block = start..rows.len().min(start + BLOCK);
@@ -118,9 +101,9 @@ impl<'a> Stream<'a> {
         Ok(self.finish(rows.len() as u64))
     }
 
-    /// Takes the rows of `fields` into all columns, or fails with the column to blame and leaves some of them longer than
-    /// the others.
-    fn push(&mut self) -> Result<(), (usize, Failure)> {
+    /// Appends the rows of `fields` to all columns. An error has the index of the column, and leaves some columns longer
+    /// than others.
+    fn push(&mut self) -> Result<(), (usize, ValueError)> {
         let columns = self.columns.iter_mut().zip(self.fields.columns()).enumerate();
         for (index, (column, fields)) in columns {
             column.extend(fields, self.utf8).map_err(|failure| (index, failure))?;
@@ -128,7 +111,7 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Takes a row of a block that failed: another one of the block may be to blame.
+    /// Appends one row of a block that failed, which may be valid itself.
     #[cold]
     fn push_alone(&mut self, ordinal: usize, row: &'a [u8]) -> Result<(), CopyError> {
         self.fields.clear();
@@ -139,35 +122,27 @@ impl<'a> Stream<'a> {
         };
         let column = self.layout.schema().columns()[index].name.clone();
         match failure {
-            Failure::Broken(what) => return Err(CopyError::Value { column, what }),
-            Failure::Nested => return Err(CopyError::Nested { column }),
-            Failure::Rejected(fault) => self.reject(ordinal, column, fault, row),
+            ValueError::Broken(what) => return Err(CopyError::Value { column, what }),
+            ValueError::Nested => return Err(CopyError::Nested { column }),
+            ValueError::Rejected(kind) => self.reject(ordinal, column, kind, row),
         }
         Ok(())
     }
 
-    /// Removes what is left of a row that failed, and keeps its bytes.
-    fn reject(&mut self, ordinal: usize, column: String, fault: Fault, row: &[u8]) {
+    /// Truncates the columns after an error, and keeps the bytes of the row.
+    fn reject(&mut self, ordinal: usize, column: String, kind: RowErrorKind, row: &[u8]) {
         self.columns.iter_mut().for_each(|column| column.truncate(self.good));
         self.rejects.push(Reject {
             file: None,
             line: ordinal as u64,
             column: Some(column),
-            reason: fault.to_string(),
+            reason: kind.to_string(),
             row: row.to_vec(),
         });
     }
 
     fn finish(self, rows: u64) -> Option<Decoded> {
-        let fields = self.layout.arrow().fields().iter();
-        let arrays = self.columns.into_iter().zip(fields).map(|(column, field)| column.finish(field.data_type()));
-        let arrays = arrays.collect::<Option<Vec<_>>>()?;
-        let batch = (self.good > 0).then(|| {
-            let records = RecordBatch::try_new(Arc::clone(self.layout.arrow()), arrays)
-                .unwrap_or_else(|_| unreachable!("every column was built from its field and has one value per row"));
-            EventBatch::try_new(Arc::clone(self.layout.schema()), records)
-                .unwrap_or_else(|_| unreachable!("rows without id or time are rejects, and the types were tried"))
-        });
+        let batch = self.layout.columns.finish(self.columns, self.good).ok()?;
         Some(Decoded { batch, rejects: self.rejects, rows, lines: rows })
     }
 }

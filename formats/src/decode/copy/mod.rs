@@ -1,9 +1,9 @@
-//! Rows of a binary COPY, as PostgreSQL sends them, into events.
+//! Decodes rows of PostgreSQL's binary COPY format.
 //!
-//! The server sends each row in a message of its own. [`CopyRows`] gathers messages; a [`CopyLayout`] decodes them
-//! straight into columns, each gathering on its own, so that several can be decoded in parallel. Rows that cannot be
-//! events become [`Reject`](crate::Reject)s, with their bytes unchanged. What a server never sends is a [`CopyError`]:
-//! then nothing that it sent can be trusted.
+//! The server sends each row in a message of its own. [`CopyRows`] collects messages; a [`CopyLayout`] decodes each
+//! collection into columns, independently of the others. Rows that cannot become events are
+//! [`Reject`](crate::Reject)s with unchanged bytes. Violations of the protocol are a [`CopyError`], which invalidates the
+//! whole COPY.
 
 mod column;
 mod layout;
@@ -16,16 +16,16 @@ mod tests;
 pub use layout::CopyLayout;
 pub use rows::{CopyRows, Pushed, signature};
 
-use super::fault::Fault;
+use super::row_error::RowErrorKind;
 use crate::ColumnType;
 
-/// Columns that no rows of a COPY can be read into.
+/// Why a schema cannot be the layout of a COPY.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CopyLayoutError {
-    /// One column cannot say both what an event is called and when it happened.
+    /// The same column is configured as id and as time.
     #[error("column {0:?} cannot be both the id and the time")]
     OneKey(String),
-    /// A type that no values are read into: a list of lists, or a decimal with more digits after the point than in all.
+    /// A type that cannot be decoded: a list of lists, or a decimal with a scale above its precision.
     #[error("column {name:?} cannot be read from a COPY as {kind}")]
     UnreadableType {
         /// The column.
@@ -33,7 +33,7 @@ pub enum CopyLayoutError {
         /// Its type.
         kind: ColumnType,
     },
-    /// A key column of a type that cannot be one.
+    /// A key column has a type that keys cannot have.
     #[error("column {name:?} cannot be a key column, being {kind}")]
     KeyType {
         /// The column.
@@ -43,65 +43,64 @@ pub enum CopyLayoutError {
     },
 }
 
-/// What came is not what PostgreSQL's documentation promises of a binary COPY.
+/// A violation of the binary COPY format, as documented by PostgreSQL.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CopyError {
-    /// The first message begins with something else.
+    /// The first message has no signature.
     #[error("the COPY does not begin with the signature of its binary format")]
     Signature,
-    /// A flag that a reader must not pass over.
-    #[error("the COPY has flags that are not known: {0:#010x}")]
+    /// The header has critical flags, which a reader must not ignore.
+    #[error("the COPY has unknown flags: {0:#010x}")]
     Flags(u32),
-    /// Another number of values than there are columns.
+    /// The number of fields of a row differs from the number of columns.
     #[error("a row has {found} fields instead of {expected}")]
     FieldCount {
-        /// As many as the row says it has.
+        /// Field count of the row.
         found: i16,
-        /// As many as there are columns.
+        /// Number of columns.
         expected: usize,
     },
     /// A row ends inside a field.
     #[error("a row ends too early")]
     Truncated,
-    /// A row goes on after its last field.
+    /// A row continues after its last field.
     #[error("a row is longer than its fields")]
     Trailing,
-    /// Nothing comes any more, and the last row was not announced.
-    #[error("the rows break off before their end")]
+    /// The stream ended without the end marker.
+    #[error("the COPY ends without its end marker")]
     CutOff,
-    /// Something comes after the last row.
+    /// A message follows the end marker.
     #[error("there are rows after the end of the COPY")]
     AfterEnd,
-    /// An array of several dimensions, which no declaration tells from one of a single dimension. The column cannot be a
-    /// list.
+    /// An array of several dimensions. Declarations do not fix the number of dimensions, so the column cannot be a list.
     #[error("column {column:?} has arrays of several dimensions")]
     Nested {
         /// The column.
         column: String,
     },
-    /// A value that its type does not have.
+    /// A value that is invalid for its type.
     #[error("column {column:?} has {what}")]
     Value {
         /// The column.
         column: String,
-        /// What it has.
+        /// Description of the value.
         what: &'static str,
     },
 }
 
-/// Why a value cannot be taken.
+/// The error of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
-    /// Its row cannot be an event.
-    Rejected(Fault),
-    /// The column is of another type than was thought.
+enum ValueError {
+    /// The row cannot become an event.
+    Rejected(RowErrorKind),
+    /// An array of several dimensions.
     Nested,
-    /// No server sends this.
+    /// A value that violates the protocol.
     Broken(&'static str),
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self::Rejected(fault)
+impl From<RowErrorKind> for ValueError {
+    fn from(kind: RowErrorKind) -> Self {
+        Self::Rejected(kind)
     }
 }

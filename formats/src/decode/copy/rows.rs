@@ -1,32 +1,32 @@
-//! Rows as they came, and the fields of each.
+//! Collected rows, and their fields.
 
 use super::CopyError;
 
-/// The number of fields that says that there are no more rows.
+/// Field count of the end marker.
 const END: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// Rows of a binary COPY, not yet decoded. Emptied, it can be used again and keeps its memory. Some 1 MiB is enough at
-/// once: rows that still lie in a near cache are decoded in two thirds of the time.
+/// Undecoded rows of a binary COPY. [`Self::clear`] keeps the allocation. Decode about 1 MiB at a time: rows in a near
+/// cache take two thirds of the time.
 #[derive(Debug, Default)]
 pub struct CopyRows {
     bytes: Vec<u8>,
-    /// Where each row ends.
+    /// End of each row in `bytes`.
     ends: Vec<usize>,
     has_ended: bool,
 }
 
-/// What a message was.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// A row, whatever is wrong with it.
+    /// A row, valid or not.
     Row,
-    /// The last message: the server has sent every row.
+    /// The end marker, after the last row.
     End,
 }
 
 impl CopyRows {
-    /// Takes the payload of a `CopyData` message, without the [`signature`]. Rows are looked at only
-    /// when they are decoded.
+    /// Appends the payload of a `CopyData` message, without the [`signature`]. Rows are not validated before they are
+    /// decoded.
     #[inline]
     pub fn push(&mut self, message: &[u8]) -> Result<Pushed, CopyError> {
         if self.has_ended {
@@ -41,43 +41,43 @@ impl CopyRows {
         Ok(Pushed::Row)
     }
 
-    /// Whether the last row was among those that were pushed, now or earlier. If not, what comes may be cut off.
+    /// Whether the end marker was pushed, now or before [`Self::clear`]. Otherwise the COPY may be truncated.
     pub const fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// How many rows.
+    /// Number of rows.
     pub const fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     pub const fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// How many bytes they were on the wire.
+    /// Size of the rows in bytes.
     pub const fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Forgets the rows, but not whether they were the last ones.
+    /// Removes all rows. [`Self::has_ended`] does not change.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// The bytes of the row with this ordinal; the first one's is 0.
+    /// The bytes of a row. Ordinals start at 0.
     ///
     /// # Panics
-    /// When there is no such row.
+    /// If there is no such row.
     #[inline]
     pub(super) fn get(&self, ordinal: usize) -> &[u8] {
         let start = ordinal.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start..self.ends[ordinal]]
     }
 
-    /// How many bytes there are up to the end of this row.
+    /// Size in bytes of the rows up to and including this one.
     pub(super) fn end(&self, ordinal: usize) -> usize {
         self.ends[ordinal]
     }
@@ -85,10 +85,10 @@ impl CopyRows {
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 
-/// Flags of this half change how rows are to be read.
+/// Flags of this half are critical: a reader that does not know them must stop.
 const CRITICAL: u32 = 0xffff_0000;
 
-/// Checks the first message of a binary COPY, and returns the length of what comes before a row in it.
+/// Checks the header at the start of the first message of a binary COPY, and returns its length in bytes.
 pub fn signature(bytes: &[u8]) -> Result<usize, CopyError> {
     let rest = bytes.strip_prefix(SIGNATURE).ok_or(CopyError::Signature)?;
     let (flags, rest) = rest.split_first_chunk().ok_or(CopyError::Truncated)?;
@@ -102,22 +102,22 @@ pub fn signature(bytes: &[u8]) -> Result<usize, CopyError> {
     Ok(bytes.len() - rows.len())
 }
 
-/// How many rows are decoded together. Their fields' places fit into the innermost cache.
+/// Rows decoded together. The positions of their fields fit into the innermost cache.
 pub(super) const BLOCK: usize = 64;
 
-/// A field's bytes; `None` is NULL.
+/// The bytes of a field; `None` is NULL.
 pub(super) type Field<'a> = Option<&'a [u8]>;
 
-/// The fields of up to [`BLOCK`] rows, by column.
+/// Fields of up to [`BLOCK`] rows, by column.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
-    /// One column after the other, each with room for a block.
+    /// Column-major, with room for a block in each column.
     table: Vec<Field<'a>>,
     rows: usize,
 }
 
 impl<'a> Fields<'a> {
-    /// No fields of so many columns.
+    /// An empty table for `columns` columns.
     pub(super) fn new(columns: usize) -> Self {
         Self { table: vec![None; columns * BLOCK], rows: 0 }
     }
@@ -126,7 +126,7 @@ impl<'a> Fields<'a> {
         self.rows = 0;
     }
 
-    /// Finds the fields of one more row.
+    /// Appends the fields of a row.
     #[inline]
     pub(super) fn push(&mut self, row: &'a [u8]) -> Result<(), CopyError> {
         let (count, mut rest) = row.split_first_chunk().ok_or(CopyError::Truncated)?;
@@ -147,7 +147,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The field that `bytes` begin with, after its length, and what comes after it.
+/// The field at the start of `bytes`, after its length, and the rest.
 #[inline]
 pub(super) fn split_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
@@ -169,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn ends_where_the_rows_begin() {
+    fn the_length_includes_the_header_extension() {
         assert_eq!(signature(&first_message(0, 0, b"")), Ok(19));
         assert_eq!(signature(&first_message(0, 0, b"\0\x02row")), Ok(19));
         assert_eq!(signature(&first_message(0xffff, 3, b"extrow")), Ok(22));
     }
 
     #[test]
-    fn what_is_not_known_is_an_error() {
+    fn malformed_headers_are_errors() {
         assert_eq!(signature(b""), Err(CopyError::Signature));
         assert_eq!(signature(b"PGCOPY\n\xff\r\n"), Err(CopyError::Signature));
         assert_eq!(signature(b"PGCOPY\n\xff\n\0\0\0\0\0\0\0\0\0"), Err(CopyError::Signature));

@@ -1,28 +1,28 @@
-//! CSV files of an archive.
+//! Decodes CSV files of an archive.
 
-use super::{CsvError, records::Records, rows::Rows};
+use super::{CsvError, records::Records, rows::RowDecoder};
 use crate::{
     EventBatch, Reject, Schema,
     decode::{
-        columns::{Columns, Utf8},
+        columns::{Columns, Utf8Check},
         columns_by_type::ArchivedColumn,
-        fault::Fault,
+        row_error::RowErrorKind,
     },
     encode::csv::{write_names, write_text},
 };
 use arrow_array::RecordBatch;
 use std::sync::Arc;
 
-/// The columns of a CSV file of an archive. Its bytes are read as [`CsvEncoder`](crate::encode::csv::CsvEncoder) writes
-/// them, and no others: what was decoded would be encoded to the same bytes again.
+/// The columns of a CSV file of an archive. Only the bytes that [`CsvEncoder`](crate::encode::csv::CsvEncoder) writes are
+/// accepted: encoding the decoded events again gives the same bytes.
 #[derive(Debug)]
 pub struct ArchivedLayout {
     columns: Columns,
 }
 
 impl ArchivedLayout {
-    /// Reads the header at the start of the first chunk of a file, whose manifest says that it has the columns of
-    /// `archived`. Also returns how many bytes the header took.
+    /// Checks the header at the start of the first chunk against `archived`, the schema of the manifest. Also returns the
+    /// length of the header in bytes.
     pub fn from_header(chunk: &[u8], archived: &Arc<Schema>) -> Result<(Self, usize), CsvError> {
         EventBatch::try_new(Arc::clone(archived), RecordBatch::new_empty(archived.to_arrow()))?;
         let mut header = Vec::new();
@@ -34,28 +34,28 @@ impl ArchivedLayout {
         Ok((Self { columns: Columns::new(Arc::clone(archived)) }, header.len()))
     }
 
-    /// Decodes a chunk of whole records, without the header; `None` when there are none.
+    /// Decodes a chunk of whole records, without the header; `None` if it has none.
     pub fn decode(&self, chunk: &[u8]) -> Result<Option<EventBatch>, CsvError> {
         let schema = self.columns.schema();
-        let rows = Rows::read(chunk, schema, self.columns.builders(ArchivedColumn::new), Utf8::ByColumn);
+        let rows = RowDecoder::read(chunk, schema, self.columns.builders(ArchivedColumn::new), Utf8Check::ByColumn);
         if let Some(Reject { column, reason, .. }) = rows.rejects.into_iter().next() {
             let column = column.map_or_else(String::new, |name| format!("column {name:?}: "));
             return Err(CsvError::NotArchived(format!("{column}{reason}")));
         }
-        let damaged = |fault: Fault| CsvError::NotArchived(fault.to_string());
-        // Empty lines and carriage returns are passed over where rows are read.
+        let damaged = |kind: RowErrorKind| CsvError::NotArchived(kind.to_string());
+        // The row decoder skips empty lines and carriage returns before line feeds.
         if rows.bytes != chunk.len() {
-            return Err(damaged(Fault::LineEnds));
+            return Err(damaged(RowErrorKind::LineEnds));
         }
         if has_bare_return(chunk, schema.columns().len()) {
-            return Err(damaged(Fault::MissingQuotes));
+            return Err(damaged(RowErrorKind::MissingQuotes));
         }
         self.columns.finish(rows.columns, rows.good).map_err(damaged)
     }
 }
 
-/// Whether there is a carriage return in a field without quotes. The other bytes that need quotes cannot be there: they
-/// would end the field, or be a quote where none may be.
+/// Whether an unquoted field contains a carriage return. The other bytes that need quotes would end the field or be
+/// stray quotes.
 fn has_bare_return(chunk: &[u8], columns: usize) -> bool {
     if memchr::memchr(b'\r', chunk).is_none() {
         return false;

@@ -1,56 +1,56 @@
-//! Records and the ends of their fields.
+//! Finds records and fields, by a scan for delimiters in blocks of 64 bytes.
 
 use crate::decode::simd::{BLOCK, padded, positions, prefix_xor};
 use std::ops::Range;
 
-/// The records of a chunk, one after the other. Empty lines are passed over.
+/// Iterates over the records of a chunk. Empty lines are skipped.
 pub(super) struct Records<'a> {
     bytes: &'a [u8],
     scanner: Scanner,
-    /// What is left of the present block's delimiters.
+    /// Delimiters of the current block that are not consumed.
     left: Delimiters,
-    /// Where the present block begins, and where the next one does.
+    /// Start of the current and of the next block.
     block: usize,
     next_block: usize,
-    /// Where the next record begins.
+    /// Start of the next record.
     start: usize,
-    /// Line feeds that ended a record so far, and those inside quotes of all blocks so far.
+    /// Line feeds that ended a record, and quoted ones of all loaded blocks.
     line_feeds: u64,
     max_fields: usize,
     ends: Vec<usize>,
 }
 
-/// A row of the artifact.
+/// A row of a file.
 pub(super) struct Record<'a> {
     chunk: &'a [u8],
-    /// Where the row lies in the chunk, without its line end.
+    /// Position in the chunk, without the line end.
     pub range: Range<usize>,
-    /// How many fields it has.
+    /// Number of fields.
     pub field_count: usize,
-    /// Whether there is a quote where none may be.
+    /// Whether there is a quote that neither opens, closes nor is doubled.
     pub has_stray_quote: bool,
-    /// Where the fields end; no more than were asked for.
+    /// Ends of the fields, at most `max_fields`.
     ends: &'a [usize],
 }
 
 impl<'a> Records<'a> {
-    /// Reads `bytes`, which begin with a record, and keeps the ends of the first `max_fields` fields of each.
+    /// Reads `bytes`, which start with a record, and keeps the ends of the first `max_fields` fields of each.
     pub(super) fn new(bytes: &'a [u8], max_fields: usize) -> Self {
         let (scanner, left, ends) = (Scanner::new(), Delimiters::default(), Vec::new());
         Self { bytes, scanner, left, block: 0, next_block: 0, start: 0, line_feeds: 0, max_fields, ends }
     }
 
-    /// How many bytes the records so far took, line ends included.
+    /// Bytes consumed so far, line ends included.
     pub(super) fn position(&self) -> usize {
         self.start.min(self.bytes.len())
     }
 
-    /// Line feeds of the whole chunk, when its last record was read.
+    /// Number of line feeds of the chunk, once all records are read.
     pub(super) const fn line_feeds(&self) -> u64 {
         self.line_feeds
     }
 
-    /// The next record. It borrows the list of ends that all records share, so this is no [`Iterator`].
+    /// The next record. It borrows the shared list of field ends, so this type is no [`Iterator`].
     pub(super) fn next_record(&mut self) -> Option<Record<'_>> {
         while self.start < self.bytes.len() {
             let start = self.start;
@@ -73,14 +73,14 @@ impl<'a> Records<'a> {
         None
     }
 
-    /// Where the record's line feed is (or the end of the chunk), how many fields it has, and whether there is a stray
-    /// quote. Leaves the ends of all fields but the last.
+    /// Position of the line feed or the end of the chunk, number of fields, and whether there is a stray quote. Pushes the
+    /// ends of all fields but the last.
     fn find_end(&mut self) -> (usize, usize, bool) {
         self.ends.clear();
         let (mut field_count, mut has_stray_quote) = (1, false);
         loop {
             let line_feed = self.left.line_feeds & self.left.line_feeds.wrapping_neg();
-            // The bytes before the line feed: all of them when there is none.
+            // Mask of the bytes before the line feed, or of all bytes.
             let before = line_feed.wrapping_sub(1);
             let mut commas = self.left.commas & before;
             has_stray_quote |= self.left.strays & before != 0;
@@ -104,7 +104,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Goes on to the next block, if there is one.
+    /// Scans the next block; `false` at the end of the chunk.
     fn load(&mut self) -> bool {
         let rest = self.bytes.get(self.next_block..).unwrap_or_default();
         self.left = match rest.first_chunk::<BLOCK>() {
@@ -121,19 +121,19 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The end of the record that ends at `line.end`: a carriage return belongs to the line end only before a line feed.
+/// End of the record in `line`. A carriage return is part of the line end only before a line feed.
 fn without_carriage_return(bytes: &[u8], line: Range<usize>) -> usize {
     let ends_with_line_feed = line.end < bytes.len();
     if ends_with_line_feed && bytes[line.clone()].ends_with(b"\r") { line.end - 1 } else { line.end }
 }
 
 impl<'a> Record<'a> {
-    /// The row as it came, without its line end.
+    /// The bytes of the row, without the line end.
     pub(super) fn bytes(&self) -> &'a [u8] {
         &self.chunk[self.range.clone()]
     }
 
-    /// The first fields as they came, quotes included.
+    /// The first fields, quotes included.
     pub(super) fn fields(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let chunk = self.chunk;
         self.ends.iter().scan(self.range.start, move |start, &end| {
@@ -144,21 +144,21 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Reads blocks of 64 bytes in order. Splitter and decoder both use it, so they can never disagree about where a record
-/// ends.
+/// Finds the delimiters of consecutive blocks of 64 bytes. Splitter and decoder share it, so that they agree about the
+/// ends of records.
 ///
-/// A quote opens a quoted field only as the first byte of a field. Inside one, two quotes are one quote of the value,
-/// which here is the same as closing the field and opening it again. Any other quote is a stray: it makes its row a
-/// reject and changes nothing else.
+/// A quote opens a quoted field only as the first byte of a field. Inside of one, two quotes are a quote of the value,
+/// treated here as closing and reopening the field. Any other quote is a stray: its row is rejected, and it has no other
+/// effect.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
-    /// All bits set when the next block begins inside quotes, else none.
+    /// All bits set if the next block starts inside quotes, else none.
     inside: u64,
-    /// 1 when a quote as the first byte of the next block opens a field, or opens it again, else 0.
+    /// 1 if a quote as the first byte of the next block opens or reopens a field, else 0.
     may_open: u64,
 }
 
-/// What a block holds, as masks of its 64 bytes.
+/// Delimiters of a block, as masks of its 64 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Delimiters {
     /// Commas outside quotes: ends of fields.
@@ -167,12 +167,12 @@ pub(super) struct Delimiters {
     pub line_feeds: u64,
     /// Line feeds inside quotes: data.
     pub quoted_line_feeds: u64,
-    /// Quotes where none may be.
+    /// Stray quotes.
     pub strays: u64,
 }
 
 impl Scanner {
-    /// A scanner for bytes that begin with a record.
+    /// A scanner of bytes that start with a record.
     pub(super) const fn new() -> Self {
         Self { inside: 0, may_open: 1 }
     }
@@ -195,7 +195,7 @@ impl Scanner {
             if stray == 0 {
                 break inside;
             }
-            // The first one is a stray for certain; those after it were judged as if it were not.
+            // Only the first is certain: the masks after it assumed that it opens or closes a field.
             let first = stray & stray.wrapping_neg();
             strays |= first;
             quotes ^= first;
@@ -210,7 +210,7 @@ impl Scanner {
         }
     }
 
-    /// Like [`Self::advance`] for the last bytes, which are fewer than a block.
+    /// Like [`Self::advance`], for the last bytes of less than a block.
     pub(super) fn advance_last(&mut self, bytes: &[u8]) -> Delimiters {
         self.advance(&padded(bytes))
     }
@@ -221,8 +221,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The rules, byte by byte: positions of commas, line feeds and strays, and whether the end is inside quotes.
-    fn by_the_book(bytes: &[u8]) -> (Vec<(usize, u8)>, bool) {
+    /// A byte-by-byte reference: positions of commas, line feeds and strays, and whether the end is inside quotes.
+    fn reference(bytes: &[u8]) -> (Vec<(usize, u8)>, bool) {
         let (mut found, mut at, mut inside, mut field) = (Vec::new(), 0, false, 0);
         while let Some(&byte) = bytes.get(at) {
             match byte {
@@ -243,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_the_rules_byte_by_byte(bytes in "[\",\n\"a]{0,300}") {
+        fn masks_agree_with_a_byte_loop(bytes in "[\",\n\"a]{0,300}") {
             let bytes = bytes.as_bytes();
             let (mut scanner, mut found) = (Scanner::new(), Vec::new());
             for (block, start) in bytes.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
@@ -254,7 +254,7 @@ mod tests {
                     found.extend(kinds.into_iter().filter(|(mask, _)| is(*mask)).map(|(_, byte)| (start + bit, byte)));
                 }
             }
-            prop_assert_eq!((found, scanner.is_inside_quotes()), by_the_book(bytes));
+            prop_assert_eq!((found, scanner.is_inside_quotes()), reference(bytes));
         }
     }
 }

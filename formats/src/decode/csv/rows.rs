@@ -1,44 +1,44 @@
-//! Rows into columns, and the rows that do not fit into rejects.
+//! Decodes rows into columns and rejects.
 
 use super::records::{Record, Records};
 use crate::{
     Reject, Schema,
     decode::{
-        columns::{Builder, Utf8},
-        columns_by_type::{ArchivedColumn, ColumnBuilder, SAMPLE},
-        fault::{Fault, Offence},
+        columns::{ColumnBuilder, Utf8Check},
+        columns_by_type::{ArchivedColumn, ArtifactColumn, SAMPLE},
+        row_error::{RowError, RowErrorKind},
         simd::{LANE, lane_positions},
     },
     encode::csv::is_plain,
 };
 
-/// The rows of one chunk.
-pub(super) struct Rows<'a, C> {
+/// Decoder of the rows of one chunk.
+pub(super) struct RowDecoder<'a, C> {
     schema: &'a Schema,
-    utf8: Utf8,
-    /// The good rows.
+    utf8: Utf8Check,
+    /// Values of the accepted rows.
     pub columns: Vec<C>,
-    /// How many rows every column has.
+    /// Number of accepted rows.
     pub good: usize,
-    /// The bad rows.
+    /// Rejected rows.
     pub rejects: Vec<Reject>,
-    /// Line feeds of the chunk.
+    /// Number of line feeds of the chunk.
     pub line_feeds: u64,
-    /// Bytes of the rows, each with one for its line end.
+    /// Bytes of all rows, with one byte for each line end.
     pub bytes: usize,
     lines: Lines<'a>,
 }
 
-impl<'a, C: FieldColumn> Rows<'a, C> {
-    /// Reads the whole `chunk` into `columns`, which are empty.
-    pub(super) fn read(chunk: &'a [u8], schema: &'a Schema, columns: Vec<C>, utf8: Utf8) -> Self {
+impl<'a, C: FieldColumn> RowDecoder<'a, C> {
+    /// Decodes `chunk` into `columns`, which are empty.
+    pub(super) fn read(chunk: &'a [u8], schema: &'a Schema, columns: Vec<C>, utf8: Utf8Check) -> Self {
         let lines = Lines { chunk, position: 0, count: 0 };
         let mut rows = Self { schema, utf8, columns, good: 0, rejects: Vec::new(), line_feeds: 0, bytes: 0, lines };
         let mut records = Records::new(chunk, schema.columns().len());
         while let Some(record) = records.next_record() {
             rows.bytes += record.range.len() + 1;
-            if let Err(offence) = rows.push(&record) {
-                rows.reject(&record, offence);
+            if let Err(error) = rows.push(&record) {
+                rows.reject(&record, error);
                 continue;
             }
             rows.good += 1;
@@ -51,51 +51,51 @@ impl<'a, C: FieldColumn> Rows<'a, C> {
         rows
     }
 
-    /// Takes a row into all columns, or fails and leaves some of them one row longer than the others.
+    /// Appends a row to all columns. An error leaves some of them one row longer than the others.
     #[inline]
-    fn push(&mut self, record: &Record<'_>) -> Result<(), Offence> {
+    fn push(&mut self, record: &Record<'_>) -> Result<(), RowError> {
         let expected = self.columns.len();
         if record.has_stray_quote {
-            return Err(Offence { column: None, fault: Fault::Quotes });
+            return Err(RowError { column: None, kind: RowErrorKind::Quotes });
         }
         if record.field_count != expected {
-            let fault = Fault::FieldCount { found: record.field_count, expected };
-            return Err(Offence { column: None, fault });
+            let kind = RowErrorKind::FieldCount { found: record.field_count, expected };
+            return Err(RowError { column: None, kind });
         }
-        if self.utf8 == Utf8::ByRow && std::str::from_utf8(record.bytes()).is_err() {
-            return Err(Offence { column: None, fault: Fault::Utf8 });
+        if self.utf8 == Utf8Check::ByRow && std::str::from_utf8(record.bytes()).is_err() {
+            return Err(RowError { column: None, kind: RowErrorKind::Utf8 });
         }
         for (index, (column, field)) in self.columns.iter_mut().zip(record.fields()).enumerate() {
-            column.push_field(field).map_err(|fault| Offence { column: Some(index), fault })?;
+            column.push_field(field).map_err(|kind| RowError { column: Some(index), kind })?;
         }
         Ok(())
     }
 
-    /// Removes what is left of a row that failed, and keeps its bytes.
+    /// Truncates the columns after an error, and keeps the bytes of the row.
     #[cold]
-    fn reject(&mut self, record: &Record<'_>, offence: Offence) {
+    fn reject(&mut self, record: &Record<'_>, error: RowError) {
         self.columns.iter_mut().for_each(|column| column.truncate(self.good));
-        let Offence { column, fault } = self.first_offence(record).unwrap_or(offence);
+        let RowError { column, kind } = self.first_error(record).unwrap_or(error);
         self.rejects.push(Reject {
             file: None,
             line: self.lines.count_to(record.range.start),
             column: column.and_then(|index| self.schema.columns().get(index)).map(|column| column.name.clone()),
-            reason: fault.to_string(),
+            reason: kind.to_string(),
             row: record.bytes().to_vec(),
         });
     }
 
-    /// What is wrong with quotes and encoding, before what is wrong with values: so that the reason depends on the row
-    /// alone, not on when its text was checked.
-    fn first_offence(&self, record: &Record<'_>) -> Option<Offence> {
+    /// The first error of quotes or encoding, which precedes errors of values: so the reason does not depend on when text
+    /// is checked for UTF-8.
+    fn first_error(&self, record: &Record<'_>) -> Option<RowError> {
         if record.field_count != self.columns.len() {
             return None;
         }
-        let find = |fault, is_bad: fn(&[u8]) -> bool| {
-            record.fields().position(is_bad).map(|index| Offence { column: Some(index), fault })
+        let find = |kind, is_bad: fn(&[u8]) -> bool| {
+            record.fields().position(is_bad).map(|index| RowError { column: Some(index), kind })
         };
-        find(Fault::Quotes, has_malformed_quotes)
-            .or_else(|| find(Fault::Utf8, |field| std::str::from_utf8(field).is_err()))
+        find(RowErrorKind::Quotes, has_malformed_quotes)
+            .or_else(|| find(RowErrorKind::Utf8, |field| std::str::from_utf8(field).is_err()))
     }
 }
 
@@ -106,7 +106,7 @@ fn has_malformed_quotes(field: &[u8]) -> bool {
     }
 }
 
-/// Counts line feeds, from one place that asks to the next.
+/// Counts line feeds incrementally.
 struct Lines<'a> {
     chunk: &'a [u8],
     position: usize,
@@ -114,7 +114,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// Line feeds before `position`, which is not before the last one asked for.
+    /// Number of line feeds before `position`, which must not decrease.
     fn count_to(&mut self, position: usize) -> u64 {
         self.count += memchr::memchr_iter(b'\n', &self.chunk[self.position..position]).count() as u64;
         self.position = position;
@@ -122,18 +122,18 @@ impl Lines<'_> {
     }
 }
 
-/// A column that is read from fields.
-pub(super) trait FieldColumn: Builder {
-    /// Appends the value of `field`. After a failure the column must be truncated before it is used again.
-    fn push_field(&mut self, field: &[u8]) -> Result<(), Fault>;
+/// A column that is filled from CSV fields.
+pub(super) trait FieldColumn: ColumnBuilder {
+    /// Appends the value of `field`. After an error the column must be truncated before it is used again.
+    fn push_field(&mut self, field: &[u8]) -> Result<(), RowErrorKind>;
 }
 
-/// An empty field of an artifact is NULL, in quotes or not, and quotes may be around any value.
-impl FieldColumn for ColumnBuilder {
+/// In artifacts an empty field is NULL, quoted or not, and any value may be quoted.
+impl FieldColumn for ArtifactColumn {
     #[inline]
-    fn push_field(&mut self, field: &[u8]) -> Result<(), Fault> {
+    fn push_field(&mut self, field: &[u8]) -> Result<(), RowErrorKind> {
         let Self::Text(column) = self else {
-            // Doubled quotes inside need no care: no value of the other types has one.
+            // Doubled quotes need no decoding: values of the other types have none.
             let text = if let [b'"', text @ .., b'"'] = field { text } else { field };
             return if text.is_empty() { self.push_null() } else { self.push(text) };
         };
@@ -145,11 +145,11 @@ impl FieldColumn for ColumnBuilder {
     }
 }
 
-/// In a file of an archive an empty field is NULL without quotes and empty with them, and only values that need quotes
-/// have them.
+/// In archived files an unquoted empty field is NULL, a quoted one is empty text, and only values that need quotes have
+/// them.
 impl FieldColumn for ArchivedColumn {
     #[inline]
-    fn push_field(&mut self, field: &[u8]) -> Result<(), Fault> {
+    fn push_field(&mut self, field: &[u8]) -> Result<(), RowErrorKind> {
         match (self, field) {
             (column, []) => column.push_null(),
             (Self::Text(column) | Self::Json(column), [b'"', quoted @ ..]) => {
@@ -165,20 +165,20 @@ impl FieldColumn for ArchivedColumn {
     }
 }
 
-/// Appends to `out` the value of a quoted field, like [`unquote`], if it needs its quotes.
-fn unquote_needed(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Like [`unquote`], but fails if the value needs no quotes.
+fn unquote_needed(text: &[u8], out: &mut Vec<u8>) -> Result<(), RowErrorKind> {
     let start = out.len();
     unquote(text, out)?;
-    if is_plain(out.get(start..).unwrap_or_default()) { Err(Fault::NeedlessQuotes) } else { Ok(()) }
+    if is_plain(out.get(start..).unwrap_or_default()) { Err(RowErrorKind::NeedlessQuotes) } else { Ok(()) }
 }
 
-/// Appends to `out` the value of a quoted field, of which `text` comes after the opening quote: `a ""b"""` is `a "b"`.
-pub(super) fn unquote(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-    let mut rest = text.strip_suffix(b"\"").ok_or(Fault::Quotes)?;
+/// Decodes a quoted field, given after its opening quote, and appends the value to `out`: `a ""b"""` is `a "b"`.
+pub(super) fn unquote(text: &[u8], out: &mut Vec<u8>) -> Result<(), RowErrorKind> {
+    let mut rest = text.strip_suffix(b"\"").ok_or(RowErrorKind::Quotes)?;
     out.reserve(rest.len() + LANE);
     while let Some((lane, after)) = rest.split_first_chunk() {
-        // JSON has a quote every few bytes. Copying all bytes of the lane and taking those after the quote back is
-        // faster than a copy of just the right length.
+        // Fields with JSON have a quote every few bytes. Copying a whole lane and truncating after the quote is faster
+        // than a copy of variable length.
         let start = out.len();
         out.extend_from_slice(lane);
         let quotes = lane_positions(*lane, b'"');
@@ -198,11 +198,11 @@ pub(super) fn unquote(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What comes after the doubled quote at `quote`. A single one in the middle ends the quoted text too early.
+/// The rest after the doubled quote at `quote`. A single one is malformed.
 #[inline]
-fn after_doubled(text: &[u8], quote: usize) -> Result<&[u8], Fault> {
+fn after_doubled(text: &[u8], quote: usize) -> Result<&[u8], RowErrorKind> {
     match &text[quote + 1..] {
         [b'"', rest @ ..] => Ok(rest),
-        _ => Err(Fault::Quotes),
+        _ => Err(RowErrorKind::Quotes),
     }
 }

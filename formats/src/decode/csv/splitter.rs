@@ -1,39 +1,38 @@
-//! Cuts a stream of CSV into chunks of whole records, which can then be decoded in parallel.
+//! Splits a stream of CSV into chunks of whole records, which can be decoded in parallel.
 
 use super::{CsvError, records::Scanner};
 use crate::decode::{BOM, simd::BLOCK};
 use std::collections::VecDeque;
 
-/// The longest record, its line end not counted. Without a limit a quote that is never closed would pull the rest of
-/// an artifact into memory.
+/// Maximum length of a record in bytes, without its line end. It bounds the memory that an unclosed quote can take.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
 
-/// How much of a pushed block is taken at once: a chunk is at most this and one record longer than was asked for.
-const PIECE: usize = 64 << 10;
+/// Bytes appended before each scan. A chunk exceeds the requested size by at most this and one record.
+const PUSH_BYTES: usize = 64 << 10;
 
-/// Larger chunks would overflow the 32-bit offsets of their text columns.
+/// Larger chunks could overflow the 32-bit offsets of text columns.
 const MAX_CHUNK_BYTES: usize = 1 << 30;
 
-/// Finds the boundaries of records, which takes a pass over all bytes in order: only that tells a line feed that ends
-/// a record from one inside quotes. All chunks together are exactly the bytes that were pushed.
+/// Splits CSV at the ends of records. Telling these from quoted line feeds takes a scan of all bytes in order. The
+/// concatenated chunks are the bytes that were pushed.
 #[derive(Debug)]
 pub struct CsvSplitter {
     chunk_bytes: usize,
     max_record_bytes: usize,
     ready: VecDeque<Vec<u8>>,
-    /// Begins with a record.
+    /// Bytes of the next chunk, from the start of a record.
     current: Vec<u8>,
     scanner: Scanner,
-    /// Bytes of `current` that the scanner has seen.
+    /// Bytes of `current` that are scanned.
     scanned: usize,
-    /// Where the record begins that the scanner is in.
+    /// Start of the record at the scan position.
     record: usize,
-    /// Whether the input's first bytes were looked at, which may be a byte-order mark.
+    /// Whether the input was checked for a byte-order mark.
     started: bool,
 }
 
 impl CsvSplitter {
-    /// A splitter into chunks of about `chunk_bytes`.
+    /// A splitter into chunks of about `chunk_bytes` bytes.
     pub fn new(chunk_bytes: usize) -> Self {
         Self {
             chunk_bytes: chunk_bytes.clamp(1, MAX_CHUNK_BYTES),
@@ -47,12 +46,12 @@ impl CsvSplitter {
         }
     }
 
-    /// Takes the next bytes of the artifact; blocks may end anywhere. Fails when a record is longer than
+    /// Appends the next bytes of the artifact; blocks may end anywhere. Fails if a record is longer than
     /// [`MAX_RECORD_BYTES`].
     pub fn push(&mut self, block: &[u8]) -> Result<(), CsvError> {
-        for piece in block.chunks(PIECE.min(self.chunk_bytes)) {
+        for piece in block.chunks(PUSH_BYTES.min(self.chunk_bytes)) {
             if self.current.capacity() == 0 {
-                self.current.reserve(self.chunk_bytes + PIECE);
+                self.current.reserve(self.chunk_bytes + PUSH_BYTES);
             }
             self.current.extend_from_slice(piece);
             self.scan()?;
@@ -63,14 +62,13 @@ impl CsvSplitter {
         Ok(())
     }
 
-    /// The next whole records, in the order of the input; `None` means that more has to be pushed first. The first
-    /// chunk begins with the header.
+    /// The next chunk in input order; `None` until more is pushed. The first chunk starts with the header.
     pub fn next_chunk(&mut self) -> Option<Vec<u8>> {
         self.ready.pop_front()
     }
 
-    /// What is left, to be called when [`Self::next_chunk`] has returned all chunks. Fails when the input ended inside
-    /// quotes, which means that it was cut short.
+    /// The last chunk, including those that [`Self::next_chunk`] did not return. Fails if the input is truncated inside
+    /// quotes.
     pub fn finish(mut self) -> Result<Option<Vec<u8>>, CsvError> {
         self.skip_bom();
         self.scan()?;
@@ -92,7 +90,7 @@ impl CsvSplitter {
         Ok((!rest.is_empty()).then_some(rest))
     }
 
-    /// Scans all complete blocks.
+    /// Scans all whole blocks.
     fn scan(&mut self) -> Result<(), CsvError> {
         if !self.started && self.current.len() < BOM.len() {
             return Ok(());
@@ -121,9 +119,9 @@ impl CsvSplitter {
         self.started = true;
     }
 
-    /// Makes a chunk of all complete records.
+    /// Makes a chunk of all whole records.
     fn cut(&mut self) {
-        let mut next = Vec::with_capacity(self.chunk_bytes + PIECE);
+        let mut next = Vec::with_capacity(self.chunk_bytes + PUSH_BYTES);
         next.extend_from_slice(&self.current[self.record..]);
         self.current.truncate(self.record);
         self.ready.push_back(std::mem::replace(&mut self.current, next));
@@ -141,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_record_is_the_same_however_the_blocks_fall() {
+    fn the_limit_of_a_record_does_not_depend_on_blocks() {
         for length in 0..300 {
             let csv = format!("id,t\n{}\n\"{}\n\"", "x".repeat(length), "y".repeat(length.saturating_sub(3)));
             for block in [1, 7, 64, 1000] {
@@ -154,17 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_about_as_long_as_asked_for() {
+    fn chunks_have_about_the_requested_size() {
         let csv = "id,timestamp\n".repeat(100_000);
         let mut splitter = CsvSplitter::new(100_000);
         push_all(&mut splitter, csv.as_bytes(), 4096).unwrap();
         let chunks = std::iter::from_fn(|| splitter.next_chunk()).collect::<Vec<_>>();
         assert_eq!(chunks.len(), csv.len() / 100_000 - 1);
-        assert!(chunks.iter().all(|chunk| chunk.len() < 100_000 + PIECE));
+        assert!(chunks.iter().all(|chunk| chunk.len() < 100_000 + PUSH_BYTES));
     }
 
     #[test]
-    fn chunks_that_were_not_taken_are_in_the_rest() {
+    fn finish_returns_chunks_that_were_not_taken() {
         let mut splitter = CsvSplitter::new(1);
         splitter.push(&b"a,b\n1,2\n".repeat(40)).unwrap();
         assert_eq!(splitter.finish().unwrap().unwrap(), b"a,b\n1,2\n".repeat(40));

@@ -1,21 +1,21 @@
-//! Tokens and values, as RFC 8259 has them.
+//! A tokenizer of RFC 8259.
 
-use crate::decode::{fault::Fault, simd::LANE};
+use crate::decode::{row_error::RowErrorKind, simd::LANE};
 use wide::u8x16;
 
-/// Reads a text token by token, from where it stands.
+/// A position in a text, from which tokens are read.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// A string as it stands in the source.
+/// A string of the source, with its escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Text<'a> {
-    /// Without the quotes.
+pub(super) struct RawString<'a> {
+    /// The bytes between the quotes.
     pub inner: &'a [u8],
-    /// Whether there are escapes in it.
+    /// Whether it has escapes.
     pub has_escapes: bool,
 }
 
@@ -28,12 +28,12 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
-    /// What was read since `start`.
+    /// The bytes read since `start`.
     pub(super) fn since(&self, start: usize) -> &'a [u8] {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    /// What was not read yet.
+    /// The unread bytes.
     #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
         self.at += count;
     }
 
-    /// Goes past `token`, if it stands here.
+    /// Reads `token` if the unread bytes start with it.
     #[inline]
     pub(super) fn take(&mut self, token: &[u8]) -> bool {
         let found = self.rest().starts_with(token);
@@ -57,7 +57,7 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// The next byte that is no white space; it is not read yet.
+    /// Skips white space and returns the next byte, unread.
     #[inline]
     pub(super) fn token(&mut self) -> Option<u8> {
         loop {
@@ -68,53 +68,53 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Goes past white space and `byte`.
+    /// Reads white space and `byte`.
     #[inline]
-    pub(super) fn expect(&mut self, byte: u8) -> Result<(), Fault> {
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), RowErrorKind> {
         if self.token() == Some(byte) {
             self.at += 1;
             return Ok(());
         }
-        Err(Fault::Json)
+        Err(RowErrorKind::Json)
     }
 
-    /// Reads a string, at whose opening quote the cursor stands.
+    /// Reads a string, from its opening quote.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<Text<'a>, Fault> {
+    pub(super) fn string(&mut self) -> Result<RawString<'a>, RowErrorKind> {
         let start = self.at + 1;
         let mut has_escapes = false;
         self.at = start;
         loop {
-            self.at += special(self.rest()).ok_or(Fault::Json)?;
+            self.at += special(self.rest()).ok_or(RowErrorKind::Json)?;
             match self.peek() {
                 Some(b'"') => {
                     let inner = self.since(start);
                     self.at += 1;
-                    return Ok(Text { inner, has_escapes });
+                    return Ok(RawString { inner, has_escapes });
                 }
                 Some(b'\\') => {
                     has_escapes = true;
                     self.at += escape_length(self.rest())?;
                 }
-                _ => return Err(Fault::Json),
+                _ => return Err(RowErrorKind::Json),
             }
         }
     }
 
-    /// Reads the name of a member, at whose opening quote the cursor stands, and the colon.
+    /// Reads the name of a member, from its opening quote, and the colon.
     #[inline]
-    pub(super) fn name(&mut self) -> Result<Text<'a>, Fault> {
+    pub(super) fn name(&mut self) -> Result<RawString<'a>, RowErrorKind> {
         if self.peek() != Some(b'"') {
-            return Err(Fault::Json);
+            return Err(RowErrorKind::Json);
         }
         let name = self.string()?;
         self.expect(b':')?;
         Ok(name)
     }
 
-    /// Reads a number, at whose first byte the cursor stands.
+    /// Reads a number, from its first byte.
     #[inline]
-    pub(super) fn number(&mut self) -> Result<(), Fault> {
+    pub(super) fn number(&mut self) -> Result<(), RowErrorKind> {
         self.at += usize::from(self.peek() == Some(b'-'));
         match self.peek() {
             Some(b'0') => self.at += 1,
@@ -133,16 +133,16 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn digits(&mut self) -> Result<(), Fault> {
+    fn digits(&mut self) -> Result<(), RowErrorKind> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
-        if self.at > start { Ok(()) } else { Err(Fault::Json) }
+        if self.at > start { Ok(()) } else { Err(RowErrorKind::Json) }
     }
 }
 
-/// Where the first byte is that cannot just stand in a string: a quote, a backslash, a control character.
+/// Position of the first quote, backslash or control character.
 #[inline]
 fn special(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
@@ -160,24 +160,24 @@ fn special(bytes: &[u8]) -> Option<usize> {
     found.map(|at| bytes.len() - rest.len() + at)
 }
 
-/// How many objects and lists may lie in one another, the record counted. As many as `serde_json` reads.
+/// Maximum nesting depth, the record included. The limit of `serde_json`.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// A value that was found to be valid JSON. Whether its text is UTF-8 is not known yet.
+/// A value of valid syntax. Its text may not be UTF-8.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
     Null,
     /// A number, `true` or `false`.
     Plain,
-    Text(Text<'a>),
-    /// An object or a list.
+    Text(RawString<'a>),
+    /// An object or an array.
     Nested,
 }
 
 impl<'a> Value<'a> {
-    /// Reads a value, before which there may be white space.
+    /// Reads white space and a value.
     #[inline]
-    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, Fault> {
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, RowErrorKind> {
         if cursor.token() == Some(b'"') {
             return cursor.string().map(Value::Text);
         }
@@ -190,7 +190,7 @@ impl<'a> Value<'a> {
 }
 
 #[inline]
-fn scalar(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+fn scalar(cursor: &mut Cursor<'_>) -> Result<(), RowErrorKind> {
     let is_word = match cursor.peek() {
         Some(b'"') => return cursor.string().map(|_| ()),
         Some(b't') => cursor.take(b"true"),
@@ -198,19 +198,19 @@ fn scalar(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         Some(b'n') => cursor.take(b"null"),
         _ => return cursor.number(),
     };
-    if is_word { Ok(()) } else { Err(Fault::Json) }
+    if is_word { Ok(()) } else { Err(RowErrorKind::Json) }
 }
 
-/// Reads an object or a list. Deep nesting costs a bit a level, and no stack.
-fn nested(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-    // The lowest bit says whether the innermost one is an object.
+/// Reads an object or an array. Nesting takes one bit per level and no stack.
+fn nested(cursor: &mut Cursor<'_>) -> Result<(), RowErrorKind> {
+    // The lowest bit is set if the innermost level is an object.
     let (mut objects, mut depth) = (0_u128, 1);
     loop {
         match cursor.token() {
             Some(bracket @ (b'{' | b'[')) => {
                 depth += 1;
                 if depth > MAX_DEPTH {
-                    return Err(Fault::Depth(MAX_DEPTH));
+                    return Err(RowErrorKind::Depth(MAX_DEPTH));
                 }
                 let is_object = bracket == b'{';
                 objects = (objects << 1) | u128::from(is_object);
@@ -225,7 +225,7 @@ fn nested(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
             }
             _ => scalar(cursor)?,
         }
-        // After a value: the next one, or the ends of what it is the last one of.
+        // After a value: a comma, or the closing brackets of the levels that end here.
         loop {
             let is_object = objects & 1 == 1;
             let byte = cursor.token();
@@ -240,7 +240,7 @@ fn nested(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
                 }
                 Some(b'}') if is_object => {}
                 Some(b']') if !is_object => {}
-                _ => return Err(Fault::Json),
+                _ => return Err(RowErrorKind::Json),
             }
             objects >>= 1;
             depth -= 1;
@@ -251,17 +251,17 @@ fn nested(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
     }
 }
 
-/// The length of the escape that `bytes` begin with.
-fn escape_length(bytes: &[u8]) -> Result<usize, Fault> {
+/// Length of the escape at the start of `bytes`.
+fn escape_length(bytes: &[u8]) -> Result<usize, RowErrorKind> {
     match bytes {
         [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(2),
         [_, b'u', digits @ ..] => utf16_unit(digits).map(|_| 6),
-        _ => Err(Fault::Json),
+        _ => Err(RowErrorKind::Json),
     }
 }
 
-/// Appends to `out` what the text between a string's quotes stands for.
-pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Decodes the escapes of a string without its quotes, and appends the result to `out`.
+pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), RowErrorKind> {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);
@@ -273,8 +273,8 @@ pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What the escape that `bytes` begin with stands for, and its length.
-fn escaped_character(bytes: &[u8]) -> Result<(char, usize), Fault> {
+/// The character of the escape at the start of `bytes`, and its length.
+fn escaped_character(bytes: &[u8]) -> Result<(char, usize), RowErrorKind> {
     let character = match bytes {
         [_, plain @ (b'"' | b'\\' | b'/'), ..] => char::from(*plain),
         [_, b'b', ..] => '\u{8}',
@@ -283,28 +283,31 @@ fn escaped_character(bytes: &[u8]) -> Result<(char, usize), Fault> {
         [_, b'r', ..] => '\r',
         [_, b't', ..] => '\t',
         [_, b'u', digits @ ..] => return code_point(digits),
-        _ => return Err(Fault::Json),
+        _ => return Err(RowErrorKind::Json),
     };
     Ok((character, 2))
 }
 
-/// The character of one escaped UTF-16 unit, or of two that are a pair.
-fn code_point(digits: &[u8]) -> Result<(char, usize), Fault> {
+/// The character of an escaped UTF-16 unit or surrogate pair, and its length.
+fn code_point(digits: &[u8]) -> Result<(char, usize), RowErrorKind> {
     let first = utf16_unit(digits)?;
     if let Some(character) = char::from_u32(first) {
         return Ok((character, 6));
     }
-    let Some([b'\\', b'u', low @ ..]) = digits.get(4..) else { return Err(Fault::Surrogate) };
+    let Some([b'\\', b'u', low @ ..]) = digits.get(4..) else { return Err(RowErrorKind::Surrogate) };
     let second = utf16_unit(low)?;
     if !(0xd800..0xdc00).contains(&first) || !(0xdc00..0xe000).contains(&second) {
-        return Err(Fault::Surrogate);
+        return Err(RowErrorKind::Surrogate);
     }
     let pair = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-    Ok((char::from_u32(pair).ok_or(Fault::Surrogate)?, 12))
+    Ok((char::from_u32(pair).ok_or(RowErrorKind::Surrogate)?, 12))
 }
 
-/// The number that four hexadecimal digits make.
-fn utf16_unit(digits: &[u8]) -> Result<u32, Fault> {
-    let digits = digits.first_chunk::<4>().ok_or(Fault::Json)?;
-    digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?)).ok_or(Fault::Json)
+/// The number of four hexadecimal digits.
+fn utf16_unit(digits: &[u8]) -> Result<u32, RowErrorKind> {
+    let digits = digits.first_chunk::<4>().ok_or(RowErrorKind::Json)?;
+    digits
+        .iter()
+        .try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))
+        .ok_or(RowErrorKind::Json)
 }

@@ -1,63 +1,60 @@
-//! The names of the members of an artifact, and the columns that they make.
+//! The names and the columns of a JSON artifact, and the times of its records.
 
 use super::{
     JsonError,
     cursor::{Cursor, Value, unescape},
-    members::{Habit, Members, Name, Names},
+    members::{Members, Name, NamePredictor, Names},
     records::Records,
-    rows::Rows,
     structure,
 };
 use crate::{
     ColumnType, Schema, Timestamp,
     catalogue::{self, KeyColumns, json_schema},
     decode::{
-        Decoded,
-        columns::{Columns, Utf8, checked},
-        columns_by_type::ColumnBuilder,
-        fault::Fault,
+        columns::Columns,
         parse::calendar::parse_timestamp,
-        survey::{Survey, Surveyor},
+        row_error::RowErrorKind,
+        time_index::{TimeIndex, TimeIndexBuilder},
     },
 };
 use std::sync::Arc;
 
-/// Names that nobody knows share a column. Of them so many are listed, in case that the id or the time is among them.
+/// Maximum number of collected names that the catalogue does not have. They share a column, but may be configured as id
+/// or time.
 const MAX_UNKNOWN: usize = 1000;
 
-/// The names of the members of all records, in the order in which they first appear. [`Self::merge`] keeps that order
-/// when the names of later chunks are merged into those of earlier ones.
+/// The names of the members of all records, in order of first appearance.
 #[derive(Clone, Debug, Default)]
 pub struct JsonNames {
     names: Names,
-    habit: Habit,
-    /// Whether a name ever had an object or a list for a value, by its number.
+    predictor: NamePredictor,
+    /// Whether any value of a name is an object or an array, by number of the name.
     nested: Vec<bool>,
     unknown: usize,
-    /// Whether there were more unknown names than are listed.
+    /// Whether unknown names were omitted.
     is_incomplete: bool,
 }
 
 impl JsonNames {
-    /// The names in the records of `chunk`.
-    pub fn of(chunk: &[u8]) -> Self {
+    /// The names of the records of `chunk`.
+    pub fn from_chunk(chunk: &[u8]) -> Self {
         let mut names = Self::default();
         names.add(chunk);
         names
     }
 
-    /// Adds the names in the records of `chunk`. Of broken records it may see some names only: they will be rejects.
+    /// Adds the names of the records of `chunk`. Names of malformed records may be missing, since these are rejected.
     pub fn add(&mut self, chunk: &[u8]) {
-        let mut records = Records::of(chunk);
+        let mut records = Records::new(chunk);
         while let Some(text) = records.next_text() {
             let end = self.add_record(text);
             if end.and_then(|end| records.accept(end)).is_err() {
-                records.give_up();
+                records.skip_malformed();
             }
         }
     }
 
-    /// Adds the names that `other` has, behind those that are here.
+    /// Appends the names of `other`, a later chunk.
     pub fn merge(&mut self, other: Self) {
         for (name, nested) in other.names.into_names().zip(other.nested) {
             if let Some(number) = self.number(&name) {
@@ -67,22 +64,22 @@ impl JsonNames {
         self.is_incomplete |= other.is_incomplete;
     }
 
-    /// The names, each with whether it ever had an object or a list for a value.
+    /// The names, each with whether any of its values is an object or an array.
     fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
         self.names.iter().zip(self.nested.iter().copied())
     }
 
-    /// Whether there are names that are not listed. No column has them.
+    /// Whether unknown names were omitted.
     const fn is_incomplete(&self) -> bool {
         self.is_incomplete
     }
 
-    /// Adds the names of the record that `text` begins with, and returns its length.
-    fn add_record(&mut self, text: &[u8]) -> Result<usize, Fault> {
-        let mut members = Members::of(text)?;
-        self.habit.start(&self.names);
+    /// Adds the names of the record at the start of `text`, and returns its length.
+    fn add_record(&mut self, text: &[u8]) -> Result<usize, RowErrorKind> {
+        let mut members = Members::new(text)?;
+        self.predictor.start(&self.names);
         while members.next()? {
-            let number = match self.habit.read(&self.names, &mut members.cursor)? {
+            let number = match self.predictor.read(&self.names, &mut members.cursor)? {
                 Name::Known(number) => Some(number),
                 Name::Other(name) => std::str::from_utf8(&name).ok().and_then(|name| self.number(name)),
             };
@@ -94,7 +91,7 @@ impl JsonNames {
         Ok(members.cursor.position())
     }
 
-    /// The number of a name; `None` if it is one unknown name too many.
+    /// The number of a name, which is added if it is new; `None` beyond [`MAX_UNKNOWN`].
     #[cold]
     fn number(&mut self, name: &str) -> Option<usize> {
         let is_new = !self.names.has(name);
@@ -105,7 +102,7 @@ impl JsonNames {
         }
         self.unknown += usize::from(is_unknown);
         let number = self.names.add(name);
-        self.habit.learn(number);
+        self.predictor.learn(number);
         Some(number)
     }
 
@@ -117,34 +114,34 @@ impl JsonNames {
     }
 }
 
-/// Goes past a value and says whether it is an object or a list. What is in those is not looked at.
+/// Skips a value and returns whether it is an object or an array. The content of those is not validated.
 #[inline]
-fn skip(cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
+fn skip(cursor: &mut Cursor<'_>) -> Result<bool, RowErrorKind> {
     if !matches!(cursor.token(), Some(b'{' | b'[')) {
         return Value::read(cursor).map(|_| false);
     }
     cursor.advance(1);
-    let length = structure::closing(cursor.rest()).ok_or(Fault::Json)?;
+    let length = structure::closing(cursor.rest()).ok_or(RowErrorKind::Json)?;
     cursor.advance(length + 1);
     Ok(true)
 }
 
-/// The columns of an artifact. Decoding changes nothing in it, so that chunks can be decoded in parallel.
+/// The columns of an artifact. Chunks can be decoded in parallel.
 #[derive(Debug)]
 pub struct JsonLayout {
-    columns: Columns,
+    pub(super) columns: Columns,
     id: usize,
     time: usize,
     pub(super) names: Names,
-    /// The column of each name; `None` for those that share one.
+    /// Column of each name; `None` for members of the shared column.
     pub(super) targets: Vec<Option<usize>>,
-    /// The column of the members that have none of their own.
+    /// The shared column of members without a column of their own.
     pub(super) extra: Option<usize>,
 }
 
 impl JsonLayout {
-    /// The columns of records with these `names`. Fails when no record has an id or a time; so an artifact without any
-    /// records has no layout, and needs none.
+    /// The columns of records with these `names`. Fails if no record has an id or a time, so artifacts without records
+    /// have no layout.
     pub fn new(names: &JsonNames, keys: &KeyColumns) -> Result<Self, JsonError> {
         let list = names.iter().map(|(name, _)| name).collect::<Vec<_>>();
         let has_nested_text =
@@ -169,66 +166,52 @@ impl JsonLayout {
         self.columns.schema()
     }
 
-    /// Whether the column says what an event is called or when it happened.
+    /// Whether the column is the id or the time.
     pub(super) const fn is_key(&self, column: usize) -> bool {
         column == self.id || column == self.time
-    }
-
-    /// Decodes a chunk of whole records. The lines of rejects are those of the chunk, or, where the records are a
-    /// list's elements, the number of elements before; [`Decoded::lines`] counts the same.
-    pub fn decode(&self, chunk: &[u8]) -> Decoded {
-        checked(|utf8| self.decode_with(chunk, utf8))
-    }
-
-    fn decode_with(&self, chunk: &[u8], utf8: Utf8) -> Option<Decoded> {
-        let builders = self.columns.builders(|column, missing| ColumnBuilder::new(&column.kind, missing));
-        let Rows { columns, good, rejects, lines, .. } = Rows::read(chunk, self, builders, utf8);
-        let rows = good as u64 + rejects.len() as u64;
-        let batch = self.columns.finish(columns, good).ok()?;
-        Some(Decoded { batch, rejects, rows, lines })
     }
 }
 
 impl JsonLayout {
-    /// What the times in a chunk of whole records are; several times as fast as [`Self::decode`].
-    pub fn survey(&self, chunk: &[u8]) -> Survey {
-        let (mut times, mut surveyor, mut records) = (Times::of(self), Surveyor::default(), Records::of(chunk));
+    /// Indexes the times of a chunk of whole records; several times faster than [`Self::decode`].
+    pub fn index_times(&self, chunk: &[u8]) -> TimeIndex {
+        let (mut times, mut builder, mut records) =
+            (TimeReader::new(self), TimeIndexBuilder::default(), Records::new(chunk));
         while let Some(text) = records.next_text() {
             let read = times.read(text).and_then(|(time, length)| records.accept(length).map(|()| time));
-            surveyor.count(read.unwrap_or_else(|_| self.time_of(records.give_up())));
+            builder.count(read.unwrap_or_else(|_| self.time_of(records.skip_malformed())));
         }
-        surveyor.finish(records.lines())
+        builder.finish(records.lines())
     }
 
-    /// The time of the row of a [`Reject`](crate::Reject), if it is not that which is wrong, and if the row is an object
-    /// whose members can be told apart.
+    /// The time of the row of a [`Reject`](crate::Reject); `None` if it cannot be read, or if the row is not an object.
     pub fn time_of(&self, row: &[u8]) -> Option<Timestamp> {
-        Times::of(self).read(row).ok().and_then(|(time, _)| time)
+        TimeReader::new(self).read(row).ok().and_then(|(time, _)| time)
     }
 }
 
-/// Looks for the time of each record.
-struct Times<'a> {
+/// Reads the time of each record and nothing else.
+struct TimeReader<'a> {
     layout: &'a JsonLayout,
-    /// The column of the time.
+    /// Column of the time.
     column: Option<usize>,
-    habit: Habit,
+    predictor: NamePredictor,
     scratch: Vec<u8>,
 }
 
-impl<'a> Times<'a> {
-    fn of(layout: &'a JsonLayout) -> Self {
+impl<'a> TimeReader<'a> {
+    fn new(layout: &'a JsonLayout) -> Self {
         let column = Some(layout.schema().time_index());
-        Self { layout, column, habit: Habit::default(), scratch: Vec::new() }
+        Self { layout, column, predictor: NamePredictor::default(), scratch: Vec::new() }
     }
 
-    /// The time of the record that `text` begins with, if it has one that can be read, and the record's length.
+    /// The time of the record at the start of `text`, `None` if it cannot be read, and the length of the record.
     #[inline]
-    fn read(&mut self, text: &[u8]) -> Result<(Option<Timestamp>, usize), Fault> {
-        let (mut members, mut time, mut found) = (Members::of(text)?, None, 0);
-        self.habit.start(&self.layout.names);
+    fn read(&mut self, text: &[u8]) -> Result<(Option<Timestamp>, usize), RowErrorKind> {
+        let (mut members, mut time, mut found) = (Members::new(text)?, None, 0);
+        self.predictor.start(&self.layout.names);
         while members.next()? {
-            match self.habit.read(&self.layout.names, &mut members.cursor)? {
+            match self.predictor.read(&self.layout.names, &mut members.cursor)? {
                 Name::Known(number) if self.layout.targets.get(number) == Some(&self.column) => {
                     found += 1;
                     time = self.time(Value::read(&mut members.cursor)?);

@@ -1,10 +1,10 @@
-//! The members of a record, and the names that they have.
+//! The members of a record, and their names.
 
 use super::cursor::{Cursor, unescape};
-use crate::decode::fault::Fault;
+use crate::decode::row_error::RowErrorKind;
 use std::{borrow::Cow, collections::HashMap};
 
-/// The members of one object, one after the other.
+/// Iterates over the members of an object.
 #[derive(Debug)]
 pub(super) struct Members<'a> {
     pub cursor: Cursor<'a>,
@@ -12,20 +12,20 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// The members of the object that `text` begins with.
-    pub(super) fn of(text: &'a [u8]) -> Result<Self, Fault> {
+    /// The members of the object at the start of `text`.
+    pub(super) fn new(text: &'a [u8]) -> Result<Self, RowErrorKind> {
         let mut cursor = Cursor::new(text);
         if cursor.token() != Some(b'{') {
-            return Err(Fault::NoObject);
+            return Err(RowErrorKind::NoObject);
         }
         cursor.advance(1);
         Ok(Self { cursor, is_first: true })
     }
 
-    /// Goes to the name of the next member, when the value of the one before was read; `false` at the object's end,
-    /// which is read too.
+    /// Moves to the name of the next member; `false` after the end of the object. The value of the previous member must be
+    /// read before.
     #[inline]
-    pub(super) fn next(&mut self) -> Result<bool, Fault> {
+    pub(super) fn next(&mut self) -> Result<bool, RowErrorKind> {
         match self.cursor.token() {
             Some(b'}') => {
                 self.cursor.advance(1);
@@ -36,33 +36,33 @@ impl<'a> Members<'a> {
                 self.cursor.token();
             }
             _ if self.is_first => {}
-            _ => return Err(Fault::Json),
+            _ => return Err(RowErrorKind::Json),
         }
         self.is_first = false;
         Ok(true)
     }
 }
 
-/// Names, numbered in the order in which they came.
+/// Names, numbered in order of insertion.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    names: Vec<(String, Beginning)>,
+    names: Vec<(String, NamePrefix)>,
     numbers: HashMap<Vec<u8>, usize>,
 }
 
-/// How a member of a name begins: the name in quotes, and a colon.
+/// The first bytes of a member: its name in quotes, and a colon.
 #[derive(Clone, Debug)]
-struct Beginning {
+struct NamePrefix {
     bytes: Vec<u8>,
-    /// The first bytes as a number, in which those behind the beginning are zero, and a mask of the others.
+    /// The first 16 bytes as a number, padded with zeros, and a mask of those that are not padding.
     first: u128,
     mask: u128,
 }
 
-impl Beginning {
-    fn of(name: &str) -> Self {
+impl NamePrefix {
+    fn new(name: &str) -> Self {
         let is_plain = !name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        // No member begins with a colon: a name that needs escapes is never recognised by how it begins.
+        // A name with escapes gets a prefix that never matches, since no member starts with a colon.
         let bytes = if is_plain { format!("\"{name}\":") } else { ":".to_owned() }.into_bytes();
         let byte = |place| bytes.get(place).copied();
         let first = u128::from_le_bytes(std::array::from_fn(|place| byte(place).unwrap_or_default()));
@@ -70,7 +70,7 @@ impl Beginning {
         Self { bytes, first, mask }
     }
 
-    /// Goes past the beginning, if the cursor stands at one. Most names are short, and are compared at once.
+    /// Reads the prefix if it is at the cursor. Names of up to 13 bytes take one comparison.
     #[inline]
     fn take(&self, cursor: &mut Cursor<'_>) -> bool {
         let rest = cursor.rest();
@@ -85,9 +85,9 @@ impl Beginning {
 /// The name of a member.
 #[derive(Debug)]
 pub(super) enum Name<'a> {
-    /// The number of a name that is known.
+    /// Number of a known name.
     Known(usize),
-    /// The bytes of another one.
+    /// Bytes of an unknown name, without escapes.
     Other(Cow<'a, [u8]>),
 }
 
@@ -108,49 +108,49 @@ impl Names {
         self.numbers.contains_key(name.as_bytes())
     }
 
-    /// The number of `name`, which is a new one unless it is known.
+    /// The number of `name`, which is added if it is new.
     pub(super) fn add(&mut self, name: &str) -> usize {
         if let Some(number) = self.numbers.get(name.as_bytes()) {
             return *number;
         }
-        self.names.push((name.to_owned(), Beginning::of(name)));
+        self.names.push((name.to_owned(), NamePrefix::new(name)));
         self.numbers.insert(name.as_bytes().to_vec(), self.names.len() - 1);
         self.names.len() - 1
     }
 }
 
-/// Recognises names by what came after the same name the last time, as records mostly have the same names in the same
-/// order.
+/// Predicts the next name from the one that followed the current name last time: records mostly have the same names in
+/// the same order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Habit {
-    /// The number of the name that came first, and of the one that came after each name.
+pub(super) struct NamePredictor {
+    /// Number of the first name, and of the successor of each name.
     next: Vec<usize>,
-    /// Where in `next` the coming name is.
-    place: usize,
+    /// Index in `next` of the prediction.
+    position: usize,
 }
 
-impl Habit {
-    /// To be called before the names of each record are read.
+impl NamePredictor {
+    /// Starts a record.
     #[inline]
     pub(super) fn start(&mut self, names: &Names) {
         self.next.resize(names.len() + 1, usize::MAX);
-        self.place = 0;
+        self.position = 0;
     }
 
-    /// Reads the name at which the `cursor` stands, and its colon.
+    /// Reads a name and its colon.
     #[inline]
-    pub(super) fn read<'a>(&mut self, names: &Names, cursor: &mut Cursor<'a>) -> Result<Name<'a>, Fault> {
-        if let Some(number) = self.next.get(self.place)
-            && let Some((_, beginning)) = names.names.get(*number)
-            && beginning.take(cursor)
+    pub(super) fn read<'a>(&mut self, names: &Names, cursor: &mut Cursor<'a>) -> Result<Name<'a>, RowErrorKind> {
+        if let Some(number) = self.next.get(self.position)
+            && let Some((_, prefix)) = names.names.get(*number)
+            && prefix.take(cursor)
         {
-            self.place = number + 1;
+            self.position = number + 1;
             return Ok(Name::Known(*number));
         }
         self.read_other(names, cursor)
     }
 
-    fn read_other<'a>(&mut self, names: &Names, cursor: &mut Cursor<'a>) -> Result<Name<'a>, Fault> {
+    fn read_other<'a>(&mut self, names: &Names, cursor: &mut Cursor<'a>) -> Result<Name<'a>, RowErrorKind> {
         let text = cursor.name()?;
         let mut name = Cow::Borrowed(text.inner);
         if text.has_escapes {
@@ -166,11 +166,11 @@ impl Habit {
         })
     }
 
-    /// Remembers that the name that was just read has this number.
+    /// Records `number` as the name that was just read.
     pub(super) fn learn(&mut self, number: usize) {
-        if let Some(next) = self.next.get_mut(self.place) {
+        if let Some(next) = self.next.get_mut(self.position) {
             *next = number;
         }
-        self.place = number + 1;
+        self.position = number + 1;
     }
 }

@@ -1,16 +1,14 @@
-//! JSON artifacts into events: a list of objects, an object with such a list in it, or an object in each line.
+//! Decodes JSON artifacts: an array of objects, an envelope with such an array, or JSON Lines.
 //!
-//! The list is the whole document, or stands under one of the names `events`, `data`, `items`, `results`, `records`
-//! of an object, whose other members are looked at only to see whether they speak of further pages. Several such lists
-//! with records in them are an error, since nobody could tell which holds the events. One object alone in a line is one
-//! line. Everything is read as RFC 8259 has it; records that are not so become [`Reject`](crate::Reject)s, with their
-//! bytes unchanged, as do those in which a name appears twice.
+//! An envelope is an object with an array named `events`, `data`, `items`, `results` or `records`. Its other members
+//! are checked for further pages, errors and counts. Several of these arrays with records are ambiguous, and an error.
+//! JSON is parsed as defined by RFC 8259. Malformed records become [`Reject`](crate::Reject)s with unchanged bytes, as
+//! do records with duplicate names.
 //!
-//! A [`JsonSplitter`] cuts the artifact into chunks of whole records. Which names occur is known only at the end, so a
-//! first pass over all chunks collects [`JsonNames`]; the [`JsonLayout`] that they give decodes the chunks, each on its
-//! own. Each name that the catalogue knows is a column, in the order in which the names first appear. The members of
-//! other names, and texts that turn out to be objects or lists, make up the column
-//! [`EXTRA`](crate::catalogue::EXTRA): one object for each record, its members as the source printed them.
+//! A [`JsonSplitter`] cuts an artifact into chunks of whole records. A first pass over all chunks collects
+//! [`JsonNames`]; a [`JsonLayout`] made from them decodes the chunks independently. Each name of the catalogue is a
+//! column, in order of first appearance. All other members, and objects or arrays in text columns, are kept as printed
+//! in one object for each record, in the column [`EXTRA`](crate::catalogue::EXTRA).
 
 mod cursor;
 mod layout;
@@ -29,22 +27,22 @@ pub use splitter::JsonSplitter;
 
 use crate::{ArtifactKind, catalogue::HeaderError};
 
-/// The longest record. Without a limit a bracket that is never closed would pull the rest of an artifact into memory.
+/// Maximum length of a record in bytes. It bounds the memory that an unclosed bracket can take.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
 
-/// Where the records of an artifact are.
+/// Where an artifact has its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonShape {
-    /// The document is a list of them.
+    /// The document is an array of records.
     Array,
-    /// The list is a member of an object.
+    /// The array is a member of an object.
     Envelope,
-    /// Each is a line.
+    /// Each line is a record.
     Lines,
 }
 
 impl JsonShape {
-    /// The kind of an artifact of this shape.
+    /// The kind of artifacts of this shape.
     pub const fn kind(self) -> ArtifactKind {
         match self {
             Self::Array | Self::Envelope => ArtifactKind::Json,
@@ -53,53 +51,53 @@ impl JsonShape {
     }
 }
 
-/// Why an artifact as a whole is no JSON of events. What is wrong with single records is in their rejects.
+/// Why an artifact is not JSON of events. Errors of single records are in their rejects.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
-    /// Something else, such as a page of HTML.
+    /// The input is not JSON, but for example HTML.
     #[error("it begins with neither an object nor a list")]
     NotJson,
-    /// A record longer than [`MAX_RECORD_BYTES`]: as good as always a quote or a bracket that is never closed.
+    /// A record is longer than [`MAX_RECORD_BYTES`], most likely because of an unclosed quote or bracket.
     #[error("a record is longer than {} MiB", MAX_RECORD_BYTES >> 20)]
     RecordTooLong,
-    /// The input ends inside the document, or inside a line.
+    /// The input ends inside the document, or of a line.
     #[error("the JSON ends too early")]
     Truncated,
-    /// What comes before or after the list of records makes no document with it.
-    #[error("what stands around the records is not valid JSON")]
+    /// The bytes before and after the array of records are not valid JSON.
+    #[error("the JSON around the records is not valid")]
     Malformed,
-    /// What comes before or after the list of records is too much to be held in memory.
-    #[error("what stands around the records is longer than {} MiB", shape::MAX_ENVELOPE_BYTES >> 20)]
+    /// The bytes before and after the array of records exceed the limit.
+    #[error("the JSON around the records is longer than {} MiB", shape::MAX_ENVELOPE_BYTES >> 20)]
     EnvelopeTooLong,
-    /// One object, which is no event by its looks: as good as always the description of an error.
+    /// A single object that does not look like an event, most likely the description of an error.
     #[error("it is an object without a list of records (events, data, items, results or records)")]
     NoRecords,
-    /// Two lists that could be the records.
+    /// Two arrays that could be the records.
     #[error("records may be in {0:?} and in {1:?}")]
     SeveralLists(String, String),
-    /// The rest of the records would have to be asked for.
-    #[error("it is one page of several: {0:?} says that there is more")]
+    /// Further pages have the rest of the records.
+    #[error("it is one page of several, according to its member {0:?}")]
     OnePage(String),
-    /// The export went wrong, whatever records came of it.
-    #[error("its member {0:?} speaks of a failure")]
+    /// The envelope reports an error.
+    #[error("its member {0:?} reports a failure")]
     Failure(String),
-    /// Some of the records must be somewhere else.
-    #[error("{name:?} says that there are {claimed} records, but it has {found}")]
+    /// The envelope counts more records than it has.
+    #[error("its member {name:?} counts {claimed} records, but it has {found}")]
     TooFew {
-        /// The member that counts them.
+        /// Name of the member with the count.
         name: String,
-        /// What it says.
+        /// Value of that member.
         claimed: u64,
-        /// How many there are.
+        /// Number of records.
         found: u64,
     },
-    /// Objects one after the other, not each in a line of its own.
+    /// Consecutive objects that span lines.
     #[error("an object outside of a list takes more than a line")]
     SeveralLines,
-    /// The names are not those of events.
+    /// The records do not have the members of events.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// One column cannot say both what an event is called and when it happened.
+    /// The same column is configured as id and as time.
     #[error("column {0:?} cannot be both the id and the time")]
     OneKey(String),
 }

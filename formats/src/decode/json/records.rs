@@ -1,38 +1,38 @@
-//! The records of a chunk, and the cutting of records into chunks.
+//! Cuts input into chunks of records, and iterates over the records of a chunk.
 
 use super::{
     JsonError,
     cursor::Cursor,
     structure::{self, Nesting, Outermost},
 };
-use crate::decode::{fault::Fault, simd::BLOCK};
+use crate::decode::{row_error::RowErrorKind, simd::BLOCK};
 use std::collections::VecDeque;
 
-/// What a chunk of list elements begins with.
+/// First byte of a chunk of array elements.
 pub(super) const LIST: u8 = b'[';
 
-/// What a chunk of lines begins with if its first line would make it look like something else.
+/// First byte of a chunk of lines, if the first line starts with one of these two bytes.
 pub(super) const LINES: u8 = 0x1e;
 
-/// The records of a chunk, one after the other. A chunk is either lines, of which blank ones are passed over, or a
-/// list's elements: an opening bracket and elements with commas between.
+/// Iterates over the records of a chunk. A chunk is either lines, of which blank ones are skipped, or an opening bracket
+/// and array elements with commas between.
 ///
-/// Whoever reads a record says how far it reaches: finding that first would take another look at every byte.
+/// The caller parses a record and reports its length by [`Self::accept`], which saves a scan for its end.
 #[derive(Debug)]
 pub(super) struct Records<'a> {
     chunk: &'a [u8],
     is_list: bool,
-    /// Where the next line or element begins; `None` after the last one.
+    /// Start of the next line or element; `None` after the last one.
     next: Option<usize>,
-    /// Where the present one begins, and where the text ends in which it ends.
+    /// Start of the current record, and an upper bound of its end.
     start: usize,
     limit: usize,
-    /// Lines or elements up to the present one.
+    /// Number of lines or elements up to the current one.
     count: u64,
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn of(chunk: &'a [u8]) -> Self {
+    pub(super) fn new(chunk: &'a [u8]) -> Self {
         let (chunk, is_list) = match chunk {
             [LIST, elements @ ..] => (elements, true),
             [LINES, lines @ ..] | lines => (lines, false),
@@ -40,7 +40,7 @@ impl<'a> Records<'a> {
         Self { chunk, is_list, next: Some(0), start: 0, limit: 0, count: 0 }
     }
 
-    /// A text that begins with the next record.
+    /// A text that starts with the next record.
     #[inline]
     pub(super) fn next_text(&mut self) -> Option<&'a [u8]> {
         if self.is_list {
@@ -63,9 +63,9 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Takes the first `length` bytes of the text for the record, after which nothing else may come.
+    /// Ends the record after `length` bytes. Fails if other text follows.
     #[inline]
-    pub(super) fn accept(&mut self, length: usize) -> Result<(), Fault> {
+    pub(super) fn accept(&mut self, length: usize) -> Result<(), RowErrorKind> {
         let mut cursor = Cursor::new(self.chunk.get(..self.limit).unwrap_or_default());
         cursor.advance(self.start + length);
         match cursor.token() {
@@ -74,14 +74,14 @@ impl<'a> Records<'a> {
                 self.next = Some(cursor.position() + 1);
                 Ok(())
             }
-            Some(_) => Err(Fault::Json),
+            Some(_) => Err(RowErrorKind::Json),
         }
     }
 
-    /// Gives up on the record, and returns its bytes: the line without its end, or the element without the white space
-    /// around it.
+    /// Ends a malformed record and returns its bytes: the line without its end, or the element without white space around
+    /// it.
     #[cold]
-    pub(super) fn give_up(&mut self) -> &'a [u8] {
+    pub(super) fn skip_malformed(&mut self) -> &'a [u8] {
         let text = self.chunk.get(self.start..self.limit).unwrap_or_default();
         if !self.is_list {
             let has_line_feed = self.limit < self.chunk.len();
@@ -92,7 +92,7 @@ impl<'a> Records<'a> {
         trim(text.get(..end).unwrap_or_default())
     }
 
-    /// Where the present record ends at the latest.
+    /// Upper bound of the end of the current record.
     pub(super) const fn position(&self) -> usize {
         match self.next {
             Some(next) => next,
@@ -100,12 +100,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The number of the present record's line, or of the record where there are no lines, from 0.
+    /// Line number of the current record, or its ordinal in an array, from 0.
     pub(super) const fn number(&self) -> u64 {
         self.count.saturating_sub(1)
     }
 
-    /// How many line feeds or elements there were, when the last record was read.
+    /// Number of line feeds or elements, once all records are read.
     pub(super) fn lines(&self) -> u64 {
         let ends_with_line_feed = self.next.is_some();
         if self.is_list || ends_with_line_feed { self.count } else { self.count.saturating_sub(1) }
@@ -121,15 +121,15 @@ fn trim(text: &[u8]) -> &[u8] {
     text.get(..text.len() - space).unwrap_or_default()
 }
 
-/// Gathers whole lines. A line feed ends a record wherever it stands, since JSON has none inside of strings: a broken
-/// record cannot swallow the next one.
+/// Cuts lines into chunks. A line feed always ends a record, since JSON strings have none: a malformed record does not
+/// affect the next one.
 #[derive(Debug)]
 pub(super) struct LineCutter {
     chunk_bytes: usize,
     max_record_bytes: usize,
-    /// Begins with a line.
+    /// Bytes of the next chunk, from the start of a line.
     current: Vec<u8>,
-    /// Where the line begins that has not ended yet.
+    /// Start of the unfinished line.
     line: usize,
 }
 
@@ -161,7 +161,7 @@ impl LineCutter {
         Ok(())
     }
 
-    /// Fails when the last line has no end and its brackets are not closed.
+    /// Ends the last chunk. Fails if the last line has unclosed brackets or strings.
     pub(super) fn finish(&mut self, ready: &mut VecDeque<Vec<u8>>) -> Result<(), JsonError> {
         if structure::is_cut_short(self.current.get(self.line..).unwrap_or_default()) {
             return Err(JsonError::Truncated);
@@ -173,7 +173,7 @@ impl LineCutter {
     }
 }
 
-/// The chunk of these lines.
+/// A chunk of `lines`, with a mark if needed.
 fn marked(mut lines: Vec<u8>) -> Vec<u8> {
     if matches!(lines.first(), Some(&LIST | &LINES)) {
         lines.insert(0, LINES);
@@ -181,23 +181,23 @@ fn marked(mut lines: Vec<u8>) -> Vec<u8> {
     lines
 }
 
-/// Gathers whole elements, up to the bracket that closes the list.
+/// Cuts array elements into chunks, up to the closing bracket of the array.
 #[derive(Debug)]
 pub(super) struct ElementCutter {
     chunk_bytes: usize,
     max_record_bytes: usize,
-    /// The mark of a chunk of elements, and what comes after a comma.
+    /// Bytes of the next chunk: the mark, and the input after a comma.
     current: Vec<u8>,
     nesting: Nesting,
-    /// Bytes of `current` that were scanned.
+    /// Bytes of `current` that are scanned.
     scanned: usize,
-    /// Where the element begins that has not ended yet.
+    /// Start of the unfinished element.
     element: usize,
-    /// Commas between elements.
+    /// Number of commas between elements.
     commas: u64,
-    /// How many elements there are, once all were seen.
+    /// Number of elements, once all are scanned.
     count: u64,
-    /// The closing bracket and what comes after it, once it was found.
+    /// The closing bracket and the input after it, once found.
     after: Option<Vec<u8>>,
 }
 
@@ -234,17 +234,17 @@ impl ElementCutter {
         Ok(())
     }
 
-    /// How much came after the list so far.
+    /// Number of bytes after the array so far.
     pub(super) fn bytes_after(&self) -> usize {
         self.after.as_ref().map_or(0, Vec::len)
     }
 
-    /// How many elements there are, after [`Self::finish`].
+    /// Number of elements, after [`Self::finish`].
     pub(super) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// The rest of the elements. Returns what comes after them, the closing bracket first.
+    /// Ends the last chunk. Returns the input from the closing bracket.
     pub(super) fn finish(&mut self, ready: &mut VecDeque<Vec<u8>>) -> Result<Vec<u8>, JsonError> {
         if self.after.is_none() {
             let outermost = self.nesting.advance_last(self.current.get(self.scanned..).unwrap_or_default());
@@ -280,7 +280,7 @@ impl ElementCutter {
         if length > self.max_record_bytes { Err(JsonError::RecordTooLong) } else { Ok(()) }
     }
 
-    /// Makes a chunk of all whole elements but for the comma after them.
+    /// Makes a chunk of all whole elements, without the comma after them.
     fn cut(&mut self, ready: &mut VecDeque<Vec<u8>>, piece: usize) {
         let mut next = Vec::with_capacity(self.chunk_bytes + piece);
         next.push(LIST);

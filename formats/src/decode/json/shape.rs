@@ -1,68 +1,68 @@
-//! The shape of an artifact, and what surrounds its records.
+//! Detects the shape of an artifact, and checks the envelope around its records.
 
 use super::{JsonError, JsonShape};
 use serde_json::Value;
 
-/// Names of the list of records in an envelope.
+/// Names of the array of records in an envelope.
 const LISTS: [&str; 5] = ["events", "data", "items", "results", "records"];
 
-/// Names that only the description of an error has in an object that stands alone.
+/// Names of error descriptions. A single object with one of them is not an event.
 const ERRORS: [&str; 2] = ["error", "errors"];
 
-/// How far the end of an object is looked for when a list was found in it. A record in a line may have a list of such a
-/// name, but it ends soon, and another one follows.
-const PATIENCE: usize = 256 << 10;
+/// Bytes after which an unclosed object with an array of records is an envelope. A record of JSON Lines may have such an
+/// array too, but ends earlier.
+const MIN_ENVELOPE_BYTES: usize = 256 << 10;
 
-/// Reads the first bytes one by one. What it finds depends on them alone, not on how many there are at a time.
+/// Detects the shape of an artifact from its first bytes. The result does not depend on the size of blocks.
 #[derive(Debug, Default)]
-pub(super) struct Head {
-    /// Bytes that were read.
+pub(super) struct ShapeDetector {
+    /// Number of bytes read.
     at: usize,
     depth: usize,
-    text: Text,
-    /// Where the last string begins.
+    string_state: StringState,
+    /// Start of the last string.
     string: usize,
-    /// The last name in the outermost object.
+    /// Last name in the outermost object.
     name: Vec<u8>,
-    place: Place,
-    /// Where the first list of records begins.
+    member: MemberState,
+    /// Start of the first array of records.
     list: Option<usize>,
     has_error: bool,
     has_line_feed: bool,
     is_closed: bool,
 }
 
-/// Whether the next byte belongs to a string.
+/// Whether the next byte is part of a string.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Text {
+enum StringState {
     #[default]
     Outside,
     Inside,
     Escape,
 }
 
-/// Where in a member of the outermost object the next token stands.
+/// Position of the next token in a member of the outermost object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum MemberState {
     #[default]
     Name,
     Value,
     AfterValue,
 }
 
-/// What an artifact turned out to be.
+/// A detected shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(super) struct Detected {
     pub shape: JsonShape,
-    /// Where the records begin.
+    /// Start of the records.
     pub records: usize,
 }
 
-impl Head {
-    /// Looks at `bytes`, all of the artifact's so far; `None` means that more are needed, or, at its end, that there is
-    /// nothing in them.
-    pub(super) fn look(&mut self, bytes: &[u8], is_end: bool) -> Result<Option<Finding>, JsonError> {
-        let finding = |shape, records| Ok(Some(Finding { shape, records }));
+impl ShapeDetector {
+    /// Continues the detection in `bytes`, all bytes so far. `None` if more are needed, or, at the end, if there are no
+    /// records.
+    pub(super) fn detect(&mut self, bytes: &[u8], is_end: bool) -> Result<Option<Detected>, JsonError> {
+        let finding = |shape, records| Ok(Some(Detected { shape, records }));
         if self.depth == 0 && !self.is_closed {
             match self.skip_space(bytes) {
                 None => return Ok(None),
@@ -73,7 +73,7 @@ impl Head {
         }
         while !self.is_closed {
             match (self.list, bytes.get(self.at)) {
-                (Some(list), _) if self.at >= PATIENCE => return finding(JsonShape::Envelope, list + 1),
+                (Some(list), _) if self.at >= MIN_ENVELOPE_BYTES => return finding(JsonShape::Envelope, list + 1),
                 (_, None) if is_end => return Err(JsonError::Truncated),
                 (_, None) => return Ok(None),
                 (_, Some(byte)) => self.step(bytes, *byte),
@@ -90,12 +90,12 @@ impl Head {
         }
     }
 
-    /// Whether the first object was read to its end.
+    /// Whether the first object is closed.
     pub(super) const fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    /// The next byte that is no white space; it is not read.
+    /// Skips white space and returns the next byte, unread.
     fn skip_space(&mut self, bytes: &[u8]) -> Option<u8> {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(self.at) {
             self.at += 1;
@@ -105,28 +105,30 @@ impl Head {
 
     fn step(&mut self, bytes: &[u8], byte: u8) {
         self.has_line_feed |= byte == b'\n';
-        match (self.text, byte) {
-            (Text::Escape, _) => self.text = Text::Inside,
-            (Text::Inside, b'\\') => self.text = Text::Escape,
-            (Text::Inside, b'"') => self.end_string(bytes),
-            (Text::Inside, _) | (Text::Outside, b' ' | b'\n' | b'\r' | b'\t') => {}
-            (Text::Outside, b':') if self.depth == 1 && self.place == Place::Name => self.place = Place::Value,
-            (Text::Outside, b',') if self.depth == 1 => self.place = Place::Name,
-            (Text::Outside, _) => self.begin_token(byte),
+        match (self.string_state, byte) {
+            (StringState::Escape, _) => self.string_state = StringState::Inside,
+            (StringState::Inside, b'\\') => self.string_state = StringState::Escape,
+            (StringState::Inside, b'"') => self.end_string(bytes),
+            (StringState::Inside, _) | (StringState::Outside, b' ' | b'\n' | b'\r' | b'\t') => {}
+            (StringState::Outside, b':') if self.depth == 1 && self.member == MemberState::Name => {
+                self.member = MemberState::Value;
+            }
+            (StringState::Outside, b',') if self.depth == 1 => self.member = MemberState::Name,
+            (StringState::Outside, _) => self.begin_token(byte),
         }
         self.at += 1;
     }
 
     fn end_string(&mut self, bytes: &[u8]) {
-        self.text = Text::Outside;
-        if self.depth == 1 && self.place == Place::Name {
+        self.string_state = StringState::Outside;
+        if self.depth == 1 && self.member == MemberState::Name {
             self.name = bytes.get(self.string..self.at).unwrap_or_default().to_vec();
         }
     }
 
     fn begin_token(&mut self, byte: u8) {
-        if self.depth == 1 && self.place == Place::Value {
-            self.place = Place::AfterValue;
+        if self.depth == 1 && self.member == MemberState::Value {
+            self.member = MemberState::AfterValue;
             let is_one_of = |names: &[&str]| names.iter().any(|name| name.as_bytes() == self.name);
             if byte == b'[' && self.list.is_none() && is_one_of(&LISTS) {
                 self.list = Some(self.at);
@@ -134,7 +136,7 @@ impl Head {
             self.has_error |= byte != b'n' && is_one_of(&ERRORS);
         }
         match byte {
-            b'"' => (self.text, self.string) = (Text::Inside, self.at + 1),
+            b'"' => (self.string_state, self.string) = (StringState::Inside, self.at + 1),
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => {
                 self.depth -= 1;
@@ -145,13 +147,13 @@ impl Head {
     }
 }
 
-/// The most that is read of it. An envelope holds some dates and counts.
+/// Maximum length of the JSON around the records. Envelopes have some dates and counts.
 pub(super) const MAX_ENVELOPE_BYTES: usize = 1 << 20;
 
-/// Names under which an envelope says where the next page is.
+/// Names of links to the next page.
 const CURSORS: [&str; 4] = ["next_cursor", "cursor", "next", "next_page_token"];
 
-/// Names under which an envelope says how many records there are, on this page or on all.
+/// Names of counts of records, of this page or of all.
 const COUNTS: [&str; 10] = [
     "row_count",
     "rows",
@@ -165,16 +167,16 @@ const COUNTS: [&str; 10] = [
     "count",
 ];
 
-/// Checks the document that is left when its list of `found` records is empty.
+/// Checks the envelope, given as the bytes before and after its array of `found` records.
 pub(super) fn check_envelope(before: &[u8], after: &[u8], found: u64) -> Result<(), JsonError> {
     let document = [before, after].concat();
     let document = serde_json::from_slice::<Value>(&document)
         .map_err(|error| if error.is_eof() { JsonError::Truncated } else { JsonError::Malformed })?;
     let Value::Object(members) = &document else { return Ok(()) };
-    if let Some(name) = promise(&document) {
+    if let Some(name) = next_page(&document) {
         return Err(JsonError::OnePage(name.to_owned()));
     }
-    if let Some((name, _)) = members.iter().find(|(name, value)| ERRORS.contains(&name.as_str()) && !is_nothing(value))
+    if let Some((name, _)) = members.iter().find(|(name, value)| ERRORS.contains(&name.as_str()) && !is_no_error(value))
     {
         return Err(JsonError::Failure(name.clone()));
     }
@@ -191,17 +193,17 @@ pub(super) fn check_envelope(before: &[u8], after: &[u8], found: u64) -> Result<
     }
 }
 
-/// The name of the member, at whatever depth of objects, that says that there is more. An empty cursor leads nowhere.
-fn promise(value: &Value) -> Option<&str> {
+/// The name of a member, at any depth of objects, that links to a next page. Empty cursors do not count.
+fn next_page(value: &Value) -> Option<&str> {
     value.as_object()?.iter().find_map(|(name, value)| {
         let is_cursor = CURSORS.contains(&name.as_str()) && !matches!(value, Value::Null | Value::Bool(false));
-        let leads_on = is_cursor && value.as_str() != Some("") || name == "has_more" && *value == Value::Bool(true);
-        if leads_on { Some(name.as_str()) } else { promise(value) }
+        let has_next = is_cursor && value.as_str() != Some("") || name == "has_more" && *value == Value::Bool(true);
+        if has_next { Some(name.as_str()) } else { next_page(value) }
     })
 }
 
-/// Whether nothing went wrong.
-fn is_nothing(value: &Value) -> bool {
+/// Whether the value of an error member reports no error.
+fn is_no_error(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),

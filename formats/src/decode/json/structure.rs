@@ -1,39 +1,39 @@
-//! Finds what lies outside of brackets and strings, without a look at what lies inside.
+//! Finds the outermost commas and brackets, by a scan in blocks of 64 bytes.
 
 use crate::decode::simd::{BLOCK, brackets, contains, padded, positions, prefix_xor};
 
-/// Bits at odd places.
+/// Mask of the odd bits.
 const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
 
-/// Reads blocks of 64 bytes in order. Splitter and decoder both use it, so that they can never disagree about where a
-/// record ends, however broken it is: brackets count as such outside of strings, whatever kind closes them, and a
-/// quote begins or ends a string unless a backslash escapes it.
+/// Tracks strings and nesting over consecutive blocks of 64 bytes. Splitter and decoder share it, so that they agree
+/// about the ends of records, malformed ones included: any closing bracket outside strings closes any opening one,
+/// and a quote starts or ends a string unless a backslash escapes it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Nesting {
-    /// All bits set when the next block begins inside a string, else none.
+    /// All bits set if the next block starts inside a string, else none.
     inside: u64,
-    /// 1 when the next block's first byte is escaped, else 0.
+    /// 1 if the first byte of the next block is escaped, else 0.
     escaped: u64,
-    /// Brackets that are open.
+    /// Number of open brackets.
     depth: usize,
 }
 
-/// What a block holds outside of all brackets.
+/// The tokens of a block outside all brackets.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Outermost {
-    /// A mask of the commas.
+    /// Mask of the commas.
     pub commas: u64,
-    /// Where the bracket is that closes what surrounds the bytes.
+    /// Position of the bracket that closes the surrounding array or object.
     pub end: Option<usize>,
 }
 
 impl Nesting {
-    /// Whether the bytes so far end inside a string or inside brackets.
+    /// Whether the bytes so far end inside a string or of brackets.
     pub(super) const fn is_open(&self) -> bool {
         self.inside != 0 || self.depth > 0
     }
 
-    /// Not to be called again once an end was found.
+    /// Scans a block. Must not be called again after an end.
     #[inline]
     pub(super) fn advance(&mut self, block: &[u8; BLOCK]) -> Outermost {
         let escaped = if self.escaped == 0 && !contains(block, b'\\') { 0 } else { self.escaped(block) };
@@ -54,7 +54,7 @@ impl Nesting {
         self.walk(open, close, positions(block, b',') & !inside)
     }
 
-    /// Like [`Self::advance`] for the last bytes, which are fewer than a block.
+    /// Like [`Self::advance`], for the last bytes of less than a block.
     pub(super) fn advance_last(&mut self, bytes: &[u8]) -> Outermost {
         self.advance(&padded(bytes))
     }
@@ -79,11 +79,11 @@ impl Nesting {
         outermost
     }
 
-    /// A mask of the bytes that come after an odd number of backslashes.
+    /// Mask of the bytes after an odd number of backslashes.
     fn escaped(&mut self, block: &[u8; BLOCK]) -> u64 {
         let backslashes = positions(block, b'\\');
         let first = backslashes & !self.escaped;
-        // A subtraction borrows through a run of backslashes, and so marks every other byte of it.
+        // A subtraction borrows through a run of backslashes, which marks every other byte of it.
         let ends = ((first << 1) | ODD).wrapping_sub(first) ^ ODD;
         let escaped = ends ^ (backslashes | self.escaped);
         self.escaped = (ends & backslashes) >> (BLOCK - 1);
@@ -91,7 +91,7 @@ impl Nesting {
     }
 }
 
-/// Where the first comma is outside of brackets: the end of the list element that `bytes` begin with.
+/// End of the array element at the start of `bytes`.
 pub(super) fn element_end(bytes: &[u8]) -> usize {
     let first = first(bytes, |outermost| match outermost.commas {
         0 => outermost.end,
@@ -100,7 +100,7 @@ pub(super) fn element_end(bytes: &[u8]) -> usize {
     first.unwrap_or(bytes.len())
 }
 
-/// Where the bracket is that closes what surrounds `bytes`.
+/// Position of the bracket that closes the array or object around `bytes`.
 pub(super) fn closing(bytes: &[u8]) -> Option<usize> {
     first(bytes, |outermost| outermost.end)
 }
@@ -116,7 +116,7 @@ fn first(bytes: &[u8], find: impl Fn(Outermost) -> Option<usize>) -> Option<usiz
     find(nesting.advance_last(last)).map(|found| blocks.len() * BLOCK + found)
 }
 
-/// Whether `bytes` end inside a string or inside brackets.
+/// Whether `bytes` end inside a string or of brackets.
 pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     let mut nesting = Nesting::default();
     let (blocks, last) = bytes.as_chunks::<BLOCK>();
@@ -129,8 +129,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The rules, byte by byte: commas outside of brackets, and the end.
-    fn by_the_book(bytes: &[u8]) -> (Vec<usize>, Option<usize>, bool) {
+    /// A byte-by-byte reference: commas outside brackets, the end, and whether brackets or strings are open.
+    fn reference(bytes: &[u8]) -> (Vec<usize>, Option<usize>, bool) {
         let (mut commas, mut depth, mut inside, mut escaped) = (Vec::new(), 0, false, false);
         for (at, byte) in bytes.iter().enumerate() {
             let is_escaped = std::mem::take(&mut escaped);
@@ -150,9 +150,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_the_rules_byte_by_byte(bytes in "([\\[{\"\\\\,\\]}a]|\\{a\\}|\\\\{1,70}){0,300}") {
+        fn the_scan_agrees_with_a_byte_loop(bytes in "([\\[{\"\\\\,\\]}a]|\\{a\\}|\\\\{1,70}){0,300}") {
             let bytes = bytes.as_bytes();
-            let (commas, end, is_open) = by_the_book(bytes);
+            let (commas, end, is_open) = reference(bytes);
             let (mut nesting, mut found) = (Nesting::default(), (Vec::new(), None));
             for (block, start) in bytes.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
                 let outermost = nesting.advance_last(block);

@@ -1,27 +1,27 @@
-//! The elements of a JSON array, as an archive spells it: no white space but in embedded JSON, and one escape for each
+//! Tokens of JSON arrays as archives write them: white space only inside embedded JSON, and one escape for each
 //! character that needs one.
 
 use super::scalar::hex_byte;
-use crate::decode::fault::Fault;
+use crate::decode::row_error::RowErrorKind;
 
-/// What is wrong with an array that an archive would have spelled otherwise.
-pub(in crate::decode) const INVALID_LIST: Fault = Fault::Spelling("a list");
+/// Error of an array in another spelling.
+pub(in crate::decode) const INVALID_LIST: RowErrorKind = RowErrorKind::Spelling("a list");
 
-/// The inside of the string that `text` begins with, and what comes after it.
-pub(in crate::decode) fn split_string(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+/// The string at the start of `text`, without its quotes, and the rest.
+pub(in crate::decode) fn split_string(text: &[u8]) -> Result<(&[u8], &[u8]), RowErrorKind> {
     let text = text.strip_prefix(b"\"").ok_or(INVALID_LIST)?;
     let end = string_end(text).ok_or(INVALID_LIST)?;
     Ok((&text[..end], &text[end + 1..]))
 }
 
-/// The number or word that `text` begins with, and what comes after it.
+/// The number or word at the start of `text`, and the rest.
 pub(in crate::decode) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(memchr::memchr2(b',', b']', text).unwrap_or(text.len()))
 }
 
-/// The JSON that `text` begins with, white space around it included, and what comes after it. Whether it is valid is
-/// not looked at: it is kept as it is.
-pub(in crate::decode) fn split_json(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+/// The JSON value at the start of `text`, white space included, and the rest. The value is kept as it is and not
+/// validated.
+pub(in crate::decode) fn split_json(text: &[u8]) -> Result<(&[u8], &[u8]), RowErrorKind> {
     let (mut at, mut depth) = (0, 0_usize);
     loop {
         match text.get(at).ok_or(INVALID_LIST)? {
@@ -35,7 +35,7 @@ pub(in crate::decode) fn split_json(text: &[u8]) -> Result<(&[u8], &[u8]), Fault
     }
 }
 
-/// Where the quote is that ends a string, of which `text` comes after the opening one.
+/// Position of the closing quote; `text` starts after the opening one.
 fn string_end(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -47,8 +47,8 @@ fn string_end(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Appends to `out` what the `inside` of a string stands for.
-pub(in crate::decode) fn unescape(inside: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Decodes the escapes of a string without its quotes, and appends the result to `out`.
+pub(in crate::decode) fn unescape(inside: &[u8], out: &mut Vec<u8>) -> Result<(), RowErrorKind> {
     let mut rest = inside;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | 0..0x20)) {
         let (byte, after) = escape(&rest[at..]).ok_or(INVALID_LIST)?;
@@ -60,7 +60,7 @@ pub(in crate::decode) fn unescape(inside: &[u8], out: &mut Vec<u8>) -> Result<()
     Ok(())
 }
 
-/// What the escape that `text` begins with stands for, and what comes after it.
+/// The byte of the escape at the start of `text`, and the rest.
 fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
     let (byte, rest) = match text {
         [b'\\', byte @ (b'"' | b'\\'), rest @ ..] => (*byte, rest),
@@ -84,13 +84,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn unescaped(inside: &str) -> Result<Vec<u8>, Fault> {
+    fn unescaped(inside: &str) -> Result<Vec<u8>, RowErrorKind> {
         let mut out = Vec::new();
         unescape(inside.as_bytes(), &mut out).map(|()| out)
     }
 
     #[test]
-    fn an_element_ends_where_its_value_ends() {
+    fn elements_are_split_at_their_ends() {
         assert_eq!(split_string(br#""a\"b\\",1]"#), Ok((br#"a\"b\\"#.as_slice(), b",1]".as_slice())));
         assert_eq!(split_word(b"1.5]x"), (b"1.5".as_slice(), b"]x".as_slice()));
         let embedded = |text: &'static str| split_json(text.as_bytes()).map(|(json, _)| json);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_has_one_spelling() {
+    fn characters_have_one_spelling() {
         let others = r"\/ \u0041 \u000a \u001F \u00e9 \ud83e\udd80 \x \u001 \ \u0009 \u0022 \U0000"
             .split(' ')
             .chain(["a\nb", "\u{1}"]);
@@ -116,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_serde_writes(text: String, control in "[\0-\u{20}\"\\\\]{0,9}") {
+        fn strings_of_serde_json_are_unescaped(text: String, control in "[\0-\u{20}\"\\\\]{0,9}") {
             let text = format!("{text}{control}");
             let written = format!("{},null", serde_json::to_string(&text).unwrap());
             let (inside, rest) = split_string(written.as_bytes()).unwrap();

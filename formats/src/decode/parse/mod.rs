@@ -1,4 +1,4 @@
-//! Texts of values into the values of a type, exactly or not at all.
+//! Parsers of values. No value is rounded or truncated: a text that the type cannot hold exactly is an error.
 
 pub(super) mod calendar;
 pub(super) mod list;

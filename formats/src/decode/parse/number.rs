@@ -1,14 +1,14 @@
-//! Texts of numbers into numbers, exactly or not at all.
+//! Parsers of integers, floating-point numbers and decimals.
 
-use crate::{decode::fault::Fault, encode::write_float};
+use crate::{decode::row_error::RowErrorKind, encode::write_float};
 use std::{
     fmt::{Display, LowerExp},
     str::FromStr,
 };
 
-/// Reads what a printed integer looks like. Another spelling of a number (`+1`, `007`, `-0`, `1.0`) would leave the
-/// archive in other bytes than it came in, and is refused.
-pub(in crate::decode) fn parse_integer(text: &[u8]) -> Result<i64, Fault> {
+/// Parses an integer in its canonical spelling. Other spellings (`+1`, `007`, `-0`, `1.0`) are refused: they would be
+/// written back as other bytes.
+pub(in crate::decode) fn parse_integer(text: &[u8]) -> Result<i64, RowErrorKind> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -16,41 +16,41 @@ pub(in crate::decode) fn parse_integer(text: &[u8]) -> Result<i64, Fault> {
     match digits {
         [b'0'] if !negative => return Ok(0),
         [b'1'..=b'9', ..] if digits.iter().all(u8::is_ascii_digit) => {}
-        _ => return Err(Fault::Integer),
+        _ => return Err(RowErrorKind::Integer),
     }
-    // Downwards, because the least integer has no positive counterpart.
+    // The minimum has no positive counterpart, so the digits are subtracted.
     let negated =
         digits.iter().try_fold(0_i64, |value, digit| value.checked_mul(10)?.checked_sub(i64::from(digit - b'0')));
     let value = if negative { negated } else { negated.and_then(i64::checked_neg) };
-    value.ok_or(Fault::IntegerRange)
+    value.ok_or(RowErrorKind::IntegerRange)
 }
 
-/// The same for a type of fewer bits.
-pub(in crate::decode) fn parse_narrow_integer<I: TryFrom<i64>>(text: &[u8]) -> Result<I, Fault> {
-    parse_integer(text)?.try_into().map_err(|_| Fault::Range)
+/// Like [`parse_integer`], for a narrower type.
+pub(in crate::decode) fn parse_narrow_integer<I: TryFrom<i64>>(text: &[u8]) -> Result<I, RowErrorKind> {
+    parse_integer(text)?.try_into().map_err(|_| RowErrorKind::Range)
 }
 
-/// Reads the shortest digits that stand for a number. Other digits would leave the archive in other bytes than they
-/// came in.
-pub(in crate::decode) fn parse_float<F>(text: &[u8]) -> Result<F, Fault>
+/// Parses a floating-point number in the shortest spelling that round-trips, as archives write it. Other spellings
+/// would be written back as other bytes.
+pub(in crate::decode) fn parse_float<F>(text: &[u8]) -> Result<F, RowErrorKind>
 where
     F: Copy + FromStr + Display + LowerExp + Into<f64>,
 {
     let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<F>().ok());
-    let value = value.ok_or(Fault::Spelling("a floating-point number"))?;
+    let value = value.ok_or(RowErrorKind::Spelling("a floating-point number"))?;
     let mut spelled = Vec::with_capacity(text.len());
     match write_float(value, &mut spelled) {
         Ok(()) if spelled == text => Ok(value),
-        _ => Err(Fault::Spelling("a floating-point number")),
+        _ => Err(RowErrorKind::Spelling("a floating-point number")),
     }
 }
 
-/// Whether the text of a number is none that JSON knows.
+/// Whether `text` is a number without a JSON spelling.
 pub(in crate::decode) fn is_beyond_json(text: &[u8]) -> bool {
     matches!(text, b"NaN" | b"Infinity" | b"-Infinity")
 }
 
-/// How far the number of an exponent can go; beyond it the result is the same.
+/// Bound for exponents. Larger ones give the same result.
 const MAX_EXPONENT: i64 = 1 << 32;
 
 const POWERS_OF_TEN: [i128; 39] = {
@@ -63,23 +63,23 @@ const POWERS_OF_TEN: [i128; 39] = {
     powers
 };
 
-/// The significant digits of a number as they are read: `coefficient` times ten to the power of what follows.
+/// Significant digits of a number: `coefficient` and a count of trailing zeros.
 #[derive(Default)]
 struct Digits {
     coefficient: i128,
-    /// Digits of the coefficient.
+    /// Number of digits of the coefficient.
     significant: i64,
-    /// Zeros that were read after the coefficient's last digit.
+    /// Zeros after the last digit of the coefficient.
     zeros: i64,
 }
 
 impl Digits {
-    /// Digits that `coefficient` can hold; more are counted and no longer multiplied in.
+    /// Digits that `coefficient` can hold. Further ones are counted only.
     const CAPACITY: i64 = 38;
 
     fn push(&mut self, digit: u8) {
         if digit == 0 {
-            // Leading zeros are no digits of the coefficient, so they are none behind it either.
+            // Leading zeros are counted here too, and dropped with the first digit.
             self.zeros += 1;
             return;
         }
@@ -92,9 +92,10 @@ impl Digits {
     }
 }
 
-/// The number `text` times ten to the power of `scale`. Trailing zeros cost no precision; the sign of zero is dropped.
+/// Parses a decimal and returns it times 10^`scale`. Trailing zeros are not counted as decimals; the sign of zero is
+/// dropped.
 #[inline]
-pub(in crate::decode) fn parse_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i128, Fault> {
+pub(in crate::decode) fn parse_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i128, RowErrorKind> {
     let (negative, text) = split_sign(text);
     let mut digits = Digits::default();
     let (mut count, mut decimals, mut exponent) = (0_i64, None, 0);
@@ -110,24 +111,24 @@ pub(in crate::decode) fn parse_decimal(text: &[u8], precision: u8, scale: u8) ->
                 exponent = read_exponent(&text[index + 1..])?;
                 break;
             }
-            _ => return Err(Fault::Number),
+            _ => return Err(RowErrorKind::Number),
         }
     }
     if count == 0 {
-        return Err(Fault::Number);
+        return Err(RowErrorKind::Number);
     }
     let value = scaled(&digits, exponent - decimals.unwrap_or(0_i64), precision, scale)?;
     Ok(if negative { -value } else { value })
 }
 
-/// The same of a number in the one spelling that an archive has for it: plain digits, `scale` of them after the point,
-/// or, if `trimmed`, those without the zeros at the end.
+/// Like [`parse_decimal`], for the spelling of archives alone: plain digits with `scale` decimals, or without trailing
+/// zeros if `trimmed`.
 pub(in crate::decode) fn parse_archived_decimal(
     text: &[u8],
     precision: u8,
     scale: u8,
     trimmed: bool,
-) -> Result<i128, Fault> {
+) -> Result<i128, RowErrorKind> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let point = memchr::memchr(b'.', digits);
     let (integer, decimals) = digits.split_at(point.unwrap_or(digits.len()));
@@ -142,10 +143,14 @@ pub(in crate::decode) fn parse_archived_decimal(
         && point.is_some() != decimals.is_empty();
     let value = parse_decimal(text, precision, scale)?;
     let is_negative_zero = value == 0 && digits.len() < text.len();
-    if is_plain && has_its_length && !is_negative_zero { Ok(value) } else { Err(Fault::Spelling("a decimal number")) }
+    if is_plain && has_its_length && !is_negative_zero {
+        Ok(value)
+    } else {
+        Err(RowErrorKind::Spelling("a decimal number"))
+    }
 }
 
-/// Whether there is a minus, and what comes after the sign.
+/// Whether `text` starts with a minus, and the rest after the sign.
 fn split_sign(text: &[u8]) -> (bool, &[u8]) {
     match text.split_first() {
         Some((b'-', rest)) => (true, rest),
@@ -154,32 +159,32 @@ fn split_sign(text: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-fn read_exponent(text: &[u8]) -> Result<i64, Fault> {
+fn read_exponent(text: &[u8]) -> Result<i64, RowErrorKind> {
     let (negative, digits) = split_sign(text);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Fault::Number);
+        return Err(RowErrorKind::Number);
     }
     let size = digits.iter().fold(0, |size, digit| MAX_EXPONENT.min(size * 10 + i64::from(digit - b'0')));
     Ok(if negative { -size } else { size })
 }
 
-/// `digits`, the last of which stands for ten to the power of `exponent`, in units of the column's last decimal.
-fn scaled(digits: &Digits, exponent: i64, precision: u8, scale: u8) -> Result<i128, Fault> {
+/// `digits` times 10^`exponent`, in units of 10^-`scale`.
+fn scaled(digits: &Digits, exponent: i64, precision: u8, scale: u8) -> Result<i128, RowErrorKind> {
     if digits.significant == 0 {
         return Ok(0);
     }
     let exponent = exponent + digits.zeros;
     let integer_digits = precision - scale;
     if exponent + i64::from(scale) < 0 {
-        return Err(Fault::Decimals(scale));
+        return Err(RowErrorKind::Decimals(scale));
     }
     if digits.significant + exponent > i64::from(integer_digits) {
-        return Err(Fault::IntegerDigits(integer_digits));
+        return Err(RowErrorKind::IntegerDigits(integer_digits));
     }
     Ok(digits.coefficient * power_of_ten(exponent + i64::from(scale)))
 }
 
-/// Ten to a power that [`Digits::CAPACITY`] bounds.
+/// 10^`exponent`, or 0 if that exceeds 38 digits. Callers check the range, or multiply the result by 0.
 pub(in crate::decode) fn power_of_ten(exponent: i64) -> i128 {
     usize::try_from(exponent).ok().and_then(|exponent| POWERS_OF_TEN.get(exponent)).copied().unwrap_or_default()
 }
@@ -190,27 +195,27 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn refuses_integers_that_would_not_come_back() {
+    fn integers_have_one_spelling() {
         for text in ["", "-", "+1", "007", "-0", "00", "1.0", "1e3", " 1", "1 ", "1_000", "--1", "٣"] {
-            assert_eq!(parse_integer(text.as_bytes()), Err(Fault::Integer), "{text}");
+            assert_eq!(parse_integer(text.as_bytes()), Err(RowErrorKind::Integer), "{text}");
         }
         for text in ["9223372036854775808", "-9223372036854775809", "100000000000000000000"] {
-            assert_eq!(parse_integer(text.as_bytes()), Err(Fault::IntegerRange), "{text}");
+            assert_eq!(parse_integer(text.as_bytes()), Err(RowErrorKind::IntegerRange), "{text}");
         }
     }
 
     #[test]
-    fn narrow_types_hold_no_more_than_they_can() {
+    fn narrow_integers_are_checked_for_range() {
         assert_eq!(parse_narrow_integer::<i16>(b"-32768"), Ok(i16::MIN));
-        assert_eq!(parse_narrow_integer::<i16>(b"32768"), Err(Fault::Range));
+        assert_eq!(parse_narrow_integer::<i16>(b"32768"), Err(RowErrorKind::Range));
         assert_eq!(parse_narrow_integer::<i32>(b"2147483647"), Ok(i32::MAX));
-        assert_eq!(parse_narrow_integer::<i32>(b"-2147483649"), Err(Fault::Range));
-        assert_eq!(parse_narrow_integer::<i16>(b"01"), Err(Fault::Integer));
+        assert_eq!(parse_narrow_integer::<i32>(b"-2147483649"), Err(RowErrorKind::Range));
+        assert_eq!(parse_narrow_integer::<i16>(b"01"), Err(RowErrorKind::Integer));
     }
 
     proptest! {
         #[test]
-        fn reads_every_integer(value: i64) {
+        fn every_integer_is_parsed(value: i64) {
             for value in [value, value % 1000, i64::MIN, i64::MAX, 0] {
                 prop_assert_eq!(parse_integer(value.to_string().as_bytes()), Ok(value));
             }
@@ -218,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn each_float_has_one_spelling() {
+    fn floats_have_one_spelling() {
         for (text, value) in [("0.1", 0.1), ("-0", -0.0), ("1e300", 1e300), ("-2.5e-7", -2.5e-7), ("5e-324", 5e-324)] {
             assert_eq!(parse_float::<f64>(text.as_bytes()).map(f64::to_bits), Ok(f64::to_bits(value)), "{text}");
         }
@@ -228,17 +233,21 @@ mod tests {
         let texts =
             "|0.10|.1|1.|+1|1.0|01|1E300|1e+300|10e299|nan|-NaN|inf|infinity|+Infinity|1e400|0.1f|0x1p3|1_0|0.00001e1";
         for text in texts.split('|') {
-            assert_eq!(parse_float::<f64>(text.as_bytes()), Err(Fault::Spelling("a floating-point number")), "{text}");
+            assert_eq!(
+                parse_float::<f64>(text.as_bytes()),
+                Err(RowErrorKind::Spelling("a floating-point number")),
+                "{text}"
+            );
         }
         assert!(parse_float::<f32>(b"0.10000000149011612").is_err(), "digits of the wider type");
     }
 
-    fn cost(text: &str) -> Result<i128, Fault> {
+    fn cost(text: &str) -> Result<i128, RowErrorKind> {
         parse_decimal(text.as_bytes(), 38, 18)
     }
 
     #[test]
-    fn reads_every_spelling_of_a_number() {
+    fn decimals_of_artifacts_have_many_spellings() {
         for text in ["0.0025", "+.0025", "0.002500000000000000000000000", "2.5e-3", "25E-4", "0.00025e+1", "00.0025"] {
             assert_eq!(cost(text), Ok(2_500_000_000_000_000), "{text}");
         }
@@ -251,22 +260,22 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_would_have_to_round() {
+    fn decimals_are_never_rounded() {
         for text in ["0.0000000000000000001", "1e-19", "1.5e-18", "-1e-99999999999999999999"] {
-            assert_eq!(cost(text), Err(Fault::Decimals(18)), "{text}");
+            assert_eq!(cost(text), Err(RowErrorKind::Decimals(18)), "{text}");
         }
         for text in ["100000000000000000000", "1e20", "123456789012345678901.5", "1e99999999999999999999"] {
-            assert_eq!(cost(text), Err(Fault::IntegerDigits(20)), "{text}");
+            assert_eq!(cost(text), Err(RowErrorKind::IntegerDigits(20)), "{text}");
         }
         for text in
             ["", "-", ".", "e1", "1e", "1e+", "1.2.3", "NaN", "inf", "Infinity", "1,5", "0x1", " 1", "$1", "1e1.5"]
         {
-            assert_eq!(cost(text), Err(Fault::Number), "{text}");
+            assert_eq!(cost(text), Err(RowErrorKind::Number), "{text}");
         }
     }
 
     #[test]
-    fn an_archive_has_one_spelling_for_a_number() {
+    fn decimals_of_archives_have_one_spelling() {
         let exact = |text: &str, trimmed| parse_archived_decimal(text.as_bytes(), 6, 2, trimmed);
         for (text, value) in [("12.30", 1230), ("-0.05", -5), ("0.00", 0), ("9999.99", 999_999)] {
             assert_eq!(exact(text, false), Ok(value), "{text}");
@@ -288,7 +297,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_every_decimal(value in -(10_i128.pow(38) - 1)..10_i128.pow(38), shift in 0..39_u32) {
+        fn every_decimal_is_parsed(value in -(10_i128.pow(38) - 1)..10_i128.pow(38), shift in 0..39_u32) {
             let value = value / 10_i128.pow(shift);
             let unit = 10_u128.pow(18);
             let sign = if value < 0 { "-" } else { "" };

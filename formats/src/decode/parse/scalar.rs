@@ -1,25 +1,25 @@
-//! Texts of truth values, UUIDs and bytes.
+//! Parsers of booleans, UUIDs and hexadecimal bytes.
 
-use crate::decode::fault::Fault;
+use crate::decode::row_error::RowErrorKind;
 
-/// Reads the two words that JSON has for it.
-pub(in crate::decode) const fn parse_bool(text: &[u8]) -> Result<bool, Fault> {
+/// Parses a boolean as JSON spells it.
+pub(in crate::decode) const fn parse_bool(text: &[u8]) -> Result<bool, RowErrorKind> {
     match text {
         b"true" => Ok(true),
         b"false" => Ok(false),
-        _ => Err(Fault::Bool),
+        _ => Err(RowErrorKind::Bool),
     }
 }
 
-/// The length of the text.
+/// Length of a canonical UUID.
 const UUID_LENGTH: usize = 36;
 
-/// Where its dashes are.
+/// Positions of its dashes.
 const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
 
-/// The sixteen bytes.
-pub(in crate::decode) fn parse_uuid(text: &[u8]) -> Result<[u8; 16], Fault> {
-    uuid_bytes(text).ok_or(Fault::Spelling("a UUID"))
+/// Parses a UUID in its canonical spelling.
+pub(in crate::decode) fn parse_uuid(text: &[u8]) -> Result<[u8; 16], RowErrorKind> {
+    uuid_bytes(text).ok_or(RowErrorKind::Spelling("a UUID"))
 }
 
 fn uuid_bytes(text: &[u8]) -> Option<[u8; 16]> {
@@ -36,20 +36,20 @@ fn uuid_bytes(text: &[u8]) -> Option<[u8; 16]> {
     Some(uuid)
 }
 
-/// Appends the bytes that `text` spells in lower-case digits.
-pub(in crate::decode) fn append_hex(text: &[u8], bytes: &mut Vec<u8>) -> Result<(), Fault> {
+/// Decodes lower-case hexadecimal and appends the bytes.
+pub(in crate::decode) fn append_hex(text: &[u8], bytes: &mut Vec<u8>) -> Result<(), RowErrorKind> {
     let (pairs, rest) = text.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(Fault::Spelling("bytes in hexadecimal"));
+        return Err(RowErrorKind::Spelling("bytes in hexadecimal"));
     }
     bytes.reserve(pairs.len());
     for pair in pairs {
-        bytes.push(hex_byte(*pair).ok_or(Fault::Spelling("bytes in hexadecimal"))?);
+        bytes.push(hex_byte(*pair).ok_or(RowErrorKind::Spelling("bytes in hexadecimal"))?);
     }
     Ok(())
 }
 
-/// The byte of two lower-case digits.
+/// The byte of two lower-case hexadecimal digits.
 #[inline]
 pub(super) fn hex_byte([high, low]: [u8; 2]) -> Option<u8> {
     Some(hex_digit(high)? << 4 | hex_digit(low)?)
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_canonical_text_is_a_uuid() {
+    fn uuids_have_one_spelling() {
         let uuid = "30313233-3435-3637-3839-616263646566";
         assert_eq!(parse_uuid(uuid.as_bytes()), Ok(*b"0123456789abcdef"));
         let texts = "|30313233343536373839616263646566|{30313233-3435-3637-3839-616263646566}|\
@@ -77,18 +77,22 @@ mod tests {
                      30313233-3435-3637-3839-61626364656F|30313233-3435-3637-3839-61626364656g|\
                      30313233-3435-3637-3839-616263646566 |-0313233-3435-3637-3839-616263646566";
         for text in texts.split('|') {
-            assert_eq!(parse_uuid(text.as_bytes()), Err(Fault::Spelling("a UUID")), "{text}");
+            assert_eq!(parse_uuid(text.as_bytes()), Err(RowErrorKind::Spelling("a UUID")), "{text}");
         }
     }
 
     #[test]
-    fn only_pairs_of_lower_case_digits_are_bytes() {
+    fn bytes_are_pairs_of_lower_case_digits() {
         let mut bytes = vec![7];
         append_hex(b"00ff10", &mut bytes).unwrap();
         append_hex(b"", &mut bytes).unwrap();
         assert_eq!(bytes, [7, 0, 255, 16]);
         for text in ["0", "00f", "0F", "0x00", "zz", "\\x00", " 0"] {
-            assert_eq!(append_hex(text.as_bytes(), &mut bytes), Err(Fault::Spelling("bytes in hexadecimal")), "{text}");
+            assert_eq!(
+                append_hex(text.as_bytes(), &mut bytes),
+                Err(RowErrorKind::Spelling("bytes in hexadecimal")),
+                "{text}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a server sends -> batches.
+//! Tests of rows in binary COPY format.
 
-mod breaks;
-mod laws;
+mod errors;
+mod properties;
 mod rejects;
 mod values;
 
@@ -15,15 +15,15 @@ use arrow_array::Array as _;
 
 type Fields<'a> = Vec<Option<&'a [u8]>>;
 
-/// 2025-03-01T11:30:00.25Z, as it is sent.
+/// 2025-03-01T11:30:00.25Z in binary form.
 const TIME: [u8; 8] = 0x0002_d245_031d_4e90_i64.to_be_bytes();
 
-/// A layout of an id, which is text, a time, and columns of these types.
+/// A layout of a text id, a time, and columns of `types`.
 fn layout(types: &str) -> CopyLayout {
     CopyLayout::new(schema(&format!("text timestamp(us,UTC) {types}"))).unwrap()
 }
 
-/// Columns of these types, of which the first is the id and the second the time.
+/// A schema of columns of `types`: the id, the time and others.
 fn schema(types: &str) -> Schema {
     let column = |(number, kind): (usize, &str)| Column {
         name: format!("c{number}"),
@@ -43,13 +43,13 @@ fn row<'a>(fields: impl IntoIterator<Item = Option<&'a [u8]>>) -> Vec<u8> {
     row
 }
 
-/// A field, or an element of an array.
+/// Writes a field or an element of an array.
 fn put(field: Option<&[u8]>, out: &mut Vec<u8>) {
     out.extend(field.map_or(-1, |field| i32::try_from(field.len()).unwrap()).to_be_bytes());
     out.extend(field.unwrap_or_default());
 }
 
-/// A row with an id, a time and these fields.
+/// A row with an id, a time and `fields`.
 fn event<'a>(id: &'a str, fields: impl IntoIterator<Item = Option<&'a [u8]>>) -> Vec<u8> {
     row([Some(id.as_bytes()), Some(&TIME[..])].into_iter().chain(fields))
 }
@@ -81,7 +81,7 @@ fn decode<R: AsRef<[u8]>>(layout: &CopyLayout, messages: impl IntoIterator<Item 
     layout.decode(&rows(messages))
 }
 
-/// The column `index` as CSV files have it; NULL is `NULL`.
+/// The texts of column `index`, as in CSV files; NULL is `NULL`.
 fn printed(batch: &EventBatch, index: usize) -> Vec<String> {
     let (column, array) = (&batch.schema().columns()[index], batch.records().column(index));
     let texts = Texts::new(column, array);

@@ -1,8 +1,8 @@
-//! Rows that cannot be events.
+//! Rejected rows.
 
 use super::*;
 
-/// What is wrong with a value of a type.
+/// The reason for which a value is rejected.
 fn reason(kind: &str, value: &[u8]) -> String {
     let layout = layout(kind);
     let good = event("good", [None]);
@@ -20,7 +20,7 @@ fn numeric(weight: i16, sign: u16, digits: &[u16]) -> Vec<u8> {
 }
 
 #[test]
-fn a_row_without_its_keys_is_no_event() {
+fn rows_without_keys_are_rejected() {
     let keys = |id: Option<&'static [u8]>, time: Option<i64>| {
         let time = time.map(i64::to_be_bytes);
         row([id, time.as_ref().map(|time| &time[..])])
@@ -48,7 +48,7 @@ fn a_row_without_its_keys_is_no_event() {
 }
 
 #[test]
-fn a_column_that_has_no_nulls_takes_none() {
+fn null_in_a_required_column_is_rejected() {
     let mut columns = schema("text timestamp(us) int32").columns().to_vec();
     columns[2].nullable = false;
     let schema = Schema::new(columns, "c0", "c1").unwrap();
@@ -58,7 +58,7 @@ fn a_column_that_has_no_nulls_takes_none() {
 }
 
 #[test]
-fn times_that_no_archive_can_hold() {
+fn times_out_of_range_are_rejected() {
     for kind in ["timestamp(us,UTC)", "timestamp(us)", "list<timestamp(us)>"] {
         let value = |micros: i64| match kind {
             "list<timestamp(us)>" => list(&[None, Some(&micros.to_be_bytes())]),
@@ -66,7 +66,7 @@ fn times_that_no_archive_can_hold() {
         };
         assert_eq!(reason(kind, &value(i64::MAX)), "infinite");
         assert_eq!(reason(kind, &value(i64::MIN)), "infinite");
-        // 294276-12-31 23:59:59.999999, the last one that a server has.
+        // 294276-12-31 23:59:59.999999, the maximum of PostgreSQL.
         assert_eq!(reason(kind, &value(0x7fff_ff5b_b3b2_9fff)), "too far from 1970");
     }
     assert_eq!(reason("date", &i32::MAX.to_be_bytes()), "infinite");
@@ -76,7 +76,7 @@ fn times_that_no_archive_can_hold() {
 }
 
 #[test]
-fn numbers_that_no_decimal_is() {
+fn numbers_out_of_range_are_rejected() {
     let kind = "decimal(6,2)";
     assert_eq!(reason(kind, &numeric(0, 0xc000, &[])), "not a number, in a column of numbers");
     assert_eq!(reason(kind, &numeric(0, 0xd000, &[])), "infinite");
@@ -95,11 +95,11 @@ fn numbers_that_no_decimal_is() {
 }
 
 #[test]
-fn text_that_is_not_utf8() {
+fn text_must_be_utf8() {
     for kind in ["text", "json"] {
         assert_eq!(reason(kind, b"\"\xff\""), "not valid UTF-8");
     }
-    // The two halves of a letter are no text, though they make one together.
+    // Each half of a character is invalid, though their concatenation is not.
     let halves = list(&[Some(b"\xc3"), Some(b"\xbc")]);
     for kind in ["list<text>", "list<json>"] {
         assert_eq!(reason(kind, &halves), "not valid UTF-8");
@@ -109,7 +109,7 @@ fn text_that_is_not_utf8() {
 }
 
 #[test]
-fn bad_rows_take_no_others_with_them() {
+fn rejects_do_not_affect_other_rows() {
     let layout = layout("text list<text> int32");
     let count = 3 * BLOCK + 1;
     for faulty in [&[0][..], &[BLOCK - 1, BLOCK], &[5, 6, 2 * BLOCK], &[count - 1], &[]] {

@@ -1,8 +1,8 @@
-//! Each type's values, as a server sent them.
+//! Values of each type, recorded from a server.
 
 use super::*;
 
-/// What a row of a server, which had no id and no time, holds in columns of these types.
+/// Decodes a recorded row of columns of `types`, without id and time.
 fn read(types: &str, sent: &str) -> Vec<String> {
     let decoded = decode(&layout(types), [with_keys(sent)]).unwrap();
     assert_eq!(reasons(&decoded), [], "{sent}");
@@ -10,7 +10,7 @@ fn read(types: &str, sent: &str) -> Vec<String> {
     (2..batch.records().num_columns()).map(|index| printed(&batch, index).remove(0)).collect()
 }
 
-/// The row, with an id and a time before its fields.
+/// The recorded row with an id and a time before its fields.
 fn with_keys(sent: &str) -> Vec<u8> {
     let digits = sent.chars().filter(char::is_ascii_hexdigit).collect::<Vec<_>>();
     let byte = |pair: &[char]| u8::from_str_radix(&String::from_iter(pair), 16).unwrap();
@@ -20,7 +20,7 @@ fn with_keys(sent: &str) -> Vec<u8> {
 }
 
 #[test]
-fn truth_values() {
+fn booleans() {
     assert_eq!(read("bool bool bool", "0003 0000000101 0000000100 ffffffff"), ["true", "false", "NULL"]);
 }
 
@@ -31,13 +31,13 @@ fn integers_of_every_width() {
 }
 
 #[test]
-fn floats_bit_by_bit() {
+fn floats_of_both_widths() {
     let sent = "0004 000000043fc00000 000000047fc00000 00000008fff0000000000000 000000088000000000000000";
     assert_eq!(read("float32 float32 float64 float64", sent), ["1.5", "NaN", "-Infinity", "-0"]);
 }
 
 #[test]
-fn decimals_with_every_digit() {
+fn decimals_of_many_scales() {
     let sent = "0005 000000080000000000000008 0000000a00010000000000080001 0000000c00020000400000080001 1388
                 0000000a0001fffe000000080001 0000001200050002000000080063270f270f270f270f";
     let types = "decimal(18,8) ".repeat(5);
@@ -54,7 +54,7 @@ fn decimals_with_every_digit() {
 }
 
 #[test]
-fn times_of_all_sorts() {
+fn timestamps_dates_and_times() {
     let sent = "0002 000000080002d245031d4e90 00000008fd0f7cc1411fa000";
     assert_eq!(
         read("timestamp(us,UTC) timestamp(us)", sent),
@@ -68,14 +68,14 @@ fn times_of_all_sorts() {
 }
 
 #[test]
-fn bytes_and_texts() {
+fn uuids_bytes_and_texts() {
     let sent = "0005 000000100a1b2c3d4e5f60718293a4b5c6d7e8f9 0000000300ff10 00000000 00000002c3bc 00000000";
     let expected = ["0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", "00ff10", "", "ü", ""];
     assert_eq!(read("uuid binary binary text text", sent), expected);
 }
 
 #[test]
-fn json_is_the_same_with_and_without_the_version_of_jsonb() {
+fn jsonb_loses_its_version_byte() {
     let sent = "0004 0000000a207b2261223a2020317d 00000009017b2261223a20317d 0000000131 ffffffff";
     assert_eq!(read("json json json json", sent), [" {\"a\":  1}", "{\"a\": 1}", "1", "NULL"]);
 }
@@ -102,7 +102,7 @@ fn lists_with_and_without_elements() {
 }
 
 #[test]
-fn an_id_may_be_of_every_type_that_identifies() {
+fn ids_may_be_text_uuids_or_integers() {
     let id = [7_u8; 16];
     for (kind, length) in [("text", 3), ("uuid", 16), ("int16", 2), ("int32", 4), ("int64", 8)] {
         let layout = CopyLayout::new(schema(&format!("{kind} timestamp(us)"))).unwrap();

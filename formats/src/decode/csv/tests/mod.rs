@@ -1,4 +1,4 @@
-//! CSV artifacts -> batches, whole and in pieces.
+//! Tests of CSV artifacts, whole and in chunks.
 
 mod archived;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     EventBatch, Reject, Timestamp,
     catalogue::KeyColumns,
-    decode::{BOM, parquet::ParquetEvents, survey::Surveyor},
+    decode::{BOM, parquet::ParquetEvents, time_index::TimeIndexBuilder},
     encode::{FileEncoder as _, csv::CsvEncoder},
 };
 use arrow_array::{
@@ -19,7 +19,7 @@ use std::{io::Read as _, sync::Arc};
 
 const HEADER: &str = "id,timestamp,latency_ms,cost_usd,reason\n";
 
-/// Everything that came out of an artifact.
+/// The decoded chunks of an artifact.
 #[derive(Debug, PartialEq)]
 struct All {
     records: Option<RecordBatch>,
@@ -39,7 +39,7 @@ fn split(csv: &[u8], block: usize, chunk: usize) -> Result<Vec<Vec<u8>>, CsvErro
     Ok(chunks)
 }
 
-/// Decodes chunk by chunk; lines of rejects count from 0, the header's.
+/// Decodes each chunk. Line numbers of rejects start at 0 with the header.
 fn decode_chunks(chunks: &[Vec<u8>]) -> All {
     let (layout, header) = CsvLayout::from_header(&chunks[0], &KeyColumns::default()).unwrap();
     let mut all = All { records: None, rejects: Vec::new(), rows: 0, lines: count_lines(&chunks[0][..header]) };
@@ -81,7 +81,7 @@ fn encode(records: &RecordBatch, csv: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn types_what_the_header_knows() {
+fn columns_have_the_types_of_their_names() {
     let all = decode(format!("{HEADER}evt_1,2025-03-01T12:00:00.5+01:00,42,0.0025,\"a \"\"b\"\", c\"\n"));
     let records = all.records.unwrap();
     assert_eq!(records.column(0).as_string::<i32>().value(0), "evt_1");
@@ -93,7 +93,7 @@ fn types_what_the_header_knows() {
 }
 
 #[test]
-fn line_ends_are_no_data_and_lone_carriage_returns_are() {
+fn only_carriage_returns_before_line_feeds_are_line_ends() {
     let all = decode(
         "\u{feff}id,timestamp,note\r\n1,2025-03-01 00:00:00Z,a\r\n\r\n2,2025-03-01 00:00:00Z,\"b\"\r\n\n\
                       3,2025-03-01 00:00:00Z,\r\n4,2025-03-01 00:00:00Z,c\rd\r\r\n5,2025-03-01 00:00:00Z,\"e\r\nf\"",
@@ -112,7 +112,7 @@ fn an_empty_field_is_null_with_and_without_quotes() {
 }
 
 #[test]
-fn each_fault_names_line_column_and_reason_and_keeps_the_row() {
+fn rejects_have_line_column_reason_and_row() {
     let cases: [(&[u8], &str); 19] = [
         (b",2025-03-01T00:00:00Z,1,1,x", "column id: no id"),
         (b"\"\",2025-03-01T00:00:00Z,1,1,x", "column id: no id"),
@@ -139,7 +139,7 @@ fn each_fault_names_line_column_and_reason_and_keeps_the_row() {
         let after = "\n8,2025-03-01T00:00:00Z,1,1,\n";
         let all = decode([HEADER.as_bytes(), before.as_bytes(), row, after.as_bytes()].concat());
         let [reject] = all.rejects.as_slice() else { panic!("{printed}: {:?}", all.rejects) };
-        // The header and both lines of the row before come first.
+        // After the header and the two lines of the first row.
         let separator = if printed.starts_with("column") { "," } else { ":" };
         assert_eq!(reject.to_string(), format!("line 3{separator} {printed}"));
         assert_eq!((reject.row.as_slice(), all.rows), (row, 3), "{printed}");
@@ -149,13 +149,13 @@ fn each_fault_names_line_column_and_reason_and_keeps_the_row() {
 
 #[test]
 fn a_quote_opens_a_field_only_at_its_start() {
-    // The stray quotes of the first row swallow nothing of the second.
+    // The stray quote of the first row does not affect the second.
     let all = decode(format!("{HEADER}1,2025-03-01T00:00:00Z,1,1,5\" disk\n2,2025-03-01T00:00:00Z,1,1,b\n"));
     assert_eq!((texts(&all, 0), all.rejects.len()), (vec![Some("2")], 1));
 }
 
 #[test]
-fn an_input_that_ends_inside_quotes_was_cut_short() {
+fn input_that_ends_inside_quotes_is_truncated() {
     for end in ["\"", "\"abc", "\"abc\"\"", "\"a\n1,2\n"] {
         let csv = format!("{HEADER}1,2025-03-01T00:00:00Z,1,1,{end}");
         assert!(matches!(split(csv.as_bytes(), 3, 10), Err(CsvError::Truncated)), "{end}");
@@ -163,7 +163,7 @@ fn an_input_that_ends_inside_quotes_was_cut_short() {
 }
 
 #[test]
-fn headers_that_are_none_of_events_are_refused() {
+fn headers_of_other_data_are_refused() {
     let error = |header: &[u8]| CsvLayout::from_header(header, &KeyColumns::default()).unwrap_err();
     assert!(matches!(error(b""), CsvError::Header(_)));
     assert!(matches!(error(b"<html>\n"), CsvError::Header(_)));
@@ -185,7 +185,7 @@ fn a_header_may_be_quoted_and_span_lines() {
     assert_eq!((names, bytes), (vec!["id", "timestamp", "a \"b\"\nc"], header.len()));
 }
 
-/// Rows of all sorts, good ones and pieces that break every rule.
+/// Valid, malformed and random rows.
 fn any_rows() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => Just(b"7,2025-03-01T00:00:00Z,12,0.5,fine\n".to_vec()),
@@ -197,7 +197,7 @@ fn any_rows() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
 }
 
-/// What a Parquet file with these events gives back.
+/// The events, after a round trip through Parquet.
 fn through_parquet(records: &RecordBatch, csv: &[u8]) -> RecordBatch {
     let (layout, _) = CsvLayout::from_header(csv, &KeyColumns::default()).unwrap();
     let batch = EventBatch::try_new(Arc::clone(layout.schema()), records.clone()).unwrap();
@@ -209,7 +209,7 @@ fn through_parquet(records: &RecordBatch, csv: &[u8]) -> RecordBatch {
 
 proptest! {
     #[test]
-    fn chunk_by_chunk_is_as_good_as_all_at_once(
+    fn the_result_does_not_depend_on_chunks(
         bom: bool, rows in any_rows(), block in 1..200_usize, chunk in 1..300_usize,
     ) {
         let csv = [if bom { BOM.as_slice() } else { &[] }, HEADER.as_bytes(), &rows].concat();
@@ -224,16 +224,16 @@ proptest! {
             }
             Err(error) => {
                 prop_assert!(matches!(error, CsvError::Truncated));
-                // Closing the quotes mends it.
+                // Closing the quotes completes it.
                 prop_assert!(split(&[csv.as_slice(), b"\""].concat(), block, chunk).is_ok());
-                // What the splitter would refuse is still decoded without a panic.
+                // The decoder does not panic on input that the splitter refuses.
                 prop_assert_eq!(decode(&csv).lines, count_lines(&csv));
             }
         }
     }
 
     #[test]
-    fn every_rejected_row_is_on_its_line_byte_for_byte(rows in any_rows()) {
+    fn rejects_have_the_bytes_of_their_lines(rows in any_rows()) {
         let csv = [HEADER.as_bytes(), &rows].concat();
         for reject in decode(&csv).rejects {
             let line = usize::try_from(reject.line).unwrap();
@@ -243,19 +243,19 @@ proptest! {
     }
 
     #[test]
-    fn a_survey_counts_the_rows_that_decoding_finds_in_the_months_of_their_times(rows in any_rows()) {
+    fn the_time_index_agrees_with_decoding(rows in any_rows()) {
         let (layout, _) = CsvLayout::from_header(HEADER.as_bytes(), &KeyColumns::default()).unwrap();
-        let (survey, decoded) = (layout.survey(&rows), layout.decode(&rows));
-        prop_assert_eq!((survey.rows, survey.lines), (decoded.rows, decoded.lines));
-        let mut expected = Surveyor::default();
+        let (index, decoded) = (layout.index_times(&rows), layout.decode(&rows));
+        prop_assert_eq!((index.rows, index.lines), (decoded.rows, decoded.lines));
+        let mut expected = TimeIndexBuilder::default();
         let good = decoded.batch.iter().flat_map(|batch| batch.times().values().iter());
         good.for_each(|micros| expected.count(Some(Timestamp::from_micros(*micros))));
         decoded.rejects.iter().for_each(|reject| expected.count(layout.time_of(&reject.row)));
-        prop_assert_eq!(survey, expected.finish(decoded.lines));
+        prop_assert_eq!(index, expected.finish(decoded.lines));
     }
 
     #[test]
-    fn agrees_with_an_independent_reader(
+    fn values_agree_with_the_csv_crate(
         rows in prop::collection::vec(("[^\0]{1,20}", "(\\PC|[\",\r\n]){0,40}"), 1..20),
     ) {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
@@ -274,7 +274,7 @@ proptest! {
     }
 
     #[test]
-    fn what_comes_in_goes_out_and_comes_back(
+    fn events_round_trip_through_csv_and_parquet(
         rows in prop::collection::vec(
             ("\\PC{1,9}", -62_135_596_800_000_000..253_402_300_800_000_000_i64, any::<Option<i64>>(),
              prop::option::of((-(10_i128.pow(38) - 1)..10_i128.pow(38), 0..20_u32)), "(\\PC|[\",\r\n]){0,30}"),

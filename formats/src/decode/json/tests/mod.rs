@@ -1,7 +1,7 @@
-//! JSON artifacts -> batches, whole and in pieces.
+//! Tests of JSON artifacts, whole and in chunks.
 
-mod faults;
-mod laws;
+mod errors;
+mod properties;
 mod shapes;
 mod values;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     ColumnType, Reject, Timestamp,
     catalogue::KeyColumns,
-    decode::{BOM, survey::Surveyor},
+    decode::{BOM, time_index::TimeIndexBuilder},
 };
 use arrow_array::{
     Array, RecordBatch,
@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 const EVENT: &str = r#"{"id":"e","timestamp":"2025-03-01T00:00:00Z"}"#;
 
-/// Everything that came out of an artifact.
+/// The decoded chunks of an artifact.
 #[derive(Debug, PartialEq)]
 struct All {
     records: Option<RecordBatch>,
@@ -42,7 +42,7 @@ fn split(json: &[u8], block: usize, chunk: usize) -> Result<(Vec<Vec<u8>>, Optio
     Ok((chunks, splitter.shape()))
 }
 
-/// Reads all names, then decodes chunk by chunk.
+/// Collects all names, then decodes each chunk.
 fn decode_in(json: &[u8], block: usize, chunk: usize) -> Result<All, JsonError> {
     let (chunks, shape) = split(json, block, chunk)?;
     let mut all = All { records: None, rejects: Vec::new(), rows: 0, lines: 0, shape };
@@ -59,7 +59,7 @@ fn decode_in(json: &[u8], block: usize, chunk: usize) -> Result<All, JsonError> 
     let mut batches = Vec::new();
     for chunk in &chunks {
         let decoded = layout.decode(chunk);
-        // The first line, or the first record, is number 1.
+        // Lines and records are numbered from 1.
         let absolute = |reject: Reject| Reject { line: reject.line + all.lines + 1, ..reject };
         all.rejects.extend(decoded.rejects.into_iter().map(absolute));
         (all.rows, all.lines) = (all.rows + decoded.rows, all.lines + decoded.lines);
@@ -86,7 +86,7 @@ fn texts<'a>(all: &'a All, column: &str) -> Vec<Option<&'a str>> {
     all.records.as_ref().unwrap().column_by_name(column).unwrap().as_string::<i32>().iter().collect()
 }
 
-/// A record with an id, a time and these members.
+/// A record with an id, a time and `members`.
 fn event(members: &str) -> String {
     format!(r#"{{"id":"e","timestamp":"2025-03-01T00:00:00Z",{members}}}"#)
 }

@@ -1,9 +1,9 @@
-//! Which records an artifact holds, and which artifacts hold none.
+//! Shapes of artifacts, and artifacts that are refused.
 
 use super::*;
 
 #[test]
-fn the_same_records_are_found_in_every_shape() {
+fn all_shapes_give_the_same_records() {
     let (a, b) = (event(r#""model":"a,]}[{\"""#), event(r#""model": "b" "#));
     let spread = b.replace(',', "\n ,\t").replace(':', " :\r\n").replace("00 :\r\n00 :\r\n00", "00:00:00");
     let cases = [
@@ -31,7 +31,7 @@ fn the_same_records_are_found_in_every_shape() {
 }
 
 #[test]
-fn an_artifact_may_hold_no_records() {
+fn artifacts_may_have_no_records() {
     for json in
         ["", "\n \r\n", "\u{feff}", "[]", " [ \n ] ", r#"{"events":[]}"#, r#"{"total":0,"data":[ ],"items":[]}"#]
     {
@@ -41,7 +41,7 @@ fn an_artifact_may_hold_no_records() {
 }
 
 #[test]
-fn a_line_alone_is_an_event_if_it_looks_like_one() {
+fn a_single_object_must_look_like_an_event() {
     assert_eq!(count(&decode(EVENT)), 1);
     let error = |json: &str| try_decode(json).unwrap_err();
     assert!(matches!(error(r#"{"error":"no such export"}"#), JsonError::NoRecords));
@@ -53,14 +53,14 @@ fn a_line_alone_is_an_event_if_it_looks_like_one() {
 }
 
 #[test]
-fn a_line_with_a_list_of_its_own_is_no_envelope() {
+fn a_line_with_an_array_is_not_an_envelope() {
     let all = decode(format!("{}\n{EVENT}\n", event(r#""data":[1]"#)));
     assert_eq!((count(&all), all.shape), (2, Some(JsonShape::Lines)));
     assert_eq!(texts(&all, "extra"), [Some(r#"{"data":[1]}"#), None]);
 }
 
 #[test]
-fn a_page_of_several_is_refused() {
+fn a_page_of_several_pages_is_refused() {
     for more in [
         r#""next_cursor":"abc""#,
         r#""cursor":7"#,
@@ -74,12 +74,12 @@ fn a_page_of_several_is_refused() {
             assert!(matches!(error, JsonError::OnePage(_)), "{json}: {error}");
         }
     }
-    // The records' own members say nothing of pages.
+    // Members of records are not links to pages.
     assert_eq!(count(&decode(format!("[{}]", event(r#""next":"x","has_more":true"#)))), 1);
 }
 
 #[test]
-fn an_envelope_that_counts_more_records_than_it_has_is_refused() {
+fn a_count_above_the_number_of_records_is_refused() {
     for (json, found) in [
         (format!(r#"{{"data":[{EVENT}],"total":2}}"#), 1),
         (format!(r#"{{"event_count":3,"events":[{EVENT},{EVENT}]}}"#), 2),
@@ -88,14 +88,14 @@ fn an_envelope_that_counts_more_records_than_it_has_is_refused() {
         let error = try_decode(&json).unwrap_err();
         assert!(matches!(error, JsonError::TooFew { found: records, .. } if records == found), "{json}: {error}");
     }
-    // A count of a page, and one that is no number, contradict nothing.
+    // Equal counts and values that are not numbers are accepted.
     for more in [r#""count":2,"total":2"#, r#""total":"many""#, r#""rows":null"#] {
         assert_eq!(count(&decode(format!(r#"{{"data":[{},{EVENT}],{more}}}"#, event(r#""a":"[,]""#)))), 2);
     }
 }
 
 #[test]
-fn an_envelope_that_speaks_of_a_failure_is_refused() {
+fn an_envelope_with_an_error_is_refused() {
     for json in [r#"{"events":[],"error":"boom"}"#.to_owned(), format!(r#"{{"errors":[{{}}],"data":[{EVENT}]}}"#)] {
         assert!(matches!(try_decode(&json), Err(JsonError::Failure(_))), "{json}");
     }
@@ -105,7 +105,7 @@ fn an_envelope_that_speaks_of_a_failure_is_refused() {
 }
 
 #[test]
-fn what_is_no_list_of_records_is_refused() {
+fn other_documents_are_refused() {
     let error = |json: &str| try_decode(json).unwrap_err();
     for json in ["<html>", "null", "1", "\"a\"", "id,timestamp\n", "}"] {
         assert!(matches!(error(json), JsonError::NotJson), "{json}");
@@ -128,7 +128,7 @@ fn what_is_no_list_of_records_is_refused() {
 }
 
 #[test]
-fn too_much_around_the_records_is_refused() {
+fn a_long_envelope_is_refused() {
     let padding = "x".repeat(shape::MAX_ENVELOPE_BYTES);
     for json in
         [format!(r#"{{"events":[],"a":"{padding}"}}"#), format!("{{\"a\":\"{padding}\",\"events\":[],\"b\":1}}")]

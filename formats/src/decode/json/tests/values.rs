@@ -1,9 +1,9 @@
-//! What becomes of the members of a record.
+//! Values of members.
 
 use super::*;
 
 #[test]
-fn values_have_the_types_of_their_names() {
+fn columns_have_the_types_of_their_names() {
     let all = decode(
         r#"{"id":7,"metadata":{ "b" : 1.50,"a":[12345678901234567890.10] },"timestamp":"2025-03-01T12:00:00.5+01:00",
             "latency_ms":42,"cost":25e-4,"model":"a\u00e9\ud83d\ude00\n\"\/","degraded_mode":true,"config_version":1.0}"#
@@ -24,7 +24,7 @@ fn values_have_the_types_of_their_names() {
 }
 
 #[test]
-fn numbers_may_stand_in_strings_and_null_is_not_the_empty_text() {
+fn strings_are_parsed_and_null_differs_from_empty() {
     let filled = event(r#""model":"","latency_ms":"42","cost":"0.\u0035","metadata":"a","degraded_mode":"false""#);
     let nulls = event(r#""model":null,"latency_ms":null,"cost":null,"metadata":null,"degraded_mode":null"#);
     let all = decode(format!("{filled}\n{nulls}\n{EVENT}"));
@@ -38,7 +38,7 @@ fn numbers_may_stand_in_strings_and_null_is_not_the_empty_text() {
 }
 
 #[test]
-fn what_has_no_column_is_kept_as_it_was_printed() {
+fn members_without_a_column_are_kept_as_printed() {
     let records = [
         event(r#""zeta" : [1.0 , 2],"model":"m","extra":{"a":1},"\u0061lpha":null"#),
         event(r#""model":{"name": "m"},"reason":["x"]"#),
@@ -53,7 +53,7 @@ fn what_has_no_column_is_kept_as_it_was_printed() {
 }
 
 #[test]
-fn columns_come_in_the_order_of_their_first_appearance() {
+fn columns_are_in_order_of_first_appearance() {
     let records = [EVENT, r#"{"model":"m","timestamp":"2025-03-01T00:00:00Z","cost":1,"id":"f","user":"u"}"#];
     for chunk in [1, 1000] {
         let all = decode_in(records.join("\n").as_bytes(), 10, chunk).unwrap();
@@ -64,7 +64,7 @@ fn columns_come_in_the_order_of_their_first_appearance() {
 }
 
 #[test]
-fn more_names_than_are_listed_lose_nothing() {
+fn members_beyond_the_limit_of_names_are_kept() {
     let members = (0..2000).map(|number| format!(r#""name{number}":{number}"#)).collect::<Vec<_>>().join(",");
     let json = format!("{}\n{}\n", event(&members), event(&format!("{members},\"user\":\"u\",\"name1999\":0")));
     let all = decode(json);
@@ -73,7 +73,7 @@ fn more_names_than_are_listed_lose_nothing() {
 }
 
 #[test]
-fn names_that_the_first_reading_did_not_meet_are_never_dropped() {
+fn names_missing_in_the_first_pass_are_rejected() {
     let mut names = JsonNames::default();
     names.add(EVENT.as_bytes());
     let layout = JsonLayout::new(&names, &KeyColumns::default()).unwrap();
@@ -81,7 +81,7 @@ fn names_that_the_first_reading_did_not_meet_are_never_dropped() {
 }
 
 #[test]
-fn the_operators_choice_of_keys_makes_columns() {
+fn configured_keys_are_columns() {
     let mut names = JsonNames::default();
     let record = br#"{"ref":"r","seen":"2025-03-01T00:00:00Z","id":"x"}"#;
     names.add(record);

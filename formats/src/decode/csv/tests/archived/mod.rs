@@ -1,7 +1,7 @@
-//! Files of an archive -> batches, whole and damaged.
+//! Tests of archived CSV files, whole and damaged.
 
-mod any;
-mod laws;
+mod properties;
+mod strategies;
 
 use crate::{
     Column, EventBatch, Schema,
@@ -17,13 +17,13 @@ fn column(name: &str, kind: &str) -> Column {
     Column { name: name.to_owned(), kind: kind.parse().unwrap(), source_type: None, nullable: true }
 }
 
-/// A schema with an id, a time, and a column `c` of the type.
+/// A schema with an id, a time, and a column `c` of type `kind`.
 fn schema_with(kind: &str) -> Arc<Schema> {
     let columns = vec![column("id", "text"), column("t", "timestamp(us,UTC)"), column("c", kind)];
     Arc::new(Schema::new(columns, "id", "t").unwrap())
 }
 
-/// Decodes a file in chunks of about so many bytes.
+/// Decodes a file in chunks of about `chunk` bytes.
 fn decode(file: &[u8], schema: &Arc<Schema>, chunk: usize) -> Result<Option<RecordBatch>, CsvError> {
     let mut splitter = CsvSplitter::new(chunk);
     splitter.push(file)?;
@@ -50,7 +50,7 @@ fn encode(schema: &Arc<Schema>, records: RecordBatch) -> Vec<u8> {
     text
 }
 
-/// What a column of the type makes of one field.
+/// The decoded column `c` of a file with one row.
 fn field(kind: &str, field: &str) -> Result<ArrayRef, String> {
     let file = format!("id,t,c\na,1970-01-01T00:00:00.000000Z,{field}\n");
     let decoded = decode(file.as_bytes(), &schema_with(kind), 1).map_err(|error| error.to_string())?;
@@ -58,7 +58,7 @@ fn field(kind: &str, field: &str) -> Result<ArrayRef, String> {
 }
 
 #[test]
-fn null_is_told_from_empty() {
+fn null_differs_from_empty() {
     for kind in ["text", "json", "binary", "list<text>", "int16", "float64", "date", "bool", "uuid"] {
         assert!(field(kind, "").unwrap().is_null(0), "{kind}");
     }
@@ -72,7 +72,7 @@ fn null_is_told_from_empty() {
 }
 
 #[test]
-fn lists_have_elements_of_every_kind() {
+fn lists_have_elements_of_every_type() {
     let ints = field("list<int32>", "\"[1,null,-3]\"").unwrap();
     assert_eq!(
         ints.as_list::<i32>().values().as_primitive::<Int32Type>(),
@@ -90,33 +90,33 @@ fn lists_have_elements_of_every_kind() {
 }
 
 #[test]
-fn what_no_archive_writes_is_damage() {
+fn other_spellings_are_refused() {
     let cases = [
         ("int16", "32768", "an integer beyond its type"),
         ("int32", "+1", "not an integer in plain digits"),
-        ("float64", "1.0", "not a floating-point number as archives spell it"),
-        ("decimal(4,2)", "1.5", "not a decimal number as archives spell it"),
-        ("decimal(38,18)", "1.50", "not a decimal number as archives spell it"),
+        ("float64", "1.0", "not a floating-point number in the spelling of archives"),
+        ("decimal(4,2)", "1.5", "not a decimal number in the spelling of archives"),
+        ("decimal(38,18)", "1.50", "not a decimal number in the spelling of archives"),
         ("decimal(4,2)", "100.00", "more than 2 integer digits"),
-        ("timestamp(us,UTC)", "2025-03-01T00:00:00Z", "not a time in UTC as archives spell it"),
-        ("timestamp(us)", "2025-03-01T00:00:00.000000Z", "not a time without a zone as archives spell it"),
-        ("date", "2025-3-1", "not a date as archives spell it"),
-        ("time(us)", "12:00", "not a time of day as archives spell it"),
-        ("uuid", "x", "not a UUID as archives spell it"),
-        ("binary", "0F", "not bytes in hexadecimal as archives spell it"),
+        ("timestamp(us,UTC)", "2025-03-01T00:00:00Z", "not a time in UTC in the spelling of archives"),
+        ("timestamp(us)", "2025-03-01T00:00:00.000000Z", "not a time without a zone in the spelling of archives"),
+        ("date", "2025-3-1", "not a date in the spelling of archives"),
+        ("time(us)", "12:00", "not a time of day in the spelling of archives"),
+        ("uuid", "x", "not a UUID in the spelling of archives"),
+        ("binary", "0F", "not bytes in hexadecimal in the spelling of archives"),
         ("bool", "t", "neither true nor false"),
         ("list<int32>", "\"[1, 2]\"", "not an integer in plain digits"),
-        ("list<int32>", "[1", "not a list as archives spell it"),
+        ("list<int32>", "[1", "not a list in the spelling of archives"),
         ("list<int32>", "\"[1,]\"", "not an integer in plain digits"),
-        ("list<int32>", "[1]]", "not a list as archives spell it"),
-        ("list<int32>", "\"[\"\"1\"\"]\"", "not a list as archives spell it"),
-        ("list<text>", "[a]", "not a list as archives spell it"),
-        ("list<json>", "\"[1,,2]\"", "not a list as archives spell it"),
-        ("list<float64>", "[NaN]", "not a list as archives spell it"),
-        ("list<date>", "[1970-01-01]", "not a list as archives spell it"),
-        ("list<list<bool>>", "[true]", "not a list as archives spell it"),
-        ("text", "\"plain\"", "quotes where archives have none"),
-        ("int64", "\"7\"", "quotes where archives have none"),
+        ("list<int32>", "[1]]", "not a list in the spelling of archives"),
+        ("list<int32>", "\"[\"\"1\"\"]\"", "not a list in the spelling of archives"),
+        ("list<text>", "[a]", "not a list in the spelling of archives"),
+        ("list<json>", "\"[1,,2]\"", "not a list in the spelling of archives"),
+        ("list<float64>", "[NaN]", "not a list in the spelling of archives"),
+        ("list<date>", "[1970-01-01]", "not a list in the spelling of archives"),
+        ("list<list<bool>>", "[true]", "not a list in the spelling of archives"),
+        ("text", "\"plain\"", "quoted without need"),
+        ("int64", "\"7\"", "quoted without need"),
         ("text", "a\"b", "malformed quotes"),
     ];
     for (kind, text, reason) in cases {
@@ -136,13 +136,13 @@ fn rows_end_with_one_line_feed_each() {
         assert!(matches!(read(&rows), Err(CsvError::NotArchived(_))), "{rows:?}");
     }
     let bare = decode(b"id,t,c\na,1970-01-01T00:00:00.000000Z,x\ry\n", &schema_with("text"), 1).unwrap_err();
-    assert_eq!(bare.to_string(), "no quotes where archives have some");
+    assert_eq!(bare.to_string(), "not quoted, though it must be");
     let bad = decode(b"id,t,c\na,1970-01-01T00:00:00.000000Z,\xff\n", &schema_with("text"), 1).unwrap_err();
     assert_eq!(bad.to_string(), "not valid UTF-8");
 }
 
 #[test]
-fn a_header_is_that_of_the_manifest() {
+fn the_header_must_match_the_manifest() {
     for header in ["t,id,c\n", "id,t\n", "id,t,\"c\"\n", "\u{feff}id,t,c\n", "\nid,t,c\n", "id,t,c\r\n", "id,t,c"] {
         let found = decode(header.as_bytes(), &schema_with("date"), 1);
         assert!(matches!(found, Err(CsvError::OtherColumns)), "{header:?}");
@@ -150,7 +150,7 @@ fn a_header_is_that_of_the_manifest() {
 }
 
 #[test]
-fn columns_that_events_cannot_have_are_refused() {
+fn schemas_that_events_cannot_have_are_refused() {
     let forged = |id: &str, time: &str| {
         let columns = vec![column("id", id), column("t", time)];
         let schema = Arc::new(Schema::new(columns, "id", "t").unwrap());
@@ -163,7 +163,7 @@ fn columns_that_events_cannot_have_are_refused() {
 }
 
 #[test]
-fn a_column_without_nulls_has_none() {
+fn null_in_a_required_column_is_refused() {
     let mut columns = schema_with("date").columns().to_vec();
     columns[2].nullable = false;
     let schema = Schema::new(columns, "id", "t").unwrap();

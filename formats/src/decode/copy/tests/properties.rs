@@ -1,4 +1,4 @@
-//! What holds for rows of all sorts.
+//! Property tests of rows of a COPY.
 
 use super::*;
 use arrow_array::{
@@ -10,10 +10,10 @@ use arrow_array::{
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use std::sync::Arc;
 
-/// A column of each family.
+/// One column for each family of types.
 const TYPES: &str = "bool int32 float64 uuid binary text json decimal(38,18) list<int32> list<text> date time(us)";
 
-/// The number `value / 10^scale` as a server sends it.
+/// The number `value / 10^scale` in binary form.
 fn numeric(value: i128, scale: u32) -> Vec<u8> {
     let mut rest = value.unsigned_abs();
     let mut digits = Vec::new();
@@ -51,7 +51,7 @@ fn numeric(value: i128, scale: u32) -> Vec<u8> {
     head.iter().chain(&digits).flat_map(|word| word.to_be_bytes()).collect()
 }
 
-/// A row of [`TYPES`], but for the last two.
+/// A row of [`TYPES`] without the last two.
 type Values = (
     Option<bool>,
     Option<i32>,
@@ -112,7 +112,7 @@ fn sent(values: &Values) -> Vec<u8> {
     event("e", fields(values).iter().map(Option::as_deref))
 }
 
-/// The columns as Arrow's own constructors make them.
+/// The columns as built by Arrow's constructors.
 fn expected(rows: &[Values]) -> Vec<ArrayRef> {
     let uuids = rows.iter().map(|row| row.3);
     let decimals = rows.iter().map(|row| row.7).collect::<Decimal128Array>().with_precision_and_scale(38, 18).unwrap();
@@ -130,7 +130,7 @@ fn expected(rows: &[Values]) -> Vec<ArrayRef> {
     ]
 }
 
-/// The lists of texts, as they were put in.
+/// The lists of texts.
 fn texts(lists: &ListArray) -> Vec<Option<Vec<Option<String>>>> {
     let texts = |list: ArrayRef| list.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect();
     lists.iter().map(|list| list.map(texts)).collect()
@@ -138,14 +138,14 @@ fn texts(lists: &ListArray) -> Vec<Option<Vec<Option<String>>>> {
 
 proptest! {
     #[test]
-    fn every_value_survives(rows in vec(any_values(), 1..3 * BLOCK)) {
+    fn values_round_trip(rows in vec(any_values(), 1..3 * BLOCK)) {
         let decoded = decode(&layout(TYPES), rows.iter().map(sent)).unwrap();
         prop_assert_eq!(reasons(&decoded), vec![]);
         let batch = decoded.batch.unwrap();
         for (index, expected) in expected(&rows).iter().enumerate() {
             let found = batch.records().column(index + 2);
             if index == 8 {
-                // Arrow's own constructor calls the elements by another name.
+                // Arrow's constructor gives the elements another field name.
                 prop_assert_eq!(found.as_list::<i32>().iter().collect::<Vec<_>>(), expected.as_list::<i32>().iter().collect::<Vec<_>>());
             } else {
                 prop_assert_eq!(found, expected);
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn every_decimal_survives_at_every_scale(value in -LARGEST..=LARGEST, shift in 0..39_u32, scale in 0..=38_u32) {
+    fn decimals_round_trip_at_every_scale(value in -LARGEST..=LARGEST, shift in 0..39_u32, scale in 0..=38_u32) {
         let value = value / 10_i128.pow(shift);
         let layout = layout(&format!("decimal(38,{scale})"));
         let decoded = decode(&layout, [event("e", [Some(&numeric(value, scale)[..])])]).unwrap();
@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn a_decimal_of_another_scale_is_exact_or_rejected(
+    fn decimals_of_another_scale_are_exact_or_rejected(
         value in -10_i128.pow(20)..10_i128.pow(20), sent in 0..20_u32, precision in 1..=38_u32, scale in 0..=38_u32
     ) {
         prop_assume!(scale <= precision);
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn rejects_and_events_are_all_the_rows(rows in vec((any_values(), 0..40_u8), 1..3 * BLOCK)) {
+    fn every_row_is_an_event_or_a_reject(rows in vec((any_values(), 0..40_u8), 1..3 * BLOCK)) {
         let messages = rows.iter().map(|(values, fault)| {
             let mut fields = fields(values);
             match fault {
@@ -206,7 +206,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_that_is_cut_off_is_an_error(values in any_values()) {
+    fn truncated_rows_are_errors(values in any_values()) {
         let (layout, whole) = (layout(TYPES), sent(&values));
         for length in 0..whole.len() {
             prop_assert_eq!(decode(&layout, [&whole[..length]]).unwrap_err(), CopyError::Truncated, "{}", length);
@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn an_array_that_is_cut_off_is_an_error(elements in vec(option::of("[a-z]{0,5}"), 1..5)) {
+    fn truncated_arrays_are_errors(elements in vec(option::of("[a-z]{0,5}"), 1..5)) {
         let whole = list(&elements.iter().map(|text| text.as_ref().map(String::as_bytes)).collect::<Vec<_>>());
         for length in 0..whole.len() {
             let cut = decode(&layout("list<text>"), [event("e", [Some(&whole[..length])])]);
@@ -224,15 +224,15 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(rows in vec(vec(any::<u8>(), 0..80), 0..4), fields in vec(vec(any::<u8>(), 0..30), 12)) {
-        // Whatever comes of it: that it comes is what is asserted.
+    fn random_bytes_never_panic(rows in vec(vec(any::<u8>(), 0..80), 0..4), fields in vec(vec(any::<u8>(), 0..30), 12)) {
+        // Any result is valid, but no panic.
         let _random = decode(&layout(TYPES), rows);
         let values = decode(&layout(TYPES), [event("e", fields.iter().map(|field| Some(&field[..])))]);
         prop_assert!(values.is_err() || values.is_ok_and(|decoded| decoded.rows == 1));
     }
 
     #[test]
-    fn no_damage_makes_it_panic(
+    fn damaged_rows_never_panic(
         mut rows in vec(any_values(), 1..2 * BLOCK).prop_map(|rows| rows.iter().map(sent).collect::<Vec<_>>()),
         damage in vec((any::<Index>(), any::<Index>(), any::<u8>()), 1..4)
     ) {

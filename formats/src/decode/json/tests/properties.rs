@@ -1,8 +1,8 @@
-//! What holds for JSON of all sorts.
+//! Property tests of JSON artifacts.
 
 use super::*;
 
-/// JSON of all sorts.
+/// Any JSON value.
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -34,7 +34,7 @@ fn any_record() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
-/// What the column of a member should hold, unless the record should be a reject.
+/// The expected value of a column; an error if the record should be rejected.
 fn expected(name: &str, value: &Value) -> Result<Option<String>, ()> {
     let is_text = matches!(name, "id" | "model" | "user");
     let printed = match value {
@@ -51,7 +51,7 @@ fn expected(name: &str, value: &Value) -> Result<Option<String>, ()> {
     if fits { Ok(Some(printed)) } else { Err(()) }
 }
 
-/// The cell as a text.
+/// The text of a cell.
 fn cell(records: &RecordBatch, name: &str, row: usize) -> Option<String> {
     let column = records.column_by_name(name)?;
     column.is_valid(row).then(|| match name {
@@ -63,7 +63,7 @@ fn cell(records: &RecordBatch, name: &str, row: usize) -> Option<String> {
 
 const COLUMNS: [&str; 6] = ["id", "model", "user", "metadata", "degraded_mode", "latency_ms"];
 
-/// Lines of all sorts, good ones and pieces that break every rule.
+/// Valid, malformed and random lines.
 fn any_lines() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => any_record().prop_map(|record| format!("{}\n", Value::from(record)).into_bytes()),
@@ -76,7 +76,7 @@ fn any_lines() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..30).prop_map(|pieces| [EVENT.as_bytes(), b"\n", &pieces.concat()].concat())
 }
 
-/// Elements of all sorts that do not hide the end of their list, which may be in an envelope.
+/// An array of valid and malformed elements that keep its end visible, with or without an envelope.
 fn any_list() -> impl Strategy<Value = Vec<u8>> {
     let element = prop_oneof![
         4 => any_record().prop_map(|record| Value::from(record).to_string().into_bytes()),
@@ -95,7 +95,7 @@ fn any_list() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn every_member_is_found_again(records in prop::collection::vec(any_record(), 1..12), pretty: bool) {
+    fn members_round_trip(records in prop::collection::vec(any_record(), 1..12), pretty: bool) {
         let json = if pretty { serde_json::to_string_pretty(&records) } else { serde_json::to_string(&records) }.unwrap();
         let all = decode(&json);
         let is_good = |record: &&Map<_, _>| record.iter().all(|(name, value)| expected(name, value).is_ok());
@@ -122,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn chunk_by_chunk_is_as_good_as_all_at_once(
+    fn the_result_does_not_depend_on_chunks(
         json in prop_oneof![any_lines(), any_list()], block in 1..200_usize, chunk in 1..300_usize,
     ) {
         match (decode_in(&json, block, chunk), try_decode(&json)) {
@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn every_chunk_stands_where_the_splitter_says(
+    fn chunks_have_the_offsets_of_the_splitter(
         bom: bool, json in prop_oneof![any_lines(), any_list()], block in 1..200_usize, chunk in 1..300_usize,
     ) {
         let json = [if bom { BOM.as_slice() } else { &[] }, &json].concat();
@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn a_survey_counts_the_records_that_decoding_finds_in_the_months_of_their_times(
+    fn the_time_index_agrees_with_decoding(
         json in prop_oneof![any_lines(), any_list()], chunk in 1..300_usize,
     ) {
         let Ok((chunks, _)) = split(&json, 100, chunk) else { return Ok(()) };
@@ -169,24 +169,24 @@ proptest! {
         }
         let layout = JsonLayout::new(&names, &KeyColumns::default()).unwrap();
         for chunk in chunks {
-            let (survey, decoded) = (layout.survey(&chunk), layout.decode(&chunk));
-            prop_assert_eq!((survey.rows, survey.lines), (decoded.rows, decoded.lines));
-            let mut expected = Surveyor::default();
+            let (index, decoded) = (layout.index_times(&chunk), layout.decode(&chunk));
+            prop_assert_eq!((index.rows, index.lines), (decoded.rows, decoded.lines));
+            let mut expected = TimeIndexBuilder::default();
             let good = decoded.batch.iter().flat_map(|batch| batch.times().values().iter());
             good.for_each(|micros| expected.count(Some(Timestamp::from_micros(*micros))));
             decoded.rejects.iter().for_each(|reject| expected.count(layout.time_of(&reject.row)));
-            prop_assert_eq!(survey, expected.finish(decoded.lines));
+            prop_assert_eq!(index, expected.finish(decoded.lines));
         }
     }
 
     #[test]
-    fn every_rejected_line_is_where_it_says_byte_for_byte(lines in any_lines()) {
+    fn rejects_have_the_bytes_of_their_lines(lines in any_lines()) {
         let Ok(all) = try_decode(&lines) else { return Ok(()) };
         let all_lines = lines.split(|byte| *byte == b'\n').collect::<Vec<_>>();
         prop_assert_eq!(all.lines, all_lines.len() as u64 - 1);
         for reject in all.rejects {
             let index = usize::try_from(reject.line).unwrap() - 1;
-            // A carriage return belongs to the line end only before a line feed.
+            // A carriage return is part of the line end only before a line feed.
             let is_last = index + 1 == all_lines.len();
             let line = all_lines[index].strip_suffix(b"\r").filter(|_| !is_last).unwrap_or(all_lines[index]);
             prop_assert_eq!(line, reject.row);
@@ -194,7 +194,7 @@ proptest! {
     }
 
     #[test]
-    fn good_and_bad_records_are_those_of_an_independent_reader(lines in any_lines()) {
+    fn rejects_agree_with_serde_json(lines in any_lines()) {
         let Ok(all) = try_decode(&lines) else { return Ok(()) };
         let mut good = 0;
         for line in lines.split(|byte| *byte == b'\n') {
@@ -208,7 +208,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), mixed in "[\\[\\]{}\",:\\\\\n a1utf]{0,300}") {
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), mixed in "[\\[\\]{}\",:\\\\\n a1utf]{0,300}") {
         let mut names = JsonNames::default();
         names.add(event(r#""a":1"#).as_bytes());
         let layout = JsonLayout::new(&names, &KeyColumns::default()).unwrap();

@@ -1,4 +1,4 @@
-//! Events of any types and any values.
+//! Strategies for events of all types and values.
 
 use super::{column, schema_with};
 use crate::{Column, ColumnType, Schema};
@@ -12,7 +12,7 @@ use arrow_schema::DataType;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// Any type, with lists of so many levels.
+/// Any type, with lists nested up to `levels` deep.
 pub(super) fn column_type(levels: u32) -> BoxedStrategy<ColumnType> {
     let names = "text json bool int16 int32 int64 float32 float64 timestamp(us,UTC) timestamp(us) date time(us) uuid \
                  binary decimal(38,18) decimal(38,0) decimal(3,3)";
@@ -27,53 +27,55 @@ pub(super) fn column_type(levels: u32) -> BoxedStrategy<ColumnType> {
     prop_oneof![2 => scalar, 1 => list].boxed()
 }
 
-/// So many values of a type, NULLs among them where they may be.
+/// An array of `rows` values of type `kind`.
 fn array(kind: ColumnType, rows: usize, nullable: bool) -> BoxedStrategy<ArrayRef> {
-    let all = Values { rows, nullable };
+    let values = Values { rows, nullable };
     match kind {
-        ColumnType::Text => all.of("(\\PC|[\",\\\\\0-\u{1f}\u{7f}]){0,6}", |texts| Arc::new(StringArray::from(texts))),
-        ColumnType::Json => all.of(json(), |texts| Arc::new(StringArray::from(texts))),
-        ColumnType::Bool => all.of(any::<bool>(), |flags| Arc::new(BooleanArray::from(flags))),
-        ColumnType::Int16 => all.of(any::<i16>(), |numbers| Arc::new(Int16Array::from(numbers))),
-        ColumnType::Int32 => all.of(any::<i32>(), |numbers| Arc::new(Int32Array::from(numbers))),
-        ColumnType::Int64 => all.of(any::<i64>(), |numbers| Arc::new(Int64Array::from(numbers))),
-        // Every NaN is printed the same.
+        ColumnType::Text => {
+            values.array("(\\PC|[\",\\\\\0-\u{1f}\u{7f}]){0,6}", |texts| Arc::new(StringArray::from(texts)))
+        }
+        ColumnType::Json => values.array(json(), |texts| Arc::new(StringArray::from(texts))),
+        ColumnType::Bool => values.array(any::<bool>(), |flags| Arc::new(BooleanArray::from(flags))),
+        ColumnType::Int16 => values.array(any::<i16>(), |numbers| Arc::new(Int16Array::from(numbers))),
+        ColumnType::Int32 => values.array(any::<i32>(), |numbers| Arc::new(Int32Array::from(numbers))),
+        ColumnType::Int64 => values.array(any::<i64>(), |numbers| Arc::new(Int64Array::from(numbers))),
+        // All NaNs have one spelling.
         ColumnType::Float32 => {
             let value = prop::num::f32::ANY.prop_map(|value| if value.is_nan() { f32::NAN } else { value });
-            all.of(value, |numbers| Arc::new(Float32Array::from(numbers)))
+            values.array(value, |numbers| Arc::new(Float32Array::from(numbers)))
         }
         ColumnType::Float64 => {
             let value = prop::num::f64::ANY.prop_map(|value| if value.is_nan() { f64::NAN } else { value });
-            all.of(value, |numbers| Arc::new(Float64Array::from(numbers)))
+            values.array(value, |numbers| Arc::new(Float64Array::from(numbers)))
         }
         ColumnType::Decimal { precision, scale } => {
             let limit = 10_i128.pow(precision.into());
             let value = (1 - limit..limit, 0..39_u32).prop_map(|(value, shift)| value / 10_i128.pow(shift));
-            all.of(value, move |numbers| {
+            values.array(value, move |numbers| {
                 let array = Decimal128Array::from(numbers);
                 Arc::new(array.with_precision_and_scale(precision, scale.cast_signed()).unwrap())
             })
         }
         ColumnType::TimestampUtc => {
-            all.of(any::<i64>(), |times| Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")))
+            values.array(any::<i64>(), |times| Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")))
         }
-        ColumnType::Timestamp => all.of(any::<i64>(), |times| Arc::new(TimestampMicrosecondArray::from(times))),
+        ColumnType::Timestamp => values.array(any::<i64>(), |times| Arc::new(TimestampMicrosecondArray::from(times))),
         ColumnType::Date => {
             let value = prop_oneof![any::<i32>(), -1_000_000..3_000_000];
-            all.of(value, |days| Arc::new(Date32Array::from(days)))
+            values.array(value, |days| Arc::new(Date32Array::from(days)))
         }
-        ColumnType::Time => all.of(0..=86_400_000_000_i64, |times| Arc::new(Time64MicrosecondArray::from(times))),
-        ColumnType::Uuid => all.of(any::<[u8; 16]>(), |uuids| {
+        ColumnType::Time => values.array(0..=86_400_000_000_i64, |times| Arc::new(Time64MicrosecondArray::from(times))),
+        ColumnType::Uuid => values.array(any::<[u8; 16]>(), |uuids| {
             Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(uuids.into_iter(), 16).unwrap())
         }),
-        ColumnType::Binary => all.of(prop::collection::vec(any::<u8>(), 0..5), |values| {
+        ColumnType::Binary => values.array(prop::collection::vec(any::<u8>(), 0..5), |values| {
             Arc::new(values.iter().map(Option::as_deref).collect::<BinaryArray>())
         }),
-        ColumnType::List(element) => lists(*element, all),
+        ColumnType::List(element) => lists(*element, values),
     }
 }
 
-/// How many values a column has, and whether any of them may be missing.
+/// Size and nullability of a column.
 #[derive(Clone, Copy)]
 struct Values {
     rows: usize,
@@ -81,8 +83,8 @@ struct Values {
 }
 
 impl Values {
-    /// An array that `build` makes of such values.
-    fn of<S: Strategy<Value: Clone> + 'static>(
+    /// An array built from values of the strategy.
+    fn array<S: Strategy<Value: Clone> + 'static>(
         self,
         value: S,
         build: impl Fn(Vec<Option<S::Value>>) -> ArrayRef + 'static,
@@ -99,9 +101,9 @@ impl Values {
     }
 }
 
-fn lists(element: ColumnType, all: Values) -> BoxedStrategy<ArrayRef> {
+fn lists(element: ColumnType, values: Values) -> BoxedStrategy<ArrayRef> {
     let DataType::List(field) = arrow_type(&ColumnType::List(Box::new(element.clone()))) else { unreachable!() };
-    let lists = all.options(0..4_usize).prop_flat_map(move |lengths| {
+    let lists = values.options(0..4_usize).prop_flat_map(move |lengths| {
         let total = lengths.iter().flatten().sum();
         let field = Arc::clone(&field);
         array(element.clone(), total, true).prop_map(move |elements| -> ArrayRef {
@@ -117,7 +119,7 @@ fn arrow_type(kind: &ColumnType) -> DataType {
     schema_with(&kind.to_string()).to_arrow().field(2).data_type().clone()
 }
 
-/// JSON as a source may print it. Its own null is none: in a list it would be NULL.
+/// JSON as a source may print it, without a bare null, which would be NULL in a list.
 fn json() -> impl Strategy<Value = String> {
     const SAMPLES: [&str; 9] = [
         "{}",
@@ -136,7 +138,7 @@ fn json() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Events with columns of any types and names.
+/// Events with columns of any type and name.
 pub(super) fn batch() -> impl Strategy<Value = (Arc<Schema>, RecordBatch)> {
     let id = prop::sample::select(["text", "uuid", "int16", "int32", "int64"].as_slice());
     let time = prop::sample::select(["timestamp(us,UTC)", "timestamp(us)"].as_slice());

@@ -1,8 +1,10 @@
-//! What can be wrong with a row.
+//! Errors of single rows.
 
-/// Why a row cannot become an event, in words that hold no value of it.
+/// Why a row cannot become an event. Messages contain no value of the row.
+///
+/// Rejects of artifacts and of a COPY carry the message into `rejects` files: rewording one changes their bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum RowErrorKind {
     #[error("malformed quotes")]
     Quotes,
     #[error("{found} fields instead of {expected}")]
@@ -61,24 +63,24 @@ pub(super) enum Fault {
     EndOfDay,
     #[error("more text than a chunk can hold")]
     ChunkTooLarge,
-    #[error("not {0} as archives spell it")]
+    #[error("not {0} in the spelling of archives")]
     Spelling(&'static str),
-    #[error("quotes where archives have none")]
+    #[error("quoted without need")]
     NeedlessQuotes,
-    #[error("no quotes where archives have some")]
+    #[error("not quoted, though it must be")]
     MissingQuotes,
     #[error("rows that do not end with one line feed each")]
     LineEnds,
 }
 
-/// What is wrong with a row, and the column to blame where it is one.
-pub(super) struct Offence {
+/// The error of a row, and the column at fault if there is one.
+pub(super) struct RowError {
     pub(super) column: Option<usize>,
-    pub(super) fault: Fault,
+    pub(super) kind: RowErrorKind,
 }
 
-impl From<Fault> for Offence {
-    fn from(fault: Fault) -> Self {
-        Self { column: None, fault }
+impl From<RowErrorKind> for RowError {
+    fn from(kind: RowErrorKind) -> Self {
+        Self { column: None, kind }
     }
 }

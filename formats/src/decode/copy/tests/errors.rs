@@ -1,4 +1,4 @@
-//! What no server sends.
+//! Violations of the protocol.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn broken(kind: &str, value: &[u8]) -> &'static str {
 }
 
 #[test]
-fn a_row_has_as_many_fields_as_there_are_columns() {
+fn the_field_count_must_match_the_columns() {
     let layout = layout("int32");
     let found = |fields: &[u8]| decode(&layout, [fields]).unwrap_err();
     for (count, bytes) in [(2, [0, 2]), (4, [0, 4]), (-2, [0xff, 0xfe]), (0, [0, 0])] {
@@ -22,7 +22,7 @@ fn a_row_has_as_many_fields_as_there_are_columns() {
 }
 
 #[test]
-fn a_length_is_within_the_row() {
+fn field_lengths_must_be_within_the_row() {
     let layout = layout("text");
     for length in [i32::MIN, -2, 5, i32::MAX] {
         let whole = event("e", [Some(&b"text"[..])]);
@@ -33,42 +33,42 @@ fn a_length_is_within_the_row() {
 }
 
 #[test]
-fn a_value_is_as_wide_as_its_type() {
+fn the_width_must_match_the_type() {
     let widths = [("bool", 1), ("int16", 2), ("int32", 4), ("float32", 4), ("date", 4), ("int64", 8), ("float64", 8)];
     for (kind, width) in widths.into_iter().chain([("timestamp(us)", 8), ("time(us)", 8), ("uuid", 16)]) {
         for other in [0, width - 1, width + 1] {
             let what = broken(kind, &vec![0; other]);
-            assert!(other == width || what == "a value that is not as wide as its type", "{kind} {other}");
+            assert!(other == width || what == "a value of another width than its type", "{kind} {other}");
             broken(&format!("list<{kind}>"), &list(&[Some(&vec![0; other])]));
         }
     }
 }
 
 #[test]
-fn a_value_is_one_of_its_type() {
-    assert_eq!(broken("bool", &[2]), "a truth value that is neither true nor false");
-    assert_eq!(broken("time(us)", &(-1_i64).to_be_bytes()), "a time that is not within a day");
-    assert_eq!(broken("time(us)", &86_400_000_001_i64.to_be_bytes()), "a time that is not within a day");
-    assert_eq!(broken("json", b"\x02{}"), "JSON in a form that is not known");
+fn values_must_be_valid_for_their_type() {
+    assert_eq!(broken("bool", &[2]), "a boolean that is neither true nor false");
+    assert_eq!(broken("time(us)", &(-1_i64).to_be_bytes()), "a time outside of a day");
+    assert_eq!(broken("time(us)", &86_400_000_001_i64.to_be_bytes()), "a time outside of a day");
+    assert_eq!(broken("json", b"\x02{}"), "JSON of an unknown version");
 }
 
 #[test]
-fn a_number_is_what_it_says() {
+fn numerics_must_match_their_header() {
     let kind = "decimal(18,8)";
-    let length = "a number that is not as long as it says";
+    let length = "a number of another length than its header";
     for value in [&b""[..], &[0; 7], &[0; 9], &[0, 1, 0, 0, 0, 0, 0, 0], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
         assert_eq!(broken(kind, value), length, "{value:?}");
     }
     let one = |sign: u8, digit: [u8; 2]| [0, 1, 0, 0, sign, 0, 0, 0, digit[0], digit[1]];
-    assert_eq!(broken(kind, &one(0x80, [0, 1])), "a number with a sign that is not known");
+    assert_eq!(broken(kind, &one(0x80, [0, 1])), "a number with an unknown sign");
     assert_eq!(broken(kind, &one(0, [0x27, 0x10])), "a number with a digit that is too large");
     let within = [&[0, 3, 0, 1, 0, 0, 0, 0][..], &[0, 1, 0xff, 0xff, 0, 1]].concat();
     assert_eq!(broken(kind, &within), "a number with a digit that is too large");
 }
 
 #[test]
-fn an_array_is_as_long_as_it_says() {
-    let (short, long) = ("an array that is shorter than it says", "an array that is longer than it says");
+fn arrays_must_match_their_header() {
+    let (short, long) = ("an array shorter than its header", "an array longer than its header");
     let text = Some(&b"a"[..]);
     for (value, what) in [
         (vec![], short),
@@ -78,22 +78,22 @@ fn an_array_is_as_long_as_it_says() {
         (array(1, i32::MAX, &[text]), short),
         (array(1, 1, &[text, text]), long),
         (array(1, 0, &[text]), long),
-        (array(1, -1, &[]), "an array of a length below zero"),
-        (array(-1, 0, &[]), "an array of fewer than no dimensions"),
+        (array(1, -1, &[]), "an array of negative length"),
+        (array(-1, 0, &[]), "an array with a negative number of dimensions"),
     ] {
         assert_eq!(broken("list<text>", &value), what, "{value:?}");
     }
 }
 
 #[test]
-fn an_array_of_arrays_is_no_list() {
+fn arrays_of_several_dimensions_are_refused() {
     let row = event("e", [Some(array(2, 2, &[]).as_slice())]);
     let error = layout("list<int32>").decode(&rows([row])).unwrap_err();
     assert_eq!(error, CopyError::Nested { column: "c2".to_owned() });
 }
 
 #[test]
-fn the_end_is_the_end() {
+fn nothing_may_follow_the_end_marker() {
     let mut rows = rows([event("e", [])]);
     assert_eq!(rows.push(&[0xff, 0xff]), Ok(Pushed::End));
     assert_eq!((rows.len(), rows.is_empty(), rows.bytes()), (1, false, event("e", []).len()));
@@ -105,7 +105,7 @@ fn the_end_is_the_end() {
 }
 
 #[test]
-fn a_layout_has_two_keys_and_no_types_that_are_not_read() {
+fn layouts_need_two_keys_and_supported_types() {
     let columns = |types| schema(types).columns().to_vec();
     let one = Schema::new(columns("text timestamp(us)"), "c0", "c0").unwrap();
     assert_eq!(CopyLayout::new(one).unwrap_err(), CopyLayoutError::OneKey("c0".to_owned()));

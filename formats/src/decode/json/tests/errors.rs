@@ -1,9 +1,9 @@
-//! What is said of records and artifacts that are broken.
+//! Malformed records and truncated artifacts.
 
 use super::*;
 
-/// Records with a fault each, and what is said of it; a question mark stands for a byte that is not UTF-8.
-fn faulty() -> Vec<(String, &'static str)> {
+/// Malformed records with their errors. Question marks are replaced by a byte that is not UTF-8.
+fn malformed() -> Vec<(String, &'static str)> {
     vec![
         (r#"{"timestamp":"2025-03-01T00:00:00Z"}"#.into(), "column id: no id"),
         (r#"{"id":"","timestamp":"2025-03-01T00:00:00Z"}"#.into(), "column id: no id"),
@@ -56,9 +56,9 @@ fn nested(depth: usize) -> String {
 }
 
 #[test]
-fn each_fault_names_place_column_and_reason_and_keeps_the_record() {
+fn rejects_have_line_column_reason_and_record() {
     assert_eq!(decode(nested(127)).rejects, []);
-    for (record, printed) in faulty() {
+    for (record, printed) in malformed() {
         let record = record.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect::<Vec<_>>();
         let good = EVENT.as_bytes();
         let all_names = event(r#""latency_ms":1,"cost":1,"degraded_mode":true,"model":"m","metadata":{},"a":1"#);
@@ -80,7 +80,7 @@ fn each_fault_names_place_column_and_reason_and_keeps_the_record() {
 }
 
 #[test]
-fn an_artifact_cut_short_is_an_error_or_ends_with_a_line() {
+fn truncated_artifacts_are_errors_unless_cut_between_lines() {
     let records =
         [event(r#""model":"\u00e9\"}","metadata":{"a":[1,"]"]}"#), event("\"model\":\"\u{e9}\""), EVENT.to_owned()];
     for json in [format!("[{}]", records.join(",")), format!(r#"{{"n":1,"events":[{}],"b":"c"}}"#, records.join(","))] {
