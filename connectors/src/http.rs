@@ -1,8 +1,8 @@
-//! The HTTP client of every connector, and of whatever else speaks HTTP.
+//! The HTTP client of every connector and of notifications, and the rule when plain HTTP is allowed.
 
 use crate::{Error, ErrorKind, Result};
-use std::time::Duration;
-use url::Url;
+use std::{net::IpAddr, time::Duration};
+use url::{Host, Url};
 
 /// A client for servers that are reached as `like` is: rustls with the system's roots, proxies as the environment says,
 /// and no redirect followed. Plain HTTP goes to its host directly: a proxy would see tokens and paths.
@@ -23,4 +23,80 @@ pub fn client(like: &Url) -> Result<reqwest::Client> {
 /// Scheme, host and port: all of an address that is no secret where its path is one.
 pub fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
+}
+
+/// Refuses plain HTTP, with an error of `kind`, to a host that has any address other than loopback and private ones. The
+/// error shows scheme, host and port alone.
+pub async fn require_tls(url: &Url, allow_http: bool, kind: ErrorKind) -> Result<()> {
+    if allow_http || url.scheme() != "http" {
+        return Ok(());
+    }
+    let addresses = addresses(url).await?;
+    if !addresses.is_empty() && addresses.into_iter().all(is_near) {
+        return Ok(());
+    }
+    Err(Error::new(kind, "plain http to a host that is neither loopback nor private")
+        .with_context("url", origin(url))
+        .with_hint("use https, or --allow-http if the way to the host is protected otherwise"))
+}
+
+/// Whether the host is this one by its name or address. Stricter than [`require_tls`], for clients that resolve names
+/// themselves and again for each connection: no name is resolved, and private addresses do not count.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+async fn addresses(url: &Url) -> Result<Vec<IpAddr>> {
+    let name = match url.host() {
+        Some(Host::Ipv4(address)) => return Ok(vec![address.into()]),
+        Some(Host::Ipv6(address)) => return Ok(vec![address.into()]),
+        Some(Host::Domain(name)) => name,
+        None => return Ok(Vec::new()),
+    };
+    let port = url.port_or_known_default().unwrap_or(80);
+    let found = tokio::net::lookup_host((name, port)).await.map_err(|error| {
+        Error::new(ErrorKind::SourceUnavailable, "could not resolve the host's name")
+            .with_context("host", name)
+            .with_source(error)
+    })?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_is_loopback_or_private() {
+        for near in ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "::1", "fd00::1", "::ffff:127.0.0.1"] {
+            assert!(is_near(near.parse().unwrap()), "{near}");
+        }
+        // 169.254.169.254 is where clouds keep credentials of their machines.
+        for far in ["8.8.8.8", "169.254.169.254", "172.32.0.1", "0.0.0.0", "2001:db8::1", "::ffff:8.8.8.8", "fe80::1"] {
+            assert!(!is_near(far.parse().unwrap()), "{far}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_far_host_needs_tls_or_permission() {
+        let far = Url::parse("http://203.0.113.5/").unwrap();
+        let error = require_tls(&far, false, ErrorKind::Configuration).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.hint().unwrap().contains("--allow-http"));
+        assert!(require_tls(&far, true, ErrorKind::Configuration).await.is_ok());
+        let near = Url::parse("http://localhost:8080/").unwrap();
+        assert!(require_tls(&near, false, ErrorKind::Configuration).await.is_ok());
+    }
 }

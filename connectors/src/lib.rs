@@ -9,14 +9,12 @@ pub mod error;
 pub mod exports_api;
 pub mod file;
 pub mod http;
-pub mod plain_http;
 pub mod postgres;
 pub mod probe;
 pub mod progress;
 pub mod retry;
 pub mod secret;
 pub mod sink;
-mod skew;
 pub mod source;
 pub mod spool;
 #[cfg(any(test, feature = "testing"))]

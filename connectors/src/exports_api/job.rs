@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     Clock, Error, ErrorKind, Result,
+    clock::check_skew,
     progress::{Meter, Step},
     retry::{Intervals, Policy, is_transient, retry},
-    skew,
 };
 use archive_formats::Timestamp;
 use std::{sync::OnceLock, time::Duration};
@@ -92,7 +92,7 @@ impl Jobs<'_> {
                 }
                 Err(error) => return Err(self.late(error, "the export job could not be created in time")),
             };
-            skew::check(response.date, self.clock.now())?;
+            check_skew(response.date, self.clock.now())?;
             let id = Job::from_json(&response.json).id.ok_or_else(|| {
                 Error::new(ErrorKind::Source, "the response to the create call holds no usable job id")
             })?;
@@ -117,7 +117,7 @@ impl Jobs<'_> {
             None => self.poll(endpoints, &id).await?,
         };
         loop {
-            skew::check(response.date, self.clock.now())?;
+            check_skew(response.date, self.clock.now())?;
             seen.server_clock = response.date.or(seen.server_clock);
             let job = Job::from_json(&response.json);
             seen.add(&job, &id);

@@ -4,7 +4,7 @@ use super::{
     client::{Client, ListResponse},
     config::{Config, Endpoints, Layout, printable},
 };
-use crate::{Clock, Error, ErrorKind, Probe, Result, plain_http, skew};
+use crate::{Clock, Error, ErrorKind, Probe, Result, clock::compare_clocks, http};
 use reqwest::StatusCode;
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ pub async fn probe(config: Config, clock: Arc<dyn Clock>) -> Vec<Probe> {
     let date = responses.iter().find_map(|(_, response)| response.date);
     vec![
         Probe::new("source", endpoints(layout, responses)),
-        Probe::new("source: clock", skew::compare(date, clock.now())),
+        Probe::new("source: clock", compare_clocks(date, clock.now())),
     ]
 }
 
 async fn lists(config: Config, clock: &Arc<dyn Clock>) -> Result<Vec<(Endpoints, ListResponse)>> {
     let config = config.validated()?;
-    plain_http::check(&config.base, config.allow_http, ErrorKind::Configuration).await?;
+    http::require_tls(&config.base, config.allow_http, ErrorKind::Configuration).await?;
     let client = Client::new(&config, Arc::clone(clock))?;
     let url = printable(&config.base);
     let mut responses = Vec::new();

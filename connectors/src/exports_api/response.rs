@@ -1,7 +1,7 @@
 //! HTTP responses: refusals and their errors, headers, and redirects.
 
 use super::config::printable;
-use crate::{Error, ErrorKind, Result, Secret, plain_http};
+use crate::{Error, ErrorKind, Result, Secret, http};
 use archive_formats::Timestamp;
 use chrono::DateTime;
 use reqwest::{
@@ -168,7 +168,7 @@ pub(super) const MAX_HOPS: usize = 3;
 pub(super) async fn redirect(from: &Url, location: &str, allow_http: bool) -> Result<Url> {
     let next = resolve(from, location)?;
     if next.scheme() == "http" {
-        plain_http::check(&next, allow_http, ErrorKind::Source).await?;
+        http::require_tls(&next, allow_http, ErrorKind::Source).await?;
     }
     Ok(next)
 }

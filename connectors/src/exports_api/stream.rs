@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Error, ErrorKind, EventStream, LocalArtifact, Result, SourceItem, SourceReport,
     artifact::{Chunks, DecodedChunk, Summary, WindowFilter},
-    plain_http,
+    http,
     progress::{Meter, Step},
 };
 use archive_formats::{Dataset, Sha256, Timestamp, Window};
@@ -100,7 +100,7 @@ impl WindowRead {
     async fn open(&mut self, window: Window) -> Result<()> {
         let Config { base, allow_http, format, keys, margin, .. } = &self.fetcher.config;
         if !self.checked {
-            plain_http::check(base, *allow_http, ErrorKind::Configuration).await?;
+            http::require_tls(base, *allow_http, ErrorKind::Configuration).await?;
             self.checked = true;
         }
         match self.fetcher.fetch(&self.dataset, window, &self.meter).await? {

@@ -1,7 +1,7 @@
 //! Whether a run would get on with the server.
 
 use super::{Config, catalogue::Relation, connect::connect, connection::Connection, session::Session, snapshot};
-use crate::{Clock, Probe, Result, skew};
+use crate::{Clock, Probe, Result, clock::compare_clocks};
 use archive_formats::{Dataset, Timestamp};
 use std::sync::Arc;
 
@@ -47,5 +47,5 @@ fn protection(connection: &Connection) -> String {
 async fn apart(connection: &Connection, clock: Arc<dyn Clock>) -> Result<String> {
     const NOW: &str = "select (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8";
     let server = connection.ask("time", NOW).await?;
-    skew::compare(Some(Timestamp::from_micros(server)), clock.now())
+    compare_clocks(Some(Timestamp::from_micros(server)), clock.now())
 }

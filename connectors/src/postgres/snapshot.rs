@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
+    clock::check_skew,
     retry::{Policy, retry},
-    skew,
 };
 use archive_formats::{ColumnType, Dataset, Timestamp, Window, decode::copy::CopyLayout};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ impl Snapshot {
         begin(&holder, &relation).await?;
         let facts = facts(&holder).await?;
         let source_clock = timestamp(facts.now);
-        skew::check(Some(source_clock), clock.now())?;
+        check_skew(Some(source_clock), clock.now())?;
         let mut columns = relation.columns(client, &table, nested).await?;
         let org = organisation(&holder, config, &columns, &relation).await?;
         let mut query = Query::new(&columns, window, org.as_deref());

@@ -4,7 +4,7 @@
 //! folders above it before a write counts as done, and a file that is created is flushed before its name appears: a
 //! manifest is whole or absent, whenever the power goes.
 
-use super::overlap::Root;
+use super::Root;
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use futures::stream::BoxStream;

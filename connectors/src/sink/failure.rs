@@ -3,7 +3,7 @@
 //! The store's own errors are not kept as sources: they print addresses with queries and whole answers, in which a
 //! server may repeat the key that it was sent.
 
-use super::{Sink, cloud::Words, s3};
+use super::Sink;
 use crate::{Error, ErrorKind};
 use object_store::client::{HttpError, HttpErrorKind};
 use std::{error::Error as StdError, io};
@@ -20,6 +20,17 @@ const HOST_CREDENTIALS: [&str; 5] = [
     "metadata/identity/oauth2/token",
 ];
 
+/// Environment variables of a cloud, for hints.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VariableNames {
+    /// The beginning of all of them.
+    pub(super) prefix: &'static str,
+    /// The variable that holds the server's URL.
+    pub(super) endpoint: &'static str,
+    /// The variables that hold credentials.
+    pub(super) credentials: &'static str,
+}
+
 impl Sink {
     /// What a failed request means. `doing` completes "could not …".
     pub(super) fn failed(&self, doing: &str, path: &str, error: &object_store::Error) -> Error {
@@ -28,7 +39,7 @@ impl Sink {
         let kind = if unauthorized { ErrorKind::Unauthorized } else { ErrorKind::Store };
         let failed = Error::new(kind, format!("could not {doing}")).with_context("path", path);
         let failed = failed.with_context("archive", self.url()).with_context("cause", answer.cause());
-        match answer.hint(Words::of(self.url()).unwrap_or(s3::WORDS)) {
+        match answer.hint(self.variables) {
             Some(hint) => failed.with_hint(hint),
             None => failed,
         }
@@ -113,8 +124,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    fn hint(&self, words: Words) -> Option<String> {
-        let Words { variables, endpoint, credentials, .. } = words;
+    fn hint(&self, names: VariableNames) -> Option<String> {
+        let VariableNames { prefix, endpoint, credentials } = names;
         if self.is_about_credentials() {
             return Some(format!("set {credentials}: none were found"));
         }
@@ -122,7 +133,7 @@ impl<'a> Answer<'a> {
             return Some(format!("check {credentials}, the host's clock, and what the key may do"));
         }
         if matches!(self.code(), Some("NoSuchBucket" | "ContainerNotFound")) {
-            return Some(format!("create the bucket, or check its name and the {variables}… variables"));
+            return Some(format!("create the bucket, or check its name and the {prefix}… variables"));
         }
         if self.find::<HttpError>().is_some() {
             return Some(format!("check the network and {endpoint}"));

@@ -13,32 +13,28 @@
 //! * **No second retry.** The store repeats transient failures by itself, for a bounded time; nothing here repeats them
 //!   again, except the creation of documents, where reading again is part of the protocol.
 
-mod azure;
-mod bucket;
 mod chain;
 mod cloud;
 mod commit;
-mod create;
 mod directory;
+mod document;
 mod failure;
-mod gcs;
-mod identity;
+mod location;
 mod orphans;
-mod overlap;
 mod probe;
 mod read;
-mod s3;
 mod upload;
-mod url;
 
 pub use commit::{Commit, Draft, check_types};
+pub use location::Location;
 pub use probe::probe;
 pub use read::StoredObject;
 pub use upload::{StagedFile, StoredFile};
-pub use url::Location;
 
 use crate::{Error, ErrorKind, Result};
 use directory::Directory;
+use failure::VariableNames;
+use location::Place;
 use object_store::{ObjectStore, path::Path};
 use std::{fmt, sync::Arc};
 
@@ -52,8 +48,9 @@ pub struct Sink {
     store: Arc<dyn ObjectStore>,
     confirm: Confirm,
     directory: Option<Directory>,
-    root: overlap::Root,
+    root: Root,
     url: Arc<str>,
+    variables: VariableNames,
 }
 
 /// How a sink knows that the bytes that it sent are the bytes that lie there.
@@ -69,24 +66,24 @@ impl Sink {
     /// Opens the place that `location` names. Nothing is contacted or created yet: a store that cannot be reached
     /// fails at the first call, and a directory that does not exist has no archive.
     pub fn open(location: &Location) -> Result<Self> {
-        let url = location.url().into();
+        let (url, variables) = (location.url().into(), cloud::variable_names(location.url()));
         match location.place() {
-            url::Place::Directory(path) => {
+            Place::Directory(path) => {
                 let directory = Directory::open(path)?;
                 let (store, root) = (Arc::new(directory.clone()), directory.root());
-                Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), root, url })
+                Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), root, url, variables })
             }
-            url::Place::Bucket { bucket, prefix } => {
+            Place::Bucket { bucket, prefix } => {
                 let (store, confirm) = bucket.open(prefix)?;
-                Ok(Self { store, confirm, directory: None, root: bucket.root(prefix), url })
+                Ok(Self { store, confirm, directory: None, root: bucket.root(prefix), url, variables })
             }
         }
     }
 
     /// A sink over any store, such as one in memory or one that fails on purpose. `url` is what messages call it.
     pub fn from_store(store: Arc<dyn ObjectStore>, confirm: Confirm, url: &str) -> Self {
-        let root = overlap::Root::new(url, Path::default());
-        Self { store, confirm, directory: None, root, url: url.into() }
+        let root = Root::new(url, Path::default());
+        Self { store, confirm, directory: None, root, url: url.into(), variables: cloud::variable_names(url) }
     }
 
     /// The place as the user wrote it; it never holds a password or a query.
@@ -101,6 +98,30 @@ impl Sink {
             let error = Error::new(ErrorKind::BrokenChain, "not the path of an object of an archive");
             error.with_context("path", path.escape_debug()).with_context("archive", self.url())
         })
+    }
+}
+
+/// Where a place begins, however its URL is spelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Root {
+    /// The file system, or a bucket.
+    store: String,
+    prefix: Path,
+}
+
+impl Root {
+    pub(super) fn new(store: impl Into<String>, prefix: Path) -> Self {
+        Self { store: store.into(), prefix }
+    }
+}
+
+impl Sink {
+    /// Whether the two are one place, or one lies within the other: then the objects of one would be strangers in the
+    /// other. Links to folders are followed; two names of one bucket are not found out.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (one, other) = (&self.root, &other.root);
+        one.store == other.store
+            && (one.prefix.prefix_matches(&other.prefix) || other.prefix.prefix_matches(&one.prefix))
     }
 }
 

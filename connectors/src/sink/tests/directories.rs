@@ -1,4 +1,4 @@
-//! Archives in directories.
+//! Archives in directories, and whether two archives overlap.
 
 use super::*;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -73,4 +73,36 @@ async fn a_file_in_the_way_is_an_error_of_the_store() {
     let path = folder.path().join("file");
     fs::write(&path, "").unwrap();
     assert_eq!(open(&path).identity().await.unwrap_err().kind(), ErrorKind::Store);
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|url| Sink::open(&Location::parse(url, &BTreeMap::new()).unwrap()).unwrap());
+    assert_eq!(one.overlaps(&other), other.overlaps(&one));
+    one.overlaps(&other)
+}
+
+#[test]
+fn one_place_has_many_names() {
+    assert!(overlap("./archive", "archive/"));
+    assert!(overlap("/srv/a", "file:///srv/./a"));
+    assert!(overlap("s3://bucket/a", "s3://bucket/a/"));
+    assert!(overlap("s3://bucket", "s3://bucket/a/b"));
+}
+
+#[test]
+fn neighbours_share_nothing() {
+    assert!(!overlap("/srv/a", "/srv/ab"));
+    assert!(!overlap("s3://bucket/a", "s3://bucket/b"));
+    assert!(!overlap("s3://bucket/a", "gs://bucket/a"));
+    assert!(!overlap("s3://bucket", "s3://other"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+    fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    assert!(overlap(real.to_str().unwrap(), link.join("deeper").to_str().unwrap()));
 }

@@ -3,7 +3,7 @@
 use super::message::{Event, Message};
 use crate::settings::{Recipient, RecipientKind};
 use archive_connectors::{
-    Error, ErrorKind, Result, http, plain_http,
+    Error, ErrorKind, Result, http,
     retry::{Intervals, is_transient},
 };
 use reqwest::{RequestBuilder, Response, StatusCode, header};
@@ -35,7 +35,7 @@ pub(super) async fn deliver(
 }
 
 async fn attempt(client: &reqwest::Client, recipient: &Recipient, message: &Message, allow_http: bool) -> Result<()> {
-    plain_http::check(&recipient.url, allow_http, ErrorKind::Configuration).await?;
+    http::require_tls(&recipient.url, allow_http, ErrorKind::Configuration).await?;
     let response = request(client, recipient, message)?.send().await.map_err(broken)?;
     accepted(recipient.kind, response).await
 }

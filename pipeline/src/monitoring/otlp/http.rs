@@ -1,6 +1,6 @@
 //! The HTTP client of the exporters: the one that everything else here uses.
 
-use archive_connectors::{Error, ErrorKind, Result, http, plain_http};
+use archive_connectors::{Error, ErrorKind, Result, http};
 use futures::future::BoxFuture;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use std::{
@@ -41,7 +41,7 @@ impl Sender {
     }
 
     async fn exchange(self, request: Request<Bytes>) -> Result<Response<Bytes>> {
-        plain_http::check(&self.endpoint, self.allow_http, ErrorKind::Configuration).await?;
+        http::require_tls(&self.endpoint, self.allow_http, ErrorKind::Configuration).await?;
         let request = reqwest::Request::try_from(request).map_err(broken)?;
         let mut answer = self.client.execute(request).await.map_err(broken)?;
         let mut response = Response::new(Bytes::new());

@@ -1,10 +1,6 @@
 //! Where an archive lies: paths and URLs, and the part of the environment that goes with them.
 
-use super::{
-    bucket::Bucket,
-    cloud::{CLOUDS, Words, is_option},
-    s3,
-};
+use super::cloud::{Bucket, CLOUDS, is_option, variable_names};
 use crate::{Error, ErrorKind, Result};
 use object_store::path::Path;
 use std::{collections::BTreeMap, path::PathBuf};
@@ -32,7 +28,8 @@ pub(super) enum Place {
 
 impl Location {
     /// Prefixes of the variables that [`Location::parse`] wants to see.
-    pub const VARIABLES: [&str; CLOUDS.len()] = [CLOUDS[0].variables, CLOUDS[1].variables, CLOUDS[2].variables];
+    pub const VARIABLES: [&str; CLOUDS.len()] =
+        [CLOUDS[0].names.prefix, CLOUDS[1].names.prefix, CLOUDS[2].names.prefix];
 
     /// Whether [`Location::parse`] makes an option of the variable `name`.
     pub fn is_option(name: &str) -> bool {
@@ -81,13 +78,13 @@ fn checked(text: &str) -> Result<Url> {
     let url = Url::parse(text).map_err(|error| unusable("not an archive URL").with_context("cause", error))?;
     if authority(text).contains('@') {
         let error = Error::new(ErrorKind::Configuration, "an archive URL must not hold a user or a password");
-        let credentials = Words::of(text).unwrap_or(s3::WORDS).credentials;
+        let credentials = variable_names(text).credentials;
         return Err(error.with_hint(format!("set {credentials} in the environment")));
     }
     if url.query().is_some() || url.fragment().is_some() {
         let error = Error::new(ErrorKind::Configuration, "an archive URL must not hold a query or a fragment");
-        let variables = Words::of(text).unwrap_or(s3::WORDS).variables;
-        return Err(error.with_hint(format!("options of the store are {variables}… variables of the environment")));
+        let prefix = variable_names(text).prefix;
+        return Err(error.with_hint(format!("options of the store are {prefix}… variables of the environment")));
     }
     Ok(url)
 }

@@ -1,4 +1,4 @@
-//! A store that fails on a script.
+//! Test doubles: a store that fails on a script.
 
 use bytes::Bytes;
 use futures::{

@@ -1,5 +1,0 @@
-//! Doubles for the tests of this crate.
-
-mod faulty_store;
-
-pub use faulty_store::{Answer, Fault, FaultyStore, Operation};
