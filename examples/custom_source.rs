@@ -39,7 +39,7 @@ impl Source for Letter {
         let events = self.events().map(|items| stream::iter(items).map(Ok));
         stream::iter([events]).try_flatten().boxed()
     }
-    fn settle(&self, _: &Dataset, _: Window) {}
+    fn on_committed(&self, _: &Dataset, _: Window) {}
 }
 
 #[tokio::main]

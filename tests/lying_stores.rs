@@ -220,7 +220,7 @@ impl Source for ChangingTypes {
         stream::iter([Ok(SourceItem::Batch(Self::batch(window))), Ok(SourceItem::Report(report))]).boxed()
     }
 
-    fn settle(&self, _: &Dataset, _: Window) {}
+    fn on_committed(&self, _: &Dataset, _: Window) {}
 }
 
 #[tokio::test]

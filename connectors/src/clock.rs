@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// The time of day. Passed in, so that a test can choose it; durations are measured with tokio's clock.
+/// The time of day, passed in so that tests can set it. Durations are measured with tokio's clock.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current instant.
     fn now(&self) -> Timestamp;
@@ -19,8 +19,8 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        // chrono panics before 1970, where a host without a battery can begin.
-        #[expect(clippy::disallowed_methods, reason = "the one place where the host's clock is read")]
+        // chrono panics before 1970, the time at which a host without a battery starts.
+        #[expect(clippy::disallowed_methods, reason = "the only read of the host's clock")]
         let now = SystemTime::now();
         let epoch = Timestamp::from_micros(0);
         match now.duration_since(UNIX_EPOCH) {
@@ -30,7 +30,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still.
+/// A clock that always shows the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct FixedClock(pub Timestamp);
 
@@ -40,13 +40,13 @@ impl Clock for FixedClock {
     }
 }
 
-/// Refuses to work while the server's clock and ours are more than five minutes apart. A server that does not tell its
-/// time is believed.
+/// Fails when the clocks of the server and of this host differ by more than five minutes. A server that sends no time
+/// passes.
 pub(crate) fn check_skew(server: Option<Timestamp>, ours: Timestamp) -> Result<()> {
     const TOLERANCE: Duration = Duration::from_secs(5 * 60);
     match server {
         Some(server) if server.distance(ours) > TOLERANCE => {
-            Err(Error::new(ErrorKind::TryLater, "the source's clock and this host's clock are too far apart")
+            Err(Error::new(ErrorKind::TryLater, "the clocks of the source and of this host differ too much")
                 .with_context("source", server)
                 .with_context("host", ours)
                 .with_hint("synchronise this host's clock, for example by NTP"))
@@ -55,12 +55,12 @@ pub(crate) fn check_skew(server: Option<Timestamp>, ours: Timestamp) -> Result<(
     }
 }
 
-/// How far apart the clocks are, where that can be tolerated.
+/// Describes the difference of the clocks, or fails like [`check_skew`].
 pub(crate) fn compare_clocks(server: Option<Timestamp>, ours: Timestamp) -> Result<String> {
     check_skew(server, ours)?;
     Ok(match server {
-        Some(server) => format!("{} s apart from this host's", server.distance(ours).as_secs()),
-        None => "the server does not tell its time".to_owned(),
+        Some(server) => format!("differs by {} s from this host's", server.distance(ours).as_secs()),
+        None => "the server sends no time".to_owned(),
     })
 }
 
@@ -69,13 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_minutes_are_tolerated_in_either_direction() {
+    fn skew_up_to_five_minutes_passes() {
         let ours = Timestamp::from_micros(1_743_465_600_000_000);
-        let apart = |seconds| Duration::from_secs(seconds);
-        for server in [None, Some(ours), Some(ours.plus(apart(300))), Some(ours.minus(apart(300)))] {
+        let by = |seconds| Duration::from_secs(seconds);
+        for server in [None, Some(ours), Some(ours.plus(by(300))), Some(ours.minus(by(300)))] {
             assert!(check_skew(server, ours).is_ok(), "{server:?}");
         }
-        for server in [ours.plus(apart(301)), ours.minus(apart(301))] {
+        for server in [ours.plus(by(301)), ours.minus(by(301))] {
             let error = check_skew(Some(server), ours).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::TryLater);
             assert!(error.to_string().contains(&server.to_string()) && error.to_string().contains(&ours.to_string()));

@@ -1,48 +1,46 @@
-//! The error of every connector: what failed, on what, why, and what to do.
+//! The error of every connector: kind, message, context, cause and hint.
 
 use std::{error::Error as StdError, fmt};
 
 /// The result of a connector.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What kind of failure it is. The kind alone decides whether a call is repeated ([`crate::retry`]) and which code the
-/// program exits with.
+/// The kind of a failure. It alone decides whether a call is repeated ([`crate::retry`]) and the program's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// A setting cannot be used.
     Configuration,
     /// Missing, wrong or insufficient credentials.
     Unauthorized,
-    /// The source cannot deliver: it refused, failed, or its answer is unusable.
+    /// The source refused, failed, or sent an unusable response.
     Source,
-    /// The source did not answer, or answered that it cannot right now. Worth another try.
+    /// The source did not respond, or is temporarily unavailable. Retried.
     SourceUnavailable,
-    /// What came from the source is shorter or other than it should be. Worth another try of the same download.
+    /// A download is shorter than announced, or damaged. Retried.
     Truncated,
-    /// The snapshot that a window is read in is gone: the connection broke, or the server ended the query. Worth reading
-    /// the window again from its beginning, in a new snapshot.
+    /// The connection or the query that held a window's snapshot ended. The window is read again in a new snapshot.
     SnapshotLost,
-    /// The artifact of a finished job is not there any more. Worth one new job.
+    /// The artifact of a finished job has expired. One new job is created.
     Expired,
-    /// The source asks for a smaller window.
+    /// The source requires a smaller window.
     TooLarge,
-    /// The source's data are incomplete or contradict its own counts.
+    /// The source's data is incomplete or contradicts its own counts.
     Incomplete,
-    /// A store failed for good.
+    /// A store failed permanently.
     Store,
     /// The chain of manifests is broken.
     BrokenChain,
-    /// There is no archive at the place.
+    /// The location holds no archive.
     NoArchive,
-    /// Not possible now, but later: a deadline passed, a month is not over, clocks disagree.
+    /// Possible later: a deadline passed, a month is not over, or clocks differ.
     TryLater,
-    /// Another run works on the same archive.
+    /// Another run holds the lock of the archive.
     Locked,
     /// The user interrupted the run (SIGINT).
     Interrupted,
     /// The system stopped the run (SIGTERM).
     Terminated,
-    /// The local disk failed: full, not writable, unreadable.
+    /// The local disk is full, read-only or unreadable.
     Local,
     /// A bug.
     Internal,
@@ -70,45 +68,45 @@ impl Error {
         Self { inner: Box::new(inner) }
     }
 
-    /// Adds what the failure was about, such as `("path", …)`.
+    /// Adds a key and a value, such as `("path", …)`.
     #[must_use]
     pub fn with_context(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         self.inner.context.push((key, value.to_string()));
         self
     }
 
-    /// Adds what the reader can do about it.
+    /// Sets what the user can do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.inner.hint = Some(hint.into());
         self
     }
 
-    /// Adds the cause.
+    /// Sets the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner.source = Some(source.into());
         self
     }
 
-    /// Adds how long the other side asked to wait.
+    /// Sets how long the server asked to wait.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<std::time::Duration>) -> Self {
         self.inner.retry_after = wait;
         self
     }
 
-    /// The kind.
+    /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
     }
 
-    /// What the reader can do about it.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<&str> {
         self.inner.hint.as_deref()
     }
 
-    /// How long the other side asked to wait before another try.
+    /// How long the server asked to wait before a retry.
     pub fn retry_after(&self) -> Option<std::time::Duration> {
         self.inner.retry_after
     }
@@ -140,7 +138,7 @@ impl StdError for Error {
     }
 }
 
-/// Turns the error of a file operation into ours, with the path that it was about.
+/// Maps the error of a file operation on `path` to [`ErrorKind::Local`]. `doing` completes "could not …".
 pub fn local(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.display().to_string();
     move |error| {

@@ -4,8 +4,8 @@ use crate::{Error, ErrorKind, Result};
 use std::{net::IpAddr, time::Duration};
 use url::{Host, Url};
 
-/// A client for servers that are reached as `like` is: rustls with the system's roots, proxies as the environment says,
-/// and no redirect followed. Plain HTTP goes to its host directly: a proxy would see tokens and paths.
+/// A client for `like` and servers with the same scheme: rustls with the system's roots, proxies from the environment,
+/// no redirects. Plain HTTP bypasses proxies, which would see tokens and paths.
 pub fn client(like: &Url) -> Result<reqwest::Client> {
     const CONNECT: Duration = Duration::from_secs(10);
     const IDLE: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ pub fn client(like: &Url) -> Result<reqwest::Client> {
     })
 }
 
-/// Scheme, host and port: all of an address that is no secret where its path is one.
+/// Scheme, host and port, for URLs whose path is a secret.
 pub fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
@@ -60,7 +60,7 @@ async fn addresses(url: &Url) -> Result<Vec<IpAddr>> {
     };
     let port = url.port_or_known_default().unwrap_or(80);
     let found = tokio::net::lookup_host((name, port)).await.map_err(|error| {
-        Error::new(ErrorKind::SourceUnavailable, "could not resolve the host's name")
+        Error::new(ErrorKind::SourceUnavailable, "could not resolve the host name")
             .with_context("host", name)
             .with_source(error)
     })?;
@@ -79,18 +79,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_is_loopback_or_private() {
+    fn loopback_and_private_addresses_are_near() {
         for near in ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "::1", "fd00::1", "::ffff:127.0.0.1"] {
             assert!(is_near(near.parse().unwrap()), "{near}");
         }
-        // 169.254.169.254 is where clouds keep credentials of their machines.
+        // Clouds serve credentials of their hosts at 169.254.169.254.
         for far in ["8.8.8.8", "169.254.169.254", "172.32.0.1", "0.0.0.0", "2001:db8::1", "::ffff:8.8.8.8", "fe80::1"] {
             assert!(!is_near(far.parse().unwrap()), "{far}");
         }
     }
 
     #[tokio::test]
-    async fn a_far_host_needs_tls_or_permission() {
+    async fn plain_http_to_a_public_host_requires_permission() {
         let far = Url::parse("http://203.0.113.5/").unwrap();
         let error = require_tls(&far, false, ErrorKind::Configuration).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);

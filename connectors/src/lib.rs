@@ -1,6 +1,6 @@
-//! The edges of the archive: sources that events come from, and the sink that files go to.
+//! The connectors of the archive: sources that read events, and the sink that stores files.
 //!
-//! Nothing here knows stages, the command line or the order of a run. Time, environment and folders are passed in.
+//! This crate knows no stages, no command line and no order of a run. Time, environment and folders are passed in.
 
 mod artifact;
 pub mod clock;
@@ -10,17 +10,17 @@ pub mod exports_api;
 pub mod file;
 pub mod http;
 pub mod postgres;
-pub mod probe;
+mod probe;
 pub mod progress;
 pub mod retry;
-pub mod secret;
+mod secret;
 pub mod sink;
-pub mod source;
+mod source;
 pub mod spool;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-/// The target of spans: what logs leave out, and collectors of traces take.
+/// The target of tracing spans: logs leave it out, trace collectors read it.
 pub const TRACE_TARGET: &str = "archive::trace";
 
 pub use clock::Clock;

@@ -1,35 +1,35 @@
-//! What is tried before the first run.
+//! Results of the checks before a first run.
 
 use crate::{Error, Result};
 
-/// One thing that was tried, and what came of it.
+/// One check and its result.
 #[derive(Debug)]
 pub struct Probe {
-    /// What was tried.
+    /// What was checked.
     pub name: &'static str,
-    /// What came, or why a run would fail.
+    /// What was found, or why a run would fail.
     pub found: Result<String>,
-    /// What could be better, where nothing failed.
+    /// A possible improvement where nothing failed.
     pub hint: Option<String>,
 }
 
 impl Probe {
-    /// A thing that was tried.
+    /// A check with its result.
     pub const fn new(name: &'static str, found: Result<String>) -> Self {
         Self { name, found, hint: None }
     }
 
-    /// A thing that works.
+    /// A check that passed.
     pub fn passed(name: &'static str, message: impl Into<String>) -> Self {
         Self::new(name, Ok(message.into()))
     }
 
-    /// A thing that does not.
+    /// A check that failed.
     pub const fn failed(name: &'static str, error: Error) -> Self {
         Self::new(name, Err(error))
     }
 
-    /// Adds what could be better.
+    /// Adds a possible improvement.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }

@@ -1,33 +1,33 @@
-//! What a run tells while it works. Bars and lines are drawn by the command line; libraries only report.
+//! Progress of a run. Libraries report it; the command line draws bars and lines.
 
 use archive_formats::{Dataset, Month, Window};
 use std::{fmt, sync::Arc};
 
-/// What a month is doing.
+/// A step of the work on a month, with the unit of its amounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// An export job is being created.
+    /// Creating an export job.
     Create,
-    /// The server works on the job.
+    /// Waiting for the server to finish the job.
     Wait,
-    /// The artifact is downloaded; amounts are bytes.
+    /// Downloading the artifact, in bytes.
     Download,
-    /// Files are looked through, once for all months; amounts are bytes.
+    /// Indexing files once for all months, in bytes.
     Index,
-    /// Events are decoded and encoded; amounts are bytes of the artifact, or events where there is none.
+    /// Decoding and encoding events, in bytes of the artifact, or in events where there is none.
     Decode,
-    /// Archived files are read back; amounts are bytes.
+    /// Reading archived files back, in bytes.
     Check,
-    /// Files are uploaded; amounts are bytes.
+    /// Uploading files, in bytes.
     Upload,
 }
 
 impl Step {
-    /// Every step, in the order in which a month goes through those that it needs.
+    /// Every step, in order. A month skips those that it does not need.
     pub const ALL: [Self; 7] =
         [Self::Create, Self::Wait, Self::Download, Self::Index, Self::Decode, Self::Check, Self::Upload];
 
-    /// Its name on bars and in metrics.
+    /// The name on bars and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -41,68 +41,68 @@ impl Step {
     }
 }
 
-/// What one commit covers: a month of a dataset.
+/// A month of a dataset: the unit of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Coverage {
+pub struct DatasetMonth {
     /// The dataset.
     pub dataset: Dataset,
     /// The month.
     pub month: Month,
 }
 
-impl fmt::Display for Coverage {
+impl fmt::Display for DatasetMonth {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.dataset, self.month)
     }
 }
 
-/// Receives the progress of months. Called often and from several threads; must return at once.
+/// Receives the progress of months. Called often and from several threads, so implementations must not block.
 pub trait Progress: fmt::Debug + Send + Sync + 'static {
-    /// `coverage` entered `step`, whose whole amount is `total` where it is known.
-    fn step(&self, coverage: &Coverage, step: Step, total: Option<u64>);
+    /// `month` entered `step`, whose amount is `total` where known.
+    fn step(&self, month: &DatasetMonth, step: Step, total: Option<u64>);
 
-    /// `coverage` did `amount` more of its step.
-    fn advance(&self, coverage: &Coverage, amount: u64);
+    /// `month` completed `amount` more of its step.
+    fn advance(&self, month: &DatasetMonth, amount: u64);
 
-    /// `coverage` is done, well or badly.
-    fn finish(&self, coverage: &Coverage);
+    /// `month` is done or failed.
+    fn finish(&self, month: &DatasetMonth);
 }
 
-/// Tells nobody.
+/// Ignores all progress.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
 impl Progress for Silent {
-    fn step(&self, _: &Coverage, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &DatasetMonth, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: &Coverage, _: u64) {}
+    fn advance(&self, _: &DatasetMonth, _: u64) {}
 
-    fn finish(&self, _: &Coverage) {}
+    fn finish(&self, _: &DatasetMonth) {}
 }
 
-/// Tells the progress of the month that a source reads.
+/// Reports the progress of the month that a source reads.
 #[derive(Clone, Debug)]
 pub(crate) struct Meter {
     progress: Arc<dyn Progress>,
-    /// Nothing is told of instants that are in no month.
-    coverage: Option<Coverage>,
+    /// `None` for instants outside the supported months: no progress is reported.
+    month: Option<DatasetMonth>,
 }
 
 impl Meter {
     pub(crate) fn new(progress: Arc<dyn Progress>, dataset: &Dataset, window: Window) -> Self {
         let month = Month::containing(window.from()).ok();
-        Self { progress, coverage: month.map(|month| Coverage { dataset: dataset.clone(), month }) }
+        Self { progress, month: month.map(|month| DatasetMonth { dataset: dataset.clone(), month }) }
     }
 
     pub(crate) fn step(&self, step: Step, total: Option<u64>) {
-        if let Some(coverage) = &self.coverage {
-            self.progress.step(coverage, step, total);
+        if let Some(month) = &self.month {
+            self.progress.step(month, step, total);
         }
     }
 
     pub(crate) fn advance(&self, amount: u64) {
-        if let Some(coverage) = &self.coverage {
-            self.progress.advance(coverage, amount);
+        if let Some(month) = &self.month {
+            self.progress.advance(month, amount);
         }
     }
 }

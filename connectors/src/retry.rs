@@ -1,11 +1,11 @@
-//! Which failures are worth another try, and how long to wait before it.
+//! Which failures are retried, and how long to wait before a retry.
 
 use crate::{Error, ErrorKind, Result};
 use backoff::{ExponentialBackoff, backoff::Backoff as _};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Whether the same call can turn out better when it is repeated. Nothing else decides it.
+/// Whether a call that failed with `kind` may succeed when repeated.
 pub const fn is_transient(kind: ErrorKind) -> bool {
     match kind {
         ErrorKind::SourceUnavailable | ErrorKind::Truncated | ErrorKind::SnapshotLost => true,
@@ -27,7 +27,7 @@ pub const fn is_transient(kind: ErrorKind) -> bool {
     }
 }
 
-/// How often and for how long a call is repeated.
+/// Limits the number of retries and their total time.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     retries: u32,
@@ -36,34 +36,33 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// For one call to a server: enough to outlive a restart on the other side, too little to look hung.
-    pub const fn per_call() -> Self {
+    /// For one call to a server: long enough for a restart of the server, too short to look hung.
+    pub(crate) const fn per_call() -> Self {
         Self { retries: 5, budget: Duration::from_secs(120), deadline: None }
     }
 
-    /// For a window that is read again from its beginning: it takes long, and loads the source each time.
+    /// For a window that is read again from its beginning, which takes long and loads the source.
     pub const fn per_window() -> Self {
         Self { retries: 4, budget: Duration::from_secs(15 * 60), deadline: None }
     }
 
-    /// The same, but no try begins after `deadline`, and none goes on for long after it.
+    /// The same policy without tries that start after `deadline`, or that end long after it.
     #[must_use]
-    pub const fn until(self, deadline: Instant) -> Self {
+    pub(crate) const fn until(self, deadline: Instant) -> Self {
         Self { deadline: Some(deadline), ..self }
     }
 
-    /// Awaits a try, but not beyond the deadline by more than a last try at it takes. A server that never ends its
-    /// answer would hold the caller for ever.
-    pub async fn bounded<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Awaits `call`, but cuts it off ten seconds after the deadline: a response may never end.
+    pub(crate) async fn bounded<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
         const LAST_TRY: Duration = Duration::from_secs(10);
         let Some(deadline) = self.deadline else { return call.await };
-        let cut_off = |_| Err(Error::new(ErrorKind::TryLater, "the deadline passed before the server's answer ended"));
+        let cut_off = |_| Err(Error::new(ErrorKind::TryLater, "the deadline passed before the end of the response"));
         timeout_at(deadline + LAST_TRY, call).await.unwrap_or_else(cut_off)
     }
 }
 
-/// Calls until the call succeeds, fails for good, or `policy` is used up; then the last error is the result.
-pub async fn retry<T, C, F>(policy: Policy, mut call: C) -> Result<T>
+/// Repeats `call` until it succeeds, fails permanently, or `policy` is exhausted; returns the last error then.
+pub(crate) async fn retry<T, C, F>(policy: Policy, mut call: C) -> Result<T>
 where
     C: FnMut() -> F,
     F: Future<Output = Result<T>>,
@@ -77,7 +76,7 @@ where
     }
 }
 
-/// What is left of a policy, for a caller whose tries differ from one another.
+/// The remaining retries of a policy, for callers whose tries differ.
 #[derive(Debug)]
 pub struct Attempts {
     left: u32,
@@ -87,7 +86,7 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// The whole of `policy`, from now on.
+    /// All retries of `policy`, whose time starts now.
     pub fn new(policy: Policy) -> Self {
         const FIRST: Duration = Duration::from_millis(500);
         const LONGEST: Duration = Duration::from_secs(30);
@@ -100,10 +99,9 @@ impl Attempts {
         }
     }
 
-    /// Waits until the next try is due, or gives `error` back when there shall be none.
+    /// Waits until the next try is due, or returns `error` when none is left.
     ///
-    /// A wait that the other side asked for is honoured as far as the deadline allows, and does not use up the budget:
-    /// who asks for ten minutes wants another call after them.
+    /// A wait that the server asked for ends at the deadline at the latest, and does not count against the budget.
     pub async fn pause(&mut self, error: Error) -> Result<()> {
         let now = Instant::now();
         let limit = if error.retry_after().is_some() { self.deadline.unwrap_or(self.ends) } else { self.ends };
@@ -122,14 +120,14 @@ impl Attempts {
     }
 }
 
-/// Waits that grow, never the same twice, so that many clients do not call in step.
+/// Growing waits with jitter, so that many clients do not call at the same time.
 #[derive(Debug)]
 pub struct Intervals(ExponentialBackoff);
 
 impl Intervals {
-    /// Each wait is anything from nothing to a cap, which doubles from `first` to `longest`.
+    /// Each wait is between zero and a cap that doubles from `first` to `longest`.
     fn full_jitter(first: Duration, longest: Duration) -> Self {
-        // The crate spreads waits around a middle; a factor of one around half the cap is the whole way from zero to it.
+        // The crate randomises around an interval: a factor of one around half the cap gives zero to the cap.
         Self::spread(first / 2, longest / 2, 1.0, 2.0)
     }
 
@@ -150,7 +148,7 @@ impl Intervals {
             max_interval: longest,
             randomization_factor,
             multiplier,
-            // Wall clock is counted by `Attempts`, on the clock that tests can hold.
+            // `Attempts` counts elapsed time, with the clock that tests can pause.
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         })
@@ -166,7 +164,7 @@ mod tests {
         Error::new(ErrorKind::SourceUnavailable, "busy")
     }
 
-    async fn calls_until_given_up(policy: Policy, error: impl Fn() -> Error) -> (u32, Duration) {
+    async fn calls_and_time(policy: Policy, error: impl Fn() -> Error) -> (u32, Duration) {
         let (calls, start) = (Cell::new(0), Instant::now());
         let result: Result<()> = retry(policy, || {
             calls.set(calls.get() + 1);
@@ -179,39 +177,39 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_never_gets_better_is_given_up_after_five_retries() {
-        let (calls, spent) = calls_until_given_up(Policy::per_call(), unavailable).await;
+    async fn fails_after_five_retries() {
+        let (calls, spent) = calls_and_time(Policy::per_call(), unavailable).await;
         assert_eq!(calls, 6);
         assert!(spent <= Duration::from_secs(120), "{spent:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_cannot_get_better_is_not_repeated() {
+    async fn permanent_failures_are_not_retried() {
         for kind in [ErrorKind::Unauthorized, ErrorKind::Source, ErrorKind::Expired, ErrorKind::Local] {
-            let (calls, spent) = calls_until_given_up(Policy::per_call(), || Error::new(kind, "no")).await;
+            let (calls, spent) = calls_and_time(Policy::per_call(), || Error::new(kind, "no")).await;
             assert_eq!((calls, spent), (1, Duration::ZERO), "{kind:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_that_was_asked_for_is_kept_even_beyond_the_budget() {
+    async fn requested_waits_may_exceed_the_budget() {
         let policy = Policy::per_call().until(Instant::now() + Duration::from_secs(3600));
         let asked = || unavailable().with_retry_after(Some(Duration::from_secs(600)));
-        let (calls, spent) = calls_until_given_up(policy, asked).await;
+        let (calls, spent) = calls_and_time(policy, asked).await;
         assert_eq!(calls, 6);
         assert!(spent >= Duration::from_secs(3000), "{spent:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_deadline_beats_a_wait_of_a_year() {
+    async fn requested_waits_end_at_the_deadline() {
         let policy = Policy::per_call().until(Instant::now() + Duration::from_secs(60));
         let year = || unavailable().with_retry_after(Some(Duration::from_secs(365 * 86_400)));
-        let (calls, spent) = calls_until_given_up(policy, year).await;
+        let (calls, spent) = calls_and_time(policy, year).await;
         assert_eq!((calls, spent.as_secs()), (2, 60), "one last try at the deadline");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_never_ends_is_cut_off_soon_after_the_deadline() {
+    async fn endless_calls_are_cut_off_after_the_deadline() {
         let start = Instant::now();
         let policy = Policy::per_call().until(start + Duration::from_secs(60));
         let error = retry(policy, std::future::pending::<Result<()>>).await.unwrap_err();
@@ -220,14 +218,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_deadline_a_wait_of_a_year_ends_with_the_budget() {
+    async fn requested_waits_without_a_deadline_end_with_the_budget() {
         let year = || unavailable().with_retry_after(Some(Duration::from_secs(365 * 86_400)));
-        let (_, spent) = calls_until_given_up(Policy::per_call(), year).await;
+        let (_, spent) = calls_and_time(Policy::per_call(), year).await;
         assert_eq!(spent.as_secs(), 120);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_gets_better_succeeds() {
+    async fn retries_until_the_call_succeeds() {
         let calls = Cell::new(0);
         let result = retry(Policy::per_call(), || {
             calls.set(calls.get() + 1);
@@ -238,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_and_stay_within_their_bounds() {
+    fn waits_grow_within_their_bounds() {
         let (first, longest) = (Duration::from_secs(2), Duration::from_secs(30));
         let mut steady = Intervals::steady(first, longest);
         let waits = (0..20).map(|_| steady.next_wait()).collect::<Vec<_>>();

@@ -1,9 +1,8 @@
-//! Values that must never be seen.
+//! Values that are never printed.
 
 use std::fmt;
 
-/// A secret. It has no `Display`, its `Debug` shows nothing of it, and it is not serialisable; code that needs the
-/// value says [`Secret::expose`].
+/// A secret without `Display` and `Serialize`, whose `Debug` hides the value. [`Secret::expose`] returns it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -18,7 +17,7 @@ impl Secret {
         &self.0
     }
 
-    /// `text` with every occurrence of the secret blotted out: a server may repeat what it was sent.
+    /// `text` with every occurrence of the secret replaced: a server may echo a request.
     pub fn redact(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "[secret]") }
     }
@@ -35,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_shows_its_value() {
+    fn debug_and_redact_hide_the_value() {
         let secret = Secret::new("kt_live_canary".to_owned());
         assert_eq!(format!("{secret:?}"), "[secret]");
         assert_eq!(secret.redact("bad token kt_live_canary!"), "bad token [secret]!");

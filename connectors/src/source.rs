@@ -1,4 +1,4 @@
-//! The port that events come in by, and its contract.
+//! The contract of a source of events.
 
 use crate::Result;
 use archive_formats::{ArtifactKind, Dataset, EventBatch, Reject, Sha256, Timestamp, Window};
@@ -6,78 +6,78 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use std::{fmt, path::PathBuf};
 
-/// Where events come from.
+/// A source of events.
 pub trait Source: fmt::Debug + Send + Sync + 'static {
-    /// The connector's name, as manifests record it: `exports-api`, `demo`, ….
+    /// The connector's name in manifests: `exports-api`, `demo`, ….
     fn kind(&self) -> &'static str;
 
-    /// The source's address without user, password and query.
+    /// The URL without user, password and query.
     fn url(&self) -> String;
 
-    /// The events of `dataset` in `window`, which never crosses a month.
+    /// Reads the events of `dataset` in `window`, which is within one month.
     ///
-    /// The stream yields every event of the window, and none outside it, in an order that is the same each time; rows
-    /// that cannot become events are yielded as [`SourceItem::Reject`]. All batches have one schema. The last item, and
-    /// only the last, is one [`SourceItem::Report`]: a stream that ends without it was cut short, and nothing of it may
-    /// be committed. After an error the stream yields nothing more.
+    /// The stream yields every event of the window and no other, always in the same order, in batches of one schema;
+    /// rows that cannot become events are [`SourceItem::Reject`]s. The last item, and only the last, is a
+    /// [`SourceItem::Report`]: a stream that ends without it is incomplete and must not be committed. An error ends the
+    /// stream.
     ///
-    /// Dropping the stream cancels the work. `read` may be called again for the same window, also while an earlier
-    /// stream is alive: it yields the same events as long as the source holds them.
+    /// Dropping the stream cancels the work. `read` may be called again for the same window, even while an earlier
+    /// stream is alive, and yields the same events as long as the source holds them.
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream;
 
-    /// Called when `window` is not read again in this run, whether or not it is committed: what another `read` would
-    /// need of the server, such as a transaction that holds a snapshot, may go.
+    /// Called when this run does not read `window` again, whether or not it is committed. Frees what another `read`
+    /// would need on the server, such as a transaction that holds a snapshot.
     fn release(&self, _dataset: &Dataset, _window: Window) {}
 
-    /// Called once the events of `window` are committed: what the source kept for another `read` may go. Failures are
-    /// the source's own to log; they cost disk, never data.
-    fn settle(&self, dataset: &Dataset, window: Window);
+    /// Called once the events of `window` are committed. Frees what the source kept for another `read`. The source logs
+    /// failures itself; they cost disk space, never data.
+    fn on_committed(&self, dataset: &Dataset, window: Window);
 }
 
-/// Events on their way in.
+/// The stream that [`Source::read`] returns.
 pub type EventStream = BoxStream<'static, Result<SourceItem>>;
 
-/// What a source yields.
+/// An item of an [`EventStream`].
 #[derive(Debug)]
 pub enum SourceItem {
-    /// Events, never none.
+    /// At least one event.
     Batch(EventBatch),
     /// A row that cannot become an event.
     Reject(Reject),
-    /// The end: all that the source had was yielded.
+    /// The end of the stream: the window is complete.
     Report(SourceReport),
 }
 
-/// An artifact on the local disk, as it was delivered. It stays there until [`Source::settle`].
+/// An artifact on the local disk as the source delivered it, kept until [`Source::on_committed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalArtifact {
-    /// Where it lies.
+    /// The local path.
     pub path: PathBuf,
-    /// What it is once it is unpacked.
+    /// The format after decompression.
     pub kind: ArtifactKind,
-    /// Whether it was delivered as gzip.
+    /// Whether it is compressed with gzip.
     pub gzip: bool,
-    /// Rows that it holds, those outside the window and rejects included.
+    /// Number of rows, including rejects and rows outside the window.
     pub rows: u64,
-    /// Size of the delivered bytes.
+    /// Size in bytes, as delivered.
     pub bytes: u64,
-    /// Their digest.
+    /// The digest of the delivered bytes.
     pub sha256: Sha256,
 }
 
-/// What a source says at the end of a window.
+/// The counts and the provenance of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceReport {
-    /// Rows that were read: those yielded as events, as rejects, and those outside the window.
+    /// Number of rows read: events, rejects, and rows outside the window.
     pub read: u64,
-    /// Rows whose time lies outside the window, within the margin that was asked for.
+    /// Number of rows whose time is outside the window, within the requested margin.
     pub outside_window: u64,
-    /// How many rows the source itself says there are, of all that was read. A different `read` is never committed.
+    /// The number of rows by the source's own count. A `read` that differs is never committed.
     pub source_count: Option<u64>,
-    /// What the source's clock showed, where it has one.
+    /// The time by the source's clock, where it has one.
     pub source_clock: Option<Timestamp>,
-    /// The artifacts that the rows were read from, in their order; none where the source has no such thing.
+    /// The artifacts that the rows were read from, in order; empty for sources without artifacts.
     pub artifacts: Vec<LocalArtifact>,
-    /// For the manifest: jobs, artifacts, layout, snapshot. No secret and no query string.
+    /// Provenance for the manifest: jobs, artifacts, layout, snapshot. Holds no secret and no query string.
     pub detail: Value,
 }

@@ -1,7 +1,7 @@
-//! Artifacts on the local disk: written while they download, found again after a crash.
+//! Artifacts on the local disk, written while they download and reused after a crash.
 //!
-//! An artifact is whole when its note lies beside it. The note is removed before the first byte of a new artifact is
-//! written and written after the last one is on disk, so a crash leaves either both or no note.
+//! An artifact is complete if its metadata file is beside it. The metadata is removed before the first byte of a new
+//! artifact is written, and written after the last byte is on disk, so a crash never leaves metadata without its artifact.
 
 use crate::{Error, ErrorKind, Result, error::local};
 use archive_formats::{Sha256, digest::DigestWriter};
@@ -15,74 +15,75 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A folder of artifacts, each under a key that is safe as a file name.
+/// A folder of artifacts, each under a key that is a valid file name.
 #[derive(Clone, Debug)]
-pub struct Spool {
+pub(crate) struct Spool {
     folder: PathBuf,
 }
 
-/// A whole artifact on disk.
+/// A complete artifact on disk.
 #[derive(Clone, Debug)]
-pub struct Spooled {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// How many bytes were delivered.
-    pub bytes: u64,
-    /// Their digest.
-    pub sha256: Sha256,
-    /// What the source needs to know about it.
-    pub note: Value,
+pub(crate) struct Spooled {
+    /// The local path.
+    pub(crate) path: PathBuf,
+    /// Size in bytes, as delivered.
+    pub(crate) bytes: u64,
+    /// The digest of these bytes.
+    pub(crate) sha256: Sha256,
+    /// The metadata of the source.
+    pub(crate) metadata: Value,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Sidecar {
+struct MetadataFile {
     bytes: u64,
     sha256: Sha256,
-    note: Value,
+    #[serde(rename = "note")]
+    metadata: Value,
 }
 
 impl Spool {
-    /// The spool in `folder`, which is made when the first artifact comes.
-    pub const fn new(folder: PathBuf) -> Self {
+    /// The spool in `folder`, which is created with the first artifact.
+    pub(crate) const fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// The whole artifact under `key`, if there is one. One whose size is not what the note says counts as absent.
-    pub async fn find(&self, key: &str) -> Result<Option<Spooled>> {
-        let (path, note) = (self.artifact(key), self.note(key));
+    /// The complete artifact under `key`. One whose size differs from its metadata counts as absent.
+    pub(crate) async fn find(&self, key: &str) -> Result<Option<Spooled>> {
+        let (path, metadata_path) = (self.artifact(key), self.metadata(key));
         on_blocking_thread(move || {
-            let Some(bytes) = read_if_there(&note)? else { return Ok(None) };
-            let Ok(Sidecar { bytes, sha256, note }) = serde_json::from_slice(&bytes) else { return Ok(None) };
-            let whole = fs::metadata(&path).is_ok_and(|metadata| metadata.len() == bytes);
-            Ok(whole.then_some(Spooled { path, bytes, sha256, note }))
+            let Some(bytes) = read_if_exists(&metadata_path)? else { return Ok(None) };
+            let Ok(MetadataFile { bytes, sha256, metadata }) = serde_json::from_slice(&bytes) else { return Ok(None) };
+            let is_complete = fs::metadata(&path).is_ok_and(|file| file.len() == bytes);
+            Ok(is_complete.then_some(Spooled { path, bytes, sha256, metadata }))
         })
         .await
     }
 
-    /// Begins the artifact under `key`; what was there under it is no longer whole.
-    pub async fn begin(&self, key: &str) -> Result<SpoolWriter> {
-        let (folder, part, note) = (self.folder.clone(), self.part(key), self.note(key));
+    /// Begins the artifact under `key`. An earlier one is no longer complete.
+    pub(crate) async fn begin(&self, key: &str) -> Result<SpoolWriter> {
+        let (folder, part, metadata) = (self.folder.clone(), self.part(key), self.metadata(key));
         let (artifact, writing) = (self.artifact(key), part.clone());
         let file = on_blocking_thread(move || {
             create_private_folder(&folder)?;
-            remove_if_there(&note)?;
+            remove_if_exists(&metadata)?;
             open_private(&part).map_err(local("create the spool file", &part))
         })
         .await?;
         let file = Arc::new(Mutex::new(DigestWriter::new(file)));
-        Ok(SpoolWriter { file, bytes: 0, part: writing, artifact, note: self.note(key) })
+        Ok(SpoolWriter { file, bytes: 0, part: writing, artifact, metadata: self.metadata(key) })
     }
 
-    /// Makes the artifact under `key` one that a later run does not find; its bytes stay.
-    pub fn forget(&self, key: &str) -> Result<()> {
-        remove_if_there(&self.note(key))
+    /// Removes the metadata of `key`, so that later runs do not find the artifact. Its bytes stay.
+    pub(crate) fn forget(&self, key: &str) -> Result<()> {
+        remove_if_exists(&self.metadata(key))
     }
 
-    /// Removes all there is under `key`.
-    pub fn remove(&self, key: &str) -> Result<()> {
-        remove_if_there(&self.note(key))?;
-        remove_if_there(&self.part(key))?;
-        remove_if_there(&self.artifact(key))
+    /// Removes all files under `key`.
+    pub(crate) fn remove(&self, key: &str) -> Result<()> {
+        remove_if_exists(&self.metadata(key))?;
+        remove_if_exists(&self.part(key))?;
+        remove_if_exists(&self.artifact(key))
     }
 
     fn artifact(&self, key: &str) -> PathBuf {
@@ -93,34 +94,29 @@ impl Spool {
         self.folder.join(format!("{key}.part"))
     }
 
-    fn note(&self, key: &str) -> PathBuf {
+    fn metadata(&self, key: &str) -> PathBuf {
         self.folder.join(format!("{key}.json"))
     }
 }
 
 /// An artifact that is being written.
 #[derive(Debug)]
-pub struct SpoolWriter {
+pub(crate) struct SpoolWriter {
     file: Arc<Mutex<DigestWriter<File>>>,
     bytes: u64,
     part: PathBuf,
     artifact: PathBuf,
-    note: PathBuf,
+    metadata: PathBuf,
 }
 
 impl SpoolWriter {
     /// Bytes written so far.
-    pub const fn bytes(&self) -> u64 {
+    pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Where the bytes lie until the artifact is whole.
-    pub fn path(&self) -> &Path {
-        &self.part
-    }
-
-    /// Adds `blocks`. Writing and hashing happen on a blocking thread.
-    pub async fn append(&mut self, blocks: Vec<Bytes>) -> Result<()> {
+    /// Appends `blocks`. Writes and hashes on a blocking thread.
+    pub(crate) async fn append(&mut self, blocks: Vec<Bytes>) -> Result<()> {
         let (file, part) = (Arc::clone(&self.file), self.part.clone());
         self.bytes = on_blocking_thread(move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,8 +129,8 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// Forgets all that was written.
-    pub async fn restart(&mut self) -> Result<()> {
+    /// Discards all bytes written so far.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
         let part = self.part.clone();
         let file =
             on_blocking_thread(move || open_private(&part).map_err(local("create the spool file", &part))).await?;
@@ -143,52 +139,53 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// Ends the writing: all bytes are on disk then.
-    pub async fn close(self) -> Result<ClosedSpool> {
-        let Self { file, part, artifact, note, .. } = self;
+    /// Flushes all bytes to disk.
+    pub(crate) async fn close(self) -> Result<ClosedSpool> {
+        let Self { file, part, artifact, metadata, .. } = self;
         on_blocking_thread(move || {
             let Some(file) = Arc::into_inner(file) else {
                 return Err(Error::new(ErrorKind::Internal, "the spool file is still being written"));
             };
             let (file, bytes, sha256) = file.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
             file.sync_all().map_err(local("flush the spool file", &part))?;
-            Ok(ClosedSpool { part, artifact, note, bytes, sha256 })
+            Ok(ClosedSpool { part, artifact, metadata, bytes, sha256 })
         })
         .await
     }
 }
 
-/// An artifact whose bytes are all on disk, and which is not whole before its owner has looked at it.
+/// An artifact whose bytes are all on disk. It is complete only after [`ClosedSpool::finish`].
 #[derive(Debug)]
-pub struct ClosedSpool {
+pub(crate) struct ClosedSpool {
     part: PathBuf,
     artifact: PathBuf,
-    note: PathBuf,
-    /// How many bytes were written.
-    pub bytes: u64,
-    /// Their digest.
-    pub sha256: Sha256,
+    metadata: PathBuf,
+    /// Size in bytes.
+    pub(crate) bytes: u64,
+    /// The digest of these bytes.
+    pub(crate) sha256: Sha256,
 }
 
 impl ClosedSpool {
-    /// Where the bytes lie.
-    pub fn path(&self) -> &Path {
+    /// The path of the bytes.
+    pub(crate) fn path(&self) -> &Path {
         &self.part
     }
 
-    /// Makes the artifact whole, with `note` beside it.
-    pub async fn finish(self, note: Value) -> Result<Spooled> {
+    /// Completes the artifact with the source's `metadata`.
+    pub(crate) async fn finish(self, metadata: Value) -> Result<Spooled> {
         on_blocking_thread(move || {
             fs::rename(&self.part, &self.artifact).map_err(local("rename the spool file", &self.artifact))?;
-            let document = Sidecar { bytes: self.bytes, sha256: self.sha256, note };
-            write_durably(&self.note, &document)?;
-            Ok(Spooled { path: self.artifact, bytes: self.bytes, sha256: self.sha256, note: document.note })
+            let document = MetadataFile { bytes: self.bytes, sha256: self.sha256, metadata };
+            write_durably(&self.metadata, &document)?;
+            let metadata = document.metadata;
+            Ok(Spooled { path: self.artifact, bytes: self.bytes, sha256: self.sha256, metadata })
         })
         .await
     }
 }
 
-/// Runs file operations where they may block.
+/// Runs file operations on a thread that may block.
 pub(crate) async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -196,7 +193,7 @@ pub(crate) async fn on_blocking_thread<T: Send + 'static>(
     finished.map_err(|error| Error::new(ErrorKind::Internal, "a worker thread failed").with_source(error))?
 }
 
-/// Writes a JSON document so that a crash leaves the old one or the new one, readable by its owner alone.
+/// Replaces a JSON document with mode 0600. A crash leaves the old one or the new one.
 pub fn write_durably(path: &Path, document: &impl Serialize) -> Result<()> {
     let failed = || local("write the state file", path);
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -204,7 +201,7 @@ pub fn write_durably(path: &Path, document: &impl Serialize) -> Result<()> {
     let mut bytes = serde_json::to_vec_pretty(document)
         .map_err(|error| Error::new(ErrorKind::Internal, "could not encode a state file").with_source(error))?;
     bytes.push(b'\n');
-    // The crate makes temporary files with mode 0600.
+    // tempfile creates files with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed())?;
     file.write_all(&bytes).map_err(failed())?;
     file.as_file().sync_all().map_err(failed())?;
@@ -212,8 +209,8 @@ pub fn write_durably(path: &Path, document: &impl Serialize) -> Result<()> {
     sync_folder(folder).map_err(failed())
 }
 
-/// The bytes of a file, or nothing when there is no such file.
-pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+/// The bytes of a file, or `None` if it does not exist.
+pub(crate) fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == IoErrorKind::NotFound => Ok(None),
@@ -221,8 +218,8 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Removes a file that may not be there.
-pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+/// Removes a file if it exists.
+pub(crate) fn remove_if_exists(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != IoErrorKind::NotFound => Err(local("remove the file", path)(error)),
         _ => Ok(()),
@@ -237,7 +234,7 @@ fn create_private_folder(folder: &Path) -> Result<()> {
     builder.create(folder).map_err(local("create the folder", folder))
 }
 
-/// A new, empty file in place of whatever was there.
+/// Creates or truncates a file with mode 0600.
 fn open_private(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true);
@@ -261,13 +258,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_whole_artifact_is_found_again_with_its_digest_and_note() {
+    async fn a_complete_artifact_is_found_with_digest_and_metadata() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(folder.path().join("spool"));
         assert!(spool.find("k").await.unwrap().is_none());
         spooled(&spool, &["ab", "c"]).await;
         let found = spool.find("k").await.unwrap().unwrap();
-        assert_eq!((found.bytes, found.sha256, found.note), (3, Sha256::digest(b"abc"), Value::from("seen")));
+        assert_eq!((found.bytes, found.sha256, found.metadata), (3, Sha256::digest(b"abc"), Value::from("seen")));
         assert_eq!(fs::read(found.path).unwrap(), b"abc");
         spool.remove("k").unwrap();
         assert!(spool.find("k").await.unwrap().is_none());
@@ -275,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_artifact_that_was_begun_again_is_not_whole() {
+    async fn an_artifact_that_is_begun_again_is_incomplete() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(folder.path().to_owned());
         spooled(&spool, &["old"]).await;
@@ -287,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_artifact_of_another_size_than_its_note_says_is_not_whole() {
+    async fn an_artifact_whose_size_differs_from_its_metadata_is_incomplete() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(folder.path().to_owned());
         let artifact = spooled(&spool, &["abc"]).await;
@@ -297,7 +294,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn nobody_else_can_read_what_is_spooled() {
+    async fn spooled_files_are_readable_by_their_owner_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(folder.path().join("spool"));

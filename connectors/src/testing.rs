@@ -40,33 +40,33 @@ pub enum Operation {
     Delete,
 }
 
-/// What the store answers instead of success.
+/// The error that the store returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// 403.
     Forbidden,
-    /// 409 and 412: `object_store` says "already exists" for both.
+    /// 409 and 412, which `object_store` maps to one error.
     AlreadyExists,
-    /// 503, or no answer at all.
+    /// 503, or no response.
     Unavailable,
 }
 
-/// What happens to one request.
+/// The fate of one request.
 pub enum Fault {
-    /// Nothing: the request passes.
+    /// The request succeeds.
     Pass,
-    /// It has no effect, and this answer.
+    /// The request has no effect and fails.
     Reject(Answer),
-    /// It has its effect, but this answer.
+    /// The request has its effect but fails.
     FailAfterEffect(Answer),
-    /// It takes this much longer.
+    /// The request is delayed.
     Delay(Duration),
-    /// Something else happens right before it.
+    /// Another effect happens right before the request.
     RaceWith(BoxFuture<'static, ()>),
 }
 
 impl Fault {
-    /// `effect` happens right before the request.
+    /// Runs `effect` right before the request.
     pub fn race_with(effect: impl Future<Output = ()> + Send + 'static) -> Self {
         Self::RaceWith(effect.boxed())
     }
@@ -84,8 +84,8 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// Wraps a store, and plays a script: each request takes the first fault that was planned for its operation and a part
-/// of its path. Requests that no fault waits for pass. Counts every request.
+/// Wraps a store and plays a script: each request takes the first fault planned for its operation and a part of its
+/// path, or passes. Counts every request.
 #[derive(Clone, Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
@@ -100,41 +100,41 @@ impl Operation {
 
 #[derive(Debug, Default)]
 struct Script {
-    /// After so many more writes nothing works any more.
+    /// The number of writes until every request fails.
     writes_left: Option<usize>,
     faults: Vec<(Operation, String, Fault)>,
     calls: Vec<(Operation, String)>,
 }
 
 impl FaultyStore {
-    /// A store that behaves like `inner` until faults are planned.
+    /// Wraps `inner` without any faults.
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
         Self { inner, script: Arc::default() }
     }
 
-    /// Plans `fault` for the next request of the kind whose path contains `part`, after those planned before.
+    /// Plans `fault` for the next request of this kind whose path contains `part`, after faults planned earlier.
     pub fn plan(&self, operation: Operation, part: &str, fault: Fault) {
         self.script().faults.push((operation, part.to_owned(), fault));
     }
 
-    /// Plans the same refusal for the next `times` requests.
+    /// Rejects the next `times` requests of this kind.
     pub fn reject(&self, operation: Operation, part: &str, answer: Answer, times: usize) {
         for _ in 0..times {
             self.plan(operation, part, Fault::Reject(answer));
         }
     }
 
-    /// Refuses every request after `writes` more that write, as if the host had crashed right after the last of them.
+    /// Rejects every request after `writes` more writes, as if the host had crashed right after the last of them.
     pub fn crash_after(&self, writes: usize) {
         self.script().writes_left = Some(writes);
     }
 
-    /// Everything works again; whether there was a crash.
+    /// Ends the crash. Returns whether it had happened.
     pub fn recover(&self) -> bool {
         self.script().writes_left.take() == Some(0)
     }
 
-    /// Requests of the kind, so far, whose path contains `part`.
+    /// The number of requests of this kind so far whose path contains `part`.
     pub fn calls(&self, operation: Operation, part: &str) -> usize {
         self.script().calls.iter().filter(|(kind, path)| *kind == operation && path.contains(part)).count()
     }

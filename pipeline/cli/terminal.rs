@@ -12,7 +12,7 @@ use archive::{
 };
 use archive_connectors::{
     Progress,
-    progress::{Coverage, Silent, Step},
+    progress::{DatasetMonth, Silent, Step},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use std::{
@@ -112,11 +112,11 @@ fn replica_line(report: &ReplicaReport) -> String {
 struct Lines(Screen);
 
 impl Progress for Lines {
-    fn step(&self, _: &Coverage, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &DatasetMonth, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: &Coverage, _: u64) {}
+    fn advance(&self, _: &DatasetMonth, _: u64) {}
 
-    fn finish(&self, _: &Coverage) {}
+    fn finish(&self, _: &DatasetMonth) {}
 }
 
 impl Observer for Lines {
@@ -134,11 +134,11 @@ impl Observer for Lines {
 struct Records;
 
 impl Progress for Records {
-    fn step(&self, _: &Coverage, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &DatasetMonth, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: &Coverage, _: u64) {}
+    fn advance(&self, _: &DatasetMonth, _: u64) {}
 
-    fn finish(&self, _: &Coverage) {}
+    fn finish(&self, _: &DatasetMonth) {}
 }
 
 impl Observer for Records {
@@ -158,7 +158,7 @@ impl Observer for Records {
 #[derive(Debug)]
 struct Bars {
     screen: Screen,
-    months: Mutex<HashMap<Coverage, ProgressBar>>,
+    months: Mutex<HashMap<DatasetMonth, ProgressBar>>,
 }
 
 /// How often a bar moves by itself, so that waiting does not look like hanging.
@@ -166,11 +166,11 @@ const TICK: Duration = Duration::from_millis(200);
 
 impl Bars {
     /// A thread that panicked with the lock left a map that is as good as before.
-    fn months(&self) -> MutexGuard<'_, HashMap<Coverage, ProgressBar>> {
+    fn months(&self) -> MutexGuard<'_, HashMap<DatasetMonth, ProgressBar>> {
         self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, coverage: &Coverage) -> ProgressBar {
+    fn start(&self, coverage: &DatasetMonth) -> ProgressBar {
         let bar = self.screen.bars.add(ProgressBar::new_spinner()).with_prefix(coverage.to_string());
         bar.enable_steady_tick(TICK);
         bar
@@ -178,7 +178,7 @@ impl Bars {
 }
 
 impl Progress for Bars {
-    fn step(&self, coverage: &Coverage, step: Step, total: Option<u64>) {
+    fn step(&self, coverage: &DatasetMonth, step: Step, total: Option<u64>) {
         let mut months = self.months();
         let bar = months.entry(coverage.clone()).or_insert_with(|| self.start(coverage));
         bar.reset();
@@ -187,13 +187,13 @@ impl Progress for Bars {
         bar.set_style(style(step, total.is_some()));
     }
 
-    fn advance(&self, coverage: &Coverage, amount: u64) {
+    fn advance(&self, coverage: &DatasetMonth, amount: u64) {
         if let Some(bar) = self.months().get(coverage) {
             bar.inc(amount);
         }
     }
 
-    fn finish(&self, coverage: &Coverage) {
+    fn finish(&self, coverage: &DatasetMonth) {
         if let Some(bar) = self.months().remove(coverage) {
             bar.finish_and_clear();
             self.screen.bars.remove(&bar);
@@ -203,7 +203,7 @@ impl Progress for Bars {
 
 impl Observer for Bars {
     fn month_finished(&self, report: &MonthReport) {
-        self.finish(&Coverage { dataset: report.dataset.clone(), month: report.month });
+        self.finish(&DatasetMonth { dataset: report.dataset.clone(), month: report.month });
         self.screen.write(finished_line(report).as_bytes());
     }
 

@@ -15,7 +15,7 @@ use crate::{
 use archive_connectors::{
     Clock, Error, ErrorKind, EventStream, Progress, Result, Sink, Source,
     error::local,
-    progress::{Coverage, Silent},
+    progress::{DatasetMonth, Silent},
     retry::{self, Attempts},
     sink::{Commit, Draft, StoredFile, check_types},
 };
@@ -113,7 +113,7 @@ impl MonthPipeline {
             let work = stage::artifact::stage(encoded.report.artifacts.clone(), &target);
             staged.extend(spans::within(spans::artifact(), work).await?);
         }
-        let coverage = Coverage { dataset: dataset.clone(), month };
+        let coverage = DatasetMonth { dataset: dataset.clone(), month };
         let schema = encoded.schema.as_ref();
         let work = stage::store::store(staged, schema, &self.sink, &coverage, self.progress.as_ref());
         let files = spans::within(spans::store(), work).await?;
@@ -125,7 +125,7 @@ impl MonthPipeline {
         let Ready { draft, files } = ready;
         let work = stage::store::commit(&self.archive, &draft, &files);
         let commit = spans::within(spans::commit(), work).await?;
-        self.source.settle(&draft.dataset, draft.window);
+        self.source.on_committed(&draft.dataset, draft.window);
         Ok(commit)
     }
 

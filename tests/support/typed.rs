@@ -163,5 +163,5 @@ impl Source for Typed {
         stream::iter([Ok(SourceItem::Batch(events)), Ok(SourceItem::Report(report))]).boxed()
     }
 
-    fn settle(&self, _: &Dataset, _: Window) {}
+    fn on_committed(&self, _: &Dataset, _: Window) {}
 }

@@ -75,7 +75,7 @@ impl Source for Demo {
         items.boxed()
     }
 
-    fn settle(&self, _: &Dataset, _: Window) {}
+    fn on_committed(&self, _: &Dataset, _: Window) {}
 }
 
 /// The state of a read between two items. `None` in its place means that the report was yielded.

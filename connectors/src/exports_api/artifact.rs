@@ -73,7 +73,7 @@ impl Artifact {
 
     /// The artifact of an earlier run; `None` if its metadata cannot be read.
     pub(super) fn from_spool(spooled: Spooled) -> Option<Self> {
-        let metadata = serde_json::from_value(spooled.note.clone()).ok()?;
+        let metadata = serde_json::from_value(spooled.metadata.clone()).ok()?;
         Some(Self { spooled, metadata })
     }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Result,
-    spool::{on_blocking_thread, read_if_there, remove_if_there, write_durably},
+    spool::{on_blocking_thread, read_if_exists, remove_if_exists, write_durably},
 };
 use archive_formats::{Dataset, Sha256, Timestamp, Window};
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ impl Journal {
     /// The entry for `intent`, unless it is too old. An unreadable entry counts as none: it costs a second job.
     pub(super) async fn find(&self, intent: &Intent, now: Timestamp) -> Result<Option<Entry>> {
         let path = self.path(&intent.key());
-        let bytes = on_blocking_thread(move || read_if_there(&path)).await?;
+        let bytes = on_blocking_thread(move || read_if_exists(&path)).await?;
         let entry = bytes.and_then(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
         let entry = entry.filter(|entry| entry.state != State::Disowned);
         Ok(entry.filter(|entry| entry.intent == *intent && is_fresh(entry.asked_at, now)))
@@ -114,12 +114,12 @@ impl Journal {
     /// Hides the entry under `key` from [`Self::find`], but not from [`Self::abandoned`], which cleans the spool.
     pub(super) fn disown(&self, key: &str) -> Result<()> {
         let path = self.path(key);
-        let entry = read_if_there(&path)?.and_then(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
+        let entry = read_if_exists(&path)?.and_then(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
         entry.map_or(Ok(()), |entry| write_durably(&path, &Entry { state: State::Disowned, ..entry }))
     }
 
     pub(super) fn remove(&self, key: &str) -> Result<()> {
-        remove_if_there(&self.path(key))
+        remove_if_exists(&self.path(key))
     }
 
     /// Keys of the entries older than a week. Their intents were given up, for another margin or another source. A clock
@@ -127,7 +127,7 @@ impl Journal {
     pub(super) fn abandoned(&self, now: Timestamp) -> Vec<String> {
         const ABANDONED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
         let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let entries = files.filter_map(|file| read_if_there(&file.path()).ok().flatten());
+        let entries = files.filter_map(|file| read_if_exists(&file.path()).ok().flatten());
         let entries = entries.filter_map(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
         let old = entries.filter(|entry| entry.asked_at.plus(ABANDONED) < now);
         old.map(|entry| entry.intent.key()).collect()

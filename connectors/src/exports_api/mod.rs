@@ -63,7 +63,7 @@ impl Source for ExportsApi {
         stream::stream(Arc::clone(&self.fetcher), dataset.clone(), window, meter)
     }
 
-    fn settle(&self, dataset: &Dataset, window: Window) {
+    fn on_committed(&self, dataset: &Dataset, window: Window) {
         self.fetcher.remove_window(dataset, window);
         self.fetcher.remove_abandoned();
     }

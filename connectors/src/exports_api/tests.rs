@@ -136,7 +136,7 @@ async fn a_month_is_fetched_once_for_several_reads() {
     assert_eq!(read(&api_of_second_run).await.unwrap(), (events, report));
     assert_eq!(server.lines(), ["POST /v1/exports", "GET /v1/exports/exp%201/artifact"]);
     let (dataset, window) = march();
-    api_of_second_run.settle(&dataset, window);
+    api_of_second_run.on_committed(&dataset, window);
     for folder in ["journal", "spool"] {
         assert_eq!(std::fs::read_dir(state.path().join("exports-api").join(folder)).unwrap().count(), 0, "{folder}");
     }

@@ -61,7 +61,7 @@ impl Source for Files {
         stream::stream(Arc::clone(&self.set), window, meter)
     }
 
-    fn settle(&self, _: &Dataset, _: Window) {}
+    fn on_committed(&self, _: &Dataset, _: Window) {}
 }
 
 #[cfg(test)]

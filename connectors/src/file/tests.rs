@@ -66,7 +66,7 @@ async fn a_file_is_indexed_once_and_read_for_each_month() {
     {
         assert_eq!(read(&files, month).await.unwrap(), counts, "{month}");
     }
-    files.settle(&"events".parse().unwrap(), "2025-04".parse::<Month>().unwrap().window());
+    files.on_committed(&"events".parse().unwrap(), "2025-04".parse::<Month>().unwrap().window());
     assert_eq!(fs::read_to_string(path).unwrap(), ROWS);
 }
 

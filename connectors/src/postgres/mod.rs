@@ -88,7 +88,7 @@ impl Source for Postgres {
         self.inner.forget(dataset, window);
     }
 
-    fn settle(&self, _: &Dataset, _: Window) {}
+    fn on_committed(&self, _: &Dataset, _: Window) {}
 }
 
 impl Inner {

@@ -19,7 +19,7 @@ use crate::{
 };
 use archive_connectors::{
     ErrorKind, Progress, Result, Sink,
-    progress::{Coverage, Step},
+    progress::{DatasetMonth, Step},
 };
 use archive_formats::{Chain, Dataset, Entry, Manifest, Month, Schema, manifest::DataFile};
 use cache::Cache;
@@ -95,14 +95,14 @@ impl Counter {
 
     async fn month(&self, manifest: &Manifest) -> Result<DayCounts> {
         let files = months::files(manifest, manifest.month.window())?;
-        let coverage = Coverage { dataset: manifest.dataset.clone(), month: manifest.month };
+        let coverage = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
         self.progress.step(&coverage, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
         let counted = self.files(manifest, &files, &coverage).await;
         self.progress.finish(&coverage);
         counted
     }
 
-    async fn files(&self, manifest: &Manifest, files: &[&DataFile], coverage: &Coverage) -> Result<DayCounts> {
+    async fn files(&self, manifest: &Manifest, files: &[&DataFile], coverage: &DatasetMonth) -> Result<DayCounts> {
         self.look(&manifest.files).await?;
         let mut counts = DayCounts::default();
         // Where there are files, there is a schema.
@@ -156,16 +156,16 @@ mod tests {
 
     /// Every bar that appeared, and every one that went.
     #[derive(Debug, Default)]
-    struct Bars(Mutex<(Vec<Coverage>, Vec<Coverage>)>);
+    struct Bars(Mutex<(Vec<DatasetMonth>, Vec<DatasetMonth>)>);
 
     impl Progress for Bars {
-        fn step(&self, coverage: &Coverage, _: Step, _: Option<u64>) {
+        fn step(&self, coverage: &DatasetMonth, _: Step, _: Option<u64>) {
             self.0.lock().unwrap().0.push(coverage.clone());
         }
 
-        fn advance(&self, _: &Coverage, _: u64) {}
+        fn advance(&self, _: &DatasetMonth, _: u64) {}
 
-        fn finish(&self, coverage: &Coverage) {
+        fn finish(&self, coverage: &DatasetMonth) {
             self.0.lock().unwrap().1.push(coverage.clone());
         }
     }

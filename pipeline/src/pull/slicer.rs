@@ -7,7 +7,7 @@ use crate::{
 };
 use archive_connectors::{
     Error, ErrorKind, Progress, Result,
-    progress::{Coverage, Step},
+    progress::{DatasetMonth, Step},
 };
 use archive_formats::{
     Entry, EventBatch, Schema,
@@ -52,7 +52,7 @@ impl Slicer {
         let mut origins = Vec::new();
         for Entry { sha256, manifest } in entries {
             let files = months::files(manifest, self.filter.window())?;
-            let coverage = Coverage { dataset: manifest.dataset.clone(), month: manifest.month };
+            let coverage = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
             self.progress.step(&coverage, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
             // Where there are files, there is a schema.
             if let Some(schema) = manifest.schema.clone().map(Arc::new) {

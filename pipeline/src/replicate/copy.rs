@@ -6,7 +6,7 @@ use super::{
 };
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
-    progress::{Coverage, Step},
+    progress::{DatasetMonth, Step},
 };
 use archive_formats::{
     Sha256,
@@ -35,7 +35,7 @@ impl Replicator<'_> {
         }
         let mut lost = None;
         for (entry, held) in self.archive.chain().entries().iter().zip(&standing.manifests) {
-            let coverage = Coverage { dataset: entry.manifest.dataset.clone(), month: entry.manifest.month };
+            let coverage = DatasetMonth { dataset: entry.manifest.dataset.clone(), month: entry.manifest.month };
             let done = copying.month(entry, *held, &coverage, tally).await;
             self.observer.finish(&coverage);
             match done {
@@ -66,7 +66,7 @@ struct Copying<'a> {
 
 impl Copying<'_> {
     /// Copies what the replica lacks of one commit: files, manifest, sums, in this order. A repair compares all of it.
-    async fn month(&self, entry: &Entry, held: Held, coverage: &Coverage, tally: &mut Tally) -> Result<()> {
+    async fn month(&self, entry: &Entry, held: Held, coverage: &DatasetMonth, tally: &mut Tally) -> Result<()> {
         let sequence = entry.manifest.sequence;
         let is_new = sequence > self.standing.last;
         let (mut written, lost) = match held {
@@ -96,7 +96,7 @@ impl Copying<'_> {
     }
 
     /// Copies the files that the replica lacks. Returns how many, and the first error.
-    async fn files(&self, files: &[DataFile], coverage: &Coverage) -> (u64, Option<Error>) {
+    async fn files(&self, files: &[DataFile], coverage: &DatasetMonth) -> (u64, Option<Error>) {
         let Replicator { archive, observer, repair, .. } = self.replicator;
         let step = if *repair { Step::Check } else { Step::Upload };
         observer.step(coverage, step, Some(files.iter().map(|file| file.bytes).sum()));
@@ -153,8 +153,8 @@ impl Copying<'_> {
     }
 
     /// Removes what interrupted writes left in a replica that is a directory.
-    async fn tidy_up(&self, coverage: &Coverage) {
-        let Coverage { dataset, month } = coverage;
+    async fn tidy_up(&self, coverage: &DatasetMonth) {
+        let DatasetMonth { dataset, month } = coverage;
         if let Err(error) = self.replica.remove_leftovers(self.replicator.archive.chain(), dataset, *month).await {
             tracing::warn!(%error, "could not look for leftovers of interrupted writes");
         }

@@ -7,7 +7,7 @@ use crate::{
 };
 use archive_connectors::{
     Error, ErrorKind, Progress, Result,
-    progress::{Coverage, Step},
+    progress::{DatasetMonth, Step},
 };
 use archive_formats::{
     Chain, Dataset, Entry, EventBatch, Month, Schema, Sha256,
@@ -31,7 +31,7 @@ pub(super) struct Feed {
     /// The columns of the month.
     pub(super) schema: Arc<Schema>,
     pub(super) progress: Arc<dyn Progress>,
-    pub(super) coverage: Coverage,
+    pub(super) coverage: DatasetMonth,
 }
 
 /// The month as far as it was sent.

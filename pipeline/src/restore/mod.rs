@@ -16,7 +16,7 @@ use archive_connectors::{
         Server,
         restore::{Destination, Restoration},
     },
-    progress::{Coverage, Step},
+    progress::{DatasetMonth, Step},
 };
 use archive_formats::{Dataset, EventBatch, Month, Schema, Sha256, column_digest::ColumnDigests};
 use feed::{ArchivedMonth, Feed};
@@ -56,7 +56,7 @@ pub async fn restore(
     let Some(schema) = month.schema()? else { return Ok(report) };
     let schema = Arc::new(schema);
     let scratch = Scratch::new(&settings.state_dir, "restore")?;
-    let coverage = Coverage { dataset: request.dataset.clone(), month: request.month };
+    let coverage = DatasetMonth { dataset: request.dataset.clone(), month: request.month };
     let feed = Feed {
         reader: Reader::new(archive.sink().clone(), scratch.path().to_owned()),
         schema: Arc::clone(&schema),
@@ -111,7 +111,7 @@ async fn read_back(
     restoration: &mut Restoration,
     schema: &Schema,
     progress: &Arc<dyn Progress>,
-    coverage: &Coverage,
+    coverage: &DatasetMonth,
 ) -> Result<(u64, Vec<Sha256>)> {
     let (sender, mut batches) = mpsc::channel::<EventBatch>(WAITING);
     let mut digests = ColumnDigests::new(schema);

@@ -120,7 +120,7 @@ async fn cleanup(archive: &Archive, source: Option<&dyn Source>, planned: &[Plan
     for Planned { dataset, month, .. } in planned.iter().filter(|planned| planned.action == Action::Nothing) {
         stage::store::remove_orphans(archive, dataset, *month).await;
         if let Some(source) = source {
-            source.settle(dataset, month.window());
+            source.on_committed(dataset, month.window());
         }
     }
 }

@@ -126,7 +126,7 @@ mod tests {
             stream::iter((self.0)()).map(Ok).boxed()
         }
 
-        fn settle(&self, _: &Dataset, _: Window) {}
+        fn on_committed(&self, _: &Dataset, _: Window) {}
     }
 
     async fn outcome(script: fn() -> Vec<SourceItem>) -> std::result::Result<usize, ErrorKind> {

@@ -7,7 +7,7 @@ use crate::{
 use archive_connectors::{
     Error, ErrorKind, Progress, Result, Sink,
     error::local,
-    progress::{Coverage, Step},
+    progress::{DatasetMonth, Step},
     sink::{Commit, Draft, StagedFile, StoredFile},
 };
 use archive_formats::{Dataset, FileFormat, Month, Schema, Timestamp, encode::TimeSpan};
@@ -23,7 +23,7 @@ pub async fn store(
     files: Vec<StagedFile>,
     schema: Option<&Arc<Schema>>,
     sink: &Sink,
-    coverage: &Coverage,
+    coverage: &DatasetMonth,
     progress: &dyn Progress,
 ) -> Result<Vec<StoredFile>> {
     progress.step(coverage, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));

@@ -5,7 +5,7 @@ use crate::reader::{ReadError, Reader};
 use archive_connectors::{
     Result,
     error::local,
-    progress::{Coverage, Step},
+    progress::{DatasetMonth, Step},
 };
 use archive_formats::{FileFormat, Manifest, Month, key::ObjectName, manifest::DataFile};
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ impl Verifier {
     ) -> Result<()> {
         let folder = tempfile::Builder::new().prefix("verify-").tempdir_in(&self.folder);
         let folder = folder.map_err(local("make a folder for fetched files", &self.folder))?;
-        let coverage = Coverage { dataset: manifest.dataset.clone(), month: manifest.month };
+        let coverage = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
         let reader = Reader::new(self.sink.clone(), folder.path().to_owned());
         let mut rows = MonthRows::new(manifest, folder.path());
         if level == Level::Full {

@@ -6,7 +6,7 @@ use crate::{
 };
 use archive_connectors::{
     Progress,
-    progress::{Coverage, Step},
+    progress::{DatasetMonth, Step},
 };
 use std::{
     collections::HashMap,
@@ -39,16 +39,16 @@ impl Stopwatch {
 }
 
 impl Progress for Stopwatch {
-    fn step(&self, coverage: &Coverage, step: Step, total: Option<u64>) {
+    fn step(&self, coverage: &DatasetMonth, step: Step, total: Option<u64>) {
         self.times().enter(coverage, step, Instant::now());
         self.next.step(coverage, step, total);
     }
 
-    fn advance(&self, coverage: &Coverage, amount: u64) {
+    fn advance(&self, coverage: &DatasetMonth, amount: u64) {
         self.next.advance(coverage, amount);
     }
 
-    fn finish(&self, coverage: &Coverage) {
+    fn finish(&self, coverage: &DatasetMonth) {
         self.times().leave(coverage, Instant::now());
         self.next.finish(coverage);
     }
@@ -56,7 +56,7 @@ impl Progress for Stopwatch {
 
 impl Observer for Stopwatch {
     fn month_finished(&self, report: &MonthReport) {
-        let coverage = Coverage { dataset: report.dataset.clone(), month: report.month };
+        let coverage = DatasetMonth { dataset: report.dataset.clone(), month: report.month };
         self.times().leave(&coverage, Instant::now());
         self.next.month_finished(report);
     }
@@ -69,17 +69,17 @@ impl Observer for Stopwatch {
 /// Only months in work are remembered, however many there are.
 #[derive(Clone, Debug, Default)]
 struct Times {
-    working: HashMap<Coverage, (Step, Instant)>,
+    working: HashMap<DatasetMonth, (Step, Instant)>,
     spent: HashMap<Step, Duration>,
 }
 
 impl Times {
-    fn enter(&mut self, coverage: &Coverage, step: Step, at: Instant) {
+    fn enter(&mut self, coverage: &DatasetMonth, step: Step, at: Instant) {
         self.leave(coverage, at);
         self.working.insert(coverage.clone(), (step, at));
     }
 
-    fn leave(&mut self, coverage: &Coverage, at: Instant) {
+    fn leave(&mut self, coverage: &DatasetMonth, at: Instant) {
         if let Some((step, entered)) = self.working.remove(coverage) {
             *self.spent.entry(step).or_default() += at.saturating_duration_since(entered);
         }
@@ -98,8 +98,8 @@ impl Times {
 mod tests {
     use super::*;
 
-    fn coverage(month: &str) -> Coverage {
-        Coverage { dataset: "events".parse().unwrap(), month: month.parse().unwrap() }
+    fn coverage(month: &str) -> DatasetMonth {
+        DatasetMonth { dataset: "events".parse().unwrap(), month: month.parse().unwrap() }
     }
 
     fn seconds(times: &Times, at: Instant) -> Vec<(&'static str, u64)> {
