@@ -1,4 +1,4 @@
-//! Reading the chain of manifests, and proving it.
+//! Reads and checks the chain of manifests.
 
 use super::Sink;
 use crate::{Error, ErrorKind, Result};
@@ -12,27 +12,27 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 
-/// Manifests that are fetched at once.
+/// Manifests fetched concurrently.
 const FETCHES: usize = 16;
 
 impl Sink {
-    /// Reads every manifest and proves that they are one chain of the archive with the UUID `archive`: dense numbers,
-    /// each naming the bytes of the one before, no month twice. Anything else is [`ErrorKind::BrokenChain`], also a
-    /// `SHA256SUMS` whose manifest is gone: it was written after it, so somebody cut off the end of the chain.
+    /// Reads every manifest and checks that they form one chain of the archive with the UUID `archive`: dense numbers,
+    /// each with the digest of its predecessor, no month twice. Otherwise fails with [`ErrorKind::BrokenChain`], also for
+    /// a `SHA256SUMS` without its manifest, which is written first: the end of the chain was removed.
     pub async fn chain(&self, archive: &str) -> Result<Chain> {
         let mut chain = Chain::new(archive.to_owned());
         self.catch_up(&mut chain).await?;
         Ok(chain)
     }
 
-    /// Adds the manifests that were committed since `chain` was read.
+    /// Adds the manifests committed since `chain` was read.
     pub async fn catch_up(&self, chain: &mut Chain) -> Result<()> {
         let last = self.names().await?.last();
         if last.saturating_add(1) < chain.next_sequence() {
             return Err(self.broken(&BrokenChain::Hole { missing: last.saturating_add(1) }));
         }
-        // The listing only says how far to look. What is missing on the way is found by asking for it, so that a
-        // listing taken while somebody commits cannot show a hole that is none.
+        // The listing gives only the last number. Holes are found by reading each manifest, since a listing during a
+        // commit may omit objects.
         let entries = stream::iter(chain.next_sequence()..=last).map(|sequence| self.entry(sequence));
         let mut entries = entries.buffered(FETCHES);
         while let Some(entry) = entries.try_next().await? {
@@ -41,7 +41,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Adds the `SHA256SUMS` of commits that lack them, as after a crash right after the commit.
+    /// Adds the `SHA256SUMS` of commits without them, as after a crash right after the commit.
     pub async fn complete_sums(&self, chain: &Chain) -> Result<()> {
         let names = self.names().await?;
         for entry in chain.entries().iter().filter(|entry| !names.sums.contains(&entry.manifest.sequence)) {
@@ -50,14 +50,14 @@ impl Sink {
         Ok(())
     }
 
-    /// Writes the `SHA256SUMS` of a commit, unless there are some.
+    /// Writes the `SHA256SUMS` of a commit unless they exist.
     pub(super) async fn put_sums(&self, entry: &Entry) -> Result<()> {
         let bytes = entry.manifest.sha256sums(&entry.sha256);
         self.create_document(&key::sums(entry.manifest.sequence), Bytes::from(bytes)).await?;
         Ok(())
     }
 
-    /// Whether there is a trace of a commit.
+    /// Whether any manifest or `SHA256SUMS` exists.
     pub(super) async fn has_commits(&self) -> Result<bool> {
         Ok(self.names().await?.last() > 0)
     }
@@ -99,7 +99,7 @@ impl Sink {
     }
 }
 
-/// What lies in the folder of the manifests.
+/// The numbers in the folder of the manifests.
 #[derive(Default)]
 struct Names {
     last_manifest: u64,
@@ -107,7 +107,7 @@ struct Names {
 }
 
 impl Names {
-    /// The last number of which there is a trace; zero where there is none.
+    /// The last number of a manifest or `SHA256SUMS`; zero if there is none.
     fn last(&self) -> u64 {
         self.sums.last().copied().unwrap_or(0).max(self.last_manifest)
     }

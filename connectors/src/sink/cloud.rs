@@ -181,7 +181,7 @@ impl Bucket {
         error.with_hint(format!("check the {}… variables", self.cloud.names.prefix))
     }
 
-    /// The objects below `prefix`, and how their bytes are confirmed: S3 alone checks the SHA-256 of what it is sent.
+    /// Opens the objects below `prefix`. S3 alone checks the SHA-256 of requests.
     /// Nothing is contacted yet.
     pub(super) fn open(&self, prefix: &Path) -> Result<(Arc<dyn ObjectStore>, Confirm)> {
         Ok(match self.cloud.provider {

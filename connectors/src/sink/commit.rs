@@ -1,4 +1,4 @@
-//! The commit: one manifest, created where none is.
+//! The commit protocol: a manifest is created if absent.
 
 use super::{Sink, StoredFile};
 use crate::{Error, ErrorKind, Result};
@@ -12,53 +12,53 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-/// Races that a commit may lose. Each one lost is a commit of somebody else, so this many are never lost by accident.
+/// Races that a commit may lose. Each one is a commit of another writer, so this many are never lost by accident.
 const MAX_RACES: usize = 64;
 
-/// Data files that are looked for at once.
+/// Data files checked concurrently.
 const HEADS: usize = 16;
 
-/// What a manifest says, but for what the commit itself decides: its number, its link, and the files.
+/// The content of a manifest without number, link and files, which the commit adds.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// What kind of commit it is. Only months are committed at most once.
+    /// The kind of commit. Only months are committed at most once.
     pub kind: CommitKind,
-    /// The dataset that the month belongs to.
+    /// The dataset of the month.
     pub dataset: Dataset,
     /// The month.
     pub month: Month,
-    /// The half-open interval that was archived.
+    /// The archived half-open interval.
     pub window: Window,
-    /// The time of the commit. It stays the same however often the commit has to be tried.
+    /// The time of the commit, the same for each try.
     pub committed_at: Timestamp,
-    /// What the source's clock showed, where it has one.
+    /// The time by the source's clock, where it has one.
     pub source_clock: Option<Timestamp>,
-    /// The program.
+    /// The program that commits.
     pub tool: Tool,
-    /// Where the events came from.
+    /// The source of the events.
     pub source: SourceRecord,
-    /// The columns; none when no event was archived.
+    /// The columns, or `None` if no event was archived.
     pub schema: Option<Schema>,
-    /// What was done to the events on the way.
+    /// The transforms of the events.
     pub transforms: Vec<Value>,
-    /// The counts.
+    /// The counts of events.
     pub events: EventCounts,
-    /// Whether columns may have another type than in the dataset's last commit. No manifest says so.
+    /// Whether columns may have another type than in the dataset's last commit. Not part of the manifest.
     pub accept_schema_change: bool,
 }
 
-/// How a commit ended. Either way the month is in the archive.
+/// The result of a commit. Either way the month is in the archive.
 #[derive(Clone, Debug)]
 pub enum Commit {
-    /// By this manifest, with these files.
+    /// Committed by this manifest with the given files.
     Done(Entry),
-    /// By a manifest that was there before, of another writer or of a call whose answer was lost. Files of ours that it
-    /// does not name are orphans now.
+    /// Committed before, by another writer or by a call whose response was lost. Given files that this manifest does not
+    /// name are orphans.
     Already(Entry),
 }
 
 impl Commit {
-    /// The manifest that commits the month, with the digest of its bytes.
+    /// The manifest of the month, with the digest of its bytes.
     pub const fn entry(&self) -> &Entry {
         match self {
             Self::Done(entry) | Self::Already(entry) => entry,
@@ -67,31 +67,30 @@ impl Commit {
 }
 
 impl Sink {
-    /// Commits `draft` with `files`, as the successor of whatever is the head of the chain by then.
+    /// Commits `draft` with `files` as the successor of the current head of the chain.
     ///
-    /// `chain` is what the caller knows of the chain; it is caught up with the store before each try and holds the
-    /// commit afterwards. Counts that do not add up are refused, and so are columns of another type, unless the
-    /// draft accepts them. Every file is looked for right before. After `Ok` every reader sees the manifest and all of
-    /// its files; after an error the commit may still have happened, or happen when a request that is under way
-    /// arrives: calling it again, in this run or another, finds out.
+    /// Before each try `chain` catches up with the store; afterwards it includes the commit. Refuses counts that do not
+    /// add up, and columns of another type unless the draft accepts them. Checks right before that every file exists.
+    /// After `Ok` every reader sees the manifest and all of its files. After an error the commit may have happened, or
+    /// may happen when a pending request arrives: call it again to find out.
     ///
-    /// | the store after the put of manifest *n* ([`Sink::create_document`]) | next |
+    /// | the store after the put of manifest *n* ([`Sink::create_document`]) | result |
     /// |---|---|
     /// | *n* holds our bytes | committed |
-    /// | *n* holds another manifest, and the month is in the chain now | already committed |
-    /// | *n* holds another manifest, for another month | the same again as head + 1 |
-    /// | nothing at *n*, and the store keeps failing | an error |
+    /// | *n* holds another manifest, and the chain includes the month now | already committed |
+    /// | *n* holds another manifest, for another month | try again as head + 1 |
+    /// | *n* is absent, and the store keeps failing | an error |
     /// | the chain is broken | an error: a broken chain is never continued |
     ///
-    /// `SHA256SUMS` follow the commit. If they cannot be written that is only logged: [`Sink::complete_sums`] adds them.
+    /// `SHA256SUMS` follow the commit. Failures to write them are logged, and [`Sink::complete_sums`] adds them later.
     pub async fn commit(&self, chain: &mut Chain, draft: &Draft, files: &[StoredFile]) -> Result<Commit> {
         for _ in 0..MAX_RACES {
             self.catch_up(chain).await?;
             if let Some(entry) = committed(chain, draft) {
                 return Ok(Commit::Already(entry));
             }
-            if let Err(missing) = self.look_for(files).await {
-                // Whoever commits a month removes the files of those who lost.
+            if let Err(missing) = self.check_files(files).await {
+                // The winner of a race for this month may have removed our files as orphans.
                 self.catch_up(chain).await?;
                 return committed(chain, draft).map(Commit::Already).ok_or(missing);
             }
@@ -108,7 +107,9 @@ impl Sink {
             }
         }
         let error = Error::new(ErrorKind::Store, "lost every race for the next manifest");
-        Err(error.with_context("archive", self.url()).with_hint("see who else writes to the archive, and run again"))
+        Err(error
+            .with_context("archive", self.url())
+            .with_hint("find out which other writers use the archive, and run again"))
     }
 
     async fn finish(&self, chain: &mut Chain, entry: Entry) -> Result<Commit> {
@@ -116,22 +117,22 @@ impl Sink {
             Error::new(ErrorKind::Internal, "committed a manifest that does not continue the chain").with_source(broken)
         })?;
         if let Err(error) = self.put_sums(&entry).await {
-            tracing::warn!(sequence = entry.manifest.sequence, %error, "could not add SHA256SUMS, a later run will");
+            tracing::warn!(sequence = entry.manifest.sequence, %error, "could not add SHA256SUMS; a later run will");
         }
         Ok(Commit::Done(entry))
     }
 
-    async fn look_for(&self, files: &[StoredFile]) -> Result<()> {
-        let heads = stream::iter(files.to_vec()).map(|file| self.look_for_one(file)).buffered(HEADS);
+    async fn check_files(&self, files: &[StoredFile]) -> Result<()> {
+        let heads = stream::iter(files.to_vec()).map(|file| self.check_file(file)).buffered(HEADS);
         heads.try_collect().await
     }
 
-    async fn look_for_one(&self, stored: StoredFile) -> Result<()> {
+    async fn check_file(&self, stored: StoredFile) -> Result<()> {
         let file = stored.data_file();
         match self.head(&file.path).await? {
             Some(bytes) if bytes == file.bytes => Ok(()),
-            Some(_) => Err(self.gone("changed its size before the commit", &file.path)),
-            None => Err(self.gone("vanished before the commit", &file.path)),
+            Some(_) => Err(self.object_error("changed its size before the commit", &file.path)),
+            None => Err(self.object_error("vanished before the commit", &file.path)),
         }
     }
 }
@@ -141,16 +142,16 @@ fn committed(chain: &Chain, draft: &Draft) -> Option<Entry> {
     entry.cloned()
 }
 
-/// Whether `schema` may follow the last one of the dataset in `chain`: a column has one type in all of a dataset. A
-/// commit asks again for what has been committed since.
+/// Fails if a column of `schema` has another type than in the last schema of the dataset in `chain`. A commit checks
+/// again against later commits.
 pub fn check_types(chain: &Chain, dataset: &Dataset, schema: &Schema) -> Result<()> {
     let Some((name, before, now)) = chain.last_schema(dataset).and_then(|last| last.contradiction(schema)) else {
         return Ok(());
     };
     let message = format!("column {name} has the type {now}, but was archived as {before} before");
-    Err(Error::new(ErrorKind::Incomplete, message).with_context("dataset", dataset).with_hint(
-        "archive the new form into a new place or dataset, or take it into this one with --accept-schema-change",
-    ))
+    Err(Error::new(ErrorKind::Incomplete, message)
+        .with_context("dataset", dataset)
+        .with_hint("archive the new type into a new archive or dataset, or accept it with --accept-schema-change"))
 }
 
 fn check_balance(manifest: &Manifest) -> Result<()> {

@@ -1,8 +1,8 @@
-//! A directory as a store whose writes survive a power cut.
+//! A directory as a store whose writes survive a power failure.
 //!
-//! `object_store` renames and links files without flushing them. This wrapper flushes every file, its folder and the
-//! folders above it before a write counts as done, and a file that is created is flushed before its name appears: a
-//! manifest is whole or absent, whenever the power goes.
+//! `object_store` renames and links files without flushing them. This wrapper flushes every file and the folders above it
+//! before a write completes, and flushes a created file before its name appears, so that after a power failure a
+//! manifest is complete or absent.
 
 use super::Root;
 use crate::{Error, ErrorKind, Result};
@@ -21,14 +21,14 @@ use std::{
     path::{Component, PathBuf},
 };
 
-/// The store below a folder, which need not exist: writing makes it.
+/// The store below a folder, which writing creates if needed.
 #[derive(Clone, Debug)]
 pub(super) struct Directory {
     inner: PrefixStore<LocalFileSystem>,
-    /// The root as the file system below all paths names it.
+    /// The root as a path of [`LocalFileSystem`].
     prefix: Path,
     root: PathBuf,
-    /// The deepest folder that existed when the directory was opened: what lies above it needs no flushing.
+    /// The deepest folder that existed when the directory was opened. Folders above it need no flushing.
     anchor: PathBuf,
 }
 
@@ -36,10 +36,12 @@ impl Directory {
     pub(super) fn open(path: &std::path::Path) -> Result<Self> {
         let unusable = || {
             let error = Error::new(ErrorKind::Configuration, "not a path that an archive can have");
-            error.with_context("path", path.display()).with_hint("check the folders on the way, and who may enter them")
+            error
+                .with_context("path", path.display())
+                .with_hint("check that the folders above it exist and are accessible")
         };
         let (anchor, root) = resolve(path).map_err(|error| unusable().with_source(error))?;
-        // `LocalFileSystem` wants its root to exist. The root of all paths does.
+        // `LocalFileSystem` requires that its root exists, as `/` does.
         let prefix = Path::from_absolute_path(&root).map_err(|error| unusable().with_source(error))?;
         Ok(Self { inner: PrefixStore::new(LocalFileSystem::new(), prefix.clone()), prefix, root, anchor })
     }
@@ -48,17 +50,17 @@ impl Directory {
         Root::new("file", self.prefix.clone())
     }
 
-    /// The deepest folder on the way to the directory, and maybe the directory itself, that is there.
+    /// The deepest existing folder of the path, perhaps the directory itself.
     pub(super) fn anchor(&self) -> &std::path::Path {
         &self.anchor
     }
 
-    /// Where an object or a folder lies.
+    /// The local path of an object or a folder.
     pub(super) fn file(&self, path: impl AsRef<str>) -> PathBuf {
         self.root.join(path.as_ref())
     }
 
-    /// Names of the files that an interrupted write left in `folder`: `…#1`, which listings leave out.
+    /// Names of the partial files of interrupted writes in `folder`: `…#1`, which listings omit.
     pub(super) fn leftovers(&self, folder: &str) -> io::Result<Vec<String>> {
         let entries = match fs::read_dir(self.file(folder)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -71,13 +73,13 @@ impl Directory {
     }
 }
 
-/// The name that the leftover `name` was to get.
+/// The name of the object that the leftover `name` is part of.
 pub(super) fn written_name(name: &str) -> Option<&str> {
     let (written, number) = name.rsplit_once('#')?;
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(written)
 }
 
-/// The deepest existing folder on the way to `path`, and `path` without links and dots.
+/// The deepest existing folder above `path`, and `path` without links and dots.
 fn resolve(path: &std::path::Path) -> io::Result<(PathBuf, PathBuf)> {
     for ancestor in path.ancestors() {
         let anchor = match ancestor.canonicalize() {
@@ -104,7 +106,7 @@ fn flush(file: &std::path::Path, anchor: &std::path::Path) -> io::Result<()> {
 fn flush_folders(file: &std::path::Path, anchor: &std::path::Path) -> io::Result<()> {
     for folder in file.ancestors().skip(1) {
         match File::open(folder)?.sync_all() {
-            // Some file systems cannot flush a folder, and need not.
+            // Some file systems neither support nor need the flush of a folder.
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {}
             flushed => flushed?,
         }
@@ -115,7 +117,7 @@ fn flush_folders(file: &std::path::Path, anchor: &std::path::Path) -> io::Result
     Ok(())
 }
 
-/// Writes a file next to `file`, flushes it, and only then gives it the name, unless the name is taken.
+/// Writes and flushes a file next to `file`, then links it to that name. Fails if the name exists.
 fn create(file: &std::path::Path, anchor: &std::path::Path, payload: &PutPayload) -> io::Result<()> {
     let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
@@ -125,13 +127,13 @@ fn create(file: &std::path::Path, anchor: &std::path::Path, payload: &PutPayload
         .try_for_each(|bytes| staged.write_all(bytes))
         .and_then(|()| staged.sync_all())
         .and_then(|()| fs::hard_link(&path, file));
-    // A leftover is harmless, and removed once its month is committed.
+    // A leftover is harmless, and removed after the commit of its month.
     drop(fs::remove_file(&path));
     linked?;
     flush_folders(file, anchor)
 }
 
-/// A new file beside `file`, under a name that no listing shows.
+/// Creates a file beside `file`, under a name that listings omit.
 fn stage(file: &std::path::Path) -> io::Result<(File, PathBuf)> {
     for number in 1_u32.. {
         let mut path = file.as_os_str().to_owned();
@@ -247,7 +249,7 @@ mod tests {
     use object_store::ObjectStoreExt as _;
 
     #[tokio::test]
-    async fn makes_the_folders_that_are_missing() {
+    async fn creates_missing_folders() {
         let folder = tempfile::tempdir().unwrap();
         let existing = folder.path().canonicalize().unwrap();
         let directory = Directory::open(&existing.join("x/a b#1%")).unwrap();
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_exists_is_not_created_again() {
+    async fn create_refuses_an_existing_object() {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(folder.path()).unwrap();
         let path = Path::from("archive.json");
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_its_way_through_links_and_dots() {
+    fn resolves_links_and_dots() {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().canonicalize().unwrap();
         fs::create_dir(real.join("a")).unwrap();

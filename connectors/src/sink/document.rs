@@ -1,5 +1,4 @@
-//! Small objects: creating one exactly once, whatever the store answers, replacing one that was damaged, and
-//! `archive.json`, which makes a place an archive.
+//! Documents: created exactly once, replaced only in repairs. The first one, `archive.json`, identifies an archive.
 
 use super::{Sink, failure::is_final};
 use crate::{Error, ErrorKind, Result};
@@ -11,29 +10,28 @@ use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use std::time::Duration;
 
-/// How often a document is put when the store keeps failing without a trace of it. The store repeats every put by
-/// itself before it fails, so this is for answers such as 409 that it does not repeat.
+/// The number of puts while the store fails and holds no document. The store retries each put before it fails, except
+/// after responses such as 409.
 const MAX_PUTS: u32 = 6;
 
-/// The pause after the first put that failed without a trace; it doubles each time.
+/// The pause after the first failed put. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 impl Sink {
-    /// Creates the document `path`, unless it exists, and returns what it holds then: `bytes`, or what somebody else
-    /// put there before. Identical bytes are success, whoever wrote them.
+    /// Creates the document `path` unless it exists, and returns its content: `bytes`, or those of another writer.
     ///
-    /// A put that fails proves nothing: a retry inside the store may have met the success of its own first try, and an
-    /// answer may be lost. So after everything but a clear success the document is read:
+    /// A failed put proves nothing: a retry inside the store may have found the success of its own first try, and a
+    /// response may be lost. So after any failure the document is read:
     ///
-    /// | answer to the put | what lies there then | what happens |
+    /// | result of the put | content then | result |
     /// |---|---|---|
     /// | success | | `bytes` |
-    /// | anything else | `bytes` | `bytes`: it was our own success |
-    /// | anything else | other bytes | the other bytes |
-    /// | 401, 403, no such bucket, not supported | nothing | the error |
-    /// | 409, 412, 5xx, timeout, … | nothing, or unreadable | put again, six times at most; then the error |
+    /// | any failure | `bytes` | `bytes`: the put had succeeded |
+    /// | any failure | other bytes | the other bytes |
+    /// | 401, 403, no such bucket, not supported | absent | the error |
+    /// | 409, 412, 5xx, timeout, … | absent or unreadable | put again, at most six times; then the error |
     ///
-    /// When this fails, the last put may still arrive later. Calling it again, in this run or another, finds out.
+    /// After an error the last put may still arrive. Call it again to find out.
     pub async fn create_document(&self, path: &str, bytes: Bytes) -> Result<Bytes> {
         let location = self.location(path)?;
         let mut pause = FIRST_PAUSE;
@@ -54,8 +52,8 @@ impl Sink {
         }
     }
 
-    /// Replaces the document `path` by `bytes`, which the chain names: for the repair of a replica alone. In a bucket
-    /// that keeps versions, the damaged one stays beside the new one. What lies there afterwards decides, as above.
+    /// Replaces the document `path` with `bytes`, which the chain names. For the repair of a replica only. A bucket with
+    /// versions keeps the damaged one. The content afterwards decides, as in [`Sink::create_document`].
     pub async fn replace_document(&self, path: &str, bytes: Bytes) -> Result<()> {
         let put = self.store.put(&self.location(path)?, bytes.clone().into()).await;
         let found = self.document(path).await;
@@ -63,7 +61,7 @@ impl Sink {
             (_, Ok(Some(found))) if found == bytes => Ok(()),
             (Err(error), _) => Err(self.failed("replace a document", path, &error)),
             (Ok(_), Err(error)) => Err(error),
-            (Ok(_), Ok(_)) => Err(self.gone("is not what was stored", path)),
+            (Ok(_), Ok(_)) => Err(self.object_error("differs from the bytes stored", path)),
         }
     }
 
@@ -74,8 +72,8 @@ impl Sink {
 }
 
 impl Sink {
-    /// The archive that lies here, or `None` where there is none. Manifests without an `archive.json` are a broken
-    /// archive and no empty place: a new identity would make strangers of them all.
+    /// The identity of the archive, or `None` if the location holds none. Manifests without `archive.json` are a broken
+    /// archive: none of them would belong to a new identity.
     pub async fn identity(&self) -> Result<Option<ArchiveDocument>> {
         if let Some(found) = self.document(key::ARCHIVE).await? {
             return self.parse_identity(&found).map(Some);
@@ -83,17 +81,17 @@ impl Sink {
         if !self.has_commits().await? {
             return Ok(None);
         }
-        // Unless somebody started the archive between the two looks.
+        // Another writer may have created the archive between the two requests.
         match self.document(key::ARCHIVE).await? {
             Some(found) => self.parse_identity(&found).map(Some),
             None => Err(self
                 .broken_identity("the document that names the archive is missing, but its manifests are there")
-                .with_hint("restore it from a copy; its UUID stands in every manifest")),
+                .with_hint("restore it from a copy; every manifest holds its UUID")),
         }
     }
 
-    /// Makes the place an archive. If it became one in the meantime, that one stays, and is returned: several hosts may
-    /// start an archive at once, and all of them go on with the same.
+    /// Creates an archive. If another writer created it first, returns the identity of that one, so that several hosts
+    /// may start an archive at once.
     pub async fn create(&self, document: &ArchiveDocument) -> Result<ArchiveDocument> {
         let found = self.create_document(key::ARCHIVE, Bytes::from(document.to_bytes())).await?;
         self.parse_identity(&found)
@@ -101,7 +99,7 @@ impl Sink {
 
     fn parse_identity(&self, bytes: &[u8]) -> Result<ArchiveDocument> {
         let broken = |message| self.broken_identity(message).with_hint("restore it from a copy");
-        // The format decides how the rest is read, so it is looked at first.
+        // Other formats may have other fields, so check the format first.
         let value: serde_json::Value = serde_json::from_slice(bytes)
             .map_err(|error| broken("the document that names the archive is not JSON").with_source(error))?;
         if value.get("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
@@ -110,7 +108,7 @@ impl Sink {
         }
         let document: ArchiveDocument = serde_json::from_value(value)
             .map_err(|error| broken("the document that names the archive cannot be read").with_source(error))?;
-        // Folders of the host are named after it, so that nothing else may pass for one.
+        // Folders of the host are named after it, so it must not be a path.
         uuid::Uuid::parse_str(&document.archive)
             .map_err(|error| broken("the archive's identity is not a UUID").with_source(error))?;
         Ok(document)

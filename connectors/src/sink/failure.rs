@@ -1,17 +1,17 @@
-//! Errors of a store as ours: a kind, one printable line of cause, and a hint.
+//! Maps the errors of a store to a kind, one printable line of cause, and a hint.
 //!
-//! The store's own errors are not kept as sources: they print addresses with queries and whole answers, in which a
-//! server may repeat the key that it was sent.
+//! The store's errors are not kept as sources: they print URLs with queries and whole responses, in which a server may
+//! repeat the key of the request.
 
 use super::Sink;
 use crate::{Error, ErrorKind};
 use object_store::client::{HttpError, HttpErrorKind};
 use std::{error::Error as StdError, io};
 
-/// A cause is one line; what is longer than this is an answer that no one should print.
+/// The longest cause that is printed, in characters.
 const LONGEST_CAUSE: usize = 200;
 
-/// Parts of the addresses at which clouds hand out the credentials of a host.
+/// Parts of the URLs at which clouds serve the credentials of a host.
 const HOST_CREDENTIALS: [&str; 5] = [
     "latest/api/token",
     "security-credentials",
@@ -20,10 +20,10 @@ const HOST_CREDENTIALS: [&str; 5] = [
     "metadata/identity/oauth2/token",
 ];
 
-/// Environment variables of a cloud, for hints.
+/// The environment variables of a cloud, for hints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct VariableNames {
-    /// The beginning of all of them.
+    /// The prefix of all of them.
     pub(super) prefix: &'static str,
     /// The variable that holds the server's URL.
     pub(super) endpoint: &'static str,
@@ -32,60 +32,56 @@ pub(super) struct VariableNames {
 }
 
 impl Sink {
-    /// What a failed request means. `doing` completes "could not …".
+    /// Maps the error of a request for `path`. `doing` completes "could not …".
     pub(super) fn failed(&self, doing: &str, path: &str, error: &object_store::Error) -> Error {
-        let answer = Answer::of(error);
-        let unauthorized = answer.is_refusal() || answer.is_about_credentials();
+        let failure = Failure::new(error);
+        let unauthorized = failure.is_refusal() || failure.lacks_credentials();
         let kind = if unauthorized { ErrorKind::Unauthorized } else { ErrorKind::Store };
         let failed = Error::new(kind, format!("could not {doing}")).with_context("path", path);
-        let failed = failed.with_context("archive", self.url()).with_context("cause", answer.cause());
-        match answer.hint(self.variables) {
+        let failed = failed.with_context("archive", self.url()).with_context("cause", failure.cause());
+        match failure.hint(self.variables) {
             Some(hint) => failed.with_hint(hint),
             None => failed,
         }
     }
-}
 
-impl Sink {
-    /// The error of a listing that met a file whose name no object can have. It ends the listing, so that nobody knows
-    /// what else is there.
-    pub(super) fn stranger(&self, error: &object_store::Error) -> Option<Error> {
+    /// Maps the error of a listing that found a file whose name is not valid for an object, which ends the listing.
+    pub(super) fn invalid_name(&self, error: &object_store::Error) -> Option<Error> {
         use object_store::{Error::InvalidPath, path::Error::BadSegment, path::Error::NonUnicode};
         let InvalidPath { source: BadSegment { path, .. } | NonUnicode { path, .. } } = error else { return None };
-        let error =
-            Error::new(ErrorKind::BrokenChain, "a file with a name that no object can have lies in the archive");
+        let error = Error::new(ErrorKind::BrokenChain, "the archive holds a file with a name that no object can have");
         let error = error.with_context("path", path.escape_debug()).with_context("archive", self.url());
-        Some(error.with_hint("nobody who archives makes such a file: find out whose it is, and move it away"))
+        Some(error.with_hint("remove the file, or move it out of the archive"))
     }
 }
 
-/// Whether asking again cannot help: the store understood, and refused.
+/// Whether a retry cannot help, because the store understood and refused.
 pub(super) fn is_final(error: &object_store::Error) -> bool {
     use object_store::Error::{InvalidPath, NotFound, NotImplemented, NotSupported};
     matches!(error, InvalidPath { .. } | NotFound { .. } | NotImplemented { .. } | NotSupported { .. })
-        || Answer::of(error).is_refusal()
+        || Failure::new(error).is_refusal()
 }
 
-/// The first line of `text`, not too long, without addresses.
+/// The first line of `text`, truncated, without URLs.
 pub(super) fn printable(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let words = line.split_whitespace().map(|word| if word.contains("://") { "[url]" } else { word });
     words.collect::<Vec<_>>().join(" ").chars().filter(|letter| !letter.is_control()).take(LONGEST_CAUSE).collect()
 }
 
-/// What can be told about a failed request.
-struct Answer<'a> {
+/// A failed request.
+struct Failure<'a> {
     error: &'a object_store::Error,
-    /// All that the error says. Only the parts that are picked out below are ever printed.
+    /// The text of the error. Only the parts extracted below are printed.
     text: String,
 }
 
-impl<'a> Answer<'a> {
-    fn of(error: &'a object_store::Error) -> Self {
+impl<'a> Failure<'a> {
+    fn new(error: &'a object_store::Error) -> Self {
         Self { error, text: error.to_string() }
     }
 
-    /// `403 Forbidden`, where the store answered at all.
+    /// `403 Forbidden`, if the store responded.
     fn status(&self) -> Option<&str> {
         let (_, rest) = self.text.split_once("non-2xx status code: ")?;
         let status = rest.split(':').next()?.trim();
@@ -105,20 +101,20 @@ impl<'a> Answer<'a> {
         by_status || matches!(self.error, PermissionDenied { .. } | Unauthenticated { .. })
     }
 
-    /// Whether no credentials were given, so that those of the host were asked for in vain.
-    fn is_about_credentials(&self) -> bool {
+    /// Whether no credentials were set, and the request for those of the host failed.
+    fn lacks_credentials(&self) -> bool {
         HOST_CREDENTIALS.iter().any(|part| self.text.contains(part))
     }
 
     fn cause(&self) -> String {
-        if self.is_about_credentials() {
+        if self.lacks_credentials() {
             return "no credentials".to_owned();
         }
         match (self.status(), self.code()) {
             (Some(status), Some(code)) => format!("{status}, {code}"),
             (Some(one), None) | (None, Some(one)) => one.to_owned(),
             (None, None) if self.find::<HttpError>().is_some_and(|error| error.kind() == HttpErrorKind::Timeout) => {
-                "no answer in time".to_owned()
+                "no response in time".to_owned()
             }
             (None, None) => printable(&self.deepest().to_string()),
         }
@@ -126,7 +122,7 @@ impl<'a> Answer<'a> {
 
     fn hint(&self, names: VariableNames) -> Option<String> {
         let VariableNames { prefix, endpoint, credentials } = names;
-        if self.is_about_credentials() {
+        if self.lacks_credentials() {
             return Some(format!("set {credentials}: none were found"));
         }
         if self.is_refusal() {
@@ -177,10 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn says_what_the_store_answered_and_nothing_of_the_request() {
-        let answer = "Error performing GET http://h/b/archive.json?X-Amz-Signature=canary in 3ms - Server returned non-2xx \
+    fn shows_status_and_code_but_nothing_of_the_request() {
+        let text = "Error performing GET http://h/b/archive.json?X-Amz-Signature=canary in 3ms - Server returned non-2xx \
                       status code: 403 Forbidden: <Error><Code>InvalidAccessKeyId</Code><Message>canary</Message></Error>";
-        let error = failed(&generic(answer));
+        let error = failed(&generic(text));
         assert_eq!(error.kind(), ErrorKind::Unauthorized);
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("cause: 403 Forbidden, InvalidAccessKeyId"), "{shown}");
@@ -188,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_credentials_are_told_by_the_names_of_their_cloud() {
+    fn missing_credentials_name_the_variables_of_their_cloud() {
         let asked = [
             ("gs://bucket/a", "http://metadata.google.internal/computeMetadata/v1/instance", "GOOGLE_SERVICE_ACCOUNT"),
             ("az://box/a", "http://169.254.169.254/metadata/identity/oauth2/token", "AZURE_STORAGE_ACCOUNT_KEY"),
@@ -203,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_apart_what_time_may_heal() {
+    fn separates_final_from_transient_failures() {
         let forbidden = object_store::Error::PermissionDenied { path: "x".to_owned(), source: "no".into() };
         assert!(is_final(&forbidden));
         assert!(!is_final(&generic("Server returned non-2xx status code: 503 Service Unavailable: ")));
@@ -212,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_one_short_line_without_addresses() {
+    fn a_cause_is_one_short_line_without_urls() {
         let cause = printable(&format!("see https://host/?token=x\u{7} now {}\nsecond", "y".repeat(500)));
         assert!(cause.starts_with("see [url] now yyy") && cause.len() == LONGEST_CAUSE, "{cause}");
     }

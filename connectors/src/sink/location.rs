@@ -1,4 +1,4 @@
-//! Where an archive lies: paths and URLs, and the part of the environment that goes with them.
+//! Locations of archives: paths and URLs, with the options from the environment.
 
 use super::cloud::{Bucket, CLOUDS, is_option, variable_names};
 use crate::{Error, ErrorKind, Result};
@@ -6,68 +6,68 @@ use object_store::path::Path;
 use std::{collections::BTreeMap, path::PathBuf};
 use url::Url;
 
-/// Forms of archive URLs, for hints.
+/// The forms of archive URLs, for hints.
 const FORMS: &str =
     "an archive is a path, file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
-/// A place that an archive may lie at, parsed and checked; whether one lies there is not known yet.
+/// The parsed location of an archive, which need not exist yet.
 #[derive(Clone, Debug)]
 pub struct Location {
     url: String,
-    place: Place,
+    kind: LocationKind,
 }
 
-/// The kinds of places.
+/// The kinds of locations.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum LocationKind {
     /// An absolute path.
     Directory(PathBuf),
-    /// Everything below a prefix of a bucket.
+    /// The objects below a prefix of a bucket.
     Bucket { bucket: Bucket, prefix: Path },
 }
 
 impl Location {
-    /// Prefixes of the variables that [`Location::parse`] wants to see.
+    /// The prefixes of the variables that [`Location::parse`] reads.
     pub const VARIABLES: [&str; CLOUDS.len()] =
         [CLOUDS[0].names.prefix, CLOUDS[1].names.prefix, CLOUDS[2].names.prefix];
 
-    /// Whether [`Location::parse`] makes an option of the variable `name`.
+    /// Whether [`Location::parse`] reads the variable `name`.
     pub fn is_option(name: &str) -> bool {
         is_option(name)
     }
 
-    /// Reads a path, a `file://` URL, or that of a bucket: `s3://`, `gs://` or `az://`. Of `environment`, every `AWS_…`,
-    /// `GOOGLE_…` or `AZURE_…` variable that `object_store` knows becomes an option of the bucket; others are ignored.
+    /// Parses a path, or a URL with the scheme `file`, `s3`, `gs` or `az`. Every `AWS_…`, `GOOGLE_…` or `AZURE_…`
+    /// variable in `environment` that `object_store` knows becomes an option of the bucket; others are ignored.
     ///
-    /// Secrets come by the environment: a user, a password or a query in the URL is refused, and not repeated in the
-    /// error. A relative path means one below the current directory.
+    /// Refuses URLs with a user, a password or a query, and does not repeat them in the error: secrets belong into the
+    /// environment. Relative paths start at the current directory.
     pub fn parse(text: &str, environment: &BTreeMap<String, String>) -> Result<Self> {
-        let place = match scheme(text) {
+        let kind = match scheme(text) {
             None => directory(text)?,
             Some(scheme) => from_url(scheme, text, environment)?,
         };
-        Ok(Self { url: text.to_owned(), place })
+        Ok(Self { url: text.to_owned(), kind })
     }
 
-    /// The place as the user wrote it; it never holds a password or a query.
+    /// The location as the user wrote it, which never holds a password or a query.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The absolute path, if the place is a directory.
+    /// The absolute path, if the location is a directory.
     pub fn directory(&self) -> Option<&std::path::Path> {
-        match &self.place {
-            Place::Directory(path) => Some(path),
-            Place::Bucket { .. } => None,
+        match &self.kind {
+            LocationKind::Directory(path) => Some(path),
+            LocationKind::Bucket { .. } => None,
         }
     }
 
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+    pub(super) fn kind(&self) -> &LocationKind {
+        &self.kind
     }
 }
 
-/// The scheme of `text`, unless it is a path. `s3:bucket` is no path: it can only be a slip.
+/// The scheme of `text`, unless it is a path. `s3:bucket` counts as a mistyped URL.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once(':')?;
     let known = ["file", "s3", "s3a", "gs", "az", "azure", "http", "https"];
@@ -89,16 +89,16 @@ fn checked(text: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// What stands between `//` and the path, an empty user included, which a parsed URL does not show any more.
+/// The text between `//` and the path, including an empty user, which a parsed URL drops.
 fn authority(text: &str) -> &str {
     let (_, rest) = text.split_once("://").unwrap_or_default();
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-fn from_url(scheme: &str, text: &str, environment: &BTreeMap<String, String>) -> Result<Place> {
+fn from_url(scheme: &str, text: &str, environment: &BTreeMap<String, String>) -> Result<LocationKind> {
     let url = checked(text)?;
     match scheme {
-        // `file:archive` would be read as `/archive`.
+        // `file:archive` would be parsed as `/archive`.
         "file" if !text.starts_with("file:/") => Err(unusable("a file URL needs an absolute path")),
         "file" => {
             let path = url.to_file_path().map_err(|()| unusable("a file URL needs an absolute path on this host"))?;
@@ -111,14 +111,14 @@ fn from_url(scheme: &str, text: &str, environment: &BTreeMap<String, String>) ->
                 return Err(unusable("the URL names no bucket"));
             }
             let prefix = Path::from_url_path(url.path()).map_err(|_| unusable("not a prefix of a bucket"))?;
-            Ok(Place::Bucket { bucket: bucket?, prefix })
+            Ok(LocationKind::Bucket { bucket: bucket?, prefix })
         }
     }
 }
 
-fn directory(path: impl AsRef<std::path::Path>) -> Result<Place> {
+fn directory(path: impl AsRef<std::path::Path>) -> Result<LocationKind> {
     let absolute = std::path::absolute(path).map_err(|error| unusable("not a path").with_source(error))?;
-    Ok(Place::Directory(absolute))
+    Ok(LocationKind::Directory(absolute))
 }
 
 fn unusable(message: &'static str) -> Error {
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_no_client_knows_are_no_options() {
+    fn options_are_the_variables_that_clients_know() {
         let options = ["AWS_REGION", "AWS_SECRET_ACCESS_KEY", "GOOGLE_SERVICE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_KEY"];
         assert!(options.into_iter().all(Location::is_option));
         assert!(!["AWS_CA_BUNDLE", "AWS_PAGER", "GOOGLE_X", "PATH", "AWS"].into_iter().any(Location::is_option));
     }
 
     #[test]
-    fn paths_and_file_urls_are_directories() {
+    fn parses_paths_and_file_urls_as_directories() {
         let current = std::env::current_dir().unwrap();
         assert_eq!(parse("./archive").unwrap().directory(), Some(current.join("archive").as_path()));
         assert_eq!(parse("a:b").unwrap().directory(), Some(current.join("a:b").as_path()));
@@ -153,22 +153,22 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_has_a_name_and_maybe_a_prefix() {
+    fn parses_the_prefix_of_a_bucket() {
         for (text, expected) in [
             ("s3://my-bucket", ""),
             ("s3://my-bucket/", ""),
             ("s3://my-bucket/a/b%20c/", "a/b c"),
             ("gs://my_bucket/a", "a"),
         ] {
-            match parse(text).unwrap().place() {
-                Place::Bucket { prefix, .. } => assert_eq!(prefix.as_ref(), expected),
-                Place::Directory(path) => panic!("{text} became {}", path.display()),
+            match parse(text).unwrap().kind() {
+                LocationKind::Bucket { prefix, .. } => assert_eq!(prefix.as_ref(), expected),
+                LocationKind::Directory(path) => panic!("{text} became {}", path.display()),
             }
         }
     }
 
     #[test]
-    fn refuses_what_is_no_place() {
+    fn refuses_invalid_locations() {
         for text in [
             "",
             "s3:bucket",
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_secrets_and_does_not_repeat_them() {
+    fn refuses_secrets_without_repeating_them() {
         for text in
             ["s3://key:hunter2@bucket/x", "az://hunter2@box", "gs://bucket/x?secret=hunter2", "file:///x?hunter2"]
         {

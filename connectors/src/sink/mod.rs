@@ -1,17 +1,16 @@
-//! The sink: the one place where objects of an archive are written and read.
+//! The sink: writes and reads the objects of an archive.
 //!
-//! A [`Sink`] is a struct over an [`ObjectStore`]. What it does with a directory, a bucket or memory is the same code,
-//! and tests make a store misbehave by wrapping it. Four rules hold for everything here:
+//! A [`Sink`] is a struct over an [`ObjectStore`]: directories, buckets and memory share all code, and tests inject
+//! faults by wrapping the store. Four invariants hold:
 //!
-//! * **Confirmed, then named.** [`StoredFile`] is made by [`Sink::store`] alone, after the store confirmed the bytes,
-//!   and manifests are made of `StoredFile`s alone ([`Sink::commit`]).
-//! * **Written once.** Data files carry their digest in their name, documents are created only where nothing is. The
-//!   one thing that is ever replaced is an object that does not hold the bytes that its name promises: a data file, or
-//!   in the repair of a replica a document ([`Sink::replace_document`]).
-//! * **A failed request proves nothing.** Whatever a store answers to a write but success, the object is read again,
-//!   and what it holds decides.
-//! * **No second retry.** The store repeats transient failures by itself, for a bounded time; nothing here repeats them
-//!   again, except the creation of documents, where reading again is part of the protocol.
+//! * **Confirmed, then named.** Only [`Sink::store`] makes a [`StoredFile`], after the store confirmed the bytes, and
+//!   [`Sink::commit`] takes only `StoredFile`s into a manifest.
+//! * **Written once.** Data files have their digest in their name; documents are created only if absent. Only objects
+//!   with wrong bytes are replaced: data files, and documents in the repair of a replica
+//!   ([`Sink::replace_document`]).
+//! * **A failed write proves nothing.** After any failure of a write the object is read again, and its content decides.
+//! * **No second retry.** The store retries transient failures for a bounded time. The sink does not retry again, except
+//!   the creation of documents, whose protocol includes reading again.
 
 mod chain;
 mod cloud;
@@ -34,15 +33,15 @@ pub use upload::{StagedFile, StoredFile};
 use crate::{Error, ErrorKind, Result};
 use directory::Directory;
 use failure::VariableNames;
-use location::Place;
+use location::LocationKind;
 use object_store::{ObjectStore, path::Path};
 use std::{fmt, sync::Arc};
 
-/// How much is read or sent with one request. Stores want at least 5 MiB for each part but the last, and all of them of
-/// one size; at most 10,000 parts make an object, so that it may have 78 GiB.
+/// Bytes per request of reads and multipart uploads. Stores require parts of one size of at least 5 MiB, except the last,
+/// and at most 10,000 parts, which limits an object to 78 GiB.
 const PART: u64 = 8 * 1024 * 1024;
 
-/// An archive's place. Cheap to clone, and safe to use from several tasks at once.
+/// The store of an archive. Cheap to clone, and safe to use from several tasks at once.
 #[derive(Clone)]
 pub struct Sink {
     store: Arc<dyn ObjectStore>,
@@ -53,46 +52,46 @@ pub struct Sink {
     variables: VariableNames,
 }
 
-/// How a sink knows that the bytes that it sent are the bytes that lie there.
+/// How a sink confirms that the store holds the bytes sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirm {
-    /// The store checks the SHA-256 of every request, so that it is enough to see the object with its size.
+    /// The store checks the SHA-256 of every request, so comparing the object's size is enough.
     Checksum,
-    /// The store checks nothing: the object is read back and hashed.
+    /// The store checks no digest: the object is read back and hashed.
     ReadBack,
 }
 
 impl Sink {
-    /// Opens the place that `location` names. Nothing is contacted or created yet: a store that cannot be reached
-    /// fails at the first call, and a directory that does not exist has no archive.
+    /// Opens the store at `location` without contacting or creating anything: a store that cannot be reached fails at
+    /// the first call, and a directory that does not exist holds no archive.
     pub fn open(location: &Location) -> Result<Self> {
         let (url, variables) = (location.url().into(), cloud::variable_names(location.url()));
-        match location.place() {
-            Place::Directory(path) => {
+        match location.kind() {
+            LocationKind::Directory(path) => {
                 let directory = Directory::open(path)?;
                 let (store, root) = (Arc::new(directory.clone()), directory.root());
                 Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), root, url, variables })
             }
-            Place::Bucket { bucket, prefix } => {
+            LocationKind::Bucket { bucket, prefix } => {
                 let (store, confirm) = bucket.open(prefix)?;
                 Ok(Self { store, confirm, directory: None, root: bucket.root(prefix), url, variables })
             }
         }
     }
 
-    /// A sink over any store, such as one in memory or one that fails on purpose. `url` is what messages call it.
+    /// A sink over any store, such as one in memory. Messages name it `url`.
     pub fn from_store(store: Arc<dyn ObjectStore>, confirm: Confirm, url: &str) -> Self {
         let root = Root::new(url, Path::default());
         Self { store, confirm, directory: None, root, url: url.into(), variables: cloud::variable_names(url) }
     }
 
-    /// The place as the user wrote it; it never holds a password or a query.
+    /// The location as the user wrote it, which never holds a password or a query.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The store's own form of a path. Paths may come out of a manifest that somebody tampered with, so one that leads
-    /// out of the archive is refused here.
+    /// The store's form of `path`. Refuses paths that lead out of the archive: they may come from a manifest that was
+    /// tampered with.
     fn location(&self, path: &str) -> Result<Path> {
         Path::parse(path).map_err(|_| {
             let error = Error::new(ErrorKind::BrokenChain, "not the path of an object of an archive");
@@ -101,10 +100,10 @@ impl Sink {
     }
 }
 
-/// Where a place begins, however its URL is spelled.
+/// The root of an archive, independent of the spelling of its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Root {
-    /// The file system, or a bucket.
+    /// `file`, or the URL of a bucket.
     store: String,
     prefix: Path,
 }
@@ -116,8 +115,8 @@ impl Root {
 }
 
 impl Sink {
-    /// Whether the two are one place, or one lies within the other: then the objects of one would be strangers in the
-    /// other. Links to folders are followed; two names of one bucket are not found out.
+    /// Whether the two roots are the same, or one contains the other. Follows links to folders; does not detect two
+    /// names of one bucket.
     pub fn overlaps(&self, other: &Self) -> bool {
         let (one, other) = (&self.root, &other.root);
         one.store == other.store
@@ -125,7 +124,7 @@ impl Sink {
     }
 }
 
-/// The store is left out: its options hold credentials.
+/// Omits the store, whose options hold credentials.
 impl fmt::Debug for Sink {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Sink").field("url", &self.url).field("confirm", &self.confirm).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Removing what a crashed or beaten run left behind.
+//! Removes files that no manifest names: of crashed runs, and of runs that lost a race.
 
 use super::{
     Sink,
@@ -14,15 +14,14 @@ use object_store::ObjectStoreExt;
 use std::collections::BTreeSet;
 
 impl Sink {
-    /// Removes the objects in the folders of a committed month that no manifest names, and in a directory the files
-    /// that interrupted writes left; returns their paths.
+    /// Removes the objects in the folders of a committed month that no manifest names, and in a directory the partial
+    /// files of interrupted writes. Returns their paths.
     ///
-    /// A month that `chain` does not commit is refused: its files may be those of a run that is about to. Where the
-    /// store refuses to delete, as a bucket with Object Lock or a policy may, that is logged once and no error: orphans
-    /// cost space, never truth.
+    /// Refuses a month that `chain` does not commit: its files may belong to a run that is about to commit. If the store
+    /// refuses to delete, for example because of Object Lock, logs that once and succeeds: orphans cost only space.
     pub async fn remove_orphans(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
         if chain.month(dataset, month).is_none() {
-            let error = Error::new(ErrorKind::Internal, "orphans are removed of committed months only");
+            let error = Error::new(ErrorKind::Internal, "orphans are removed only from committed months");
             return Err(error.with_context("dataset", dataset).with_context("month", month));
         }
         let orphans = self.orphans(chain, dataset, month).await?;
@@ -39,8 +38,8 @@ impl Sink {
         Ok(removed)
     }
 
-    /// Removes what interrupted writes left in the folders of a month that is committed here, if the place is a
-    /// directory; returns their paths.
+    /// Removes the partial files of interrupted writes in the folders of a committed month, if the archive is a directory.
+    /// Returns their paths.
     pub async fn remove_leftovers(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
         match &self.directory {
             Some(directory) => remove_leftovers(directory.clone(), leftover_folders(dataset, month), chain).await,
@@ -69,13 +68,13 @@ fn leftover_folders(dataset: &Dataset, month: Month) -> Vec<String> {
     folders.into_iter().chain([key::MANIFESTS.to_owned(), String::new()]).collect()
 }
 
-/// Removes what interrupted writes left in `folders`. Of documents only those of numbers that are taken: nobody can be
-/// about to create them.
+/// Removes the partial files of interrupted writes in `folders`. Keeps those of documents that another writer may be
+/// creating: the ones with numbers that are not in `chain`.
 async fn remove_leftovers(directory: Directory, folders: Vec<String>, chain: &Chain) -> Result<Vec<String>> {
     let next = chain.next_sequence();
     let work = move || folders.iter().flat_map(|folder| remove_from(&directory, folder, next)).collect();
     let removed = tokio::task::spawn_blocking(work).await;
-    removed.map_err(|error| Error::new(ErrorKind::Internal, "removing leftovers was cut short").with_source(error))
+    removed.map_err(|error| Error::new(ErrorKind::Internal, "removing leftovers was interrupted").with_source(error))
 }
 
 fn remove_from(directory: &Directory, folder: &str, next: u64) -> Vec<String> {
@@ -84,8 +83,8 @@ fn remove_from(directory: &Directory, folder: &str, next: u64) -> Vec<String> {
         Vec::new()
     });
     let paths = names.into_iter().map(|name| if folder.is_empty() { name } else { format!("{folder}/{name}") });
-    let settled = paths.filter(|path| written_name(path).is_some_and(|written| is_settled(written, next)));
-    let removed = settled.filter(|path| {
+    let finished = paths.filter(|path| written_name(path).is_some_and(|written| is_finished(written, next)));
+    let removed = finished.filter(|path| {
         let removed = std::fs::remove_file(directory.file(path));
         if let Err(error) = &removed {
             tracing::warn!(path, %error, "could not remove the leftover of an interrupted write");
@@ -95,9 +94,9 @@ fn remove_from(directory: &Directory, folder: &str, next: u64) -> Vec<String> {
     removed.collect()
 }
 
-fn is_settled(path: &str, next: u64) -> bool {
+fn is_finished(path: &str, next: u64) -> bool {
     match ObjectName::parse(path) {
-        // There are manifests, so that the archive got its name before.
+        // Manifests exist, so archive.json was created before.
         ObjectName::Data { .. } | ObjectName::Archive => true,
         ObjectName::Manifest(sequence) | ObjectName::Sums(sequence) => sequence < next,
         ObjectName::Other => false,

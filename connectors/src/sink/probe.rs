@@ -1,7 +1,7 @@
-//! Whether a store does what an archive rests on. Nothing is left behind, and where that cannot be had, nothing is
-//! written.
+//! Checks that a store has the guarantees that an archive requires. Leaves no object behind: where a bucket would keep
+//! it, writes none.
 
-use super::{Location, Sink, cloud::Bucket, directory::Directory, location::Place};
+use super::{Location, Sink, cloud::Bucket, directory::Directory, location::LocationKind};
 use crate::{Error, ErrorKind, Probe, Result};
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -22,27 +22,29 @@ const FOLDER: &str = "doctor";
 const CONTENT: &[u8] = b"written by kt-archive doctor, which removes it again\n";
 const OTHER: &[u8] = b"written by kt-archive doctor, where it should have been refused\n";
 
-/// The header with the SHA-256 of a body, in Base64.
+/// The header with the SHA-256 of the body in Base64.
 const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 
-/// More than any answer here has.
-const LONGEST_ANSWER: usize = 256 * 1024;
+/// The longest response in bytes, more than any expected one.
+const LONGEST_RESPONSE: usize = 256 * 1024;
 
-/// Tries the place that `location` names with an object that has a name of its own, and removes it again.
+/// Checks the store at `location` with an object of a unique name, and removes it.
 pub async fn probe(location: &Location) -> Vec<Probe> {
     let sink = match Sink::open(location) {
         Ok(sink) => sink,
         Err(error) => return vec![Probe::failed("open", error)],
     };
-    match location.place() {
-        Place::Directory(path) => directory(&sink, path).await,
-        Place::Bucket { bucket, prefix } if bucket.is_s3() => s3(&sink, bucket, prefix).await,
-        Place::Bucket { .. } => cautious(&sink, &object_name(), "not asked for in this cloud".to_owned()).await.into(),
+    match location.kind() {
+        LocationKind::Directory(path) => directory(&sink, path).await,
+        LocationKind::Bucket { bucket, prefix } if bucket.is_s3() => s3(&sink, bucket, prefix).await,
+        LocationKind::Bucket { .. } => {
+            without_writing(&sink, &object_name(), "not checked in this cloud".to_owned()).await.into()
+        }
     }
 }
 
-/// Tries a folder of its own in the archive's, or in the deepest folder above it that is there: a folder that a probe made
-/// and removed again might be missed by a run that begins just then.
+/// Checks a temporary folder in the archive's folder, or in the deepest existing one above it. Creating and removing the
+/// archive's folder itself could break a run that starts at the same time.
 async fn directory(sink: &Sink, path: &std::path::Path) -> Vec<Probe> {
     let (folder, trial) = match trial(sink, path) {
         Ok(trial) => trial,
@@ -59,7 +61,7 @@ async fn directory(sink: &Sink, path: &std::path::Path) -> Vec<Probe> {
 fn trial(sink: &Sink, path: &std::path::Path) -> Result<(tempfile::TempDir, Sink)> {
     let anchor = Directory::open(path)?.anchor().to_owned();
     let folder = tempfile::Builder::new().prefix(".kt-archive-doctor-").tempdir_in(&anchor).map_err(|error| {
-        let error = Error::new(ErrorKind::Store, "could not write where the archive is to be").with_source(error);
+        let error = Error::new(ErrorKind::Store, "could not write at the location of the archive").with_source(error);
         error
             .with_context("path", anchor.display())
             .with_hint("check the owner and the mode of the folder, or choose another")
@@ -69,13 +71,13 @@ fn trial(sink: &Sink, path: &std::path::Path) -> Result<(tempfile::TempDir, Sink
     Ok((folder, Sink { store, directory: Some(directory), ..sink.clone() }))
 }
 
-/// A name that nobody else uses, in a folder that is none of an archive's.
+/// A unique name in a folder that archives do not use.
 fn object_name() -> String {
     format!("{FOLDER}/{}", uuid::Uuid::new_v4())
 }
 
-/// Lets an object live and die. What a bucket keeps under `versions`, and what it does with damaged bytes, is tried where
-/// there is a bucket.
+/// Creates, lists, reads and removes an object. With `versions` also checks that damaged bytes are refused, and removes
+/// all versions.
 async fn object_lifecycle(sink: &Sink, path: &str, versions: Option<&Versions<'_>>) -> Vec<Probe> {
     let written = write(sink, path).await;
     let is_written = written.is_ok();
@@ -84,12 +86,12 @@ async fn object_lifecycle(sink: &Sink, path: &str, versions: Option<&Versions<'_
         probes.push(Probe::new("put-if-absent", write_again(sink, path).await));
         probes.push(match versions {
             Some(versions) => Probe::new("checksum", versions.put_damaged(sink, path).await),
-            None => Probe::passed("checksum", "this store checks none: a run reads every file back instead"),
+            None => Probe::passed("checksum", "this store checks none; runs read every file back instead"),
         });
         probes.push(Probe::new("list", list(sink, path).await));
         probes.push(Probe::new("read back", read(sink, path).await));
     }
-    // Also where the write failed: it may have had its effect.
+    // A failed write may have had its effect.
     let deleted = delete(sink, path, versions).await;
     if is_written || deleted.is_err() {
         probes.push(Probe::new("delete", deleted));
@@ -105,10 +107,10 @@ async fn write(sink: &Sink, path: &str) -> Result<String> {
 async fn write_again(sink: &Sink, path: &str) -> Result<String> {
     match sink.put_if_absent(&sink.location(path)?, Bytes::from_static(OTHER)).await {
         Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-            Ok("creating it a second time was refused, as it must be".to_owned())
+            Ok("a second creation was refused, as required".to_owned())
         }
-        Err(error) => Err(sink.failed("find out whether objects are created only once", path, &error)),
-        Ok(()) => Err(broken(sink, "the store overwrites what it was asked to create only where nothing is")
+        Err(error) => Err(sink.failed("check conditional creation", path, &error)),
+        Ok(()) => Err(broken(sink, "the store overwrites an object that should be created only if absent")
             .with_hint("two runs could both commit: use a store with conditional writes (If-None-Match: *)")),
     }
 }
@@ -119,15 +121,15 @@ async fn list(sink: &Sink, path: &str) -> Result<String> {
         Ok("the new object is listed".to_owned())
     } else {
         Err(broken(sink, "the store does not list an object that was just written")
-            .with_hint("use a store whose listings show every object that is there"))
+            .with_hint("use a store with consistent listings"))
     }
 }
 
 async fn read(sink: &Sink, path: &str) -> Result<String> {
     if sink.document(path).await?.as_deref() == Some(CONTENT) {
-        Ok("the object holds what was written".to_owned())
+        Ok("the object holds the bytes written".to_owned())
     } else {
-        Err(broken(sink, "an object does not hold what was written").with_hint("do not trust this store"))
+        Err(broken(sink, "an object does not hold the bytes written").with_hint("do not trust this store"))
     }
 }
 
@@ -141,8 +143,8 @@ async fn delete(sink: &Sink, path: &str, versions: Option<&Versions<'_>>) -> Res
         },
     }
     match sink.head(path).await? {
-        None => Ok("the object was removed, and is gone".to_owned()),
-        Some(_) => Err(left(broken(sink, "an object that was removed is still there"))),
+        None => Ok("the object was removed".to_owned()),
+        Some(_) => Err(left(broken(sink, "a removed object still exists"))),
     }
 }
 
@@ -150,119 +152,119 @@ fn broken(sink: &Sink, message: &str) -> Error {
     Error::new(ErrorKind::Store, message).with_context("archive", sink.url())
 }
 
-/// A bucket, and whether it keeps old versions of its objects.
+/// A bucket, and whether it keeps old versions of objects.
 #[derive(Debug)]
 struct Versions<'a> {
-    client: Client<'a>,
-    /// Where the archive lies in the bucket.
+    client: SignedClient<'a>,
+    /// The prefix of the archive in the bucket.
     prefix: &'a Path,
     are_kept: bool,
 }
 
-/// Why a probe must not write.
-enum Caution {
-    /// The bucket locks what is written.
+/// Why the probe must not write an object.
+enum NoWrite {
+    /// The bucket locks objects by default.
     Locked(String),
-    /// It is not known whether what is written could be removed.
+    /// It is unknown whether an object could be removed.
     Unknown(Error),
 }
 
 async fn s3(sink: &Sink, bucket: &Bucket, prefix: &Path) -> Vec<Probe> {
-    let client = match Client::new(bucket) {
+    let client = match SignedClient::new(bucket) {
         Ok(client) => client,
         Err(error) => return vec![Probe::failed("open", error)],
     };
     let mut versions = Versions { client, prefix, are_kept: true };
     let path = object_name();
-    match versions.look(sink, &path).await {
+    match versions.check_lock(sink, &path).await {
         Ok(lock) => {
             let mut probes = vec![Probe::passed("object lock", lock)];
             probes.extend(object_lifecycle(sink, &path, Some(&versions)).await);
             probes
         }
-        Err(Caution::Locked(retention)) => {
-            cautious(sink, &path, format!("what is written is locked ({retention})")).await.into()
+        Err(NoWrite::Locked(retention)) => {
+            without_writing(sink, &path, format!("objects are locked ({retention})")).await.into()
         }
-        Err(Caution::Unknown(error)) => {
-            let [lock, write] = cautious(sink, &path, format!("not known ({error})")).await;
-            let hint = "for a full trial let the key ask for the Object Lock and the versioning of the bucket, and \
+        Err(NoWrite::Unknown(error)) => {
+            let [lock, write] = without_writing(sink, &path, format!("unknown ({error})")).await;
+            let hint = "for a full check allow the key to read the Object Lock and versioning of the bucket, and to \
                         delete objects";
             vec![lock.with_hint(hint), write]
         }
     }
 }
 
-/// What can be tried without writing an object, and why no more is: what is known of the `lock`.
-async fn cautious(sink: &Sink, path: &str, lock: String) -> [Probe; 2] {
-    let lock = Probe::passed("object lock", format!("{lock}, so that no object was written to try the store"));
+/// The checks that write no object. `lock` is the reason.
+async fn without_writing(sink: &Sink, path: &str, lock: String) -> [Probe; 2] {
+    let lock = Probe::passed("object lock", format!("{lock}, so no object was written"));
     [lock, Probe::new("write", begin(sink, path).await)]
 }
 
-/// Begins an upload and gives it up: the store asks for the same permission as for an object, and keeps nothing.
+/// Begins and aborts an upload, which needs the permission to write an object but keeps none.
 async fn begin(sink: &Sink, path: &str) -> Result<String> {
     let failed = |error| sink.failed("begin an upload", path, &error);
     let mut upload = sink.store.put_multipart(&sink.location(path)?).await.map_err(failed)?;
     upload.abort().await.map_err(|error| {
-        sink.failed("give up an upload", path, &error).with_hint("let the key abort multipart uploads")
+        sink.failed("abort an upload", path, &error).with_hint("allow the key to abort multipart uploads")
     })?;
-    Ok("began an upload and gave it up; put-if-absent, checksum and delete were not tried".to_owned())
+    Ok("began and aborted an upload; put-if-absent, checksum and delete were not checked".to_owned())
 }
 
 impl Versions<'_> {
-    /// What is known about the lock, if what is written can be removed.
-    async fn look(&mut self, sink: &Sink, path: &str) -> std::result::Result<String, Caution> {
+    /// Describes the lock, if objects can be removed.
+    async fn check_lock(&mut self, sink: &Sink, path: &str) -> std::result::Result<String, NoWrite> {
         let root = Path::default();
-        let lock = self.ask(sink, "object-lock", &root).await.map_err(Caution::Unknown)?;
+        let lock = self.configuration(sink, "object-lock", &root).await.map_err(NoWrite::Unknown)?;
         if let Some(lock) = &lock
             && lock.element("DefaultRetention").is_some()
         {
-            return Err(Caution::Locked(retention(lock)));
+            return Err(NoWrite::Locked(retention(lock)));
         }
-        let versioning = self.ask(sink, "versioning", &root).await.map_err(Caution::Unknown)?;
-        self.are_kept = versioning.is_some_and(|answer| answer.element("Status").is_some());
-        self.remove_version(sink, path, "null").await.map_err(Caution::Unknown)?;
+        let versioning = self.configuration(sink, "versioning", &root).await.map_err(NoWrite::Unknown)?;
+        self.are_kept = versioning.is_some_and(|response| response.element("Status").is_some());
+        self.remove_version(sink, path, "null").await.map_err(NoWrite::Unknown)?;
         let lock = if lock.is_some() { "on, without default retention" } else { "off" };
         let versions = if self.are_kept { "; versions are kept" } else { "" };
-        Ok(format!("{lock}{versions}: what is written here can be removed"))
+        Ok(format!("{lock}{versions}: objects can be removed"))
     }
 
-    /// Asks for a configuration of the bucket. A store may have none, or may never have heard of such a thing.
-    async fn ask(&self, sink: &Sink, query: &str, root: &Path) -> Result<Option<Answer>> {
-        let doing = format!("ask for the bucket's {query}");
-        let answer = self.send(sink, &doing, Request::new(Method::GET, root, query)).await?;
-        let is_unheard = matches!(answer.status.as_u16(), 400 | 405 | 501);
-        let is_absent = answer.status == StatusCode::NOT_FOUND && answer.element("Code") != Some("NoSuchBucket");
-        match answer.status {
-            status if status.is_success() => Ok(Some(answer)),
-            _ if is_unheard || is_absent => Ok(None),
-            _ => Err(answer.into_error(sink, &doing, sink.url())),
+    /// Reads a configuration of the bucket: `None` if it is not set, or not known to the store.
+    async fn configuration(&self, sink: &Sink, query: &str, root: &Path) -> Result<Option<Response>> {
+        let doing = format!("read the bucket's {query}");
+        let response = self.send(sink, &doing, Request::new(Method::GET, root, query)).await?;
+        let is_unknown = matches!(response.status.as_u16(), 400 | 405 | 501);
+        let is_absent = response.status == StatusCode::NOT_FOUND && response.element("Code") != Some("NoSuchBucket");
+        match response.status {
+            status if status.is_success() => Ok(Some(response)),
+            _ if is_unknown || is_absent => Ok(None),
+            _ => Err(response.into_error(sink, &doing, sink.url())),
         }
     }
 
-    /// Puts bytes that are not those that their digest promises: they must be refused.
+    /// Puts bytes with a wrong digest, which the store must refuse.
     async fn put_damaged(&self, sink: &Sink, path: &str) -> Result<String> {
         let key = self.key(path);
-        // The digest of other bytes, by the header and by the signature: what a store sees when bytes are damaged on
-        // their way to it.
+        // A wrong digest in the header and in the signature, as if the bytes had been damaged on their way.
         let digest = ([0; 32], HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
         let body = Bytes::from_static(b"damaged");
         let request = Request { body, digest: Some(digest), ..Request::new(Method::PUT, &key, "") };
-        let answer = self.send(sink, "put an object with a wrong checksum", request).await?;
-        match answer.status {
+        let response = self.send(sink, "put an object with a wrong checksum", request).await?;
+        match response.status {
             status if status.is_client_error() => {
-                let code = answer.element("Code").unwrap_or_else(|| status.as_str());
-                Ok(format!("bytes other than their SHA-256 were refused ({code}), as they must be"))
+                let code = response.element("Code").unwrap_or_else(|| status.as_str());
+                Ok(format!("bytes with a wrong SHA-256 were refused ({code}), as required"))
             }
             status if status.is_success() => {
-                let error = Error::new(ErrorKind::Store, "the store takes bytes other than their SHA-256");
+                let error = Error::new(ErrorKind::Store, "the store accepts bytes with a wrong SHA-256");
                 let error = error.with_context("archive", sink.url());
-                Err(error.with_hint("damage on the way would go unseen: use a store that checks x-amz-checksum-sha256"))
+                Err(error
+                    .with_hint("transfer errors would go unnoticed: use a store that checks x-amz-checksum-sha256"))
             }
-            _ => Err(answer.into_error(sink, "put an object with a wrong checksum", path)),
+            _ => Err(response.into_error(sink, "put an object with a wrong checksum", path)),
         }
     }
 
-    /// Removes an object with all that the bucket keeps of it.
+    /// Removes all versions of an object.
     async fn remove(&self, sink: &Sink, path: &str) -> Result<()> {
         if !self.are_kept {
             return self.remove_version(sink, path, "null").await;
@@ -271,34 +273,34 @@ impl Versions<'_> {
         let doing = "list the versions of an object";
         let root = Path::default();
         let query = format!("prefix={key}&versions=");
-        let answer = self.send(sink, doing, Request::new(Method::GET, &root, &query)).await?;
-        if !answer.status.is_success() {
-            return Err(answer.into_error(sink, doing, path));
+        let response = self.send(sink, doing, Request::new(Method::GET, &root, &query)).await?;
+        if !response.status.is_success() {
+            return Err(response.into_error(sink, doing, path));
         }
-        for version in answer.elements("VersionId") {
+        for version in response.elements("VersionId") {
             self.remove_version(sink, path, version).await?;
         }
         Ok(())
     }
 
-    /// Removes a version of an object, or the object where the bucket keeps none. What is not there is removed, too.
+    /// Removes a version of an object, or the object if the bucket keeps no versions. Succeeds if it does not exist.
     async fn remove_version(&self, sink: &Sink, path: &str, version: &str) -> Result<()> {
         let key = self.key(path);
         let query = if self.are_kept { format!("versionId={version}") } else { String::new() };
-        let answer = self.send(sink, "remove an object", Request::new(Method::DELETE, &key, &query)).await?;
-        if answer.status.is_success() || answer.status == StatusCode::NOT_FOUND {
+        let response = self.send(sink, "remove an object", Request::new(Method::DELETE, &key, &query)).await?;
+        if response.status.is_success() || response.status == StatusCode::NOT_FOUND {
             Ok(())
         } else {
-            Err(answer.into_error(sink, "remove an object", path))
+            Err(response.into_error(sink, "remove an object", path))
         }
     }
 
-    async fn send(&self, sink: &Sink, doing: &str, request: Request<'_>) -> Result<Answer> {
+    async fn send(&self, sink: &Sink, doing: &str, request: Request<'_>) -> Result<Response> {
         let path = request.key.to_string();
         self.client.send(request).await.map_err(|error| sink.failed(doing, &path, &error))
     }
 
-    /// The whole key of an object of the archive.
+    /// The key of an object of the archive in the bucket.
     fn key(&self, path: &str) -> Path {
         self.prefix.parts().chain(Path::from(path).parts()).collect()
     }
@@ -310,51 +312,51 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `COMPLIANCE, 1 day`
-fn retention(lock: &Answer) -> String {
+/// Mode and duration of the default retention, such as `COMPLIANCE, days: 1`.
+fn retention(lock: &Response) -> String {
     let part = |name| lock.element(name).filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     let time = part("Days").map(|days| format!("days: {days}"));
     let time = time.or_else(|| part("Years").map(|years| format!("years: {years}")));
     [part("Mode").map(str::to_owned), time].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// A client of one bucket.
+/// Sends requests that `object_store` has no method for, signed like its own.
 #[derive(Debug)]
-struct Client<'a> {
+struct SignedClient<'a> {
     store: AmazonS3,
     http: HttpClient,
     region: &'a str,
 }
 
-/// A request. Its bytes may be other than its digests, as if they had been damaged on their way.
+/// A request, whose digest may be wrong on purpose.
 #[derive(Clone, Debug)]
 struct Request<'a> {
     method: Method,
     key: &'a Path,
     query: &'a str,
     body: Bytes,
-    /// The SHA-256 that the body is said to have, raw and in Base64.
+    /// The SHA-256 to send for the body, raw and in Base64.
     digest: Option<([u8; 32], HeaderValue)>,
 }
 
-/// What the store answered.
+/// The response of the store.
 #[derive(Debug)]
-struct Answer {
+struct Response {
     status: StatusCode,
-    /// An XML document, or nothing.
+    /// An XML document, or empty.
     text: String,
 }
 
-impl<'a> Client<'a> {
+impl<'a> SignedClient<'a> {
     fn new(bucket: &'a Bucket) -> Result<Self> {
         let http = ReqwestConnector::default().connect(&bucket.client_options());
-        // The cause may hold an address of the environment.
+        // The cause may hold a URL from the environment.
         let http = http.map_err(|_| Error::new(ErrorKind::Internal, "could not set up the HTTP client"))?;
         Ok(Self { store: bucket.s3()?, http, region: bucket.region() })
     }
 
-    async fn send(&self, request: Request<'_>) -> object_store::Result<Answer> {
-        // The signature in this address is not used: it is for another query.
+    async fn send(&self, request: Request<'_>) -> object_store::Result<Response> {
+        // The signature of this URL is not used: it is for another query.
         let mut url = self.store.signed_url(Method::GET, request.key, Duration::from_secs(60)).await?;
         url.set_query(Some(request.query).filter(|query| !query.is_empty()));
         let credential = self.store.credentials().get_credential().await?;
@@ -373,28 +375,28 @@ impl<'a> Client<'a> {
         let mut bytes = Vec::new();
         while let Some(block) = body.try_next().await.map_err(generic)? {
             bytes.extend_from_slice(&block);
-            if bytes.len() > LONGEST_ANSWER {
-                return Err(generic("the answer is too long"));
+            if bytes.len() > LONGEST_RESPONSE {
+                return Err(generic("the response is too long"));
             }
         }
-        Ok(Answer { status, text: String::from_utf8_lossy(&bytes).into_owned() })
+        Ok(Response { status, text: String::from_utf8_lossy(&bytes).into_owned() })
     }
 }
 
-impl Answer {
-    /// The text of the first element with this name.
+impl Response {
+    /// The text of the first element `name`.
     fn element(&self, name: &str) -> Option<&str> {
         self.elements(name).next()
     }
 
-    /// The texts of all elements with this name. Enough for documents whose elements neither nest nor have attributes.
+    /// The texts of all elements `name`. Supports neither nested elements nor attributes.
     fn elements(&self, name: &str) -> impl Iterator<Item = &str> {
         let end = format!("</{name}>");
         let begun = self.text.split(&*format!("<{name}>")).skip(1).collect::<Vec<_>>();
         begun.into_iter().filter_map(move |rest| Some(rest.split_once(&end)?.0))
     }
 
-    /// The answer as an error, in the words that `object_store` has for it.
+    /// The response as an error, with the text that `object_store` would give it.
     fn into_error(self, sink: &Sink, doing: &str, path: &str) -> Error {
         let text = format!("Server returned non-2xx status code: {}: {}", self.status, self.text);
         sink.failed(doing, path, &generic(text))
@@ -432,7 +434,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_good_store_passes_and_keeps_nothing() {
+    async fn a_conforming_store_passes_and_keeps_no_object() {
         let (inner, _, sink) = faulty();
         let probes = object_lifecycle(&sink, &object_name(), None).await;
         let names = probes.iter().map(|probe| probe.name).collect::<Vec<_>>();
@@ -441,11 +443,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_overwrites_is_no_place_for_an_archive() {
+    async fn a_store_that_overwrites_fails() {
         let (inner, store, sink) = faulty();
         let path = object_name();
         let (emptied, object) = (Arc::clone(&inner), Path::from(path.as_str()));
-        // A store that ignores the condition behaves as if nothing had been there.
+        // A store that ignores the condition behaves as if the object were absent.
         store.plan(Operation::Put, "doctor", Fault::Pass);
         store.plan(Operation::Put, "doctor", Fault::race_with(async move { emptied.delete(&object).await.unwrap() }));
         let probes = object_lifecycle(&sink, &path, None).await;
@@ -454,7 +456,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_fails_is_told_once_and_cleaned_up() {
+    async fn a_failed_write_is_reported_once_and_cleaned_up() {
         let (inner, store, sink) = faulty();
         store.reject(Operation::Put, "doctor", Answer::Forbidden, 1);
         let probes = object_lifecycle(&sink, &object_name(), None).await;
@@ -463,7 +465,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_object_that_cannot_be_removed_is_named() {
+    async fn names_an_object_that_cannot_be_removed() {
         let (_, store, sink) = faulty();
         store.reject(Operation::Delete, "doctor", Answer::Forbidden, 1);
         let path = object_name();
@@ -473,7 +475,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_is_as_it_was() {
+    async fn a_folder_is_left_unchanged() {
         let home = tempfile::tempdir().unwrap();
         for archive in ["", "not/yet/there"] {
             let location = Location::parse(home.path().join(archive).to_str().unwrap(), &BTreeMap::new()).unwrap();
@@ -484,8 +486,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_that_cannot_be_written_is_the_stores_fault() {
-        // Not even root writes there.
+    async fn an_unwritable_folder_is_an_error_of_the_store() {
+        // Even root cannot write there.
         let location = Location::parse("/proc/kt-archive", &BTreeMap::new()).unwrap();
         assert_eq!(failed(&probe(&location).await), [("write", ErrorKind::Store)]);
     }

@@ -11,24 +11,24 @@ use futures::{
 use object_store::ObjectStoreExt;
 use std::ops::Range;
 
-/// Pieces that are fetched while the one before is used: enough to hide a round trip, and 16 MiB at most.
+/// Blocks fetched concurrently: enough to hide a round trip, and at most 16 MiB.
 const READ_AHEAD: usize = 2;
 
-/// A document larger than this is none of ours: a manifest takes some 300 bytes for each of its files.
+/// The largest document in bytes. A manifest takes about 300 bytes for each file.
 const LARGEST_DOCUMENT: u64 = 64 * 1024 * 1024;
 
-/// An object as a listing shows it.
+/// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredObject {
     /// Relative to the archive's root.
     pub path: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
 impl Sink {
-    /// Every object below `folder`, or of the whole place, in no order that holds for all stores. A folder that does
-    /// not exist has none.
+    /// Every object below `folder`, or of the whole archive, in an order that depends on the store. A folder that does
+    /// not exist is empty.
     pub fn list(&self, folder: Option<&str>) -> BoxStream<'static, Result<StoredObject>> {
         let prefix = match folder.map(|folder| self.location(folder)).transpose() {
             Ok(prefix) => prefix,
@@ -39,13 +39,13 @@ impl Sink {
         let objects = self.store.list(prefix.as_ref()).map(move |object| match object {
             Ok(object) => Ok(StoredObject { path: object.location.to_string(), bytes: object.size }),
             Err(error) => Err(sink
-                .stranger(&error)
+                .invalid_name(&error)
                 .unwrap_or_else(|| sink.failed("list the objects of the archive", &folder, &error))),
         });
         objects.boxed()
     }
 
-    /// The size of an object, if it exists.
+    /// The size of an object in bytes, or `None` if it does not exist.
     pub async fn head(&self, path: &str) -> Result<Option<u64>> {
         match self.store.head(&self.location(path)?).await {
             Ok(object) => Ok(Some(object.size)),
@@ -54,8 +54,8 @@ impl Sink {
         }
     }
 
-    /// The whole content of a document (`archive.json`, a manifest, a `SHA256SUMS`), if it exists. Data files are too
-    /// large for this: see [`Sink::read`].
+    /// The content of a document (`archive.json`, a manifest, a `SHA256SUMS`), or `None` if it does not exist. Refuses
+    /// documents above 64 MiB; for data files see [`Sink::read`].
     pub async fn document(&self, path: &str) -> Result<Option<Bytes>> {
         let failed = |error| self.failed("read a document", path, &error);
         let found = match self.store.get(&self.location(path)?).await {
@@ -63,13 +63,13 @@ impl Sink {
             found => found.map_err(failed)?,
         };
         if found.meta.size > LARGEST_DOCUMENT {
-            let error = Error::new(ErrorKind::BrokenChain, "far too large to be a document of an archive");
+            let error = Error::new(ErrorKind::BrokenChain, "too large for a document of an archive");
             return Err(error.with_context("path", path).with_context("archive", self.url()));
         }
         Ok(Some(found.bytes().await.map_err(failed)?))
     }
 
-    /// The bytes of a range that lies within the object.
+    /// The bytes of `range`, which must be within the object.
     async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
         let expected = range.end.saturating_sub(range.start);
         let bytes = self.store.get_range(&self.location(path)?, range).await;
@@ -77,34 +77,34 @@ impl Sink {
         if u64::try_from(bytes.len()) == Ok(expected) {
             Ok(bytes)
         } else {
-            Err(self.gone("is shorter than it was", path))
+            Err(self.object_error("is shorter than it was", path))
         }
     }
 
-    /// The content of a file, in pieces of at most 8 MiB, each with a request of its own: a slow line is no reason to
-    /// time out, and a broken connection costs one piece. The store may be asked for a piece ahead.
+    /// The content of a file in blocks of at most 8 MiB. Each is one request, so that a slow line does not time out and a
+    /// broken connection costs one block. Reads one block ahead.
     pub fn read(&self, path: &str) -> BoxStream<'static, Result<Bytes>> {
         let (sink, path) = (self.clone(), path.to_owned());
-        let pieces = async move {
-            let size = sink.head(&path).await?.ok_or_else(|| sink.gone("is not there", &path))?;
-            Ok::<_, Error>(sink.pieces(path, size))
+        let blocks = async move {
+            let size = sink.head(&path).await?.ok_or_else(|| sink.object_error("is not there", &path))?;
+            Ok::<_, Error>(sink.blocks(path, size))
         };
-        stream::once(pieces).try_flatten().boxed()
+        stream::once(blocks).try_flatten().boxed()
     }
 
-    /// Size and digest of what an object holds now, if it exists. Reads all of it.
+    /// Reads an object and returns its size in bytes and its digest, or `None` if it does not exist.
     pub async fn digest(&self, path: &str) -> Result<Option<(u64, Sha256)>> {
         let Some(size) = self.head(path).await? else { return Ok(None) };
-        let mut pieces = self.clone().pieces(path.to_owned(), size);
+        let mut blocks = self.clone().blocks(path.to_owned(), size);
         let mut hasher = Hasher::default();
-        while let Some(piece) = pieces.try_next().await? {
-            hasher = hash(hasher, piece).await?;
+        while let Some(block) = blocks.try_next().await? {
+            hasher = hash(hasher, block).await?;
         }
         Ok(Some((size, hasher.finish())))
     }
 
-    fn pieces(self, path: String, size: u64) -> BoxStream<'static, Result<Bytes>> {
-        let ranges = (0..size.div_ceil(PART)).map(move |piece| piece * PART..size.min((piece + 1) * PART));
+    fn blocks(self, path: String, size: u64) -> BoxStream<'static, Result<Bytes>> {
+        let ranges = (0..size.div_ceil(PART)).map(move |block| block * PART..size.min((block + 1) * PART));
         let read = move |range| {
             let (sink, path) = (self.clone(), path.clone());
             async move { sink.read_range(&path, range).await }
@@ -112,17 +112,17 @@ impl Sink {
         stream::iter(ranges).map(read).buffered(READ_AHEAD).boxed()
     }
 
-    pub(super) fn gone(&self, what: &str, path: &str) -> Error {
+    pub(super) fn object_error(&self, what: &str, path: &str) -> Error {
         let error = Error::new(ErrorKind::Store, format!("an object of the archive {what}"));
         error.with_context("path", path).with_context("archive", self.url())
     }
 }
 
-/// Adds `piece` to a digest, off the runtime's threads: a piece takes tens of milliseconds.
-pub(super) async fn hash(mut hasher: Hasher, piece: Bytes) -> Result<Hasher> {
+/// Adds `block` to a digest on a blocking thread: 8 MiB take tens of milliseconds.
+pub(super) async fn hash(mut hasher: Hasher, block: Bytes) -> Result<Hasher> {
     let grown = tokio::task::spawn_blocking(move || {
-        hasher.update(&piece);
+        hasher.update(&block);
         hasher
     });
-    grown.await.map_err(|error| Error::new(ErrorKind::Internal, "hashing was cut short").with_source(error))
+    grown.await.map_err(|error| Error::new(ErrorKind::Internal, "hashing was interrupted").with_source(error))
 }

@@ -1,4 +1,4 @@
-//! Storing files: nothing is sent twice, nothing is believed unseen.
+//! Stores data files: each is sent at most once, and confirmed by reading the store.
 
 use super::{Confirm, PART, Sink, read::hash};
 use crate::{Error, ErrorKind, Result, error::local};
@@ -15,55 +15,54 @@ use std::{
     path::{Path as LocalPath, PathBuf},
 };
 
-/// Parts of one file that are under way at once. With the one that is read meanwhile, a file takes 32 MiB of memory.
+/// Parts of one file sent concurrently. With the one that is being read, a file takes 32 MiB of memory.
 const PARTS_IN_FLIGHT: usize = 3;
 
-/// A file that is whole on the local disk, with its name in the archive.
+/// A complete file on the local disk, with its entry in a manifest.
 #[derive(Clone, Debug)]
 pub struct StagedFile {
-    /// Where it lies.
+    /// The local path.
     pub local: PathBuf,
-    /// What a manifest will say about it.
+    /// The entry of the file in a manifest.
     pub file: DataFile,
 }
 
-/// A file that the store confirmed to hold, byte for byte. Only the sink makes one, and only of these a manifest is made.
+/// A file whose bytes the store confirmed. Only the sink makes one, and manifests name only these.
 #[derive(Clone, Debug)]
 pub struct StoredFile(DataFile);
 
 impl StoredFile {
-    /// What a manifest says about it.
+    /// The entry of the file in a manifest.
     pub const fn data_file(&self) -> &DataFile {
         &self.0
     }
 }
 
-/// Told how many more bytes were sent, or found to be there.
+/// Called with the number of further bytes sent or found.
 type Report<'a> = &'a (dyn Fn(u64) + Send + Sync);
 type Parts<'a> = BoxStream<'a, Result<Bytes>>;
 
 impl Sink {
     /// Stores a staged file under its name, and returns once the store confirmed its bytes.
     ///
-    /// The name carries the digest, so an object of that name and size is read back first: if it is this very file, as
-    /// after a crash, nothing is sent; if not, it is replaced. Memory is bounded whatever the size. The local bytes are
-    /// hashed again on their way: a file that changed on the disk since it was staged is never stored. May be called
-    /// again, also after a failure, and for several files at once. `progress` adds up to the file's size.
+    /// The name contains the digest, so an existing object of that name and size is read back first: if its bytes are
+    /// equal, as after a crash, nothing is sent; otherwise it is replaced. Memory is bounded for any size. The local bytes
+    /// are hashed again while they are sent, and a file that changed since it was staged is never stored. May be called
+    /// again, also after a failure, and for several files concurrently. `progress` adds up to the file's size.
     ///
-    /// Dropping the future leaves no object behind; in a bucket the parts that were sent stay until its rule for
+    /// Dropping the future leaves no object behind, but a bucket keeps the parts sent until its lifecycle rule for
     /// incomplete multipart uploads removes them.
     pub async fn store(&self, staged: &StagedFile, progress: impl Fn(u64) + Send + Sync) -> Result<StoredFile> {
         let parts = exactly(local_parts(&staged.local), &staged.file, || {
             let error = Error::new(ErrorKind::Local, "a staged file changed on the disk after it was written");
             error.with_context("path", staged.local.display()).with_hint("check the disk, and run again")
         });
-        self.place(&staged.file, parts, &progress).await?;
+        self.store_parts(&staged.file, parts, &progress).await?;
         Ok(StoredFile(staged.file.clone()))
     }
 
-    /// Stores `file` as it lies in another archive, under the same terms as [`Sink::store`]; says whether anything had
-    /// to be sent. A file that is missing or damaged there is not copied: that is [`ErrorKind::BrokenChain`], and
-    /// nothing is stored.
+    /// Stores `file` from another archive like [`Sink::store`], and returns whether anything was sent. Fails with
+    /// [`ErrorKind::BrokenChain`], and stores nothing, if the file is missing or damaged there.
     pub async fn copy(&self, from: &Self, file: &DataFile, progress: impl Fn(u64) + Send + Sync) -> Result<bool> {
         let parts = stream::once(async move {
             if from.head(&file.path).await? == Some(file.bytes) {
@@ -73,19 +72,19 @@ impl Sink {
             }
         });
         let parts = exactly(parts.try_flatten().boxed(), file, || from.damaged(file));
-        self.place(file, parts, &progress).await
+        self.store_parts(file, parts, &progress).await
     }
 
     fn damaged(&self, file: &DataFile) -> Error {
         let error = Error::new(ErrorKind::BrokenChain, "a file of the archive is missing or damaged");
         error.with_context("path", &file.path).with_context("archive", self.url()).with_hint(
-            "`kt-archive verify` shows all that is damaged; a replica that holds the file mends it: \
+            "`kt-archive verify` lists all damage; repair the file from a replica that holds it: \
              `kt-archive replicate --repair` with that replica as --archive, and this archive as --replica",
         )
     }
 
-    /// Whether anything had to be sent.
-    async fn place(&self, file: &DataFile, parts: Parts<'_>, progress: Report<'_>) -> Result<bool> {
+    /// Stores `file` unless the store holds it, and returns whether anything was sent.
+    async fn store_parts(&self, file: &DataFile, parts: Parts<'_>, progress: Report<'_>) -> Result<bool> {
         if self.holds(file).await? {
             progress(file.bytes);
             return Ok(false);
@@ -98,7 +97,7 @@ impl Sink {
         };
         match sent {
             Ok(()) => self.confirm(file).await?,
-            // Perhaps only the answer was lost on its way back.
+            // Perhaps only the response was lost.
             Err(error) if error.kind() == ErrorKind::Store => {
                 if !self.holds(file).await.unwrap_or(false) {
                     return Err(error);
@@ -109,7 +108,7 @@ impl Sink {
         Ok(true)
     }
 
-    /// Whether the object holds `file`, byte for byte. Only one of the right size is read.
+    /// Whether the store holds `file`, byte for byte. Reads only an object of the right size.
     async fn holds(&self, file: &DataFile) -> Result<bool> {
         Ok(self.head(&file.path).await? == Some(file.bytes)
             && self.digest(&file.path).await? == Some((file.bytes, file.sha256)))
@@ -120,7 +119,7 @@ impl Sink {
             Confirm::Checksum => self.head(&file.path).await? == Some(file.bytes),
             Confirm::ReadBack => self.digest(&file.path).await? == Some((file.bytes, file.sha256)),
         };
-        if confirmed { Ok(()) } else { Err(self.gone("is not what was stored", &file.path)) }
+        if confirmed { Ok(()) } else { Err(self.object_error("differs from the bytes stored", &file.path)) }
     }
 
     async fn put_whole(&self, path: &Path, parts: Parts<'_>, progress: Report<'_>) -> Result<()> {
@@ -142,7 +141,7 @@ impl Sink {
         if let Err(error) = sent {
             if let Err(left) = upload.abort().await {
                 let left = self.failed("abort an upload", path.as_ref(), &left);
-                tracing::debug!(path = path.as_ref(), error = %left, "left parts of a failed upload behind");
+                tracing::debug!(path = path.as_ref(), error = %left, "could not remove the parts of a failed upload");
             }
             return Err(error);
         }
@@ -175,7 +174,8 @@ impl Sink {
 }
 
 fn amount(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
+    #[expect(clippy::expect_used, reason = "no supported platform has wider addresses")]
+    u64::try_from(bytes).expect("a usize fits into 64 bits")
 }
 
 /// A local file in parts of 8 MiB.
@@ -186,7 +186,7 @@ fn local_parts(path: &LocalPath) -> Parts<'static> {
             part.map_err(local("read a staged file", &path))
                 .map(|part| part.map(|(part, file)| (part, (Some(file), path))))
         });
-        reading.await.map_err(|error| Error::new(ErrorKind::Internal, "reading was cut short").with_source(error))?
+        reading.await.map_err(|error| Error::new(ErrorKind::Internal, "reading was interrupted").with_source(error))?
     };
     Box::pin(stream::try_unfold((None, path.to_owned()), move |(open, path)| read(open, path)))
 }
@@ -202,8 +202,8 @@ fn read_part(open: Option<File>, path: &LocalPath) -> io::Result<Option<(Bytes, 
     Ok((!part.is_empty()).then(|| (part.into(), file)))
 }
 
-/// Passes `parts` on, and ends with an error unless they were `file`, byte for byte. An upload is completed only after
-/// its last part, so one that ends with the error is never completed.
+/// Yields `parts`, and an error at the end unless they are `file`, byte for byte. An upload is completed only after its
+/// last part, so that error prevents the completion.
 fn exactly<'a>(parts: Parts<'a>, file: &'a DataFile, differs: impl Fn() -> Error + Send + 'a) -> Parts<'a> {
     let start = (parts, Hasher::default(), 0, differs);
     Box::pin(stream::try_unfold(start, move |(mut parts, hasher, bytes, differs)| async move {

@@ -1,159 +1,159 @@
-//! Identity, and chains that are whole or broken.
+//! Identities, complete and broken chains, and orphans.
 
 use super::*;
 use crate::testing::{Answer, Fault, Operation};
 
 #[tokio::test]
-async fn a_place_without_an_archive_has_no_identity() {
-    assert!(place().sink.identity().await.unwrap().is_none());
+async fn an_empty_location_has_no_identity() {
+    assert!(fixture().sink.identity().await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn the_loser_of_the_race_for_an_archive_adopts_it() {
-    let place = place();
+async fn the_loser_of_a_creation_race_adopts_the_archive() {
+    let fixture = fixture();
     let [ours, theirs] =
         [ARCHIVE, OTHER].map(|archive| ArchiveDocument::new(archive.to_owned(), Timestamp::from_micros(0)));
-    let (rival, document) = (place.sink.clone(), theirs.clone());
+    let (rival, document) = (fixture.sink.clone(), theirs.clone());
     let race = async move {
         rival.create(&document).await.unwrap();
     };
-    place.store.plan(Operation::Put, "archive.json", Fault::race_with(race));
-    assert_eq!(place.sink.create(&ours).await.unwrap(), theirs);
-    assert_eq!(place.sink.identity().await.unwrap(), Some(theirs));
+    fixture.store.plan(Operation::Put, "archive.json", Fault::race_with(race));
+    assert_eq!(fixture.sink.create(&ours).await.unwrap(), theirs);
+    assert_eq!(fixture.sink.identity().await.unwrap(), Some(theirs));
 }
 
 #[tokio::test]
-async fn an_archive_whose_answer_was_lost_is_ours() {
-    let place = place();
-    place.store.plan(Operation::Put, "archive.json", Fault::FailAfterEffect(Answer::AlreadyExists));
+async fn a_creation_with_a_lost_response_succeeds() {
+    let fixture = fixture();
+    fixture.store.plan(Operation::Put, "archive.json", Fault::FailAfterEffect(Answer::AlreadyExists));
     let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    assert_eq!(place.sink.create(&document).await.unwrap(), document);
+    assert_eq!(fixture.sink.create(&document).await.unwrap(), document);
 }
 
 #[tokio::test]
-async fn another_format_is_not_read() {
+async fn refuses_other_formats() {
     for document in ["{", "{}", r#"{"format": "keeptrusts-archive/2"}"#, r#"{"format": "keeptrusts-archive/1"}"#] {
-        let place = place();
-        place.put("archive.json", document).await;
-        assert_eq!(place.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain, "{document}");
+        let fixture = fixture();
+        fixture.put("archive.json", document).await;
+        assert_eq!(fixture.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain, "{document}");
     }
 }
 
-/// Folders of the host are named after an archive: a run empties the one for its staged files.
+/// Folders of the host are named after the identity, and a run empties the one for its staged files.
 #[tokio::test]
-async fn an_identity_is_a_uuid_and_never_a_path() {
+async fn refuses_an_identity_that_is_not_a_uuid() {
     let document =
         r#"{"format": "keeptrusts-archive/1", "archive": "../../home", "created_at": "2025-01-01T00:00:00Z"}"#;
-    let place = place();
-    place.put("archive.json", document).await;
-    assert_eq!(place.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain);
+    let fixture = fixture();
+    fixture.put("archive.json", document).await;
+    assert_eq!(fixture.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain);
     let ours = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    assert_eq!(place.sink.create(&ours).await.unwrap_err().kind(), ErrorKind::BrokenChain);
+    assert_eq!(fixture.sink.create(&ours).await.unwrap_err().kind(), ErrorKind::BrokenChain);
 }
 
 #[tokio::test]
-async fn manifests_without_the_archives_name_are_no_empty_place() {
-    let place = three_months().await;
-    let error = place.sink.identity().await.unwrap_err();
+async fn manifests_without_archive_json_are_a_broken_archive() {
+    let fixture = three_months().await;
+    let error = fixture.sink.identity().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BrokenChain);
     assert!(error.hint().is_some());
     let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    place.sink.create(&document).await.unwrap();
-    assert_eq!(place.sink.identity().await.unwrap(), Some(document));
+    fixture.sink.create(&document).await.unwrap();
+    assert_eq!(fixture.sink.identity().await.unwrap(), Some(document));
 }
 
 /// A chain of three months.
-async fn three_months() -> Place {
-    let place = place();
+async fn three_months() -> Fixture {
+    let fixture = fixture();
     let mut chain = empty();
     for month in ["2025-01", "2025-02", "2025-03"] {
-        archive(&place, &mut chain, month).await.unwrap();
+        archive(&fixture, &mut chain, month).await.unwrap();
     }
-    place
+    fixture
 }
 
-/// A chain that cannot be read is not continued either.
-async fn assert_broken(place: &Place, what: &str) {
-    let error = place.sink.chain(ARCHIVE).await.expect_err(what);
+/// A broken chain can be neither read nor continued.
+async fn assert_broken(fixture: &Fixture, what: &str) {
+    let error = fixture.sink.chain(ARCHIVE).await.expect_err(what);
     assert_eq!(error.kind(), ErrorKind::BrokenChain, "{what}: {error:?}");
     assert!(error.hint().is_some());
-    let puts = place.store.calls(Operation::Put, "manifests/");
-    let error = archive(place, &mut empty(), "2025-04").await.expect_err(what);
+    let puts = fixture.store.calls(Operation::Put, "manifests/");
+    let error = archive(fixture, &mut empty(), "2025-04").await.expect_err(what);
     assert_eq!(error.kind(), ErrorKind::BrokenChain, "{what}: {error:?}");
-    assert_eq!(place.store.calls(Operation::Put, "manifests/"), puts, "{what}");
+    assert_eq!(fixture.store.calls(Operation::Put, "manifests/"), puts, "{what}");
 }
 
 #[tokio::test]
-async fn every_hole_breaks_the_chain() {
+async fn any_missing_manifest_breaks_the_chain() {
     for sequence in 1..=3 {
-        let place = three_months().await;
-        place.sink.store.delete(&Path::from(key::manifest(sequence))).await.unwrap();
-        assert_broken(&place, &format!("without manifest {sequence}")).await;
+        let fixture = three_months().await;
+        fixture.sink.store.delete(&Path::from(key::manifest(sequence))).await.unwrap();
+        assert_broken(&fixture, &format!("without manifest {sequence}")).await;
     }
 }
 
 #[tokio::test]
 async fn a_changed_manifest_breaks_the_chain() {
-    let place = three_months().await;
-    let text = String::from_utf8(place.get(&key::manifest(2)).await.unwrap().to_vec()).unwrap();
+    let fixture = three_months().await;
+    let text = String::from_utf8(fixture.get(&key::manifest(2)).await.unwrap().to_vec()).unwrap();
     let path = Path::from(key::manifest(2));
     for changed in [text.replace("2025-02", "2024-02"), text.replace("archive/1", "archive/2"), text[1..].to_owned()] {
-        place.sink.store.put(&path, changed.into()).await.unwrap();
-        assert_broken(&place, "with another manifest 2").await;
+        fixture.sink.store.put(&path, changed.into()).await.unwrap();
+        assert_broken(&fixture, "with another manifest 2").await;
     }
 }
 
 #[tokio::test]
-async fn manifests_of_another_archive_are_none_of_ours() {
-    let place = three_months().await;
-    assert_eq!(place.sink.chain("another").await.unwrap_err().kind(), ErrorKind::BrokenChain);
+async fn refuses_manifests_of_another_archive() {
+    let fixture = three_months().await;
+    assert_eq!(fixture.sink.chain("another").await.unwrap_err().kind(), ErrorKind::BrokenChain);
 }
 
 #[tokio::test]
-async fn a_chain_that_lost_its_end_is_noticed_by_who_knew_it() {
-    let place = three_months().await;
-    let mut known = place.sink.chain(ARCHIVE).await.unwrap();
+async fn catching_up_detects_a_truncated_chain() {
+    let fixture = three_months().await;
+    let mut known = fixture.sink.chain(ARCHIVE).await.unwrap();
     for path in [key::manifest(3), key::sums(3)] {
-        place.sink.store.delete(&Path::from(path)).await.unwrap();
+        fixture.sink.store.delete(&Path::from(path)).await.unwrap();
     }
-    assert_eq!(place.sink.catch_up(&mut known).await.unwrap_err().kind(), ErrorKind::BrokenChain);
+    assert_eq!(fixture.sink.catch_up(&mut known).await.unwrap_err().kind(), ErrorKind::BrokenChain);
 }
 
 #[tokio::test]
-async fn catching_up_reads_only_what_is_new() {
-    let place = three_months().await;
-    let mut known = place.sink.chain(ARCHIVE).await.unwrap();
-    let reads = place.store.calls(Operation::Get, "manifests/");
-    archive(&place, &mut known.clone(), "2025-04").await.unwrap();
-    place.sink.catch_up(&mut known).await.unwrap();
+async fn catching_up_reads_only_new_manifests() {
+    let fixture = three_months().await;
+    let mut known = fixture.sink.chain(ARCHIVE).await.unwrap();
+    let reads = fixture.store.calls(Operation::Get, "manifests/");
+    archive(&fixture, &mut known.clone(), "2025-04").await.unwrap();
+    fixture.sink.catch_up(&mut known).await.unwrap();
     assert_eq!(known.head().unwrap().sequence, 4);
-    assert_eq!(place.store.calls(Operation::Get, "manifests/"), reads + 1);
+    assert_eq!(fixture.store.calls(Operation::Get, "manifests/"), reads + 1);
 }
 
 #[tokio::test]
-async fn orphans_of_a_committed_month_are_removed_and_no_others() {
-    let place = three_months().await;
-    let chain = place.sink.chain(ARCHIVE).await.unwrap();
+async fn removes_orphans_of_committed_months_only() {
+    let fixture = three_months().await;
+    let chain = fixture.sink.chain(ARCHIVE).await.unwrap();
     let orphan = "events/parquet/month=2025-03/part-00000-0123456789abcdef.parquet";
     for path in [orphan, "events/parquet/month=2025-04/part-00000-0123456789abcdef.parquet"] {
-        place.put(path, "left by a crash").await;
+        fixture.put(path, "left by a crash").await;
     }
     let (dataset, months) = ("events".parse().unwrap(), ["2025-03", "2025-04"].map(|month| month.parse().unwrap()));
-    assert_eq!(place.sink.remove_orphans(&chain, &dataset, months[0]).await.unwrap(), [orphan]);
+    assert_eq!(fixture.sink.remove_orphans(&chain, &dataset, months[0]).await.unwrap(), [orphan]);
     let file = &chain.month(&dataset, months[0]).unwrap().manifest.files[0];
-    assert!(place.get(&file.path).await.is_some(), "what a manifest names stays");
-    assert_eq!(place.sink.remove_orphans(&chain, &dataset, months[1]).await.unwrap_err().kind(), ErrorKind::Internal);
+    assert!(fixture.get(&file.path).await.is_some(), "files of manifests stay");
+    assert_eq!(fixture.sink.remove_orphans(&chain, &dataset, months[1]).await.unwrap_err().kind(), ErrorKind::Internal);
 }
 
 #[tokio::test]
-async fn a_place_that_refuses_to_delete_keeps_its_orphans() {
-    let place = three_months().await;
-    let chain = place.sink.chain(ARCHIVE).await.unwrap();
+async fn a_store_that_refuses_to_delete_keeps_orphans() {
+    let fixture = three_months().await;
+    let chain = fixture.sink.chain(ARCHIVE).await.unwrap();
     for name in ["a", "b"] {
-        place.put(&format!("events/csv/month=2025-03/{name}"), "left by a crash").await;
+        fixture.put(&format!("events/csv/month=2025-03/{name}"), "left by a crash").await;
     }
-    place.store.reject(Operation::Delete, "", Answer::Forbidden, 2);
+    fixture.store.reject(Operation::Delete, "", Answer::Forbidden, 2);
     let (dataset, month) = ("events".parse().unwrap(), "2025-03".parse().unwrap());
-    assert!(place.sink.remove_orphans(&chain, &dataset, month).await.unwrap().is_empty());
-    assert_eq!(place.store.calls(Operation::Delete, ""), 1, "asked once, and taken at its word");
+    assert!(fixture.sink.remove_orphans(&chain, &dataset, month).await.unwrap().is_empty());
+    assert_eq!(fixture.store.calls(Operation::Delete, ""), 1, "asked once");
 }

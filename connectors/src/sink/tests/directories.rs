@@ -9,13 +9,13 @@ fn open(path: &std::path::Path) -> Sink {
 }
 
 #[tokio::test]
-async fn a_directory_that_does_not_exist_has_no_archive_and_can_become_one() {
+async fn creates_an_archive_in_a_missing_directory() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("a/b");
     let sink = open(&root);
     assert!(sink.identity().await.unwrap().is_none());
     assert!(sink.chain(ARCHIVE).await.unwrap().entries().is_empty());
-    assert!(!root.try_exists().unwrap(), "reading makes nothing");
+    assert!(!root.try_exists().unwrap(), "reading creates nothing");
     let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
     sink.create(&document).await.unwrap();
     assert_eq!(fs::read(root.join("archive.json")).unwrap(), document.to_bytes());
@@ -39,7 +39,7 @@ async fn writers_of_one_directory_make_one_chain() {
 }
 
 #[tokio::test]
-async fn a_large_file_is_whole_in_a_directory() {
+async fn stores_a_large_file_in_a_directory() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("archive");
     let staged = staged(folder.path(), "2025-03", &vec![7; usize::try_from(PART + 1).unwrap()]);
@@ -48,7 +48,7 @@ async fn a_large_file_is_whole_in_a_directory() {
 }
 
 #[tokio::test]
-async fn what_interrupted_writes_left_goes_with_the_orphans() {
+async fn removes_partial_files_with_the_orphans() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("archive");
     let sink = open(&root);
@@ -56,7 +56,7 @@ async fn what_interrupted_writes_left_goes_with_the_orphans() {
     let file = sink.store(&staged(folder.path(), "2025-03", b"events"), |_| {}).await.unwrap();
     sink.commit(&mut chain, &draft("2025-03"), &[file]).await.unwrap();
     let gone = ["events/csv/month=2025-03/part-00000-0123456789abcdef.csv.gz#1", "manifests/00000001.json#2"];
-    // A manifest that is not there yet may be about to be created, by this very file.
+    // Another writer may be creating this manifest.
     let stays = "manifests/00000002.json#1";
     for path in gone.iter().chain([&stays]) {
         fs::write(root.join(path), "half").unwrap();
@@ -68,7 +68,7 @@ async fn what_interrupted_writes_left_goes_with_the_orphans() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_in_the_way_is_an_error_of_the_store() {
+async fn a_file_instead_of_the_folder_is_an_error_of_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "").unwrap();
@@ -82,7 +82,7 @@ fn overlap(one: &str, other: &str) -> bool {
 }
 
 #[test]
-fn one_place_has_many_names() {
+fn detects_overlaps_in_any_spelling() {
     assert!(overlap("./archive", "archive/"));
     assert!(overlap("/srv/a", "file:///srv/./a"));
     assert!(overlap("s3://bucket/a", "s3://bucket/a/"));
@@ -90,7 +90,7 @@ fn one_place_has_many_names() {
 }
 
 #[test]
-fn neighbours_share_nothing() {
+fn siblings_do_not_overlap() {
     assert!(!overlap("/srv/a", "/srv/ab"));
     assert!(!overlap("s3://bucket/a", "s3://bucket/b"));
     assert!(!overlap("s3://bucket/a", "gs://bucket/a"));
@@ -99,7 +99,7 @@ fn neighbours_share_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed() {
+fn overlaps_follows_links() {
     let folder = tempfile::tempdir().unwrap();
     let (real, link) = (folder.path().join("real"), folder.path().join("link"));
     fs::create_dir(&real).unwrap();

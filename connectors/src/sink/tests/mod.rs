@@ -1,4 +1,4 @@
-//! The sink over memory, directories, and stores that fail on a script.
+//! Tests of the sink over memory, directories, and stores that fail on a script.
 
 mod chains;
 mod commits;
@@ -20,19 +20,19 @@ const ARCHIVE: &str = "6f6d6a8e-0000-4000-8000-000000000000";
 const OTHER: &str = "6f6d6a8e-0000-4000-8000-000000000001";
 
 /// A store in memory that fails on demand, a sink over it, and a folder to stage files in.
-struct Place {
+struct Fixture {
     store: FaultyStore,
     sink: Sink,
     folder: tempfile::TempDir,
 }
 
-fn place() -> Place {
+fn fixture() -> Fixture {
     let store = FaultyStore::new(Arc::new(InMemory::new()));
     let sink = Sink::from_store(Arc::new(store.clone()), Confirm::ReadBack, "memory");
-    Place { store, sink, folder: tempfile::tempdir().unwrap() }
+    Fixture { store, sink, folder: tempfile::tempdir().unwrap() }
 }
 
-impl Place {
+impl Fixture {
     /// A staged file of `month` with these bytes.
     fn staged(&self, month: &str, bytes: &[u8]) -> StagedFile {
         staged(self.folder.path(), month, bytes)
@@ -49,7 +49,7 @@ impl Place {
 
 fn staged(folder: &std::path::Path, month: &str, bytes: &[u8]) -> StagedFile {
     let sha256 = Sha256::digest(bytes);
-    // A file of its own for each call: writers that race must not see each other's staging.
+    // One file per call: racing writers must not share staged files.
     let (_, local) = tempfile::NamedTempFile::new_in(folder).unwrap().keep().unwrap();
     std::fs::write(&local, bytes).unwrap();
     let format = archive_formats::FileFormat::Csv;
@@ -80,9 +80,9 @@ fn draft(month: &str) -> Draft {
 }
 
 /// Stores one file of `month`, and commits it.
-async fn archive(place: &Place, chain: &mut Chain, month: &str) -> Result<Commit> {
-    let file = place.sink.store(&place.staged(month, month.as_bytes()), |_| {}).await?;
-    place.sink.commit(chain, &draft(month), &[file]).await
+async fn archive(fixture: &Fixture, chain: &mut Chain, month: &str) -> Result<Commit> {
+    let file = fixture.sink.store(&fixture.staged(month, month.as_bytes()), |_| {}).await?;
+    fixture.sink.commit(chain, &draft(month), &[file]).await
 }
 
 fn empty() -> Chain {
