@@ -2,6 +2,9 @@
 //!
 //! The store's errors are not kept as sources: they print URLs with queries and whole responses, in which a server may
 //! repeat the key of the request.
+//!
+//! `object_store` gives status, code and URL of a failed request only in the text of its errors. The tests hold that text
+//! against a server, so that an update that changes it fails.
 
 use super::Sink;
 use crate::{Error, ErrorKind};
@@ -160,8 +163,13 @@ impl<'a> Failure<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::Confirm;
-    use std::sync::Arc;
+    use crate::sink::{Confirm, Location};
+    use futures::TryStreamExt as _;
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+        sync::Arc,
+    };
 
     fn failed(error: &object_store::Error) -> Error {
         let store = Arc::new(object_store::memory::InMemory::new());
@@ -170,6 +178,63 @@ mod tests {
 
     fn generic(text: &str) -> object_store::Error {
         object_store::Error::Generic { store: "S3", source: text.into() }
+    }
+
+    /// Starts a server on loopback that sends `status` and `body` to every request, and returns its URL.
+    fn server(status: &'static str, body: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut head = BufReader::new(&stream).lines().map_while(io::Result::ok);
+                assert!(head.any(|line| line.is_empty()), "the request has no end");
+                let length = body.len();
+                write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+                    .unwrap();
+            }
+        });
+        url
+    }
+
+    fn open(url: &str, variables: &[(&str, &str)]) -> Sink {
+        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Sink::open(&Location::parse(url, &environment).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn errors_of_object_store_hold_status_and_code() {
+        let sink = |url: &str| {
+            open(
+                "s3://bucket/a",
+                &[("AWS_ENDPOINT", url), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "canary")],
+            )
+        };
+        let url = server("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>");
+        let error = sink(&url).document("archive.json").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert!(error.to_string().contains("cause: 403 Forbidden, AccessDenied"), "{error}");
+
+        let url = server("404 Not Found", "<Error><Code>NoSuchBucket</Code></Error>");
+        let error = sink(&url).list(None).try_collect::<Vec<_>>().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Store);
+        assert!(error.to_string().contains("cause: 404 Not Found, NoSuchBucket"), "{error}");
+        assert!(error.hint().unwrap_or_default().starts_with("create the bucket"), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn errors_of_object_store_hold_the_url_of_host_credentials() {
+        let metadata = server("404 Not Found", "");
+        let azure = format!("{metadata}/metadata/identity/oauth2/token");
+        let sinks = [
+            open("s3://bucket/a", &[("AWS_METADATA_ENDPOINT", metadata.as_str())]),
+            open("az://box/a", &[("AZURE_STORAGE_ACCOUNT_NAME", "account"), ("AZURE_MSI_ENDPOINT", &azure)]),
+        ];
+        for sink in sinks {
+            let error = sink.document("archive.json").await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+            assert!(error.to_string().contains("cause: no credentials"), "{error}");
+        }
     }
 
     #[test]
