@@ -12,11 +12,11 @@ use archive::{
     monitoring::{
         self, Attempt, Finished,
         metrics::{Stopwatch, Work},
+        spans,
     },
     observer::Observer,
     plan::Request,
     run::{self, RunReport},
-    spans,
     style::Style,
 };
 use archive_connectors::{Clock as _, Error, Result, clock::SystemClock};

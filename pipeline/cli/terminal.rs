@@ -2,12 +2,11 @@
 
 use archive::{
     config::{LogFormat, ProgressMode},
-    monitoring::{Telemetry, metrics::Retries},
+    monitoring::{Telemetry, metrics::Retries, spans},
     numbers,
     observer::Observer,
     report::{MonthReport, MonthState, ReplicaReport},
     settings::OutputSettings,
-    spans,
     style::Style,
 };
 use archive_connectors::{

@@ -73,7 +73,6 @@ pub mod report;
 pub mod restore;
 pub mod run;
 pub mod settings;
-pub mod spans;
 pub mod stage;
 pub mod state;
 pub mod status;

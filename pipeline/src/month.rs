@@ -4,8 +4,8 @@ use crate::{
     Archive,
     config::Policy,
     duplicates::{Repetitions, Verdict},
+    monitoring::spans,
     settings::{PART_SIZE, RowRules},
-    spans,
     stage::{
         self,
         encode::{Encoded, Target},

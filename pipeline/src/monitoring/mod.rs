@@ -5,6 +5,7 @@ pub mod metrics;
 mod notify;
 #[cfg(feature = "otlp")]
 mod otlp;
+pub mod spans;
 #[cfg(not(feature = "otlp"))]
 mod without_otlp;
 

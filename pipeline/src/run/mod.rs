@@ -7,13 +7,14 @@ pub use report::{MonthReport, MonthState, RunReport};
 use crate::{
     Archive, ArchiveRoot,
     lock::Lock,
+    monitoring::spans,
     month::MonthPipeline,
     observer::Observer,
     plan::{self, Action, Planned, Request, Rules, plan},
     replicate::{self, ReplicaReport, Replicator},
     report::Failure,
     settings::{self, Settings},
-    spans, stage, state,
+    stage, state,
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,

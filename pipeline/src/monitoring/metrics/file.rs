@@ -1,6 +1,11 @@
 //! The textfile that Prometheus' node exporter reads.
 
-use super::{super::Finished, Family, Snapshot, attempt, families, text};
+use super::{
+    super::Finished,
+    Family, Snapshot, families,
+    families::{EXIT_CODE, LAST_ATTEMPT, LAST_SUCCESS, began, ended},
+    text,
+};
 use crate::{exit::ExitCode, report::StatusReport};
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use archive_formats::Timestamp;
@@ -27,8 +32,8 @@ impl Textfile<'_> {
     pub(super) async fn begin(self, at: Timestamp) -> Result<()> {
         let _turn = self.turn().await;
         let earlier = self.earlier()?;
-        let carried = text::carried(&earlier, self.archive, &[attempt::LAST_ATTEMPT, attempt::EXIT_CODE]);
-        self.replace(&format!("{carried}{}", text::render(&[attempt::began(self.archive, at)])))
+        let carried = text::carried(&earlier, self.archive, &[LAST_ATTEMPT, EXIT_CODE]);
+        self.replace(&format!("{carried}{}", text::render(&[began(self.archive, at)])))
     }
 
     /// Tells what is known once the attempt is over; `status` is where the archive stands, if that could be found out.
@@ -41,7 +46,7 @@ impl Textfile<'_> {
             _ => last_success(&earlier, self.archive).filter(|at| *at <= finished.ended),
         };
         if finished.exit == ExitCode::Locked {
-            self.end_locked(&earlier, &attempt::began(self.archive, finished.attempt.started))?;
+            self.end_locked(&earlier, &began(self.archive, finished.attempt.started))?;
         } else {
             let snapshot = Snapshot { archive: self.archive, finished, last_success, status };
             self.replace(&text::render(&families(&snapshot)))?;
@@ -55,7 +60,7 @@ impl Textfile<'_> {
         if !earlier.ends_with(&began) {
             return Ok(());
         }
-        let exit = attempt::ended(self.archive, ExitCode::Locked.code());
+        let exit = ended(self.archive, ExitCode::Locked.code());
         self.replace(&format!("{earlier}{}", text::render(&[exit])))
     }
 
@@ -134,7 +139,7 @@ impl Textfile<'_> {
 }
 
 fn last_success(earlier: &str, archive: &str) -> Option<Timestamp> {
-    let seconds = text::value(earlier, archive, attempt::LAST_SUCCESS)?;
+    let seconds = text::value(earlier, archive, LAST_SUCCESS)?;
     let nanos = Duration::try_from_secs_f64(seconds).ok()?.as_nanos();
     // The text has microseconds, to which no f64 is exact.
     i64::try_from((nanos + 500) / 1_000).ok().map(Timestamp::from_micros)
@@ -166,7 +171,7 @@ mod tests {
         let told = fs::read_to_string(&path).unwrap();
         file.end(&finished(20, 31, ExitCode::Locked), None).await.unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), told);
-        assert_eq!(text::value(&told, "a", attempt::EXIT_CODE), Some(0.0));
+        assert_eq!(text::value(&told, "a", EXIT_CODE), Some(0.0));
     }
 
     #[tokio::test]
@@ -186,7 +191,7 @@ mod tests {
         let mut at = Timestamp::from_micros(1_763_863_620_123_457);
         for _ in 0..100 {
             let family = Family {
-                name: attempt::LAST_SUCCESS,
+                name: LAST_SUCCESS,
                 help: "",
                 samples: vec![Sample { labels: vec![("archive", "a".to_owned())], value: at.into() }],
             };
@@ -198,7 +203,7 @@ mod tests {
     #[test]
     fn a_last_success_that_is_no_instant_counts_as_none() {
         for value in ["NaN", "inf", "-1", "1e300", "soon"] {
-            let text = format!("{}{{archive=\"a\"}} {value}\n", attempt::LAST_SUCCESS);
+            let text = format!("{}{{archive=\"a\"}} {value}\n", LAST_SUCCESS);
             assert_eq!(last_success(&text, "a"), None, "{value}");
         }
     }

@@ -1,19 +1,14 @@
 //! What is measured of a run and of the archive that it leaves, for Prometheus and for collectors of OpenTelemetry.
 
-mod archive;
-mod attempt;
+mod families;
 mod family;
 mod file;
-mod retries;
-mod run;
 mod stopwatch;
 mod text;
-mod work;
 
+pub use families::{Snapshot, families};
 pub use family::{Family, Sample, Value};
-pub use retries::Retries;
-pub use stopwatch::Stopwatch;
-pub use work::{RetryCounts, Work};
+pub use stopwatch::{Retries, RetryCounts, Stopwatch, Work};
 
 use super::{Attempt, Finished};
 use crate::{
@@ -29,28 +24,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-
-/// Everything that is known once a run is over.
-#[derive(Clone, Copy, Debug)]
-pub struct Snapshot<'a> {
-    /// The archive's URL, printable.
-    pub archive: &'a str,
-    /// The run.
-    pub finished: &'a Finished,
-    /// When the last good run ended, be it this one or an earlier one; none when nobody knows of any.
-    pub last_success: Option<Timestamp>,
-    /// Where the archive stands after the run; none when it could not be asked.
-    pub status: Option<&'a StatusReport>,
-}
-
-/// Every metric that has a value, in an order that does not change.
-pub fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
-    let mut families = attempt::families(snapshot);
-    families.extend(run::families(snapshot));
-    families.extend(snapshot.status.into_iter().flat_map(archive::families));
-    families.retain(|family| !family.samples.is_empty());
-    families
-}
 
 /// Writes that a run begins, if a file is to tell of it.
 pub async fn begin(settings: &Settings, attempt: &Attempt) {

@@ -1,4 +1,4 @@
-//! Who measures how long months are in each stage.
+//! What a run spent: seconds by stage, and calls that had to be repeated.
 
 use crate::{
     observer::Observer,
@@ -10,9 +10,36 @@ use archive_connectors::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::Context,
+};
+
+/// What a run spent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// How long months were in each stage, added up: of two months that were in it at once, each counts.
+    pub stages: Vec<(Step, Duration)>,
+    /// How often a call had to be repeated.
+    pub retries: RetryCounts,
+}
+
+/// How often a call had to be repeated, by who did not answer it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetryCounts {
+    /// Calls to the source.
+    pub source: u64,
+    /// Calls to the stores of the archive and of its replicas.
+    pub store: u64,
+}
 
 /// Measures stages, and passes all that it is told on.
 #[derive(Debug)]
@@ -94,9 +121,44 @@ impl Times {
     }
 }
 
+/// The one place that repeats calls to sources, which logs nothing else.
+const SOURCE: &str = "archive_connectors::retry";
+/// The one that repeats calls to stores.
+const STORE: &str = "object_store::client::retry";
+
+/// Counts retries; its clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Retries {
+    source: Arc<AtomicU64>,
+    store: Arc<AtomicU64>,
+}
+
+impl Retries {
+    /// What was counted so far.
+    pub fn counts(&self) -> RetryCounts {
+        RetryCounts { source: self.source.load(Ordering::Relaxed), store: self.store.load(Ordering::Relaxed) }
+    }
+
+    /// The events that are counted, and no others: whoever adds the layer adds this filter.
+    pub fn filter() -> Targets {
+        Targets::new().with_target(SOURCE, LevelFilter::WARN).with_target(STORE, LevelFilter::INFO)
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Retries {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        match event.metadata().target() {
+            SOURCE => self.source.fetch_add(1, Ordering::Relaxed),
+            STORE => self.store.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracing_subscriber::layer::SubscriberExt as _;
 
     fn coverage(month: &str) -> DatasetMonth {
         DatasetMonth { dataset: "events".parse().unwrap(), month: month.parse().unwrap() }
@@ -132,5 +194,21 @@ mod tests {
         }
         assert_eq!(seconds(&times, start + Duration::from_secs(9)), [("download", 9)]);
         assert_eq!(times.until(start).len(), Step::ALL.len(), "a stage that nobody needed has no time");
+    }
+
+    #[test]
+    fn retries_are_counted_however_little_is_logged() {
+        let retries = Retries::default();
+        let quiet = tracing_subscriber::fmt::layer().with_writer(std::io::sink).with_filter(LevelFilter::ERROR);
+        let subscriber =
+            tracing_subscriber::registry().with(quiet).with(retries.clone().with_filter(Retries::filter()));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "archive_connectors::retry", "waiting for another try");
+            tracing::info!(target: "object_store::client::retry", "backing off");
+            tracing::info!(target: "object_store::client::retry", "backing off");
+            tracing::debug!(target: "object_store::client::retry", "something else");
+            tracing::error!(target: "archive_connectors::exports_api", "something else");
+        });
+        assert_eq!(retries.counts(), RetryCounts { source: 1, store: 2 });
     }
 }

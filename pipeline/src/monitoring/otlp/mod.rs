@@ -2,17 +2,26 @@
 //! say; a collector that does not answer costs a warning and a few seconds, and nothing else.
 
 mod endpoints;
-mod gauges;
 mod http;
 
-use super::metrics::{self, Snapshot};
-use crate::{environment::Environment, exit::ExitCode, report::Failure, spans};
+use super::{
+    metrics::{self, Family, Sample, Snapshot},
+    spans,
+};
+use crate::{environment::Environment, exit::ExitCode, report::Failure};
 use archive_connectors::{Error, ErrorKind, Result};
 use endpoints::Endpoints;
 use http::Sender;
-use opentelemetry::{Key, propagation::TextMapPropagator as _, trace::TracerProvider as _};
+use opentelemetry::{
+    Key, KeyValue, metrics::MeterProvider as _, propagation::TextMapPropagator as _, trace::TracerProvider as _,
+};
 use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    metrics::{PeriodicReader, SdkMeterProvider},
+    propagation::TraceContextPropagator,
+    trace::SdkTracerProvider,
+};
 use std::{collections::HashMap, time::Duration};
 use tokio::{runtime::Handle, task::spawn_blocking, time::timeout};
 use tracing::{Span, Subscriber, level_filters::LevelFilter};
@@ -124,7 +133,7 @@ impl Metrics {
         let exporter = exporter.with_endpoint(sender.endpoint()).with_protocol(Protocol::HttpBinary);
         let sent = match exporter.build() {
             Ok(exporter) => {
-                let work = spawn_blocking(move || gauges::send(&families, exporter, resource()));
+                let work = spawn_blocking(move || send_gauges(&families, exporter, resource()));
                 timeout(patience(snapshot.finished.exit), work).await.is_ok()
             }
             Err(_) => false,
@@ -160,4 +169,22 @@ fn resource() -> Resource {
 /// The cause may repeat addresses and headers.
 fn unusable(_: &dyn std::error::Error) -> Error {
     Error::new(ErrorKind::Configuration, "the OTEL_EXPORTER_OTLP_… variables cannot be used")
+}
+
+/// Sends `families` once. Blocks until they are sent, or cannot be.
+fn send_gauges(families: &[Family], exporter: MetricExporter, resource: Resource) {
+    // What it collects is known before it begins: the only collection is the one of the end.
+    const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+    let reader = PeriodicReader::builder(exporter).with_interval(NEVER).build();
+    let provider = SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build();
+    let meter = provider.meter(env!("CARGO_PKG_NAME"));
+    for Family { name, help, samples } in families {
+        let gauge = meter.f64_gauge(*name).with_description(*help).build();
+        for Sample { labels, value } in samples {
+            let labels = labels.iter().map(|(name, value)| KeyValue::new(*name, value.clone())).collect::<Vec<_>>();
+            gauge.record(value.as_f64(), &labels);
+        }
+    }
+    // What failed was told by the one who sent it.
+    drop(provider.shutdown());
 }

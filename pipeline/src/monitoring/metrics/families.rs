@@ -1,0 +1,229 @@
+//! What is measured of a run and of the archive that it leaves.
+
+use super::{super::Finished, Family, Sample, Value};
+use crate::report::{DatasetStatus, MonthReport, MonthState, ReplicaStatus, StatusReport, Totals};
+use archive_formats::{Timestamp, manifest::EventCounts};
+use std::collections::BTreeSet;
+
+/// Everything that is known once a run is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot<'a> {
+    /// The archive's URL, printable.
+    pub archive: &'a str,
+    /// The run.
+    pub finished: &'a Finished,
+    /// When the last good run ended, be it this one or an earlier one; none when nobody knows of any.
+    pub last_success: Option<Timestamp>,
+    /// Where the archive stands after the run; none when it could not be asked.
+    pub status: Option<&'a StatusReport>,
+}
+
+/// Every metric that has a value, in an order that does not change.
+pub fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
+    let mut families = attempt(snapshot);
+    families.extend(run(snapshot));
+    families.extend(snapshot.status.into_iter().flat_map(archive));
+    families.retain(|family| !family.samples.is_empty());
+    families
+}
+
+/// When the last attempt began: written before its work, so that one that was killed, or never ends, is seen.
+pub(super) const LAST_ATTEMPT: &str = "kt_archive_last_attempt_timestamp_seconds";
+/// How it ended: there is none while it works.
+pub(super) const EXIT_CODE: &str = "kt_archive_last_attempt_exit_code";
+/// Survives the attempts that fail.
+pub(super) const LAST_SUCCESS: &str = "kt_archive_last_success_timestamp_seconds";
+
+fn attempt(snapshot: &Snapshot<'_>) -> Vec<Family> {
+    let &Snapshot { archive, finished, last_success, .. } = snapshot;
+    let success = last_success.map(|at| Sample::of(archive, at));
+    vec![
+        Family {
+            name: "kt_archive_info",
+            help: "The version of kt-archive that wrote these metrics; always 1.",
+            samples: vec![Sample::of(archive, 1).with("version", env!("CARGO_PKG_VERSION"))],
+        },
+        Family {
+            name: LAST_SUCCESS,
+            help: "When the last run or backfill with exit code 0 ended, in seconds since 1970.",
+            samples: success.into_iter().collect(),
+        },
+        began(archive, finished.attempt.started),
+        ended(archive, finished.exit.code()),
+    ]
+}
+
+/// What is known of an attempt as soon as it begins.
+pub(super) fn began(archive: &str, at: Timestamp) -> Family {
+    Family {
+        name: LAST_ATTEMPT,
+        help: "When the last run or backfill began, in seconds since 1970.",
+        samples: vec![Sample::of(archive, at)],
+    }
+}
+
+/// What is known of it once it is over.
+pub(super) fn ended(archive: &str, exit: u8) -> Family {
+    Family {
+        name: EXIT_CODE,
+        help: "Exit code of the last run or backfill; absent while it works, and after it was killed.",
+        samples: vec![Sample::of(archive, u64::from(exit))],
+    }
+}
+
+fn run(snapshot: &Snapshot<'_>) -> Vec<Family> {
+    let (archive, finished) = (snapshot.archive, snapshot.finished);
+    let duration = finished.ended.distance(finished.attempt.started).as_secs_f64();
+    let stages = finished
+        .work
+        .stages
+        .iter()
+        .map(|(stage, time)| Sample::of(archive, Value::Real(time.as_secs_f64())).with("stage", stage.name()));
+    let retries = finished.work.retries;
+    let retries = [("source", retries.source), ("store", retries.store)];
+    let mut families = vec![
+        Family {
+            name: "kt_archive_run_duration_seconds",
+            help: "How long the last run or backfill took.",
+            samples: vec![Sample::of(archive, Value::Real(duration))],
+        },
+        Family {
+            name: "kt_archive_run_stage_seconds",
+            help: "How long months were in each stage of the last run; months that were in it at once are added up.",
+            samples: stages.collect(),
+        },
+        Family {
+            name: "kt_archive_run_retries",
+            help: "Calls that the last run had to repeat, to the source or to the stores of archive and replicas.",
+            samples: retries.map(|(server, count)| Sample::of(archive, count).with("server", server)).to_vec(),
+        },
+    ];
+    families.extend(finished.report.iter().flat_map(|report| months(snapshot, &report.months)));
+    families
+}
+
+fn months(snapshot: &Snapshot<'_>, months: &[MonthReport]) -> Vec<Family> {
+    // A dataset of which nothing was to be done has zeros, so that no line of a graph ends.
+    let standing = snapshot.status.into_iter().flat_map(|status| &status.datasets).map(|status| &status.dataset);
+    let datasets = months.iter().map(|month| &month.dataset).chain(standing).collect::<BTreeSet<_>>();
+    let sum = |of: &dyn Fn(&MonthReport) -> u64| {
+        let samples = datasets.iter().map(|dataset| {
+            let total = months.iter().filter(|month| month.dataset == **dataset).map(of).sum::<u64>();
+            Sample::of(snapshot.archive, total).with("dataset", dataset.as_str())
+        });
+        samples.collect::<Vec<_>>()
+    };
+    let is = |state: MonthState| move |month: &MonthReport| u64::from(month.state == state);
+    let archived = is(MonthState::Archived);
+    let events = |of: fn(&EventCounts) -> u64| {
+        move |month: &MonthReport| month.events.as_ref().map_or(0, |events| archived(month) * of(events))
+    };
+    vec![
+        Family {
+            name: "kt_archive_run_months_archived",
+            help: "Months that the last run committed.",
+            samples: sum(&archived),
+        },
+        Family {
+            name: "kt_archive_run_months_failed",
+            help: "Months that the last run could not commit.",
+            samples: sum(&is(MonthState::Failed)),
+        },
+        Family {
+            name: "kt_archive_run_events",
+            help: "Events that the last run archived.",
+            samples: sum(&events(|events| events.archived)),
+        },
+        Family {
+            name: "kt_archive_run_rejected_rows",
+            help: "Rows that the last run could not read as events, and kept beside the months that it committed.",
+            samples: sum(&events(|events| events.rejected)),
+        },
+        Family {
+            name: "kt_archive_run_bytes",
+            help: "Size of the files that the last run committed.",
+            samples: sum(&|month| archived(month) * month.bytes),
+        },
+    ]
+}
+
+fn archive(status: &StatusReport) -> Vec<Family> {
+    let head = status.head.as_ref().map_or(0, |head| head.sequence);
+    let mut families = vec![Family {
+        name: "kt_archive_head_sequence",
+        help: "Number of the archive's last manifest; 0 while there is none.",
+        samples: vec![Sample::of(status.archive(), head)],
+    }];
+    families.extend(datasets(status));
+    families.extend(replicas(status));
+    families
+}
+
+fn datasets(status: &StatusReport) -> Vec<Family> {
+    let each = |of: &dyn Fn(&DatasetStatus) -> Option<Value>| {
+        let samples = status.datasets.iter().filter_map(|dataset| {
+            Some(Sample::of(status.archive(), of(dataset)?).with("dataset", dataset.dataset.as_str()))
+        });
+        samples.collect::<Vec<_>>()
+    };
+    let total = |of: fn(&Totals) -> u64| each(&|dataset| Some(of(&dataset.totals()).into()));
+    vec![
+        Family {
+            name: "kt_archive_months_archived",
+            help: "Months that are archived.",
+            samples: total(|totals| totals.archived),
+        },
+        Family {
+            name: "kt_archive_months_missing",
+            help: "Months since the first archived one that are over and not archived.",
+            samples: total(|totals| totals.missing),
+        },
+        Family {
+            name: "kt_archive_months_late",
+            help: "Missing months that have been over for three days.",
+            samples: each(&|dataset| Some(dataset.late.into())),
+        },
+        Family {
+            name: "kt_archive_complete_until_timestamp_seconds",
+            help: "The end of the months that are archived without a gap since the first one, in seconds since 1970.",
+            samples: each(&|dataset| dataset.complete_until.map(Value::from)),
+        },
+        Family {
+            name: "kt_archive_prune_timestamp_seconds",
+            help: "When the platform begins to prune the oldest month that is not archived, in seconds since 1970.",
+            samples: each(&|dataset| dataset.prune.map(|prune| prune.at.into())),
+        },
+        Family { name: "kt_archive_events", help: "Events in the archive.", samples: total(|totals| totals.events) },
+        Family {
+            name: "kt_archive_rejected_rows",
+            help: "Rows that were no events and are kept beside the months that they were delivered with.",
+            samples: total(|totals| totals.rejected),
+        },
+        Family {
+            name: "kt_archive_bytes",
+            help: "Size of the archive's files.",
+            samples: total(|totals| totals.bytes),
+        },
+    ]
+}
+
+fn replicas(status: &StatusReport) -> Vec<Family> {
+    let each = |of: fn(&ReplicaStatus) -> Option<u64>| {
+        let samples = status.replicas.iter().filter_map(|replica| {
+            Some(Sample::of(status.archive(), of(replica)?).with("replica", replica.url.as_str()))
+        });
+        samples.collect::<Vec<_>>()
+    };
+    vec![
+        Family {
+            name: "kt_archive_replica_usable",
+            help: "Whether the replica could be asked and is one of this archive: 1 or 0.",
+            samples: each(|replica| Some(replica.error.is_none().into())),
+        },
+        Family {
+            name: "kt_archive_replica_behind_manifests",
+            help: "Manifests of the archive that the replica lacks.",
+            samples: each(|replica| replica.behind),
+        },
+    ]
+}
