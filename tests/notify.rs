@@ -1,4 +1,4 @@
-//! `--notify`: who is told how a run went hears the truth, and changes nothing about it.
+//! `--notify`: receivers get the result of a run, and cannot change it.
 
 use crate::support::{
     cli::{Host, Outcome},
@@ -17,10 +17,10 @@ use std::{
 };
 
 const MONTH: &str = "2025-03";
-/// Stands in paths and queries of addresses, and must never be seen.
+/// Part of addresses, which must never be printed.
 const CANARY: &str = "canary-of-an-address";
 
-/// A host that archives invented events and tells `addresses`.
+/// A host that archives demo events and notifies `addresses`.
 fn demo(addresses: &str) -> Host {
     let mut host = Host::new();
     host.set("KT_ARCHIVE_SOURCE", "demo:?events=50");
@@ -28,12 +28,12 @@ fn demo(addresses: &str) -> Host {
     host
 }
 
-fn told(request: &Request) -> Value {
+fn document(request: &Request) -> Value {
     assert_eq!((request.method.as_str(), request.header("content-type")), ("POST", Some("application/json")));
     serde_json::from_slice(&request.body).unwrap()
 }
 
-/// Whether a run said that it could not notify, and no secret.
+/// Asserts a warning about notifications without a secret.
 #[track_caller]
 fn assert_warned(outcome: &Outcome) {
     assert!(outcome.stderr.contains("could not notify"), "{}", outcome.stderr);
@@ -41,13 +41,13 @@ fn assert_warned(outcome: &Outcome) {
 }
 
 #[test]
-fn a_webhook_hears_of_the_start_and_of_what_was_archived() {
+fn webhook_receives_start_and_result() {
     let receiver = Receiver::content();
     let host = demo(&receiver.url("/hooks/7?key=8"));
     let report = host.run(&["run", "--json"]).expect(0).json();
     let requests = receiver.requests();
     assert_eq!(receiver.targets(), ["/hooks/7?key=8"; 2]);
-    let [started, ended] = [told(&requests[0]), told(&requests[1])];
+    let [started, ended] = [document(&requests[0]), document(&requests[1])];
     let archive = json!("./archive");
     assert_eq!(
         (&started["event"], &started["command"], &started["archive"]),
@@ -57,20 +57,20 @@ fn a_webhook_hears_of_the_start_and_of_what_was_archived() {
     assert_eq!((&ended["event"], &ended["exit"], &ended["error"]), (&json!("succeeded"), &json!(0), &Value::Null));
     assert_eq!((&ended["archive"], &ended["head"]), (&report["archive"], &report["head"]));
     assert_eq!((&ended["started_at"], &ended["months_left_out"]), (&started["started_at"], &json!(0)));
-    let (told, reported) = (&ended["months"][0], &report["months"][0]);
+    let (sent, reported) = (&ended["months"][0], &report["months"][0]);
     for field in ["dataset", "month", "state", "bytes", "seconds", "error"] {
-        assert_eq!(told[field], reported[field], "{field}");
+        assert_eq!(sent[field], reported[field], "{field}");
     }
-    assert_eq!((&told["events"], &reported["events"]["archived"]), (&json!(50), &json!(50)));
+    assert_eq!((&sent["events"], &reported["events"]["archived"]), (&json!(50), &json!(50)));
     assert_eq!(ended["text"], "kt-archive run succeeded: 1 month with 50 events archived; archive ./archive");
 }
 
 #[test]
-fn a_health_check_gets_pings_before_its_query() {
+fn health_check_receives_pings_with_its_query() {
     let receiver = Receiver::content();
     let host = demo(&format!("healthcheck+{}", receiver.url("/uuid?create=1")));
     host.run(&["run"]).expect(0);
-    // Nothing to do, which cron's guardian must hear of all the same.
+    // Nothing to do, which must be pinged, too.
     host.run(&["run"]).expect(0);
     assert_eq!(receiver.targets(), ["/uuid/start?create=1", "/uuid?create=1"].repeat(2));
     let bodies = receiver.requests().into_iter().map(|request| String::from_utf8(request.body).unwrap());
@@ -80,25 +80,25 @@ fn a_health_check_gets_pings_before_its_query() {
 }
 
 #[test]
-fn a_failure_is_told_with_its_exit_code_and_keeps_it() {
+fn failure_is_sent_with_its_exit_code() {
     let receiver = Receiver::content();
     let refused = Script::of(events::month(MONTH, 5)).always(Endpoint::Create, Reply::new(401, ""));
     let mut world = World::new(refused);
     world.host.set("KT_ARCHIVE_NOTIFY", format!("{},healthcheck+{}", receiver.url("/hook"), receiver.url("/uuid")));
     let outcome = world.archive_month(MONTH).expect(9).json();
     let requests = receiver.requests();
-    let ended = told(requests.iter().rfind(|request| request.path() == "/hook").unwrap());
+    let ended = document(requests.iter().rfind(|request| request.path() == "/hook").unwrap());
     assert_eq!((&ended["event"], &ended["exit"], &ended["error"]), (&json!("failed"), &json!(9), &outcome["error"]));
     assert_eq!(ended["months"][0]["error"], outcome["months"][0]["error"]);
     let ping = requests.iter().find(|request| request.path() == "/uuid/9").unwrap();
     let details = String::from_utf8(ping.body.clone()).unwrap();
     assert!(details.starts_with("kt-archive run failed (exit 9): events 2025-03: could not create"), "{details}");
     assert!(details.contains("\nhint: the token was refused"), "{details}");
-    assert!(!receiver.targets().contains(&"/uuid".to_owned()), "a failure must not look good");
+    assert!(!receiver.targets().contains(&"/uuid".to_owned()), "a failure must not ping success");
 }
 
 #[test]
-fn a_run_that_another_one_locks_out_is_told() {
+fn locked_run_is_notified() {
     let receiver = Receiver::content();
     let slow = Cut::Slow(300, Duration::from_millis(100));
     let mut world = World::new(Script::of(events::month(MONTH, 30)).redirect().cuts(&[slow]));
@@ -111,25 +111,25 @@ fn a_run_that_another_one_locks_out_is_told() {
 }
 
 #[test]
-fn what_would_be_done_is_told_to_nobody() {
+fn dry_run_notifies_no_receiver() {
     let receiver = Receiver::content();
     demo(&receiver.url("/hook")).run(&["backfill", "--from", MONTH, "--to", MONTH, "--dry-run"]).expect(0);
     assert_eq!(receiver.targets(), [""; 0]);
 }
 
 #[test]
-fn a_result_that_cannot_be_printed_is_no_success() {
+fn result_that_cannot_be_printed_is_a_failure() {
     let receiver = Receiver::content();
     let host = demo(&receiver.url("/hook"));
     let mut command = host.command(&["run"]);
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     assert_eq!(command.stdout(full).output().unwrap().status.code(), Some(1));
-    let ended = told(&receiver.requests()[1]);
+    let ended = document(&receiver.requests()[1]);
     assert_eq!((&ended["event"], &ended["exit"]), (&json!("failed"), &json!(1)));
 }
 
 #[test]
-fn receivers_that_misbehave_change_nothing_but_a_warning() {
+fn failing_receiver_is_only_a_warning() {
     let answers = |reply: Reply| Receiver::start(move |_| reply.clone());
     let endless = Body::Generated(Arc::new(|body| {
         loop {
@@ -144,7 +144,7 @@ fn receivers_that_misbehave_change_nothing_but_a_warning() {
     let mut addresses = refused.iter().chain([&redirects, &endless]).map(|it| it.url(&format!("/{CANARY}?{CANARY}")));
     let mut addresses = addresses.by_ref().collect::<Vec<_>>();
     addresses.push(format!("healthcheck+{}", gone.url(&format!("/{CANARY}"))));
-    // Nobody listens; nobody may be told in plain text; a server that has no TLS.
+    // A closed port; plain HTTP to a public host; an unknown host; a server without TLS.
     addresses.push(format!("http://127.0.0.1:9/{CANARY}"));
     addresses.push(format!("http://203.0.113.5/{CANARY}"));
     addresses.push(format!("https://no-such-host.invalid/{CANARY}"));
@@ -161,7 +161,7 @@ fn receivers_that_misbehave_change_nothing_but_a_warning() {
 }
 
 #[test]
-fn an_answer_without_an_end_is_an_answer() {
+fn endless_response_body_is_accepted() {
     let endless = Body::Generated(Arc::new(|body| {
         loop {
             body.write_all(&[b'x'; 4096])?;
@@ -176,30 +176,30 @@ fn an_answer_without_an_end_is_an_answer() {
 }
 
 #[test]
-fn one_that_is_busy_is_told_a_little_later() {
+fn busy_receiver_is_retried() {
     let receiver = Receiver::start({
         let calls = std::sync::atomic::AtomicU32::new(0);
         move |_| Reply::new(if calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1 { 503 } else { 200 }, "")
     });
     let outcome = demo(&receiver.url("/hook")).run(&["run"]).expect(0);
     assert!(!outcome.stderr.contains("could not notify"), "{}", outcome.stderr);
-    let events = receiver.requests().iter().map(|request| told(request)["event"].clone()).collect::<Vec<_>>();
+    let events = receiver.requests().iter().map(|request| document(request)["event"].clone()).collect::<Vec<_>>();
     assert_eq!(events, ["started", "succeeded", "succeeded"]);
 }
 
 #[test]
-fn the_end_is_told_after_the_start_however_slow_that_is() {
+fn end_is_sent_after_a_slow_start() {
     let receiver = Receiver::start(|request| {
-        let started = told(request)["event"] == "started";
+        let started = document(request)["event"] == "started";
         std::thread::sleep(Duration::from_millis(if started { 1000 } else { 0 }));
         Reply::new(200, "")
     });
     demo(&receiver.url("/hook")).run(&["run"]).expect(0);
-    let events = receiver.requests().iter().map(|request| told(request)["event"].clone()).collect::<Vec<_>>();
+    let events = receiver.requests().iter().map(|request| document(request)["event"].clone()).collect::<Vec<_>>();
     assert_eq!(events, ["started", "succeeded"]);
 }
 
-/// A month that takes a while to download, with a run that is in the middle of it.
+/// Interrupts a run in the middle of a slow download.
 fn interrupted(addresses: &str, signal: &str) -> (Outcome, Duration) {
     let slow = Cut::Slow(300, Duration::from_millis(100));
     let mut world = World::new(Script::of(events::month(MONTH, 300)).redirect().cuts(&[slow]));
@@ -212,26 +212,26 @@ fn interrupted(addresses: &str, signal: &str) -> (Outcome, Duration) {
 }
 
 #[test]
-fn a_run_that_is_stopped_says_so_and_ends_soon() {
+fn stopped_run_notifies_and_ends_soon() {
     let receiver = Receiver::content();
     let silent = receiver::says_nothing();
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let (outcome, took) = interrupted(&format!("{},{silent}/{CANARY}", receiver.url("/hook")), signal);
         assert_warned(&outcome.expect(code));
         assert!(took < Duration::from_secs(7), "{took:?}");
-        let ended = told(receiver.requests().last().unwrap());
+        let ended = document(receiver.requests().last().unwrap());
         assert_eq!((&ended["event"], &ended["exit"]), (&json!("failed"), &json!(code)));
     }
 }
 
 #[test]
-fn whoever_does_not_want_to_wait_for_a_receiver_need_not() {
+fn signal_skips_waiting_for_a_receiver() {
     let host = demo(&receiver::says_nothing());
     let running = host.start(&["run"]);
     while !host.path("archive/manifests/00000001.SHA256SUMS").is_file() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    // Once for the first message, which takes 2.5 seconds, and once for the last one, which takes 5.
+    // One signal for the first message, which takes 2.5 seconds, one for the last, which takes 5.
     let begun = Instant::now();
     for _ in 0..2 {
         std::thread::sleep(Duration::from_millis(700));
@@ -243,7 +243,7 @@ fn whoever_does_not_want_to_wait_for_a_receiver_need_not() {
 }
 
 #[test]
-fn an_address_that_cannot_be_used_is_refused_and_not_repeated() {
+fn invalid_address_is_refused_and_not_printed() {
     let typed = format!("https://ada:{CANARY}@hooks.example/");
     let token = format!("https://hooks.example/?token={CANARY}");
     for address in [&typed, &token] {
@@ -265,7 +265,7 @@ fn an_address_that_cannot_be_used_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn the_configuration_shows_no_address() {
+fn configuration_shows_no_address() {
     let mut host = demo("");
     host.set("SECRET_ADDRESS", format!("https://hooks.example/{CANARY}"));
     let file = "source = 'demo:'\nnotify = ['${SECRET_ADDRESS}', 'healthcheck+https://hc.example/']\n";

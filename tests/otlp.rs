@@ -1,4 +1,4 @@
-//! OpenTelemetry: a collector gets the spans and metrics of a run, and can do nothing to it.
+//! OpenTelemetry: a collector receives the spans and metrics of a run, and cannot affect it.
 
 use crate::support::{
     cli::Host,
@@ -18,12 +18,12 @@ use std::{
 };
 
 const MONTH: &str = "2025-03";
-/// What only the collector may see.
+/// A secret that only the collector may receive.
 const CANARY: &str = "canary-of-a-collector";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// A world that tells `collector` of its runs, as a part of a trace.
+/// A world that exports its runs to `collector`, as part of a trace.
 fn world(script: Script, collector: &Receiver) -> World {
     let mut world = World::new(script);
     for (name, value) in [
@@ -37,7 +37,7 @@ fn world(script: Script, collector: &Receiver) -> World {
     world
 }
 
-/// What came for `signal`, decoded by the protocol's own definitions.
+/// What `collector` received for `signal`, decoded with the protocol's own definitions.
 fn received(collector: &Receiver, signal: &str) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let requests = collector.requests().into_iter().filter(|request| request.path() == format!("/v1/{signal}"));
@@ -56,7 +56,7 @@ fn only<'a>(spans: &'a [Value], name: &str) -> &'a Value {
     found[0]
 }
 
-/// The names of the spans from `span` up to the one without a parent among them.
+/// The names of `span` and its ancestors among `spans`.
 fn ancestry(spans: &[Value], span: &Value) -> Vec<String> {
     let parent = spans.iter().find(|other| other["id"] == span["parent"]);
     let above = parent.map(|parent| ancestry(spans, parent)).unwrap_or_default();
@@ -64,7 +64,7 @@ fn ancestry(spans: &[Value], span: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_collector_gets_a_span_for_the_run_each_month_and_each_stage() {
+fn collector_receives_spans_of_run_months_and_stages() {
     let collector = Receiver::content();
     let script = Script::of(events::month(MONTH, 30)).answer(Endpoint::Status, 1, &Reply::new(503, ""));
     let mut world = world(script, &collector);
@@ -85,12 +85,12 @@ fn a_collector_gets_a_span_for_the_run_each_month_and_each_stage() {
     let resource = json!({"service.name": "kt-archive", "deployment.environment": "test"});
     let expected = resource.as_object().unwrap();
     assert!(spans.iter().all(|span| expected.iter().all(|(key, value)| span["resource"][key] == *value)), "{spans:?}");
-    let (told, reported) = (&only(&spans, "month")["attributes"], &report["months"][0]);
+    let (sent, reported) = (&only(&spans, "month")["attributes"], &report["months"][0]);
     let number = |value: &Value| json!(value.to_string());
     for (key, value) in [("dataset", "events"), ("month", MONTH), ("state", "archived")] {
-        assert_eq!(told[key], value);
+        assert_eq!(sent[key], value);
     }
-    assert_eq!((&told["events"], &told["bytes"]), (&json!("30"), &number(&reported["bytes"])));
+    assert_eq!((&sent["events"], &sent["bytes"]), (&json!("30"), &number(&reported["bytes"])));
     assert_eq!(only(&spans, "encode")["attributes"]["read"], "30");
     let retries = &only(&spans, "job")["events"];
     assert_eq!(retries[0]["name"], "waiting for another try");
@@ -98,28 +98,28 @@ fn a_collector_gets_a_span_for_the_run_each_month_and_each_stage() {
 }
 
 #[test]
-fn a_collector_gets_what_the_metrics_file_says() {
+fn collector_receives_the_metrics_of_the_metrics_file() {
     let collector = Receiver::content();
     let mut world = world(Script::of(events::month(MONTH, 30)), &collector);
     let file = world.host.path("kt.prom");
     world.host.set("KT_ARCHIVE_METRICS_FILE", file.display().to_string());
     world.host.set("OTEL_SERVICE_NAME", "archive-of-events");
     world.archive_month(MONTH).expect(0);
-    let told = received(&collector, "metrics");
-    assert!(told.iter().all(|point| point["resource"]["service.name"] == "archive-of-events"), "{told:?}");
-    let told = told.iter().map(|point| {
+    let sent = received(&collector, "metrics");
+    assert!(sent.iter().all(|point| point["resource"]["service.name"] == "archive-of-events"), "{sent:?}");
+    let sent = sent.iter().map(|point| {
         let labels = point["attributes"].as_object().unwrap().iter();
         let labels = labels.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
         let key = (point["name"].as_str().unwrap().to_owned(), labels.collect::<BTreeMap<_, _>>());
         (key, micros(point["value"].as_f64().unwrap()))
     });
-    let told = told.collect::<BTreeMap<_, _>>();
+    let sent = sent.collect::<BTreeMap<_, _>>();
     let written = std::fs::read_to_string(file).unwrap();
     let written = written.lines().filter(|line| !line.starts_with('#')).map(sample);
     let written = written.map(|(key, value)| (key, micros(value))).collect::<BTreeMap<_, _>>();
-    assert_eq!(told, written);
+    assert_eq!(sent, written);
     assert_eq!(
-        told.iter().find(|((name, _), _)| name == "kt_archive_run_events").map(|(_, value)| *value),
+        sent.iter().find(|((name, _), _)| name == "kt_archive_run_events").map(|(_, value)| *value),
         Some(30_000_000)
     );
 }
@@ -140,7 +140,7 @@ fn sample(line: &str) -> ((String, BTreeMap<String, String>), f64) {
 }
 
 #[test]
-fn a_failure_is_an_error_in_every_span_that_it_went_through() {
+fn failure_marks_every_span_on_its_way() {
     let collector = Receiver::content();
     let refused = Script::of(events::month(MONTH, 5)).always(Endpoint::Create, Reply::new(401, ""));
     let outcome = world(refused, &collector).archive_month(MONTH).expect(9).json();
@@ -157,7 +157,7 @@ fn a_failure_is_an_error_in_every_span_that_it_went_through() {
 }
 
 #[test]
-fn no_event_and_no_secret_is_in_what_is_sent() {
+fn no_event_value_and_no_secret_is_sent() {
     let collector = Receiver::content();
     let rejected = events::month(MONTH, 30).into_iter().map(|event| event.with("user_id", "value-of-an-event"));
     let world = world(Script::of(rejected.collect()).answer(Endpoint::Create, 1, &Reply::new(503, TOKEN)), &collector);
@@ -165,14 +165,14 @@ fn no_event_and_no_secret_is_in_what_is_sent() {
     assert!(!outcome.output().contains(CANARY), "{}", outcome.output());
     let bodies = collector.requests().into_iter().map(|request| String::from_utf8_lossy(&request.body).into_owned());
     let bodies = bodies.collect::<String>();
-    assert!(bodies.contains("waiting for another try"), "nothing was looked at");
+    assert!(bodies.contains("waiting for another try"), "no body has the retry");
     for secret in [TOKEN, CANARY, "value-of-an-event"] {
         assert!(!bodies.contains(secret), "{secret}");
     }
 }
 
 #[test]
-fn collectors_that_misbehave_cost_a_warning_and_some_seconds() {
+fn failing_collector_is_only_a_warning() {
     let answers = |reply: Reply| Receiver::start(move |_| reply.clone());
     let endless = Body::Generated(Arc::new(|body| {
         loop {
@@ -207,7 +207,7 @@ fn demo(collector: &str) -> Host {
 }
 
 #[test]
-fn a_setting_that_cannot_be_used_is_a_warning() {
+fn unusable_setting_is_a_warning() {
     let collector = Receiver::content();
     for (name, value) in [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", CANARY)] {
         let mut host = demo(&collector.url(""));
@@ -224,7 +224,7 @@ fn a_setting_that_cannot_be_used_is_a_warning() {
 }
 
 #[test]
-fn logs_say_nothing_of_spans() {
+fn logs_contain_no_spans() {
     let collector = Receiver::content();
     let outcome = demo(&collector.url("")).run(&["run", "-v", "-v", "--log-format", "json"]).expect(0);
     assert!(!outcome.stderr.contains("\"span"), "{}", outcome.stderr);
@@ -232,7 +232,7 @@ fn logs_say_nothing_of_spans() {
 }
 
 #[test]
-fn a_run_that_is_stopped_is_told_and_ends_soon() {
+fn stopped_run_is_exported_and_ends_soon() {
     let slow = Cut::Slow(300, Duration::from_millis(100));
     let script = || Script::of(events::month(MONTH, 300)).redirect().cuts(&[slow]);
     let collector = Receiver::content();

@@ -51,14 +51,14 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
     let stop = signals.stop();
     let begun = stop.run_until_cancelled(monitoring::begin(&opened.settings, &attempt));
     let span = spans::run(command);
-    opened.telemetry.adopt(&span);
+    opened.telemetry.set_parent(&span);
     let work = work(signals, &opened, request, observer).instrument(span.clone());
     let (done, ended) = Box::pin(signals::beside(begun, work)).await;
     let (outcome, report) = match done {
         Ok((report, stopped)) => (Outcome::new(&report, style).stopped(stopped), Some(report)),
         Err(error) => (Outcome::failed(&error, Some(command)), None),
     };
-    spans::run_done(span, outcome.exit, outcome.error.as_ref());
+    spans::end_run(span, outcome.exit, outcome.error.as_ref());
     let finished = Finished {
         attempt,
         ended,

@@ -66,7 +66,7 @@ impl Session {
     /// Settings of a command that archives: it has a source, and datasets.
     pub(super) fn open_writing(&self, flags: Config) -> Result<Opened> {
         let (config, _, unknown) = self.writing(flags)?;
-        let opened = self.open(config, &unknown, Telemetry::begin)?;
+        let opened = self.open(config, &unknown, Telemetry::from_environment)?;
         opened.settings.source()?;
         Ok(opened)
     }
@@ -126,7 +126,7 @@ impl Session {
         let retries = Retries::default();
         let telemetry = telemetry(&self.environment, settings.monitoring.allow_http);
         terminal::start(settings.output, &screen, self.messages, &retries, &telemetry);
-        telemetry.explain();
+        telemetry.warn_if_unusable();
         for variable in unknown {
             tracing::warn!(variable, "ignored an environment variable that is no option");
         }

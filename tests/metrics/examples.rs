@@ -1,4 +1,4 @@
-//! The alert rules and the dashboard of `examples/` speak of metrics that there are, and do what they say.
+//! The alert rules and the dashboard of `examples/` use existing metrics, and work.
 
 use super::{metrics, promtool, watched};
 use crate::support::{events, script::Script, world::World};
@@ -21,14 +21,14 @@ fn dashboard() -> Value {
     serde_json::from_str(&text("grafana/kt-archive.json")).unwrap()
 }
 
-/// Every `kt_archive_…` of a text.
+/// All names `kt_archive_…` in a text.
 fn named(text: &str) -> BTreeSet<String> {
     let is_part = |part: char| part.is_ascii_alphanumeric() || part == '_';
     let words = text.split(|part| !is_part(part)).filter(|word| word.starts_with("kt_archive_"));
     words.map(str::to_owned).collect()
 }
 
-/// Every metric that there is: those of a run with all that can be told.
+/// All metrics: those of a run with a replica and a platform retention.
 fn written() -> BTreeSet<String> {
     let mut world = World::new(Script::of(events::month("2025-03", 4)));
     let file = watched(&mut world);
@@ -39,24 +39,24 @@ fn written() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_metric_is_shown_and_nothing_is_watched_that_is_not_written() {
+fn examples_and_docs_name_exactly_the_written_metrics() {
     let (rules, tests, shown) =
         (text("prometheus/alerts.yml"), text("prometheus/alerts_test.yml"), text("grafana/kt-archive.json"));
     let written = written();
     let missing = named(&[rules.as_str(), &tests, &shown].concat());
-    assert_eq!(missing.difference(&written).collect::<Vec<_>>(), [] as [&String; 0], "nobody writes them");
-    assert_eq!(written.difference(&named(&shown)).collect::<Vec<_>>(), [] as [&String; 0], "no panel shows them");
+    assert_eq!(missing.difference(&written).collect::<Vec<_>>(), [] as [&String; 0], "not written");
+    assert_eq!(written.difference(&named(&shown)).collect::<Vec<_>>(), [] as [&String; 0], "not on the dashboard");
     let page = include_str!("../../docs/monitoring.md");
-    let is_told = |name: &&String| page.contains(&format!("`{}`", name.strip_prefix("kt_archive_").unwrap()));
+    let is_documented = |name: &&String| page.contains(&format!("`{}`", name.strip_prefix("kt_archive_").unwrap()));
     assert_eq!(
-        written.iter().filter(|name| !is_told(name)).collect::<Vec<_>>(),
+        written.iter().filter(|name| !is_documented(name)).collect::<Vec<_>>(),
         [] as [&String; 0],
         "not in docs/monitoring.md"
     );
 }
 
 #[test]
-fn prometheus_takes_the_alert_rules_and_they_fire_when_they_should() {
+fn alert_rules_are_valid_and_fire() {
     let rules = example("prometheus/alerts.yml");
     assert_eq!(promtool(&["check", "rules", rules.to_str().unwrap()], ""), "");
     let tests = example("prometheus/alerts_test.yml");
@@ -64,7 +64,7 @@ fn prometheus_takes_the_alert_rules_and_they_fire_when_they_should() {
 }
 
 #[test]
-fn every_alert_is_tried_and_says_how_bad_it_is_and_what_to_do() {
+fn every_alert_has_a_test_a_severity_and_a_runbook() {
     let (rules, tests) = (text("prometheus/alerts.yml"), text("prometheus/alerts_test.yml"));
     let alerts = rules.split("- alert: ").skip(1).collect::<Vec<_>>();
     assert!(alerts.len() > 10, "{} alerts", alerts.len());
@@ -78,7 +78,7 @@ fn every_alert_is_tried_and_says_how_bad_it_is_and_what_to_do() {
 }
 
 #[test]
-fn prometheus_understands_every_query_of_the_dashboard() {
+fn dashboard_queries_are_valid() {
     let dashboard = dashboard();
     let targets = panels(&dashboard).flat_map(|panel| panel["targets"].as_array().unwrap());
     let queries = targets.map(|target| target["expr"].as_str().unwrap().replace("$archive", ".*"));
@@ -96,9 +96,9 @@ fn prometheus_understands_every_query_of_the_dashboard() {
     assert_eq!(promtool(&["check", "rules", path.to_str().unwrap()], ""), "");
 }
 
-/// Grafana imports it as it is: the one data source that it names is a choice of whoever looks at it.
+/// Grafana imports it unchanged: its one data source is a variable.
 #[test]
-fn the_dashboard_is_whole_and_names_no_data_source_of_its_own() {
+fn dashboard_is_consistent_and_its_data_source_is_a_variable() {
     let dashboard = dashboard();
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let variables = variables.iter().map(|variable| variable["name"].as_str().unwrap()).collect::<Vec<_>>();
@@ -109,18 +109,18 @@ fn the_dashboard_is_whole_and_names_no_data_source_of_its_own() {
     for panel in panels(&dashboard) {
         let title = panel["title"].as_str().unwrap();
         assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title} shares its id");
-        assert!(panel["description"].as_str().unwrap().ends_with('.'), "{title} does not say what it shows");
+        assert!(panel["description"].as_str().unwrap().ends_with('.'), "{title} has no description");
         assert_eq!(panel["datasource"], source, "{title}");
         let mut references = BTreeSet::new();
         for target in panel["targets"].as_array().unwrap() {
             assert_eq!(target["datasource"], source, "{title}");
             assert!(target["expr"].as_str().unwrap().contains(r#"{archive=~"$archive"}"#), "{title}");
-            assert!(references.insert(target["refId"].as_str().unwrap()), "{title} names two queries alike");
+            assert!(references.insert(target["refId"].as_str().unwrap()), "{title} repeats a refId");
         }
         let [x, y, w, h] = ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().unwrap());
         assert!(x + w <= 24, "{title} is too wide");
         let mut covered = (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y)));
-        assert!(covered.all(|cell| cells.insert(cell)), "{title} lies on another panel");
+        assert!(covered.all(|cell| cells.insert(cell)), "{title} overlaps another panel");
     }
 }
 

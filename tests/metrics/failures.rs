@@ -1,4 +1,4 @@
-//! Runs that fail still tell, and a file that cannot be written fails nothing.
+//! Metrics of failed runs, and metrics files that cannot be written.
 
 use super::{metrics, watched};
 use crate::support::{
@@ -21,7 +21,7 @@ fn world() -> (World, PathBuf) {
 }
 
 #[test]
-fn the_last_success_survives_failures() {
+fn failures_keep_the_last_success() {
     let (world, file) = world();
     world.archive_month("2025-02").expect(0);
     let good = metrics(&file);
@@ -38,7 +38,7 @@ fn the_last_success_survives_failures() {
 }
 
 #[test]
-fn a_first_run_that_fails_before_there_is_an_archive_tells_of_none() {
+fn failed_first_run_has_no_metrics_of_an_archive() {
     let (mut world, file) = world();
     world.host.set("KEEPTRUSTS_API_TOKEN", "");
     world.archive_month(MONTH).expect(2);
@@ -51,7 +51,7 @@ fn a_first_run_that_fails_before_there_is_an_archive_tells_of_none() {
 }
 
 #[test]
-fn calls_that_are_repeated_are_counted_however_little_is_logged() {
+fn retries_are_counted_at_any_log_level() {
     let cases = [(Endpoint::Create, &["--quiet"][..]), (Endpoint::Status, &[]), (Endpoint::Download, &["-v", "-v"])];
     together(cases, |(endpoint, arguments)| {
         let (world, file) = world();
@@ -64,7 +64,7 @@ fn calls_that_are_repeated_are_counted_however_little_is_logged() {
 }
 
 #[test]
-fn a_store_that_cannot_be_reached_is_told_with_its_retries_and_without_an_archive() {
+fn unreachable_store_has_retries_and_no_metrics_of_the_archive() {
     let (mut world, file) = world();
     world.host.set("KT_ARCHIVE_ARCHIVE", "s3://nowhere/archive");
     world.host.set("AWS_ENDPOINT", "http://127.0.0.1:9");
@@ -80,7 +80,7 @@ fn a_store_that_cannot_be_reached_is_told_with_its_retries_and_without_an_archiv
 }
 
 #[test]
-fn a_replica_that_cannot_be_asked_is_told() {
+fn unreachable_replica_is_not_usable() {
     let (mut world, file) = world();
     let replica = world.host.path("replica");
     fs::write(&replica, "a file, where a folder should be").unwrap();
@@ -92,7 +92,7 @@ fn a_replica_that_cannot_be_asked_is_told() {
 }
 
 #[test]
-fn what_was_written_here_is_replaced_even_if_it_is_damaged() {
+fn empty_or_damaged_metrics_file_is_replaced() {
     let cut = "# HELP kt_archive_info x.\n# TYPE kt_archive_info gauge\nkt_archive_info{archive=\"a\",ver";
     together([&b""[..], cut.as_bytes()], |damage| {
         let (world, file) = world();
@@ -105,13 +105,13 @@ fn what_was_written_here_is_replaced_even_if_it_is_damaged() {
 }
 
 #[test]
-fn what_was_not_written_here_stays_as_it_is() {
+fn foreign_file_is_not_replaced() {
     let others = "# HELP node_load1 1m load average.\n# TYPE node_load1 gauge\nnode_load1 0.3\n";
     together([&b"a token"[..], b"\0\0\0\0", b"\xff\xfe binary", others.as_bytes()], |other| {
         let (world, file) = world();
         fs::write(&file, other).unwrap();
         let outcome = world.archive_month(MONTH).expect(0);
-        assert!(outcome.stderr.contains("holds something else"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("was not written by kt-archive"), "{}", outcome.stderr);
         assert_eq!(fs::read(&file).unwrap(), other);
     });
     let (world, file) = world();
@@ -123,7 +123,7 @@ fn what_was_not_written_here_stays_as_it_is() {
 }
 
 #[test]
-fn no_object_of_an_archive_or_a_replica_is_replaced_by_metrics() {
+fn metrics_file_inside_an_archive_or_replica_is_refused() {
     let (mut world, _) = world();
     world.host.set("KT_ARCHIVE_REPLICA", world.host.path("replica").display().to_string());
     world.archive_month("2025-01").expect(5);
@@ -132,16 +132,16 @@ fn no_object_of_an_archive_or_a_replica_is_replaced_by_metrics() {
     for place in ["archive/archive.json", "archive/new.prom", "replica/manifests/kt-archive.prom"] {
         world.host.set("KT_ARCHIVE_METRICS_FILE", world.host.path(place).display().to_string());
         let outcome = world.archive_month(MONTH).expect(0);
-        assert!(outcome.stderr.contains("lies in the archive or in a replica"), "{place}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("is inside the archive or a replica"), "{place}: {}", outcome.stderr);
     }
     assert_eq!(world.archive().snapshot(), before);
     assert_eq!(crate::support::archive::Archive::at(world.host.path("replica")).snapshot(), before);
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_a_warning_and_changes_no_exit_code() {
+fn unwritable_metrics_file_is_only_a_warning() {
     let places = [
-        ("", "no ordinary file"),
+        ("", "not a regular file"),
         ("missing/kt-archive.prom", "No such file"),
         ("file/kt-archive.prom", "Not a directory"),
     ];
@@ -158,7 +158,7 @@ fn a_file_that_cannot_be_written_is_a_warning_and_changes_no_exit_code() {
 }
 
 #[test]
-fn a_signal_is_told_as_it_is_exited_with() {
+fn exit_code_after_a_signal_is_written() {
     let (world, file) = world();
     world.platform.behave(|script| script.statuses(&["queued"]));
     let running = world.start_month(MONTH);
@@ -167,6 +167,6 @@ fn a_signal_is_told_as_it_is_exited_with() {
     running.wait().expect(143);
     let found = metrics(&file);
     found.assert(&[("last_attempt_exit_code", "143")]);
-    // The archive was made, and nothing committed.
+    // The archive was created, and nothing committed.
     found.assert(&[("head_sequence", "0")]);
 }

@@ -1,4 +1,4 @@
-//! What Prometheus is told, and what watches it.
+//! The metrics file, its alert rules and its dashboard.
 
 mod examples;
 mod failures;
@@ -13,8 +13,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What a file says: values as they are written, by name and labels, without what all have: `events{dataset="events"}` is
-/// `kt_archive_events{archive="…",dataset="events"}`.
+/// The values of a file as written, by name and labels without the common prefix and label: `events{dataset="events"}`
+/// is `kt_archive_events{archive="…",dataset="events"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Metrics(BTreeMap<String, String>);
 
@@ -43,7 +43,7 @@ impl Metrics {
     }
 }
 
-/// Has every command of the host write metrics, and returns the file.
+/// Makes every command of the host write metrics, and returns the file.
 fn watched(world: &mut World) -> PathBuf {
     let folder = world.host.path("textfiles");
     fs::create_dir(&folder).unwrap();
@@ -52,12 +52,12 @@ fn watched(world: &mut World) -> PathBuf {
     file
 }
 
-/// What the file says, after `promtool` had nothing to say about it.
+/// The metrics of a file that `promtool` accepts.
 #[track_caller]
 fn metrics(file: &Path) -> Metrics {
     let text = fs::read_to_string(file).unwrap();
-    let said = promtool(&["check", "metrics"], &text);
-    assert_eq!(said, "", "promtool on\n{text}");
+    let complaints = promtool(&["check", "metrics"], &text);
+    assert_eq!(complaints, "", "promtool on\n{text}");
     let samples = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
         let (name, value) = line.rsplit_once(' ').unwrap();
         let (name, labels) = name.split_once('{').unwrap();
@@ -69,7 +69,7 @@ fn metrics(file: &Path) -> Metrics {
     Metrics(samples.collect())
 }
 
-/// What `promtool` says to `input`; nothing when it is content.
+/// The output of `promtool` for `input`; empty if it succeeds.
 #[track_caller]
 fn promtool(arguments: &[&str], input: &str) -> String {
     let command = Command::new("promtool")
@@ -81,6 +81,6 @@ fn promtool(arguments: &[&str], input: &str) -> String {
     let mut command = command.expect("`promtool` is needed: `tests/run` installs it");
     command.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = command.wait_with_output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    if output.status.success() { String::new() } else { format!("{}\n{said}", output.status) }
+    let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    if output.status.success() { String::new() } else { format!("{}\n{printed}", output.status) }
 }

@@ -1,4 +1,4 @@
-//! What the file says of runs and of the archive.
+//! Metrics of runs and of the archive.
 
 use super::{metrics, watched};
 use crate::support::{
@@ -25,7 +25,7 @@ fn gap() -> (World, std::path::PathBuf) {
 }
 
 #[test]
-fn a_good_run_tells_what_it_did_and_where_the_archive_stands() {
+fn successful_run_writes_metrics_of_the_run_and_the_archive() {
     let (world, file) = gap();
     let bytes = |month: &str| {
         let manifest = world.archive().month(month);
@@ -58,7 +58,7 @@ fn a_good_run_tells_what_it_did_and_where_the_archive_stands() {
 }
 
 #[test]
-fn times_are_those_of_the_run_and_its_stages_are_part_of_it() {
+fn times_are_of_the_run_and_stages_add_up_to_less() {
     let (before, mut world) = (now(), World::new(Script::of(events::month(MONTH, 40)).statuses(&["queued", "done"])));
     let file = watched(&mut world);
     world.archive_month(MONTH).expect(0);
@@ -70,7 +70,7 @@ fn times_are_those_of_the_run_and_its_stages_are_part_of_it() {
     let duration = found.number("run_duration_seconds");
     assert!((succeeded - began - duration).abs() < 0.001, "{found:#?}");
     let stage = |stage: &str| found.number(&format!("run_stage_seconds{{stage=\"{stage}\"}}"));
-    // A job that is not done is asked for again after about two seconds.
+    // An unfinished job is polled again after about two seconds.
     assert!(stage("wait") > 1.5, "{found:#?}");
     let stages = ["create", "wait", "download", "index", "decode", "check", "upload"].map(stage);
     let sum = stages.iter().sum::<f64>();
@@ -78,14 +78,14 @@ fn times_are_those_of_the_run_and_its_stages_are_part_of_it() {
 }
 
 #[test]
-fn the_file_is_for_everybody_to_read_and_is_all_that_is_left() {
+fn file_is_world_readable_and_alone_in_its_folder() {
     let (_world, file) = gap();
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o644);
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
 }
 
 #[test]
-fn a_run_with_nothing_to_do_succeeds_and_has_zeros() {
+fn run_with_nothing_to_do_succeeds_and_writes_zeros() {
     let (mut world, file) = gap();
     let before = metrics(&file).number("last_success_timestamp_seconds");
     world.host.set_time("2025-04-10 04:00:00");
@@ -96,7 +96,7 @@ fn a_run_with_nothing_to_do_succeeds_and_has_zeros() {
 }
 
 #[test]
-fn what_would_be_done_is_told_to_nobody() {
+fn dry_run_writes_no_metrics() {
     let mut world = World::new(Script::of(events::month(MONTH, 4)));
     let file = watched(&mut world);
     world.run(&["backfill", "--from", MONTH, "--to", MONTH, "--dry-run"]).expect(0);
@@ -104,7 +104,7 @@ fn what_would_be_done_is_told_to_nobody() {
 }
 
 #[test]
-fn a_dataset_that_another_job_archives_is_left_to_that_job() {
+fn datasets_of_other_jobs_are_left_out() {
     let (mut world, file) = gap();
     world.host.set("KT_ARCHIVE_DATASET", "traces");
     world.archive_month(MONTH).expect(0);
@@ -114,7 +114,7 @@ fn a_dataset_that_another_job_archives_is_left_to_that_job() {
 }
 
 #[test]
-fn a_run_that_works_has_no_exit_code_and_what_was_known_stays() {
+fn running_attempt_has_no_exit_code_and_keeps_earlier_metrics() {
     let mut world =
         World::new(Script::of(["2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect()));
     let file = watched(&mut world);
@@ -125,7 +125,7 @@ fn a_run_that_works_has_no_exit_code_and_what_was_known_stays() {
     world.platform.wait_for(Endpoint::Download, 2);
     let working = metrics(&file);
     running.kill();
-    assert_eq!(metrics(&file), working, "a run that is killed tells nothing");
+    assert_eq!(metrics(&file), working, "a killed run writes nothing");
     let gone = good.0.keys().filter(|metric| !working.0.contains_key(*metric));
     assert_eq!(gone.collect::<Vec<_>>(), ["last_attempt_exit_code"]);
     let changed = working.0.keys().filter(|metric| good.get(metric) != working.get(metric));
@@ -134,7 +134,7 @@ fn a_run_that_works_has_no_exit_code_and_what_was_known_stays() {
 }
 
 #[test]
-fn a_run_that_meets_the_lock_spoils_nothing() {
+fn locked_run_keeps_the_metrics_of_the_other() {
     let mut world =
         World::new(Script::of(["2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect()));
     let file = watched(&mut world);
@@ -154,22 +154,22 @@ fn a_run_that_meets_the_lock_spoils_nothing() {
     assert!(done.number("last_attempt_timestamp_seconds") < locked.number("last_attempt_timestamp_seconds"));
 }
 
-/// Each of the runs replaces the file twice, while a reader looks at it all the time.
+/// Each run replaces the file twice, while a reader polls it.
 #[test]
-fn no_reader_sees_half_a_file() {
+fn readers_never_see_a_partial_file() {
     let (world, file) = gap();
     thread::scope(|scope| {
         let runs = (0..3).map(|_| scope.spawn(|| (0..4).for_each(|_| drop(world.archive_month(MONTH).expect(0)))));
         let runs = runs.collect::<Vec<_>>();
-        let mut looks = 0;
+        let mut reads = 0;
         while runs.iter().any(|run| !run.is_finished()) {
             let text = fs::read_to_string(&file).unwrap();
             let last = text.lines().last().unwrap();
             assert!(text.ends_with('\n') && last.starts_with("kt_archive_"), "{text}");
             assert!(text.starts_with("# HELP kt_archive_info "), "{text}");
-            looks += 1;
+            reads += 1;
         }
-        assert!(looks > 10, "{looks} looks");
+        assert!(reads > 10, "{reads} reads");
     });
     metrics(&file).assert(&[("last_attempt_exit_code", "0"), ("events{dataset=\"events\"}", "80")]);
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);

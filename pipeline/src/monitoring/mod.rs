@@ -1,5 +1,4 @@
-//! What the world is told of a run. Nothing here changes what a run does, nor its exit code: what cannot be told is
-//! logged.
+//! Metrics, notifications and traces of a run. Failures here are logged, and change neither the run nor its exit code.
 
 pub mod metrics;
 mod notify;
@@ -23,7 +22,7 @@ use archive_formats::Timestamp;
 use futures::future::{join, join3};
 use metrics::{Snapshot, Work};
 
-/// A run that began.
+/// A run that has begun.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The command: `run` or `backfill`.
@@ -32,39 +31,40 @@ pub struct Attempt {
     pub started: Timestamp,
 }
 
-/// A run that is over.
+/// A run that has ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// The run.
     pub attempt: Attempt,
     /// When it ended.
     pub ended: Timestamp,
-    /// The code that it exits with.
+    /// The exit code.
     pub exit: ExitCode,
-    /// Why that is not zero, in one sentence.
+    /// Why the exit code is not zero, in one sentence.
     pub error: Option<Failure>,
-    /// What became of the months and the replicas; none when the run failed before it tried any.
+    /// Results of months and replicas; `None` if the run failed before the first.
     pub report: Option<RunReport>,
-    /// What it spent.
+    /// Time by stage, and retries.
     pub work: Work,
 }
 
-/// Tells that a run begins. Takes seconds where nobody listens, and may be dropped.
+/// Writes the metrics and sends the notifications of a run that begins. May take seconds if a receiver does not answer;
+/// safe to drop.
 pub async fn begin(settings: &Settings, attempt: &Attempt) {
     join(metrics::begin(settings, attempt), notify::started(settings, attempt)).await;
 }
 
-/// Tells how a run ended. Takes seconds where nobody listens, half a minute where the archive's store does not answer,
-/// and may be dropped.
+/// Writes the metrics, and sends the notifications and telemetry, of a run that ended. May take seconds if a receiver does
+/// not answer, and 30 seconds if the archive's store does not; safe to drop.
 pub async fn end(settings: &Settings, finished: &Finished, telemetry: Telemetry) {
     let Telemetry { traces, metrics: collector, .. } = telemetry;
-    let told_numbers = async {
-        // Looked at once, for whoever wants to know.
-        let is_wanted = settings.monitoring.metrics_file.is_some() || collector.is_wanted();
-        let status = if is_wanted { metrics::standing(settings, finished).await } else { None };
+    let send_metrics = async {
+        // One look at the archive serves the file and the collector.
+        let is_wanted = settings.monitoring.metrics_file.is_some() || collector.is_enabled();
+        let status = if is_wanted { metrics::archive_status(settings, finished).await } else { None };
         let last_success = metrics::end(settings, finished, status.as_ref()).await;
-        let archive = &metrics::printable(settings);
+        let archive = settings.archive.url();
         collector.send(&Snapshot { archive, finished, last_success, status: status.as_ref() }).await;
     };
-    join3(told_numbers, traces.end(finished.exit), notify::finished(settings, finished)).await;
+    join3(send_metrics, traces.flush(finished.exit), notify::finished(settings, finished)).await;
 }

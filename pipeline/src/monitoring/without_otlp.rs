@@ -1,4 +1,4 @@
-//! What stands for OpenTelemetry in a program that was built without the feature `otlp`: nothing.
+//! The interface of `otlp` for builds without that feature: every operation does nothing.
 
 #![expect(clippy::unused_self, reason = "the signatures are those of the program with the feature")]
 
@@ -8,62 +8,58 @@ use std::future::{Ready, ready};
 use tracing::Span;
 use tracing_subscriber::layer::Identity;
 
-/// Traces and metrics for a collector: none.
+/// No telemetry.
 #[derive(Debug, Default)]
 pub struct Telemetry {
-    /// What takes spans.
-    pub traces: Traces,
-    /// What takes numbers.
-    pub metrics: Metrics,
-    is_wanted: bool,
+    pub(crate) traces: Traces,
+    pub(crate) metrics: Metrics,
+    is_requested: bool,
 }
 
-/// Spans that nobody takes.
+/// Discards spans.
 #[derive(Debug, Default)]
-pub struct Traces;
+pub(crate) struct Traces;
 
-/// Numbers that nobody takes.
+/// Discards metrics.
 #[derive(Debug, Default)]
-pub struct Metrics;
+pub(crate) struct Metrics;
 
 impl Telemetry {
-    /// Does nothing.
-    pub fn begin(environment: &Environment, _allow_http: bool) -> Self {
-        let is_wanted = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT").is_some();
-        Self { is_wanted, ..Self::default() }
+    /// Notes whether the environment names a collector.
+    pub fn from_environment(environment: &Environment, _allow_http: bool) -> Self {
+        let is_requested = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT").is_some();
+        Self { is_requested, ..Self::default() }
     }
 
-    /// A layer that does nothing.
+    /// No layer.
     pub const fn layer(&self) -> Option<Identity> {
         None
     }
 
-    /// Says that the environment names a collector in vain. No warning: it often names one for every program of a host.
-    pub fn explain(&self) {
-        if self.is_wanted {
+    /// Logs that the collector of the environment is ignored. Not a warning: such variables are often set for a whole
+    /// host.
+    pub fn warn_if_unusable(&self) {
+        if self.is_requested {
             tracing::info!("OTEL_EXPORTER_OTLP_ENDPOINT is ignored: this program was built without the feature otlp");
         }
     }
 
     /// Does nothing.
-    pub const fn adopt(&self, _span: &Span) {}
+    pub const fn set_parent(&self, _span: &Span) {}
 }
 
 impl Traces {
-    /// Does nothing.
-    pub fn end(self, _exit: ExitCode) -> Ready<()> {
+    pub(crate) fn flush(self, _exit: ExitCode) -> Ready<()> {
         ready(())
     }
 }
 
 impl Metrics {
-    /// No.
-    pub const fn is_wanted(&self) -> bool {
+    pub(crate) const fn is_enabled(&self) -> bool {
         false
     }
 
-    /// Does nothing.
-    pub fn send(self, _snapshot: &Snapshot<'_>) -> Ready<()> {
+    pub(crate) fn send(self, _snapshot: &Snapshot<'_>) -> Ready<()> {
         ready(())
     }
 }

@@ -143,7 +143,7 @@ async fn report(
             let span = if replicas.is_empty() { Span::none() } else { spans::replicate() };
             let reports = replicator.bring_up(replicas).instrument(span.clone()).await;
             if let Some(failure) = reports.iter().find_map(|report| report.error.as_ref()) {
-                spans::failed(&span, failure);
+                spans::record_failure(&span, failure);
             }
             reports
         }
@@ -179,7 +179,7 @@ impl Run {
             Ok(report) => report,
             Err(failure) => MonthReport::failed(&planned, failure),
         };
-        spans::month_done(&span, &report);
+        spans::record_month(&span, &report);
         let report = MonthReport { seconds: start.elapsed().as_secs_f64(), ..report };
         self.observer.month_finished(&report);
         report

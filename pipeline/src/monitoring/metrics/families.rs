@@ -1,25 +1,24 @@
-//! What is measured of a run and of the archive that it leaves.
+//! The metrics of a run and of its archive.
 
 use super::{super::Finished, Family, Sample, Value};
 use crate::report::{DatasetStatus, MonthReport, MonthState, ReplicaStatus, StatusReport, Totals};
 use archive_formats::{Timestamp, manifest::EventCounts};
 use std::collections::BTreeSet;
 
-/// Everything that is known once a run is over.
+/// The input of all metrics, at the end of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Snapshot<'a> {
-    /// The archive's URL, printable.
-    pub archive: &'a str,
-    /// The run.
-    pub finished: &'a Finished,
-    /// When the last good run ended, be it this one or an earlier one; none when nobody knows of any.
-    pub last_success: Option<Timestamp>,
-    /// Where the archive stands after the run; none when it could not be asked.
-    pub status: Option<&'a StatusReport>,
+pub(crate) struct Snapshot<'a> {
+    /// The archive's URL, without secrets.
+    pub(crate) archive: &'a str,
+    pub(crate) finished: &'a Finished,
+    /// The end of the last successful run, this one or an earlier one, if known.
+    pub(crate) last_success: Option<Timestamp>,
+    /// The state of the archive after the run; `None` if it could not be read.
+    pub(crate) status: Option<&'a StatusReport>,
 }
 
-/// Every metric that has a value, in an order that does not change.
-pub fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
+/// Every metric that has a value, in a fixed order.
+pub(crate) fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
     let mut families = attempt(snapshot);
     families.extend(run(snapshot));
     families.extend(snapshot.status.into_iter().flat_map(archive));
@@ -27,47 +26,47 @@ pub fn families(snapshot: &Snapshot<'_>) -> Vec<Family> {
     families
 }
 
-/// When the last attempt began: written before its work, so that one that was killed, or never ends, is seen.
+/// Start of the last attempt. Written before the work, so that killed and stuck runs show.
 pub(super) const LAST_ATTEMPT: &str = "kt_archive_last_attempt_timestamp_seconds";
-/// How it ended: there is none while it works.
+/// Exit code of the last attempt; absent while it runs.
 pub(super) const EXIT_CODE: &str = "kt_archive_last_attempt_exit_code";
-/// Survives the attempts that fail.
+/// End of the last successful attempt; failed attempts keep it.
 pub(super) const LAST_SUCCESS: &str = "kt_archive_last_success_timestamp_seconds";
 
 fn attempt(snapshot: &Snapshot<'_>) -> Vec<Family> {
     let &Snapshot { archive, finished, last_success, .. } = snapshot;
-    let success = last_success.map(|at| Sample::of(archive, at));
+    let success = last_success.map(|at| Sample::new(archive, at));
     vec![
         Family {
             name: "kt_archive_info",
             help: "The version of kt-archive that wrote these metrics; always 1.",
-            samples: vec![Sample::of(archive, 1).with("version", env!("CARGO_PKG_VERSION"))],
+            samples: vec![Sample::new(archive, 1).with("version", env!("CARGO_PKG_VERSION"))],
         },
         Family {
             name: LAST_SUCCESS,
             help: "When the last run or backfill with exit code 0 ended, in seconds since 1970.",
             samples: success.into_iter().collect(),
         },
-        began(archive, finished.attempt.started),
-        ended(archive, finished.exit.code()),
+        last_attempt(archive, finished.attempt.started),
+        exit_code(archive, finished.exit.code()),
     ]
 }
 
-/// What is known of an attempt as soon as it begins.
-pub(super) fn began(archive: &str, at: Timestamp) -> Family {
+/// The metric of an attempt that begins.
+pub(super) fn last_attempt(archive: &str, at: Timestamp) -> Family {
     Family {
         name: LAST_ATTEMPT,
         help: "When the last run or backfill began, in seconds since 1970.",
-        samples: vec![Sample::of(archive, at)],
+        samples: vec![Sample::new(archive, at)],
     }
 }
 
-/// What is known of it once it is over.
-pub(super) fn ended(archive: &str, exit: u8) -> Family {
+/// The metric of an attempt that ended.
+pub(super) fn exit_code(archive: &str, exit: u8) -> Family {
     Family {
         name: EXIT_CODE,
-        help: "Exit code of the last run or backfill; absent while it works, and after it was killed.",
-        samples: vec![Sample::of(archive, u64::from(exit))],
+        help: "Exit code of the last run or backfill; absent while it runs, and after it was killed.",
+        samples: vec![Sample::new(archive, u64::from(exit))],
     }
 }
 
@@ -78,24 +77,24 @@ fn run(snapshot: &Snapshot<'_>) -> Vec<Family> {
         .work
         .stages
         .iter()
-        .map(|(stage, time)| Sample::of(archive, Value::Real(time.as_secs_f64())).with("stage", stage.name()));
+        .map(|(stage, time)| Sample::new(archive, Value::Real(time.as_secs_f64())).with("stage", stage.name()));
     let retries = finished.work.retries;
     let retries = [("source", retries.source), ("store", retries.store)];
     let mut families = vec![
         Family {
             name: "kt_archive_run_duration_seconds",
             help: "How long the last run or backfill took.",
-            samples: vec![Sample::of(archive, Value::Real(duration))],
+            samples: vec![Sample::new(archive, Value::Real(duration))],
         },
         Family {
             name: "kt_archive_run_stage_seconds",
-            help: "How long months were in each stage of the last run; months that were in it at once are added up.",
+            help: "Time that months of the last run spent in each stage, summed over concurrent months.",
             samples: stages.collect(),
         },
         Family {
             name: "kt_archive_run_retries",
-            help: "Calls that the last run had to repeat, to the source or to the stores of archive and replicas.",
-            samples: retries.map(|(server, count)| Sample::of(archive, count).with("server", server)).to_vec(),
+            help: "Calls that the last run retried, to the source or to the stores of archive and replicas.",
+            samples: retries.map(|(server, count)| Sample::new(archive, count).with("server", server)).to_vec(),
         },
     ];
     families.extend(finished.report.iter().flat_map(|report| months(snapshot, &report.months)));
@@ -103,13 +102,13 @@ fn run(snapshot: &Snapshot<'_>) -> Vec<Family> {
 }
 
 fn months(snapshot: &Snapshot<'_>, months: &[MonthReport]) -> Vec<Family> {
-    // A dataset of which nothing was to be done has zeros, so that no line of a graph ends.
-    let standing = snapshot.status.into_iter().flat_map(|status| &status.datasets).map(|status| &status.dataset);
-    let datasets = months.iter().map(|month| &month.dataset).chain(standing).collect::<BTreeSet<_>>();
+    // A dataset without work has zeros, so that its graphs have no gaps.
+    let known = snapshot.status.into_iter().flat_map(|status| &status.datasets).map(|status| &status.dataset);
+    let datasets = months.iter().map(|month| &month.dataset).chain(known).collect::<BTreeSet<_>>();
     let sum = |of: &dyn Fn(&MonthReport) -> u64| {
         let samples = datasets.iter().map(|dataset| {
             let total = months.iter().filter(|month| month.dataset == **dataset).map(of).sum::<u64>();
-            Sample::of(snapshot.archive, total).with("dataset", dataset.as_str())
+            Sample::new(snapshot.archive, total).with("dataset", dataset.as_str())
         });
         samples.collect::<Vec<_>>()
     };
@@ -136,7 +135,7 @@ fn months(snapshot: &Snapshot<'_>, months: &[MonthReport]) -> Vec<Family> {
         },
         Family {
             name: "kt_archive_run_rejected_rows",
-            help: "Rows that the last run could not read as events, and kept beside the months that it committed.",
+            help: "Rows that the last run rejected in the months that it committed.",
             samples: sum(&events(|events| events.rejected)),
         },
         Family {
@@ -152,7 +151,7 @@ fn archive(status: &StatusReport) -> Vec<Family> {
     let mut families = vec![Family {
         name: "kt_archive_head_sequence",
         help: "Number of the archive's last manifest; 0 while there is none.",
-        samples: vec![Sample::of(status.archive(), head)],
+        samples: vec![Sample::new(status.archive(), head)],
     }];
     families.extend(datasets(status));
     families.extend(replicas(status));
@@ -162,7 +161,7 @@ fn archive(status: &StatusReport) -> Vec<Family> {
 fn datasets(status: &StatusReport) -> Vec<Family> {
     let each = |of: &dyn Fn(&DatasetStatus) -> Option<Value>| {
         let samples = status.datasets.iter().filter_map(|dataset| {
-            Some(Sample::of(status.archive(), of(dataset)?).with("dataset", dataset.dataset.as_str()))
+            Some(Sample::new(status.archive(), of(dataset)?).with("dataset", dataset.dataset.as_str()))
         });
         samples.collect::<Vec<_>>()
     };
@@ -175,17 +174,17 @@ fn datasets(status: &StatusReport) -> Vec<Family> {
         },
         Family {
             name: "kt_archive_months_missing",
-            help: "Months since the first archived one that are over and not archived.",
+            help: "Months since the first archived one that have ended and are not archived.",
             samples: total(|totals| totals.missing),
         },
         Family {
             name: "kt_archive_months_late",
-            help: "Missing months that have been over for three days.",
+            help: "Missing months that ended at least three days ago.",
             samples: each(&|dataset| Some(dataset.late.into())),
         },
         Family {
             name: "kt_archive_complete_until_timestamp_seconds",
-            help: "The end of the months that are archived without a gap since the first one, in seconds since 1970.",
+            help: "End of the months archived without a gap since the first one, in seconds since 1970.",
             samples: each(&|dataset| dataset.complete_until.map(Value::from)),
         },
         Family {
@@ -196,7 +195,7 @@ fn datasets(status: &StatusReport) -> Vec<Family> {
         Family { name: "kt_archive_events", help: "Events in the archive.", samples: total(|totals| totals.events) },
         Family {
             name: "kt_archive_rejected_rows",
-            help: "Rows that were no events and are kept beside the months that they were delivered with.",
+            help: "Rejected rows, which are kept beside their months.",
             samples: total(|totals| totals.rejected),
         },
         Family {
@@ -210,14 +209,14 @@ fn datasets(status: &StatusReport) -> Vec<Family> {
 fn replicas(status: &StatusReport) -> Vec<Family> {
     let each = |of: fn(&ReplicaStatus) -> Option<u64>| {
         let samples = status.replicas.iter().filter_map(|replica| {
-            Some(Sample::of(status.archive(), of(replica)?).with("replica", replica.url.as_str()))
+            Some(Sample::new(status.archive(), of(replica)?).with("replica", replica.url.as_str()))
         });
         samples.collect::<Vec<_>>()
     };
     vec![
         Family {
             name: "kt_archive_replica_usable",
-            help: "Whether the replica could be asked and is one of this archive: 1 or 0.",
+            help: "Whether the replica is reachable and belongs to this archive: 1 or 0.",
             samples: each(|replica| Some(replica.error.is_none().into())),
         },
         Family {

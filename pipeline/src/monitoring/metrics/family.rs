@@ -1,55 +1,53 @@
-//! What a metric is, whoever it is told to.
+//! A metric, independent of the format that it is sent in.
 
 use archive_formats::Timestamp;
 use std::fmt;
 
-/// Every value of one metric. All are gauges: the program ends, so that nothing it counts goes on from one run to the
-/// next.
+/// A metric with its samples. All are gauges: the process ends, so no counter continues from one run to the next.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Family {
-    /// The name, unit and all, as Prometheus wants it: `kt_archive_…`.
-    pub name: &'static str,
-    /// What it says, in one sentence.
-    pub help: &'static str,
-    /// One for each combination of labels; none when nothing is known.
-    pub samples: Vec<Sample>,
+pub(crate) struct Family {
+    /// `kt_archive_…`, with the unit as Prometheus recommends.
+    pub(crate) name: &'static str,
+    /// One sentence.
+    pub(crate) help: &'static str,
+    /// One for each combination of labels; empty if nothing is known.
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// What it is the value of. The first label of each is the archive.
-    pub labels: Vec<(&'static str, String)>,
-    /// How much it is.
-    pub value: Value,
+pub(crate) struct Sample {
+    /// Names and values; the first label is always `archive`.
+    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) value: Value,
 }
 
-/// How much something is.
+/// The value of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value {
-    /// Something counted.
+pub(crate) enum Value {
+    /// A count.
     Count(u64),
-    /// Something measured; instants are seconds since 1970.
+    /// A measurement in the unit of the metric; times are seconds since 1970.
     Real(f64),
 }
 
 impl Sample {
-    /// Of the archive as a whole.
-    pub(super) fn of(archive: &str, value: impl Into<Value>) -> Self {
+    /// A sample of the whole archive.
+    pub(super) fn new(archive: &str, value: impl Into<Value>) -> Self {
         Self { labels: vec![("archive", archive.to_owned())], value: value.into() }
     }
 
-    /// The same of a part of it.
-    pub(super) fn with(mut self, label: &'static str, part: impl Into<String>) -> Self {
-        self.labels.push((label, part.into()));
+    /// Adds a label.
+    pub(super) fn with(mut self, label: &'static str, value: impl Into<String>) -> Self {
+        self.labels.push((label, value.into()));
         self
     }
 }
 
 impl Value {
-    /// The number as collectors keep it: exact up to 2^53, which no count of events or bytes here exceeds.
+    /// Exact up to 2^53, above all counts of events and bytes here.
     #[expect(clippy::cast_precision_loss, reason = "Prometheus and OpenTelemetry keep gauges as f64")]
-    pub fn as_f64(self) -> f64 {
+    pub(crate) fn as_f64(self) -> f64 {
         match self {
             Self::Count(count) => count as f64,
             Self::Real(real) => real,
@@ -57,7 +55,7 @@ impl Value {
     }
 }
 
-/// Without an exponent, and counts to their last digit.
+/// Without an exponent; counts are exact.
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,9 +1,9 @@
-//! The textfile that Prometheus' node exporter reads.
+//! The metrics file, for the textfile collector of Prometheus' node exporter.
 
 use super::{
     super::Finished,
     Family, Snapshot, families,
-    families::{EXIT_CODE, LAST_ATTEMPT, LAST_SUCCESS, began, ended},
+    families::{EXIT_CODE, LAST_ATTEMPT, LAST_SUCCESS, exit_code, last_attempt},
     text,
 };
 use crate::{exit::ExitCode, report::StatusReport};
@@ -17,36 +17,36 @@ use std::{
     time::Duration,
 };
 
-/// The textfile of one archive. It is replaced as a whole, so that no reader sees half of it.
+/// The metrics file of one archive. Replaced atomically: readers never see a partial file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Textfile<'a> {
     pub(super) path: &'a Path,
-    /// The archive's URL, printable.
+    /// The archive's URL, without secrets.
     pub(super) archive: &'a str,
-    /// The folders of archives and replicas, where it must not lie.
+    /// Directories of the archive and its replicas; the file must be outside of them.
     pub(super) archives: &'a [PathBuf],
 }
 
 impl Textfile<'_> {
-    /// Tells that an attempt began at `at`. What is known of earlier ones stays, but for how the last one ended.
+    /// Writes that an attempt began at `at`. Keeps the metrics of earlier attempts except the last exit code.
     pub(super) async fn begin(self, at: Timestamp) -> Result<()> {
-        let _turn = self.turn().await;
-        let earlier = self.earlier()?;
+        let _lock = self.lock().await;
+        let earlier = self.read()?;
         let carried = text::carried(&earlier, self.archive, &[LAST_ATTEMPT, EXIT_CODE]);
-        self.replace(&format!("{carried}{}", text::render(&[began(self.archive, at)])))
+        self.replace(&format!("{carried}{}", text::render(&[last_attempt(self.archive, at)])))
     }
 
-    /// Tells what is known once the attempt is over; `status` is where the archive stands, if that could be found out.
-    /// Returns when the last good attempt ended.
+    /// Writes the metrics of an attempt that ended, and of the archive if `status` is known. Returns the end of the last
+    /// successful attempt.
     pub(super) async fn end(self, finished: &Finished, status: Option<&StatusReport>) -> Result<Option<Timestamp>> {
-        let _turn = self.turn().await;
-        let earlier = self.earlier()?;
+        let _lock = self.lock().await;
+        let earlier = self.read()?;
         let last_success = match finished.exit {
             ExitCode::Done => Some(finished.ended),
             _ => last_success(&earlier, self.archive).filter(|at| *at <= finished.ended),
         };
         if finished.exit == ExitCode::Locked {
-            self.end_locked(&earlier, &began(self.archive, finished.attempt.started))?;
+            self.end_locked(&earlier, &last_attempt(self.archive, finished.attempt.started))?;
         } else {
             let snapshot = Snapshot { archive: self.archive, finished, last_success, status };
             self.replace(&text::render(&families(&snapshot)))?;
@@ -54,47 +54,47 @@ impl Textfile<'_> {
         Ok(last_success)
     }
 
-    /// The run that holds the lock tells what it does. Unless it has meanwhile, the exit code is added to what is known.
-    fn end_locked(self, earlier: &str, began: &Family) -> Result<()> {
-        let began = text::render(std::slice::from_ref(began));
-        if !earlier.ends_with(&began) {
+    /// Adds the exit code of a run that met the lock, unless the run that holds the lock has written since.
+    fn end_locked(self, earlier: &str, attempt: &Family) -> Result<()> {
+        let attempt = text::render(std::slice::from_ref(attempt));
+        if !earlier.ends_with(&attempt) {
             return Ok(());
         }
-        let exit = ended(self.archive, ExitCode::Locked.code());
+        let exit = exit_code(self.archive, ExitCode::Locked.code());
         self.replace(&format!("{earlier}{}", text::render(&[exit])))
     }
 
-    /// What the file says now; nothing when there is none. Refuses what was not written here: a slip of the hand must not
-    /// cost a token, a manifest, or the metrics of others.
-    fn earlier(self) -> Result<String> {
-        // Far above what a thousand datasets take.
-        const MOST: u64 = 16 << 20;
-        self.is_outside_of_archives()?;
+    /// The present text; empty if there is no file. Refuses files that kt-archive did not write: a mistyped path must not
+    /// overwrite a secret, a manifest, or another program's metrics.
+    fn read(self) -> Result<String> {
+        // A thousand datasets need far less.
+        const MAX_BYTES: u64 = 16 << 20;
+        self.check_outside_archives()?;
         let refused = |message: &str| {
             let error = Error::new(ErrorKind::Local, message.to_owned()).with_context("path", self.path.display());
-            Err(error.with_hint("choose another --metrics-file; what is there was left as it is"))
+            Err(error.with_hint("choose another --metrics-file; the existing file was not changed"))
         };
         match fs::symlink_metadata(self.path) {
-            Ok(found) if !found.is_file() => refused("the metrics file is no ordinary file"),
+            Ok(found) if !found.is_file() => refused("the metrics file is not a regular file"),
             Ok(found) if found.len() == 0 => Ok(String::new()),
-            Ok(found) if found.len() > MOST => refused("the metrics file holds something else"),
+            Ok(found) if found.len() > MAX_BYTES => refused("the metrics file was not written by kt-archive"),
             Ok(_) => {
                 let text = String::from_utf8(fs::read(self.path).map_err(local("read", self.path))?);
                 let ours = text.ok().filter(|text| text.starts_with(text::BEGINNING));
-                ours.map_or_else(|| refused("the metrics file holds something else"), Ok)
+                ours.map_or_else(|| refused("the metrics file was not written by kt-archive"), Ok)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => Err(local("look at", self.path)(error)),
         }
     }
 
-    /// In an archive the file would be taken for one of its objects, or take the place of one.
-    fn is_outside_of_archives(self) -> Result<()> {
+    /// Inside an archive, the file would be read as an object of it, or replace one.
+    fn check_outside_archives(self) -> Result<()> {
         let folder = self.folder();
         let folder = folder.canonicalize().map_err(local("look for the folder of the metrics file", &folder))?;
         let inside = self.archives.iter().filter_map(|archive| archive.canonicalize().ok());
         if inside.into_iter().any(|archive| folder.starts_with(archive)) {
-            let error = Error::new(ErrorKind::Local, "the metrics file lies in the archive or in a replica");
+            let error = Error::new(ErrorKind::Local, "the metrics file is inside the archive or a replica");
             return Err(error.with_context("path", self.path.display()).with_hint("choose a folder outside of it"));
         }
         Ok(())
@@ -103,23 +103,22 @@ impl Textfile<'_> {
     fn replace(self, text: &str) -> Result<()> {
         let failed = || local("write", self.path);
         let folder = self.folder();
-        // The node exporter reads whatever ends in `.prom`.
+        // Not `.prom`, which the node exporter would read.
         let mut file = tempfile::Builder::new()
             .prefix(".kt-archive-")
             .suffix(".tmp")
             .tempfile_in(&folder)
             .map_err(local("make a file in", &folder))?;
         file.write_all(text.as_bytes()).map_err(failed())?;
-        // Whoever reads it is another user.
+        // The node exporter runs as another user.
         file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed())?;
         file.as_file().sync_all().map_err(failed())?;
         file.persist(self.path).map_err(|error| failed()(error.error))?;
         Ok(())
     }
 
-    /// Waits for others that read and replace the file; not for long, since whoever locks the folder may have other
-    /// reasons.
-    async fn turn(self) -> Option<File> {
+    /// Locks the folder against concurrent runs. Gives up after a second: other programs may lock it, too.
+    async fn lock(self) -> Option<File> {
         const TRIES: u32 = 50;
         const PAUSE: Duration = Duration::from_millis(20);
         let folder = File::open(self.folder()).ok()?;
@@ -161,21 +160,21 @@ mod tests {
 
     /// The first run works from 10 to 30, the second meets its lock from 20 on.
     #[tokio::test]
-    async fn a_run_that_met_the_lock_adds_nothing_once_the_other_has_told_its_end() {
+    async fn locked_run_adds_nothing_after_the_other_run_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kt.prom");
         let file = Textfile { path: &path, archive: "a", archives: &[] };
         file.begin(Timestamp::from_micros(10)).await.unwrap();
         file.begin(Timestamp::from_micros(20)).await.unwrap();
         file.end(&finished(10, 30, ExitCode::Done), None).await.unwrap();
-        let told = fs::read_to_string(&path).unwrap();
+        let written = fs::read_to_string(&path).unwrap();
         file.end(&finished(20, 31, ExitCode::Locked), None).await.unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), told);
-        assert_eq!(text::value(&told, "a", EXIT_CODE), Some(0.0));
+        assert_eq!(fs::read_to_string(&path).unwrap(), written);
+        assert_eq!(text::value(&written, "a", EXIT_CODE), Some(0.0));
     }
 
     #[tokio::test]
-    async fn a_last_success_that_is_yet_to_come_is_not_believed() {
+    async fn last_success_in_the_future_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kt.prom");
         let file = Textfile { path: &path, archive: "a", archives: &[] };
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_success_is_the_same_instant_however_often_it_is_carried_over() {
+    fn last_success_is_exact_after_many_runs() {
         let mut at = Timestamp::from_micros(1_763_863_620_123_457);
         for _ in 0..100 {
             let family = Family {
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_success_that_is_no_instant_counts_as_none() {
+    fn invalid_last_success_is_dropped() {
         for value in ["NaN", "inf", "-1", "1e300", "soon"] {
             let text = format!("{}{{archive=\"a\"}} {value}\n", LAST_SUCCESS);
             assert_eq!(last_success(&text, "a"), None, "{value}");

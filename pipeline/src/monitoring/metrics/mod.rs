@@ -1,4 +1,4 @@
-//! What is measured of a run and of the archive that it leaves, for Prometheus and for collectors of OpenTelemetry.
+//! Metrics of a run and of its archive, for Prometheus and for OpenTelemetry collectors.
 
 mod families;
 mod family;
@@ -6,8 +6,8 @@ mod file;
 mod stopwatch;
 mod text;
 
-pub use families::{Snapshot, families};
-pub use family::{Family, Sample, Value};
+pub(super) use families::{Snapshot, families};
+pub(super) use family::{Family, Sample, Value};
 pub use stopwatch::{Retries, RetryCounts, Stopwatch, Work};
 
 use super::{Attempt, Finished};
@@ -25,23 +25,25 @@ use std::{
     time::Duration,
 };
 
-/// Writes that a run begins, if a file is to tell of it.
-pub async fn begin(settings: &Settings, attempt: &Attempt) {
+/// Writes to the metrics file, if there is one, that a run begins.
+pub(super) async fn begin(settings: &Settings, attempt: &Attempt) {
     let Some(path) = &settings.monitoring.metrics_file else { return };
-    let (archive, archives) = (printable(settings), folders(settings));
-    if let Err(error) = (Textfile { path, archive: &archive, archives: &archives }).begin(attempt.started).await {
-        // What stands in the way is told once, at the end.
+    let archives = directories(settings);
+    let file = Textfile { path, archive: settings.archive.url(), archives: &archives };
+    if let Err(error) = file.begin(attempt.started).await {
+        // The end of the run warns about the same obstacle.
         tracing::debug!(error = Failure::from(&error).message, "could not write the metrics");
     }
 }
 
-/// Writes how a run ended and where the archive stands, if a file is to tell of it. Returns when the last good run ended,
-/// as far as this run or the file tells.
-pub async fn end(settings: &Settings, finished: &Finished, status: Option<&StatusReport>) -> Option<Timestamp> {
+/// Writes the result of a run and the state of the archive to the metrics file, if there is one. Returns the end of the
+/// last successful run, this one or the one in the file.
+pub(super) async fn end(settings: &Settings, finished: &Finished, status: Option<&StatusReport>) -> Option<Timestamp> {
     let this = (finished.exit == ExitCode::Done).then_some(finished.ended);
     let Some(path) = &settings.monitoring.metrics_file else { return this };
-    let (archive, archives) = (printable(settings), folders(settings));
-    match (Textfile { path, archive: &archive, archives: &archives }).end(finished, status).await {
+    let archives = directories(settings);
+    let file = Textfile { path, archive: settings.archive.url(), archives: &archives };
+    match file.end(finished, status).await {
         Ok(last_success) => last_success,
         Err(error) => {
             let Failure { message: error, hint, .. } = Failure::from(&error);
@@ -51,42 +53,37 @@ pub async fn end(settings: &Settings, finished: &Finished, status: Option<&Statu
     }
 }
 
-/// Where the run's datasets stand after it; none when that cannot be found out, or not soon.
-pub async fn standing(settings: &Settings, finished: &Finished) -> Option<StatusReport> {
-    let patience = match finished.exit {
+/// The state of the run's datasets after it; `None` if the archive cannot be read in time.
+pub(super) async fn archive_status(settings: &Settings, finished: &Finished) -> Option<StatusReport> {
+    let limit = match finished.exit {
         ExitCode::Locked => return None,
-        // Next to nothing, once somebody asked the program to end.
+        // After a signal the program must end soon.
         ExitCode::Interrupted | ExitCode::Terminated => Duration::from_secs(2),
-        // A collector alone is not waited for any longer itself.
+        // As long as the collector itself may take.
         _ if settings.monitoring.metrics_file.is_none() => Duration::from_secs(5),
-        // Less than a store that cannot be reached is given.
+        // Shorter than the retries of an unreachable store.
         _ => Duration::from_secs(30),
     };
-    // Of datasets that other jobs archive, those tell.
+    // Jobs of other datasets write their own metrics.
     let request = StatusRequest { datasets: settings.datasets.clone(), ..StatusRequest::default() };
     let clock = FixedClock(finished.ended);
-    match tokio::time::timeout(patience, Box::pin(status(settings, &request, &clock))).await {
+    match tokio::time::timeout(limit, Box::pin(status(settings, &request, &clock))).await {
         Ok(Ok(status)) => Some(status),
         Ok(Err(error)) => {
-            tracing::debug!(error = Failure::from(&error).message, "no metrics of the archive");
+            tracing::debug!(error = Failure::from(&error).message, "could not read the archive for metrics");
             None
         }
         Err(_) => {
-            tracing::debug!("no metrics of the archive: it does not answer");
+            tracing::debug!("could not read the archive for metrics in time");
             None
         }
     }
 }
 
-/// Where the archive and its replicas are, if they are in folders.
-fn folders(settings: &Settings) -> Vec<PathBuf> {
+/// The directories of the archive and its replicas, if they are local.
+fn directories(settings: &Settings) -> Vec<PathBuf> {
     let locations = std::iter::once(&settings.archive).chain(&settings.replicas);
     locations.filter_map(|location| location.directory().map(Path::to_owned)).collect()
-}
-
-/// What metrics call the archive.
-pub fn printable(settings: &Settings) -> String {
-    settings.archive.url().to_owned()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a run spent: seconds by stage, and calls that had to be repeated.
+//! Measurements of a run: time by stage, and retries.
 
 use crate::{
     observer::Observer,
@@ -23,16 +23,16 @@ use tracing_subscriber::{
     layer::Context,
 };
 
-/// What a run spent.
+/// Measurements of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// How long months were in each stage, added up: of two months that were in it at once, each counts.
+    /// Time that months spent in each stage, summed over months, concurrent ones included.
     pub stages: Vec<(Step, Duration)>,
-    /// How often a call had to be repeated.
+    /// Calls that were retried.
     pub retries: RetryCounts,
 }
 
-/// How often a call had to be repeated, by who did not answer it.
+/// Retried calls, by server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetryCounts {
     /// Calls to the source.
@@ -41,7 +41,7 @@ pub struct RetryCounts {
     pub store: u64,
 }
 
-/// Measures stages, and passes all that it is told on.
+/// An [`Observer`] that measures stages, and forwards every call.
 #[derive(Debug)]
 pub struct Stopwatch {
     next: Arc<dyn Observer>,
@@ -49,17 +49,17 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Tells `next` what it is told.
+    /// Forwards to `next`.
     pub fn new(next: Arc<dyn Observer>) -> Self {
         Self { next, times: Mutex::default() }
     }
 
-    /// How long months were in each stage so far. What was given up in the middle of one counts, too.
+    /// Time in each stage so far, unfinished months included.
     pub fn stages(&self) -> Vec<(Step, Duration)> {
         self.times().until(Instant::now())
     }
 
-    /// A thread that panicked with the lock left times that are as good as before.
+    /// A panic cannot leave the times inconsistent, so poisoning is ignored.
     fn times(&self) -> MutexGuard<'_, Times> {
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,7 +93,7 @@ impl Observer for Stopwatch {
     }
 }
 
-/// Only months in work are remembered, however many there are.
+/// Holds entries for months in progress only.
 #[derive(Clone, Debug, Default)]
 struct Times {
     working: HashMap<DatasetMonth, (Step, Instant)>,
@@ -121,12 +121,13 @@ impl Times {
     }
 }
 
-/// The one place that repeats calls to sources, which logs nothing else.
+/// Target of the events of retried calls to sources.
 const SOURCE: &str = "archive_connectors::retry";
-/// The one that repeats calls to stores.
+/// Target of the events of retried calls to stores.
 const STORE: &str = "object_store::client::retry";
 
-/// Counts retries; its clones count together.
+/// A layer that counts retries by their log events: `object_store` reports its own in no other way. Clones share the
+/// counts.
 #[derive(Clone, Debug, Default)]
 pub struct Retries {
     source: Arc<AtomicU64>,
@@ -134,12 +135,12 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// What was counted so far.
+    /// The counts so far.
     pub fn counts(&self) -> RetryCounts {
         RetryCounts { source: self.source.load(Ordering::Relaxed), store: self.store.load(Ordering::Relaxed) }
     }
 
-    /// The events that are counted, and no others: whoever adds the layer adds this filter.
+    /// The filter of this layer: the counted events only.
     pub fn filter() -> Targets {
         Targets::new().with_target(SOURCE, LevelFilter::WARN).with_target(STORE, LevelFilter::INFO)
     }
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn months_that_are_in_a_stage_at_once_are_added_up() {
+    fn concurrent_months_are_summed() {
         let (mut times, start) = (Times::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
         let (one, other) = (coverage("2025-01"), coverage("2025-02"));
@@ -183,21 +184,21 @@ mod tests {
         assert_eq!(seconds(&times, after(45)), [("wait", 60), ("decode", 16)]);
         times.leave(&other, after(50));
         assert_eq!(seconds(&times, after(1_000)), [("wait", 60), ("decode", 21)]);
-        assert!(times.working.is_empty(), "a month that is done is forgotten");
+        assert!(times.working.is_empty(), "finished months are removed");
     }
 
     #[test]
-    fn a_stage_that_is_entered_again_goes_on() {
+    fn stage_entered_again_continues() {
         let (mut times, start) = (Times::default(), Instant::now());
         for second in [0, 2, 5] {
             times.enter(&coverage("2025-01"), Step::Download, start + Duration::from_secs(second));
         }
         assert_eq!(seconds(&times, start + Duration::from_secs(9)), [("download", 9)]);
-        assert_eq!(times.until(start).len(), Step::ALL.len(), "a stage that nobody needed has no time");
+        assert_eq!(times.until(start).len(), Step::ALL.len(), "unused stages are listed");
     }
 
     #[test]
-    fn retries_are_counted_however_little_is_logged() {
+    fn retries_are_counted_at_any_log_level() {
         let retries = Retries::default();
         let quiet = tracing_subscriber::fmt::layer().with_writer(std::io::sink).with_filter(LevelFilter::ERROR);
         let subscriber =

@@ -49,7 +49,7 @@ fn finished(months: Option<Vec<MonthReport>>) -> Finished {
     }
 }
 
-fn standing(month: &str, state: Presence) -> MonthStatus {
+fn month_status(month: &str, state: Presence) -> MonthStatus {
     let archived = state == Presence::Archived;
     MonthStatus {
         month: month.parse().unwrap(),
@@ -67,10 +67,10 @@ fn status() -> StatusReport {
     let events = DatasetStatus {
         dataset: "events".parse().unwrap(),
         months: vec![
-            standing("2025-01", Presence::Archived),
-            standing("2025-02", Presence::Missing),
-            standing("2025-03", Presence::Archived),
-            standing("2025-04", Presence::Open),
+            month_status("2025-01", Presence::Archived),
+            month_status("2025-02", Presence::Missing),
+            month_status("2025-03", Presence::Archived),
+            month_status("2025-04", Presence::Open),
         ],
         late: 1,
         complete_until: Some(at("2025-02-01")),
@@ -98,12 +98,12 @@ fn status() -> StatusReport {
     }
 }
 
-/// Each sample as `name{labels but the archive} value`.
-fn shown(finished: &Finished, status: Option<&StatusReport>) -> Vec<String> {
+/// Each sample as `name{labels without archive} value`.
+fn rendered(finished: &Finished, status: Option<&StatusReport>) -> Vec<String> {
     let last_success = Some(at("2025-03-01T04:00:00.5Z"));
     let families = families(&Snapshot { archive: ARCHIVE, finished, last_success, status });
     let names = families.iter().map(|family| family.name).collect::<BTreeSet<_>>();
-    assert_eq!(names.len(), families.len(), "a name stands for one metric");
+    assert_eq!(names.len(), families.len(), "names are unique");
     let samples = families.iter().flat_map(|family| {
         assert!(family.help.ends_with('.'), "{}", family.help);
         family.samples.iter().map(|sample| {
@@ -117,22 +117,22 @@ fn shown(finished: &Finished, status: Option<&StatusReport>) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_shown(found: &[String], expected: &[&str]) {
+fn assert_contains(found: &[String], expected: &[&str]) {
     for line in expected {
         assert!(found.iter().any(|found| found == line), "no {line} in {found:#?}");
     }
 }
 
 #[test]
-fn what_the_run_did_is_told_by_dataset() {
+fn run_metrics_are_by_dataset() {
     let months = vec![
         worked_on("events", "2025-01", MonthState::Already),
         worked_on("events", "2025-02", MonthState::Failed),
         worked_on("events", "2025-03", MonthState::Archived),
         worked_on("escalations", "2025-03", MonthState::Archived),
     ];
-    let found = shown(&finished(Some(months)), None);
-    assert_shown(
+    let found = rendered(&finished(Some(months)), None);
+    assert_contains(
         &found,
         &[
             "last_success_timestamp_seconds{} 1740801600.5",
@@ -154,9 +154,9 @@ fn what_the_run_did_is_told_by_dataset() {
 }
 
 #[test]
-fn where_the_archive_stands_is_told_by_dataset_and_replica() {
-    let found = shown(&finished(Some(Vec::new())), Some(&status()));
-    assert_shown(
+fn archive_metrics_are_by_dataset_and_replica() {
+    let found = rendered(&finished(Some(Vec::new())), Some(&status()));
+    assert_contains(
         &found,
         &[
             "head_sequence{} 2",
@@ -172,7 +172,7 @@ fn where_the_archive_stands_is_told_by_dataset_and_replica() {
             "replica_usable{replica=s3://copy/a} 1",
             "replica_usable{replica=/mnt/nas} 0",
             "replica_behind_manifests{replica=s3://copy/a} 1",
-            // Nothing was to be done.
+            // The run had no work for this dataset.
             "run_months_archived{dataset=traces} 0",
         ],
     );
@@ -182,8 +182,8 @@ fn where_the_archive_stands_is_told_by_dataset_and_replica() {
 }
 
 #[test]
-fn a_run_that_got_nowhere_tells_of_no_months_and_of_no_archive() {
-    let found = shown(&finished(None), None);
+fn run_without_report_has_no_metrics_of_months_or_archive() {
+    let found = rendered(&finished(None), None);
     let names = found.iter().map(|line| line.split('{').next().unwrap()).collect::<BTreeSet<_>>();
     let expected = [
         "info",

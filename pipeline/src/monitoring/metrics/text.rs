@@ -1,15 +1,17 @@
-//! Families <-> the text that Prometheus reads, as its exposition format 0.0.4 has it.
+//! Prometheus' text exposition format 0.0.4: writing families, and keeping lines of an earlier file.
+//!
+//! Not a crate's: encoders write OpenMetrics with its `# EOF`, and parsers return values instead of the lines to keep.
 
 use super::Family;
 use std::fmt::Write as _;
 
-/// What every file begins with: the first family has this name.
+/// The first bytes of every file.
 pub(super) const BEGINNING: &str = "# HELP kt_archive_";
 
-/// What a line of ours begins with, after `# HELP ` or `# TYPE ` where it has one.
+/// The prefix of all metric names.
 const PREFIX: &str = "kt_archive_";
 
-/// The families, each with its help and its type.
+/// The text of `families`, each with its help and type.
 pub(super) fn render(families: &[Family]) -> String {
     let mut text = String::new();
     for Family { name, help, samples } in families {
@@ -24,8 +26,8 @@ pub(super) fn render(families: &[Family]) -> String {
     text
 }
 
-/// The lines of an earlier text that tell of `archive`, but for those of the metrics that `without` names. What cannot be
-/// read, or is somebody else's, is left out: one such line, and nothing of the file would count.
+/// The lines of `earlier` about `archive`, except the metrics `without`. Drops invalid and foreign lines: one of them
+/// would make Prometheus reject the whole file.
 pub(super) fn carried(earlier: &str, archive: &str, without: &[&str]) -> String {
     let mut text = String::new();
     for line in earlier.lines() {
@@ -42,14 +44,14 @@ pub(super) fn carried(earlier: &str, archive: &str, without: &[&str]) -> String 
     text
 }
 
-/// The value of the metric `name` of `archive` itself, of no part of it, in an earlier text.
+/// The sample of `name` in `earlier` whose only label is `archive`.
 pub(super) fn value(earlier: &str, archive: &str, name: &str) -> Option<f64> {
     let mut samples = earlier.lines().filter_map(sample);
     let is_it = |found: &SampleLine<'_>| found.name == name && found.archive == escaped(archive) && found.is_whole;
     samples.find(is_it).map(|found| found.value)
 }
 
-/// A line of a sample as [`render`] writes it.
+/// A sample line, as [`render`] writes it.
 struct SampleLine<'a> {
     name: &'a str,
     /// The value of the first label, escaped.
@@ -80,7 +82,7 @@ fn sample(line: &str) -> Option<SampleLine<'_>> {
     Some(SampleLine { name, archive, is_whole: labels.len() == 1, value })
 }
 
-/// Where the quote is that no backslash stands before.
+/// The position of the first unescaped quote.
 fn closing_quote(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     text.bytes().position(|byte| {
@@ -95,7 +97,7 @@ fn escaped(value: &str) -> String {
 }
 
 fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
-    text.write_fmt(part).unwrap_or_else(|_| unreachable!("a text takes whatever is written"));
+    text.write_fmt(part).unwrap_or_else(|_| unreachable!("writing to a String cannot fail"));
 }
 
 #[cfg(test)]
@@ -105,24 +107,24 @@ mod tests {
         *,
     };
 
-    /// A value that needs every escape there is.
+    /// Needs every escape.
     const NASTY: &str = "C:\\a \"b\"\n{x=\"y\"} 1";
 
     fn family(name: &'static str, archive: &str, more: &[(&'static str, &str)], value: Value) -> Family {
         let more = more.iter().map(|(label, value)| (*label, (*value).to_owned()));
         let labels = [("archive", archive.to_owned())].into_iter().chain(more).collect();
-        Family { name, help: "What it says.", samples: vec![Sample { labels, value }] }
+        Family { name, help: "A metric.", samples: vec![Sample { labels, value }] }
     }
 
     #[test]
-    fn a_family_has_its_help_its_type_and_its_samples() {
+    fn family_has_help_type_and_samples() {
         let events = family("kt_archive_events", "/srv/a", &[("dataset", "events")], Value::Count(u64::MAX));
         let began = family("kt_archive_began", "s3://b/ü", &[], Value::Real(1_763_863_620.123_456));
         let expected = "\
-# HELP kt_archive_events What it says.
+# HELP kt_archive_events A metric.
 # TYPE kt_archive_events gauge
 kt_archive_events{archive=\"/srv/a\",dataset=\"events\"} 18446744073709551615
-# HELP kt_archive_began What it says.
+# HELP kt_archive_began A metric.
 # TYPE kt_archive_began gauge
 kt_archive_began{archive=\"s3://b/ü\"} 1763863620.123456
 ";
@@ -130,7 +132,7 @@ kt_archive_began{archive=\"s3://b/ü\"} 1763863620.123456
     }
 
     #[test]
-    fn what_could_end_a_label_or_a_line_is_escaped_and_read_back() {
+    fn escapes_are_read_back() {
         let help = Family { help: "a\\b\nc", ..family("kt_archive_events", NASTY, &[], Value::Count(3)) };
         let text = render(&[help]);
         assert_eq!(text.lines().count(), 3, "{text}");
@@ -141,7 +143,7 @@ kt_archive_began{archive=\"s3://b/ü\"} 1763863620.123456
     }
 
     #[test]
-    fn a_value_is_that_of_the_archive_and_of_the_whole_of_it() {
+    fn value_is_of_the_whole_archive() {
         let part = family("kt_archive_events", "a", &[("dataset", "events")], Value::Count(1));
         let whole = family("kt_archive_events", "a", &[], Value::Count(2));
         let text = render(&[part, whole]);
@@ -151,7 +153,7 @@ kt_archive_began{archive=\"s3://b/ü\"} 1763863620.123456
     }
 
     #[test]
-    fn of_an_earlier_text_only_what_tells_of_the_archive_goes_on() {
+    fn only_lines_of_the_archive_are_carried() {
         let kept = render(&[family("kt_archive_events", "a", &[("dataset", "b")], Value::Count(1))]);
         let other = r#"kt_archive_events{archive="b"} 1"#;
         let gone = render(&[family("kt_archive_run_bytes", "a", &[], Value::Count(1))]);
@@ -160,7 +162,7 @@ kt_archive_began{archive=\"s3://b/ü\"} 1763863620.123456
     }
 
     #[test]
-    fn damage_is_left_out() {
+    fn damaged_lines_are_dropped() {
         for line in [
             "",
             "kt_archive_events",

@@ -1,4 +1,4 @@
-//! What a recipient is told. The fields are part of the contract: docs/monitoring.md shows them.
+//! The message to a recipient. Its fields are a contract: docs/monitoring.md documents them.
 
 use super::super::{Attempt, Finished};
 use crate::{
@@ -10,31 +10,31 @@ use archive_formats::{Dataset, Head, Month, Timestamp};
 use serde::Serialize;
 use std::cmp::Reverse;
 
-/// How many months are listed: a backfill of years would not fit into a message.
-const LISTED: usize = 100;
-/// Characters of a text that others wrote.
-const LONGEST: usize = 500;
+/// Months in a message at most: those of a long backfill would not fit.
+const MAX_MONTHS: usize = 100;
+/// Characters of an error text at most.
+const MAX_CHARS: usize = 500;
 
 /// The JSON document of a webhook.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Message {
-    /// One line for people, under the key that chat tools show.
+    /// One line, under the key that chat tools show.
     pub(super) text: String,
     pub(super) event: Event,
     command: &'static str,
-    /// The archive's URL, printable.
+    /// The archive's URL, without secrets.
     archive: String,
     started_at: Timestamp,
     ended_at: Option<Timestamp>,
     seconds: Option<f64>,
     pub(super) exit: Option<u8>,
-    error: Option<Told>,
+    error: Option<ErrorSummary>,
     head: Option<Head>,
-    /// Failed ones before others where not all are listed; in the order of the run.
-    months: Vec<ToldMonth>,
-    /// How many months are not listed.
+    /// In the order of the run. If not all fit, failed ones take precedence.
+    months: Vec<MonthSummary>,
+    /// Number of months not listed.
     months_left_out: usize,
-    replicas: Vec<ToldReplica>,
+    replicas: Vec<ReplicaSummary>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -46,31 +46,31 @@ pub(super) enum Event {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Told {
+struct ErrorSummary {
     message: String,
     hint: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct ToldMonth {
+struct MonthSummary {
     dataset: Dataset,
     month: Month,
     state: MonthState,
     events: Option<u64>,
     bytes: u64,
     seconds: f64,
-    error: Option<Told>,
+    error: Option<ErrorSummary>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct ToldReplica {
+struct ReplicaSummary {
     url: String,
     state: ReplicaState,
-    error: Option<Told>,
+    error: Option<ErrorSummary>,
 }
 
 impl Message {
-    /// That a run begins.
+    /// The message that a run begins.
     pub(super) fn started(archive: &str, attempt: &Attempt) -> Self {
         let Attempt { command, started, .. } = attempt;
         Self {
@@ -90,7 +90,7 @@ impl Message {
         }
     }
 
-    /// How it ended.
+    /// The message how a run ended.
     pub(super) fn finished(archive: &str, finished: &Finished) -> Self {
         let Finished { attempt, ended, exit, error, report, .. } = finished;
         let months = report.as_ref().map_or(&[][..], |report| &report.months);
@@ -102,16 +102,16 @@ impl Message {
             ended_at: Some(*ended),
             seconds: Some(attempt.started.distance(*ended).as_secs_f64()),
             exit: Some(exit.code()),
-            error: error.as_ref().map(Told::from),
+            error: error.as_ref().map(ErrorSummary::from),
             head: report.as_ref().and_then(|report| report.head),
             months_left_out: months.len() - listed.len(),
             months: listed,
-            replicas: replicas.map(ToldReplica::from).collect(),
+            replicas: replicas.map(ReplicaSummary::from).collect(),
             ..Self::started(archive, attempt)
         }
     }
 
-    /// The same for people who look at a ping: the line, what to do, and what failed.
+    /// Plain text for the body of a ping: the line, the hint, and the failures.
     pub(super) fn details(&self) -> String {
         let hint = self.error.iter().filter_map(|error| error.hint.as_deref()).map(|hint| format!("hint: {hint}\n"));
         let months = self.months.iter().filter_map(|month| {
@@ -126,13 +126,13 @@ impl Message {
     }
 }
 
-impl From<&Failure> for Told {
+impl From<&Failure> for ErrorSummary {
     fn from(failure: &Failure) -> Self {
         Self { message: cut(&failure.message), hint: failure.hint.as_deref().map(cut) }
     }
 }
 
-impl From<&MonthReport> for ToldMonth {
+impl From<&MonthReport> for MonthSummary {
     fn from(report: &MonthReport) -> Self {
         Self {
             dataset: report.dataset.clone(),
@@ -141,35 +141,35 @@ impl From<&MonthReport> for ToldMonth {
             events: report.events.map(|events| events.archived),
             bytes: report.bytes,
             seconds: report.seconds,
-            error: report.error.as_ref().map(Told::from),
+            error: report.error.as_ref().map(ErrorSummary::from),
         }
     }
 }
 
-impl From<&ReplicaReport> for ToldReplica {
+impl From<&ReplicaReport> for ReplicaSummary {
     fn from(report: &ReplicaReport) -> Self {
-        Self { url: report.url.clone(), state: report.state, error: report.error.as_ref().map(Told::from) }
+        Self { url: report.url.clone(), state: report.state, error: report.error.as_ref().map(ErrorSummary::from) }
     }
 }
 
-/// As many months as fit: failed ones first, then the latest.
-fn listed(months: &[MonthReport]) -> Vec<ToldMonth> {
+/// At most [`MAX_MONTHS`]: failed ones first, then the latest.
+fn listed(months: &[MonthReport]) -> Vec<MonthSummary> {
     let mut chosen = months.iter().enumerate().collect::<Vec<_>>();
     chosen.sort_by_key(|(index, month)| (month.error.is_none(), Reverse(*index)));
-    chosen.truncate(LISTED);
+    chosen.truncate(MAX_MONTHS);
     chosen.sort_by_key(|(index, _)| *index);
-    chosen.into_iter().map(|(_, month)| ToldMonth::from(month)).collect()
+    chosen.into_iter().map(|(_, month)| MonthSummary::from(month)).collect()
 }
 
 fn text(archive: &str, finished: &Finished) -> String {
     let Finished { attempt, exit, error, report, .. } = finished;
     let command = attempt.command;
-    let told = match error {
+    let result = match error {
         _ if *exit == ExitCode::Done => format!("kt-archive {command} succeeded: {}", summary(report.as_ref())),
         Some(error) => format!("kt-archive {command} failed (exit {}): {}", exit.code(), cut(&error.message)),
         None => format!("kt-archive {command} failed (exit {})", exit.code()),
     };
-    line(&format!("{told}; archive {archive}"))
+    line(&format!("{result}; archive {archive}"))
 }
 
 fn summary(report: Option<&RunReport>) -> String {
@@ -182,21 +182,21 @@ fn summary(report: Option<&RunReport>) -> String {
     }
 }
 
-/// One line. Chat tools give `<`, `>` and `@` a meaning of their own, such as waking up a whole channel, and parts of an
-/// error are what a server said.
+/// Makes `text` one line without markup. Chat tools interpret `<`, `>` and `@`, up to mentions of a whole channel, and
+/// error texts may come from a server.
 fn line(text: &str) -> String {
-    let tame = |letter| match letter {
+    let replace = |letter| match letter {
         '<' => '‹',
         '>' => '›',
         '@' => '＠',
         letter if letter.is_control() => ' ',
         letter => letter,
     };
-    text.chars().map(tame).collect()
+    text.chars().map(replace).collect()
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_has_the_same_fields() {
+    fn all_messages_have_the_same_fields() {
         let attempt = Attempt { command: "run", started: "2025-04-01T04:00:00Z".parse().unwrap() };
         let started = document(&Message::started("s3://bucket/a", &attempt));
         assert_eq!(
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_not_exit_code_zero_is_a_failure() {
+    fn nonzero_exit_codes_are_failures() {
         for exit in [ExitCode::Partial, ExitCode::Incomplete, ExitCode::TryLater, ExitCode::Terminated] {
             let message = Message::finished("a", &finished(exit, None, vec![month(0, None)]));
             assert_eq!((message.event, message.exit), (Event::Failed, Some(exit.code())));
@@ -285,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn a_backfill_of_decades_fits_and_names_its_failures() {
+    fn long_backfill_is_cut_and_lists_failures() {
         let months = (0..=240).map(|number| month(number, (number == 3).then_some("no answer"))).collect();
         let message = document(&Message::finished("a", &finished(ExitCode::Partial, Some("no answer"), months)));
         let listed = message["months"].as_array().unwrap();
-        assert_eq!((listed.len(), &message["months_left_out"]), (LISTED, &json!(141)));
+        assert_eq!((listed.len(), &message["months_left_out"]), (MAX_MONTHS, &json!(141)));
         assert_eq!((&listed[0]["month"], &listed[0]["error"]["message"]), (&json!("2000-04"), &json!("no answer")));
-        assert_eq!(listed[LISTED - 1]["month"], "2020-01", "the latest");
+        assert_eq!(listed[MAX_MONTHS - 1]["month"], "2020-01", "the latest");
         let endless = (0..=240).map(|number| month(number, Some(&"x".repeat(1_000_000)))).collect();
         let message = Message::finished("a", &finished(ExitCode::Source, Some(&"ä".repeat(1_000_000)), endless));
         assert!(serde_json::to_string(&message).unwrap().len() < 100_000);
@@ -299,14 +299,14 @@ mod tests {
     }
 
     #[test]
-    fn the_line_wakes_nobody_up_and_is_one_line() {
+    fn text_has_no_mentions_and_no_line_feeds() {
         let error = Some("answer: <!channel> @all\n\u{1b}[31m");
         let message = Message::finished("a", &finished(ExitCode::Source, error, Vec::new()));
         assert_eq!(message.text, "kt-archive run failed (exit 6): answer: ‹!channel› ＠all  [31m; archive a");
     }
 
     #[test]
-    fn details_say_what_failed_and_what_to_do() {
+    fn details_list_failures_and_hints() {
         let mut finished =
             finished(ExitCode::Partial, Some("no answer"), vec![month(0, None), month(1, Some("no answer"))]);
         finished.error.as_mut().unwrap().hint = Some("do this".to_owned());

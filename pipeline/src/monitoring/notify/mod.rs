@@ -1,5 +1,4 @@
-//! Webhooks and health checks. What cannot be delivered is a warning, and nothing more: a run is what it is, whoever
-//! hears of it.
+//! Notifications to webhooks and health checks. A failed delivery is a warning.
 
 mod message;
 
@@ -11,7 +10,7 @@ use crate::{
     settings::{Recipient, RecipientKind, Settings},
 };
 use archive_connectors::{
-    Error, ErrorKind, Result, http, plain_http,
+    Error, ErrorKind, Result, http,
     retry::{Intervals, is_transient},
 };
 use futures::future::join_all;
@@ -21,44 +20,44 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
-/// How long the first message may take, beside the run.
-const FIRST: Duration = Duration::from_secs(5);
-/// How long the last message may keep the program from ending.
-const LAST: Duration = Duration::from_secs(10);
-/// The same after a signal: whoever sent it waits, often no longer than ten seconds.
-const LAST_AFTER_SIGNAL: Duration = Duration::from_secs(3);
+/// Limit for the first message, which is sent beside the run.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+/// Limit for the last message, which delays the end of the program.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same after a signal: service managers kill after as little as ten seconds.
+const END_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_secs(3);
 
-/// Tells that a run begins.
+/// Notifies that a run begins.
 pub(super) async fn started(settings: &Settings, attempt: &Attempt) {
-    tell(settings, &Message::started(&address::printable(settings.archive.url()), attempt), FIRST).await;
+    send_all(settings, &Message::started(&address::printable(settings.archive.url()), attempt), START_TIMEOUT).await;
 }
 
-/// Tells how a run ended.
+/// Notifies how a run ended.
 pub(super) async fn finished(settings: &Settings, finished: &Finished) {
-    let patience = match finished.exit {
-        ExitCode::Interrupted | ExitCode::Terminated => LAST_AFTER_SIGNAL,
-        _ => LAST,
+    let limit = match finished.exit {
+        ExitCode::Interrupted | ExitCode::Terminated => END_TIMEOUT_AFTER_SIGNAL,
+        _ => END_TIMEOUT,
     };
-    tell(settings, &Message::finished(&address::printable(settings.archive.url()), finished), patience).await;
+    send_all(settings, &Message::finished(&address::printable(settings.archive.url()), finished), limit).await;
 }
 
-/// Tells all recipients at the same time.
-async fn tell(settings: &Settings, message: &Message, patience: Duration) {
+/// Sends to all recipients concurrently.
+async fn send_all(settings: &Settings, message: &Message, limit: Duration) {
     let allow_http = settings.monitoring.allow_http;
-    let told = settings.monitoring.notify.iter().map(|recipient| async move {
-        if let Err(error) = deliver(recipient, message, allow_http, patience).await {
+    let deliveries = settings.monitoring.notify.iter().map(|recipient| async move {
+        if let Err(error) = deliver(recipient, message, allow_http, limit).await {
             let Failure { message: reason, hint, .. } = Failure::from(error);
             tracing::warn!(event = ?message.event, %reason, hint, "could not notify");
         }
     });
-    join_all(told).await;
+    join_all(deliveries).await;
 }
 
-/// Tells `recipient`, within `patience`. A try that gets no answer takes half of it; tries that are refused are repeated
-/// in the other half. No error holds more of the address than scheme and host.
-async fn deliver(recipient: &Recipient, message: &Message, allow_http: bool, patience: Duration) -> Result<()> {
+/// Sends to `recipient` within `limit`. An attempt times out after half of it; transient failures are retried in the
+/// first half. Errors contain no more of the address than scheme and host.
+async fn deliver(recipient: &Recipient, message: &Message, allow_http: bool, limit: Duration) -> Result<()> {
     let client = http::client(&recipient.url)?;
-    let half = patience / 2;
+    let half = limit / 2;
     let last_try = Instant::now() + half;
     let mut intervals = Intervals::steady(Duration::from_millis(250), Duration::from_secs(2));
     loop {
@@ -73,9 +72,9 @@ async fn deliver(recipient: &Recipient, message: &Message, allow_http: bool, pat
 }
 
 async fn attempt(client: &reqwest::Client, recipient: &Recipient, message: &Message, allow_http: bool) -> Result<()> {
-    plain_http::check(&recipient.url, allow_http, ErrorKind::Configuration).await?;
-    let response = request(client, recipient, message)?.send().await.map_err(broken)?;
-    accepted(recipient.kind, response).await
+    http::require_tls(&recipient.url, allow_http, ErrorKind::Configuration).await?;
+    let response = request(client, recipient, message)?.send().await.map_err(without_url)?;
+    check_response(recipient.kind, response).await
 }
 
 fn request(client: &reqwest::Client, recipient: &Recipient, message: &Message) -> Result<RequestBuilder> {
@@ -86,18 +85,18 @@ fn request(client: &reqwest::Client, recipient: &Recipient, message: &Message) -
             Ok(client.post(recipient.url.clone()).header(header::CONTENT_TYPE, "application/json").body(body))
         }
         RecipientKind::HealthCheck => {
-            let request = client.post(ping(&recipient.url, message));
+            let request = client.post(ping_url(&recipient.url, message));
             Ok(request.header(header::CONTENT_TYPE, "text/plain; charset=utf-8").body(message.details()))
         }
     }
 }
 
-/// Where a health check is told of the event: below its path, before its query.
-fn ping(check: &Url, message: &Message) -> Url {
+/// The URL for the event: a segment below the path of the check, before its query.
+fn ping_url(check: &Url, message: &Message) -> Url {
     let below = match message.event {
         Event::Started => "start".to_owned(),
         Event::Succeeded => return check.clone(),
-        // Never 0, which would be a success.
+        // 0 would mean success.
         Event::Failed => message.exit.filter(|exit| *exit != 0).map_or("fail".to_owned(), |exit| exit.to_string()),
     };
     let mut url = check.clone();
@@ -107,11 +106,11 @@ fn ping(check: &Url, message: &Message) -> Url {
     url
 }
 
-/// Whether the answer means that the message arrived.
-async fn accepted(kind: RecipientKind, response: Response) -> Result<()> {
+/// Whether the receiver accepted the message.
+async fn check_response(kind: RecipientKind, response: Response) -> Result<()> {
     let status = response.status();
     if status.is_success() {
-        return if kind == RecipientKind::HealthCheck { known(response).await } else { Ok(()) };
+        return if kind == RecipientKind::HealthCheck { check_body(response).await } else { Ok(()) };
     }
     let refused = |kind, message: &str| Err(Error::new(kind, message).with_context("status", status.as_u16()));
     match status {
@@ -124,12 +123,12 @@ async fn accepted(kind: RecipientKind, response: Response) -> Result<()> {
     }
 }
 
-/// healthchecks.io answers 200 to a check that it does not have any more, and says `OK (not found)` in the body.
-async fn known(mut response: Response) -> Result<()> {
-    const ENOUGH: usize = 64;
+/// healthchecks.io answers 200 for a deleted check too, with the body `OK (not found)`.
+async fn check_body(mut response: Response) -> Result<()> {
+    const MAX_BYTES: usize = 64;
     let mut body = Vec::new();
-    // A body that breaks off changes nothing about the status.
-    while let (true, Ok(Some(block))) = (body.len() < ENOUGH, response.chunk().await) {
+    // The status counts even if the body is truncated.
+    while let (true, Ok(Some(block))) = (body.len() < MAX_BYTES, response.chunk().await) {
         body.extend_from_slice(&block);
     }
     match body.as_slice() {
@@ -143,14 +142,14 @@ async fn known(mut response: Response) -> Result<()> {
     }
 }
 
-/// The HTTP library's own text would hold the whole address.
-fn broken(error: reqwest::Error) -> Error {
+/// Removes the URL, which reqwest's own text contains.
+fn without_url(error: reqwest::Error) -> Error {
     let message = if error.is_timeout() {
         return no_answer();
     } else if error.is_connect() {
         "could not connect to the receiver"
     } else {
-        "the exchange with the receiver broke off"
+        "the connection to the receiver broke"
     };
     Error::new(ErrorKind::SourceUnavailable, message).with_source(error.without_url())
 }
@@ -165,7 +164,7 @@ mod tests {
     use crate::monitoring::metrics::Work;
 
     #[test]
-    fn pings_lie_below_the_path_and_before_the_query() {
+    fn ping_url_extends_the_path_and_keeps_the_query() {
         let attempt = Attempt { command: "run", started: "2025-04-01T04:00:00Z".parse().unwrap() };
         let message = |exit| {
             let ended = attempt.started;
@@ -174,12 +173,12 @@ mod tests {
                 &Finished { attempt: attempt.clone(), ended, exit, error: None, report: None, work: Work::default() },
             )
         };
-        let told = |check: &str, message: &Message| String::from(ping(&Url::parse(check).unwrap(), message));
+        let url = |check: &str, message: &Message| String::from(ping_url(&Url::parse(check).unwrap(), message));
         for check in ["https://hc.example/uuid?create=1", "https://hc.example/uuid/?create=1"] {
-            assert_eq!(told(check, &Message::started("a", &attempt)), "https://hc.example/uuid/start?create=1");
-            assert_eq!(told(check, &message(ExitCode::Source)), "https://hc.example/uuid/6?create=1");
-            assert_eq!(told(check, &message(ExitCode::Done)), check);
+            assert_eq!(url(check, &Message::started("a", &attempt)), "https://hc.example/uuid/start?create=1");
+            assert_eq!(url(check, &message(ExitCode::Source)), "https://hc.example/uuid/6?create=1");
+            assert_eq!(url(check, &message(ExitCode::Done)), check);
         }
-        assert_eq!(told("https://hc.example", &message(ExitCode::TryLater)), "https://hc.example/75");
+        assert_eq!(url("https://hc.example", &message(ExitCode::TryLater)), "https://hc.example/75");
     }
 }

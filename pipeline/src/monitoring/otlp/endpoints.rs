@@ -1,10 +1,13 @@
-//! Where traces and metrics go, as the variables of OpenTelemetry's specification say it.
+//! Endpoints of traces and metrics, by the variables of the OpenTelemetry specification.
+//!
+//! Not the exporter's own: it reads the process environment instead of the one passed in, sends to localhost if no
+//! endpoint is set, and repeats addresses in its errors.
 
 use crate::environment::Environment;
 use archive_connectors::{Error, ErrorKind, Result};
 use url::Url;
 
-/// Where each signal goes; nowhere unless somebody said so.
+/// The endpoint of each signal; `None` unless set.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Endpoints {
     pub(super) traces: Option<Url>,
@@ -12,16 +15,18 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    /// What the environment says. No error repeats an address.
-    pub(super) fn of(environment: &Environment) -> Result<Self> {
+    /// Reads the environment. Errors contain no address.
+    pub(super) fn from_environment(environment: &Environment) -> Result<Self> {
         if environment.get("OTEL_SDK_DISABLED").is_some_and(|word| word.eq_ignore_ascii_case("true")) {
             return Ok(Self::default());
         }
-        let endpoints = Self { traces: of_signal(environment, "traces")?, metrics: of_signal(environment, "metrics")? };
-        match protocol(environment) {
+        let endpoints =
+            Self { traces: signal_endpoint(environment, "traces")?, metrics: signal_endpoint(environment, "metrics")? };
+        match unsupported_protocol(environment) {
             Some(other) if endpoints != Self::default() => {
-                let message = format!("a collector is to be told by {other}, which this program does not speak");
-                Err(invalid(message).with_hint("set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf and the port for it"))
+                let message = format!("the OTLP protocol {other} is not supported");
+                Err(invalid(message)
+                    .with_hint("set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, and the collector's port for it"))
             }
             _ => Ok(endpoints),
         }
@@ -30,33 +35,33 @@ impl Endpoints {
 
 const BASE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-fn of_signal(environment: &Environment, signal: &str) -> Result<Option<Url>> {
+fn signal_endpoint(environment: &Environment, signal: &str) -> Result<Option<Url>> {
     let signal_name = signal.to_ascii_uppercase();
     if environment.get(&format!("OTEL_{signal_name}_EXPORTER")) == Some("none") {
         return Ok(None);
     }
     let own = format!("OTEL_EXPORTER_OTLP_{signal_name}_ENDPOINT");
     if let Some(address) = environment.get(&own) {
-        return read(&own, address).map(Some);
+        return parse(&own, address).map(Some);
     }
     let Some(address) = environment.get(BASE) else { return Ok(None) };
-    let mut url = read(BASE, address)?;
+    let mut url = parse(BASE, address)?;
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(["v1", signal]);
     }
     Ok(Some(url))
 }
 
-fn read(name: &str, address: &str) -> Result<Url> {
+fn parse(name: &str, address: &str) -> Result<Url> {
     let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| {
-        invalid(format!("{name} is neither http://… nor https://…"))
-            .with_hint("such as http://localhost:4318 for a collector on this host")
+        invalid(format!("{name} is not an http:// or https:// URL"))
+            .with_hint("for a collector on this host: http://localhost:4318")
     })
 }
 
-/// The protocol that is asked for, if it is another one than ours.
-fn protocol(environment: &Environment) -> Option<&str> {
+/// The requested protocol, if it is not `http/protobuf`.
+fn unsupported_protocol(environment: &Environment) -> Option<&str> {
     let names =
         ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
     names.iter().filter_map(|name| environment.get(name)).find(|protocol| *protocol != "http/protobuf")
@@ -71,12 +76,12 @@ mod tests {
     use super::*;
 
     fn endpoints<const N: usize>(variables: [(&str, &str); N]) -> Result<[Option<String>; 2]> {
-        let Endpoints { traces, metrics } = Endpoints::of(&variables.into())?;
+        let Endpoints { traces, metrics } = Endpoints::from_environment(&variables.into())?;
         Ok([traces, metrics].map(|url| url.map(String::from)))
     }
 
     #[test]
-    fn nothing_is_sent_unless_somebody_says_where() {
+    fn no_endpoint_by_default() {
         assert_eq!(
             endpoints([("OTEL_SERVICE_NAME", "x"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap(),
             [None, None]
@@ -86,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_goes_below_the_base_or_where_its_own_variable_says() {
+    fn signal_endpoint_extends_the_base_or_replaces_it() {
         let below = |path: &str| Some(format!("http://localhost:4318{path}"));
         for base in ["http://localhost:4318", "http://localhost:4318/"] {
             let found = endpoints([("OTEL_EXPORTER_OTLP_ENDPOINT", base)]).unwrap();
@@ -100,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_told_without_the_address() {
+    fn errors_do_not_contain_the_address() {
         let base = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317");
         let error = endpoints([base, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err();
         assert!(error.hint().unwrap().contains("http/protobuf"), "{error}");

@@ -1,4 +1,7 @@
-//! The HTTP client of the exporters: the one that everything else here uses.
+//! The HTTP client of the exporters, over the reqwest of the rest of the program.
+//!
+//! Not the exporter's own: that would add a second version of reqwest with its own TLS, follow redirects, and ignore the rule
+//! for plain HTTP.
 
 use archive_connectors::{Error, ErrorKind, Result, http};
 use futures::future::BoxFuture;
@@ -13,20 +16,20 @@ use std::{
 use tokio::{runtime::Handle, time::timeout};
 use url::Url;
 
-/// How long one request may take. The exporters repeat what is worth it.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// More than any answer of a collector has.
-const LONGEST_ANSWER: usize = 64 * 1024;
+/// Limit for one request. The exporters retry.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Limit for the body of a response.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Sends what exporters give it to one endpoint. They do so from threads of their own, which have no runtime: the work
-/// is done in that of the program.
+/// Sends the requests of an exporter to one endpoint. Exporters call it from threads without a runtime, so it spawns on
+/// the program's.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     client: reqwest::Client,
     endpoint: Url,
     allow_http: bool,
     runtime: Handle,
-    /// One warning is enough.
+    /// Only the first failure is logged.
     warned: Arc<AtomicBool>,
 }
 
@@ -35,34 +38,35 @@ impl Sender {
         Ok(Self { client: http::client(&endpoint)?, endpoint, allow_http, runtime, warned: Arc::default() })
     }
 
-    /// Where it sends to.
     pub(super) fn endpoint(&self) -> String {
         self.endpoint.to_string()
     }
 
     async fn exchange(self, request: Request<Bytes>) -> Result<Response<Bytes>> {
         http::require_tls(&self.endpoint, self.allow_http, ErrorKind::Configuration).await?;
-        let request = reqwest::Request::try_from(request).map_err(broken)?;
-        let mut answer = self.client.execute(request).await.map_err(broken)?;
+        let request = reqwest::Request::try_from(request).map_err(without_url)?;
+        let mut received = self.client.execute(request).await.map_err(without_url)?;
         let mut response = Response::new(Bytes::new());
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        *response.status_mut() = received.status();
+        *response.headers_mut() = std::mem::take(received.headers_mut());
         let mut body = Vec::new();
-        while let Some(block) = answer.chunk().await.map_err(broken)? {
+        while let Some(block) = received.chunk().await.map_err(without_url)? {
             body.extend_from_slice(&block);
-            if body.len() > LONGEST_ANSWER {
-                return Err(unavailable("the collector's answer has no end"));
+            if body.len() > MAX_BODY_BYTES {
+                return Err(unavailable("the collector's response is too long"));
             }
         }
-        if !answer.status().is_success() {
-            self.warn(&unavailable("the collector refused").with_context("status", answer.status().as_u16()));
+        if !received.status().is_success() {
+            self.warn(
+                &unavailable("the collector refused the request").with_context("status", received.status().as_u16()),
+            );
         }
         Ok(response.map(|_| body.into()))
     }
 
-    /// Says that nobody waits any longer.
-    pub(super) fn give_up(&self) {
-        self.warn(&unavailable("the collector did not take everything in time"));
+    /// Warns that the time limit passed before everything was sent.
+    pub(super) fn warn_timeout(&self) {
+        self.warn(&unavailable("the collector did not accept everything in time"));
     }
 
     fn warn(&self, error: &Error) {
@@ -82,11 +86,11 @@ impl HttpClient for Sender {
         'life: 'future,
         Self: 'future,
     {
-        let work = timeout_in(self.clone().exchange(request));
+        let work = within_timeout(self.clone().exchange(request));
         Box::pin(async move {
             let outcome = match self.runtime.spawn(work).await {
                 Ok(outcome) => outcome,
-                // The program ends.
+                // The runtime shuts down.
                 Err(error) => return Err(error.into()),
             };
             outcome.map_err(|error| {
@@ -97,12 +101,12 @@ impl HttpClient for Sender {
     }
 }
 
-async fn timeout_in<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(unavailable("the collector did not answer in time")))
+async fn within_timeout<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(unavailable("the collector did not answer in time")))
 }
 
-/// The HTTP library's own text would hold the whole address.
-fn broken(error: reqwest::Error) -> Error {
+/// Removes the URL, which reqwest's own text contains.
+fn without_url(error: reqwest::Error) -> Error {
     unavailable("could not reach the collector").with_source(error.without_url())
 }
 

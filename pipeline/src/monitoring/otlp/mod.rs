@@ -1,5 +1,5 @@
-//! Traces and metrics for a collector of OpenTelemetry, by OTLP over HTTP. What it is, the standard `OTEL_…` variables
-//! say; a collector that does not answer costs a warning and a few seconds, and nothing else.
+//! Traces and metrics for an OpenTelemetry collector, by OTLP over HTTP, configured by the standard `OTEL_…` variables.
+//! An unreachable collector causes a warning and a delay of a few seconds.
 
 mod endpoints;
 mod http;
@@ -28,43 +28,41 @@ use tracing::{Span, Subscriber, level_filters::LevelFilter};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
-/// What a service is called that nobody gave a name.
+/// Default of `service.name`.
 const SERVICE: &str = "kt-archive";
-/// How long the end of a run may wait for the collector.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Limit for sending at the end of a run.
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// The same after a signal.
-const PATIENCE_AFTER_SIGNAL: Duration = Duration::from_secs(2);
+const TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_secs(2);
 
 /// Traces and metrics for a collector, if the environment names one.
 #[derive(Debug, Default)]
 pub struct Telemetry {
-    /// What takes spans.
-    pub traces: Traces,
-    /// What takes numbers.
-    pub metrics: Metrics,
-    /// The trace that this run is a part of, as the one who started the program says.
+    pub(crate) traces: Traces,
+    pub(crate) metrics: Metrics,
+    /// The trace context of the caller, by the names of the W3C headers.
     parent: HashMap<String, String>,
-    /// Why nothing is sent although somebody wants it.
-    refusal: Option<Failure>,
+    /// Why the configuration of the environment cannot be used.
+    failure: Option<Failure>,
 }
 
-/// Spans on their way to a collector, if there is one.
+/// The pipeline of spans, if there is a collector for them.
 #[derive(Debug, Default)]
-pub struct Traces(Option<(SdkTracerProvider, Sender)>);
+pub(crate) struct Traces(Option<(SdkTracerProvider, Sender)>);
 
-/// Where metrics go, if there is a collector of them.
+/// The sender of metrics, if there is a collector for them.
 #[derive(Debug, Default)]
-pub struct Metrics(Option<Sender>);
+pub(crate) struct Metrics(Option<Sender>);
 
 impl Telemetry {
-    /// Reads the environment, and is ready to take spans. Never fails: see [`Self::explain`].
-    pub fn begin(environment: &Environment, allow_http: bool) -> Self {
+    /// Reads the environment and prepares the exporters. Never fails: see [`Self::warn_if_unusable`].
+    pub fn from_environment(environment: &Environment, allow_http: bool) -> Self {
         Self::new(environment, allow_http)
-            .unwrap_or_else(|error| Self { refusal: Some(Failure::from(error)), ..Self::default() })
+            .unwrap_or_else(|error| Self { failure: Some(Failure::from(error)), ..Self::default() })
     }
 
     fn new(environment: &Environment, allow_http: bool) -> Result<Self> {
-        let Endpoints { traces, metrics } = Endpoints::of(environment)?;
+        let Endpoints { traces, metrics } = Endpoints::from_environment(environment)?;
         if traces.is_none() && metrics.is_none() {
             return Ok(Self::default());
         }
@@ -77,56 +75,56 @@ impl Telemetry {
             traces: Traces(traces.map(|endpoint| tracer(sender(endpoint)?)).transpose()?),
             metrics: Metrics(metrics.map(sender).transpose()?),
             parent: parent.collect(),
-            refusal: None,
+            failure: None,
         })
     }
 
-    /// Turns spans into those of OpenTelemetry, and warnings into their events.
+    /// The layer that exports spans, with warnings as their events.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> Option<impl Layer<S> + use<S>> {
         let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false);
         let layer = layer.with_tracked_inactivity(false).with_target(false).with_level(false);
         let (tracer, _) = self.traces.0.as_ref()?;
         let tracer = tracer.tracer(env!("CARGO_PKG_NAME"));
         let ours = ["archive", "archive_connectors"].map(|target| (target, LevelFilter::WARN));
-        let wanted = Targets::new().with_targets(ours).with_target(spans::TARGET, LevelFilter::INFO);
-        Some(layer.with_tracer(tracer).with_filter(wanted))
+        let filter = Targets::new().with_targets(ours).with_target(spans::TARGET, LevelFilter::INFO);
+        Some(layer.with_tracer(tracer).with_filter(filter))
     }
 
-    /// Says why nothing is sent, if somebody wants it.
-    pub fn explain(&self) {
-        if let Some(Failure { message, hint, .. }) = &self.refusal {
+    /// Warns if the environment asks for telemetry that cannot be sent.
+    pub fn warn_if_unusable(&self) {
+        if let Some(Failure { message, hint, .. }) = &self.failure {
             tracing::warn!(reason = message, hint, "sends neither traces nor metrics");
         }
     }
 
-    /// Makes `span` a part of the trace that `TRACEPARENT` names.
-    pub fn adopt(&self, span: &Span) {
+    /// Makes `span` a child of the trace in `TRACEPARENT`.
+    pub fn set_parent(&self, span: &Span) {
         if !self.parent.is_empty() {
-            // Fails for a span that nobody takes.
+            // Fails for a disabled span.
             drop(span.set_parent(TraceContextPropagator::new().extract(&self.parent)));
         }
     }
 }
 
 impl Traces {
-    /// Sends what was not sent yet, at the end of a run that exits with `exit`. All spans must have ended.
-    pub async fn end(self, exit: ExitCode) {
+    /// Sends the remaining spans of a run that exits with `exit`. All spans must have ended.
+    pub(crate) async fn flush(self, exit: ExitCode) {
         let Some((tracer, sender)) = self.0 else { return };
-        let patience = patience(exit);
-        if timeout(patience, spawn_blocking(move || tracer.shutdown_with_timeout(patience))).await.is_err() {
-            sender.give_up();
+        let limit = time_limit(exit);
+        if timeout(limit, spawn_blocking(move || tracer.shutdown_with_timeout(limit))).await.is_err() {
+            sender.warn_timeout();
         }
     }
 }
 
 impl Metrics {
     /// Whether there is a collector.
-    pub const fn is_wanted(&self) -> bool {
+    pub(crate) const fn is_enabled(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Sends what is known of a run.
-    pub async fn send(self, snapshot: &Snapshot<'_>) {
+    /// Sends the metrics of a run.
+    pub(crate) async fn send(self, snapshot: &Snapshot<'_>) {
         let Some(sender) = self.0 else { return };
         let families = metrics::families(snapshot);
         let exporter = MetricExporter::builder().with_http().with_http_client(sender.clone());
@@ -134,20 +132,20 @@ impl Metrics {
         let sent = match exporter.build() {
             Ok(exporter) => {
                 let work = spawn_blocking(move || send_gauges(&families, exporter, resource()));
-                timeout(patience(snapshot.finished.exit), work).await.is_ok()
+                timeout(time_limit(snapshot.finished.exit), work).await.is_ok()
             }
             Err(_) => false,
         };
         if !sent {
-            sender.give_up();
+            sender.warn_timeout();
         }
     }
 }
 
-const fn patience(exit: ExitCode) -> Duration {
+const fn time_limit(exit: ExitCode) -> Duration {
     match exit {
-        ExitCode::Interrupted | ExitCode::Terminated => PATIENCE_AFTER_SIGNAL,
-        _ => PATIENCE,
+        ExitCode::Interrupted | ExitCode::Terminated => TIMEOUT_AFTER_SIGNAL,
+        _ => TIMEOUT,
     }
 }
 
@@ -158,22 +156,22 @@ fn tracer(sender: Sender) -> Result<(SdkTracerProvider, Sender)> {
     Ok((SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build(), sender))
 }
 
-/// What `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say, with a name where they give none.
+/// The resource of `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, with a default name.
 fn resource() -> Resource {
-    let said = Resource::builder().build();
-    let name = said.get(&Key::from_static_str("service.name")).map(|name| name.as_str().into_owned());
+    let resource = Resource::builder().build();
+    let name = resource.get(&Key::from_static_str("service.name")).map(|name| name.as_str().into_owned());
     let is_named = name.is_some_and(|name| !name.starts_with("unknown_service"));
-    if is_named { said } else { Resource::builder().with_service_name(SERVICE).build() }
+    if is_named { resource } else { Resource::builder().with_service_name(SERVICE).build() }
 }
 
-/// The cause may repeat addresses and headers.
+/// Drops the cause, which may contain addresses and headers.
 fn unusable(_: &dyn std::error::Error) -> Error {
     Error::new(ErrorKind::Configuration, "the OTEL_EXPORTER_OTLP_… variables cannot be used")
 }
 
-/// Sends `families` once. Blocks until they are sent, or cannot be.
+/// Sends `families` once. Blocks until that succeeds or fails.
 fn send_gauges(families: &[Family], exporter: MetricExporter, resource: Resource) {
-    // What it collects is known before it begins: the only collection is the one of the end.
+    // All values are known, so the only collection is the one at shutdown.
     const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
     let reader = PeriodicReader::builder(exporter).with_interval(NEVER).build();
     let provider = SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build();
@@ -185,6 +183,6 @@ fn send_gauges(families: &[Family], exporter: MetricExporter, resource: Resource
             gauge.record(value.as_f64(), &labels);
         }
     }
-    // What failed was told by the one who sent it.
+    // The sender has logged the failure.
     drop(provider.shutdown());
 }
