@@ -30,6 +30,8 @@ use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 /// Default of `service.name`.
 const SERVICE: &str = "kt-archive";
+/// The instrumentation scope: the name of the package of the program.
+const SCOPE: &str = "keeptrusts-archive";
 /// Limit for sending at the end of a run.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The same after a signal.
@@ -84,7 +86,7 @@ impl Telemetry {
         let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false);
         let layer = layer.with_tracked_inactivity(false).with_target(false).with_level(false);
         let (tracer, _) = self.traces.0.as_ref()?;
-        let tracer = tracer.tracer(env!("CARGO_PKG_NAME"));
+        let tracer = tracer.tracer(SCOPE);
         let ours = ["archive", "archive_connectors"].map(|target| (target, LevelFilter::WARN));
         let filter = Targets::new().with_targets(ours).with_target(spans::TARGET, LevelFilter::INFO);
         Some(layer.with_tracer(tracer).with_filter(filter))
@@ -175,7 +177,7 @@ fn send_gauges(families: &[Family], exporter: MetricExporter, resource: Resource
     const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
     let reader = PeriodicReader::builder(exporter).with_interval(NEVER).build();
     let provider = SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build();
-    let meter = provider.meter(env!("CARGO_PKG_NAME"));
+    let meter = provider.meter(SCOPE);
     for Family { name, help, samples } in families {
         let gauge = meter.f64_gauge(*name).with_description(*help).build();
         for Sample { labels, value } in samples {
