@@ -2,8 +2,8 @@
 
 use archive::{
     config::{LogFormat, ProgressMode},
+    human,
     monitoring::{Telemetry, metrics::Retries, spans},
-    numbers,
     observer::Observer,
     report::{MonthReport, MonthState, ReplicaReport},
     settings::OutputSettings,
@@ -94,15 +94,15 @@ const fn state(report: &MonthReport) -> &'static str {
 fn finished_line(report: &MonthReport) -> String {
     let mut parts = vec![format!("{} {}", report.dataset, report.month), state(report).to_owned()];
     if let Some(events) = report.events {
-        parts.push(numbers::count(events.archived, "event"));
-        parts.push(numbers::size(report.bytes));
+        parts.push(human::count(events.archived, "event"));
+        parts.push(human::size(report.bytes));
     }
-    parts.push(numbers::time(report.seconds));
+    parts.push(human::time(report.seconds));
     format!("{}\n", parts.join("  "))
 }
 
 fn replica_line(report: &ReplicaReport) -> String {
-    let copied = (report.copied > 0).then(|| format!("  {} copied", numbers::count(report.copied, "month")));
+    let copied = (report.copied > 0).then(|| format!("  {} copied", human::count(report.copied, "month")));
     format!("replica {}  {}{}\n", report.url, report.state, copied.unwrap_or_default())
 }
 

@@ -2,7 +2,7 @@
 
 use archive::{
     exit::ExitCode,
-    numbers::{count, size},
+    human::{count, size},
     report::{Failure, Report},
     style::Style,
 };

@@ -1,6 +1,6 @@
 //! A DAG of Airflow.
 
-use super::{Job, SourceKind, TIMES, comment, hopeless, literal::quoted, telling};
+use super::{Job, SourceKind, TIMES, comment, hopeless, quote::quoted, telling};
 use std::{collections::BTreeSet, fmt::Write as _};
 
 pub(super) fn render(job: &Job) -> String {

@@ -2,7 +2,7 @@
 
 use super::{
     Job, SourceKind, TIMES, comment, impossible,
-    shell::{cron_quoted, quoted},
+    quote::{cron_quoted, shell_quoted},
     telling,
 };
 use archive_connectors::Result;
@@ -58,9 +58,9 @@ pub(super) fn render(job: &Job) -> Result<String> {
 fn secrets(job: &Job) -> String {
     let file = |what: &str, path: &str| comment(&format!("Secrets: {path} holds {what}; chmod 600 it."));
     match job.source {
-        SourceKind::ExportsApi => file("the token of the exports API", &quoted(token(job))),
+        SourceKind::ExportsApi => file("the token of the exports API", &shell_quoted(token(job))),
         SourceKind::Postgres => {
-            let path = quoted(passwords(job));
+            let path = shell_quoted(passwords(job));
             file("the database's password as host:port:database:user:password", &path)
         }
         SourceKind::Demo | SourceKind::Files => String::new(),

@@ -2,7 +2,7 @@
 
 use super::{
     Job, Place, SourceKind, TIMES, comment, impossible,
-    literal::{indented, quoted, toml_line},
+    quote::{indented, quoted, toml_line},
     telling,
 };
 use archive_connectors::Result;

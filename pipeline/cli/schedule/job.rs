@@ -2,10 +2,9 @@
 
 use super::{
     Place,
-    folders::{absolute, below},
-    place::places,
+    paths::{absolute, below, places},
+    quote::{escaped, flags, names, text},
     secrets::{Variables, is_of_host, is_path, variables},
-    words::{escaped, flags, names, text},
 };
 use archive::{
     config::{self, Layers, Origin, Setting},

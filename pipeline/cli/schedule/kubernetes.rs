@@ -2,7 +2,7 @@
 
 use super::{
     Job, Place, SourceKind, TIMES, comment, hopeless, impossible,
-    literal::{indented, quoted, toml_line},
+    quote::{indented, quoted, toml_line},
     secrets::is_cloud_key,
     telling,
 };

@@ -5,20 +5,17 @@
 mod airflow;
 mod command;
 mod cron;
-mod folders;
 mod github_actions;
 mod job;
 mod kubernetes;
-mod literal;
-mod place;
+mod paths;
+mod quote;
 mod secrets;
-mod shell;
 mod systemd;
-mod words;
 
 pub(crate) use command::{PrintedJob, schedule};
 pub use job::{Given, Job, SourceKind};
-pub use place::Place;
+pub use paths::Place;
 
 use archive::exit::ExitCode;
 use archive_connectors::{Error, ErrorKind, Result};
@@ -100,7 +97,7 @@ fn telling(job: &Job, scheduler: &str) -> String {
 fn comment(text: &str) -> String {
     let mut lines = String::new();
     // Some readers end a line, and with it the comment, at more letters than `lines` does.
-    let text = text.replace(|letter| letter != '\n' && !literal::is_plain(letter), "\u{fffd}");
+    let text = text.replace(|letter| letter != '\n' && !quote::is_plain(letter), "\u{fffd}");
     for paragraph in text.lines() {
         let mut line = "#".to_owned();
         for word in paragraph.split(' ').filter(|word| !word.is_empty()) {

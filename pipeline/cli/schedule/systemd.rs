@@ -1,6 +1,6 @@
 //! A service that archives, and the timer that starts it.
 
-use super::{Job, Place, SourceKind, comment, hopeless, impossible, shell::quoted, telling};
+use super::{Job, Place, SourceKind, comment, hopeless, impossible, quote::shell_quoted, telling};
 use archive_connectors::Result;
 use std::fmt::Write as _;
 
@@ -101,9 +101,10 @@ fn preparations(job: &Job) -> Vec<String> {
     let mut steps =
         vec!["useradd --system --home-dir /var/lib/kt-archive --shell /usr/sbin/nologin kt-archive".to_owned()];
     let places = job.places().filter_map(Place::folder).chain(job.state_dir.as_deref());
-    steps.extend(places.map(|folder| format!("install -d -o kt-archive -g kt-archive -m 750 {}", quoted(folder))));
+    steps
+        .extend(places.map(|folder| format!("install -d -o kt-archive -g kt-archive -m 750 {}", shell_quoted(folder))));
     // That folder is the node exporter's, and stays so.
-    steps.extend(job.metrics_folder().map(|folder| format!("setfacl -m u:kt-archive:rwx {}", quoted(&folder))));
+    steps.extend(job.metrics_folder().map(|folder| format!("setfacl -m u:kt-archive:rwx {}", shell_quoted(&folder))));
     steps
 }
 

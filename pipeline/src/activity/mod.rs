@@ -5,7 +5,6 @@
 //! alone. Of all other files it is only seen that they are there with their sizes: proving their bytes is for `verify`.
 
 mod cache;
-mod column;
 mod counts;
 mod tally;
 
@@ -76,7 +75,7 @@ impl Counter {
             let month = manifest.month;
             match self.month(manifest).await {
                 Ok(counts) => {
-                    let column = manifest.schema.as_ref().and_then(column::verdict);
+                    let column = manifest.schema.as_ref().and_then(counts::verdict_column);
                     columns.entry(month).or_default().extend(column.map(str::to_owned));
                     activity.months.entry(month).or_default().merge(&counts);
                 }
@@ -124,7 +123,7 @@ impl Counter {
     }
 
     async fn file(&self, file: &DataFile, schema: &Arc<Schema>, month: Month) -> Result<DayCounts> {
-        let column = column::verdict(schema);
+        let column = counts::verdict_column(schema);
         if let Some(known) = self.cache.get(file, column) {
             return Ok(known);
         }

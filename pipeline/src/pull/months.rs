@@ -1,6 +1,6 @@
 //! Which commits and which of their files a slice is cut from.
 
-use crate::month_ranges;
+use crate::human;
 use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::{
     Chain, Dataset, Entry, FileFormat, Manifest, Month, Schema, Timestamp, Window,
@@ -41,7 +41,7 @@ impl<'a> Months<'a> {
     /// Refuses gaps.
     pub(super) fn whole(&self, dataset: &Dataset) -> Result<()> {
         let (Some(first), Some(last)) = (self.gaps.first(), self.gaps.last()) else { return Ok(()) };
-        let gaps = month_ranges::spell(self.gaps.iter().copied());
+        let gaps = human::month_ranges(self.gaps.iter().copied());
         let wanted = if *dataset == Dataset::default() { String::new() } else { format!(" --dataset {dataset}") };
         Err(Error::new(ErrorKind::Incomplete, format!("{dataset} is not archived in all of the range"))
             .with_context("missing", gaps)
@@ -145,7 +145,7 @@ mod tests {
         let chain = chain(commits);
         let months = Months::of(&chain, &Dataset::default(), window(from, to)).unwrap();
         let numbers = months.entries.iter().map(|entry| entry.manifest.sequence).collect();
-        (numbers, month_ranges::spell(months.gaps))
+        (numbers, human::month_ranges(months.gaps))
     }
 
     #[test]

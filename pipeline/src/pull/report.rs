@@ -1,8 +1,7 @@
 //! What `pull` wrote.
 
 use crate::{
-    month_ranges,
-    numbers::{count, size},
+    human::{count, month_ranges, size},
     report::Report,
     style::Style,
 };
@@ -35,7 +34,7 @@ impl Report for PullReport {
     fn text(&self, _: Style) -> String {
         let Self { rows, bytes, dataset, in_window, gaps, .. } = self;
         let [output, manifest] = [&self.output, &self.manifest].map(|path| path.as_deref().unwrap_or_default());
-        let gaps = match month_ranges::spell(gaps.iter().copied()) {
+        let gaps = match month_ranges(gaps.iter().copied()) {
             gaps if gaps.is_empty() => String::new(),
             gaps => format!("without {dataset} of {gaps}, which the archive does not have\n"),
         };

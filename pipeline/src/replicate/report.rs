@@ -2,7 +2,7 @@
 
 use crate::{
     exit::ExitCode,
-    numbers,
+    human,
     report::{Failure, Report},
     style::{Style, Tone},
     table::{Align, Cell, Table},
@@ -110,8 +110,8 @@ pub(crate) fn replica_table(replicas: &[ReplicaReport], style: Style) -> String 
         };
         table.push([
             Cell::toned(replica.state.to_string(), state),
-            numbers::count(replica.copied, "month").into(),
-            replica.mended.map_or_else(|| "-".to_owned(), |mended| numbers::count(mended, "object")).into(),
+            human::count(replica.copied, "month").into(),
+            replica.mended.map_or_else(|| "-".to_owned(), |mended| human::count(mended, "object")).into(),
             replica.url.as_str().into(),
         ]);
     }

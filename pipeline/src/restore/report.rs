@@ -2,7 +2,7 @@
 
 use crate::{
     exit::ExitCode,
-    numbers::count,
+    human::count,
     report::{Failure, Report},
     style::Style,
 };

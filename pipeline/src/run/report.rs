@@ -2,7 +2,7 @@
 
 use crate::{
     exit::ExitCode,
-    numbers::{self, head},
+    human::{self, head},
     plan::Planned,
     replicate::{ReplicaReport, replica_failures, replica_table},
     report::{Failure, Report},
@@ -218,10 +218,10 @@ fn row(month: &MonthReport) -> [Cell; 7] {
         month.dataset.to_string().into(),
         month.month.to_string().into(),
         state,
-        or_dash(month.events.map_or_else(String::new, |events| numbers::thousands(events.archived))),
-        or_dash(numbers::thousands(month.files)),
-        or_dash(numbers::size(month.bytes)),
-        if worked { numbers::time(month.seconds).into() } else { "-".into() },
+        or_dash(month.events.map_or_else(String::new, |events| human::thousands(events.archived))),
+        or_dash(human::thousands(month.files)),
+        or_dash(human::size(month.bytes)),
+        if worked { human::time(month.seconds).into() } else { "-".into() },
     ]
 }
 

@@ -3,7 +3,7 @@
 use super::{MonthStatus, Presence};
 use crate::{
     calendar::{self, LEGEND, MONTHS, Year, letter},
-    numbers::{size, thousands},
+    human::{size, thousands},
     style::{Style, Tone},
 };
 

@@ -2,7 +2,7 @@
 
 use super::text::{calendars, listed};
 use crate::{
-    numbers::{count, date},
+    human::{count, date},
     replicate::ReplicaState,
     report::{Failure, Report},
     style::Style,

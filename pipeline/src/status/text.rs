@@ -6,8 +6,7 @@ use super::{
     report::Urgency,
 };
 use crate::{
-    month_ranges,
-    numbers::{bytes_an_event, count, head, size, thousands, to_one},
+    human::{bytes_an_event, count, head, month_ranges, size, thousands, to_one},
     replicate::ReplicaState,
     style::{Style, Tone},
     table::{Align, Cell, Table},
@@ -42,7 +41,7 @@ fn totals(status: &DatasetStatus) -> String {
         return format!("{}: nothing of it is archived in this range", status.dataset);
     }
     let Totals { archived, events, bytes, .. } = status.totals();
-    let gaps = month_ranges::spell(status.missing());
+    let gaps = month_ranges(status.missing());
     let missing = if gaps.is_empty() { "no gaps".to_owned() } else { format!("missing {gaps}") };
     let (months, events) = (count(archived, "month"), count(events, "event"));
     format!("{}: {months}, {events}, {}, {missing}", status.dataset, size(bytes))

@@ -2,7 +2,7 @@
 
 use crate::{
     exit::ExitCode,
-    numbers::{count, size},
+    human::{count, size},
     report::{Failure, Report},
     style::{Style, Tone},
     table::{Align, Cell, Table},

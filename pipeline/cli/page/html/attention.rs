@@ -1,10 +1,9 @@
 //! What somebody should look at, the worst first.
 
-use super::text::shown;
+use super::shown;
 use crate::page::{DatasetPage, Page, Since};
 use archive::{
-    month_ranges,
-    numbers::{count, date},
+    human::{count, date, month_ranges},
     report::{DatasetStatus, PruneDeadline, ReplicaState, Urgency},
 };
 use archive_formats::Timestamp;
@@ -48,14 +47,14 @@ fn warn(text: String) -> Point {
 
 fn of_dataset(dataset: &DatasetPage) -> Vec<Point> {
     let DatasetStatus { dataset: name, late, prune, .. } = &dataset.status;
-    let gaps = month_ranges::spell(dataset.status.missing());
+    let gaps = month_ranges(dataset.status.missing());
     let missing = (!gaps.is_empty()).then(|| {
         let text = format!("{name}: missing {gaps}");
         if *late > 0 { bad(text) } else { warn(format!("{text}, over for less than three days")) }
     });
     let unread = |damaged: bool| {
         let months = dataset.activity.unread.keys().copied().filter(|month| dataset.is_damaged(*month) == damaged);
-        Some(month_ranges::spell(months)).filter(|months| !months.is_empty())
+        Some(month_ranges(months)).filter(|months| !months.is_empty())
     };
     let damaged = unread(true).map(|months| bad(format!("{name}: files of {months} are damaged")));
     let uncounted = unread(false)

@@ -1,11 +1,13 @@
-//! Small bar charts, one below the other, over a common axis of time. Every chart says in words what it shows; nothing
-//! depends on colour, since each row has its name beside it.
+//! Small bar charts, one below the other, over a common axis of time. Every chart has a title and a description in
+//! words; no information depends on colour, since each row has its name beside it.
 
-use super::{
-    axis::{Band, Tick},
-    scale::Top,
-    text::short,
+use super::short;
+use archive::{
+    calendar::MONTHS,
+    human,
+    status::{MonthStatus, Presence},
 };
+use archive_formats::Month;
 use maud::{Markup, html};
 
 /// A chart.
@@ -132,16 +134,132 @@ fn tenths(number: usize) -> String {
     if number.is_multiple_of(10) { (number / 10).to_string() } else { format!("{}.{}", number / 10, number % 10) }
 }
 
+/// Consecutive slots of which the same is to be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Run<T> {
+    pub(super) first: usize,
+    pub(super) slots: usize,
+    pub(super) what: T,
+}
+
+/// A name for some slots.
+pub(super) type Tick = Run<String>;
+
+/// Slots without values.
+pub(super) type Band = Run<Absence>;
+
+/// Why there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// It is over, and not archived.
+    Missing,
+    /// It is archived, and could not be counted.
+    Unread,
+    /// It is not over: nothing is lost.
+    NotOver,
+}
+
+impl Absence {
+    /// Why `month` has nothing to show, if it has not.
+    pub(super) const fn of(month: &MonthStatus) -> Option<Self> {
+        match month.state {
+            Presence::Missing => Some(Self::Missing),
+            Presence::Open => Some(Self::NotOver),
+            Presence::Archived => None,
+        }
+    }
+
+    /// In a word or two.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unread => "unread",
+            Self::NotOver => "not over",
+        }
+    }
+
+    /// The class of its drawing.
+    pub(super) const fn class(self) -> &'static str {
+        match self {
+            Self::Missing | Self::Unread => "gap lost",
+            Self::NotOver => "gap",
+        }
+    }
+}
+
+/// What is said of slots one after the other, each with their number, as runs: neighbours of which the same is said are
+/// one.
+pub(super) fn runs<T: PartialEq>(parts: impl IntoIterator<Item = (usize, T)>) -> Vec<Run<T>> {
+    let (mut runs, mut first): (Vec<Run<T>>, usize) = (Vec::new(), 0);
+    for (slots, what) in parts {
+        match runs.last_mut().filter(|last| last.what == what) {
+            Some(last) => last.slots += slots,
+            None => runs.push(Run { first, slots, what }),
+        }
+        first += slots;
+    }
+    runs
+}
+
+/// The runs without values.
+pub(super) fn bands(parts: impl IntoIterator<Item = (usize, Option<Absence>)>) -> Vec<Band> {
+    let absent = |Run { first, slots, what }| Some(Run { first, slots, what: what? });
+    runs(parts).into_iter().filter_map(absent).collect()
+}
+
+/// The names of `months`, with their years unless they are all of one.
+pub(super) fn names(months: impl Iterator<Item = Month> + Clone) -> impl Iterator<Item = String> {
+    let is_a_year = months.clone().zip(months.clone().skip(1)).all(|(one, next)| one.year() == next.year());
+    let name = |month: Month| MONTHS[usize::from(month.number()) - 1].to_owned();
+    months.map(move |month| if is_a_year { name(month) } else { month.to_string() })
+}
+
+/// The end of an axis, and how it is spelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Top {
+    pub(super) value: u64,
+    pub(super) label: String,
+}
+
+/// The first round number that is not below `most`.
+fn round(most: u64) -> u64 {
+    let mut power = 1_u64;
+    loop {
+        let digits = [1, 2, 3, 4, 5, 6, 8].into_iter().map(|digit| power.saturating_mul(digit));
+        if let Some(round) = digits.into_iter().find(|round| *round >= most) {
+            return round;
+        }
+        power = power.saturating_mul(10);
+    }
+}
+
+/// For numbers of things.
+pub(super) fn count(most: u64) -> Top {
+    let value = round(most.max(1));
+    Top { value, label: human::thousands(value) }
+}
+
+/// For numbers of bytes.
+pub(super) fn bytes(most: u64) -> Top {
+    let mut unit = 1_u64;
+    for name in ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] {
+        // 1,000 of a unit are one of the next: nobody reads 1,023.
+        if most.div_ceil(unit) < 1_000 {
+            let number = round(most.div_ceil(unit).max(1));
+            return Top { value: number.saturating_mul(unit), label: format!("{number} {name}") };
+        }
+        unit = unit.saturating_mul(1_024);
+    }
+    Top { value: most, label: human::size(most) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{axis::Absence, scale},
-        *,
-    };
+    use super::*;
 
     fn chart(values: Vec<Option<u64>>) -> Chart {
         let slots = values.len();
-        let top = scale::count(values.iter().flatten().copied().max().unwrap_or_default());
+        let top = count(values.iter().flatten().copied().max().unwrap_or_default());
         let row = Row { name: "<all>".to_owned(), note: "1".to_owned(), tone: "v-all", values, top };
         Chart {
             id: "c1".to_owned(),
@@ -175,5 +293,45 @@ mod tests {
         let chart = chart(values);
         let path = chart.bars(&chart.rows[0], 46);
         assert_eq!(path, "M216 46V10H217.5V46zM770.4 46V28H772V46z");
+    }
+
+    #[test]
+    fn neighbours_that_are_absent_for_the_same_reason_are_one_band() {
+        let (missing, open) = (Some(Absence::Missing), Some(Absence::NotOver));
+        let parts = [(31, None), (28, missing), (31, missing), (30, None), (31, missing), (30, open)];
+        let found = bands(parts).into_iter().map(|band| (band.first, band.slots, band.what));
+        let expected = [(31, 59, Absence::Missing), (120, 31, Absence::Missing), (151, 30, Absence::NotOver)];
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn months_have_their_years_where_there_are_several() {
+        let names = |first: &str, last: &str| {
+            let months = Month::range(first.parse().unwrap(), last.parse().unwrap()).collect::<Vec<_>>();
+            names(months.into_iter()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("2025-02", "2025-03"), ["Feb", "Mar"]);
+        assert_eq!(names("2024-12", "2025-01"), ["2024-12", "2025-01"]);
+        assert_eq!(names("2025-02", "2025-01"), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_is_not_over_is_not_lost() {
+        let classes = [Absence::Missing, Absence::Unread, Absence::NotOver].map(|why| (why.label(), why.class()));
+        assert_eq!(classes, [("missing", "gap lost"), ("unread", "gap lost"), ("not over", "gap")]);
+    }
+
+    #[test]
+    fn axes_end_at_round_numbers() {
+        let tops = [0, 1, 7, 10, 12, 321, 987_654].map(|most| count(most).label);
+        assert_eq!(tops, ["1", "1", "8", "10", "20", "400", "1,000,000"]);
+        assert_eq!(count(u64::MAX).value, u64::MAX);
+    }
+
+    #[test]
+    fn sizes_end_at_round_numbers_of_their_unit() {
+        let tops = [0, 500, 1_000, 637_000, 1_023 * 1_024, 5 << 30, u64::MAX].map(|most| bytes(most).label);
+        assert_eq!(tops, ["1 B", "500 B", "1 KiB", "800 KiB", "1 MiB", "5 GiB", "15.9 EiB"]);
+        assert!([1, 999, 1_000, 1_025, 1 << 50].into_iter().all(|most| bytes(most).value >= most));
     }
 }

@@ -1,15 +1,11 @@
 //! The calendar of every dataset: years down, months across, a letter and a colour for each.
 
-use super::{
-    mark::{DAMAGED, class, mark, state},
-    scrolled,
-};
+use super::scrolled;
 use crate::page::DatasetPage;
 use archive::{
     calendar::{self, LEGEND, MONTHS, Year, letter},
-    month_ranges,
-    numbers::{count, size, thousands},
-    report::MonthStatus,
+    human::{count, month_ranges, size, thousands},
+    status::{MonthStatus, Presence},
 };
 use maud::{Markup, html};
 
@@ -26,11 +22,10 @@ pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
 
 fn of_dataset(dataset: &DatasetPage) -> Markup {
     let status = &dataset.status;
-    let damaged =
-        month_ranges::spell(status.months.iter().map(|month| month.month).filter(|it| dataset.is_damaged(*it)));
+    let damaged = month_ranges(status.months.iter().map(|month| month.month).filter(|it| dataset.is_damaged(*it)));
     let name = status.dataset.as_str();
     let totals = status.totals();
-    let gaps = month_ranges::spell(status.missing());
+    let gaps = month_ranges(status.missing());
     html! {
         h3 { (name) }
         p {
@@ -97,5 +92,33 @@ fn legend(datasets: &[DatasetPage]) -> Markup {
                 li { span class=(class) aria-hidden="true" { (letter) } " " (state) }
             }
         }
+    }
+}
+
+/// Of a month whose files were found damaged.
+pub(super) const DAMAGED: (&str, char, &str) = ("m-missing", 'D', "damaged");
+
+/// Class, letter and state of a month.
+pub(super) fn mark(dataset: &DatasetPage, month: &MonthStatus) -> (&'static str, char, &'static str) {
+    if dataset.is_damaged(month.month) { DAMAGED } else { (class(month), letter(month), state(month)) }
+}
+
+/// The class of a month, which is that of its letter.
+pub(super) fn class(month: &MonthStatus) -> &'static str {
+    match letter(month) {
+        'A' => "m-archived",
+        '0' => "m-empty",
+        '!' => "m-missing",
+        _ => "m-open",
+    }
+}
+
+/// The state of a month in words.
+pub(super) const fn state(month: &MonthStatus) -> &'static str {
+    match month.state {
+        Presence::Archived if matches!(month.events, Some(0)) => "archived, no events",
+        Presence::Archived => "archived",
+        Presence::Missing => "missing",
+        Presence::Open => "not over",
     }
 }

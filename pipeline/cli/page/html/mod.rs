@@ -1,25 +1,18 @@
 //! [`Page`] -> HTML. Pure, and deterministic: the same page has the same bytes.
 //!
-//! maud escapes every text, and closes what it opens. What the archive holds goes through [`text::shown`] as well.
+//! maud escapes every text, and closes what it opens. What the archive holds goes through [`shown`] as well.
 
 mod activity;
 mod attention;
-mod axis;
 mod chart;
 mod coverage;
-mod mark;
-#[cfg(test)]
-mod palette;
 mod periods;
 mod proof;
-mod scale;
-mod series;
 mod sizes;
-mod span;
 mod summary;
-mod text;
 
 use super::Page;
+use archive_formats::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// All of how the page looks, on screens dark and light, and on paper.
@@ -30,7 +23,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The page.
 pub(crate) fn render(page: &Page) -> String {
-    let title = format!("Archive report: {}", text::shown(&page.archive));
+    let title = format!("Archive report: {}", shown(&page.archive));
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -85,7 +78,7 @@ fn footer(page: &Page) -> Markup {
                 "for an earlier page were not read again. "
                 "This page proves nothing by itself: " code { "kt-archive verify" } " reads every byte and does."
             }
-            p { "kt-archive " (page.version) ", " (text::time(page.made_at)) }
+            p { "kt-archive " (page.version) ", " (time(page.made_at)) }
         }
     }
 }
@@ -112,6 +105,35 @@ mod testing {
             committed_at: archived.then(|| "2025-05-01T02:03:04.567890Z".parse().unwrap()),
             sequence: archived.then_some(1),
         }
+    }
+}
+
+/// `text` without characters that steer whoever shows it: control characters, and those that turn the direction of
+/// writing, with which one value can look like another.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().map(|letter| if steers(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The beginning of `text`, fit for a label of `most` characters.
+pub(super) fn short(text: &str, most: usize) -> String {
+    let text = shown(text);
+    match text.char_indices().nth(most) {
+        None => text,
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// `2025-04-10 03:00:00 UTC`.
+pub(super) fn time(at: Timestamp) -> String {
+    let text = at.to_seconds_string();
+    match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
+        Some((date, time)) => format!("{date} {time} UTC"),
+        None => text,
     }
 }
 

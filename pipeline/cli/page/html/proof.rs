@@ -1,12 +1,9 @@
 //! What the archive is held against: its chain, its last verification, and its copies.
 
-use super::{
-    scrolled,
-    text::{shown, time},
-};
+use super::{scrolled, shown, time};
 use crate::page::{Look, Page, Since, Verified};
 use archive::{
-    numbers::{count, size, thousands},
+    human::{count, size, thousands},
     report::{Finding, Level, ReplicaState, ReplicaStatus, Severity},
     verify::Verification,
 };

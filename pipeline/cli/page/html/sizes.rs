@@ -1,16 +1,14 @@
 //! How large the archive is, and how small it became: a chart for each dataset, and its months as a table.
 
 use super::{
-    chart::{Chart, Row},
-    mark::mark,
+    chart::{self, Chart, Row, Top},
+    coverage::mark,
     periods::Periods,
-    scale::{self, Top},
-    scrolled,
-    text::time,
+    scrolled, time,
 };
 use crate::page::DatasetPage;
 use archive::{
-    numbers::{count, ratio, size, thousands, to_one},
+    human::{count, ratio, size, thousands, to_one},
     report::{MonthStatus, Totals},
 };
 use maud::{Markup, html};
@@ -69,15 +67,15 @@ fn rows(totals: &Totals, periods: &Periods<'_>) -> Vec<Row> {
         let top = top(values.iter().flatten().copied().max().unwrap_or_default());
         Row { name: name.to_owned(), note, tone: "v-all", values, top }
     };
-    let mut rows = vec![row("size", size(totals.bytes), &|totals| Some(totals.bytes), &scale::bytes)];
+    let mut rows = vec![row("size", size(totals.bytes), &|totals| Some(totals.bytes), &chart::bytes)];
     if totals.events > 0 {
         let note = format!("{} on average", ratio(totals.bytes, totals.events));
-        rows.push(row("bytes an event", note, &|totals| totals.bytes.checked_div(totals.events), &scale::count));
+        rows.push(row("bytes an event", note, &|totals| totals.bytes.checked_div(totals.events), &chart::count));
     }
     if let Some((delivered, archived)) = totals.delivered {
         let tenths = |totals: &Totals| totals.delivered.map(|(delivered, archived)| tenths(delivered, archived));
         let top = |most: u64| {
-            let Top { value, label } = scale::count(most.div_ceil(10));
+            let Top { value, label } = chart::count(most.div_ceil(10));
             Top { value: value.saturating_mul(10), label: format!("{label} : 1") }
         };
         rows.push(row("delivered : archived", to_one(delivered, archived), &tenths, &top));

@@ -3,11 +3,11 @@
 use super::{
     attention::{Point, Weight, points},
     proof::{extent, result},
-    text::{shown, time},
+    shown, time,
 };
 use crate::page::Page;
 use archive::{
-    numbers::{bytes_an_event, count, date, size, thousands, to_one},
+    human::{bytes_an_event, count, date, size, thousands, to_one},
     report::{ReplicaState, Totals},
 };
 use archive_formats::Month;

@@ -3,7 +3,7 @@
 use super::super::{Attempt, Finished};
 use crate::{
     exit::ExitCode,
-    numbers::count,
+    human::count,
     report::{Failure, MonthReport, MonthState, ReplicaReport, ReplicaState, RunReport},
 };
 use archive_formats::{Dataset, Head, Month, Timestamp};

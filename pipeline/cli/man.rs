@@ -1,8 +1,5 @@
 //! `kt-archive man`: a manual page for each command, made from the definition of the command line.
 
-mod examples;
-mod prose;
-
 use super::{
     args::{Arguments, ManArgs},
     outcome::Outcome,
@@ -103,14 +100,14 @@ fn page(command: &Command, near: &[String]) -> Vec<u8> {
     if let Some(text) = long_help {
         let (environment, exit_codes) = text.split_once(EXIT_CODES).unwrap_or((&text, ""));
         roff.control("SH", ["ENVIRONMENT"]);
-        prose::render(&mut roff, environment);
+        render_prose(&mut roff, environment);
         roff.control("SH", ["FILES"]);
-        prose::render(&mut roff, FILES.trim_start_matches('\n'));
+        render_prose(&mut roff, FILES.trim_start_matches('\n'));
         roff.control("SH", ["EXIT STATUS"]);
-        prose::render(&mut roff, exit_codes);
+        render_prose(&mut roff, exit_codes);
     }
     let name = display_name(command);
-    examples::render(&mut roff, &name);
+    render_examples(&mut roff, &name);
     if !near.is_empty() {
         roff.control("SH", ["SEE ALSO"]);
         for (index, name) in near.iter().enumerate() {
@@ -144,11 +141,125 @@ const FILES: &str = "
                               losing it costs time, never data
   ~/.pgpass                   passwords of PostgreSQL servers, unless PGPASSFILE names another file";
 
+/// A command's page, what is wanted, and what to type.
+type Example = (&'static str, &'static str, &'static str);
+
+const EXAMPLES: &[Example] = &[
+    ("kt-archive", "Try it out, without a server", "kt-archive run --source demo: --archive ./archive"),
+    ("kt-archive", "Prove that nothing is missing and nothing was changed", "kt-archive verify --archive ./archive"),
+    (
+        "kt-archive-run",
+        "Archive the last month, and what is missing before it",
+        "kt-archive run --source https://api.keeptrusts.example --archive s3://my-bucket/keeptrusts",
+    ),
+    (
+        "kt-archive-run",
+        "One month, as Parquet and CSV, with a copy",
+        "kt-archive run --month 2026-10 --format parquet,csv --archive /srv/archive --replica /mnt/nas/archive",
+    ),
+    (
+        "kt-archive-backfill",
+        "Years of history straight from the database",
+        "kt-archive backfill --source postgres://archiver@db.internal/keeptrusts --from 2023-01 --to 2025-03 \
+         --archive /srv/archive",
+    ),
+    ("kt-archive-verify", "Every byte and every row", "kt-archive verify --archive /srv/archive"),
+    (
+        "kt-archive-verify",
+        "The chain alone, and that it still holds a head that was noted down",
+        "kt-archive verify --level quick --expect-head 42 --archive /srv/archive",
+    ),
+    ("kt-archive-status", "Which months are archived", "kt-archive status --archive /srv/archive"),
+    ("kt-archive-doctor", "Whether a run would work", "kt-archive doctor --config /etc/kt-archive/kt-archive.toml"),
+    (
+        "kt-archive-replicate",
+        "Mend a copy",
+        "kt-archive replicate --repair --archive /srv/archive --replica /mnt/nas/archive",
+    ),
+    (
+        "kt-archive-pull",
+        "The blocked events of a week, for a spreadsheet",
+        "kt-archive pull --from 2026-10-05 --to 2026-10-12 --match decision=blocked --format csv --csv-safe \
+         --output review.csv --archive /srv/archive",
+    ),
+    (
+        "kt-archive-restore",
+        "The restore test of the month",
+        "kt-archive restore --month 2026-10 --into postgres://operator@db.internal/keeptrusts_verify --drill",
+    ),
+    ("kt-archive-config-check", "What is wrong with a file", "kt-archive config check --config kt-archive.toml"),
+    (
+        "kt-archive-schedule",
+        "A timer of systemd for the settings of a file",
+        "kt-archive schedule systemd --config /etc/kt-archive/kt-archive.toml",
+    ),
+    (
+        "kt-archive-schedule",
+        "A CronJob of Kubernetes",
+        "kt-archive schedule kubernetes --source https://api.keeptrusts.example --archive s3://my-bucket/keeptrusts",
+    ),
+    (
+        "kt-archive-completions",
+        "For the bash of this user",
+        "kt-archive completions bash > ~/.local/share/bash-completion/completions/kt-archive",
+    ),
+    ("kt-archive-man", "The pages, for this user", "kt-archive man ~/.local/share/man/man1"),
+];
+
+/// Adds the examples of a command, if there are any.
+fn render_examples(roff: &mut Roff, page: &str) {
+    let mut examples = EXAMPLES.iter().filter(|(of, ..)| *of == page).peekable();
+    if examples.peek().is_some() {
+        roff.control("SH", ["EXAMPLES"]);
+    }
+    for (_, wanted, typed) in examples {
+        roff.control("TP", []);
+        roff.text([roman(format!("{wanted}:"))]);
+        roff.text([bold(*typed)]);
+    }
+}
+
+/// Adds `text`: lines that belong together as a paragraph, and indented ones, a term and what it means, as a list.
+fn render_prose(roff: &mut Roff, text: &str) {
+    for block in text.split("\n\n") {
+        let mut lines = block.lines().peekable();
+        while let Some(line) = lines.next() {
+            if let Some((term, meaning)) = row(line) {
+                let mut meaning = meaning.to_owned();
+                while let Some(more) = lines.next_if(|line| is_continued(line)) {
+                    meaning.extend([" ", more.trim()]);
+                }
+                roff.control("TP", []);
+                roff.text([bold(term)]);
+                roff.text([roman(meaning)]);
+            } else {
+                let mut paragraph = line.to_owned();
+                while let Some(more) = lines.next_if(|line| !line.starts_with(' ')) {
+                    paragraph.extend([" ", more]);
+                }
+                roff.control("PP", []);
+                roff.text([roman(paragraph)]);
+            }
+        }
+    }
+}
+
+/// The term of a list and what follows it.
+fn row(line: &str) -> Option<(&str, &str)> {
+    let line = line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?;
+    line.split_once("  ").map(|(term, meaning)| (term, meaning.trim()))
+}
+
+fn is_continued(line: &str) -> bool {
+    line.starts_with("   ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::args::LONG;
     use archive::exit::ExitCode;
+    use clap::Parser as _;
 
     #[test]
     fn every_command_has_a_page_and_every_exit_code_is_in_it() {
@@ -170,5 +281,24 @@ mod tests {
     #[test]
     fn the_help_tells_exit_codes_where_the_pages_look_for_them() {
         assert!(LONG.contains(EXIT_CODES));
+    }
+
+    #[test]
+    fn every_example_can_be_typed() {
+        for (page, _, typed) in EXAMPLES {
+            let words = typed.split(" > ").next().unwrap().split_whitespace();
+            let parsed = Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{typed}: {error}"));
+            let name = format!("kt-archive-{}", parsed.command.name().replace(' ', "-"));
+            assert!(*page == "kt-archive" || *page == name, "{page}: {typed}");
+        }
+    }
+
+    #[test]
+    fn paragraphs_are_filled_and_lists_have_terms() {
+        let mut roff = Roff::new();
+        render_prose(&mut roff, "One\nsentence.\n\nThese:\n  A, B   first\n         line\n  C      second\nEnd.");
+        let expected =
+            ".PP\nOne sentence.\n.PP\nThese:\n.TP\n\\fBA, B\\fR\nfirst line\n.TP\n\\fBC\\fR\nsecond\n.PP\nEnd.\n";
+        assert_eq!(roff.to_roff(), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use archive_formats::{Head, Timestamp};
+use archive_formats::{Head, Month, Timestamp};
 use std::time::Duration;
 
 /// `1234567` as `1,234,567`.
@@ -81,6 +81,19 @@ pub fn head(head: Option<&Head>) -> String {
         Some(head) => format!("head {} {}…", head.sequence, head.sha256.short()),
         None => "head none".to_owned(),
     }
+}
+
+/// Months in ascending order, neighbours as a range: `2024-12 to 2025-01, 2025-03`.
+pub fn month_ranges(months: impl IntoIterator<Item = Month>) -> String {
+    let mut ranges: Vec<(Month, Month)> = Vec::new();
+    for month in months {
+        match ranges.last_mut() {
+            Some((_, last)) if last.next() == month => *last = month,
+            _ => ranges.push((month, month)),
+        }
+    }
+    let spell = |(first, last)| if first == last { format!("{first}") } else { format!("{first} to {last}") };
+    ranges.into_iter().map(spell).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,0 +1,253 @@
+//! Words for a POSIX shell, also on a line of a crontab.
+
+use super::impossible;
+use archive::config;
+use archive_connectors::Result;
+use std::fmt::Write as _;
+use toml::Value;
+
+/// `word` as the shell reads it back.
+pub(super) fn shell_quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_@+=:,./-".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// `word` for a shell that cron starts. cron ends a command at a `%` that has no backslash before it, and some take the
+/// first of two backslashes away: so a backslash has a quote after it, never another one or a `%`.
+pub(super) fn cron_quoted(word: &str) -> Result<String> {
+    if word.contains(['\n', '\r', '\0']) {
+        return Err(impossible(
+            "a line of a crontab cannot hold a value with a line end",
+            "write the value into a configuration file, and name that with --config",
+        ));
+    }
+    Ok(shell_quoted(&word.replace('\\', BACKSLASH)).replace(BACKSLASH, "\\''").replace('%', "\\%"))
+}
+
+/// Stands for a backslash while quotes are put around the others; no argument can hold it.
+const BACKSLASH: &str = "\0";
+
+/// `text` as a literal. The escapes are those that all three languages have, and everything that one of their readers
+/// takes for a line end, or cannot have in a text, is escaped.
+pub(super) fn quoted(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len() + 2);
+    literal.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => literal.push_str("\\\""),
+            '\\' => literal.push_str("\\\\"),
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            '\t' => literal.push_str("\\t"),
+            _ if is_plain(letter) => literal.push(letter),
+            _ if u32::from(letter) <= 0xffff => drop(write!(literal, "\\u{:04x}", u32::from(letter))),
+            _ => drop(write!(literal, "\\U{:08x}", u32::from(letter))),
+        }
+    }
+    literal.push('"');
+    literal
+}
+
+/// Whether every reader takes it as it is.
+pub(super) fn is_plain(letter: char) -> bool {
+    let is_nonchar = u32::from(letter) & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&letter);
+    // Marks that turn the direction of a text could make a line look like another.
+    let is_hidden =
+        matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    !letter.is_control() && !is_nonchar && !is_hidden
+}
+
+/// A line of a configuration file with this value, which is spelled as such files spell it.
+pub(super) fn toml_line(key: &str, value: &Value) -> String {
+    format!("{key} = {}\n", toml_value(value))
+}
+
+fn toml_value(value: &Value) -> String {
+    let joined = |values: Vec<String>| values.join(", ");
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Array(values) => format!("[{}]", joined(values.iter().map(toml_value).collect())),
+        Value::Table(table) => {
+            format!(
+                "{{ {} }}",
+                joined(table.iter().map(|(key, value)| format!("{key} = {}", toml_value(value))).collect())
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `text`, each line moved to the right.
+pub(super) fn indented(text: &str, spaces: usize) -> String {
+    let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{:spaces$}{line}\n", "") };
+    text.lines().map(line).collect()
+}
+
+/// A value as a variable has it.
+pub(super) fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Array(values) => values.into_iter().map(text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// A value as a configuration file spells it: there, `${` begins a variable.
+pub(super) fn escaped(value: Value) -> Value {
+    match value {
+        Value::String(text) => config::escape(&text).into(),
+        Value::Array(values) => Value::Array(values.into_iter().map(escaped).collect()),
+        Value::Table(table) => Value::Table(table.into_iter().map(|(key, value)| (key, escaped(value))).collect()),
+        other => other,
+    }
+}
+
+/// Whether a configuration file with this value needs the variable `name`.
+pub(super) fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text.replace("$${", "").contains(&format!("${{{name}}}")),
+        Value::Array(values) => values.iter().any(|value| names(value, name)),
+        Value::Table(table) => table.values().any(|value| names(value, name)),
+        _ => false,
+    }
+}
+
+/// A setting as it is typed.
+pub(super) fn flags(key: &str, value: Value) -> Result<Vec<String>> {
+    let values = match value {
+        Value::Boolean(on) => return Ok(on.then(|| format!("--{key}")).into_iter().collect()),
+        Value::Integer(count) if key == "verbose" => return Ok((0..count).map(|_| "--verbose".to_owned()).collect()),
+        Value::Array(values) => values.into_iter().map(name).collect::<Result<Vec<_>>>()?,
+        other => vec![text(other)],
+    };
+    // What was typed and is no text any more would lead the job to another place.
+    if values.iter().any(|value| value.contains('\u{fffd}')) {
+        return Err(impossible(format!("--{key} is not UTF-8"), "use names that are UTF-8"));
+    }
+    Ok(values.into_iter().map(|value| format!("--{key}={value}")).collect())
+}
+
+/// One of several values. Of a dataset the name is typed, and the file describes it.
+fn name(value: Value) -> Result<String> {
+    let value = match value {
+        Value::Table(mut table) => table.remove("name").map(text).unwrap_or_default(),
+        other => text(other),
+    };
+    if value.contains(',') {
+        return Err(impossible(
+            "a value with a comma cannot be typed",
+            "write it into the configuration file, paths absolute, and name that with --config",
+        ));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::process::Command;
+    use toml::Table;
+
+    /// The words that the shell makes of `line`.
+    fn words(line: &str) -> Vec<String> {
+        let output = Command::new("sh").args(["-c", &format!("printf '%s\\0' {line}")]).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.strip_suffix('\0').unwrap().split('\0').map(str::to_owned).collect()
+    }
+
+    /// The command that cron hands to the shell. Implementations differ in what `\\` means.
+    fn through_cron(line: &str, halves_backslashes: bool) -> String {
+        let (mut command, mut letters) = (String::new(), line.chars().peekable());
+        while let Some(letter) = letters.next() {
+            match (letter, letters.peek()) {
+                ('\\', Some('%')) => command.extend(letters.next()),
+                ('\\', Some('\\')) if halves_backslashes => command.extend(letters.next()),
+                ('\\', Some(_)) if !halves_backslashes => command.push('\\'),
+                ('\\', _) => command.extend([Some('\\'), letters.next()].into_iter().flatten()),
+                ('%', _) => panic!("the command ends early: {line}"),
+                _ => command.push(letter),
+            }
+        }
+        command
+    }
+
+    fn nasty() -> impl Strategy<Value = String> {
+        prop_oneof![r#"[\\%'"$` !#&;|<>(){}*?~a-]{0,12}"#, r"[^\x00]{0,12}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_shell_reads_back_every_word(list in prop::collection::vec(nasty(), 1..20)) {
+            let line = list.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" ");
+            prop_assert_eq!(words(&line), list);
+        }
+
+        #[test]
+        fn the_shell_behind_any_cron_reads_back_every_word(list in prop::collection::vec(nasty(), 1..20)) {
+            let list = list.into_iter().filter(|word| !word.contains(['\n', '\r'])).collect::<Vec<_>>();
+            prop_assume!(!list.is_empty());
+            let line = list.iter().map(|word| cron_quoted(word).unwrap()).collect::<Vec<_>>().join(" ");
+            for halves_backslashes in [false, true] {
+                prop_assert_eq!(&words(&through_cron(&line, halves_backslashes)), &list);
+            }
+        }
+    }
+
+    #[test]
+    fn plain_words_stay_plain_and_lines_do_not_end_early() {
+        assert_eq!(shell_quoted("--archive=/srv/archive"), "--archive=/srv/archive");
+        assert_eq!(shell_quoted(""), "''");
+        assert_eq!(cron_quoted("50%").unwrap(), "'50\\%'");
+        assert!(cron_quoted("two\nlines").is_err());
+    }
+
+    #[test]
+    fn what_could_be_read_otherwise_is_escaped() {
+        assert_eq!(
+            quoted("a \"b\" \\ \n\t\u{7f}\u{85}\u{2028}\u{feff}é🦀"),
+            "\"a \\\"b\\\" \\\\ \\n\\t\\u007f\\u0085\\u2028\\ufeffé🦀\""
+        );
+        assert_eq!(quoted("\u{1fffe}"), "\"\\U0001fffe\"");
+    }
+
+    proptest! {
+        #[test]
+        fn toml_reads_what_was_written(text in any::<String>()) {
+            let read = format!("key = {}", quoted(&text)).parse::<Table>().unwrap();
+            prop_assert_eq!(read["key"].as_str(), Some(text.as_str()));
+            prop_assert_eq!(quoted(&text).lines().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_setting_is_typed_as_it_was() {
+        let typed = |key, value| flags(key, value).unwrap();
+        assert_eq!(typed("grace", "2h".into()), ["--grace=2h"]);
+        assert_eq!(typed("format", vec!["csv", "parquet"].into()), ["--format=csv", "--format=parquet"]);
+        assert_eq!(typed("verbose", 2.into()), ["--verbose", "--verbose"]);
+        assert_eq!(typed("allow-http", true.into()), ["--allow-http"]);
+        assert_eq!(typed("allow-http", false.into()), [] as [&str; 0]);
+        let table = Table::from_iter([("name".to_owned(), "events".into()), ("table".to_owned(), "e".into())]);
+        assert_eq!(typed("dataset", Value::Array(vec![Value::Table(table)])), ["--dataset=events"]);
+    }
+
+    #[test]
+    fn a_variable_that_is_only_spelled_out_is_not_needed() {
+        let value = Value::from(vec!["a/${DIR}", "$${NO}/${B"]);
+        assert_eq!(["DIR", "NO", "B", "D"].map(|name| names(&value, name)), [true, false, false, false]);
+        assert!(!names(&escaped("${DIR}".into()), "DIR"));
+    }
+
+    #[test]
+    fn what_would_arrive_as_something_else_is_refused() {
+        assert!(flags("replica", vec!["/a,b"].into()).is_err());
+        assert!(flags("archive", "/a\u{fffd}".into()).is_err());
+    }
+}
