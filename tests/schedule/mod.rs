@@ -128,16 +128,16 @@ fn nothing_is_written_where_a_job_is_printed() {
 }
 
 #[test]
-fn every_job_says_who_is_told_of_a_failure() {
+fn jobs_document_their_failure_notifications() {
     let mut host = Host::new();
     let told = |host: &Host, words: &str| {
         for kind in KINDS {
             let text = job(host, kind, &["--source", "demo:", "--archive", "s3://b"]);
             let text = text.replace("\n#", "");
-            assert!(text.contains("Who is told of a failure: ") && text.contains(words), "{kind}: {text}");
+            assert!(text.contains("Failure notifications: ") && text.contains(words), "{kind}: {text}");
         }
     };
-    told(&host, "where --notify or KT_ARCHIVE_NOTIFY names one");
+    told(&host, "set --notify or KT_ARCHIVE_NOTIFY");
     host.set("KT_ARCHIVE_NOTIFY", "https://hooks.example/x");
     told(&host, "the receivers of notify");
 }

@@ -1,53 +1,53 @@
 //! A line of a crontab.
 
 use super::{
-    Job, SourceKind, TIMES, comment, impossible,
+    Job, SourceKind, TIMES, comment, notifications,
     quote::{cron_quoted, shell_quoted},
-    telling,
+    unsupported,
 };
 use archive_connectors::Result;
 
-/// The file that sets what no crontab should hold.
+/// The file of variables with secrets.
 const ENVIRONMENT: &str = "/etc/kt-archive/env";
-/// Where secrets lie, unless the environment names another file.
+/// Files with secrets, unless the environment names others.
 const TOKEN: &str = "/etc/kt-archive/token";
 const PASSWORDS: &str = "/etc/kt-archive/pgpass";
 
-/// Debian's cron takes no longer command, and says so to nobody.
+/// Longest command of Debian's cron, which silently ignores longer ones.
 const MOST_BYTES: usize = 998;
 
 pub(super) fn render(job: &Job) -> Result<String> {
     let command = command(job)?;
     if command.len() > MOST_BYTES {
-        return Err(impossible(
-            format!("the command has {} bytes, and cron takes {MOST_BYTES}", command.len()),
+        return Err(unsupported(
+            format!("the command has {} bytes, and cron accepts {MOST_BYTES}", command.len()),
             "write the settings into a configuration file, and name that with --config",
         ));
     }
     let mut text = comment(
-        "kt-archive: archives the last month, and every gap before it.\n\
-         Put these lines into the crontab of the user who may write the archive: crontab -e\n\
-         (a file in /etc/cron.d has the user's name between the times and the command).",
+        "kt-archive: archives the last month and every gap before it.\n\
+         Add these lines to the crontab of the user who may write the archive: crontab -e\n\
+         (in /etc/cron.d, the user's name goes between the times and the command).",
     );
     text.push_str("#\n");
     text.push_str(&comment(
-        "When: at 04:00 on the 1st; the 2nd and the 3rd are tries in case something was down, and a run that finds its \
-         month archived ends at once. CRON_TZ counts for the lines below it. Debian's cron ignores it and takes the host's \
-         zone: nothing is lost then, since a month is a month of UTC for the program, and the 2nd comes after its \
-         end in every zone. To change the hour, change the 4.",
+        "Runs at 04:00 on the 1st. The 2nd and the 3rd repeat a run that failed; a run whose month is archived ends at \
+         once. CRON_TZ applies to the lines below it. Debian's cron ignores it and uses the host's zone: nothing is lost, \
+         since months are those of UTC, and the 2nd is after the end of the month in every zone. To change the hour, \
+         change the 4.",
     ));
-    text.push_str(&telling(
+    text.push_str(&notifications(
         job,
-        "cron mails it, with what to do about it, and nothing else, since results are thrown away. Mail needs an MTA on \
-         this host (try: echo test | mail -s test you@example), and MAILTO=you@example above the line says to whom. Exit \
-         code 75 means that the next try may do.",
+        "cron mails errors with their hints; results are discarded. Mail needs an MTA on this host (test it with: echo \
+         test | mail -s test you@example) and MAILTO=you@example above the line. After exit code 75 the next run may \
+         succeed.",
     ));
     text.push_str(&secrets(job));
     let names = job.host_secrets().into_iter().collect::<Vec<_>>().join(", ");
     if !names.is_empty() {
         text.push_str(&comment(&format!(
-            "Variables: {ENVIRONMENT} sets {names}, a line NAME='value' for each; chmod 600 it, or take out what is \
-             not needed."
+            "Variables: {ENVIRONMENT} sets {names}, with a line NAME='value' for each; chmod 600 it, and remove those that \
+             are not needed."
         )));
     }
     text.push_str("CRON_TZ=UTC\n");
@@ -75,7 +75,7 @@ fn passwords(job: &Job) -> &str {
     job.password_file.as_deref().unwrap_or(PASSWORDS)
 }
 
-/// What the shell is told: the exit code is that of the program.
+/// The command for the shell, which exits with the code of the program.
 fn command(job: &Job) -> Result<String> {
     let mut words = Vec::new();
     if !job.host_secrets().is_empty() {
@@ -98,7 +98,7 @@ fn command(job: &Job) -> Result<String> {
         words.push(cron_quoted(&format!("--state-dir={state}"))?);
     }
     if !job.settings.iter().any(|(key, _)| ["quiet", "verbose", "progress"].contains(&key.as_str())) {
-        // A line for each month would be mail for each month.
+        // cron would mail the lines of every run.
         words.push("--quiet".to_owned());
     }
     words.push(">/dev/null".to_owned());

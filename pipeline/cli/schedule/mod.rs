@@ -1,6 +1,6 @@
-//! Jobs that archive every month, for what people run jobs with: settings in, text out.
+//! Jobs that archive every month, for cron, systemd, Kubernetes, GitHub Actions and Airflow: settings in, text out.
 //!
-//! Nothing here holds a secret: a [`Job`] knows the names of the variables and the places of the files that do.
+//! A [`Job`] holds no secret, only the names of variables and the paths of files with secrets.
 
 mod airflow;
 mod command;
@@ -12,6 +12,7 @@ mod paths;
 mod quote;
 mod secrets;
 mod systemd;
+mod template;
 
 pub(crate) use command::{PrintedJob, schedule};
 pub use job::{Given, Job, SourceKind};
@@ -21,7 +22,7 @@ use archive::exit::ExitCode;
 use archive_connectors::{Error, ErrorKind, Result};
 use serde::Deserialize;
 
-/// What runs a job.
+/// A scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -38,10 +39,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All schedulers.
     pub const ALL: [Self; 5] = [Self::Cron, Self::Systemd, Self::Kubernetes, Self::GithubActions, Self::Airflow];
 
-    /// What a user types.
+    /// Its name on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cron => "cron",
@@ -53,19 +54,19 @@ impl Kind {
     }
 }
 
-/// 04:00 on the first three days of a month, as cron has it. A run that finds its month archived ends at once, so that
-/// the second and the third are tries for what failed on the first.
+/// 04:00 on the first three days of a month, in the syntax of cron. A run whose month is archived ends at once, so the
+/// second and the third day repeat a run that failed.
 pub const TIMES: &str = "0 4 1-3 * *";
 
-/// What no further try mends: settings, damage, contradicting data, rights.
-const HOPELESS: [ExitCode; 4] = [ExitCode::Usage, ExitCode::Damaged, ExitCode::Incomplete, ExitCode::Unauthorized];
+/// Codes after which a retry cannot succeed: settings, damage, contradicting data, missing rights.
+const FINAL_CODES: [ExitCode; 4] = [ExitCode::Usage, ExitCode::Damaged, ExitCode::Incomplete, ExitCode::Unauthorized];
 
-/// The codes that no further try mends, as a list.
-fn hopeless(separator: &str) -> String {
-    HOPELESS.map(|code| code.code().to_string()).join(separator)
+/// The codes without a retry, as a list.
+fn final_codes(separator: &str) -> String {
+    FINAL_CODES.map(|code| code.code().to_string()).join(separator)
 }
 
-/// The job, ready for a scheduler. Fails where that scheduler cannot run it, or cannot hold its words.
+/// The job in the format of a scheduler. Fails if that scheduler cannot run it, or cannot represent one of its values.
 pub fn render(kind: Kind, job: &Job) -> Result<String> {
     match kind {
         Kind::Cron => cron::render(job),
@@ -76,28 +77,28 @@ pub fn render(kind: Kind, job: &Job) -> Result<String> {
     }
 }
 
-/// A job that cannot be.
-fn impossible(message: impl Into<String>, hint: &str) -> Error {
+/// A job that a scheduler cannot run.
+fn unsupported(message: impl Into<String>, hint: &str) -> Error {
     Error::new(ErrorKind::Configuration, message).with_hint(hint)
 }
 
-/// Who hears of a failure: the receivers of `notify`, and what the scheduler itself does.
-fn telling(job: &Job, scheduler: &str) -> String {
+/// The comment on notifications of failures: the receivers of `notify`, and what the scheduler itself does.
+fn notifications(job: &Job, scheduler: &str) -> String {
     comment(&if job.notifies() {
-        format!("Who is told of a failure: the receivers of notify, as soon as a run has begun. {scheduler}")
+        format!("Failure notifications: the receivers of notify, once a run has started. {scheduler}")
     } else {
         format!(
-            "Who is told of a failure: {scheduler} A webhook is told of runs where --notify or KT_ARCHIVE_NOTIFY names \
-             one when this is printed."
+            "Failure notifications: {scheduler} To notify a webhook of runs, set --notify or KT_ARCHIVE_NOTIFY when \
+             printing this."
         )
     })
 }
 
-/// `text`, each line a comment, broken at 100 columns.
+/// `text` as comment lines of at most 100 columns.
 fn comment(text: &str) -> String {
     let mut lines = String::new();
-    // Some readers end a line, and with it the comment, at more letters than `lines` does.
-    let text = text.replace(|letter| letter != '\n' && !quote::is_plain(letter), "\u{fffd}");
+    // Some parsers end a line, and with it the comment, at more characters than `lines` does.
+    let text = text.replace(|character| character != '\n' && !quote::is_plain(character), "\u{fffd}");
     for paragraph in text.lines() {
         let mut line = "#".to_owned();
         for word in paragraph.split(' ').filter(|word| !word.is_empty()) {
@@ -118,12 +119,12 @@ mod tests {
     use archive::config::choice;
 
     #[test]
-    fn every_kind_is_read_as_it_is_written() {
+    fn kinds_parse_from_their_names() {
         assert!(Kind::ALL.into_iter().all(|kind| choice::<Kind>(kind.as_str()) == Ok(kind)));
     }
 
     #[test]
-    fn comments_stay_comments_however_long_they_are() {
+    fn long_comments_are_wrapped_and_stay_comments() {
         let text = comment(&format!("{}\nnext", "word ".repeat(60)));
         assert!(text.lines().all(|line| line.starts_with("# ") && line.len() <= 100), "{text}");
         assert!(text.ends_with("\n# next\n"), "{text}");

@@ -1,6 +1,6 @@
 //! Paths that mean the same wherever a job is started.
 
-use super::{Given, impossible};
+use super::{Given, unsupported};
 use archive::config::{self, Origin, Setting};
 use archive_connectors::{Result, sink::Location};
 use std::{
@@ -56,7 +56,7 @@ fn source(address: &str, folder: &str) -> Result<String> {
         return Ok(address.to_owned());
     }
     if folder.contains(['*', '?', '[']) && address.contains(['*', '?', '[']) {
-        return Err(impossible(
+        return Err(unsupported(
             "the source is a pattern in a folder whose name would be a part of it",
             "name the files by an absolute pattern",
         ));

@@ -1,6 +1,6 @@
 //! Words for a POSIX shell, also on a line of a crontab.
 
-use super::impossible;
+use super::unsupported;
 use archive::config;
 use archive_connectors::Result;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ pub(super) fn shell_quoted(word: &str) -> String {
 /// first of two backslashes away: so a backslash has a quote after it, never another one or a `%`.
 pub(super) fn cron_quoted(word: &str) -> Result<String> {
     if word.contains(['\n', '\r', '\0']) {
-        return Err(impossible(
+        return Err(unsupported(
             "a line of a crontab cannot hold a value with a line end",
             "write the value into a configuration file, and name that with --config",
         ));
@@ -80,12 +80,6 @@ fn toml_value(value: &Value) -> String {
     }
 }
 
-/// `text`, each line moved to the right.
-pub(super) fn indented(text: &str, spaces: usize) -> String {
-    let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{:spaces$}{line}\n", "") };
-    text.lines().map(line).collect()
-}
-
 /// A value as a variable has it.
 pub(super) fn text(value: Value) -> String {
     match value {
@@ -125,7 +119,7 @@ pub(super) fn flags(key: &str, value: Value) -> Result<Vec<String>> {
     };
     // What was typed and is no text any more would lead the job to another place.
     if values.iter().any(|value| value.contains('\u{fffd}')) {
-        return Err(impossible(format!("--{key} is not UTF-8"), "use names that are UTF-8"));
+        return Err(unsupported(format!("--{key} is not UTF-8"), "use names that are UTF-8"));
     }
     Ok(values.into_iter().map(|value| format!("--{key}={value}")).collect())
 }
@@ -137,7 +131,7 @@ fn name(value: Value) -> Result<String> {
         other => text(other),
     };
     if value.contains(',') {
-        return Err(impossible(
+        return Err(unsupported(
             "a value with a comma cannot be typed",
             "write it into the configuration file, paths absolute, and name that with --config",
         ));

@@ -1,13 +1,13 @@
-//! A service that archives, and the timer that starts it.
+//! A service of systemd, and its timer.
 
-use super::{Job, Place, SourceKind, comment, hopeless, impossible, quote::shell_quoted, telling};
+use super::{Job, Place, SourceKind, comment, final_codes, notifications, quote::shell_quoted, unsupported};
 use archive_connectors::Result;
 use std::fmt::Write as _;
 
 const SERVICE: &str = "/etc/systemd/system/kt-archive.service";
 const TIMER: &str = "/etc/systemd/system/kt-archive.timer";
 
-/// Settings that take rights from the service which it does not need.
+/// Settings that remove rights which the service does not need.
 const HARDENING: &str = "\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -41,21 +41,21 @@ Description=Archive the last month of Keeptrusts events
 Documentation=man:kt-archive-run(1)
 Wants=network-online.target
 After=network-online.target
-# At most six tries in half a day, those by hand among them; the timer's next day begins anew. To start it by hand after
-# them: systemctl reset-failed kt-archive.service
+# At most six starts in twelve hours, manual ones included. To start it again before: systemctl reset-failed
+# kt-archive.service
 StartLimitIntervalSec=12h
 StartLimitBurst=6
-# A unit that tells somebody, once the tries have failed:
-# OnFailure=notify-someone@%n.service
+# A unit to start after the last failure, for notifications:
+# OnFailure=notify@%n.service
 ";
 
-const TRIES: &str = "\
-# Tried again after 75 (try again later), 6 and 7 (the source or a store was down) and others, but not after
-# what no try mends: settings, damage, contradicting data and rights.
+const RETRIES: &str = "\
+# Retried after 75 (try again later), 6 and 7 (the source or a store was down) and others, but not after errors of
+# settings, damage, contradicting data or missing rights.
 Restart=on-failure
-RestartPreventExitStatus={HOPELESS}
+RestartPreventExitStatus={FINAL_CODES}
 RestartSec=30min
-# What is being committed is finished first.
+# Time to finish a commit.
 TimeoutStopSec=5min
 ";
 
@@ -65,11 +65,11 @@ const TIMER_UNIT: &str = "
 Description=Archive Keeptrusts events every month
 
 [Timer]
-# The 2nd and the 3rd are tries in case something was down: a run that finds its month archived ends at once.
+# The 2nd and the 3rd repeat a run that failed; a run whose month is archived ends at once.
 OnCalendar=*-*-01..03 04:00:00 UTC
-# A host that was off makes up for it when it is back.
+# Runs a missed start when the host is back.
 Persistent=yes
-# Hosts that share a platform do not all ask in one moment.
+# Spreads the load of hosts that share a platform.
 RandomizedDelaySec=15min
 
 [Install]
@@ -78,7 +78,7 @@ WantedBy=timers.target
 
 pub(super) fn render(job: &Job) -> Result<String> {
     let mut text = format!("# {SERVICE}\n");
-    text.push_str(&comment("Save both parts under the names above them, for example with"));
+    text.push_str(&comment("Save both units under the names above them, for example with"));
     text.push_str("#   kt-archive schedule systemd ... | awk '/^# \\/etc\\/systemd\\//{file=$2} file{print > file}'\n");
     text.push_str("# Before the first start:\n");
     for step in preparations(job) {
@@ -87,23 +87,23 @@ pub(super) fn render(job: &Job) -> Result<String> {
     }
     text.push_str(&comment(
         "Then: systemctl daemon-reload && systemctl enable --now kt-archive.timer\n\
-         Try it at once: systemctl start kt-archive.service; what it said: journalctl -u kt-archive",
+         To test it: systemctl start kt-archive.service, then journalctl -u kt-archive",
     ));
-    text.push_str(&telling(job, "the unit that OnFailure= names, once you have taken its # away below."));
+    text.push_str(&notifications(job, "the unit of OnFailure= below, once it is uncommented."));
     text.push_str(UNIT);
     text.push_str(&service(job)?);
     text.push_str(&TIMER_UNIT.replace("{TIMER}", TIMER));
     Ok(text)
 }
 
-/// What the unit takes for granted.
+/// Commands that create what the unit needs.
 fn preparations(job: &Job) -> Vec<String> {
     let mut steps =
         vec!["useradd --system --home-dir /var/lib/kt-archive --shell /usr/sbin/nologin kt-archive".to_owned()];
     let places = job.places().filter_map(Place::folder).chain(job.state_dir.as_deref());
     steps
         .extend(places.map(|folder| format!("install -d -o kt-archive -g kt-archive -m 750 {}", shell_quoted(folder))));
-    // That folder is the node exporter's, and stays so.
+    // That folder belongs to the node exporter.
     steps.extend(job.metrics_folder().map(|folder| format!("setfacl -m u:kt-archive:rwx {}", shell_quoted(&folder))));
     steps
 }
@@ -111,7 +111,7 @@ fn preparations(job: &Job) -> Vec<String> {
 fn service(job: &Job) -> Result<String> {
     let mut text = "\n[Service]\nType=oneshot\nUser=kt-archive\nGroup=kt-archive\n".to_owned();
     let mut words = vec![command_word(&job.program)?];
-    // What a credential takes the place of is neither flag nor variable any more.
+    // A credential replaces the flag and the variable of the key.
     let replaced = |text: &str| job.pseudonym_key.is_some() && text.starts_with("--pseudonym-key-file=");
     for argument in job.arguments().iter().filter(|argument| !replaced(argument)) {
         words.push(command_word(argument)?);
@@ -129,17 +129,17 @@ fn service(job: &Job) -> Result<String> {
         }
     }
     text.push_str(&secrets(job)?);
-    text.push_str(&TRIES.replace("{HOPELESS}", &hopeless(" ")));
+    text.push_str(&RETRIES.replace("{FINAL_CODES}", &final_codes(" ")));
     text.push_str(&files(job)?);
     text.push_str(HARDENING);
     Ok(text)
 }
 
-/// Where secrets come from: files that root keeps, and that systemd hands to this service alone.
+/// Files with secrets, owned by root, which systemd passes to this service alone.
 fn secrets(job: &Job) -> Result<String> {
     let mut text = String::new();
     if job.pseudonym_key.is_some() || job.source == SourceKind::ExportsApi {
-        text.push_str("# Files of root that only this service sees, below %d, which needs systemd 250.\n");
+        text.push_str("# Files of root that only this service can read, below %d, which needs systemd 250.\n");
     }
     let mut credential = |name: &str, path: &str| -> Result<()> {
         let _ = writeln!(text, "LoadCredential={name}:{}", credential_path(path)?);
@@ -168,7 +168,7 @@ fn secrets(job: &Job) -> Result<String> {
     Ok(text)
 }
 
-/// What the service sees of the file system, and what of it may be written.
+/// The parts of the file system that the service can read and write.
 fn files(job: &Job) -> Result<String> {
     let mut text = String::new();
     let mut written = job.folders();
@@ -185,7 +185,7 @@ fn files(job: &Job) -> Result<String> {
     let named = job.public_files().map(str::to_owned);
     let paths = written.into_iter().chain(read).chain(source).chain(named).collect::<Vec<_>>();
     let any = |folders: &[&str]| paths.iter().any(|path| folders.iter().any(|folder| path.starts_with(folder)));
-    // Where the service has something to look for in a home folder, all of them can be read and none written.
+    // If a path is in a home folder, all home folders are readable and none is writable.
     text.push_str(if any(&["/home/", "/root/", "/run/user/"]) {
         "ProtectHome=read-only\n"
     } else {
@@ -195,7 +195,7 @@ fn files(job: &Job) -> Result<String> {
     Ok(text)
 }
 
-/// A word of a setting: specifiers begin with `%`.
+/// A word of a setting, where `%` begins a specifier.
 fn word(text: &str) -> Result<String> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_@+=:,./-?".contains(letter);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -205,24 +205,24 @@ fn word(text: &str) -> Result<String> {
     Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%")))
 }
 
-/// A word of a command, in which `$` begins a variable.
+/// A word of a command, where `$` begins a variable.
 fn command_word(text: &str) -> Result<String> {
     Ok(word(text)?.replace('$', "$$"))
 }
 
-/// The path of a credential: it goes to the end of the line, and no quotes are taken away.
+/// The path of a credential, which extends to the end of the line and is not unquoted.
 fn credential_path(path: &str) -> Result<String> {
     check(path)?;
     if path.ends_with(['\\', ' ']) {
-        return Err(impossible("systemd cannot load a file of this name", "choose another name for the file"));
+        return Err(unsupported("systemd cannot load a file of this name", "choose another name for the file"));
     }
     Ok(path.replace('%', "%%"))
 }
 
-/// A line of a unit ends at a line end, whatever stands around it.
+/// Refuses control characters: a line of a unit ends at a line end, quoted or not.
 fn check(text: &str) -> Result<()> {
     if text.chars().any(char::is_control) {
-        return Err(impossible(
+        return Err(unsupported(
             "a unit of systemd cannot hold a value with a line end or a control character",
             "write the value into a configuration file, and name that with --config",
         ));
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads a word of a command as systemd.syntax(7) and systemd.service(5) say.
+    /// Parses a word of a command as specified in systemd.syntax(7) and systemd.service(5).
     fn read(text: &str) -> String {
         let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         let (mut word, mut letters) = (String::new(), text.chars());
@@ -255,13 +255,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_of_a_command_are_read_back(text in r#"[\\%'"$ ;@:a-zé🦀]{1,12}"#) {
+        fn words_of_a_command_survive_a_round_trip(text in r#"[\\%'"$ ;@:a-zé🦀]{1,12}"#) {
             prop_assert_eq!(read(&command_word(&text).unwrap()), text);
         }
     }
 
     #[test]
-    fn what_a_unit_cannot_hold_is_refused() {
+    fn values_with_control_characters_are_refused() {
         assert!(word("two\nlines").is_err() && credential_path("a\rb").is_err());
         assert_eq!(word("/srv/archive").unwrap(), "/srv/archive");
         assert_eq!(word("").unwrap(), "\"\"");
