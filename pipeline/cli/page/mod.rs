@@ -1,7 +1,7 @@
-//! One page that says where an archive stands, for whoever has to show it to somebody else.
+//! The HTML report of an archive, for auditors.
 //!
-//! [`write()`] finds out what there is to say (`Page`), `render` says it. The page needs nothing but itself: no script,
-//! no network, no font.
+//! [`write()`] collects the values (`Page`), `render` turns them into HTML. The page is self-contained: no script, no
+//! network, no font.
 
 mod command;
 mod html;
@@ -10,7 +10,7 @@ mod outcome;
 
 pub(crate) use command::report;
 pub(crate) use html::render;
-pub(crate) use model::{DatasetPage, Look, Page, Since, Verified};
+pub(crate) use model::{DatasetPage, Page, Since, VerificationRecord, Verified};
 pub(crate) use outcome::{PageReport, UnreadMonth};
 
 use archive::{
@@ -25,14 +25,14 @@ use archive::{
 use archive_connectors::{Clock, Progress, Result};
 use std::{path::PathBuf, sync::Arc};
 
-/// What page is to be written, and where.
+/// The options of a page.
 #[derive(Clone, Debug)]
 pub(crate) struct PageRequest {
-    /// The months and datasets that it shows.
+    /// Months and datasets of the page.
     pub status: StatusRequest,
     /// The file.
     pub output: PathBuf,
-    /// Whether what is there is replaced.
+    /// Whether an existing file is replaced.
     pub force: bool,
 }
 
@@ -74,7 +74,7 @@ pub(crate) async fn write(
     })
 }
 
-/// What happened in every dataset, one after the other.
+/// Counts the datasets, one after the other.
 async fn datasets(
     archive: &Archive,
     statuses: Vec<DatasetStatus>,

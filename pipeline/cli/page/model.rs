@@ -1,4 +1,4 @@
-//! What the page says.
+//! The values of the page.
 
 use archive::{
     activity::Activity,
@@ -8,14 +8,14 @@ use archive::{
 };
 use archive_formats::{Chain, Head, Month, Timestamp};
 
-/// All that the page says. The same values make the same page.
+/// All values of the page. The same values make the same page.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     /// The archive's URL, printable.
     pub(crate) archive: String,
     /// Its UUID.
     pub(crate) uuid: String,
-    /// When its place became an archive.
+    /// When the archive was created.
     pub(crate) created_at: Timestamp,
     /// When the page was made.
     pub(crate) made_at: Timestamp,
@@ -29,7 +29,7 @@ pub(crate) struct Page {
     pub(crate) datasets: Vec<DatasetPage>,
     /// Every replica.
     pub(crate) replicas: Vec<ReplicaStatus>,
-    /// What is on record of verifications.
+    /// The recorded verifications.
     pub(crate) verified: Verified,
 }
 
@@ -43,49 +43,52 @@ pub(crate) struct DatasetPage {
 }
 
 impl DatasetPage {
-    /// Whether the files of a month were found damaged when its events were to be counted.
+    /// Whether the files of a month were damaged when its events were counted.
     pub(crate) fn is_damaged(&self, month: Month) -> bool {
         self.activity.unread.get(&month).is_some_and(|failure| failure.exit == ExitCode::Damaged)
     }
 }
 
-/// The verifications on record, held against the chain as it is now.
+/// The recorded verifications, compared with the current chain.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verified {
     /// The last one.
-    pub(crate) last: Option<Look>,
+    pub(crate) last: Option<VerificationRecord>,
     /// The last one that read every byte of every month.
-    pub(crate) whole: Option<Look>,
+    pub(crate) whole: Option<VerificationRecord>,
 }
 
-/// A verification, and what came after it.
+/// A recorded verification, and the commits after it.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct VerificationRecord {
     /// The verification.
     pub(crate) verification: Verification,
-    /// What the chain says about the head of that time.
+    /// What became of the head of that time.
     pub(crate) since: Since,
 }
 
-/// What became of a head.
+/// A former head in the current chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Since {
-    /// It is in the chain, with so many commits after it.
+    /// The head is in the chain, followed by this number of commits.
     Commits(u64),
-    /// The chain does not hold it any more: the archive was cut back or exchanged.
+    /// The chain does not contain the head: the archive was truncated or replaced.
     Gone,
 }
 
 impl Verified {
-    /// Holds `verifications` against `chain`.
+    /// Compares `verifications` with `chain`.
     pub(crate) fn new(verifications: Verifications, chain: &Chain) -> Self {
-        let look = |verification: Verification| Look { since: Since::of(verification.head, chain), verification };
+        let look = |verification: Verification| VerificationRecord {
+            since: Since::new(verification.head, chain),
+            verification,
+        };
         Self { last: verifications.last.map(look), whole: verifications.whole.map(look) }
     }
 }
 
 impl Since {
-    fn of(head: Option<Head>, chain: &Chain) -> Self {
+    fn new(head: Option<Head>, chain: &Chain) -> Self {
         let entries = chain.entries();
         let Some(Head { sequence, sha256 }) = head else { return Self::Commits(entries.len() as u64) };
         let mut after = entries.iter().rev();

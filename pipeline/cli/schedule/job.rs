@@ -15,14 +15,14 @@ use archive_connectors::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Value;
 
-/// What a job is made of.
+/// A job.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
     /// The program, on the host where it is.
     pub program: String,
     /// The configuration file, on that host.
     pub config: Option<String>,
-    /// What is typed beside `run` and the file.
+    /// Flags of `run`, except for the file.
     pub flags: Vec<String>,
     /// The variables of this program that are set.
     pub own: BTreeMap<String, String>,
@@ -40,7 +40,7 @@ pub struct Job {
     pub archive: Place,
     /// Where its copies are.
     pub replicas: Vec<Place>,
-    /// The state folder, if somebody chose one.
+    /// The state folder, if it was set.
     pub state_dir: Option<String>,
     /// The state folder that a variable chose which no job has.
     pub own_state: Option<String>,
@@ -52,7 +52,7 @@ pub struct Job {
     pub token_file: Option<String>,
     /// The file with passwords of databases, if there is one.
     pub password_file: Option<String>,
-    /// Whether the configuration file names who is told of runs.
+    /// Whether the configuration file sets `notify`.
     pub file_notifies: bool,
 }
 
@@ -70,7 +70,7 @@ pub enum SourceKind {
     Files,
 }
 
-/// What a job is made from.
+/// The input of a job.
 #[derive(Debug)]
 pub struct Given<'a> {
     /// Every layer of settings.
@@ -87,7 +87,7 @@ pub struct Given<'a> {
     pub keys: &'a [&'static str],
 }
 
-/// The setting that is a secret itself: whoever knows such an address can use it.
+/// A setting that is a secret itself: its addresses can be used without credentials.
 const NOTIFY: &str = "notify";
 
 /// Settings that have a place of their own in a job.
@@ -153,7 +153,7 @@ impl Job {
         Some(if folder.is_empty() { "/".to_owned() } else { folder.to_owned() })
     }
 
-    /// Whether somebody is told of runs.
+    /// Whether runs notify a receiver.
     pub(super) fn notifies(&self) -> bool {
         self.secret.contains(&config::variable(NOTIFY))
     }
@@ -199,7 +199,7 @@ impl Job {
         files.flat_map(|(_, value)| value.split(':'))
     }
 
-    /// What has to be said about files of this host that the job needs elsewhere.
+    /// A comment on files of this host that the job needs elsewhere.
     pub(super) fn files_elsewhere(&self) -> Option<String> {
         let files = self.public_elsewhere().filter(|(name, value)| is_path(name) && *value != "system");
         let names = files.map(|(name, _)| name).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Paths that mean the same wherever a job is started.
+//! Paths of a job, made absolute, and the locations of the archive and its replicas.
 
 use super::{Given, unsupported};
 use archive::config::{self, Origin, Setting};
@@ -86,7 +86,7 @@ impl Default for Place {
 
 impl Place {
     /// What an address means that is relative to `folder`, if it is relative.
-    pub(super) fn of(address: &str, spelled: Option<&str>, folder: &str) -> Self {
+    pub(super) fn new(address: &str, spelled: Option<&str>, folder: &str) -> Self {
         let location = Location::parse(address, &BTreeMap::new());
         match location.as_ref().ok().and_then(Location::directory) {
             Some(path) => Self::Folder(below(folder, &path.display().to_string())),
@@ -121,7 +121,7 @@ pub(super) fn places(key: &str, addresses: &[Location], said: &[Setting], given:
     // A variable that holds several addresses cannot be told apart: then the addresses stand for it.
     let unfilled = if unfilled.len() == addresses.len() { unfilled } else { Vec::new() };
     let place =
-        |(index, address): (usize, &Location)| Place::of(address.url(), unfilled.get(index).copied(), given.folder);
+        |(index, address): (usize, &Location)| Place::new(address.url(), unfilled.get(index).copied(), given.folder);
     addresses.iter().enumerate().map(place).collect()
 }
 

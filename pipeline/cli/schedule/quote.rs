@@ -1,4 +1,4 @@
-//! Words for a POSIX shell, also on a line of a crontab.
+//! Quoting: of words for shells and crontabs, of literals for TOML, YAML and Python, and of values for the command line.
 
 use super::unsupported;
 use archive::config;
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_otherwise_is_escaped() {
+    fn ambiguous_characters_are_escaped() {
         assert_eq!(
             quoted("a \"b\" \\ \n\t\u{7f}\u{85}\u{2028}\u{feff}é🦀"),
             "\"a \\\"b\\\" \\\\ \\n\\t\\u007f\\u0085\\u2028\\ufeffé🦀\""
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_arrive_as_something_else_is_refused() {
+    fn values_that_flags_cannot_represent_are_refused() {
         assert!(flags("replica", vec!["/a,b"].into()).is_err());
         assert!(flags("archive", "/a\u{fffd}".into()).is_err());
     }

@@ -178,7 +178,7 @@ mod tests {
     fn of(source: SourceKind, place: &str, set: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
         let set = set.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment::from_os(set).unwrap();
-        let place = Place::of(place, None, "/");
+        let place = Place::new(place, None, "/");
         let Variables { public, secret } = variables(source, &[place].iter(), &environment);
         (public.into_iter().map(|(name, value)| format!("{name}={value}")).collect(), secret.into_iter().collect())
     }

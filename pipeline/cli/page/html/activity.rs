@@ -2,7 +2,7 @@
 
 use super::{
     chart::{self, Chart, Row},
-    periods::{Span, days, spans},
+    periods::{ChartRange, chart_ranges, days},
     scrolled, shown,
 };
 use crate::page::DatasetPage;
@@ -22,26 +22,26 @@ pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
         section aria-labelledby="activity" {
             h2 id="activity" { "Events a day" }
             p { "Counted from the archived files, by the day in UTC on which an event happened. Each row has an axis of its own." }
-            @for (index, dataset) in datasets.iter().enumerate() { (of_dataset(dataset, index)) }
+            @for (index, dataset) in datasets.iter().enumerate() { (dataset_figures(dataset, index)) }
         }
     }
 }
 
-fn of_dataset(dataset: &DatasetPage, index: usize) -> Markup {
+fn dataset_figures(dataset: &DatasetPage, index: usize) -> Markup {
     let (name, series) = (dataset.status.dataset.as_str(), series(&dataset.activity));
     let by = by(dataset);
-    let figures = if dataset.activity.months.is_empty() { Vec::new() } else { spans(&dataset.status) };
+    let figures = if dataset.activity.months.is_empty() { Vec::new() } else { chart_ranges(&dataset.status) };
     html! {
         h3 { (name) }
         @if figures.is_empty() { p { "No event of " (name) " could be counted." } }
-        @for (number, span) in figures.iter().enumerate() {
-            @let figure = Figure { dataset, span, series: &series, by: &by };
+        @for (number, range) in figures.iter().enumerate() {
+            @let figure = Figure { dataset, range, series: &series, by: &by };
             figure {
-                figcaption { strong { (name) ", " (span.name) } ": events a day" (by) }
-                (scrolled(&format!("Chart of {name}, {}", span.name), &figure.chart(format!("a{index}-{number}")).draw()))
+                figcaption { strong { (name) ", " (range.name) } ": events a day" (by) }
+                (scrolled(&format!("Chart of {name}, {}", range.name), &figure.chart(format!("a{index}-{number}")).draw()))
                 details {
                     summary { "Numbers of this chart" }
-                    (scrolled(&format!("Numbers of {name}, {}", span.name), &figure.table()))
+                    (scrolled(&format!("Numbers of {name}, {}", range.name), &figure.table()))
                 }
             }
         }
@@ -68,21 +68,21 @@ fn unread(dataset: &DatasetPage) -> Markup {
 
 struct Figure<'a> {
     dataset: &'a DatasetPage,
-    span: &'a Span,
+    range: &'a ChartRange,
     series: &'a [Series],
     by: &'a str,
 }
 
 impl Figure<'_> {
     fn chart(&self, id: String) -> Chart {
-        let Self { dataset, span, series, by } = self;
+        let Self { dataset, range, series, by } = self;
         Chart {
             id,
-            title: format!("{}, {}: events a day{by}", dataset.status.dataset, span.name),
+            title: format!("{}, {}: events a day{by}", dataset.status.dataset, range.name),
             description: self.description(),
-            slots: span.days(),
-            ticks: span.ticks(),
-            bands: span.bands(&dataset.status, &dataset.activity),
+            slots: range.days(),
+            ticks: range.ticks(),
+            bands: range.bands(&dataset.status, &dataset.activity),
             rows: series.iter().map(|series| self.row(series)).collect(),
         }
     }
@@ -98,13 +98,13 @@ impl Figure<'_> {
     }
 
     fn events(&self, series: &Series) -> u64 {
-        let months = self.span.months.iter().map(|month| series.month(&self.dataset.activity, *month));
+        let months = self.range.months.iter().map(|month| series.month(&self.dataset.activity, *month));
         months.fold(0, u64::saturating_add)
     }
 
-    /// The days of the span, by month and number, of which 0 is the first.
+    /// The days of the range, by month and number, of which 0 is the first.
     fn days(&self) -> impl Iterator<Item = (Month, usize)> {
-        self.span.months.iter().flat_map(|month| (0..days(*month)).map(move |day| (*month, day)))
+        self.range.months.iter().flat_map(|month| (0..days(*month)).map(move |day| (*month, day)))
     }
 
     fn description(&self) -> String {
@@ -122,7 +122,7 @@ impl Figure<'_> {
             shares.map(|(series, part)| format!("{} {} ({})", series.name, thousands(part), percent(part, events)));
         let shares = shares.collect::<Vec<_>>().join(", ");
         let shares = if shares.is_empty() { shares } else { format!(" Of these: {shares}.") };
-        let missing = self.dataset.status.missing().filter(|month| self.span.months.contains(month));
+        let missing = self.dataset.status.missing().filter(|month| self.range.months.contains(month));
         let missing = month_ranges(missing);
         let missing = if missing.is_empty() { missing } else { format!(" Missing: {missing}.") };
         format!("{}.{}{shares}{missing}", count(events, "event"), busiest.unwrap_or_default())
@@ -133,7 +133,7 @@ impl Figure<'_> {
         let counted = self.days().filter(|(month, _)| activity.months.contains_key(month));
         html! {
             table.numbers {
-                caption { (self.dataset.status.dataset) ", " (self.span.name) ": events a day" (self.by) }
+                caption { (self.dataset.status.dataset) ", " (self.range.name) ": events a day" (self.by) }
                 thead {
                     tr { th scope="col" { "Day" } @for series in self.series { th scope="col" { (series.name) } } }
                 }
@@ -181,16 +181,16 @@ impl Series {
     /// The events of a day of a month, of which 0 is the first; none of a month that was not counted.
     pub(super) fn day(&self, activity: &Activity, month: Month, day: usize) -> Option<u64> {
         let counts = activity.months.get(&month)?;
-        Some(self.of(counts).filter_map(|days| days.get(day)).fold(0, |sum, events| sum.saturating_add(*events)))
+        Some(self.days(counts).filter_map(|days| days.get(day)).fold(0, |sum, events| sum.saturating_add(*events)))
     }
 
     /// The events of a month.
     pub(super) fn month(&self, activity: &Activity, month: Month) -> u64 {
-        let days = activity.months.get(&month).into_iter().flat_map(|counts| self.of(counts));
+        let days = activity.months.get(&month).into_iter().flat_map(|counts| self.days(counts));
         days.flatten().fold(0, |sum, events| sum.saturating_add(*events))
     }
 
-    fn of<'a>(&'a self, counts: &'a DayCounts) -> impl Iterator<Item = &'a Days> {
+    fn days<'a>(&'a self, counts: &'a DayCounts) -> impl Iterator<Item = &'a Days> {
         let wanted = |verdict: &Verdict| self.verdicts.is_empty() || self.verdicts.contains(verdict);
         counts.iter().filter(move |(verdict, _)| wanted(verdict)).map(|(_, days)| days)
     }

@@ -1,4 +1,4 @@
-//! What somebody should look at, the worst first.
+//! Points that need attention, problems first.
 
 use super::shown;
 use crate::page::{DatasetPage, Page, Since};
@@ -9,28 +9,28 @@ use archive::{
 use archive_formats::Timestamp;
 use std::time::Duration;
 
-/// A sentence, and how bad it is.
+/// A sentence, and its weight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Point {
     pub(super) weight: Weight,
     pub(super) text: String,
 }
 
-/// How bad something is.
+/// The weight of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
-    /// Wrong.
+    /// A problem.
     Bad,
-    /// Not wrong yet.
+    /// A note.
     Warn,
 }
 
 /// A verification should not be older: one a month, and a few days late.
 const FRESH: Duration = Duration::from_secs(40 * 86_400);
 
-/// All that is to be looked at; nothing where all is well.
+/// All points; none if all is well.
 pub(super) fn points(page: &Page) -> Vec<Point> {
-    let mut points = page.datasets.iter().flat_map(of_dataset).collect::<Vec<_>>();
+    let mut points = page.datasets.iter().flat_map(dataset_points).collect::<Vec<_>>();
     points.extend(verification(page));
     points.extend(replicas(page));
     points.sort();
@@ -45,7 +45,7 @@ fn warn(text: String) -> Point {
     Point { weight: Weight::Warn, text }
 }
 
-fn of_dataset(dataset: &DatasetPage) -> Vec<Point> {
+fn dataset_points(dataset: &DatasetPage) -> Vec<Point> {
     let DatasetStatus { dataset: name, late, prune, .. } = &dataset.status;
     let gaps = month_ranges(dataset.status.missing());
     let missing = (!gaps.is_empty()).then(|| {
@@ -63,7 +63,7 @@ fn of_dataset(dataset: &DatasetPage) -> Vec<Point> {
     [missing, damaged, uncounted, prune].into_iter().flatten().collect()
 }
 
-/// What a later reader can make sense of: the page does not know when it is read.
+/// Counts days from the time of the page, which may be read much later.
 fn deadline(name: &str, prune: &PruneDeadline) -> Option<Point> {
     let weigh = match prune.urgency() {
         Urgency::Past => bad,

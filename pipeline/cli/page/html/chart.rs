@@ -21,11 +21,11 @@ pub(super) struct Chart {
     pub(super) description: String,
     /// How many bars each row has room for.
     pub(super) slots: usize,
-    /// What the axis says.
+    /// Labels of the axis.
     pub(super) ticks: Vec<Tick>,
-    /// Where there is nothing, and why.
+    /// Slots without values, and why.
     pub(super) bands: Vec<Band>,
-    /// One below the other.
+    /// Rows from top to bottom.
     pub(super) rows: Vec<Row>,
 }
 
@@ -100,7 +100,7 @@ impl Chart {
         }
     }
 
-    /// One path for all bars. What is there is seen, however small it is beside the largest.
+    /// One path for all bars. Even the smallest value is visible.
     fn bars(&self, row: &Row, base: usize) -> String {
         let mut path = String::new();
         let apart = self.x(1) - self.x(0) >= APART;
@@ -134,7 +134,7 @@ fn tenths(number: usize) -> String {
     if number.is_multiple_of(10) { (number / 10).to_string() } else { format!("{}.{}", number / 10, number % 10) }
 }
 
-/// Consecutive slots of which the same is to be said.
+/// Consecutive slots with the same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Run<T> {
     pub(super) first: usize,
@@ -148,20 +148,20 @@ pub(super) type Tick = Run<String>;
 /// Slots without values.
 pub(super) type Band = Run<Absence>;
 
-/// Why there is nothing.
+/// Why slots have no values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absence {
-    /// It is over, and not archived.
+    /// The month is over and not archived.
     Missing,
-    /// It is archived, and could not be counted.
+    /// The month is archived, but could not be counted.
     Unread,
-    /// It is not over: nothing is lost.
+    /// The month is not over.
     NotOver,
 }
 
 impl Absence {
-    /// Why `month` has nothing to show, if it has not.
-    pub(super) const fn of(month: &MonthStatus) -> Option<Self> {
+    /// Why `month` has no values, if it has none.
+    pub(super) const fn from_state(month: &MonthStatus) -> Option<Self> {
         match month.state {
             Presence::Missing => Some(Self::Missing),
             Presence::Open => Some(Self::NotOver),
@@ -169,7 +169,7 @@ impl Absence {
         }
     }
 
-    /// In a word or two.
+    /// Its label.
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -178,7 +178,7 @@ impl Absence {
         }
     }
 
-    /// The class of its drawing.
+    /// Its CSS class.
     pub(super) const fn class(self) -> &'static str {
         match self {
             Self::Missing | Self::Unread => "gap lost",
@@ -187,8 +187,7 @@ impl Absence {
     }
 }
 
-/// What is said of slots one after the other, each with their number, as runs: neighbours of which the same is said are
-/// one.
+/// Merges neighbours with the same value into runs. Each part has its number of slots.
 pub(super) fn runs<T: PartialEq>(parts: impl IntoIterator<Item = (usize, T)>) -> Vec<Run<T>> {
     let (mut runs, mut first): (Vec<Run<T>>, usize) = (Vec::new(), 0);
     for (slots, what) in parts {
@@ -214,7 +213,7 @@ pub(super) fn names(months: impl Iterator<Item = Month> + Clone) -> impl Iterato
     months.map(move |month| if is_a_year { name(month) } else { month.to_string() })
 }
 
-/// The end of an axis, and how it is spelled.
+/// The end of an axis, and its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Top {
     pub(super) value: u64,
@@ -233,17 +232,17 @@ fn round(most: u64) -> u64 {
     }
 }
 
-/// For numbers of things.
+/// The end of an axis of counts.
 pub(super) fn count(most: u64) -> Top {
     let value = round(most.max(1));
     Top { value, label: human::thousands(value) }
 }
 
-/// For numbers of bytes.
+/// The end of an axis of bytes.
 pub(super) fn bytes(most: u64) -> Top {
     let mut unit = 1_u64;
     for name in ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] {
-        // 1,000 of a unit are one of the next: nobody reads 1,023.
+        // From 1,000 on, use the next unit: 1,023 KiB is hard to read.
         if most.div_ceil(unit) < 1_000 {
             let number = round(most.div_ceil(unit).max(1));
             return Top { value: number.saturating_mul(unit), label: format!("{number} {name}") };
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_seen_and_what_is_not_is_not() {
+    fn small_values_have_a_bar_and_zeros_have_none() {
         let path = |values| chart(values).bars(&chart(vec![Some(1_000), Some(1), Some(0), None]).rows[0], 46);
         assert_eq!(path(vec![None; 4]), "M265.5 46V10H305.5V46zM404.5 46V45.2H444.5V46z");
     }
@@ -316,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_over_is_not_lost() {
+    fn open_months_are_not_drawn_as_lost() {
         let classes = [Absence::Missing, Absence::Unread, Absence::NotOver].map(|why| (why.label(), why.class()));
         assert_eq!(classes, [("missing", "gap lost"), ("unread", "gap lost"), ("not over", "gap")]);
     }

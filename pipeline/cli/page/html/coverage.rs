@@ -14,13 +14,13 @@ pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
         section aria-labelledby="coverage" {
             h2 id="coverage" { "Coverage" }
             @if datasets.is_empty() { p { "Nothing is archived yet." } }
-            @for dataset in datasets { (of_dataset(dataset)) }
+            @for dataset in datasets { (dataset_calendar(dataset)) }
             @if !datasets.is_empty() { (legend(datasets)) }
         }
     }
 }
 
-fn of_dataset(dataset: &DatasetPage) -> Markup {
+fn dataset_calendar(dataset: &DatasetPage) -> Markup {
     let status = &dataset.status;
     let damaged = month_ranges(status.months.iter().map(|month| month.month).filter(|it| dataset.is_damaged(*it)));
     let name = status.dataset.as_str();

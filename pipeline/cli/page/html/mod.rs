@@ -1,6 +1,6 @@
 //! [`Page`] -> HTML. Pure, and deterministic: the same page has the same bytes.
 //!
-//! maud escapes every text, and closes what it opens. What the archive holds goes through [`shown`] as well.
+//! maud escapes every text, and closes what it opens. What the archive holds also goes through [`shown`].
 
 mod activity;
 mod attention;
@@ -15,10 +15,10 @@ use super::Page;
 use archive_formats::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// All of how the page looks, on screens dark and light, and on paper.
+/// The style, for light and dark screens and for paper.
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing may be loaded and nothing run, whatever somebody smuggled into the page.
+/// Forbids to load or run anything, in case a value of the archive became markup.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The page.
@@ -83,7 +83,7 @@ fn footer(page: &Page) -> Markup {
     }
 }
 
-/// What may be wider than the page: it scrolls by itself, also with the keyboard.
+/// Content that may be wider than the page: it scrolls on its own, also with the keyboard.
 fn scrolled(name: &str, content: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(name) tabindex="0" { (content) } }
 }
@@ -108,8 +108,8 @@ mod testing {
     }
 }
 
-/// `text` without characters that steer whoever shows it: control characters, and those that turn the direction of
-/// writing, with which one value can look like another.
+/// `text` without control characters, and without those that change the direction of writing, with which one value can
+/// look like another.
 pub(super) fn shown(text: &str) -> String {
     text.chars().map(|letter| if steers(letter) { '\u{fffd}' } else { letter }).collect()
 }

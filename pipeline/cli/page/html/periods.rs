@@ -19,8 +19,8 @@ const NAMED: usize = 12;
 pub(super) struct Periods<'a>(Vec<&'a [MonthStatus]>);
 
 impl<'a> Periods<'a> {
-    /// A bar for each of `months`, or for each year that they lie in.
-    pub(super) fn of(months: &'a [MonthStatus]) -> Self {
+    /// A bar for each of `months`, or for each of their years.
+    pub(super) fn new(months: &'a [MonthStatus]) -> Self {
         let one = months.chunks(1);
         Self(if months.len() <= MOST_BARS { one.collect() } else { by_year(months).collect() })
     }
@@ -34,7 +34,7 @@ impl<'a> Periods<'a> {
         self.0.len()
     }
 
-    /// What the months of each bar add up to; none where none of them is archived.
+    /// Totals of the months of each bar; none if no month is archived.
     pub(super) fn totals(&self) -> impl Iterator<Item = Option<Totals>> {
         self.0.iter().map(|months| Some(Totals::of(*months)).filter(|totals| totals.archived > 0))
     }
@@ -52,7 +52,7 @@ impl<'a> Periods<'a> {
         }))
     }
 
-    /// The bars that are not there, and why.
+    /// The missing bars, and why.
     pub(super) fn bands(&self) -> Vec<Band> {
         bands(self.0.iter().map(|months| (1, absence(months))))
     }
@@ -62,10 +62,10 @@ fn by_year(months: &[MonthStatus]) -> impl Iterator<Item = &[MonthStatus]> {
     months.chunk_by(|one, next| one.month.year() == next.month.year())
 }
 
-/// Why a bar is not there: none of its months is, for the same reason.
+/// Why a bar is missing: all of its months are, for the same reason.
 fn absence(months: &[MonthStatus]) -> Option<Absence> {
-    let first = months.first().and_then(Absence::of);
-    first.filter(|_| months.iter().all(|month| Absence::of(month) == first))
+    let first = months.first().and_then(Absence::from_state);
+    first.filter(|_| months.iter().all(|month| Absence::from_state(month) == first))
 }
 
 /// Months that are shown in one chart; with more, every year has a chart of its own.
@@ -73,25 +73,25 @@ const TOGETHER: usize = 12;
 
 /// Consecutive months, and what they are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct ChartRange {
     pub(super) name: String,
     pub(super) months: Vec<Month>,
 }
 
-/// The spans of a dataset: its months until now, in one chart, or the whole years that they lie in. A year of which
+/// The charts of a dataset: its months until now, in one chart, or the whole years that they lie in. A year of which
 /// nothing is archived has none: the calendar shows it.
-pub(super) fn spans(status: &DatasetStatus) -> Vec<Span> {
+pub(super) fn chart_ranges(status: &DatasetStatus) -> Vec<ChartRange> {
     let months = status.months.iter().filter(|month| month.state != Presence::Open).map(|month| month.month);
     let months = months.collect::<Vec<_>>();
     let (Some(first), Some(last)) = (months.first(), months.last()) else { return Vec::new() };
     if months.len() <= TOGETHER {
         let name = if first == last { first.to_string() } else { format!("{first} to {last}") };
-        return vec![Span { name, months }];
+        return vec![ChartRange { name, months }];
     }
     let is_archived = |month: &&MonthStatus| month.state == Presence::Archived;
     let archived = status.months.iter().filter(is_archived).map(|month| month.month.year());
     let years = archived.collect::<BTreeSet<_>>().into_iter();
-    years.map(|year| Span { name: year.to_string(), months: of_year(year) }).collect()
+    years.map(|year| ChartRange { name: year.to_string(), months: of_year(year) }).collect()
 }
 
 fn of_year(year: u16) -> Vec<Month> {
@@ -103,13 +103,13 @@ pub(super) fn days(month: Month) -> usize {
     usize::try_from(month.window().length().as_secs() / 86_400).unwrap_or_default()
 }
 
-impl Span {
+impl ChartRange {
     /// All days.
     pub(super) fn days(&self) -> usize {
         self.months.iter().copied().map(days).sum()
     }
 
-    /// What the axis says: months, or the days of a single one.
+    /// Labels of the axis: months, or the days of a single month.
     pub(super) fn ticks(&self) -> Vec<Tick> {
         if let [month] = self.months.as_slice() {
             let days = (1..=days(*month)).filter(|day| *day == 1 || day.is_multiple_of(5));
@@ -119,7 +119,7 @@ impl Span {
         runs(months.clone().map(days).zip(names(months)))
     }
 
-    /// The days without counts, and why there are none. Nothing is said of months outside of the range.
+    /// The days without counts, and why. Months outside of the range have no band.
     pub(super) fn bands(&self, status: &DatasetStatus, activity: &Activity) -> Vec<Band> {
         let known = |month: Month| status.months.iter().find(|known| known.month == month);
         bands(
@@ -130,7 +130,7 @@ impl Span {
 
 /// Why a month has no counts.
 fn uncounted(month: &MonthStatus, activity: &Activity) -> Option<Absence> {
-    Absence::of(month).or_else(|| activity.unread.contains_key(&month.month).then_some(Absence::Unread))
+    Absence::from_state(month).or_else(|| activity.unread.contains_key(&month.month).then_some(Absence::Unread))
 }
 
 #[cfg(test)]
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn labels(months: &[MonthStatus]) -> (usize, Vec<(usize, String)>) {
-        let periods = Periods::of(months);
+        let periods = Periods::new(months);
         (periods.len(), periods.ticks().into_iter().map(|tick| (tick.slots, tick.what)).collect())
     }
 
@@ -165,7 +165,7 @@ mod tests {
         for (index, state) in [(1, Presence::Missing), (2, Presence::Missing), (3, Presence::Open)] {
             months[index] = month(&months[index].month.to_string(), state);
         }
-        let periods = Periods::of(&months);
+        let periods = Periods::new(&months);
         let bands = periods.bands().iter().map(|band| (band.first, band.slots, band.what)).collect::<Vec<_>>();
         assert_eq!(bands, [(1, 2, Absence::Missing), (3, 1, Absence::NotOver)]);
         assert_eq!(periods.totals().map(|totals| totals.is_some()).collect::<Vec<_>>(), [true, false, false, false]);
@@ -179,21 +179,22 @@ mod tests {
 
     #[test]
     fn a_year_is_one_chart_and_more_are_a_chart_each() {
-        let names = |first, last| spans(&status(first, last)).into_iter().map(|span| span.name).collect::<Vec<_>>();
+        let names =
+            |first, last| chart_ranges(&status(first, last)).into_iter().map(|range| range.name).collect::<Vec<_>>();
         assert_eq!(names("2025-03", "2025-03"), ["2025-03"]);
         assert_eq!(names("2024-04", "2025-03"), ["2024-04 to 2025-03"]);
         assert_eq!(names("2024-03", "2025-03"), ["2024", "2025"]);
-        assert_eq!(spans(&status("2024-03", "2025-03"))[0].days(), 366);
+        assert_eq!(chart_ranges(&status("2024-03", "2025-03"))[0].days(), 366);
         let mut gap = status("2022-12", "2025-01");
         gap.months[1..13].iter_mut().for_each(|month| month.state = Presence::Missing);
-        let names = spans(&gap).into_iter().map(|span| span.name);
+        let names = chart_ranges(&gap).into_iter().map(|range| range.name);
         assert_eq!(names.collect::<Vec<_>>(), ["2022", "2024", "2025"], "nothing of 2023 is archived");
     }
 
     #[test]
     fn the_axis_says_days_months_or_months_with_their_years() {
         let labels = |first, last| {
-            let ticks = spans(&status(first, last))[0].ticks().into_iter();
+            let ticks = chart_ranges(&status(first, last))[0].ticks().into_iter();
             ticks.map(|tick| (tick.first, tick.what)).collect::<Vec<_>>()
         };
         let expected = [(0, "1"), (4, "5"), (9, "10"), (14, "15"), (19, "20"), (24, "25")];
@@ -203,13 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn months_without_counts_say_why() {
+    fn months_without_counts_have_a_reason() {
         let mut status = status("2025-01", "2025-04");
         for (index, state) in [(1, Presence::Missing), (2, Presence::Missing), (3, Presence::Open)] {
             status.months[index].state = state;
         }
-        let span = Span { name: "2025".to_owned(), months: of_year(2025) };
-        let bands = span.bands(&status, &Activity::default());
+        let range = ChartRange { name: "2025".to_owned(), months: of_year(2025) };
+        let bands = range.bands(&status, &Activity::default());
         let bands = bands.iter().map(|band| (band.first, band.slots, band.what)).collect::<Vec<_>>();
         assert_eq!(bands, [(31, 59, Absence::Missing), (90, 30, Absence::NotOver)]);
     }

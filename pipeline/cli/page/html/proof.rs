@@ -1,7 +1,7 @@
-//! What the archive is held against: its chain, its last verification, and its copies.
+//! Evidence: the chain, the last verification, and the replicas.
 
 use super::{scrolled, shown, time};
-use crate::page::{Look, Page, Since, Verified};
+use crate::page::{Page, Since, VerificationRecord, Verified};
 use archive::{
     human::{count, size, thousands},
     report::{Finding, Level, ReplicaState, ReplicaStatus, Severity},
@@ -68,7 +68,7 @@ fn verification(verified: &Verified) -> Markup {
     }
 }
 
-fn look(look: &Look) -> Markup {
+fn look(look: &VerificationRecord) -> Markup {
     let Verification { finished_at, manifests, files, events, bytes, findings, .. } = &look.verification;
     let Verification { damage, warnings, .. } = &look.verification;
     let checked = [count(*manifests, "manifest"), count(*files, "file"), count(*events, "event"), size(*bytes)];
@@ -90,7 +90,7 @@ fn look(look: &Look) -> Markup {
     }
 }
 
-/// What came of a verification, in a few words.
+/// The result of a verification, in a few words.
 pub(super) fn result(verification: &Verification) -> String {
     match (verification.damage, verification.warnings) {
         (0, 0) => "No findings".to_owned(),
@@ -100,7 +100,7 @@ pub(super) fn result(verification: &Verification) -> String {
     }
 }
 
-/// What was looked at.
+/// The extent of a verification.
 pub(super) fn extent(verification: &Verification) -> String {
     let level = match verification.level {
         Level::Full => "every byte and every row",

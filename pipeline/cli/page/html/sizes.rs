@@ -24,12 +24,12 @@ pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
                 "The size of a month is that of its files, in all the formats that it is archived in. "
                 "“Delivered” is what the source sent for it, where the source says so."
             }
-            @for (index, dataset) in datasets.iter().enumerate() { (of_dataset(dataset, index)) }
+            @for (index, dataset) in datasets.iter().enumerate() { (dataset_figure(dataset, index)) }
         }
     }
 }
 
-fn of_dataset(dataset: &DatasetPage, index: usize) -> Markup {
+fn dataset_figure(dataset: &DatasetPage, index: usize) -> Markup {
     let name = dataset.status.dataset.as_str();
     html! {
         h3 { (name) }
@@ -37,7 +37,7 @@ fn of_dataset(dataset: &DatasetPage, index: usize) -> Markup {
             p { "No month of " (name) " is archived." }
         } @else {
             figure {
-                figcaption { strong { (name) } ": size and compression by " (Periods::of(&dataset.status.months).unit()) }
+                figcaption { strong { (name) } ": size and compression by " (Periods::new(&dataset.status.months).unit()) }
                 (scrolled(&format!("Chart of the sizes of {name}"), &chart(dataset, format!("s{index}")).draw()))
             }
             details open {
@@ -49,7 +49,7 @@ fn of_dataset(dataset: &DatasetPage, index: usize) -> Markup {
 }
 
 fn chart(dataset: &DatasetPage, id: String) -> Chart {
-    let (status, periods) = (&dataset.status, Periods::of(&dataset.status.months));
+    let (status, periods) = (&dataset.status, Periods::new(&dataset.status.months));
     Chart {
         id,
         title: format!("{}: size and compression by {}", status.dataset, periods.unit()),

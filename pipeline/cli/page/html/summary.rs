@@ -1,4 +1,4 @@
-//! The top of the page: what it is about, what it comes to, and what somebody should look at.
+//! The top of the page: title, points that need attention, and totals.
 
 use super::{
     attention::{Point, Weight, points},

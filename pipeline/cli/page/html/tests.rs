@@ -1,7 +1,7 @@
 //! The page as a whole.
 
 use super::{STYLE, attention::points, render, short, shown, time};
-use crate::page::{DatasetPage, Look, Page, Since, Verified};
+use crate::page::{DatasetPage, Page, Since, VerificationRecord, Verified};
 use archive::{
     activity::{Activity, DayCounts, Verdict},
     exit::ExitCode,
@@ -58,7 +58,7 @@ fn verification(level: Level, findings: Vec<Finding>) -> Verification {
 
 /// A page of an archive that lacks nothing.
 fn sound(datasets: Vec<DatasetPage>) -> Page {
-    let look = Look { verification: verification(Level::Full, Vec::new()), since: Since::Commits(0) };
+    let look = VerificationRecord { verification: verification(Level::Full, Vec::new()), since: Since::Commits(0) };
     Page {
         archive: "s3://bucket/archive".to_owned(),
         uuid: "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned(),
@@ -93,7 +93,7 @@ fn hostile() -> Page {
     let finding = |severity| Finding { code: Code::Unnamed, severity, path: EVIL.to_owned(), message: EVIL.to_owned() };
     let found = verification(Level::Full, vec![finding(Severity::Damage), finding(Severity::Warning)]);
     let failed = replica(ReplicaState::Failed, None, Some(failure(EVIL)));
-    let look = Look { verification: found, since: Since::Gone };
+    let look = VerificationRecord { verification: found, since: Since::Gone };
     Page {
         archive: format!("/srv/{EVIL}"),
         uuid: EVIL.to_owned(),
