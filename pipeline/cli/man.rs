@@ -88,7 +88,7 @@ fn are_near(name: &str, other: &str) -> bool {
 }
 
 fn page(command: &Command, near: &[String]) -> Vec<u8> {
-    // The usage that `--help` shows. A list of all options in front of the list of all options helps nobody.
+    // The usage of `--help`, instead of a list of all options before the list of all options.
     let usage = command.clone().render_usage().to_string();
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
     let long_help = command.get_after_long_help().map(ToString::to_string);

@@ -46,7 +46,7 @@ impl Year<'_> {
     }
 }
 
-/// The letter of a month. Colour may say the same; nothing says less than the letter.
+/// The letter of a month. Colour repeats it, and never replaces it.
 pub fn letter(month: &MonthStatus) -> char {
     match (month.state, month.events) {
         (Presence::Archived, Some(0)) => '0',

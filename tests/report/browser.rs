@@ -1,4 +1,4 @@
-//! The page in a browser: it asks nobody for anything, fits, prints, and can be read aloud.
+//! The page in a browser: no requests, no overflow, printable and accessible.
 
 use super::{archived, page};
 use crate::support::{cli::Host, foreign::browse};
@@ -33,7 +33,7 @@ fn assert_headings(levels: &Value) {
 }
 
 #[test]
-fn a_single_month_is_a_page_that_asks_nobody_for_anything() {
+fn a_page_of_a_single_month_makes_no_requests() {
     let (host, _) = archived("2025-03", "2025-03");
     page(&host, &[]);
     assert_well_behaved(&host, 2);

@@ -1,4 +1,4 @@
-//! The numbers of the page, against those that a stranger counts in the archive's CSV.
+//! The numbers of the page, compared with a count of the archive's CSV.
 
 use super::{archived, assert_same, assert_says, page, read};
 use crate::support::{

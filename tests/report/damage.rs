@@ -1,4 +1,4 @@
-//! Archives that are not what they should be: the page says so, and so does the exit code.
+//! Damaged and incomplete archives in the page and the exit code.
 
 use super::{archived, assert_says, read, report};
 use std::fs;
@@ -59,7 +59,7 @@ fn what_was_counted_before_is_no_excuse_for_a_file_that_is_gone_or_cut() {
 }
 
 #[test]
-fn bytes_that_changed_after_they_were_counted_are_left_to_verify_and_the_page_says_so() {
+fn files_changed_after_the_count_are_left_to_verify() {
     let (host, archive) = archived("2025-01", "2025-03");
     report(&host, &[]).expect(0);
     let path = archive.path(&archive.file("2025-02", "parquet"));

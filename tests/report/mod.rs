@@ -1,4 +1,4 @@
-//! `report`: what the page says, what it does in a browser, and when there is none.
+//! `report`: the content of the page, its behaviour in a browser, and failures.
 
 mod browser;
 mod counts;

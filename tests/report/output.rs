@@ -12,7 +12,7 @@ fn names(host: &Host) -> Vec<String> {
 }
 
 #[test]
-fn what_is_there_is_replaced_only_by_force() {
+fn existing_files_are_replaced_only_with_force() {
     let (mut host, _) = archived("2025-03", "2025-03");
     fs::create_dir(host.path("out")).unwrap();
     let arguments = ["report", "--output", "out/report.html"];
@@ -44,7 +44,7 @@ fn a_page_has_a_place_of_its_own_and_a_name() {
 }
 
 #[test]
-fn programs_are_told_where_it_is_and_people_too() {
+fn the_path_is_printed_as_text_and_as_json() {
     let (host, archive) = archived("2025-03", "2025-03");
     let document = report(&host, &[]).expect(0).json();
     let bytes = fs::metadata(host.path("report.html")).unwrap().len();
@@ -84,7 +84,7 @@ fn a_signal_leaves_nothing_and_a_kill_no_page() {
 }
 
 #[test]
-fn whoever_has_no_state_folder_gets_a_page() {
+fn a_page_needs_no_state_folder() {
     let (mut host, _) = archived("2025-03", "2025-03");
     let first = page(&host, &[]);
     fs::write(host.path("file"), "").unwrap();

@@ -157,7 +157,7 @@ fn a_pod_that_a_cloud_knows_starts_without_its_keys() {
     let variables = environment(&text);
     assert_eq!(variables.len(), 2, "{text}");
     assert!(variables.values().all(|it| it["valueFrom"]["secretKeyRef"]["optional"] == true), "{text}");
-    // What this host is to the cloud says nothing of a pod.
+    // The identity of this host is not that of the pod.
     host.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/x");
     host.set("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token");
     let text = job(&host, "kubernetes", &arguments);

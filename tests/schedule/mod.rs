@@ -1,4 +1,4 @@
-//! `kt-archive schedule`: what it prints is run and read by the tools that it is made for.
+//! `kt-archive schedule`: its output is run and parsed by the tools it targets.
 
 mod airflow;
 mod cron;
@@ -94,7 +94,7 @@ fn installed(name: &str) -> PathBuf {
     Path::new(&handed_over("KT_TEST_PYTHON")).with_file_name(name)
 }
 
-/// What a configuration file says, as the program reads it with nothing else around it.
+/// The settings of a configuration file, read in an empty environment.
 #[track_caller]
 fn read_config(host: &Host, text: &str) -> BTreeMap<String, Value> {
     fs::write(host.path("elsewhere.toml"), text).unwrap();

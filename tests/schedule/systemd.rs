@@ -20,7 +20,7 @@ fn saved(host: &Host, job: &str) -> PathBuf {
     folder
 }
 
-/// What `systemd-analyze verify` says, down to the last detail.
+/// The output of `systemd-analyze verify`, with its debug log.
 #[track_caller]
 fn verified(folder: &Path) -> String {
     let units = ["kt-archive.service", "kt-archive.timer"].map(|name| folder.join(name));

@@ -5,14 +5,14 @@ use archive::{address, environment::Environment};
 use archive_connectors::sink::Location;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a cloud is told by its variables. The connectors know schemes and prefixes too, and keep them to themselves:
-/// they never have to tell what may be printed. [`Location::is_option`] says which variables count, here as there.
+/// The variables of a cloud. The connectors know schemes and prefixes too, but not which values may be printed.
+/// [`Location::is_option`] decides which variables count.
 struct Cloud {
     scheme: &'static str,
     prefix: &'static str,
     /// Variables that hold no secret.
     public: &'static [&'static str],
-    /// What it takes when the environment says nothing.
+    /// Credentials that it needs if the environment has none.
     usual: &'static [&'static str],
 }
 
@@ -66,7 +66,7 @@ const POSTGRES: [&str; 13] = [
     "PGTARGETSESSIONATTRS",
 ];
 
-/// What every client of HTTP and of TLS reads.
+/// Variables of HTTP and TLS clients.
 const NETWORK: [&str; 10] = [
     "HTTPS_PROXY",
     "https_proxy",
@@ -80,7 +80,7 @@ const NETWORK: [&str; 10] = [
     "SSL_CERT_DIR",
 ];
 
-/// Variables of others than this program.
+/// Variables of other programs.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     /// With their values.
@@ -99,7 +99,7 @@ impl Variables {
     }
 }
 
-/// What the network, the source and the places take out of `environment`.
+/// The variables of the network, the source and the locations in `environment`.
 pub(super) fn variables<'a>(
     source: SourceKind,
     places: &(impl Iterator<Item = &'a Place> + Clone),

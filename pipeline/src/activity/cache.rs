@@ -23,7 +23,7 @@ pub(super) struct Cache {
     folder: PathBuf,
 }
 
-/// An entry, with the digest of what it says.
+/// An entry, with its digest.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_is_known_for_that_file_and_column_alone() {
+    fn counts_are_found_by_file_and_column() {
         let state = tempfile::tempdir().unwrap();
         let cache = Cache::new(state.path());
         assert_eq!(cache.get(&file(b"1"), Some("decision")), None);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_by_other_rules_is_not_believed() {
+    fn entries_of_other_formats_are_ignored() {
         let state = tempfile::tempdir().unwrap();
         let cache = Cache::new(state.path());
         let kept = |format: &str| {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn no_damaged_entry_is_believed() {
+    fn damaged_entries_are_ignored() {
         let state = tempfile::tempdir().unwrap();
         let cache = Cache::new(state.path());
         cache.put(&file(b"1"), None, &counts()).unwrap();

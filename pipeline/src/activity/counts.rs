@@ -24,7 +24,7 @@ pub enum Verdict {
     Named(String),
     /// It has none: NULL, or an empty text.
     Blank,
-    /// Nobody knows: there is no such column, or its values are too many to be verdicts.
+    /// Unknown: there is no such column, or it has too many values to be verdicts.
     Unsplit,
 }
 
@@ -62,7 +62,7 @@ impl DayCounts {
         }
     }
 
-    /// Whether there are events, and nobody knows their verdicts.
+    /// Whether the verdicts of the events are unknown.
     pub fn is_unsplit(&self) -> bool {
         self.0.contains_key(&Verdict::Unsplit)
     }
@@ -193,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn empty_text_is_as_good_as_null() {
+    fn empty_text_counts_as_null() {
         assert_eq!([Verdict::of(None), Verdict::of(Some(""))], [Verdict::Blank, Verdict::Blank]);
     }
 
     #[test]
-    fn the_best_name_counts_wherever_it_stands() {
+    fn the_best_name_wins_in_any_position() {
         let found = |names: &[&str]| {
             let names = [&["id", "timestamp"], names].concat();
             verdict_column(&text_schema(&names, &KeyColumns::default()).unwrap()).map(str::to_owned)

@@ -65,7 +65,7 @@ impl Counter {
     }
 
     /// Counts the events of `dataset` in the months from `first` to `last`. What is damaged is said of its month and
-    /// stops nothing; an error means that nobody knows what is there.
+    /// stops nothing; other errors stop the count.
     pub async fn count(&self, chain: &Chain, dataset: &Dataset, first: Month, last: Month) -> Result<Activity> {
         let mut activity = Activity::default();
         let mut columns = BTreeMap::<Month, BTreeSet<String>>::new();

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_axis_says_days_months_or_months_with_their_years() {
+    fn the_axis_has_days_months_or_months_with_years() {
         let labels = |first, last| {
             let ticks = chart_ranges(&status(first, last))[0].ticks().into_iter();
             ticks.map(|tick| (tick.first, tick.what)).collect::<Vec<_>>()

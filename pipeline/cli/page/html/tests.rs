@@ -109,7 +109,7 @@ fn values<'a>(page: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
 }
 
 #[test]
-fn nothing_that_the_archive_says_is_markup() {
+fn values_of_the_archive_are_never_markup() {
     let page = render(&hostile());
     assert!(page.contains("&lt;script&gt;alert(1)"), "the values are shown");
     for harm in ["<script", "<img", "onerror=y>", "\u{202e}"] {
@@ -160,14 +160,14 @@ fn the_same_values_make_the_same_page() {
 }
 
 #[test]
-fn an_archive_that_lacks_nothing_says_so() {
+fn a_complete_archive_needs_no_attention() {
     let page = sound(vec![dataset("events", "2025-03", "2025-03")]);
     assert_eq!(points(&page), []);
     assert!(render(&page).contains("Nothing needs attention."));
 }
 
 #[test]
-fn what_needs_attention_comes_first_and_the_worst_of_it_at_the_top() {
+fn problems_come_before_notes() {
     let mut gaps = dataset("events", "2025-01", "2025-03");
     gaps.status.months[1].state = Presence::Missing;
     gaps.status.late = 1;
@@ -186,7 +186,7 @@ fn what_needs_attention_comes_first_and_the_worst_of_it_at_the_top() {
 }
 
 #[test]
-fn a_head_that_is_gone_and_a_verification_of_long_ago_are_told() {
+fn missing_heads_and_old_verifications_need_attention() {
     let mut page = sound(vec![dataset("events", "2025-03", "2025-03")]);
     let whole = page.verified.whole.as_mut().unwrap();
     whole.verification.finished_at = "2025-02-01T00:00:00Z".parse().unwrap();
@@ -203,7 +203,7 @@ fn an_archive_without_a_month_has_a_page() {
 }
 
 #[test]
-fn nothing_steers_whoever_shows_it() {
+fn control_characters_are_replaced() {
     assert_eq!(shown("a\u{202e}b\u{0}c\u{1b}[1m\n"), "a\u{fffd}b\u{fffd}c\u{fffd}[1m\u{fffd}");
     assert_eq!(shown("zoë 李雷 नेहा 🤔 <b>"), "zoë 李雷 नेहा 🤔 <b>");
 }
@@ -253,7 +253,7 @@ fn contrast_is_what_the_guidelines_say_it_is() {
 }
 
 #[test]
-fn every_text_can_be_read_on_what_it_stands_on() {
+fn text_has_enough_contrast_on_its_background() {
     let on_all = ["text", "soft", "link", "good", "warn", "bad"].into_iter();
     let texts = on_all.flat_map(|text| [(text, "page"), (text, "panel")]);
     let pairs = texts.chain([("good", "archived"), ("bad", "missing"), ("link", "empty")]).collect::<Vec<_>>();
