@@ -1,28 +1,18 @@
-//! The built program against a double of the platform, real PostgreSQL and S3 servers, and other people's readers.
+//! Runs the built program against a double of the platform, real PostgreSQL and S3 servers, and readers by others.
 //!
-//! `tests/run` starts what the tests need. Modules are named after what they protect.
+//! `tests/run` starts the servers. A module is named after what its tests protect.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in tests a panic is the report")]
 
-mod artifact;
-mod broken_places;
 mod completions;
 mod config;
-mod config_commands;
-mod datasets;
+mod contents;
 mod doctor;
 mod documents;
-mod examples;
-mod exit_codes;
 mod exports_api;
 mod files;
-mod forgeries;
-mod guide_script;
 mod house;
-mod lying_stores;
-mod manifests;
 mod manual;
-mod memory;
 mod metrics;
 mod notify;
 #[cfg(feature = "otlp")]
@@ -31,18 +21,11 @@ mod packaging;
 mod permissions;
 mod postgres;
 mod pull;
-mod readers;
-mod reading;
-mod rejects;
 mod replicas;
 mod report;
-mod rows;
-mod run_twice;
+mod runs;
 mod s3;
 mod schedule;
-mod secrets;
 mod status;
 mod support;
-mod tampering;
-mod transforms;
-mod types;
+mod verify;

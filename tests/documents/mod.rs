@@ -1,4 +1,6 @@
-//! Pages that people follow: each command of them, run as it is written.
+//! The documentation: every command, snippet and example in it is run as written.
 
+mod examples;
 mod quick_start;
+mod reading;
 mod recovery;

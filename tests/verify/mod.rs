@@ -1,0 +1,5 @@
+//! `verify` finds every change to an archive.
+
+mod broken_archives;
+mod forgeries;
+mod tampering;
