@@ -18,7 +18,6 @@ mod notify;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod packaging;
-mod permissions;
 mod postgres;
 mod pull;
 mod replicas;

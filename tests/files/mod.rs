@@ -1,11 +1,9 @@
 //! Files that were exported earlier, as a source.
 
 mod backfills;
-mod columns;
 mod edges;
 mod json;
 mod refusals;
-mod rejects;
 
 use crate::support::{
     archive::Archive,

@@ -1,8 +1,13 @@
-//! Several hosts, and servers that are not what was meant.
+//! Several hosts, hosts that do not answer, and connection poolers.
 
-use super::own_server::{OwnServer, assert_refused, found};
-use crate::support::postgres::free_port;
+use super::{
+    Desk, MONTH, march,
+    own_server::{OwnServer, Running, assert_refused, eventually, found, psql, succeeded},
+};
+use crate::support::postgres::{free_port, give_away, unprivileged};
 use archive_connectors::ErrorKind;
+use std::{fs, path::Path};
+use tempfile::TempDir;
 
 #[test]
 fn hosts_are_tried_in_order_until_one_will_do() {
@@ -41,4 +46,68 @@ fn a_host_that_accepts_and_says_nothing_is_given_up() {
     let port = silent.local_addr().unwrap().port();
     let url = format!("postgres://guest@127.0.0.1:{port}/postgres?connect_timeout=1");
     assert_refused(&url, &[], ErrorKind::SourceUnavailable, "connect_timeout");
+}
+
+/// A pool of sessions.
+struct Pool {
+    port: u16,
+    _running: Running,
+    _folder: TempDir,
+}
+
+/// A pool of the sessions of a server, handed out by `mode`.
+fn pool(host: &str, server_port: &str, mode: &str) -> Pool {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, file) = (free_port(), folder.path().join("pgbouncer.ini"));
+    let settings = format!(
+        "[databases]\n* = host={host} port={server_port} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+         listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
+    );
+    fs::write(&file, settings).unwrap();
+    give_away(folder.path());
+    give_away(&file);
+    // Where the distribution puts it, which is not in everybody's path.
+    let mut command = unprivileged(Path::new("/usr/sbin/pgbouncer"));
+    command.arg("-q").arg(&file);
+    let running = Running::start(command);
+    eventually(|| psql("127.0.0.1", port).args(["-c", "select 1"]).output().unwrap().status.success());
+    Pool { port, _running: running, _folder: folder }
+}
+
+fn pool_of(server: &OwnServer, mode: &str) -> Pool {
+    pool(server.path("data").to_str().unwrap(), &server.port.to_string(), mode)
+}
+
+#[test]
+fn a_pool_by_transaction_is_refused_and_left_as_it_was() {
+    let server = OwnServer::start();
+    for mode in ["transaction", "statement"] {
+        let pool = pool_of(&server, mode);
+        let url = format!("postgres://kt@127.0.0.1:{}/postgres", pool.port);
+        assert_refused(&url, &[], ErrorKind::Configuration, "session mode");
+        let shown = psql("127.0.0.1", pool.port).args(["-c", "show default_transaction_read_only"]).output().unwrap();
+        succeeded(&shown);
+        assert_eq!(shown.stdout, b"off\n", "the next client of the backend wants to write");
+    }
+}
+
+#[test]
+fn a_pool_by_session_is_as_good_as_the_server() {
+    let server = OwnServer::start();
+    let pool = pool_of(&server, "session");
+    assert!(found(&format!("postgres://kt@127.0.0.1:{}/postgres", pool.port), &[]).contains("a primary"));
+}
+
+#[test]
+fn a_month_is_archived_through_a_pool_by_session_and_through_no_other() {
+    let mut desk = Desk::new(&march(100));
+    for (mode, code) in [("transaction", 2), ("statement", 2), ("session", 0)] {
+        let (host, port) = desk.database.server().split_once(':').unwrap();
+        let pool = pool(host, port, mode);
+        let url = format!("postgres://postgres@127.0.0.1:{}/{}", pool.port, desk.database.name());
+        desk.host.set("KT_ARCHIVE_SOURCE", url);
+        desk.run(&["--connections", "3"]).expect(code);
+        assert_eq!(desk.archive().sequences().len(), usize::from(code == 0), "{mode}");
+    }
+    desk.assert_archived(MONTH, "events");
 }

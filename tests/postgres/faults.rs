@@ -1,4 +1,4 @@
-//! Servers that end what they began: a month starts again in another snapshot, or it is said what went wrong.
+//! Servers, sessions and roles that fail a run: it retries in a new snapshot or reports the cause.
 
 use super::{Desk, MONTH, march};
 use crate::support::{
@@ -6,6 +6,8 @@ use crate::support::{
     postgres::{Server, free_port},
 };
 use std::{
+    fs,
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -217,4 +219,29 @@ fn a_run_that_is_done_leaves_no_session_and_no_change_behind() {
     thread::sleep(Duration::from_millis(200));
     assert_eq!(desk.database.sql(&format!("select count(*) {SESSIONS}")), "0");
     assert_eq!(desk.database.sql(state), before);
+}
+
+/// The statements of the page, for a role and a database of the test.
+fn documented_grants(role: &str, database: &str) -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md")).unwrap();
+    let statements = page.split_once("```sql\n").unwrap().1.split_once("```").unwrap().0;
+    let (creation, grants) = statements.split_once('\n').unwrap();
+    assert!(creation.starts_with("create role archiver login"), "the test makes the role by itself");
+    grants.replace("archiver", role).replace("database keeptrusts", &format!("database {database}"))
+}
+
+#[test]
+fn the_documented_role_archives_and_changes_nothing() {
+    let mut desk = Desk::new(&march(300));
+    desk.database.sql("create table escalations (id text); create table secrets (id text);");
+    let role = desk.database.role("");
+    desk.database.sql(&documented_grants(&role, desk.database.name()));
+    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
+    desk.host.run(&["doctor", "--json"]).expect(0);
+    desk.run(&[]).expect(0);
+    desk.assert_archived(MONTH, "events");
+    for statement in ["delete from events", "create table mine (id text)", "table secrets"] {
+        let refused = desk.database.refusal(&role, &format!("set default_transaction_read_only = off; {statement}"));
+        assert!(refused.contains("permission denied"), "{statement}: {refused}");
+    }
 }

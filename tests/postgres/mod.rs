@@ -1,19 +1,16 @@
 //! Straight from PostgreSQL, with a real server.
 
+mod connections;
 mod consistency;
 mod datasets;
 mod drift;
 mod faults;
-mod flights;
 mod keys;
 mod manifest;
 mod open_transactions;
 mod own_server;
-mod poolers;
-mod round_trip;
-mod connections;
 mod restore;
-mod role;
+mod round_trip;
 mod settings;
 mod slices;
 mod tls;

@@ -1,7 +1,10 @@
-//! Any row of any supported type survives.
+//! Values survive: random rows of every supported type, and a year of real flights.
 
 use super::Desk;
-use crate::postgres::types::exact::{Column, assert_exact};
+use crate::{
+    postgres::types::exact::{Column, assert_exact},
+    support::foreign::{flight_sums, flights},
+};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -139,4 +142,35 @@ fn any_row_of_any_supported_type_survives() {
         Ok(())
     });
     survived.unwrap();
+}
+
+/// In UTC, the last flights of the year are in the next one.
+const FLIGHT_MONTHS: usize = 13;
+
+const FLIGHT_TABLE: &str = "
+    create table events (
+        id bigint primary key, year integer, month integer, day integer, dep_time integer, sched_dep_time integer,
+        dep_delay smallint, arr_time integer, sched_arr_time integer, arr_delay numeric(6,1), carrier char(2), flight integer,
+        tailnum varchar(8), origin text, dest text, air_time real, distance double precision, hour integer, minute integer,
+        time_hour timestamptz not null);";
+
+#[test]
+fn a_year_of_flights_is_what_the_package_ships() {
+    let desk = Desk::new(FLIGHT_TABLE);
+    let file = desk.host.path("flights.csv");
+    std::fs::write(&file, flights()).unwrap();
+    desk.database.sql(&format!(
+        "\\copy events from '{}' csv header\ncreate index on events (time_hour); analyze events;",
+        file.display()
+    ));
+    let flags = ["--time-column", "time_hour", "--rename", "month=month_of_departure", "--format", "parquet"];
+    desk.backfill("2013-01", "2014-01", &flags).expect(0);
+    let archive = desk.archive();
+    archive.check();
+    assert_eq!(archive.months().len(), FLIGHT_MONTHS);
+    let (shipped, archived) = flight_sums(&archive);
+    assert_eq!(shipped.as_object().unwrap().len(), FLIGHT_MONTHS);
+    assert_eq!(shipped["2013-01"]["flights"], 26_865, "{shipped}");
+    assert_eq!(archived, shipped);
+    desk.host.run(&["verify", "--json"]).expect(0);
 }

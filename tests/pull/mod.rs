@@ -1,6 +1,5 @@
 //! `pull`: what is in a slice, what is not, and when there is none.
 
-mod manifest;
 mod output;
 mod refusals;
 mod rows;

@@ -1,7 +1,6 @@
 //! Replicas are the archive, byte for byte; what is not of the archive is never touched, and damage can be mended.
 
 mod copying;
-mod buckets;
 mod refusals;
 mod repair;
 mod stores;

@@ -1,6 +1,7 @@
-//! Replicas in stores that lie, and in stores that stop after every single write.
+//! Replicas in buckets, in stores that answer falsely, and in stores that stop after each write.
 
-use super::Copies;
+use super::{Copies, states};
+use crate::support::{archive::sha256, s3::Place};
 use archive::{
     Archive,
     replicate::Replicator,
@@ -14,7 +15,7 @@ use archive_connectors::{
 };
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::TcpListener, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 fn store() -> FaultyStore {
@@ -35,7 +36,7 @@ async fn snapshot(store: &FaultyStore) -> BTreeMap<String, String> {
     let mut snapshot = BTreeMap::new();
     for object in store.list(None).try_collect::<Vec<_>>().await.unwrap() {
         let bytes = store.get(&object.location).await.unwrap().bytes().await.unwrap();
-        snapshot.insert(object.location.to_string(), crate::support::archive::sha256(&bytes));
+        snapshot.insert(object.location.to_string(), sha256(&bytes));
     }
     snapshot
 }
@@ -101,4 +102,49 @@ async fn a_manifest_of_somebody_else_in_the_last_moment_is_not_overwritten() {
     let report = bring_up(&copies, &store, false).await;
     assert_eq!((report.state, report.copied), (ReplicaState::Failed, 2), "{report:?}");
     assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "theirs");
+}
+
+fn assert_is_a_replica(copies: &mut Copies, place: &Place) {
+    Place::admit(&mut copies.host);
+    let outcome = copies.backfill("2025-04", "2025-04", &["--replica", &place.url()]).expect(0);
+    assert_eq!(states(&outcome), ["current"]);
+    assert_eq!(place.download(copies.host.path("download")).snapshot(), copies.archive.snapshot());
+    copies.host.run(&["verify", "--json", "--archive", &place.url()]).expect(0);
+    // And back again, into a folder.
+    let folder = copies.replica.root().display().to_string();
+    copies.host.run(&["replicate", "--json", "--archive", &place.url(), "--replica", &folder]).expect(0);
+    copies.assert_same();
+}
+
+#[test]
+fn a_bucket_is_a_replica_of_a_folder() {
+    assert_is_a_replica(&mut Copies::new(), &Place::plain("replica"));
+}
+
+#[test]
+fn a_bucket_with_object_lock_is_a_replica_and_can_be_mended() {
+    let (mut copies, place) = (Copies::new(), Place::locked("replica"));
+    assert_is_a_replica(&mut copies, &place);
+    let damaged = [copies.archive.file("2025-02", "csv"), "manifests/00000002.json".to_owned()];
+    for object in &damaged {
+        place.put(object, "damaged");
+    }
+    copies.replicate_to(&place.url(), &[]).expect(4);
+    let outcome = copies.replicate_to(&place.url(), &["--repair"]).expect(0);
+    assert_eq!(outcome.json()["replicas"][0]["mended"], damaged.len());
+    assert_eq!(place.download(copies.host.path("mended")).snapshot(), copies.archive.snapshot());
+}
+
+#[test]
+fn a_bucket_that_does_not_answer_is_3_and_healed_later() {
+    let (mut copies, place) = (Copies::new(), Place::plain("down"));
+    Place::admit(&mut copies.host);
+    // Nobody listens there any more.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    copies.host.set("AWS_ENDPOINT", format!("http://127.0.0.1:{port}"));
+    let outcome = copies.backfill("2025-04", "2025-04", &["--replica", &place.url()]).expect(3);
+    assert_eq!(states(&outcome), ["failed"]);
+    Place::admit(&mut copies.host);
+    copies.backfill("2025-04", "2025-04", &["--replica", &place.url()]).expect(0);
+    assert_eq!(place.download(copies.host.path("download")).snapshot(), copies.archive.snapshot());
 }
