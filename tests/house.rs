@@ -1,40 +1,23 @@
-//! The rules of the house that no compiler checks.
+//! Rules of the source tree that the compiler does not check.
+//!
+//! Short: the compiler and the lints check the others.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Longest file that is read in one sitting.
-const MOST_LINES: usize = 350;
-
+/// Cargo ignores a file that no `mod` line names, and its tests with it.
 #[test]
-fn no_test_file_is_forgotten() {
-    let tests = root().join("tests");
-    let mut forgotten = rust_files(&tests);
-    forgotten.retain(|path| *path != tests.join("main.rs") && !is_declared(path));
-    assert_eq!(forgotten, [] as [PathBuf; 0], "no `mod` line names them");
-}
-
-#[test]
-fn no_source_file_is_longer_than_a_reader_can_bear() {
-    let sources = ["formats/src", "connectors/src", "pipeline/src"].map(|folder| rust_files(&root().join(folder)));
-    let mut sources = sources.concat();
-    sources.retain(|path| !path.ends_with("tests.rs"));
-    assert!(sources.len() > 20, "the walk finds only {} files", sources.len());
-    let lengths = sources.iter().map(|path| (code_lines(&fs::read_to_string(path).unwrap()), path));
-    let too_long = lengths.filter(|(lines, _)| *lines > MOST_LINES).collect::<Vec<_>>();
-    assert_eq!(too_long, [], "more than {MOST_LINES} lines of code");
-}
-
-#[test]
-fn lines_of_code_are_neither_comments_nor_tests() {
-    let text = "//! Docs.\n\nfn code() {\n    // Why.\n}\n\n#[cfg(test)]\nmod tests {\n    fn more() {}\n}\n";
-    assert_eq!(code_lines(text), 2);
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+fn every_source_file_belongs_to_a_module() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["formats/src", "connectors/src", "pipeline/src", "pipeline/cli", "tests"] {
+        let files = rust_files(&root.join(folder));
+        assert!(files.len() > 20, "found only {} files in {folder}", files.len());
+        let is_root = |path: &Path| path.ends_with("main.rs") || path.ends_with("lib.rs");
+        let forgotten = files.into_iter().filter(|path| !is_root(path) && !is_declared(path)).collect::<Vec<_>>();
+        assert_eq!(forgotten, [] as [PathBuf; 0], "no `mod` line names them");
+    }
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -43,20 +26,16 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     found.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
-/// Whether the file that owns the folder of `path` has a `mod` line for it.
+/// Whether a file that owns the folder of `path` (`lib.rs`, `main.rs`, `mod.rs`), or the file named after the folder,
+/// has a `mod` line for it.
 fn is_declared(path: &Path) -> bool {
     let (folder, name) = match path.file_name().unwrap().to_str().unwrap() {
         "mod.rs" => (path.parent().unwrap().parent().unwrap(), path.parent().unwrap().file_name().unwrap()),
         _ => (path.parent().unwrap(), path.file_stem().unwrap()),
     };
-    let owner = ["main.rs", "mod.rs"].map(|owner| folder.join(owner)).into_iter().find(|owner| owner.is_file());
     let line = format!("mod {};", name.to_str().unwrap());
-    owner.is_some_and(|owner| fs::read_to_string(owner).unwrap().lines().any(|found| found.ends_with(&line)))
-}
-
-/// Lines that are neither blank nor comments, up to the inline tests, which close a file.
-fn code_lines(text: &str) -> usize {
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = code.lines().map(str::trim);
-    lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+    let mut owners = ["lib.rs", "main.rs", "mod.rs"].map(|owner| folder.join(owner)).to_vec();
+    owners.push(folder.with_extension("rs"));
+    let texts = owners.into_iter().filter(|owner| owner.is_file()).map(|owner| fs::read_to_string(owner).unwrap());
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).any(|found| found.ends_with(&line))
 }
