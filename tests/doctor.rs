@@ -68,7 +68,7 @@ fn failed(outcome: &Outcome) -> Vec<String> {
 }
 
 #[test]
-fn where_all_is_well_every_check_passes_and_a_run_works() {
+fn every_check_passes_where_a_run_works() {
     let world = world(healthy());
     let outcome = examine(&world, 0);
     assert_eq!(failed(&outcome), [] as [String; 0]);
@@ -81,7 +81,7 @@ fn where_all_is_well_every_check_passes_and_a_run_works() {
 }
 
 #[test]
-fn an_archive_is_recognised_and_left_as_it_is() {
+fn archive_is_recognised_and_left_unchanged() {
     let world = world(healthy());
     world.archive_month("2025-03").expect(0);
     let snapshot = world.archive().snapshot();
@@ -95,7 +95,7 @@ fn an_archive_is_recognised_and_left_as_it_is() {
 }
 
 #[test]
-fn a_broken_chain_is_4() {
+fn broken_chain_exits_with_4() {
     let world = world(healthy());
     world.archive_month("2025-03").expect(0);
     fs::remove_file(world.archive().path("manifests/00000001.json")).unwrap();
@@ -103,7 +103,7 @@ fn a_broken_chain_is_4() {
 }
 
 #[test]
-fn a_token_that_is_refused_is_9() {
+fn refused_token_exits_with_9() {
     together([401, 403], |status| {
         let world = world(healthy().always(Endpoint::List, Reply::new(status, "")));
         let outcome = examine(&world, 9);
@@ -113,7 +113,7 @@ fn a_token_that_is_refused_is_9() {
 }
 
 #[test]
-fn a_missing_token_has_the_code_of_a_run_without_one() {
+fn missing_token_exits_like_a_run() {
     let mut world = world(healthy());
     world.host.set("KEEPTRUSTS_API_TOKEN", "");
     let outcome = examine(&world, world.archive_month("2025-03").code.unwrap());
@@ -122,7 +122,7 @@ fn a_missing_token_has_the_code_of_a_run_without_one() {
 }
 
 #[test]
-fn the_layout_that_answers_is_told() {
+fn endpoint_layout_found_is_reported() {
     let mut other = world(healthy().layouts(&[Layout::Jobs]));
     let outcome = examine(&other, 6);
     let source = check(&outcome, "source");
@@ -139,14 +139,14 @@ fn the_layout_that_answers_is_told() {
 }
 
 #[test]
-fn an_endpoint_that_lists_nothing_is_there_all_the_same() {
+fn endpoint_without_a_list_passes() {
     let world = world(healthy().always(Endpoint::List, Reply::new(405, "")));
     examine(&world, 0);
     world.archive_month("2025-03").expect(0);
 }
 
 #[test]
-fn clocks_that_disagree_are_75_as_in_a_run() {
+fn clock_skew_exits_with_75_like_a_run() {
     for minutes in [-7, 7] {
         let world = world(healthy().clock(ServerClock::Moved(TimeDelta::minutes(minutes))));
         assert_eq!(failed(&examine(&world, 75)), ["source: clock"]);
@@ -156,7 +156,7 @@ fn clocks_that_disagree_are_75_as_in_a_run() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_6() {
+fn unreachable_server_exits_with_6() {
     let mut world = world(healthy());
     // Port 9 of the loopback interface: nobody listens.
     world.host.set("KT_ARCHIVE_SOURCE", "http://127.0.0.1:9");
@@ -164,7 +164,7 @@ fn a_server_that_is_not_there_is_6() {
 }
 
 #[test]
-fn settings_that_cannot_be_used_are_a_check_too() {
+fn invalid_settings_fail_a_check() {
     let mut host = Host::new();
     assert_eq!(failed(&host.run(&["doctor", "--json"]).expect(2)), ["source"]);
     host.set("KT_ARCHIVE_JOBS", "many");
@@ -172,7 +172,7 @@ fn settings_that_cannot_be_used_are_a_check_too() {
 }
 
 #[test]
-fn places_that_cannot_be_written_have_the_code_of_a_run() {
+fn unwritable_folders_exit_like_a_run() {
     // Not even root writes there.
     for (variable, name, code) in
         [("KT_ARCHIVE_ARCHIVE", "archive: write", 7), ("KT_ARCHIVE_STATE_DIR", "state folder", 1)]
@@ -186,7 +186,7 @@ fn places_that_cannot_be_written_have_the_code_of_a_run() {
 }
 
 #[test]
-fn of_several_failures_the_gravest_counts() {
+fn worst_of_several_failures_decides_the_exit_code() {
     let mut world = world(healthy().always(Endpoint::List, Reply::new(401, "")));
     world.host.set("KT_ARCHIVE_ARCHIVE", "/proc/kt-archive");
     let document = examine(&world, 9).json();
@@ -194,7 +194,7 @@ fn of_several_failures_the_gravest_counts() {
 }
 
 #[test]
-fn people_read_lines_of_80_columns() {
+fn text_fits_80_columns() {
     let mut world = world(healthy().always(Endpoint::List, Reply::new(401, "")));
     world.host.set("KT_ARCHIVE_ARCHIVE", "archive");
     let outcome = world.run(&["doctor"]).expect(9);
@@ -206,7 +206,7 @@ fn people_read_lines_of_80_columns() {
 }
 
 #[test]
-fn buckets_are_as_they_were() {
+fn buckets_are_left_unchanged() {
     together([Place::plain("doctor"), Place::locked("doctor"), Place::versioned("doctor")], |place| {
         let mut world = world(healthy());
         Place::admit(&mut world.host);
@@ -226,7 +226,7 @@ fn examine_again(world: &World) {
 }
 
 #[test]
-fn a_bucket_is_tried_as_far_as_it_lets_go() {
+fn each_ability_of_a_bucket_is_checked() {
     let examined = |place: &Place| {
         let mut world = world(healthy());
         Place::admit(&mut world.host);
@@ -247,7 +247,7 @@ fn a_bucket_is_tried_as_far_as_it_lets_go() {
 }
 
 #[test]
-fn a_wrong_key_of_the_bucket_is_9() {
+fn wrong_bucket_key_exits_with_9() {
     let place = Place::plain("refused");
     let mut world = world(healthy());
     Place::admit(&mut world.host);
@@ -257,7 +257,7 @@ fn a_wrong_key_of_the_bucket_is_9() {
 }
 
 #[test]
-fn replicas_are_examined_too_and_alone_make_a_run_partial() {
+fn failed_replica_exits_with_3_like_a_run() {
     let mut world = world(healthy());
     world.archive_month("2025-03").expect(0);
     let good = world.host.path("replica").display().to_string();

@@ -37,17 +37,17 @@ fn assert_archives_verifies_and_repeats(place: &Place) {
 }
 
 #[test]
-fn a_bucket_can_be_an_archive() {
+fn bucket_holds_an_archive() {
     assert_archives_verifies_and_repeats(&Place::plain("whole"));
 }
 
 #[test]
-fn a_bucket_with_object_lock_can_be_an_archive() {
+fn bucket_with_object_lock_holds_an_archive() {
     assert_archives_verifies_and_repeats(&Place::locked("whole"));
 }
 
 #[test]
-fn a_copy_of_a_bucket_is_the_same_archive() {
+fn copy_of_a_bucket_is_the_same_archive() {
     let place = Place::plain("copied");
     let mut world = world(&place, Script::of(events()));
     world.archive_month("2025-03").expect(0);
@@ -58,7 +58,7 @@ fn a_copy_of_a_bucket_is_the_same_archive() {
 }
 
 #[test]
-fn a_slice_can_be_pulled_out_of_a_bucket() {
+fn slice_is_pulled_from_a_bucket() {
     let place = Place::locked("pulled");
     let world = world(&place, Script::of(events()));
     world.run(&["backfill", "--from", "2025-02", "--to", "2025-03", "--json"]).expect(0);
@@ -76,7 +76,7 @@ fn a_slice_can_be_pulled_out_of_a_bucket() {
 }
 
 #[test]
-fn two_hosts_at_once_commit_a_month_once() {
+fn two_concurrent_hosts_commit_a_month_once() {
     let place = Place::plain("race");
     let worlds = [(); 3].map(|()| world(&place, Script::of(events())));
     let running = worlds.each_ref().map(|world| world.start_month("2025-03"));
@@ -89,7 +89,7 @@ fn two_hosts_at_once_commit_a_month_once() {
 }
 
 #[test]
-fn a_kill_leaves_a_bucket_that_the_next_run_completes() {
+fn kill_leaves_a_bucket_that_the_next_run_completes() {
     for milliseconds in [0, 20, 60, 120, 200] {
         let place = Place::locked("killed");
         let world = world(&place, Script::of(events()));
@@ -106,7 +106,7 @@ fn a_kill_leaves_a_bucket_that_the_next_run_completes() {
 }
 
 #[test]
-fn a_wrong_key_is_9() {
+fn wrong_key_exits_with_9() {
     let place = Place::plain("refused");
     let mut wrong = world(&place, Script::of(events()));
     wrong.host.set("AWS_SECRET_ACCESS_KEY", "not-the-key");
@@ -129,7 +129,7 @@ const READING: [&[&str]; 3] = [
 ];
 
 #[test]
-fn the_writer_archives_and_verifies_but_removes_nothing() {
+fn writer_policy_archives_and_verifies() {
     for place in [Place::plain("writer"), Place::locked("writer")] {
         let world = world_with_policy(&place, "writer");
         world.run(&["doctor", "--json"]).expect(0);
@@ -141,7 +141,7 @@ fn the_writer_archives_and_verifies_but_removes_nothing() {
 }
 
 #[test]
-fn the_writer_cannot_write_elsewhere() {
+fn writer_policy_cannot_write_elsewhere() {
     let (place, other) = (Place::plain("writer"), Place::plain("other"));
     let mut world = world_with_policy(&place, "writer");
     world.host.set("KT_ARCHIVE_ARCHIVE", other.url());
@@ -150,7 +150,7 @@ fn the_writer_cannot_write_elsewhere() {
 }
 
 #[test]
-fn the_reader_reads_and_writes_nothing() {
+fn reader_policy_reads_and_cannot_write() {
     let place = Place::plain("reader");
     world_with_policy(&place, "writer").run(&["run", "--month", "2025-02", "--json"]).expect(0);
     let before = place.download(tempfile::tempdir().unwrap().keep()).snapshot();
@@ -165,7 +165,7 @@ fn the_reader_reads_and_writes_nothing() {
 }
 
 #[test]
-fn the_pruner_removes_what_it_can_neither_read_nor_write() {
+fn pruner_policy_only_deletes() {
     let place = Place::plain("pruner");
     world_with_policy(&place, "writer").run(&BACKFILL).expect(0);
     let pruner = world_with_policy(&place, "pruner");

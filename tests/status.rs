@@ -22,7 +22,7 @@ fn dataset(host: &Host, options: &[&str]) -> Value {
 }
 
 #[test]
-fn a_pipe_gets_a_calendar_of_80_columns_without_colour() {
+fn pipe_gets_80_columns_without_colour() {
     let host = archived("2025-04-10", &[("2023-11", "2024-04"), ("2024-07", "2025-02")]);
     let text = host.run(&["status"]).expect(0).stdout;
     let lines = text.lines().collect::<Vec<_>>();
@@ -37,7 +37,7 @@ fn a_pipe_gets_a_calendar_of_80_columns_without_colour() {
 }
 
 #[test]
-fn a_terminal_gets_colour_unless_it_was_refused() {
+fn terminal_gets_colour_unless_disabled() {
     let mut host = archived("2025-04-10", &[("2025-01", "2025-01")]);
     host.set("TERM", "xterm-256color");
     let on_a_terminal = |host: &Host| {
@@ -58,7 +58,7 @@ fn a_terminal_gets_colour_unless_it_was_refused() {
 }
 
 #[test]
-fn the_list_has_a_line_for_each_month() {
+fn list_has_a_line_for_each_month() {
     let host = archived("2025-04-10", &[("2025-01", "2025-01"), ("2025-03", "2025-03")]);
     let text = host.run(&["status", "--list"]).expect(0).stdout;
     let months = text.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" "));
@@ -71,7 +71,7 @@ fn the_list_has_a_line_for_each_month() {
 }
 
 #[test]
-fn a_month_is_late_when_it_was_over_for_three_days() {
+fn month_is_late_after_three_days() {
     let mut host = archived("2025-03-10", &[("2025-01", "2025-02")]);
     let at = |host: &mut Host, time: &str| {
         host.set_time(time);
@@ -85,7 +85,7 @@ fn a_month_is_late_when_it_was_over_for_three_days() {
 }
 
 #[test]
-fn days_are_counted_until_the_platform_prunes_the_oldest_month_that_is_not_archived() {
+fn days_until_pruning_count_from_the_oldest_missing_month() {
     let host = archived("2025-04-10", &[("2024-11", "2024-12"), ("2025-02", "2025-03")]);
     assert_eq!(dataset(&host, &[])["prune"], Value::Null);
     // January's first event is a year old on the 1st of January 2026.
@@ -104,7 +104,7 @@ fn days_are_counted_until_the_platform_prunes_the_oldest_month_that_is_not_archi
 }
 
 #[test]
-fn replicas_say_how_far_they_are_behind() {
+fn replicas_show_how_far_they_are_behind() {
     let host = archived("2025-04-10", &[("2025-01", "2025-01")]);
     let replicate = |to: &str| drop(host.run(&["replicate", "--quiet", "--replica", to]).expect(0));
     replicate("old");
@@ -128,7 +128,7 @@ fn replicas_say_how_far_they_are_behind() {
 }
 
 #[test]
-fn the_keys_of_months_are_those_that_programs_know() {
+fn json_keys_of_months_are_stable() {
     let host = archived("2025-04-10", &[("2025-03", "2025-03")]);
     let month = dataset(&host, &[])["months"][0].clone();
     let keys = month.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();

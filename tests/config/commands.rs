@@ -24,7 +24,7 @@ fn shown(host: &Host, arguments: &[&str]) -> BTreeMap<String, (Value, String)> {
 }
 
 #[test]
-fn the_example_is_fine() {
+fn example_configuration_passes_the_check() {
     let host = Host::new();
     let document = host.run(&["config", "check", "--config", EXAMPLE, "--json"]);
     let mut with_token = Host::new();
@@ -38,7 +38,7 @@ fn the_example_is_fine() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_a_hint() {
+fn failed_check_has_a_hint() {
     let wrong = [
         ("archive = \"s3:bucket\"", "s3://bucket/prefix"),
         ("jobs = 0", "1 to 64"),
@@ -58,7 +58,7 @@ fn what_is_wrong_is_said_with_a_hint() {
 }
 
 #[test]
-fn a_token_file_that_others_may_read_is_told() {
+fn token_file_readable_by_others_is_reported() {
     use std::os::unix::fs::PermissionsExt;
     let mut host = host("source = \"https://api.example\"\n");
     let token = host.path("token");
@@ -77,7 +77,7 @@ fn a_token_file_that_others_may_read_is_told() {
 }
 
 #[test]
-fn each_setting_is_shown_with_its_origin() {
+fn settings_are_shown_with_their_origin() {
     let mut host = host("grace = \"3h\"\njobs = 2\nformat = [\"csv\", \"${OTHER}\"]\n");
     host.set("OTHER", "parquet");
     host.set("KT_ARCHIVE_JOBS", "3");
@@ -99,7 +99,7 @@ fn each_setting_is_shown_with_its_origin() {
 }
 
 #[test]
-fn what_is_shown_is_a_configuration_that_means_the_same() {
+fn shown_configuration_parses_to_the_same_settings() {
     let settings = "source = \"demo:?events=7\"\nid-column = \"$${ID} \\\"x\\\"\"\nexpect-head = \"4\"\n";
     let host = host(settings);
     let values = |shown: BTreeMap<String, (Value, String)>| {
@@ -114,7 +114,7 @@ fn what_is_shown_is_a_configuration_that_means_the_same() {
 }
 
 #[test]
-fn a_schema_knows_every_key_and_no_other() {
+fn schema_lists_exactly_the_known_keys() {
     let host = host("source = \"demo:\"\n");
     let text = host.run(&["config", "schema"]).expect(0).stdout;
     let schema = serde_json::from_str::<Value>(&text).unwrap();
@@ -129,7 +129,7 @@ fn a_schema_knows_every_key_and_no_other() {
 
 /// A validator that is not ours judges configurations by the schema.
 #[test]
-fn editors_find_the_mistakes_that_the_program_finds() {
+fn schema_and_program_reject_the_same_configurations() {
     let host = Host::new();
     fs::write(host.path("schema.json"), host.run(&["config", "schema"]).expect(0).stdout).unwrap();
     let good = [

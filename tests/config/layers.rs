@@ -19,7 +19,7 @@ fn dataset(host: &Host, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn each_layer_beats_the_one_below() {
+fn flag_overrides_environment_overrides_file() {
     let mut host = host("");
     assert_eq!(dataset(&host, &[]), "events");
     fs::write(host.path("archive.toml"), "dataset = \"traces\"\n").unwrap();
@@ -30,7 +30,7 @@ fn each_layer_beats_the_one_below() {
 }
 
 #[test]
-fn an_unknown_key_names_the_nearest_known_one() {
+fn unknown_key_suggests_the_nearest_known_one() {
     let host = host("datset = \"events\"\n");
     let outcome = host.run(&["run", "--month", "2025-03", "--config", "archive.toml", "--json"]).expect(2);
     let said = outcome.output();
@@ -38,14 +38,14 @@ fn an_unknown_key_names_the_nearest_known_one() {
 }
 
 #[test]
-fn a_file_that_is_not_there_or_not_toml_is_2() {
+fn missing_or_invalid_file_exits_with_2() {
     let host = host("dataset = \n");
     host.run(&["run", "--month", "2025-03", "--config", "archive.toml"]).expect(2);
     host.run(&["run", "--month", "2025-03", "--config", "elsewhere.toml"]).expect(2);
 }
 
 #[test]
-fn the_platforms_own_variables_are_understood() {
+fn platform_variables_are_read() {
     let mut world = World::new(Script::of(events::month("2025-03", 10)));
     world.host.set("KEEPTRUSTS_API_URL", world.platform.url());
     world.host.set("KT_ARCHIVE_SOURCE", "");
@@ -54,7 +54,7 @@ fn the_platforms_own_variables_are_understood() {
 }
 
 #[test]
-fn a_token_can_come_from_a_file() {
+fn token_is_read_from_a_file() {
     let mut world = World::new(Script::of(events::month("2025-03", 10)));
     fs::write(world.host.path("token"), format!("{}\n", crate::support::platform::TOKEN)).unwrap();
     world.host.set("KEEPTRUSTS_API_TOKEN_FILE", world.host.path("token").display().to_string());
@@ -64,7 +64,7 @@ fn a_token_can_come_from_a_file() {
 }
 
 #[test]
-fn the_state_folder_is_the_owners_alone() {
+fn state_folder_is_private_to_its_owner() {
     use std::os::unix::fs::PermissionsExt;
     let host = host("");
     dataset(&host, &[]);

@@ -26,7 +26,7 @@ fn assert_sound(world: &World) {
 }
 
 #[test]
-fn an_artifact_is_archived_as_it_was_delivered() {
+fn artifact_is_archived_byte_for_byte() {
     let delivered = events::csv(&[events::month(MONTH, 50), events::edges(MONTH).to_vec()].concat());
     for format in ["artifact", "parquet,artifact"] {
         let world = World::new(Script::of_bytes(delivered.clone()));
@@ -48,7 +48,7 @@ fn an_artifact_is_archived_as_it_was_delivered() {
 }
 
 #[test]
-fn gzip_is_not_packed_again() {
+fn gzipped_artifact_is_not_compressed_again() {
     let delivered = gzip(&events::csv(&events::month(MONTH, 50)));
     let world = World::new(Script::of(events::month(MONTH, 50)).packing(Packing::GzipFile));
     run(&world, "artifact").expect(0);
@@ -58,7 +58,7 @@ fn gzip_is_not_packed_again() {
 }
 
 #[test]
-fn every_artifact_of_a_month_is_a_file_whatever_the_size_of_a_part() {
+fn each_artifact_is_one_file_regardless_of_part_size() {
     let world = World::new(Script::of(events::month(MONTH, 400)).longest_window(20));
     let arguments = ["run", "--month", MONTH, "--format", "csv,artifact", "--part-size", "4KiB", "--json"];
     world.run(&arguments).expect(0);
@@ -72,7 +72,7 @@ fn every_artifact_of_a_month_is_a_file_whatever_the_size_of_a_part() {
 }
 
 #[test]
-fn the_same_artifact_makes_the_same_file() {
+fn same_artifact_makes_the_same_file() {
     let [first, second] = [(), ()].map(|()| {
         let world = World::identified(Script::of(events::month(MONTH, 50)));
         run(&world, "artifact").expect(0);
@@ -82,7 +82,7 @@ fn the_same_artifact_makes_the_same_file() {
 }
 
 #[test]
-fn a_source_without_artifacts_is_2() {
+fn source_without_artifacts_exits_with_2() {
     let world = World::new(Script::of(Vec::new()));
     for format in ["artifact", "parquet,artifact"] {
         let arguments = ["run", "--month", MONTH, "--source", "demo:?events=5", "--format", format, "--json"];
@@ -93,14 +93,14 @@ fn a_source_without_artifacts_is_2() {
 }
 
 #[test]
-fn an_archived_month_without_its_artifact_cannot_get_it() {
+fn archived_month_cannot_gain_an_artifact() {
     let world = World::new(Script::of(events::month(MONTH, 5)));
     run(&world, "parquet").expect(0);
     assert!(run(&world, "parquet,artifact").expect(2).output().contains("artifact"));
 }
 
 #[test]
-fn rejected_rows_and_their_artifact_may_lie_side_by_side() {
+fn rejects_and_artifact_are_kept_together() {
     let bad = Event::at("bad", "2025-03-10T10:00:00.000000Z").with("input_tokens", "many");
     let world = World::new(Script::of([events::month(MONTH, 5), vec![bad]].concat()));
     let arguments =

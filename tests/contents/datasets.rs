@@ -33,7 +33,7 @@ fn expected(state: impl Fn(&str) -> &'static str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn each_dataset_has_its_own_events_folder_and_manifests() {
+fn each_dataset_has_its_own_folder_and_manifests() {
     let types = ALL.iter().zip(3..).map(|(name, count)| (*name, events::month(MONTH, count)));
     let world = World::new(Script::of_types(types));
     let report = run(&world, &[]).expect(0).json();
@@ -56,7 +56,7 @@ fn each_dataset_has_its_own_events_folder_and_manifests() {
 }
 
 #[test]
-fn one_that_fails_does_not_stop_the_others() {
+fn failed_dataset_does_not_stop_the_others() {
     let types = ["events", "escalations", "audit-log"].map(|name| (name, events::month(MONTH, 5)));
     let world = World::new(Script::of_types(types));
     let report = run(&world, &[]).expect(3).json();
@@ -66,7 +66,7 @@ fn one_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
-fn neither_does_one_that_the_token_may_not_export() {
+fn forbidden_dataset_does_not_stop_the_others() {
     let world =
         World::new(Script::of(events::month(MONTH, 5)).answer(Endpoint::Create, 1, &Reply::json(403, &json!({}))));
     let report = run(&world, &[]).expect(3).json();
@@ -74,7 +74,7 @@ fn neither_does_one_that_the_token_may_not_export() {
 }
 
 #[test]
-fn a_column_that_one_dataset_lacks_stops_that_one_alone() {
+fn missing_column_fails_its_dataset_only() {
     let world = World::new(Script::of(["2025-02", MONTH].map(|month| events::month(month, 5)).concat()));
     world.platform.behave(|script| {
         script.answer(Endpoint::Download, 1, &Reply::new(200, CSV).header("Content-Type", "text/csv"))

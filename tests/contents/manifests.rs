@@ -19,7 +19,7 @@ fn keys(document: &str) -> Vec<(usize, &str)> {
 }
 
 #[test]
-fn the_keys_stand_in_their_order_and_none_is_left_out() {
+fn manifest_has_all_keys_in_order() {
     let world = World::new(Script::of(events::month(MONTH, 20)));
     world.run(&["run", "--month", MONTH, "--format", "csv", "--json"]).expect(0);
     let manifest = fs::read_to_string(world.archive().path(&manifest_path(1))).unwrap();
@@ -50,7 +50,7 @@ fn the_keys_stand_in_their_order_and_none_is_left_out() {
 }
 
 #[test]
-fn first_and_last_are_those_of_the_archived_events() {
+fn first_and_last_are_times_of_archived_events() {
     let world = World::new(Script::of([events::edges(MONTH).to_vec(), events::month(MONTH, 20)].concat()));
     world.archive_month(MONTH).expect(0);
     let manifest = world.archive().month(MONTH);
@@ -62,7 +62,7 @@ fn first_and_last_are_those_of_the_archived_events() {
 
 /// An export that repeats itself: by far more events than a chunk of the decoder holds lie between the repetitions.
 #[test]
-fn thousands_of_repetitions_far_apart_are_dropped_and_counted() {
+fn distant_duplicates_are_dropped_and_counted() {
     let once = events::month(MONTH, 6_000);
     let twice = [once.as_slice(), &once[..5_000], &once[4_000..]].concat();
     let world = World::new(Script::of_bytes(events::csv(&twice)));
@@ -77,7 +77,7 @@ fn thousands_of_repetitions_far_apart_are_dropped_and_counted() {
 }
 
 #[test]
-fn a_month_whose_events_all_lie_in_the_margin_is_empty() {
+fn month_with_events_only_outside_the_window_is_empty() {
     let margin = [Event::at("early", "2025-02-28T23:30:00.000000Z"), Event::at("late", "2025-04-01T00:30:00.000000Z")];
     let world = World::new(Script::of(margin.to_vec()));
     world.archive_month(MONTH).expect(5);

@@ -79,7 +79,7 @@ fn duckdb_reads_the_same_events_from_csv() {
 }
 
 #[test]
-fn csv_files_hold_the_canonical_text_of_each_value() {
+fn csv_holds_the_canonical_text_of_each_value() {
     let (world, events) = world();
     for row in world.archive().rows(MONTH) {
         let event = &events[&row["id"]];
@@ -91,7 +91,7 @@ fn csv_files_hold_the_canonical_text_of_each_value() {
 }
 
 #[test]
-fn the_page_of_the_format_is_enough_to_verify_and_read_an_archive() {
+fn format_page_suffices_to_verify_and_read_an_archive() {
     let (world, events) = world();
     let verified = verify(&world.archive());
     assert_eq!(verified["findings"], serde_json::json!([]));
@@ -100,7 +100,7 @@ fn the_page_of_the_format_is_enough_to_verify_and_read_an_archive() {
 }
 
 #[test]
-fn a_month_in_many_small_parts_is_the_same_month() {
+fn month_in_small_parts_reads_the_same() {
     let events = [events::difficult(MONTH), events::month(MONTH, 4_000)].concat();
     let world = World::new(Script::of(events.clone()));
     world.run(&["run", "--month", MONTH, "--part-size", "20KiB", "--json"]).expect(0);

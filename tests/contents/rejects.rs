@@ -51,7 +51,7 @@ fn damaged() -> Vec<u8> {
 }
 
 #[test]
-fn bad_rows_are_named_and_nothing_is_committed() {
+fn bad_rows_are_reported_and_nothing_is_committed() {
     let world = World::new(Script::of_bytes(damaged()));
     let outcome = world.archive_month(MONTH).expect(5);
     world.assert_nothing_committed();
@@ -80,7 +80,7 @@ fn assert_kept(kept: &Value, line: u64, column: &str, row: &[u8]) {
 }
 
 #[test]
-fn rejects_that_are_kept_lie_in_a_file_of_their_own_byte_for_byte() {
+fn kept_rejects_are_stored_byte_for_byte() {
     let world = World::new(Script::of_bytes(damaged()));
     let arguments = ["run", "--month", MONTH, "--rejects", "keep", "--json"];
     let report = world.run(&arguments).expect(5).json();
@@ -103,7 +103,7 @@ fn rejects_that_are_kept_lie_in_a_file_of_their_own_byte_for_byte() {
 }
 
 #[test]
-fn a_month_with_rejects_is_archived_once_and_then_already() {
+fn month_with_rejects_is_archived_once() {
     let world = World::new(Script::of_bytes(damaged()));
     let arguments = ["run", "--month", MONTH, "--rejects", "keep", "--json"];
     world.run(&arguments).expect(5);
@@ -115,7 +115,7 @@ fn a_month_with_rejects_is_archived_once_and_then_already() {
 }
 
 #[test]
-fn good_months_beside_one_with_rejects_make_3() {
+fn good_months_beside_rejects_exit_with_3() {
     let good = events::month("2025-02", 5);
     let bad = event("bad").with("input_tokens", "many");
     let world = World::new(Script::of([good, vec![event("good"), bad]].concat()));
@@ -128,7 +128,7 @@ fn good_months_beside_one_with_rejects_make_3() {
 }
 
 #[test]
-fn files_of_rejects_end_at_the_size_of_a_part_and_are_the_same_each_time() {
+fn reject_files_are_split_at_the_part_size_and_reproducible() {
     let rows = |index: u32| {
         // Digests do not compress, so that there is more than one part.
         let note = crate::support::archive::sha256(&index.to_be_bytes());
@@ -152,7 +152,7 @@ fn files_of_rejects_end_at_the_size_of_a_part_and_are_the_same_each_time() {
 }
 
 #[test]
-fn repetitions_among_rejects_change_neither_count() {
+fn repeated_rejects_do_not_change_event_counts() {
     let bad = row(&event("bad").with("input_tokens", "many"));
     let rows = [row(&event("one")), bad.clone(), row(&event("two")), row(&event("one")), bad];
     let world = World::new(Script::of_bytes(artifact(&rows)));
@@ -165,7 +165,7 @@ fn repetitions_among_rejects_change_neither_count() {
 }
 
 #[test]
-fn a_month_of_rejects_alone_has_no_events_and_must_be_allowed() {
+fn month_of_only_rejects_needs_allow_empty() {
     let bad = row(&event("bad").with("input_tokens", "many"));
     let world = World::new(Script::of_bytes(artifact(&[bad])));
     let refused = world.run(&["run", "--month", MONTH, "--rejects", "keep"]).expect(5);

@@ -36,7 +36,7 @@ fn conflict() -> World {
 }
 
 #[test]
-fn an_id_with_two_contents_is_a_conflict_and_nothing_is_committed() {
+fn id_with_two_contents_is_a_conflict_and_nothing_is_committed() {
     let world = conflict();
     let outcome = world.archive_month(MONTH).expect(5);
     assert!(outcome.output().contains("conflict"), "{}", outcome.output());
@@ -45,7 +45,7 @@ fn an_id_with_two_contents_is_a_conflict_and_nothing_is_committed() {
 }
 
 #[test]
-fn conflicts_that_are_kept_are_archived_and_counted() {
+fn kept_conflicts_are_archived_and_counted() {
     let world = conflict();
     let report = run(&world, &["--conflicts", "keep"]).expect(5).json();
     let month = &report["months"][0];
@@ -60,7 +60,7 @@ fn conflicts_that_are_kept_are_archived_and_counted() {
 }
 
 #[test]
-fn an_empty_month_is_committed_when_it_is_allowed() {
+fn empty_month_is_committed_when_allowed() {
     let world = World::new(Script::of(events::month("2025-02", 3)));
     let refused = run(&world, &[]).expect(5);
     assert!(refused.output().contains("--allow-empty"), "{}", refused.output());
@@ -97,7 +97,7 @@ fn with_pseudonyms(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_column_of_another_type_is_refused_until_it_is_accepted() {
+fn column_of_another_type_is_refused_until_accepted() {
     let world = retyped();
     let flags = with_pseudonyms(&world);
     let flags = flags.iter().map(String::as_str).collect::<Vec<_>>();
@@ -113,7 +113,7 @@ fn a_column_of_another_type_is_refused_until_it_is_accepted() {
 }
 
 #[test]
-fn new_and_missing_columns_are_no_change_of_types() {
+fn added_and_missing_columns_are_no_type_change() {
     let world = retyped();
     world.platform.behave(|_| Script::of_bytes("id,timestamp,other\n2,2025-03-03T00:00:00Z,x\n"));
     run(&world, &[]).expect(0);

@@ -66,7 +66,7 @@ fn dropped_columns_are_in_no_file() {
 }
 
 #[test]
-fn chosen_columns_stay_in_the_order_of_the_source_with_id_and_time() {
+fn selected_columns_keep_source_order_with_id_and_time() {
     let world = world();
     run(&world, &["--columns", "model,decision"]).expect(0);
     assert_eq!(columns(&world), ["id", "timestamp", "decision", "model"]);
@@ -78,7 +78,7 @@ fn chosen_columns_stay_in_the_order_of_the_source_with_id_and_time() {
 }
 
 #[test]
-fn pseudonyms_tell_who_is_the_same_and_not_who() {
+fn pseudonyms_are_equal_for_equal_values_only() {
     let (plain, world) = (world(), world());
     run(&plain, &[]).expect(0);
     let key = key_file(&world, KEY, 0o600);
@@ -112,7 +112,7 @@ fn hmac(text: &str) -> String {
 }
 
 #[test]
-fn all_of_them_together_are_recorded_in_their_order_and_come_from_anywhere() {
+fn transforms_combine_and_are_recorded_in_order() {
     let mut world = world();
     let key = key_file(&world, KEY, 0o600);
     let config = format!("drop = ['note']\nrename = ['user_id=person']\npseudonym-key-file = '{key}'\n");
@@ -129,7 +129,7 @@ fn all_of_them_together_are_recorded_in_their_order_and_come_from_anywhere() {
 }
 
 #[test]
-fn wrong_usage_is_2_and_nothing_is_asked_of_the_platform() {
+fn wrong_usage_exits_with_2_before_any_request() {
     let world = world();
     let key = key_file(&world, KEY, 0o600);
     let key = key.as_str();
@@ -159,7 +159,7 @@ fn wrong_usage_is_2_and_nothing_is_asked_of_the_platform() {
 }
 
 #[test]
-fn a_key_that_others_may_read_is_refused() {
+fn key_file_readable_by_others_is_refused() {
     let world = world();
     for mode in [0o644, 0o604, 0o660] {
         let key = key_file(&world, KEY, mode);
@@ -175,7 +175,7 @@ fn a_key_that_others_may_read_is_refused() {
 }
 
 #[test]
-fn a_slip_of_the_hand_puts_nothing_into_the_archive() {
+fn mistyped_column_commits_nothing() {
     let world = world();
     for flags in [["--drop", "userid"], ["--columns", "userid"], ["--rename", "userid=user"]] {
         let outcome = run(&world, &flags).expect(2).json();
@@ -192,7 +192,7 @@ fn a_slip_of_the_hand_puts_nothing_into_the_archive() {
 }
 
 #[test]
-fn a_transform_that_an_archived_month_lacks_is_2() {
+fn transform_that_an_archived_month_lacks_exits_with_2() {
     let world = world();
     run(&world, &["--drop", "note,model"]).expect(0);
     assert_eq!(run(&world, &["--drop", "model,note"]).expect(0).json()["months"][0]["state"], "already");
@@ -210,7 +210,7 @@ fn a_transform_that_an_archived_month_lacks_is_2() {
 }
 
 #[test]
-fn a_source_column_named_month_is_refused_until_it_is_renamed_or_dropped() {
+fn source_column_named_month_is_refused_until_renamed_or_dropped() {
     for (flags, expected) in [(["--rename", "Month=source_month"], "source_month"), (["--drop", "Month"], "timestamp")]
     {
         let world = World::new(Script::of_bytes("id,timestamp,Month\n1,2025-03-01T00:00:00Z,March\n"));
@@ -225,7 +225,7 @@ fn a_source_column_named_month_is_refused_until_it_is_renamed_or_dropped() {
 
 /// What is left of events is what counts: those that differed in a dropped column alone repeat each other.
 #[test]
-fn repetitions_are_those_of_the_archived_columns() {
+fn duplicates_are_compared_by_the_archived_columns() {
     let one = events::Event::at("one", "2025-03-10T10:00:00.000000Z");
     let rows = [one.clone(), one.with("note", "seen again")];
     let world = World::new(Script::of_bytes(events::csv(&rows)));

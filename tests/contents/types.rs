@@ -30,7 +30,7 @@ fn slice(host: &Host, format: &str) -> (Vec<u8>, Value) {
 }
 
 #[test]
-fn a_month_in_csv_alone_gives_the_same_slices_as_one_in_parquet() {
+fn csv_and_parquet_give_the_same_slices() {
     let (csv, _) = archived(&[FileFormat::Csv]);
     let (parquet, _) = archived(&[FileFormat::Parquet]);
     for format in ["parquet", "csv", "jsonl"] {
@@ -45,7 +45,7 @@ fn a_month_in_csv_alone_gives_the_same_slices_as_one_in_parquet() {
 }
 
 #[test]
-fn the_files_hold_every_value_in_the_spelling_of_the_format() {
+fn files_hold_every_value_in_its_canonical_text() {
     let (host, archive) = archived(&[FileFormat::Csv, FileFormat::Parquet]);
     archive.check();
     assert_eq!(String::from_utf8(archive.unzipped(&archive.file(MONTH, "csv"))).unwrap(), typed::csv());
@@ -54,7 +54,7 @@ fn the_files_hold_every_value_in_the_spelling_of_the_format() {
 }
 
 #[test]
-fn whoever_reads_the_page_of_the_format_finds_the_same_values_in_both_formats() {
+fn independent_reader_finds_the_same_values_in_both_formats() {
     let (_host, archive) = archived(&[FileFormat::Csv, FileFormat::Parquet]);
     assert_eq!(verify(&archive), json!({"manifests": 1, "files": 2, "events": 4, "findings": []}));
 }

@@ -36,7 +36,7 @@ fn demo() -> (TempDir, PathBuf, String) {
 }
 
 #[test]
-fn a_month_of_the_demo_is_archived_and_its_manifest_printed() {
+fn archive_demo_prints_the_manifest_it_commits() {
     let (_folder, archive, printed) = demo();
     let manifest = fs::read_to_string(archive.join("manifests/00000001.json")).unwrap();
     assert!(printed.contains("events 2025-03: Archived, 1 files"), "{printed}");
@@ -45,14 +45,14 @@ fn a_month_of_the_demo_is_archived_and_its_manifest_printed() {
 }
 
 #[test]
-fn a_source_of_ones_own_is_archived_to_the_last_digit() {
+fn custom_source_is_archived_to_the_last_digit() {
     let manifest: serde_json::Value = serde_json::from_str(&run("custom_source", None)).unwrap();
     assert_eq!(manifest["source"]["type"], "letter");
     assert_eq!((&manifest["events"]["read"], &manifest["events"]["archived"]), (&1.into(), &1.into()));
 }
 
 #[test]
-fn a_store_of_ones_own_holds_a_whole_archive() {
+fn custom_store_holds_a_whole_archive() {
     let printed = run("custom_store", None);
     for part in ["archive.json", "manifests/00000003.json", "verified 3 files, 3000 events: 0 findings"] {
         assert!(printed.contains(part), "{printed}");
@@ -60,7 +60,7 @@ fn a_store_of_ones_own_holds_a_whole_archive() {
 }
 
 #[test]
-fn an_archive_is_verified_and_damage_found() {
+fn verify_archive_finds_damage() {
     let (_folder, archive, _) = demo();
     assert!(run("verify_archive", Some(&archive)).ends_with("1 manifests, 1 files, 1000 events\nunchanged\n"));
     let printed = run("verify_archive", None);
@@ -69,7 +69,7 @@ fn an_archive_is_verified_and_damage_found() {
 }
 
 #[test]
-fn a_chain_is_walked_with_the_formats_alone() {
+fn walk_chain_needs_only_the_formats_crate() {
     let (_folder, archive, made) = demo();
     let printed = run("walk_chain", Some(&archive));
     let head = made.lines().find(|line| line.starts_with("head ")).unwrap();
@@ -78,7 +78,7 @@ fn a_chain_is_walked_with_the_formats_alone() {
 }
 
 #[test]
-fn every_example_is_short_says_what_it_shows_and_is_run_here() {
+fn every_example_is_short_documented_and_tested() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(folder).unwrap() {

@@ -77,7 +77,7 @@ fn answers(world: &World) -> BTreeMap<&'static str, Value> {
 }
 
 #[test]
-fn every_snippet_of_the_page_gives_the_same_true_answer() {
+fn every_snippet_gives_the_same_correct_answer() {
     let world = world();
     let (shown, answers) = (snippets(&world, &[]), answers(&world));
     let mut readers = BTreeMap::<_, u32>::new();
@@ -102,7 +102,7 @@ fn committed_file(world: &World) -> String {
 }
 
 #[test]
-fn only_what_is_committed_is_read_by_the_snippets_that_say_so() {
+fn chain_aware_snippets_read_only_committed_files() {
     let world = world();
     let root = world.archive().root().to_owned();
     let file = root.join(committed_file(&world));
@@ -120,7 +120,7 @@ fn only_what_is_committed_is_read_by_the_snippets_that_say_so() {
 }
 
 #[test]
-fn a_file_that_was_changed_is_not_read() {
+fn changed_file_is_not_read() {
     let world = world();
     let file = world.archive().root().join(committed_file(&world));
     let mut bytes = fs::read(&file).unwrap();

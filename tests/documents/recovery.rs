@@ -97,21 +97,21 @@ fn snapshot(place: &Place) -> Snapshot {
 }
 
 #[test]
-fn a_lost_bucket_comes_back_from_a_replica() {
+fn lost_bucket_is_restored_from_a_replica() {
     let disaster = Disaster::new();
     disaster.place.empty();
     disaster.recover("The bucket is lost");
 }
 
 #[test]
-fn a_lost_state_folder_costs_nothing_but_time() {
+fn lost_state_folder_loses_no_events() {
     let disaster = Disaster::new();
     fs::remove_dir_all(disaster.world.host.state_dir()).unwrap();
     disaster.recover("The state folder is lost");
 }
 
 #[test]
-fn a_run_that_died_is_repeated() {
+fn dead_run_is_repeated() {
     let disaster = Disaster::new();
     // A file that was stored, and not committed.
     disaster.place.put(&disaster.file().replace("part-00000", "part-00001"), "half a file");
@@ -119,7 +119,7 @@ fn a_run_that_died_is_repeated() {
 }
 
 #[test]
-fn a_damaged_month_is_named_and_mended_by_a_replica() {
+fn damaged_month_is_reported_and_repaired_from_a_replica() {
     let disaster = Disaster::new();
     disaster.place.put(&disaster.file(), "not what was archived");
     let shown = section(&disaster.world, "A month is damaged");
@@ -129,7 +129,7 @@ fn a_damaged_month_is_named_and_mended_by_a_replica() {
 }
 
 #[test]
-fn lost_documents_come_back_from_a_replica() {
+fn lost_manifest_or_archive_json_is_restored_from_a_replica() {
     for lost in ["archive.json", "manifests/00000002.json"] {
         let disaster = Disaster::new();
         disaster.place.remove(lost);
@@ -139,7 +139,7 @@ fn lost_documents_come_back_from_a_replica() {
 }
 
 #[test]
-fn a_damaged_month_is_made_again_from_the_source() {
+fn damaged_month_is_rebuilt_from_the_source() {
     let world = world();
     let archive = Archive::at(world.host.path("srv"));
     backfill(&world, archive.root().to_str().unwrap());
@@ -151,7 +151,7 @@ fn a_damaged_month_is_made_again_from_the_source() {
 }
 
 #[test]
-fn a_wrong_month_leaves_its_archive_as_it_is_and_is_right_in_another() {
+fn wrong_month_is_corrected_in_a_new_archive() {
     let world = world();
     let wrong = Archive::at(world.host.path("srv"));
     backfill(&world, wrong.root().to_str().unwrap());
@@ -162,7 +162,7 @@ fn a_wrong_month_leaves_its_archive_as_it_is_and_is_right_in_another() {
 }
 
 #[test]
-fn what_the_platform_has_pruned_comes_from_the_old_archive() {
+fn pruned_months_are_copied_from_the_old_archive() {
     let world = world();
     let old = Archive::at(world.host.path("srv"));
     backfill(&world, old.root().to_str().unwrap());
@@ -175,7 +175,7 @@ fn what_the_platform_has_pruned_comes_from_the_old_archive() {
 }
 
 #[test]
-fn a_pruned_month_comes_from_an_export_that_somebody_kept() {
+fn pruned_month_is_archived_from_a_kept_export() {
     let [first, missing, last] = months();
     let mut world = world_of([&first, &last].into_iter().flat_map(|month| events::month(month, 40)).collect());
     let place = Place::plain("recovery");
@@ -193,14 +193,14 @@ fn a_pruned_month_comes_from_an_export_that_somebody_kept() {
 }
 
 #[test]
-fn a_damaged_replica_is_mended() {
+fn damaged_replica_is_repaired() {
     let disaster = Disaster::new();
     fs::write(disaster.replica().join(disaster.file()), "not what was archived").unwrap();
     disaster.recover("A replica is damaged or lost");
 }
 
 #[test]
-fn an_archive_that_lost_its_end_gets_it_back() {
+fn truncated_archive_is_completed_from_a_replica() {
     let disaster = Disaster::new();
     disaster.place.remove("manifests/00000003.json");
     disaster.place.remove("manifests/00000003.SHA256SUMS");
@@ -208,7 +208,7 @@ fn an_archive_that_lost_its_end_gets_it_back() {
 }
 
 #[test]
-fn every_section_with_commands_has_a_test() {
+fn every_section_with_commands_is_tested() {
     let tests = include_str!("recovery.rs");
     for title in Page::read("docs/recovery.md").titles() {
         assert!(tests.contains(&format!("\"{title}\"")), "no test follows {title:?}");

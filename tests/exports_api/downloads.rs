@@ -15,7 +15,7 @@ use std::time::Duration;
 const MIDDLE: usize = 4321;
 
 #[test]
-fn a_redirect_to_a_store_is_followed_without_the_token() {
+fn redirect_to_a_store_is_followed_without_the_token() {
     let world = archived(Script::of(march()).redirect());
     let requests = world.platform.requests(Endpoint::Storage);
     assert!(!requests.is_empty());
@@ -25,7 +25,7 @@ fn a_redirect_to_a_store_is_followed_without_the_token() {
 }
 
 #[test]
-fn a_presigned_link_that_expired_is_asked_for_again() {
+fn expired_presigned_url_is_requested_again() {
     let expired = Reply::new(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>");
     let world = archived(Script::of(march()).redirect().answer(Endpoint::Storage, 1, &expired));
     assert_eq!(world.platform.requests(Endpoint::Download).len(), 2);
@@ -33,7 +33,7 @@ fn a_presigned_link_that_expired_is_asked_for_again() {
 }
 
 #[test]
-fn redirects_without_end_are_refused() {
+fn endless_redirects_are_refused() {
     let world = World::new(Script::of(march()));
     let again = Reply::new(302, "").header("Location", "/v1/exports/exp_0001/artifact");
     world.platform.behave(|script| script.always(Endpoint::Download, again));
@@ -43,7 +43,7 @@ fn redirects_without_end_are_refused() {
 }
 
 #[test]
-fn a_redirect_to_another_platform_does_not_get_the_token() {
+fn redirect_to_another_host_does_not_get_the_token() {
     let elsewhere = Platform::start(Script::of(march()));
     let redirect = Reply::new(307, "").header("Location", format!("{}/v1/exports/exp_0001/artifact", elsewhere.url()));
     let world = World::new(Script::of(march()).always(Endpoint::Download, redirect));
@@ -55,7 +55,7 @@ fn a_redirect_to_another_platform_does_not_get_the_token() {
 }
 
 #[test]
-fn a_body_short_of_its_length_is_downloaded_again() {
+fn truncated_body_is_downloaded_again() {
     together([Cut::Short(0), Cut::Short(MIDDLE), Cut::EndlessChunk(MIDDLE)], |cut| {
         let world = archived(Script::of(march()).cuts(&[cut]));
         assert_eq!(world.platform.jobs(), 1);
@@ -63,7 +63,7 @@ fn a_body_short_of_its_length_is_downloaded_again() {
 }
 
 #[test]
-fn a_body_that_is_always_short_is_never_an_artifact() {
+fn always_truncated_body_is_never_archived() {
     // Cut at the end of a row too, where what is there looks whole.
     let rows = events::csv(&march()[..20]).len();
     together([Cut::Short(MIDDLE), Cut::Short(rows), Cut::EndlessChunk(rows)], |cut| {
@@ -75,7 +75,7 @@ fn a_body_that_is_always_short_is_never_an_artifact() {
 }
 
 #[test]
-fn a_broken_download_goes_on_where_it_broke() {
+fn broken_download_resumes_at_its_offset() {
     let world = archived(Script::of(march()).ranges("\"v1\"").cuts(&[Cut::Short(MIDDLE)]));
     let requests = world.platform.requests(Endpoint::Download);
     assert_eq!(requests.len(), 2);
@@ -84,19 +84,19 @@ fn a_broken_download_goes_on_where_it_broke() {
 }
 
 #[test]
-fn a_broken_download_breaks_again_and_still_arrives() {
+fn download_resumes_after_several_breaks() {
     let cuts = [Cut::Short(1000), Cut::Short(500), Cut::Short(1)];
     archived(Script::of(march()).ranges("\"v1\"").cuts(&cuts));
 }
 
 #[test]
-fn a_weak_tag_is_not_enough_to_go_on() {
+fn weak_etag_does_not_resume() {
     let world = archived(Script::of(march()).ranges("W/\"v1\"").cuts(&[Cut::Short(MIDDLE)]));
     assert_eq!(world.platform.requests(Endpoint::Download)[1].header("range"), None);
 }
 
 #[test]
-fn an_artifact_that_changed_is_downloaded_from_its_start() {
+fn changed_artifact_is_downloaded_from_the_start() {
     let world = World::new(Script::of(march()).ranges("\"v1\"").cuts(&[Cut::Short(MIDDLE)]));
     world.platform.behave(|script| script.pause(Endpoint::Download, Duration::from_millis(300)));
     let running = world.start_month(MONTH);
@@ -108,14 +108,14 @@ fn an_artifact_that_changed_is_downloaded_from_its_start() {
 }
 
 #[test]
-fn packed_artifacts_are_unpacked() {
+fn gzipped_artifacts_are_decompressed() {
     for packing in [Packing::Encoded, Packing::GzipFile] {
         archived(Script::of(march()).packing(packing));
     }
 }
 
 #[test]
-fn a_gzip_file_without_its_end_is_never_an_artifact() {
+fn truncated_gzip_is_never_archived() {
     let whole = gzip(&events::csv(&march()));
     together([whole.len() - 1, whole.len() - 8, whole.len() / 2], |keep| {
         let world = World::new(Script::of_bytes(&whole[..keep]));
@@ -125,7 +125,7 @@ fn a_gzip_file_without_its_end_is_never_an_artifact() {
 }
 
 #[test]
-fn a_gzip_bomb_is_refused() {
+fn gzip_bomb_is_refused() {
     let mut artifact = events::header();
     artifact.resize(200 << 20, b' ');
     let world = World::new(Script::of_bytes(gzip(&artifact)));
@@ -135,13 +135,13 @@ fn a_gzip_bomb_is_refused() {
 }
 
 #[test]
-fn an_expired_artifact_is_worth_one_new_job() {
+fn expired_artifact_gets_one_new_job() {
     let world = archived(Script::of(march()).expired_jobs(1));
     assert_eq!(world.platform.jobs(), 2);
 }
 
 #[test]
-fn artifacts_that_always_expire_end_the_run_after_one_new_job() {
+fn always_expired_artifact_fails_after_one_new_job() {
     let world = World::new(Script::of(march()).expired_jobs(99));
     world.archive_month(MONTH).expect(6);
     assert_eq!(world.platform.jobs(), 2);

@@ -19,7 +19,7 @@ fn run(world: &World) -> Outcome {
 }
 
 #[test]
-fn every_shape_holds_the_same_events() {
+fn every_json_shape_yields_the_same_events() {
     together(SHAPES, |shape| {
         let world = World::new(Script::of(march()).shape(shape).details(|_, rows| json!({"row_count": rows})));
         run(&world).expect(0);
@@ -32,7 +32,7 @@ fn every_shape_holds_the_same_events() {
 }
 
 #[test]
-fn what_json_tells_apart_stays_apart() {
+fn json_values_are_archived_exactly() {
     let world = World::new(Script::of(events::difficult(MONTH)).shape(Shape::Lines));
     run(&world).expect(0);
     world.archive().check();
@@ -49,7 +49,7 @@ fn what_json_tells_apart_stays_apart() {
 }
 
 #[test]
-fn large_artifacts_are_decoded_chunk_by_chunk() {
+fn large_artifacts_are_decoded_in_chunks() {
     let events = events::month(MONTH, 12_000);
     together([Shape::Array, Shape::Lines], |shape| {
         let world = World::new(Script::of(events.clone()).shape(shape).packing(Packing::GzipFile));
@@ -60,14 +60,14 @@ fn large_artifacts_are_decoded_chunk_by_chunk() {
 }
 
 #[test]
-fn a_job_that_counts_other_rows_is_refused() {
+fn row_count_mismatch_is_refused() {
     let world = World::new(Script::of(march()).details(|_, rows| json!({"row_count": rows + 1})));
     run(&world).expect(5);
     world.assert_nothing_committed();
 }
 
 #[test]
-fn rejected_records_are_named_by_their_place() {
+fn rejected_records_are_reported_by_line_and_column() {
     let good = r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z"}"#;
     let bad = r#"{"id": "b", "timestamp": "yesterday"}"#;
     let artifact = format!("[{good},\n\n {bad}]");
@@ -78,7 +78,7 @@ fn rejected_records_are_named_by_their_place() {
 }
 
 #[test]
-fn what_is_no_json_of_events_is_never_archived() {
+fn other_documents_are_never_archived() {
     let whole = crate::support::json::artifact(Shape::Array, &march());
     let bodies = [
         events::csv(&march()),

@@ -16,7 +16,7 @@ fn targets(world: &World, endpoint: Endpoint) -> Vec<String> {
 }
 
 #[test]
-fn the_first_layout_is_the_one_of_the_guide() {
+fn default_layout_is_exports() {
     let world = archived(Script::of(march()));
     assert_eq!(targets(&world, Endpoint::Create), ["/v1/exports"]);
     assert_eq!(targets(&world, Endpoint::Status), ["/v1/exports/exp_0001"]);
@@ -32,7 +32,7 @@ fn the_first_layout_is_the_one_of_the_guide() {
 }
 
 #[test]
-fn the_second_layout_is_used_when_asked_for() {
+fn exports_jobs_layout_is_used_when_set() {
     let mut world = World::new(Script::of(march()).layouts(&[Layout::Jobs]));
     world.host.set("KT_ARCHIVE_API_LAYOUT", "exports-jobs");
     world.archive_month(MONTH).expect(0);
@@ -43,7 +43,7 @@ fn the_second_layout_is_used_when_asked_for() {
 }
 
 #[test]
-fn auto_takes_the_layout_that_the_platform_has() {
+fn auto_detects_the_layout() {
     for layout in [Layout::Exports, Layout::Jobs] {
         let mut world = World::new(Script::of(march()).layouts(&[layout]));
         world.host.set("KT_ARCHIVE_API_LAYOUT", "auto");
@@ -53,7 +53,7 @@ fn auto_takes_the_layout_that_the_platform_has() {
 }
 
 #[test]
-fn auto_switches_on_405_too() {
+fn auto_switches_on_405() {
     let refused = Reply::json(405, &json!({"error": "method not allowed"}));
     let script = Script::of(march()).layouts(&[Layout::Jobs]).answer(Endpoint::Create, 1, &refused);
     let mut world = World::new(script);
@@ -63,7 +63,7 @@ fn auto_switches_on_405_too() {
 }
 
 #[test]
-fn auto_never_switches_because_of_a_refusal() {
+fn auto_does_not_switch_on_403() {
     let refused = Reply::json(403, &json!({"error": "exports:create is missing"}));
     let script = Script::of(march()).layouts(&[Layout::Jobs]).always(Endpoint::Create, refused);
     let mut world = World::new(script);
@@ -73,7 +73,7 @@ fn auto_never_switches_because_of_a_refusal() {
 }
 
 #[test]
-fn without_auto_a_missing_layout_is_an_error_that_names_the_option() {
+fn missing_layout_names_the_option() {
     let world = World::new(Script::of(march()).layouts(&[Layout::Jobs]));
     let outcome = world.archive_month(MONTH).expect(6);
     assert!(outcome.output().contains("--api-layout"), "{}", outcome.output());
@@ -81,7 +81,7 @@ fn without_auto_a_missing_layout_is_an_error_that_names_the_option() {
 }
 
 #[test]
-fn ids_are_found_wherever_they_are() {
+fn job_ids_are_found_in_every_known_shape() {
     let shapes = [
         IdShape::Text("id"),
         IdShape::Text("job_id"),
@@ -96,7 +96,7 @@ fn ids_are_found_wherever_they_are() {
 }
 
 #[test]
-fn an_id_cannot_lead_to_another_path() {
+fn job_id_with_path_segments_is_refused() {
     let evil = Reply::json(201, &json!({"id": "../../v1/events", "status": "queued"}));
     let world = World::new(Script::of(march()).answer(Endpoint::Create, 1, &evil));
     world.archive_month(MONTH).expect(6);
@@ -105,18 +105,18 @@ fn an_id_cannot_lead_to_another_path() {
 }
 
 #[test]
-fn every_word_for_done_is_understood() {
+fn every_known_word_for_done_is_accepted() {
     let words = ["completed", "Complete", "SUCCEEDED", "success", "done", "finished", "ready", "available"];
     together(words, |word| drop(archived(Script::of(march()).statuses(&[word]))));
 }
 
 #[test]
-fn the_status_may_be_called_state() {
+fn status_may_be_called_state() {
     archived(Script::of(march()).status_key("state"));
 }
 
 #[test]
-fn the_manifest_tells_the_artifact_that_was_read() {
+fn manifest_records_size_and_digest_of_the_artifact() {
     let world = archived(Script::of(march()));
     let job = world.archive().month(MONTH)["source"]["detail"]["jobs"][0].clone();
     let delivered = events::csv(&march());

@@ -12,7 +12,7 @@ use crate::support::{
 use serde_json::json;
 
 #[test]
-fn a_refused_token_is_not_tried_again_and_again() {
+fn refused_token_is_not_retried() {
     let endpoints = [Endpoint::Create, Endpoint::Status, Endpoint::Download];
     together(endpoints.into_iter().flat_map(|endpoint| [(endpoint, 401), (endpoint, 403)]), |(endpoint, status)| {
         let refused = Reply::json(status, &json!({"error": {"message": "exports:create is missing"}}));
@@ -25,7 +25,7 @@ fn a_refused_token_is_not_tried_again_and_again() {
 }
 
 #[test]
-fn a_missing_token_is_refused_before_anything_is_asked() {
+fn missing_token_is_refused_before_any_request() {
     let mut world = World::new(Script::of(march()));
     world.host.set("KEEPTRUSTS_API_TOKEN", "");
     let outcome = world.archive_month(MONTH);
@@ -35,7 +35,7 @@ fn a_missing_token_is_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn trouble_that_stays_ends_the_run() {
+fn bad_request_is_not_retried() {
     let refused = Reply::json(400, &json!({"error": "bad request"}));
     let world = World::new(Script::of(march()).always(Endpoint::Create, refused));
     world.archive_month(MONTH).expect(6);
@@ -43,7 +43,7 @@ fn trouble_that_stays_ends_the_run() {
 }
 
 #[test]
-fn a_window_that_is_too_large_is_split_and_merged() {
+fn too_large_window_is_split_and_merged() {
     let world = archived(Script::of(march()).longest_window(10));
     let mut windows = world.platform.windows();
     windows.sort();
@@ -54,7 +54,7 @@ fn a_window_that_is_too_large_is_split_and_merged() {
 }
 
 #[test]
-fn counts_and_digests_that_agree_are_written_down() {
+fn reported_count_is_recorded() {
     let world = archived(
         Script::of(march())
             .details(|bytes, rows| json!({"event_count": rows, "size_bytes": bytes.len(), "sha256": sha256(bytes)})),
@@ -63,7 +63,7 @@ fn counts_and_digests_that_agree_are_written_down() {
 }
 
 #[test]
-fn a_count_that_disagrees_is_never_committed() {
+fn count_mismatch_is_never_committed() {
     for (name, details) in [
         ("event_count", (|_, rows| json!({"event_count": rows + 1})) as fn(&[u8], usize) -> serde_json::Value),
         ("row_count", |_, rows| json!({"row_count": rows - 1})),
@@ -76,7 +76,7 @@ fn a_count_that_disagrees_is_never_committed() {
 }
 
 #[test]
-fn a_size_or_digest_that_disagrees_is_never_committed() {
+fn size_or_digest_mismatch_is_never_committed() {
     for details in [
         (|bytes, _| json!({"size_bytes": bytes.len() + 1})) as fn(&[u8], usize) -> serde_json::Value,
         |_, _| json!({"sha256": sha256(b"something else")}),
@@ -88,7 +88,7 @@ fn a_size_or_digest_that_disagrees_is_never_committed() {
 }
 
 #[test]
-fn events_of_the_margin_are_counted_and_left_out() {
+fn events_outside_the_window_are_counted_and_dropped() {
     let events = [march(), events::edges(MONTH).to_vec()].concat();
     let world = World::new(Script::of(events));
     world.archive_month(MONTH).expect(0);
@@ -100,7 +100,7 @@ fn events_of_the_margin_are_counted_and_left_out() {
 }
 
 #[test]
-fn a_filter_that_did_not_work_is_noticed() {
+fn ignored_time_filter_is_refused() {
     let events = [march(), vec![Event::at("stray", "2025-05-20T12:00:00.000000Z")]].concat();
     let world = World::new(Script::of(events).filter(Filter::Ignored));
     world.archive_month(MONTH).expect(5);
@@ -108,7 +108,7 @@ fn a_filter_that_did_not_work_is_noticed() {
 }
 
 #[test]
-fn a_header_without_the_columns_of_an_event_is_no_artifact() {
+fn header_without_event_columns_is_refused() {
     let world = World::new(Script::of_bytes("name,size\r\nreport.csv,12\r\n"));
     let outcome = world.archive_month(MONTH);
     assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
@@ -116,7 +116,7 @@ fn a_header_without_the_columns_of_an_event_is_no_artifact() {
 }
 
 #[test]
-fn a_header_that_no_option_helps_with_gets_its_own_hint() {
+fn header_error_without_an_option_has_its_own_hint() {
     let month = "id,timestamp,month\r\n1,2025-03-10T10:00:00Z,March\r\n";
     for (artifact, hint) in [(month, "--rename month="), ("id,timestamp,verdict,verdict\r\n", "at the source")] {
         let world = World::new(Script::of_bytes(artifact));

@@ -17,13 +17,13 @@ fn busy(status: u16) -> Reply {
 }
 
 #[test]
-fn waiting_words_are_waited_for() {
+fn pending_job_is_polled_until_done() {
     let world = archived(Script::of(march()).statuses(&["queued", "in-progress", "completed"]));
     assert_eq!(world.platform.requests(Endpoint::Status).len(), 3);
 }
 
 #[test]
-fn an_unknown_word_is_waited_for_until_the_deadline_and_then_named() {
+fn unknown_status_is_polled_until_the_deadline_and_reported() {
     let world = World::new(Script::of(march()).statuses(&["marinating"]));
     let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "3s", "--json"]).expect(75);
     assert!(outcome.output().contains("marinating"), "{}", outcome.output());
@@ -31,7 +31,7 @@ fn an_unknown_word_is_waited_for_until_the_deadline_and_then_named() {
 }
 
 #[test]
-fn passing_trouble_is_tried_again() {
+fn transient_errors_are_retried() {
     let endpoints = [Endpoint::Status, Endpoint::Download];
     let cases =
         endpoints.into_iter().flat_map(|endpoint| [408, 429, 500, 502, 503, 504].map(|status| (endpoint, status)));
@@ -39,7 +39,7 @@ fn passing_trouble_is_tried_again() {
 }
 
 #[test]
-fn retry_after_in_seconds_is_obeyed() {
+fn retry_after_in_seconds_is_honoured() {
     together([Endpoint::Create, Endpoint::Status, Endpoint::Download], |endpoint| {
         let asks = busy(429).header("Retry-After", 3);
         let world = World::new(Script::of(march()).answer(endpoint, 1, &asks));
@@ -51,7 +51,7 @@ fn retry_after_in_seconds_is_obeyed() {
 }
 
 #[test]
-fn retry_after_as_a_date_is_obeyed() {
+fn retry_after_as_a_date_is_honoured() {
     let date = http_date_in(TimeDelta::seconds(5));
     let world = World::new(Script::of(march()).answer(Endpoint::Status, 1, &busy(503).header("Retry-After", date)));
     let start = Instant::now();
@@ -64,7 +64,7 @@ fn http_date_in(delta: TimeDelta) -> String {
 }
 
 #[test]
-fn an_absurd_retry_after_does_not_outlast_the_deadline() {
+fn retry_after_does_not_extend_the_deadline() {
     let asks = busy(429).header("Retry-After", 31_536_000);
     let world = World::new(Script::of(march()).always(Endpoint::Status, asks));
     let start = Instant::now();
@@ -75,7 +75,7 @@ fn an_absurd_retry_after_does_not_outlast_the_deadline() {
 }
 
 #[test]
-fn a_download_is_not_put_off_beyond_the_deadline() {
+fn delayed_download_ends_at_the_deadline() {
     let asks = busy(429).header("Retry-After", 31_536_000);
     let world = World::new(Script::of(march()).always(Endpoint::Download, asks));
     let start = Instant::now();
@@ -87,7 +87,7 @@ fn a_download_is_not_put_off_beyond_the_deadline() {
 }
 
 #[test]
-fn an_answer_that_never_ends_does_not_outlast_the_deadline() {
+fn endless_response_ends_at_the_deadline() {
     let drip = Cut::Slow(1, Duration::from_millis(200));
     let world = World::new(Script::of(march()).always_cut(drip));
     let start = Instant::now();
@@ -98,7 +98,7 @@ fn an_answer_that_never_ends_does_not_outlast_the_deadline() {
 }
 
 #[test]
-fn a_clock_that_is_minutes_off_postpones_the_run() {
+fn clock_skew_of_minutes_postpones_the_run() {
     for minutes in [-10, 10] {
         let world = World::new(Script::of(march()).clock(ServerClock::Moved(TimeDelta::minutes(minutes))));
         let outcome = world.archive_month(MONTH).expect(75);
@@ -108,7 +108,7 @@ fn a_clock_that_is_minutes_off_postpones_the_run() {
 }
 
 #[test]
-fn a_clock_that_is_a_little_off_is_written_down() {
+fn small_clock_skew_is_recorded() {
     let world = archived(Script::of(march()).clock(ServerClock::Moved(TimeDelta::minutes(3))));
     let manifest = world.archive().month(MONTH);
     let time = |name: &str| DateTime::parse_from_rfc3339(manifest[name].as_str().unwrap()).unwrap();
@@ -117,7 +117,7 @@ fn a_clock_that_is_a_little_off_is_written_down() {
 }
 
 #[test]
-fn a_platform_without_a_clock_is_believed() {
+fn missing_date_header_is_accepted() {
     let world = archived(Script::of(march()).clock(ServerClock::Silent));
     assert_eq!(world.archive().month(MONTH)["source_clock"], serde_json::Value::Null);
 }

@@ -26,7 +26,7 @@ fn assert_all(desk: &Desk, events: &[Event]) {
 }
 
 #[test]
-fn one_file_of_several_months_becomes_these_months() {
+fn file_of_several_months_is_archived_by_month() {
     let events = months(&MONTHS, 400);
     let bytes = events::csv(&events);
     let desk = Desk::new(&[("events.csv", bytes.clone())]);
@@ -40,7 +40,7 @@ fn one_file_of_several_months_becomes_these_months() {
 }
 
 #[test]
-fn a_large_file_whose_months_are_mixed_is_cut_into_its_months() {
+fn large_file_of_mixed_months_is_archived_by_month() {
     // Several chunks, and every one of them with events of all months.
     let mut events = months(&MONTHS, 9000);
     events.sort_by_key(|event| sha256(event.id().as_bytes()));
@@ -54,7 +54,7 @@ fn a_large_file_whose_months_are_mixed_is_cut_into_its_months() {
 }
 
 #[test]
-fn the_same_events_make_the_same_files_however_they_are_packed() {
+fn same_events_make_the_same_files_however_compressed() {
     let events = months(&MONTHS, 7000);
     let archive = |name: &str, bytes: Vec<u8>| {
         let desk = Desk::new(&[(name, bytes)]);
@@ -72,7 +72,7 @@ fn the_same_events_make_the_same_files_however_they_are_packed() {
 }
 
 #[test]
-fn a_pattern_takes_its_files_in_the_order_of_their_names() {
+fn pattern_reads_files_in_name_order() {
     let [first, second, third] = MONTHS.map(|month| events::csv(&months(&[month], 50)));
     let files = [("b/events_2.csv", second), ("c/events_1.csv.gz", gzip(&third)), ("a/events_3.csv", first)];
     let desk = Desk::new(&files);
@@ -86,7 +86,7 @@ fn a_pattern_takes_its_files_in_the_order_of_their_names() {
 }
 
 #[test]
-fn a_file_url_names_a_file() {
+fn file_url_is_a_source() {
     let events = months(&MONTHS, 10);
     let desk = Desk::new(&[("my events.csv", events::csv(&events))]);
     let url = format!("file://{}", desk.host.path("exports/my%20events.csv").display());
@@ -97,7 +97,7 @@ fn a_file_url_names_a_file() {
 }
 
 #[test]
-fn a_second_run_finds_its_months_archived_and_the_files_are_left_alone() {
+fn second_backfill_changes_nothing() {
     let desk = Desk::new(&[("events.csv", events::csv(&months(&MONTHS, 10)))]);
     desk.backfill("events.csv", "2025-01", "2025-03").expect(0);
     let before = desk.archive().snapshot();
@@ -117,7 +117,7 @@ fn csv(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn columns_of_one_month_are_united_by_name_and_what_is_missing_is_null() {
+fn columns_of_a_month_are_united_by_name_and_missing_ones_are_null() {
     let desk = Desk::new(&[
         ("1.csv", csv("id,timestamp,decision\na,2025-03-01T10:00:00Z,allowed\n")),
         ("2.csv", csv("cost_usd,timestamp,id\n0.5,2025-03-02T10:00:00Z,b\n0.25,2025-04-02T10:00:00Z,c\n")),
@@ -139,7 +139,7 @@ fn columns_of_one_month_are_united_by_name_and_what_is_missing_is_null() {
 }
 
 #[test]
-fn a_month_whose_files_call_their_ids_differently_is_refused_and_others_are_not() {
+fn files_with_different_id_columns_fail_their_month_only() {
     let desk = Desk::new(&[
         ("1.csv", csv("id,timestamp\na,2025-03-01T10:00:00Z\nb,2025-04-01T10:00:00Z\n")),
         ("2.csv", csv("event_id,timestamp\nc,2025-04-02T10:00:00Z\n")),
@@ -150,7 +150,7 @@ fn a_month_whose_files_call_their_ids_differently_is_refused_and_others_are_not(
 }
 
 #[test]
-fn the_names_of_the_key_columns_can_be_given() {
+fn key_columns_can_be_named() {
     let desk = Desk::new(&[("events.csv", csv("ref,seen,timestamp\na,2025-03-01T10:00:00Z,2025-04-01T10:00:00Z\n"))]);
     let source = ["--source", "exports/events.csv", "--id-column", "ref", "--time-column", "seen"];
     desk.host.run(&[&["run", "--month", "2025-03"], source.as_slice()].concat()).expect(0);

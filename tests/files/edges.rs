@@ -29,7 +29,7 @@ fn desk(months: &[&str]) -> Desk {
 }
 
 #[test]
-fn an_event_that_two_files_have_is_archived_once() {
+fn event_in_two_files_is_archived_once() {
     let desk = desk(&["2025-03", "2025-04", "2025-05"]);
     desk.backfill("events_*.csv", "2025-03", "2025-05").expect(0);
     let archive = desk.archive();
@@ -41,7 +41,7 @@ fn an_event_that_two_files_have_is_archived_once() {
 }
 
 #[test]
-fn a_month_of_which_only_the_first_instant_is_there_is_not_archived() {
+fn month_with_only_its_first_instant_is_not_archived() {
     let desk = desk(&["2025-03", "2025-04"]);
     let outcome = desk.backfill("events_*.csv", "2025-03", "2025-05").expect(3);
     assert_eq!(desk.archive().months(), ["2025-03", "2025-04"]);
@@ -51,14 +51,14 @@ fn a_month_of_which_only_the_first_instant_is_there_is_not_archived() {
 }
 
 #[test]
-fn a_month_in_the_gap_between_two_files_is_not_archived() {
+fn month_between_two_files_is_not_archived() {
     let desk = desk(&["2025-03", "2025-05"]);
     desk.run("events_*.csv", "2025-04").expect(5);
     assert_eq!(desk.archive().months(), [] as [&str; 0]);
 }
 
 #[test]
-fn a_file_with_nothing_but_a_first_instant_is_a_month() {
+fn file_with_only_a_first_instant_is_archived() {
     let only = [Event::at("only", "2025-04-01T00:00:00Z")];
     let desk = desk(&["2025-03"]);
     desk.write("events_2025-04.csv", &events::csv(&only));
@@ -67,7 +67,7 @@ fn a_file_with_nothing_but_a_first_instant_is_a_month() {
 }
 
 #[test]
-fn a_first_instant_in_the_midst_of_a_file_is_a_month() {
+fn first_instant_inside_a_file_is_archived() {
     let events = ["2025-03-05T00:00:00Z", "2025-04-01T00:00:00Z", "2025-05-05T00:00:00Z"];
     let events = events.map(|time| Event::at(time, time));
     let desk = Desk::new(&[("all.csv", events::csv(&events))]);

@@ -13,7 +13,7 @@ const MONTHS: [&str; 2] = ["2025-03", "2025-04"];
 const SHAPES: [Shape; 3] = [Shape::Array, Shape::Envelope("events"), Shape::Lines];
 
 #[test]
-fn every_shape_serves_a_backfill_plain_and_packed() {
+fn every_json_shape_is_backfilled_plain_and_gzipped() {
     // Several chunks, and both months in each.
     let mut events = months(&MONTHS, 9000);
     events.sort_by_key(|event| sha256(event.id().as_bytes()));
@@ -35,7 +35,7 @@ fn every_shape_serves_a_backfill_plain_and_packed() {
 }
 
 #[test]
-fn a_byte_order_mark_and_blank_lines_are_no_events() {
+fn byte_order_mark_and_blank_lines_are_skipped() {
     let events = months(&MONTHS, 10);
     for shape in SHAPES {
         let bytes = [b"\xef\xbb\xbf \n".as_slice(), &artifact(shape, &events), b"\n\n"].concat();
@@ -46,7 +46,7 @@ fn a_byte_order_mark_and_blank_lines_are_no_events() {
 }
 
 #[test]
-fn the_columns_of_a_month_are_those_of_all_its_files() {
+fn columns_of_a_month_come_from_all_its_json_files() {
     let line = |text: &str| format!("{text}\n").into_bytes();
     let desk = Desk::new(&[
         ("1.jsonl", line(r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z", "model": "m", "new": {"x": 1}}"#)),
@@ -63,7 +63,7 @@ fn the_columns_of_a_month_are_those_of_all_its_files() {
 }
 
 #[test]
-fn a_verifier_of_the_page_knows_the_types_that_json_brings() {
+fn independent_verifier_reads_types_from_json() {
     let line =
         r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z", "degraded_mode": true, "metadata": {"a": [1.0]}, "x": 1}"#;
     let desk = Desk::new(&[("events.jsonl", line.into())]);
@@ -73,7 +73,7 @@ fn a_verifier_of_the_page_knows_the_types_that_json_brings() {
 }
 
 #[test]
-fn a_month_in_files_of_two_kinds_is_refused_and_others_are_not() {
+fn month_in_csv_and_json_is_refused_alone() {
     let csv = "id,timestamp\na,2025-02-01T10:00:00Z\nb,2025-03-01T10:00:00Z\n";
     let json =
         r#"[{"id": "c", "timestamp": "2025-03-01T10:00:00Z"}, {"id": "d", "timestamp": "2025-04-01T10:00:00Z"}]"#;
@@ -84,7 +84,7 @@ fn a_month_in_files_of_two_kinds_is_refused_and_others_are_not() {
 }
 
 #[test]
-fn rejects_are_in_their_month_or_in_all_of_their_file() {
+fn json_reject_fails_its_month_or_all_months_of_its_file() {
     let lines = r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z"}
 {"id": "b", "timestamp": "2025-04-01T10:00:00Z", "latency_ms": "fast"}
 {"id": "c", "timestamp": "2025-05-01T10:00:00Z"}
@@ -99,7 +99,7 @@ fn rejects_are_in_their_month_or_in_all_of_their_file() {
 }
 
 #[test]
-fn which_name_the_time_has_is_said_by_the_whole_file() {
+fn time_column_is_chosen_from_the_whole_file() {
     // The first chunk knows the second-best name alone.
     let early = "{\"id\": \"a\", \"created_at\": \"2025-03-01T10:00:00Z\"}\n".repeat(60_000);
     let late = r#"{"id": "b", "created_at": "2025-05-02T10:00:00Z", "timestamp": "2025-04-02T10:00:00Z"}"#;

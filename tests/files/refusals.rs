@@ -10,7 +10,7 @@ use crate::support::{
 const MONTH: &str = "2025-03";
 
 #[test]
-fn a_source_that_names_no_files_is_2() {
+fn source_without_files_exits_with_2() {
     let desk = Desk::new(&[("a.csv", events::header()), ("notes.txt", Vec::new()), ("folder/b.csv", Vec::new())]);
     let sources = [
         "exports/missing.csv",
@@ -30,7 +30,7 @@ fn a_source_that_names_no_files_is_2() {
 }
 
 #[test]
-fn files_are_of_one_dataset() {
+fn files_of_several_datasets_exit_with_2() {
     let desk = Desk::new(&[("a.csv", events::csv(&months(&[MONTH], 3)))]);
     let run = ["run", "--month", MONTH, "--source", "exports/a.csv", "--dataset", "events,traces", "--json"];
     desk.host.run(&run).expect(2);
@@ -38,7 +38,7 @@ fn files_are_of_one_dataset() {
 }
 
 #[test]
-fn content_that_is_not_what_its_name_says_is_refused() {
+fn content_that_contradicts_its_extension_is_refused() {
     let files = [
         ("page.csv", b"<!doctype html><title>502</title>".to_vec()),
         ("error.csv", br#"{"error": "expired"}"#.to_vec()),
@@ -58,14 +58,14 @@ fn content_that_is_not_what_its_name_says_is_refused() {
 }
 
 #[test]
-fn a_bad_file_stops_every_month_since_its_events_are_not_known() {
+fn unreadable_file_fails_every_month() {
     let desk = Desk::new(&[("a.csv", events::csv(&months(&[MONTH], 10))), ("b.csv", b"<html>".to_vec())]);
     desk.backfill("*.csv", "2025-03", "2025-04").expect(6);
     assert_eq!(desk.archive().sequences(), [] as [u64; 0]);
 }
 
 #[test]
-fn an_empty_file_has_no_month() {
+fn empty_file_has_no_months() {
     let files = [("nothing.csv", Vec::new()), ("header.csv", events::header()), ("nothing.jsonl", Vec::new())];
     let desk = Desk::new(&files);
     for (name, _) in &files {
@@ -84,7 +84,7 @@ fn desk(bad: &Event) -> Desk {
 }
 
 #[test]
-fn a_row_with_a_time_is_rejected_in_its_month_alone() {
+fn row_with_a_time_is_rejected_in_its_month_only() {
     let desk = desk(&Event::at("bad", "2025-02-10T00:00:00Z").with("input_tokens", "many"));
     let outcome = desk.backfill("*.csv", "2025-01", "2025-04").expect(3);
     assert_eq!(desk.archive().months(), ["2025-01", "2025-03", "2025-04"]);
@@ -94,7 +94,7 @@ fn a_row_with_a_time_is_rejected_in_its_month_alone() {
 }
 
 #[test]
-fn a_row_without_a_time_is_rejected_in_every_month_of_its_file() {
+fn row_without_a_time_is_rejected_in_every_month_of_its_file() {
     let desk = desk(&Event::at("bad", "yesterday"));
     let outcome = desk.backfill("*.csv", "2025-01", "2025-04").expect(3);
     assert_eq!(desk.archive().months(), ["2025-04"]);
@@ -106,7 +106,7 @@ fn a_row_without_a_time_is_rejected_in_every_month_of_its_file() {
 }
 
 #[test]
-fn a_file_without_any_time_is_in_the_way_of_every_month() {
+fn file_without_any_time_fails_every_month() {
     let lost = [Event::at("a", "yesterday"), Event::at("b", "")];
     let desk = Desk::new(&[("a.csv", events::csv(&lost)), ("b.csv", events::csv(&months(&["2025-04"], 10)))]);
     desk.run("*.csv", "2025-04").expect(5);

@@ -33,7 +33,7 @@ fn sources() -> Vec<String> {
 }
 
 #[test]
-fn everything_that_is_copied_is_there_and_reaches_the_builder() {
+fn copied_files_exist_and_reach_the_builder() {
     let ignored = fs::read_to_string(file(".containerignore")).unwrap();
     let sources = sources();
     assert!(sources.contains(&"Cargo.lock".to_owned()), "{sources:?}");
@@ -48,7 +48,7 @@ fn everything_that_is_copied_is_there_and_reaches_the_builder() {
 }
 
 #[test]
-fn the_image_holds_the_program_alone_and_runs_it_as_nobody() {
+fn image_holds_only_the_program_and_runs_unprivileged() {
     let all = instructions();
     let last = all.iter().rposition(|(name, _)| name == "FROM").unwrap();
     let image = &all[last..];
@@ -65,7 +65,7 @@ fn the_image_holds_the_program_alone_and_runs_it_as_nobody() {
 }
 
 #[test]
-fn a_pod_runs_as_the_user_of_the_image() {
+fn pod_runs_as_the_user_of_the_image() {
     let host = crate::support::cli::Host::new();
     let job = host.run(&["schedule", "kubernetes", "--source", "demo:"]).expect(0).stdout;
     assert!(job.contains("runAsUser: 65532\n") && job.contains("runAsGroup: 65532\n"), "{job}");

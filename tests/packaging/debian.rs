@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 /// What a service may write to is a matter of its unit: the package's has to be the one that the program prints.
 #[test]
-fn the_units_of_the_package_are_those_that_schedule_prints() {
+fn packaged_units_equal_those_of_schedule() {
     let job = Job {
         program: "/usr/bin/kt-archive".to_owned(),
         config: Some("/etc/kt-archive/kt-archive.toml".to_owned()),
@@ -29,7 +29,7 @@ fn the_units_of_the_package_are_those_that_schedule_prints() {
 }
 
 #[test]
-fn the_sample_names_the_folder_that_the_packaged_service_may_write_to() {
+fn sample_archives_to_the_folder_the_service_may_write() {
     let sample = fs::read_to_string(file("examples/kt-archive.toml")).unwrap();
     let folder = sample.parse::<toml::Table>().unwrap()["archive"].as_str().unwrap().to_owned();
     let service = fs::read_to_string(file("packaging/debian/kt-archive.service")).unwrap();
@@ -93,7 +93,7 @@ impl Root {
 }
 
 #[test]
-fn the_package_installs_runs_and_goes_without_a_trace() {
+fn package_installs_runs_and_is_purged_without_a_trace() {
     let scratch = tempfile::tempdir().unwrap();
     let package = package(scratch.path());
     let judged = ended_well(Command::new("lintian").args(["--allow-root", "--fail-on", "error"]).arg(&package));

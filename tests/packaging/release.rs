@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 #[test]
-fn github_takes_every_workflow() {
+fn workflows_match_the_github_schema() {
     let mut check = Command::new(Path::new(&handed_over("KT_TEST_PYTHON")).with_file_name("check-jsonschema"));
     check.args(["--builtin-schema", "vendor.github-workflows"]);
     let folder = file(".github/workflows");
@@ -16,7 +16,7 @@ fn github_takes_every_workflow() {
 }
 
 #[test]
-fn actions_are_named_by_the_digest_of_their_commit() {
+fn actions_are_pinned_by_commit() {
     let workflow = fs::read_to_string(file(".github/workflows/release.yml")).unwrap();
     let mut uses = workflow.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "));
     let is_pinned = |action: &str| {
@@ -27,7 +27,7 @@ fn actions_are_named_by_the_digest_of_their_commit() {
 }
 
 #[test]
-fn only_what_the_workflow_knows_is_left_open_in_the_formula() {
+fn formula_leaves_open_only_what_the_workflow_fills_in() {
     let formula = fs::read_to_string(file("packaging/homebrew/kt-archive.rb")).unwrap();
     let workflow = fs::read_to_string(file(".github/workflows/release.yml")).unwrap();
     let open = formula.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).map(|(name, _)| name);
@@ -37,7 +37,7 @@ fn only_what_the_workflow_knows_is_left_open_in_the_formula() {
 }
 
 #[test]
-fn what_a_release_runs_of_the_program_is_a_command_of_it() {
+fn release_runs_only_existing_commands() {
     let commands = commands();
     for (path, program) in [
         ("packaging/homebrew/kt-archive.rb", "kt-archive"),
@@ -76,7 +76,7 @@ fn workflow() -> Value {
 }
 
 #[test]
-fn a_package_is_made_and_tried_on_the_oldest_debian() {
+fn package_is_built_and_tried_on_the_oldest_debian() {
     let workflow = workflow();
     let deb = &workflow["jobs"]["deb"];
     assert_eq!(deb["container"], "debian:bookworm");
@@ -92,7 +92,7 @@ fn a_package_is_made_and_tried_on_the_oldest_debian() {
 }
 
 #[test]
-fn a_program_is_static_only_where_that_was_seen() {
+fn static_build_step_rejects_dynamic_programs() {
     let workflow = workflow();
     let steps = workflow["jobs"]["build"]["steps"].as_array().unwrap();
     let step = steps.iter().find(|step| step["name"] == "A static program asks for no library").unwrap();
@@ -128,7 +128,7 @@ fn every_package_has_the_same_features() {
 }
 
 #[test]
-fn a_release_has_the_version_of_its_tag() {
+fn release_has_the_version_of_its_tag() {
     let manifest = fs::read_to_string(file("Cargo.toml")).unwrap();
     let script = r#"sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1"#;
     assert!(fs::read_to_string(file(".github/workflows/release.yml")).unwrap().contains(script));

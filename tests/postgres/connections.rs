@@ -10,7 +10,7 @@ use std::{fs, path::Path};
 use tempfile::TempDir;
 
 #[test]
-fn hosts_are_tried_in_order_until_one_will_do() {
+fn hosts_are_tried_in_order() {
     let server = OwnServer::start();
     let (down, up) = (free_port(), server.port);
     let hosts = |rest: String| format!("postgres://guest@127.0.0.1:{down},localhost:{up}/postgres?{rest}");
@@ -25,7 +25,7 @@ fn hosts_are_tried_in_order_until_one_will_do() {
 }
 
 #[test]
-fn what_is_missing_on_the_server_is_told_with_what_to_do() {
+fn connection_errors_name_the_remedy() {
     let server = OwnServer::start();
     let url = |user, database| format!("postgres://{user}@127.0.0.1:{}/{database}", server.port);
     assert_refused(&url("guest", "nowhere"), &[], ErrorKind::Configuration, "PGDATABASE");
@@ -35,13 +35,13 @@ fn what_is_missing_on_the_server_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_port_where_nobody_listens_is_worth_another_try() {
+fn refused_connection_is_retryable() {
     let url = format!("postgres://guest@127.0.0.1:{}/postgres", free_port());
     assert_refused(&url, &[], ErrorKind::SourceUnavailable, "");
 }
 
 #[test]
-fn a_host_that_accepts_and_says_nothing_is_given_up() {
+fn silent_host_times_out() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let url = format!("postgres://guest@127.0.0.1:{port}/postgres?connect_timeout=1");
@@ -79,7 +79,7 @@ fn pool_of(server: &OwnServer, mode: &str) -> Pool {
 }
 
 #[test]
-fn a_pool_by_transaction_is_refused_and_left_as_it_was() {
+fn transaction_pooling_is_refused_and_left_unchanged() {
     let server = OwnServer::start();
     for mode in ["transaction", "statement"] {
         let pool = pool_of(&server, mode);
@@ -92,14 +92,14 @@ fn a_pool_by_transaction_is_refused_and_left_as_it_was() {
 }
 
 #[test]
-fn a_pool_by_session_is_as_good_as_the_server() {
+fn session_pooling_is_accepted() {
     let server = OwnServer::start();
     let pool = pool_of(&server, "session");
     assert!(found(&format!("postgres://kt@127.0.0.1:{}/postgres", pool.port), &[]).contains("a primary"));
 }
 
 #[test]
-fn a_month_is_archived_through_a_pool_by_session_and_through_no_other() {
+fn month_is_archived_only_through_session_pooling() {
     let mut desk = Desk::new(&march(100));
     for (mode, code) in [("transaction", 2), ("statement", 2), ("session", 0)] {
         let (host, port) = desk.database.server().split_once(':').unwrap();

@@ -75,12 +75,12 @@ fn assert_one_moment(desk: &Desk, connections: &str) {
 }
 
 #[test]
-fn rows_that_move_while_pages_are_read_are_seen_once() {
+fn rows_moved_during_page_reads_are_archived_once() {
     assert_one_moment(&accounts(""), "2");
 }
 
 #[test]
-fn rows_that_move_while_times_are_read_are_seen_once() {
+fn rows_moved_during_time_reads_are_archived_once() {
     assert_one_moment(&accounts("create index on events (created_at)"), "3");
 }
 
@@ -93,7 +93,7 @@ fn twice(second: &str) -> Desk {
 }
 
 #[test]
-fn exact_repetitions_are_dropped_and_counted() {
+fn exact_duplicate_rows_are_dropped_and_counted() {
     let desk = twice("'2025-03-10', 'x', 1.50, array['a', null]");
     desk.run(&[]).expect(0);
     desk.archive().check();
@@ -103,7 +103,7 @@ fn exact_repetitions_are_dropped_and_counted() {
 }
 
 #[test]
-fn an_id_with_two_contents_is_refused_or_kept() {
+fn id_with_two_contents_is_refused_or_kept() {
     for second in [
         "'2025-03-11', 'x', 1.5, '{a,NULL}'",
         "'2025-03-10', 'x', 1.5, '{a,\"NULL\"}'",

@@ -36,7 +36,7 @@ fn desk(settings: &str) -> Desk {
 }
 
 #[test]
-fn datasets_of_a_file_are_archived_in_one_run() {
+fn datasets_of_the_configuration_are_archived_in_one_run() {
     let desk = desk(SETTINGS);
     desk.run(&["--config", "archive.toml"]).expect(0);
     let archive = desk.archive();
@@ -63,7 +63,7 @@ fn datasets_of_a_file_are_archived_in_one_run() {
 }
 
 #[test]
-fn a_table_that_is_not_there_fails_its_dataset_alone() {
+fn missing_table_fails_its_dataset_only() {
     let desk = desk(&SETTINGS.replace("ai.decisions", "ai.nothing"));
     let report = desk.run(&["--config", "archive.toml"]).expect(3).json();
     let states = report["months"]
@@ -111,7 +111,7 @@ fn holds_password(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn a_password_in_the_environment_is_used_and_never_shown() {
+fn password_in_the_environment_is_used_and_never_printed() {
     let (mut desk, _) = guarded();
     let talkative = ["-v", "-v", "--log-format", "json"];
     let refused = desk.run(&talkative).expect(9);
@@ -127,7 +127,7 @@ fn a_password_in_the_environment_is_used_and_never_shown() {
 }
 
 #[test]
-fn a_password_in_its_file_is_used_and_never_shown() {
+fn password_file_is_used_and_never_printed() {
     let (mut desk, role) = guarded();
     let (host, port) = desk.database.server().split_once(':').unwrap();
     let escaped = PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
@@ -145,7 +145,7 @@ fn a_password_in_its_file_is_used_and_never_shown() {
 }
 
 #[test]
-fn a_password_in_a_url_on_the_command_line_is_refused() {
+fn password_in_a_url_argument_is_refused() {
     let (mut desk, role) = guarded();
     let secret = desk.database.url_for(&role).replace('@', ":pa55word@");
     for url in [secret.clone(), format!("{}?password=pa55word", desk.database.url_for(&role))] {

@@ -21,7 +21,7 @@ fn names(manifest: &Value) -> Vec<String> {
 }
 
 #[test]
-fn columns_that_come_and_go_are_those_of_their_month() {
+fn each_month_has_its_own_columns() {
     let desk = changed("alter table events drop note, add region text default 'eu', add seen timestamptz[]");
     desk.backfill("2025-02", "2025-03", &[]).expect(0);
     let archive = desk.archive();
@@ -38,7 +38,7 @@ fn columns_that_come_and_go_are_those_of_their_month() {
 }
 
 #[test]
-fn a_column_of_another_type_is_refused_unless_it_is_accepted() {
+fn column_of_another_type_is_refused_unless_accepted() {
     let changes = [
         ("cost type numeric(20,8)", "decimal(18,8)", "decimal(20,8)"),
         ("count type bigint", "int32", "int64"),
@@ -59,7 +59,7 @@ fn a_column_of_another_type_is_refused_unless_it_is_accepted() {
 }
 
 #[test]
-fn what_the_archive_does_not_feel_is_no_change() {
+fn same_archived_type_is_no_type_change() {
     let desk =
         changed("alter table events alter note type varchar(40), alter note set not null, add check (count > 0)");
     desk.run(&[]).expect(0);
@@ -71,7 +71,7 @@ fn what_the_archive_does_not_feel_is_no_change() {
 }
 
 #[test]
-fn columns_in_another_order_are_the_same_columns() {
+fn reordered_columns_are_the_same_columns() {
     let desk = changed(
         "create table again (count integer, cost numeric(18,8), note text, created_at timestamptz, id text);
          insert into again select count, cost, note, created_at, id from events; drop table events; alter table again rename to events;",

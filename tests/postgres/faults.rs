@@ -67,7 +67,7 @@ fn run_and_terminate(desk: &Desk, most: u32, pause: fn(u32) -> u64, flags: &[&st
 }
 
 #[test]
-fn sessions_that_end_at_random_moments_cost_time_and_nothing_else() {
+fn month_is_whole_despite_randomly_terminated_sessions() {
     for seed in [3, 11, 17] {
         let desk = Desk::new(&slow(600));
         let pause = match seed {
@@ -83,7 +83,7 @@ fn sessions_that_end_at_random_moments_cost_time_and_nothing_else() {
 }
 
 #[test]
-fn sessions_that_always_end_are_6_in_bounded_time() {
+fn always_terminated_sessions_exit_with_6_in_bounded_time() {
     let desk = Desk::new(&slow(600));
     let begun = Instant::now();
     let (outcome, _) = run_and_terminate(&desk, u32::MAX, |_| 20, &["--table", "slow"]);
@@ -93,7 +93,7 @@ fn sessions_that_always_end_are_6_in_bounded_time() {
 }
 
 #[test]
-fn a_server_that_restarts_costs_time_and_nothing_else() {
+fn month_is_whole_despite_a_server_restart() {
     let server = Server::start(&[], &[]);
     let desk = Desk::with(server.database(), &slow(900));
     let running = desk.host.start(&["run", "--month", MONTH, "--json", "--table", "slow"]);
@@ -106,7 +106,7 @@ fn a_server_that_restarts_costs_time_and_nothing_else() {
 }
 
 #[test]
-fn a_server_that_is_down_is_6_in_bounded_time() {
+fn server_that_is_down_exits_with_6_in_bounded_time() {
     let mut desk = Desk::new("");
     desk.host.set("KT_ARCHIVE_SOURCE", format!("postgres://postgres@127.0.0.1:{}/events", free_port()));
     let begun = Instant::now();
@@ -116,7 +116,7 @@ fn a_server_that_is_down_is_6_in_bounded_time() {
 }
 
 #[test]
-fn a_statement_that_takes_too_long_is_6() {
+fn statement_timeout_exits_with_6() {
     let desk = Desk::new(&slow(3_000));
     let outcome = desk.run(&["--table", "slow", "--statement-timeout", "1s"]).expect(6);
     assert!(error(&outcome).1.contains("--statement-timeout"), "{}", outcome.output());
@@ -124,7 +124,7 @@ fn a_statement_that_takes_too_long_is_6() {
 }
 
 #[test]
-fn a_lock_that_is_not_given_is_6() {
+fn lock_timeout_exits_with_6() {
     let desk = Desk::new(&march(3));
     let mut other = desk.database.session();
     other.run("begin; lock table events");
@@ -136,7 +136,7 @@ fn a_lock_that_is_not_given_is_6() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_2() {
+fn missing_database_exits_with_2() {
     let mut desk = Desk::new("");
     desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url() + "_no");
     let outcome = desk.run(&[]).expect(2);
@@ -152,7 +152,7 @@ fn stranger(statements: &str) -> (Desk, String) {
 }
 
 #[test]
-fn a_role_without_rights_is_9_and_told_what_to_grant() {
+fn role_without_rights_exits_with_9_and_names_the_grant() {
     let (desk, role) = stranger(&march(3));
     let outcome = desk.run(&[]).expect(9);
     assert!(error(&outcome).1.contains("GRANT SELECT"), "{}", outcome.output());
@@ -169,14 +169,14 @@ fn a_role_without_rights_is_9_and_told_what_to_grant() {
 }
 
 #[test]
-fn a_schema_that_the_role_may_not_enter_is_9() {
+fn schema_without_usage_right_exits_with_9() {
     let (desk, role) = stranger("create schema closed; create table closed.events (id text, created_at timestamptz)");
     desk.database.sql(&format!("grant select on closed.events to {role}"));
     desk.run(&["--table", "closed.events"]).expect(9);
 }
 
 #[test]
-fn rows_that_a_policy_hides_are_not_taken_for_all_there_are() {
+fn role_under_row_level_security_exits_with_9() {
     let (desk, role) = stranger(&march(10));
     desk.database.sql(&format!(
         "grant select on events to {role}; alter table events enable row level security;
@@ -191,7 +191,7 @@ fn rows_that_a_policy_hides_are_not_taken_for_all_there_are() {
 }
 
 #[test]
-fn a_run_that_is_stopped_leaves_no_session_behind() {
+fn stopped_run_leaves_no_session() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let desk = Desk::new(&slow(20_000));
         let running = desk.host.start(&["run", "--month", MONTH, "--json", "--table", "slow"]);
@@ -210,7 +210,7 @@ fn a_run_that_is_stopped_leaves_no_session_behind() {
 }
 
 #[test]
-fn a_run_that_is_done_leaves_no_session_and_no_change_behind() {
+fn finished_run_leaves_no_session_and_no_change() {
     let desk = Desk::new(&march(10));
     let state = "select xmin, xmax, ctid from events union all select xmin, xmax, ctid from pg_class";
     let before = desk.database.sql(state);
@@ -231,7 +231,7 @@ fn documented_grants(role: &str, database: &str) -> String {
 }
 
 #[test]
-fn the_documented_role_archives_and_changes_nothing() {
+fn documented_role_archives_and_cannot_write() {
     let mut desk = Desk::new(&march(300));
     desk.database.sql("create table escalations (id text); create table secrets (id text);");
     let role = desk.database.role("");

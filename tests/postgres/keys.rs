@@ -34,7 +34,7 @@ fn assert_keys(desk: &Desk, flags: &[&str], id: &str, time: &str) {
 }
 
 #[test]
-fn keys_are_found_by_the_names_that_the_platform_uses() {
+fn key_columns_are_found_by_their_platform_names() {
     let times = ["timestamp", "created_at", "occurred_at", "time"];
     let cases =
         ["event_id", "id", "eventId"].map(|id| (id, "timestamp")).into_iter().chain(times.map(|time| ("id", time)));
@@ -45,7 +45,7 @@ fn keys_are_found_by_the_names_that_the_platform_uses() {
 }
 
 #[test]
-fn ids_may_be_text_uuids_and_numbers() {
+fn ids_may_be_text_uuids_or_numbers() {
     let uuid = "0f8fad5b-d9cb-469f-a165-70867728950e";
     let cases = [
         ("text", "ü \"x\""),
@@ -64,7 +64,7 @@ fn ids_may_be_text_uuids_and_numbers() {
 }
 
 #[test]
-fn an_id_that_is_no_identity_is_refused() {
+fn id_of_another_type_is_refused() {
     together(["double precision", "jsonb", "timestamptz"], |kind| {
         let desk = one_event(&format!("id {kind}, created_at timestamptz, ref text"), "null, '2025-03-10', 'a'");
         let hint = refused(&desk, &[]);
@@ -73,7 +73,7 @@ fn an_id_that_is_no_identity_is_refused() {
 }
 
 #[test]
-fn a_time_without_zone_is_taken_as_utc_whatever_the_servers_zone() {
+fn time_without_zone_is_read_as_utc_in_every_server_zone() {
     let desk = Desk::new(
         "create table events (id text, created_at timestamp);
          insert into events values ('february', '2025-02-28 23:59:59.999999'), ('first', '2025-03-01 00:00:00'),
@@ -86,7 +86,7 @@ fn a_time_without_zone_is_taken_as_utc_whatever_the_servers_zone() {
 }
 
 #[test]
-fn the_keys_and_the_table_can_be_named() {
+fn key_columns_and_table_can_be_named() {
     let desk = Desk::new(
         "create schema ai; create table ai.decisions (id text, timestamp timestamptz, ref bigint, seen timestamptz);
          insert into ai.decisions values ('a', '2025-01-10', 5, '2025-03-10');",
@@ -96,7 +96,7 @@ fn the_keys_and_the_table_can_be_named() {
 }
 
 #[test]
-fn names_may_hold_whatever_sql_allows() {
+fn names_may_hold_any_character_sql_allows() {
     let desk = Desk::new(
         r#"create schema "Odd schema"; create table "Odd schema"."My ""Events""; drop table x;--"
              ("Id" text primary key, "the ""time""" timestamptz, "select" text, "ünï, cödé" text, "a''b\n" text, "Select" text);
@@ -111,7 +111,7 @@ fn names_may_hold_whatever_sql_allows() {
 }
 
 #[test]
-fn a_table_that_is_not_there_is_refused_with_those_that_are() {
+fn missing_table_is_refused_with_a_list_of_tables() {
     let desk = Desk::new("create table ai_decision_events (id text, timestamp timestamptz); create schema other;");
     let hint = refused(&desk, &[]);
     assert!(hint.contains("ai_decision_events"), "{hint}");
@@ -123,7 +123,7 @@ fn a_table_that_is_not_there_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn a_table_without_an_id_or_a_time_is_refused_with_the_candidates() {
+fn table_without_key_columns_is_refused_with_candidates() {
     let desk = Desk::new("create table events (reference text, stamp timestamptz, cost numeric)");
     assert!(refused(&desk, &[]).contains("reference"));
     let hint = refused(&desk, &["--id-column", "reference"]);
@@ -133,7 +133,7 @@ fn a_table_without_an_id_or_a_time_is_refused_with_the_candidates() {
 }
 
 #[test]
-fn a_time_column_that_holds_no_times_is_refused() {
+fn time_column_of_another_type_is_refused() {
     together(["text", "bigint", "date", "time"], |kind| {
         let desk = Desk::new(&format!("create table events (id text, timestamp {kind}, seen timestamptz)"));
         let hint = refused(&desk, &[]);
@@ -142,7 +142,7 @@ fn a_time_column_that_holds_no_times_is_refused() {
 }
 
 #[test]
-fn a_column_of_the_name_month_is_refused_until_it_is_renamed() {
+fn column_named_month_is_refused_until_renamed() {
     let desk = one_event("id text, created_at timestamptz, month integer", "'a', '2025-03-10', 3");
     let outcome = desk.run(&[]).expect(6);
     desk.assert_nothing_committed();
@@ -152,7 +152,7 @@ fn a_column_of_the_name_month_is_refused_until_it_is_renamed() {
 }
 
 #[test]
-fn views_and_materialised_views_are_tables_too() {
+fn views_and_materialised_views_are_archived() {
     let desk = Desk::new(&march(20));
     desk.database.sql(
         "create view seen as select id, created_at, upper(note) as note from events where id > 5;
@@ -165,7 +165,7 @@ fn views_and_materialised_views_are_tables_too() {
 }
 
 #[test]
-fn what_holds_no_rows_is_no_table() {
+fn relations_without_rows_are_refused() {
     let desk = Desk::new(
         "create sequence events; create type pair as (id text, created_at timestamptz); create table t (id text primary key)",
     );
@@ -175,7 +175,7 @@ fn what_holds_no_rows_is_no_table() {
 }
 
 #[test]
-fn an_organisation_is_all_that_is_read_where_one_is_asked_for() {
+fn organisation_filter_reads_only_its_rows() {
     let odd = "o'rg\\\"; drop table events; --";
     let desk = Desk::new(&format!(
         "create table events (id text, org_id text, created_at timestamptz);
@@ -195,7 +195,7 @@ fn an_organisation_is_all_that_is_read_where_one_is_asked_for() {
 }
 
 #[test]
-fn organisations_may_be_uuids() {
+fn organisation_may_be_a_uuid() {
     let desk = Desk::new(
         "create table events (id text, org_id uuid, created_at timestamptz);
          insert into events values ('a', '0f8fad5b-d9cb-469f-a165-70867728950e', '2025-03-10'), ('b', null, '2025-03-10');",
@@ -205,13 +205,13 @@ fn organisations_may_be_uuids() {
 }
 
 #[test]
-fn an_organisation_without_its_column_is_refused() {
+fn organisation_without_its_column_is_refused() {
     let desk = Desk::new(&march(3));
     assert!(refused(&desk, &["--where-org", "one"]).contains("--where-org"));
 }
 
 #[test]
-fn an_organisation_that_its_column_cannot_hold_is_refused() {
+fn organisation_of_another_type_is_refused() {
     for kind in ["integer", "uuid", "json"] {
         let desk = Desk::new(&march(3));
         desk.database.sql(&format!("alter table events add org_id {kind}"));
@@ -220,7 +220,7 @@ fn an_organisation_that_its_column_cannot_hold_is_refused() {
 }
 
 #[test]
-fn the_platforms_datasets_have_their_tables() {
+fn platform_datasets_have_default_tables() {
     let columns = "(id text, created_at timestamptz)";
     let tables = ["events", "audit_log", "escalations", "ai_decision_events"];
     let create = tables

@@ -14,7 +14,7 @@ fn manifest(count: u32, flags: &[&str]) -> (Desk, Value) {
 }
 
 #[test]
-fn the_source_is_said_without_user_and_query() {
+fn source_url_has_no_user_and_query() {
     let desk = Desk::new(&march(3));
     let mut host = desk.host;
     host.set("KT_ARCHIVE_SOURCE", format!("{}?application_name=somebody&connect_timeout=5", desk.database.url()));
@@ -26,7 +26,7 @@ fn the_source_is_said_without_user_and_query() {
 }
 
 #[test]
-fn the_version_the_snapshot_the_table_and_its_slices_are_said() {
+fn version_snapshot_table_and_slices_are_recorded() {
     let (desk, manifest) = manifest(30, &[]);
     let detail = &manifest["source"]["detail"];
     let version = desk.database.sql("show server_version");
@@ -38,7 +38,7 @@ fn the_version_the_snapshot_the_table_and_its_slices_are_said() {
 }
 
 #[test]
-fn columns_have_the_servers_names_of_their_types() {
+fn columns_record_the_server_type_names() {
     let (_, manifest) = manifest(3, &[]);
     let column = |name: &str, kind: &str, source_type: &str, nullable: bool| json!({"name": name, "type": kind, "source_type": source_type, "nullable": nullable});
     let expected = [
@@ -50,7 +50,7 @@ fn columns_have_the_servers_names_of_their_types() {
 }
 
 #[test]
-fn the_servers_count_is_what_was_read() {
+fn server_count_equals_the_rows_read() {
     let (_, manifest) = manifest(1_234, &["--connections", "3"]);
     let counts = ["read", "archived", "source_count"].map(|name| manifest["events"][name].as_u64());
     assert_eq!(counts, [Some(1_234); 3]);
@@ -60,7 +60,7 @@ fn the_servers_count_is_what_was_read() {
 }
 
 #[test]
-fn the_servers_clock_is_recorded() {
+fn server_clock_is_recorded() {
     let before = now();
     let (_, manifest) = manifest(3, &[]);
     let clock = manifest["source_clock"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
@@ -68,7 +68,7 @@ fn the_servers_clock_is_recorded() {
 }
 
 #[test]
-fn a_clock_that_is_apart_from_the_servers_is_75() {
+fn clock_skew_from_the_server_exits_with_75() {
     let mut desk = Desk::new(&march(3));
     let later = now() + chrono::TimeDelta::minutes(20);
     desk.host.set_time(&later.format("%Y-%m-%d %H:%M:%S").to_string());
@@ -77,7 +77,7 @@ fn a_clock_that_is_apart_from_the_servers_is_75() {
 }
 
 #[test]
-fn two_runs_of_the_same_rows_make_the_same_files() {
+fn same_rows_make_the_same_files() {
     let desk = Desk::new(&march(500));
     let identity = |name: &str| {
         let root = desk.host.path(name);
@@ -95,7 +95,7 @@ fn two_runs_of_the_same_rows_make_the_same_files() {
 }
 
 #[test]
-fn an_empty_month_is_refused_unless_it_is_allowed() {
+fn empty_month_is_refused_unless_allowed() {
     let desk = Desk::new(&march(3));
     let february = ["run", "--month", "2025-02", "--json"];
     desk.host.run(&february).expect(5);
@@ -106,7 +106,7 @@ fn an_empty_month_is_refused_unless_it_is_allowed() {
 }
 
 #[test]
-fn transforms_hold_for_tables_as_for_artifacts() {
+fn transforms_apply_to_tables() {
     let (desk, manifest) = manifest(4, &["--drop", "note"]);
     assert_eq!(manifest["schema"]["columns"].as_array().unwrap().len(), 2);
     assert_eq!(manifest["transforms"], json!([{"name": "drop", "columns": ["note"]}]));
@@ -114,7 +114,7 @@ fn transforms_hold_for_tables_as_for_artifacts() {
 }
 
 #[test]
-fn what_an_api_delivers_a_table_does_not() {
+fn artifact_format_is_refused_for_tables() {
     let desk = Desk::new(&march(3));
     desk.run(&["--format", "artifact"]).expect(2);
     desk.assert_nothing_committed();

@@ -43,7 +43,7 @@ impl Eve {
 }
 
 #[test]
-fn a_transaction_that_is_open_since_before_the_end_of_the_month_is_75() {
+fn transaction_open_since_before_the_month_end_exits_with_75() {
     let eve = Eve::new();
     let mut desk = eve.desk();
     let mut writer = desk.database.session();
@@ -65,7 +65,7 @@ fn a_transaction_that_is_open_since_before_the_end_of_the_month_is_75() {
 }
 
 #[test]
-fn a_transaction_that_waits_for_its_second_phase_is_75() {
+fn prepared_transaction_exits_with_75() {
     let eve = Eve::new();
     let mut desk = eve.desk();
     desk.database.sql("begin; insert into events values (2); prepare transaction 'one'");
@@ -77,7 +77,7 @@ fn a_transaction_that_waits_for_its_second_phase_is_75() {
 }
 
 #[test]
-fn a_transaction_whose_first_phase_ended_after_the_month_is_75_too() {
+fn transaction_prepared_after_the_month_end_exits_with_75() {
     let eve = Eve::new();
     let mut desk = eve.desk();
     let mut writer = desk.database.session();
@@ -92,7 +92,7 @@ fn a_transaction_whose_first_phase_ended_after_the_month_is_75_too() {
 }
 
 #[test]
-fn a_role_that_may_not_see_the_transactions_of_others_does_not_take_them_for_over() {
+fn hidden_transactions_are_not_assumed_finished() {
     let eve = Eve::new();
     let mut desk = eve.desk();
     let reader = desk.database.role("");

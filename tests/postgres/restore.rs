@@ -58,7 +58,7 @@ mod values {
     use super::*;
 
     #[test]
-    fn a_restored_table_is_the_one_that_was_archived() {
+    fn restored_table_equals_the_archived_one() {
         let desk = Desk::new(&march(1000));
         desk.run(&[]).expect(0);
         let report = desk.restore(&["--table", "copies.\"March 2025\""]).expect(2);
@@ -79,7 +79,7 @@ mod values {
     }
 
     #[test]
-    fn every_type_goes_back_as_it_was() {
+    fn every_type_is_restored_unchanged() {
         let specs = table::all();
         let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
         desk.run(&[]).expect(0);
@@ -96,7 +96,7 @@ mod values {
     }
 
     #[test]
-    fn types_that_the_database_lacks_are_what_the_archive_has_and_that_is_told() {
+    fn missing_types_are_replaced_and_reported() {
         let specs = table::all();
         let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
         desk.run(&[]).expect(0);
@@ -108,7 +108,7 @@ mod values {
     }
 
     #[test]
-    fn arrays_of_several_dimensions_go_back_as_arrays() {
+    fn multidimensional_arrays_are_restored() {
         let desk = Desk::new(
             "create table events (id text primary key, created_at timestamptz default '2025-03-10', grid integer[][],
                  names text[][], cubes numeric[][][], times timestamptz[][], bytes bytea[][]);
@@ -126,7 +126,7 @@ mod values {
     }
 
     #[test]
-    fn a_table_with_other_types_and_another_order_takes_the_month() {
+    fn table_with_other_types_and_order_is_filled() {
         let desk = Desk::new(&march(50));
         desk.run(&[]).expect(0);
         desk.database.sql("create table other (id numeric(12,0), created_at timestamp, note text)");
@@ -143,7 +143,7 @@ mod values {
     }
 
     #[test]
-    fn columns_that_the_table_computes_are_compared_and_not_written() {
+    fn generated_columns_are_compared_and_not_written() {
         let table = "(id bigint, created_at timestamptz, loud text generated always as (id || '!') stored)";
         let row = "insert into events values (1, '2025-03-05')";
         let desk = Desk::new(&format!("create table events {table}; {row}; create table again {table}"));
@@ -154,7 +154,7 @@ mod values {
     }
 
     #[test]
-    fn what_did_not_come_from_a_database_has_types_by_what_it_is() {
+    fn events_from_other_sources_get_fitting_types() {
         for format in ["parquet", "csv"] {
             let mut desk = Desk::new("");
             desk.host.set("KT_ARCHIVE_SOURCE", "demo:?events=500");
@@ -174,7 +174,7 @@ mod values {
     }
 
     #[test]
-    fn a_month_without_events_has_nothing_to_restore() {
+    fn month_without_events_has_nothing_to_restore() {
         let desk = Desk::new(&march(0).replace(" / 0", ""));
         desk.run(&["--allow-empty"]).expect(0);
         let report = desk.restore(&["--table", "again"]).expect(0).json();
@@ -187,7 +187,7 @@ mod refusals {
     use super::*;
 
     #[test]
-    fn a_table_that_has_rows_of_the_month_is_left_alone() {
+    fn table_with_rows_of_the_month_is_left_unchanged() {
         let desk = Desk::new(&march(20));
         desk.run(&[]).expect(0);
         desk.database
@@ -205,7 +205,7 @@ mod refusals {
     }
 
     #[test]
-    fn a_month_that_is_not_archived_cannot_be_restored() {
+    fn month_that_is_not_archived_is_refused() {
         let desk = Desk::new(&march(3));
         desk.run(&[]).expect(0);
         let url = desk.database.url();
@@ -216,7 +216,7 @@ mod refusals {
     }
 
     #[test]
-    fn what_is_no_table_or_lacks_a_column_is_refused() {
+    fn relation_that_is_no_table_or_lacks_a_column_is_refused() {
         let desk = Desk::new(&march(3));
         desk.run(&[]).expect(0);
         desk.database
@@ -230,7 +230,7 @@ mod refusals {
     }
 
     #[test]
-    fn a_password_on_the_command_line_is_refused_and_a_database_must_be_named() {
+    fn password_argument_and_missing_database_are_refused() {
         let desk = Desk::new(&march(3));
         desk.run(&[]).expect(0);
         let refused = desk.restore_into("postgres://postgres:canary@127.0.0.1/x", &[]).expect(2);
@@ -245,7 +245,7 @@ mod refusals {
     }
 
     #[test]
-    fn a_role_without_rights_is_told_which() {
+    fn role_without_rights_gets_the_grant_it_needs() {
         let desk = Desk::new(&march(3));
         desk.run(&[]).expect(0);
         let reader = desk.database.role("");
@@ -260,7 +260,7 @@ mod refusals {
     }
 
     #[test]
-    fn a_damaged_file_is_not_restored() {
+    fn damaged_file_is_not_restored() {
         let desk = Desk::new(&march(3));
         desk.run(&[]).expect(0);
         let path = desk.archive().path(&desk.archive().file(MONTH, "parquet"));
@@ -300,31 +300,31 @@ mod differences {
     }
 
     #[test]
-    fn a_changed_value_is_found_and_nothing_is_committed() {
+    fn changed_value_is_found_and_nothing_is_committed() {
         let desk = meddled("if new.id = 17 then new.note := new.note || ' '; end if; return new;");
         assert_different(&desk, "(columns: note)", &["note"]);
     }
 
     #[test]
-    fn values_that_change_places_are_found() {
+    fn swapped_values_are_found() {
         let swap = "if new.id in (1, 2) then new.note := 'note ' || 3 - new.id; end if; return new;";
         assert_different(&meddled(swap), "(columns: note)", &["note"]);
     }
 
     #[test]
-    fn null_for_a_text_is_found() {
+    fn null_in_place_of_text_is_found() {
         let desk = meddled("if new.id = 3 then new.note := null; end if; return new;");
         assert_different(&desk, "(columns: note)", &["note"]);
     }
 
     #[test]
-    fn a_row_that_is_kept_out_is_found() {
+    fn skipped_row_is_found() {
         let desk = meddled("if new.id = 40 then return null; end if; return new;");
         assert_different(&desk, "40 events, and public.other gave back 39", &["id", "created_at", "note"]);
     }
 
     #[test]
-    fn what_is_put_off_to_the_commit_is_found_as_well() {
+    fn change_by_a_deferred_trigger_is_found() {
         let desk = Desk::new(&march(10));
         desk.run(&[]).expect(0);
         desk.database.sql(
@@ -338,7 +338,7 @@ mod differences {
     }
 
     #[test]
-    fn a_type_that_cuts_values_off_is_found() {
+    fn truncating_type_is_found() {
         let desk = Desk::new(&march(7));
         desk.run(&[]).expect(0);
         desk.database.sql("create table other (id bigint, created_at timestamptz(0), note varchar(5))");
@@ -346,7 +346,7 @@ mod differences {
     }
 
     #[test]
-    fn a_value_that_the_table_cannot_have_is_not_repeated() {
+    fn refused_value_is_not_printed() {
         let desk = Desk::new(&march(10));
         desk.run(&[]).expect(0);
         desk.database.sql("create table other (id bigint, created_at timestamptz, note integer)");
@@ -355,7 +355,7 @@ mod differences {
     }
 
     #[test]
-    fn of_two_restores_at_once_one_wins() {
+    fn one_of_two_concurrent_restores_succeeds() {
         let desk = Desk::new(&march(3000));
         desk.run(&[]).expect(0);
         desk.database.sql("create table other (like events)");
@@ -372,7 +372,7 @@ mod drills {
     use super::*;
 
     #[test]
-    fn a_drill_leaves_nothing_behind() {
+    fn drill_leaves_nothing_behind() {
         let desk = Desk::new(&[table::TYPES, &table::create(&table::all())].concat());
         desk.run(&[]).expect(0);
         let before = objects(&desk.database);
@@ -384,7 +384,7 @@ mod drills {
     }
 
     #[test]
-    fn a_restore_that_is_stopped_or_killed_leaves_nothing_behind() {
+    fn stopped_or_killed_restore_leaves_nothing_behind() {
         let desk = Desk::new(&[&march(5), SLOW].concat());
         desk.run(&[]).expect(0);
         let before = objects(&desk.database);

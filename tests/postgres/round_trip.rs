@@ -124,7 +124,7 @@ fn rows() -> impl Strategy<Value = Vec<Vec<Option<String>>>> {
 }
 
 #[test]
-fn any_row_of_any_supported_type_survives() {
+fn random_rows_of_every_type_survive() {
     let columns = COLUMNS.map(|(name, declared, _)| format!(", {name} {declared}")).concat();
     let exact = COLUMNS.map(|(name, _, archived)| -> Column { (name, archived) });
     // A try takes a second: many rows in each, and a few tries to find a smaller failure.
@@ -155,7 +155,7 @@ const FLIGHT_TABLE: &str = "
         time_hour timestamptz not null);";
 
 #[test]
-fn a_year_of_flights_is_what_the_package_ships() {
+fn year_of_flights_is_archived_exactly() {
     let desk = Desk::new(FLIGHT_TABLE);
     let file = desk.host.path("flights.csv");
     std::fs::write(&file, flights()).unwrap();

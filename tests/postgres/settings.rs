@@ -32,7 +32,7 @@ fn shown(host: &Host, key: &str, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn a_password_in_the_url_is_refused_and_not_repeated() {
+fn password_in_the_url_is_refused_and_not_printed() {
     let urls = [
         "postgres://archiver:canary@db.internal/keeptrusts",
         "postgresql://archiver:ca?/#nary@db.internal/keeptrusts",
@@ -66,7 +66,7 @@ fn a_password_in_the_url_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn a_user_is_no_secret_and_a_password_of_the_environment_is_not_shown() {
+fn user_is_printed_and_password_of_the_environment_is_not() {
     let mut host = host("");
     host.set("PGPASSWORD", "canary");
     let url = format!("{SOURCE}?sslmode=require");
@@ -79,14 +79,14 @@ fn a_user_is_no_secret_and_a_password_of_the_environment_is_not_shown() {
 }
 
 #[test]
-fn a_parameter_that_nobody_knows_is_refused() {
+fn unknown_parameter_is_refused() {
     let url = format!("{SOURCE}?sslmod=require");
     let (message, hint) = refusal(&host(""), &["--source", &url]);
     assert!(message.contains("sslmod") && hint.contains("sslmode"), "{message}; {hint}");
 }
 
 #[test]
-fn what_cannot_work_is_told_before_anybody_connects() {
+fn invalid_settings_are_refused_before_connecting() {
     let mut host = host("");
     host.set("KT_ARCHIVE_SOURCE", SOURCE);
     for (arguments, told, to_do) in [
@@ -106,7 +106,7 @@ fn what_cannot_work_is_told_before_anybody_connects() {
 }
 
 #[test]
-fn every_option_is_a_variable_and_a_key_of_the_file() {
+fn every_option_is_a_variable_and_a_configuration_key() {
     let options = [
         ("table", "ai.decisions", "x"),
         ("connections", "3", "5"),
@@ -124,7 +124,7 @@ fn every_option_is_a_variable_and_a_key_of_the_file() {
 }
 
 #[test]
-fn a_mistake_in_the_table_of_a_dataset_is_found() {
+fn mistake_in_a_dataset_table_is_found() {
     let mistakes = [
         ("[[dataset]]\nname = 'a'\nid-colum = 'x'", "line 4", "\"id-column\""),
         ("[[dataset]]\nname = 'a'\n\ngrace = '1h'", "line 5", "above the first [[dataset]]"),
@@ -142,7 +142,7 @@ fn a_mistake_in_the_table_of_a_dataset_is_found() {
 }
 
 #[test]
-fn a_dataset_of_the_file_keeps_its_table_when_it_is_named() {
+fn selected_dataset_keeps_its_table_from_the_file() {
     let mut host = host(TABLES);
     let decisions = json!({"name": "decisions", "table": "ai.decisions", "time-column": "at", "columns": ["id", "at"]});
     assert_eq!(shown(&host, "dataset", &[]), json!([{"name": "events"}, decisions]));
@@ -158,7 +158,7 @@ fn a_dataset_of_the_file_keeps_its_table_when_it_is_named() {
 }
 
 #[test]
-fn reading_commands_take_the_names_of_the_tables_alone() {
+fn reading_commands_accept_configured_datasets() {
     let host = host(&TABLES.replace("postgres://archiver@db.internal/keeptrusts", "demo:"));
     host.run(&["run", "--month", "2025-03", "--config", "/dev/null", "--source", "demo:?events=5"]).expect(0);
     let status = host.run(&["status", "--json"]).expect(0).json();
@@ -167,7 +167,7 @@ fn reading_commands_take_the_names_of_the_tables_alone() {
 }
 
 #[test]
-fn the_configurations_that_we_show_are_fine() {
+fn documented_configurations_pass_the_check() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let example = fs::read_to_string(root.join("examples/kt-archive.toml")).unwrap();
     let commented = example.split_once("# source = \"postgres").unwrap().1;

@@ -57,7 +57,7 @@ fn assert_whole(desk: &Desk) -> (String, u64) {
 }
 
 #[test]
-fn by_time_with_an_index() {
+fn indexed_table_is_cut_by_time() {
     let desk = Desk::new(&wide("events"));
     desk.database.sql("create index events_time on events (created_at); analyze events");
     let (by, count) = assert_whole(&desk);
@@ -68,7 +68,7 @@ fn by_time_with_an_index() {
 }
 
 #[test]
-fn by_pages_without_an_index() {
+fn unindexed_table_is_cut_by_pages() {
     let desk = Desk::new(&wide("events"));
     let (by, count) = assert_whole(&desk);
     assert_eq!(by, "ctid");
@@ -76,7 +76,7 @@ fn by_pages_without_an_index() {
 }
 
 #[test]
-fn a_table_that_grew_since_it_was_analysed() {
+fn table_that_grew_since_analyze_is_read_whole() {
     let desk =
         Desk::new("create table events (id bigint, created_at timestamptz not null, note text) with (fillfactor = 10)");
     desk.database.sql("insert into events values (0, '2025-03-10', 'x'); analyze events");
@@ -97,7 +97,7 @@ fn a_table_that_grew_since_it_was_analysed() {
 }
 
 #[test]
-fn an_index_that_misses_rows_is_not_trusted() {
+fn unsuitable_index_is_not_used() {
     let indices = [
         "create index on events (created_at) where id % 2 = 0",
         "create index on events using brin (created_at)",
@@ -128,7 +128,7 @@ fn partitioned() -> String {
 }
 
 #[test]
-fn partitions_without_an_index() {
+fn unindexed_partitions_are_read_whole() {
     let desk = Desk::new(&partitioned());
     let (by, count) = assert_whole(&desk);
     assert_eq!(by, "ctid");
@@ -136,7 +136,7 @@ fn partitions_without_an_index() {
 }
 
 #[test]
-fn partitions_that_the_role_may_not_read_by_themselves() {
+fn partitions_without_own_grants_are_read_through_the_parent() {
     let mut desk = Desk::new(&partitioned());
     let role = desk.database.role("");
     desk.database.sql(&format!("grant select on events to {role}"));
@@ -145,14 +145,14 @@ fn partitions_that_the_role_may_not_read_by_themselves() {
 }
 
 #[test]
-fn partitions_with_an_index() {
+fn indexed_partitions_are_cut_by_time() {
     let desk = Desk::new(&partitioned());
     desk.database.sql("create index on events (created_at); analyze events");
     assert_eq!(assert_whole(&desk).0, "time");
 }
 
 #[test]
-fn a_partition_without_rows_or_none_at_all() {
+fn empty_or_missing_partitions_are_read() {
     let desk = Desk::new(&partitioned());
     desk.database
         .sql("create index on events (created_at); delete from events where created_at >= '2025-03-31Z'; vacuum");
@@ -163,7 +163,7 @@ fn a_partition_without_rows_or_none_at_all() {
 }
 
 #[test]
-fn tables_that_inherit_are_read_as_sql_reads_them() {
+fn inheriting_tables_are_read_as_sql_reads_them() {
     let desk = Desk::new(
         "create table events (id bigint, created_at timestamptz, note text); create table child (extra text) inherits (events)",
     );
@@ -175,7 +175,7 @@ fn tables_that_inherit_are_read_as_sql_reads_them() {
 }
 
 #[test]
-fn an_instant_belongs_to_one_month_and_one_slice() {
+fn instant_belongs_to_one_month_and_one_slice() {
     let desk = Desk::new(&wide("events"));
     // The edges of the month, and every edge that equal parts of it can have.
     desk.database.sql(
@@ -197,7 +197,7 @@ fn an_instant_belongs_to_one_month_and_one_slice() {
 
 /// How rows come in over the wire is another each time. Enough of them for several pages of every column.
 #[test]
-fn a_run_that_was_cut_off_finds_its_own_files_again() {
+fn interrupted_run_reuses_its_stored_files() {
     let desk = Desk::new(
         "create table events (id bigint, created_at timestamptz not null, note text);
          insert into events
@@ -215,7 +215,7 @@ fn a_run_that_was_cut_off_finds_its_own_files_again() {
 
 /// A table of few rows and many pages is cut into many slices of a few rows each.
 #[tokio::test]
-async fn readers_do_not_run_far_ahead_of_who_reads_them() {
+async fn readers_wait_for_their_consumer() {
     let desk = Desk::new(&wide("events"));
     desk.database.sql(
         "alter table events set (autovacuum_enabled = false); delete from events where id % 20 <> 0;

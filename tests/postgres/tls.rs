@@ -5,7 +5,7 @@ use archive_connectors::ErrorKind;
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 #[test]
-fn a_server_proves_its_name_to_those_who_ask_for_it() {
+fn verify_full_checks_the_server_name() {
     let server = OwnServer::start();
     let full = found(&server.url("guest", "localhost", "sslmode=verify-full"), &[]);
     assert!(full.contains("source: TLS: TLSv1_3") && full.contains("a primary"), "{full}");
@@ -22,7 +22,7 @@ fn a_server_proves_its_name_to_those_who_ask_for_it() {
 }
 
 #[test]
-fn without_a_file_of_authorities_only_the_names_modes_ask_for_one() {
+fn missing_root_certificate_fails_verify_modes_only() {
     let server = OwnServer::start();
     let url = |mode| format!("postgres://guest@127.0.0.1:{}/postgres?sslmode={mode}", server.port);
     assert!(found(&url("require"), &[]).contains("TLSv1_3"));
@@ -37,7 +37,7 @@ fn without_a_file_of_authorities_only_the_names_modes_ask_for_one() {
 }
 
 #[test]
-fn tls_is_found_where_it_is_left_to_us_and_missed_where_it_is_forbidden() {
+fn sslmode_prefers_requires_or_forbids_tls() {
     let server = OwnServer::start();
     let url = |mode| format!("postgres://guest@127.0.0.1:{}/postgres?{mode}", server.port);
     for mode in ["", "sslmode=prefer", "sslmode=allow"] {
@@ -55,14 +55,14 @@ fn tls_is_found_where_it_is_left_to_us_and_missed_where_it_is_forbidden() {
 }
 
 #[test]
-fn a_socket_needs_no_tls() {
+fn unix_socket_needs_no_tls() {
     let server = OwnServer::start();
     let url = format!("postgres://guest@/postgres?host={}&port={}", server.path("data").display(), server.port);
     assert!(found(&format!("{url}&sslmode=verify-ca"), &[]).contains("source: TLS: none"));
 }
 
 #[test]
-fn passwords_come_from_the_variable_or_else_from_a_file_that_is_private() {
+fn password_comes_from_the_variable_or_a_private_file() {
     let server = OwnServer::start();
     let url = server.url("kt", "localhost", "sslmode=verify-full");
     assert!(found(&url, &[("PGPASSWORD", PASSWORD)]).contains("a primary"));

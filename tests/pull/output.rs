@@ -12,7 +12,7 @@ const PULL: [&str; 9] =
     ["pull", "--from", "2025-03", "--to", "2025-04", "--format", "csv", "--output", "out/slice.csv.gz"];
 
 #[test]
-fn what_is_there_is_replaced_only_by_force() {
+fn existing_files_are_replaced_only_with_force() {
     let world = archived(ordinary());
     fs::create_dir(world.host.path("out")).unwrap();
     for taken in ["out/slice.csv.gz", "out/slice.csv.gz.manifest.json"] {
@@ -31,7 +31,7 @@ fn what_is_there_is_replaced_only_by_force() {
 }
 
 #[test]
-fn people_are_told_where_it_is() {
+fn text_output_names_the_file() {
     let world = archived(ordinary());
     let outcome = world.run(&[&PULL[..8], &["slice.csv", "--match", "model=gpt-4o"]].concat()).expect(0);
     assert_eq!(outcome.stdout.lines().count(), 2, "{}", outcome.stdout);
@@ -67,7 +67,7 @@ fn begun(host: &Host) -> Running {
 }
 
 #[test]
-fn a_signal_leaves_nothing_behind() {
+fn signal_leaves_no_files() {
     let host = large();
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let running = begun(&host);
@@ -79,7 +79,7 @@ fn a_signal_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_kill_leaves_no_slice_and_the_same_command_makes_one() {
+fn kill_leaves_no_slice_and_the_next_pull_succeeds() {
     let host = large();
     begun(&host).kill();
     assert!(names(&host.path("out")).iter().all(|name| name.starts_with(".kt-archive-pull-")));
@@ -88,7 +88,7 @@ fn a_kill_leaves_no_slice_and_the_same_command_makes_one() {
 }
 
 #[test]
-fn the_manifest_says_what_was_asked_for_what_came_and_from_where() {
+fn slice_manifest_records_request_result_and_origin() {
     let world = archived(ordinary());
     let more =
         ["--columns", "id,model", "--match", "model=gpt-4o", "--match", "decision=blocked", "--match", "model=x"];
@@ -139,7 +139,7 @@ fn the_manifest_says_what_was_asked_for_what_came_and_from_where() {
 }
 
 #[test]
-fn gaps_are_refused_unless_allowed_and_then_told() {
+fn gaps_are_refused_unless_allowed_and_then_recorded() {
     let world = archived(ordinary());
     let refused = pull(&world.host, "csv", "2025-01-31", "2025-06-02", &[]).expect(5);
     let said = refused.output();
@@ -153,7 +153,7 @@ fn gaps_are_refused_unless_allowed_and_then_told() {
 }
 
 #[test]
-fn a_range_that_is_one_gap_has_a_header_when_that_is_allowed() {
+fn allowed_gap_makes_a_slice_with_a_header() {
     let world = archived(ordinary());
     pull(&world.host, "csv", "2031-01-01", "2031-01-02", &["--allow-gaps"]).expect(0);
     let slice = fs::read_to_string(world.host.path("slice.csv")).unwrap();

@@ -14,7 +14,7 @@ fn assert_refused(world: &World, more: &[&str], code: i32, words: &str) {
 }
 
 #[test]
-fn a_file_that_was_changed_or_is_gone_is_4() {
+fn changed_or_missing_file_exits_with_4() {
     let world = archived(ordinary());
     let path = world.archive().path(&world.archive().file("2025-03", "parquet"));
     let whole = fs::read(&path).unwrap();
@@ -31,7 +31,7 @@ fn a_file_that_was_changed_or_is_gone_is_4() {
 }
 
 #[test]
-fn only_files_that_manifests_name_are_read() {
+fn only_committed_files_are_read() {
     let world = archived(ordinary());
     let path = world.archive().path(&world.archive().file("2025-03", "parquet"));
     fs::copy(&path, path.with_file_name("part-00001-0123456789abcdef.parquet")).unwrap();
@@ -40,7 +40,7 @@ fn only_files_that_manifests_name_are_read() {
 }
 
 #[test]
-fn a_broken_chain_is_4() {
+fn broken_chain_exits_with_4() {
     let world = archived(ordinary());
     let path = world.archive().path(&manifest_path(1));
     let manifest = fs::read_to_string(&path).unwrap();
@@ -51,13 +51,13 @@ fn a_broken_chain_is_4() {
 }
 
 #[test]
-fn no_archive_is_7() {
+fn missing_archive_exits_with_7() {
     let world = World::new(Script::of(Vec::new()));
     assert_refused(&world, &[], 7, "no archive here");
 }
 
 #[test]
-fn what_cannot_be_asked_for_is_2() {
+fn invalid_requests_exit_with_2() {
     let world = archived(ordinary());
     assert_refused(&world, &["--columns", "id,modle"], 2, "did you mean \\\"model\\\"?");
     assert_refused(&world, &["--match", "desicion=blocked"], 2, "did you mean \\\"decision\\\"?");
@@ -83,7 +83,7 @@ fn what_cannot_be_asked_for_is_2() {
 }
 
 #[test]
-fn a_format_is_needed_and_only_one() {
+fn exactly_one_format_is_required() {
     let world = archived(ordinary());
     let range = ["pull", "--from", "2025-03", "--to", "2025-04", "--output", "slice.csv"];
     // The host archives as parquet and csv.
@@ -95,14 +95,14 @@ fn a_format_is_needed_and_only_one() {
 }
 
 #[test]
-fn a_run_does_not_know_json_lines() {
+fn run_refuses_jsonl() {
     let world = World::new(Script::of(Vec::new()));
     let outcome = world.run(&["run", "--month", "2025-03", "--format", "jsonl"]).expect(2);
     assert!(outcome.stderr.contains("not archived as jsonl"), "{}", outcome.stderr);
 }
 
 #[test]
-fn the_file_may_say_what_matches_and_its_columns_are_those_of_a_run() {
+fn file_sets_the_match_and_not_the_columns_of_a_pull() {
     let world = archived(ordinary());
     let range = ["pull", "--config", "a.toml", "--from", "2025-03", "--to", "2025-04", "--format", "csv", "--force"];
     fs::write(world.host.path("a.toml"), "columns = ['id']\noutput = 'slice.csv'\n").unwrap();

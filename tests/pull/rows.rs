@@ -10,7 +10,7 @@ use crate::support::{
 use std::{collections::BTreeMap, fs};
 
 #[test]
-fn the_beginning_is_in_the_slice_and_the_end_is_not() {
+fn range_is_half_open() {
     let edges = [events::edges("2025-03").to_vec(), events::edges("2025-02").to_vec()].concat();
     let world =
         archived(edges.into_iter().filter(|event| ("2025-02".."2025-04").contains(&&event.0[1][..7])).collect());
@@ -29,7 +29,7 @@ fn the_beginning_is_in_the_slice_and_the_end_is_not() {
 }
 
 #[test]
-fn events_are_in_the_order_of_the_archive() {
+fn events_are_in_archive_order() {
     let world = archived(ordinary());
     let all = ids(&world.host, "2025-02", "2025-04", &[]);
     let archive = world.archive();
@@ -38,7 +38,7 @@ fn events_are_in_the_order_of_the_archive() {
 }
 
 #[test]
-fn conditions_hold_together_and_values_of_a_column_are_alternatives() {
+fn conditions_are_anded_and_values_of_a_column_ored() {
     let world = archived([ordinary(), events::difficult("2025-03")].concat());
     let archive = world.archive();
     let stored = ["2025-02", "2025-03"].iter().flat_map(|month| archive.rows(month)).collect::<Vec<_>>();
@@ -61,7 +61,7 @@ fn conditions_hold_together_and_values_of_a_column_are_alternatives() {
 }
 
 #[test]
-fn a_slice_without_events_is_a_slice() {
+fn slice_without_events_is_written() {
     let world = archived(ordinary());
     for format in ["csv", "jsonl", "parquet"] {
         let document = pull(&world.host, format, "2025-02", "2025-04", &["--match", "model=none"]).expect(0).json();
@@ -74,7 +74,7 @@ fn a_slice_without_events_is_a_slice() {
 }
 
 #[test]
-fn other_peoples_readers_see_the_archived_values_in_every_format() {
+fn foreign_readers_see_archived_values_in_every_format() {
     let world = archived([events::difficult("2025-03"), events::month("2025-02", 20)].concat());
     for (format, reader) in [
         ("csv", "duckdb-csv"),
@@ -104,7 +104,7 @@ fn other_peoples_readers_see_the_archived_values_in_every_format() {
 }
 
 #[test]
-fn json_lines_have_the_digits_of_the_archive() {
+fn jsonl_keeps_all_digits() {
     let world = archived(events::difficult("2025-03").into_iter().chain(events::month("2025-02", 3)).collect());
     pull(&world.host, "jsonl", "2025-03", "2025-04", &["--columns", "cost_usd,input_tokens"]).expect(0);
     let text = fs::read_to_string(world.host.path("slice.jsonl")).unwrap();
@@ -119,7 +119,7 @@ fn json_lines_have_the_digits_of_the_archive() {
 }
 
 #[test]
-fn exactly_the_wanted_columns_come_in_the_wanted_order() {
+fn columns_are_selected_in_the_given_order() {
     let world = archived(ordinary());
     let more = ["--columns", "model,id", "--match", "decision=blocked"];
     pull(&world.host, "csv", "2025-03", "2025-04", &more).expect(0);
@@ -157,7 +157,7 @@ e_2025-03,2025-03-10T00:00:00.000000Z,m,,2
 }
 
 #[test]
-fn a_month_in_csv_alone_gives_the_same_slice() {
+fn csv_only_month_gives_the_same_slice() {
     let events = [events::difficult("2025-03"), events::month("2025-03", 30)].concat();
     let slice = |formats: &str| {
         let mut world = World::new(Script::of(events.clone()));
@@ -177,7 +177,7 @@ fn a_month_in_csv_alone_gives_the_same_slice() {
 }
 
 #[test]
-fn formulas_are_guarded_when_that_is_asked_for() {
+fn formulas_are_escaped_on_request() {
     let events = events::difficult("2025-03").into_iter().chain([Event::at("x", "2025-02-02T00:00:00Z")]).collect();
     let world = archived(events);
     let note = |more: &[&str]| {

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::{fs, thread, time::Duration};
 
 #[test]
-fn a_run_brings_every_replica_up_after_its_commits() {
+fn run_updates_every_replica_after_its_commits() {
     let copies = Copies::new();
     let other = Archive::at(copies.host.path("deep/er/other"));
     let list = format!("{},{}", copies.replica.root().display(), other.root().display());
@@ -21,7 +21,7 @@ fn a_run_brings_every_replica_up_after_its_commits() {
 }
 
 #[test]
-fn either_side_can_be_the_archive() {
+fn archive_and_replica_can_swap() {
     let copies = Copies::current();
     let replica = copies.replica.root().display().to_string();
     copies.host.run(&["run", "--month", "2025-04", "--archive", &replica, "--json"]).expect(0);
@@ -32,7 +32,7 @@ fn either_side_can_be_the_archive() {
 }
 
 #[test]
-fn a_replica_that_is_down_is_3_and_the_next_run_heals_it() {
+fn unreachable_replica_exits_with_3_and_is_updated_later() {
     let mut copies = Copies::current();
     // Not a folder, so that nothing can be written below it, whoever tries.
     fs::write(copies.host.path("mount"), "").unwrap();
@@ -56,7 +56,7 @@ fn a_replica_that_is_down_is_3_and_the_next_run_heals_it() {
 }
 
 #[test]
-fn a_healthy_replica_does_not_make_a_failed_month_a_partial_run() {
+fn current_replica_does_not_soften_a_failed_month() {
     let copies = Copies::current();
     let replica = copies.replica.root().display().to_string();
     let run = ["run", "--month", "2025-04", "--json", "--source", "demo:?events=0", "--replica", &replica];
@@ -64,7 +64,7 @@ fn a_healthy_replica_does_not_make_a_failed_month_a_partial_run() {
 }
 
 #[test]
-fn a_dry_run_writes_to_no_replica() {
+fn dry_run_writes_to_no_replica() {
     let copies = Copies::new();
     let replica = copies.replica.root().display().to_string();
     copies.backfill("2025-01", "2025-05", &["--dry-run", "--replica", &replica]).expect(0);
@@ -72,7 +72,7 @@ fn a_dry_run_writes_to_no_replica() {
 }
 
 #[test]
-fn what_a_crash_left_out_is_added() {
+fn objects_missed_by_a_crash_are_added() {
     let copies = Copies::current();
     let (file, last) = (copies.replica.file("2025-03", "csv"), manifest_path(3));
     for left_out in [&[sums_path(3)][..], &[sums_path(3), last.clone()], &[sums_path(3), last, file]] {
@@ -85,7 +85,7 @@ fn what_a_crash_left_out_is_added() {
 }
 
 #[test]
-fn a_place_with_files_of_somebody_else_is_as_good_as_an_empty_one() {
+fn foreign_files_do_not_prevent_a_replica() {
     let copies = Copies::new();
     fs::create_dir_all(copies.replica.path("photos")).unwrap();
     fs::write(copies.replica.path("photos/cat.jpg"), "miaow").unwrap();
@@ -96,7 +96,7 @@ fn a_place_with_files_of_somebody_else_is_as_good_as_an_empty_one() {
 }
 
 #[test]
-fn a_kill_leaves_a_replica_that_the_next_one_completes() {
+fn kill_leaves_a_replica_that_the_next_call_completes() {
     for milliseconds in (0..60).step_by(4) {
         let copies = Copies::new();
         let replica = copies.replica.root().display().to_string();
@@ -109,7 +109,7 @@ fn a_kill_leaves_a_replica_that_the_next_one_completes() {
 }
 
 #[test]
-fn a_signal_leaves_a_replica_behind_and_says_so() {
+fn signal_reports_a_replica_left_behind() {
     let copies = Copies::new();
     copies.backfill("2020-01", "2024-12", &[]).expect(0);
     let replica = copies.replica.root().display().to_string();
@@ -125,7 +125,7 @@ fn a_signal_leaves_a_replica_behind_and_says_so() {
 }
 
 #[test]
-fn several_at_once_make_one_replica() {
+fn concurrent_calls_make_one_replica() {
     let copies = Copies::new();
     let replica = copies.replica.root().display().to_string();
     let command = ["replicate", "--json", "--replica", &replica];
@@ -139,7 +139,7 @@ fn several_at_once_make_one_replica() {
 }
 
 #[test]
-fn the_table_says_how_each_replica_fared() {
+fn table_shows_the_state_of_each_replica() {
     let copies = Copies::new();
     let replica = copies.replica.root().display().to_string();
     let outcome = copies.host.run(&["replicate", "--replica", &replica]).expect(0);

@@ -27,7 +27,7 @@ fn archive_into(copies: &Copies, from: &str, to: &str, source: &str) {
 }
 
 #[test]
-fn another_archive_is_refused() {
+fn replica_of_another_archive_is_refused() {
     let copies = Copies::new();
     archive_into(&copies, "2025-01", "2025-01", "demo:?events=10");
     assert_refused(&copies, 2, &["another archive"]);
@@ -36,7 +36,7 @@ fn another_archive_is_refused() {
 }
 
 #[test]
-fn an_archive_without_a_manifest_is_another_one_too() {
+fn other_archive_without_manifests_is_refused() {
     let copies = Copies::new();
     archive_into(&copies, "2025-01", "2025-01", "demo:?events=10");
     fs::remove_dir_all(copies.replica.path("manifests")).unwrap();
@@ -46,7 +46,7 @@ fn an_archive_without_a_manifest_is_another_one_too() {
 }
 
 #[test]
-fn a_chain_that_parted_is_refused_and_the_manifest_named() {
+fn diverged_chain_is_refused_and_the_manifest_named() {
     let copies = Copies::current();
     copies.backfill("2025-04", "2025-05", &[]).expect(0);
     archive_into(&copies, "2025-04", "2025-04", "demo:?events=10");
@@ -54,14 +54,14 @@ fn a_chain_that_parted_is_refused_and_the_manifest_named() {
 }
 
 #[test]
-fn a_longer_chain_is_refused() {
+fn longer_chain_is_refused() {
     let copies = Copies::current();
     archive_into(&copies, "2025-04", "2025-04", "demo:?events=10");
     assert_refused(&copies, 4, &["manifest 4 is in the replica alone"]);
 }
 
 #[test]
-fn an_archive_that_lost_its_end_does_not_go_on() {
+fn archive_behind_its_replica_is_not_continued() {
     let copies = Copies::current();
     for object in [manifest_path(3), sums_path(3)] {
         fs::remove_file(copies.archive.path(&object)).unwrap();
@@ -75,7 +75,7 @@ fn an_archive_that_lost_its_end_does_not_go_on() {
 }
 
 #[test]
-fn a_lost_archive_is_not_begun_anew_beside_its_replica() {
+fn lost_archive_is_not_recreated_beside_its_replica() {
     let copies = Copies::current();
     fs::remove_dir_all(copies.archive.root()).unwrap();
     let replica = copies.replica.root().display().to_string();
@@ -85,7 +85,7 @@ fn a_lost_archive_is_not_begun_anew_beside_its_replica() {
 }
 
 #[test]
-fn a_parted_chain_without_its_name_is_refused() {
+fn diverged_chain_without_archive_json_is_refused() {
     let copies = Copies::current();
     copies.backfill("2025-04", "2025-04", &[]).expect(0);
     archive_into(&copies, "2025-04", "2025-04", "demo:?events=10");
@@ -96,7 +96,7 @@ fn a_parted_chain_without_its_name_is_refused() {
 }
 
 #[test]
-fn manifests_of_which_nothing_can_be_read_are_not_taken_for_ours() {
+fn unreadable_manifests_are_not_overwritten() {
     let copies = Copies::new();
     fs::create_dir_all(copies.replica.path("manifests")).unwrap();
     fs::write(copies.replica.path(&manifest_path(1)), "a list of passengers").unwrap();
@@ -104,7 +104,7 @@ fn manifests_of_which_nothing_can_be_read_are_not_taken_for_ours() {
 }
 
 #[test]
-fn the_archives_own_place_is_refused() {
+fn replica_at_the_archive_location_is_refused() {
     let copies = Copies::new();
     let before = copies.archive.snapshot();
     std::os::unix::fs::symlink(copies.archive.root(), copies.host.path("link")).unwrap();
@@ -116,7 +116,7 @@ fn the_archives_own_place_is_refused() {
 }
 
 #[test]
-fn a_replica_that_is_named_twice_is_refused() {
+fn duplicate_replica_is_refused() {
     let copies = Copies::new();
     let outcome = copies.replicate_to("replica,./replica", &[]).expect(2);
     assert_eq!(states(&outcome), ["failed", "failed"]);
@@ -124,7 +124,7 @@ fn a_replica_that_is_named_twice_is_refused() {
 }
 
 #[test]
-fn a_replica_that_is_none_does_not_keep_the_next_from_being_one() {
+fn refused_replica_does_not_stop_the_next() {
     let copies = Copies::new();
     let outcome = copies.replicate_to("archive,replica", &[]).expect(3);
     assert_eq!(states(&outcome), ["failed", "current"]);
@@ -132,7 +132,7 @@ fn a_replica_that_is_none_does_not_keep_the_next_from_being_one() {
 }
 
 #[test]
-fn without_a_replica_or_an_archive_there_is_nothing_to_do() {
+fn missing_replica_or_archive_is_refused() {
     let copies = Copies::new();
     assert_says(&copies.host.run(&["replicate", "--json"]).expect(2), &["--replica"]);
     let nowhere = Archive::at(copies.host.path("nowhere"));
@@ -143,7 +143,7 @@ fn without_a_replica_or_an_archive_there_is_nothing_to_do() {
 }
 
 #[test]
-fn addresses_that_are_none_are_told_before_anything_is_done() {
+fn invalid_locations_are_refused_before_any_work() {
     let copies = Copies::new();
     for (replica, words) in [("s3:bucket", "s3://bucket"), ("az://key:canary@box", "AZURE_"), ("ftp://x", "gs://")] {
         let outcome = copies.backfill("2025-04", "2025-04", &["--replica", replica]).expect(2);
@@ -154,7 +154,7 @@ fn addresses_that_are_none_are_told_before_anything_is_done() {
 }
 
 #[test]
-fn a_broken_chain_is_not_copied() {
+fn broken_chain_is_not_copied() {
     let copies = Copies::current();
     fs::remove_file(copies.archive.path(&manifest_path(2))).unwrap();
     let before = copies.replica.snapshot();

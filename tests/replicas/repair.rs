@@ -49,7 +49,7 @@ impl Copies {
 }
 
 #[test]
-fn one_object_is_mended_whatever_became_of_it() {
+fn any_damaged_object_is_repaired() {
     let names = Copies::current();
     let objects = [
         names.archive.file("2025-02", "parquet"),
@@ -80,7 +80,7 @@ fn one_object_is_mended_whatever_became_of_it() {
 }
 
 #[test]
-fn all_of_a_month_is_mended_at_once() {
+fn whole_month_is_repaired_in_one_call() {
     let copies = Copies::current();
     for object in [copies.archive.file("2025-01", "csv"), manifest_path(1), "archive.json".to_owned()] {
         copies.harm(&object, Flip);
@@ -90,7 +90,7 @@ fn all_of_a_month_is_mended_at_once() {
 }
 
 #[test]
-fn a_replica_that_lost_everything_but_its_sums_is_made_again() {
+fn replica_with_only_sums_is_rebuilt() {
     let copies = Copies::current();
     for object in copies.replica.objects().into_iter().filter(|object| !object.ends_with("SUMS")) {
         fs::remove_file(copies.replica.path(&object)).unwrap();
@@ -99,7 +99,7 @@ fn a_replica_that_lost_everything_but_its_sums_is_made_again() {
 }
 
 #[test]
-fn a_repair_brings_up_what_is_behind_as_well() {
+fn repair_also_adds_missing_months() {
     let copies = Copies::current();
     copies.backfill("2025-04", "2025-04", &[]).expect(0);
     copies.harm(&manifest_path(2), Empty);
@@ -107,7 +107,7 @@ fn a_repair_brings_up_what_is_behind_as_well() {
 }
 
 #[test]
-fn without_repair_damage_of_the_chain_is_told_and_left() {
+fn chain_damage_is_reported_and_left_without_repair() {
     for (object, harm) in [(manifest_path(2), Flip), (manifest_path(3), Truncate), ("archive.json".to_owned(), Flip)] {
         let copies = Copies::current();
         copies.harm(&object, harm);
@@ -119,7 +119,7 @@ fn without_repair_damage_of_the_chain_is_told_and_left() {
 }
 
 #[test]
-fn bytes_that_the_archive_lost_too_are_not_made_up() {
+fn bytes_lost_on_both_sides_stay_lost() {
     let copies = Copies::current();
     let file = copies.archive.file("2025-02", "csv");
     Copies::change(&copies.archive, &file, |bytes| bytes[30] ^= 1);
@@ -140,7 +140,7 @@ fn bytes_that_the_archive_lost_too_are_not_made_up() {
 }
 
 #[test]
-fn the_archive_is_mended_from_its_replica() {
+fn archive_is_repaired_from_its_replica() {
     let copies = Copies::current();
     let file = copies.archive.file("2025-02", "csv");
     fs::remove_file(copies.archive.path(&file)).unwrap();
@@ -150,7 +150,7 @@ fn the_archive_is_mended_from_its_replica() {
 }
 
 #[test]
-fn files_of_nobody_are_left_alone_and_told_of() {
+fn unknown_files_are_left_and_reported() {
     let copies = Copies::current();
     let strange = "events/csv/month=2025-02/part-00009-0123456789abcdef.csv.gz";
     fs::write(copies.replica.path(strange), "?").unwrap();

@@ -42,7 +42,7 @@ async fn snapshot(store: &FaultyStore) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_stop_after_any_write_leaves_what_the_next_call_completes() {
+async fn stop_after_any_write_is_completed_by_the_next_call() {
     let copies = Copies::new();
     let mut writes = 0;
     loop {
@@ -62,7 +62,7 @@ async fn a_stop_after_any_write_leaves_what_the_next_call_completes() {
 }
 
 #[tokio::test]
-async fn whatever_the_store_answers_what_lies_there_decides() {
+async fn stored_bytes_decide_despite_false_responses() {
     let copies = Copies::new();
     for answer in [Answer::AlreadyExists, Answer::Unavailable, Answer::Forbidden] {
         let store = store();
@@ -81,7 +81,7 @@ async fn whatever_the_store_answers_what_lies_there_decides() {
 }
 
 #[tokio::test]
-async fn a_repair_that_the_store_refuses_is_a_failure() {
+async fn repair_refused_by_the_store_fails() {
     let (copies, store) = (Copies::new(), store());
     bring_up(&copies, &store, false).await;
     let damaged = Path::from("manifests/00000002.json");
@@ -92,7 +92,7 @@ async fn a_repair_that_the_store_refuses_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_manifest_of_somebody_else_in_the_last_moment_is_not_overwritten() {
+async fn manifest_of_a_concurrent_writer_is_not_overwritten() {
     let (copies, store) = (Copies::new(), store());
     let (theirs, path) = (store.clone(), Path::from("manifests/00000003.json"));
     let intrusion =
@@ -117,12 +117,12 @@ fn assert_is_a_replica(copies: &mut Copies, place: &Place) {
 }
 
 #[test]
-fn a_bucket_is_a_replica_of_a_folder() {
+fn bucket_is_a_replica_of_a_folder() {
     assert_is_a_replica(&mut Copies::new(), &Place::plain("replica"));
 }
 
 #[test]
-fn a_bucket_with_object_lock_is_a_replica_and_can_be_mended() {
+fn bucket_with_object_lock_is_a_replica_and_is_repaired() {
     let (mut copies, place) = (Copies::new(), Place::locked("replica"));
     assert_is_a_replica(&mut copies, &place);
     let damaged = [copies.archive.file("2025-02", "csv"), "manifests/00000002.json".to_owned()];
@@ -136,7 +136,7 @@ fn a_bucket_with_object_lock_is_a_replica_and_can_be_mended() {
 }
 
 #[test]
-fn a_bucket_that_does_not_answer_is_3_and_healed_later() {
+fn unreachable_bucket_exits_with_3_and_is_updated_later() {
     let (mut copies, place) = (Copies::new(), Place::plain("down"));
     Place::admit(&mut copies.host);
     // Nobody listens there any more.

@@ -22,7 +22,7 @@ fn slow() -> World {
 }
 
 #[test]
-fn wrong_usage_is_2() {
+fn wrong_usage_exits_with_2() {
     let world = world();
     for arguments in [
         &["run", "--month", "2025-13"][..],
@@ -43,7 +43,7 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
-fn a_month_that_is_not_over_is_2() {
+fn unfinished_month_exits_with_2() {
     let world = World::at("2025-04-10T03:00:00Z", "UTC", Script::of(events::month(MONTH, 20)));
     for month in ["2025-04", "2025-05", "2030-01"] {
         world.archive_month(month).expect(2);
@@ -52,7 +52,7 @@ fn a_month_that_is_not_over_is_2() {
 }
 
 #[test]
-fn a_month_that_has_just_ended_is_left_alone_for_the_time_of_grace() {
+fn month_is_refused_during_the_grace_period() {
     let world = World::at("2025-04-01T00:30:00Z", "UTC", Script::of(events::month(MONTH, 20)));
     world.archive_month(MONTH).expect(2);
     world.run(&["run", "--month", MONTH, "--grace", "10m", "--json"]).expect(0);
@@ -60,7 +60,7 @@ fn a_month_that_has_just_ended_is_left_alone_for_the_time_of_grace() {
 }
 
 #[test]
-fn reading_where_no_archive_is_is_7() {
+fn reading_without_an_archive_exits_with_7() {
     let world = world();
     for arguments in [&["verify", "--json"][..], &["status", "--json"]] {
         let outcome = world.run(arguments).expect(7);
@@ -70,7 +70,7 @@ fn reading_where_no_archive_is_is_7() {
 }
 
 #[test]
-fn a_lock_that_another_run_holds_is_8() {
+fn lock_held_by_another_run_exits_with_8() {
     let world = slow();
     let running = world.start_month(MONTH);
     world.platform.wait_for(Endpoint::Download, 1);
@@ -83,7 +83,7 @@ fn a_lock_that_another_run_holds_is_8() {
 }
 
 #[test]
-fn an_empty_month_is_5() {
+fn empty_month_exits_with_5() {
     let world = world();
     let outcome = world.archive_month("2025-02").expect(5);
     assert!(outcome.output().contains("no events"), "{}", outcome.output());
@@ -91,7 +91,7 @@ fn an_empty_month_is_5() {
 }
 
 #[test]
-fn a_password_in_a_url_is_2_and_is_not_repeated() {
+fn password_in_a_url_exits_with_2_and_is_not_printed() {
     let world = world();
     for url in ["https://user:canarypassword@api.example", "postgres://reader:canarypassword@127.0.0.1/events"] {
         let outcome = world.run(&["run", "--month", MONTH, "--source", url, "--json"]).expect(2);
@@ -108,7 +108,7 @@ fn plain_http_to_a_public_address_is_refused() {
 }
 
 #[test]
-fn asking_for_a_format_that_an_archived_month_lacks_is_2() {
+fn format_that_an_archived_month_lacks_exits_with_2() {
     let mut world = world();
     world.host.set("KT_ARCHIVE_FORMAT", "parquet");
     world.archive_month(MONTH).expect(0);
@@ -118,7 +118,7 @@ fn asking_for_a_format_that_an_archived_month_lacks_is_2() {
 }
 
 #[test]
-fn good_and_bad_months_together_are_3() {
+fn partly_failed_backfill_exits_with_3() {
     let world = World::new(Script::of(events::month(MONTH, 20)));
     let outcome = world.run(&["backfill", "--from", "2025-02", "--to", MONTH, "--json"]).expect(3).json();
     let months = outcome["months"].as_array().unwrap();
@@ -131,7 +131,7 @@ fn good_and_bad_months_together_are_3() {
 }
 
 #[test]
-fn a_gap_is_a_finding_of_verify_with_5() {
+fn missing_month_in_verify_exits_with_5() {
     let world = World::new(Script::of(["2025-01", MONTH].map(|month| events::month(month, 9)).concat()));
     for month in ["2025-01", MONTH] {
         world.archive_month(month).expect(0);
@@ -142,7 +142,7 @@ fn a_gap_is_a_finding_of_verify_with_5() {
 }
 
 #[test]
-fn sigterm_is_143_and_sigint_is_130() {
+fn sigterm_exits_with_143_and_sigint_with_130() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let world = slow();
         let running = world.start_month(MONTH);
@@ -160,7 +160,7 @@ fn sigterm_is_143_and_sigint_is_130() {
 }
 
 #[test]
-fn a_signal_ends_the_wait_for_a_job_at_once() {
+fn signal_stops_waiting_for_a_job() {
     let world = World::new(Script::of(events::month(MONTH, 20)).statuses(&["processing"]));
     let running = world.start_month(MONTH);
     world.platform.wait_for(Endpoint::Status, 1);
@@ -171,7 +171,7 @@ fn a_signal_ends_the_wait_for_a_job_at_once() {
 }
 
 #[test]
-fn json_is_one_document_whatever_happens() {
+fn json_output_is_one_document_on_success_and_failure() {
     let refused = Reply::json(400, &json!({"error": "bad request"}));
     let failing = World::new(Script::of(Vec::new()).always(Endpoint::Create, refused));
     for (world, arguments, command, code) in [
@@ -192,14 +192,14 @@ fn json_is_one_document_whatever_happens() {
 }
 
 #[test]
-fn the_document_names_the_command_and_not_a_value_that_looks_like_one() {
+fn json_names_the_command_and_not_an_option_value() {
     let document = world().run(&["--archive", "run", "status", "--json"]).expect(7).json();
     assert_eq!(document["command"], "status");
     assert_eq!(document["datasets"], json!([]));
 }
 
 #[test]
-fn with_json_logs_every_line_of_stderr_is_json() {
+fn json_log_format_makes_every_stderr_line_json() {
     let world = world();
     for (arguments, code) in [
         (&["run", "--month", MONTH][..], 0),
@@ -219,7 +219,7 @@ fn with_json_logs_every_line_of_stderr_is_json() {
 }
 
 #[test]
-fn results_go_to_stdout_and_the_rest_to_stderr() {
+fn results_go_to_stdout_and_messages_to_stderr() {
     let world = world();
     let outcome = world.run(&["run", "--month", MONTH]).expect(0);
     assert!(outcome.stdout.contains(MONTH), "{}", outcome.stdout);
@@ -231,7 +231,7 @@ fn results_go_to_stdout_and_the_rest_to_stderr() {
 }
 
 #[test]
-fn status_names_every_month_of_its_range() {
+fn status_lists_every_month_of_its_range() {
     let world = World::at(
         "2025-04-10T03:00:00Z",
         "UTC",

@@ -98,7 +98,7 @@ fn demo() -> Demo {
 }
 
 #[tokio::test]
-async fn whatever_the_store_answers_a_month_is_committed_once() {
+async fn month_is_committed_once_despite_false_store_responses() {
     let faults = [
         || Fault::FailAfterEffect(Answer::AlreadyExists),
         || Fault::FailAfterEffect(Answer::Unavailable),
@@ -123,7 +123,7 @@ async fn whatever_the_store_answers_a_month_is_committed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hosts_that_race_make_one_dense_chain_without_a_month_twice() {
+async fn racing_hosts_make_one_dense_chain_without_repeated_months() {
     let bucket = Bucket::new().await;
     // Each has other events of the month, so that the files of the losers are orphans.
     let hosts = (0..6).map(|host| bucket.host(Demo::new(100, host % 3))).collect::<Vec<_>>();
@@ -138,7 +138,7 @@ async fn hosts_that_race_make_one_dense_chain_without_a_month_twice() {
 }
 
 #[tokio::test]
-async fn a_crash_after_any_write_ends_in_the_same_archive() {
+async fn crash_after_any_write_ends_in_the_same_archive() {
     let undisturbed = Bucket::new().await;
     undisturbed.host(demo()).archive("2025-03").await.unwrap();
     let expected = undisturbed.snapshot().await;
@@ -162,7 +162,7 @@ async fn a_crash_after_any_write_ends_in_the_same_archive() {
 }
 
 #[tokio::test]
-async fn orphans_go_after_the_commit_and_stay_where_none_may_be_deleted() {
+async fn orphans_are_removed_after_the_commit_where_deletion_is_allowed() {
     for may_delete in [true, false] {
         let bucket = Bucket::new().await;
         // The crashed run had other events: its files are none of the next one's.
@@ -224,7 +224,7 @@ impl Source for ChangingTypes {
 }
 
 #[tokio::test]
-async fn a_column_never_has_two_types_though_months_are_archived_at_once() {
+async fn concurrent_commits_never_give_a_column_two_types() {
     let bucket = Bucket::new().await;
     let (one, other) = (bucket.host(ChangingTypes), bucket.host(ChangingTypes));
     let january = one.pipeline.prepare(&Dataset::default(), month("2025-01")).await.unwrap();
@@ -242,7 +242,7 @@ async fn a_column_never_has_two_types_though_months_are_archived_at_once() {
 }
 
 #[tokio::test]
-async fn an_object_that_vanishes_while_it_is_verified_is_a_finding() {
+async fn object_removed_during_verification_is_a_finding() {
     let bucket = Bucket::new().await;
     let commit = bucket.host(demo()).archive("2025-03").await.unwrap();
     let path = object_store::path::Path::from(commit.entry().manifest.files[0].path.as_str());

@@ -26,29 +26,29 @@ fn assert_last_month(now: &str, zone: &str, expected: &str) {
 }
 
 #[test]
-fn defect_1_on_the_30th_of_march_the_last_month_is_february() {
+fn defect_1_last_month_on_30_march_is_february() {
     assert_last_month("2025-03-30T03:00:00Z", "UTC", "2025-02");
 }
 
 #[test]
-fn defect_1_on_the_31st_of_may_the_last_month_is_april() {
+fn defect_1_last_month_on_31_may_is_april() {
     assert_last_month("2025-05-31T03:00:00Z", "UTC", "2025-04");
 }
 
 #[test]
-fn defect_2_a_host_that_is_still_in_the_month_before_archives_the_same_month() {
+fn defect_2_host_behind_utc_archives_the_same_month() {
     // In New York it is the evening of 28 February.
     assert_last_month("2025-03-01T02:30:00Z", "America/New_York", "2025-02");
 }
 
 #[test]
-fn defect_2_a_host_that_is_already_in_the_next_month_archives_the_same_month() {
+fn defect_2_host_ahead_of_utc_archives_the_same_month() {
     // On Kiritimati it is the morning of 1 March.
     assert_last_month("2025-02-28T20:00:00Z", "Pacific/Kiritimati", "2025-01");
 }
 
 #[test]
-fn defect_2_the_window_is_the_month_in_utc_wherever_the_host_is() {
+fn defect_2_window_is_the_utc_month_in_every_zone() {
     let events = events::edges("2025-01").to_vec();
     let mut world = World::new(Script::of(events));
     world.host.set("TZ", "America/New_York");
@@ -63,7 +63,7 @@ fn defect_2_the_window_is_the_month_in_utc_wherever_the_host_is() {
 }
 
 #[test]
-fn defect_3_a_job_that_never_ends_is_given_up_at_its_deadline() {
+fn defect_3_endless_job_is_abandoned_at_its_deadline() {
     let world = World::new(Script::of(months(&["2025-03"])).statuses(&["queued", "processing"]));
     let outcome = world.run(&["run", "--month", "2025-03", "--job-timeout", "3s", "--json"]).expect(75);
     assert_eq!(outcome.json()["exit"], 75);
@@ -76,7 +76,7 @@ fn defect_3_a_job_that_never_ends_is_given_up_at_its_deadline() {
 }
 
 #[test]
-fn defect_3_polling_ends_when_the_platform_says_that_the_token_is_wrong() {
+fn defect_3_polling_ends_on_an_unauthorised_response() {
     let unauthorised = Reply::json(401, &json!({"error": "token revoked"}));
     let world = World::new(Script::of(months(&["2025-03"])).always(Endpoint::Status, unauthorised));
     world.archive_month("2025-03").expect(9);
@@ -84,7 +84,7 @@ fn defect_3_polling_ends_when_the_platform_says_that_the_token_is_wrong() {
 }
 
 #[test]
-fn defect_3_cancelled_and_failed_jobs_end_the_run() {
+fn defect_3_cancelled_or_failed_job_fails_the_run() {
     together(["cancelled", "failed", "ERROR", "timed-out"], |word| {
         let world = World::new(Script::of(months(&["2025-03"])).statuses(&[word]));
         world.archive_month("2025-03").expect(6);
@@ -93,7 +93,7 @@ fn defect_3_cancelled_and_failed_jobs_end_the_run() {
 }
 
 #[test]
-fn defect_4_an_error_body_is_never_an_artifact() {
+fn defect_4_error_body_is_never_archived() {
     let bodies = [
         r#"{"error": {"message": "internal error"}}"#,
         "<!DOCTYPE html><html><body>502 Bad Gateway</body></html>",
@@ -110,7 +110,7 @@ fn defect_4_an_error_body_is_never_an_artifact() {
 }
 
 #[test]
-fn defect_4_an_error_status_is_never_an_artifact() {
+fn defect_4_body_of_an_error_status_is_never_archived() {
     together([400, 402, 404, 500], |status| {
         let refused = Reply::new(status, events::csv(&months(&["2025-03"])));
         let world = World::new(Script::of(months(&["2025-03"])).always(Endpoint::Download, refused));
@@ -121,7 +121,7 @@ fn defect_4_an_error_status_is_never_an_artifact() {
 }
 
 #[test]
-fn defect_5_an_id_that_is_null_is_never_polled() {
+fn defect_5_null_job_id_is_never_polled() {
     let world = World::new(Script::of(months(&["2025-03"])).id(IdShape::Null));
     world.archive_month("2025-03").expect(6);
     assert_eq!(world.platform.requests(Endpoint::Status).len(), 0);
@@ -129,7 +129,7 @@ fn defect_5_an_id_that_is_null_is_never_polled() {
 }
 
 #[test]
-fn defect_6_events_at_the_edges_are_in_their_month_exactly_once() {
+fn defect_6_boundary_events_are_archived_exactly_once() {
     together([Filter::HalfOpen, Filter::Closed], |filter| {
         let events = events::edges("2025-03").to_vec();
         let world = World::new(Script::of(events).filter(filter));
@@ -144,7 +144,7 @@ fn defect_6_events_at_the_edges_are_in_their_month_exactly_once() {
 }
 
 #[test]
-fn defect_7_a_kill_in_mid_download_leaves_no_file_that_looks_whole() {
+fn defect_7_kill_during_a_download_leaves_no_data_file() {
     let slow = Cut::Slow(400, Duration::from_millis(100));
     let world = World::new(Script::of(months(&["2025-03"])).cuts(&[slow]));
     let running = world.start_month("2025-03");

@@ -18,7 +18,7 @@ const ARTIFACT: u64 = 1_100_000_000;
 const LIMIT: u64 = 256 << 10;
 
 #[test]
-fn two_million_events_fit_into_256_mib() {
+fn two_million_events_are_processed_within_256_mib() {
     let artifact = Artifact::Generated(Arc::new(|_, _| rows()));
     let world = World::new(Script { artifact, ..Script::of(Vec::new()) });
     let mut running = world.start_month("2025-03");

@@ -12,7 +12,7 @@ fn quarter() -> Vec<Event> {
 }
 
 #[test]
-fn a_second_run_finds_the_month_and_changes_no_byte() {
+fn second_run_changes_no_byte() {
     let world = World::new(Script::of(quarter()));
     let first = world.archive_month("2025-03").expect(0).json();
     assert_eq!(first["months"][0]["state"], "archived");
@@ -25,7 +25,7 @@ fn a_second_run_finds_the_month_and_changes_no_byte() {
 }
 
 #[test]
-fn a_second_run_finds_the_month_without_the_state_folder() {
+fn second_run_needs_no_state_folder() {
     let world = World::new(Script::of(quarter()));
     world.archive_month("2025-03").expect(0);
     let before = world.archive().snapshot();
@@ -37,7 +37,7 @@ fn a_second_run_finds_the_month_without_the_state_folder() {
 }
 
 #[test]
-fn backfill_archives_what_is_missing_and_only_that() {
+fn backfill_archives_only_missing_months() {
     let world = World::new(Script::of(quarter()));
     world.archive_month("2025-02").expect(0);
     let february = world.archive().month("2025-02");
@@ -52,7 +52,7 @@ fn backfill_archives_what_is_missing_and_only_that() {
 }
 
 #[test]
-fn a_dry_run_plans_and_touches_nothing() {
+fn dry_run_plans_and_writes_nothing() {
     let world = World::new(Script::of(quarter()));
     let outcome = world.run(&["backfill", "--from", "2025-01", "--to", "2025-03", "--dry-run", "--json"]).expect(0);
     let outcome = outcome.json();
@@ -63,7 +63,7 @@ fn a_dry_run_plans_and_touches_nothing() {
 }
 
 #[test]
-fn a_run_without_a_month_closes_the_gaps() {
+fn run_without_a_month_closes_gaps() {
     let world = World::at("2025-04-10T03:00:00Z", "UTC", Script::of(quarter()));
     world.archive_month("2025-01").expect(0);
     world.run(&["run", "--json"]).expect(0);
@@ -73,7 +73,7 @@ fn a_run_without_a_month_closes_the_gaps() {
 }
 
 #[test]
-fn the_same_events_make_the_same_files_on_another_host() {
+fn same_events_make_the_same_files_on_another_host() {
     let [one, other] = [(); 2].map(|()| World::identified(Script::of(quarter())));
     for world in [&one, &other] {
         world.archive_month("2025-03").expect(0);
@@ -82,7 +82,7 @@ fn the_same_events_make_the_same_files_on_another_host() {
 }
 
 #[test]
-fn a_kill_while_the_job_waits_ends_in_the_same_archive() {
+fn kill_while_the_job_waits_ends_in_the_same_archive() {
     let world = World::identified(Script::of(quarter()).statuses(&["queued", "queued", "completed"]));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Status, 1);
@@ -92,7 +92,7 @@ fn a_kill_while_the_job_waits_ends_in_the_same_archive() {
 }
 
 #[test]
-fn a_kill_while_the_status_is_answered_ends_in_the_same_archive() {
+fn kill_during_a_status_request_ends_in_the_same_archive() {
     let world = World::identified(Script::of(quarter()).pause(Endpoint::Status, Duration::from_millis(300)));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Status, 1);
@@ -101,7 +101,7 @@ fn a_kill_while_the_status_is_answered_ends_in_the_same_archive() {
 }
 
 #[test]
-fn a_kill_in_mid_download_ends_in_the_same_archive() {
+fn kill_during_a_download_ends_in_the_same_archive() {
     let slow = Cut::Slow(500, Duration::from_millis(50));
     let world = World::identified(Script::of(quarter()).ranges("\"strong\"").cuts(&[slow]));
     let running = world.start_month("2025-03");
@@ -113,7 +113,7 @@ fn a_kill_in_mid_download_ends_in_the_same_archive() {
 
 /// The work between the download and the commit takes milliseconds, so the kills come a little later each time.
 #[test]
-fn a_kill_at_any_moment_after_the_download_ends_in_the_same_archive() {
+fn kill_at_any_time_after_the_download_ends_in_the_same_archive() {
     for milliseconds in [0, 2, 5, 10, 15, 20, 30, 45, 65, 100, 150, 250] {
         let world = World::identified(Script::of(quarter()));
         let running = world.start_month("2025-03");
@@ -125,7 +125,7 @@ fn a_kill_at_any_moment_after_the_download_ends_in_the_same_archive() {
 }
 
 #[test]
-fn a_host_that_is_killed_again_and_again_gets_there() {
+fn repeated_kills_end_in_the_same_archive() {
     let world = World::identified(Script::of(quarter()));
     for attempt in 0..8 {
         let mut running = world.start_month("2025-03");
@@ -157,7 +157,7 @@ fn undisturbed() -> BTreeMap<String, String> {
 /// Journal and spool hold a job's id and events in the clear; a crash between the commit and their removal must not
 /// leave them on the host for good.
 #[test]
-fn what_a_crash_after_the_commit_left_on_the_host_goes_with_the_next_run() {
+fn next_run_removes_files_left_by_a_crash_after_the_commit() {
     let world = World::new(Script::of(quarter()).statuses(&["queued", "queued", "completed"]));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Status, 1);

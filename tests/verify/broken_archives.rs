@@ -21,7 +21,7 @@ fn assert_says(outcome: &Outcome, words: &str) {
 }
 
 #[test]
-fn an_archive_without_its_name_is_broken_and_not_named_anew() {
+fn missing_archive_json_is_damage_and_is_not_recreated() {
     let (host, archive) = archived();
     fs::remove_file(archive.path("archive.json")).unwrap();
     let before = archive.snapshot();
@@ -32,7 +32,7 @@ fn an_archive_without_its_name_is_broken_and_not_named_anew() {
 }
 
 #[test]
-fn an_archive_whose_name_is_no_uuid_is_broken_and_its_name_no_path() {
+fn identity_that_is_no_uuid_is_damage_and_never_used_as_a_path() {
     let (host, archive) = archived();
     fs::create_dir(host.path("precious")).unwrap();
     fs::create_dir(host.path("precious/folder")).unwrap();
@@ -50,7 +50,7 @@ fn an_archive_whose_name_is_no_uuid_is_broken_and_its_name_no_path() {
 }
 
 #[test]
-fn another_name_makes_strangers_of_the_manifests() {
+fn changed_identity_disowns_every_manifest() {
     let (host, archive) = archived();
     let document = fs::read_to_string(archive.path("archive.json")).unwrap();
     let identity = serde_json::from_str::<serde_json::Value>(&document).unwrap()["archive"].clone();
@@ -62,7 +62,7 @@ fn another_name_makes_strangers_of_the_manifests() {
 }
 
 #[test]
-fn an_absurd_number_is_a_hole_and_not_the_end_of_the_program() {
+fn absurd_manifest_number_is_a_gap_in_the_chain() {
     let (host, archive) = archived();
     for sequence in [99_999_999, u64::MAX] {
         fs::write(archive.path(&manifest_path(sequence)), "{}").unwrap();
@@ -75,7 +75,7 @@ fn an_absurd_number_is_a_hole_and_not_the_end_of_the_program() {
 }
 
 #[test]
-fn a_file_below_the_folder_of_a_committed_month_is_damage() {
+fn file_in_a_subfolder_of_a_committed_month_is_damage() {
     let (host, archive) = archived();
     let folder = archive.path("events/parquet/month=2025-02/deeper");
     fs::create_dir(&folder).unwrap();
@@ -84,7 +84,7 @@ fn a_file_below_the_folder_of_a_committed_month_is_damage() {
 }
 
 #[test]
-fn a_missing_month_and_damage_together_are_4() {
+fn missing_month_and_damage_exit_with_4() {
     let (host, archive) = archived();
     host.run(&["verify", "--from", "2025-01", "--to", "2025-04", "--json"]).expect(5);
     fs::remove_file(archive.path(&archive.file("2025-02", "parquet"))).unwrap();
@@ -94,7 +94,7 @@ fn a_missing_month_and_damage_together_are_4() {
 }
 
 #[test]
-fn a_run_that_finds_its_month_removes_what_a_crash_left_there() {
+fn run_of_an_archived_month_removes_orphans_of_a_crash() {
     let (host, archive) = archived();
     let before = archive.snapshot();
     let orphan = "events/parquet/month=2025-03/part-00001-0123456789abcdef.parquet";

@@ -133,7 +133,7 @@ const BOTH: &[&str] = &["quick", "full"];
 const FULL: &[&str] = &["full"];
 
 #[test]
-fn the_forgers_tools_leave_no_trace() {
+fn rewriting_without_a_change_is_not_found() {
     let forger = Forger::of("parquet,csv");
     forger.manifest(|_| {});
     forger.records(|_| {});
@@ -144,7 +144,7 @@ fn the_forgers_tools_leave_no_trace() {
 }
 
 #[test]
-fn fewer_rows_in_every_count_are_v020() {
+fn lowered_row_counts_are_v020() {
     let forger = Forger::of("parquet,csv");
     forger.manifest(|manifest| {
         for name in ["read", "archived"] {
@@ -159,14 +159,14 @@ fn fewer_rows_in_every_count_are_v020() {
 }
 
 #[test]
-fn a_row_that_was_cut_out_is_v020() {
+fn removed_row_is_v020() {
     let forger = Forger::of("csv");
     forger.records(|records| drop(records.remove(7)));
     forger.assert_found(FULL, &["V020"]);
 }
 
 #[test]
-fn counts_that_do_not_add_up_are_v021() {
+fn inconsistent_counts_are_v021() {
     let changes: [fn(&mut Value); 5] = [
         |manifest| manifest["events"]["read"] = json!(61),
         |manifest| manifest["events"]["duplicates"] = json!(1),
@@ -188,7 +188,7 @@ fn counts_that_do_not_add_up_are_v021() {
 }
 
 #[test]
-fn conflicts_that_nobody_finds_are_v021() {
+fn invented_conflicts_are_v021() {
     let forger = Forger::of("parquet,csv");
     forger.manifest(|manifest| manifest["events"]["conflicts"] = json!(2));
     forger.assert_found(FULL, &["V021"]);
@@ -205,7 +205,7 @@ fn events_without_a_file_are_v021() {
 }
 
 #[test]
-fn a_row_of_another_month_is_v022() {
+fn row_of_another_month_is_v022() {
     let forger = Forger::of("csv");
     let stray = "2025-03-01T00:00:00.000000Z";
     forger.records(|records| {
@@ -221,7 +221,7 @@ fn a_row_of_another_month_is_v022() {
 }
 
 #[test]
-fn a_file_in_the_folder_of_another_month_is_v022() {
+fn file_in_the_folder_of_another_month_is_v022() {
     let forger = Forger::of("parquet");
     let path = forger.archive.file(FORGED, "parquet");
     let moved = path.replace("month=2025-02", "month=2025-03");
@@ -231,7 +231,7 @@ fn a_file_in_the_folder_of_another_month_is_v022() {
 }
 
 #[test]
-fn an_id_that_appears_twice_is_v023_in_whichever_format() {
+fn repeated_id_is_v023_in_every_format() {
     for formats in ["csv", "parquet,csv"] {
         let forger = Forger::of(formats);
         forger.records(|records| records[20] = records[21].clone());
@@ -240,14 +240,14 @@ fn an_id_that_appears_twice_is_v023_in_whichever_format() {
 }
 
 #[test]
-fn a_renamed_column_is_v024() {
+fn renamed_column_is_v024() {
     let forger = Forger::of("csv");
     forger.records(|records| records[0] = records[0].replacen("model", "modal", 1));
     forger.assert_found(FULL, &["V024"]);
 }
 
 #[test]
-fn a_schema_that_is_not_the_files_is_v024() {
+fn schema_that_differs_from_the_file_is_v024() {
     let forger = Forger::of("parquet");
     forger.manifest(|manifest| {
         let columns = manifest["schema"]["columns"].as_array_mut().unwrap();
@@ -265,14 +265,14 @@ fn a_schema_that_is_not_the_files_is_v024() {
 }
 
 #[test]
-fn a_wrong_digest_of_the_columns_is_v024() {
+fn wrong_schema_digest_is_v024() {
     let forger = Forger::of("parquet");
     forger.manifest(|manifest| manifest["schema"]["columns"][3]["name"] = json!("other"));
     forger.assert_found(BOTH, &["V024"]);
 }
 
 #[test]
-fn a_file_that_is_no_parquet_is_v024() {
+fn file_that_is_not_parquet_is_v024() {
     let forger = Forger::of("parquet");
     let honest = fs::read(forger.archive.path(&forger.archive.file(FORGED, "parquet"))).unwrap();
     let mut nonsense = honest.clone();
@@ -285,7 +285,7 @@ fn a_file_that_is_no_parquet_is_v024() {
 }
 
 #[test]
-fn a_rejected_row_that_was_cut_out_or_added_is_v020() {
+fn removed_or_added_reject_is_v020() {
     let forger = Forger::of_evidence();
     let lines = forger.archive.unzipped(&forger.archive.file(FORGED, "rejects"));
     for forged in [Vec::new(), lines.repeat(2)] {
@@ -296,7 +296,7 @@ fn a_rejected_row_that_was_cut_out_or_added_is_v020() {
 }
 
 #[test]
-fn rejected_rows_that_do_not_add_up_are_v021() {
+fn inconsistent_reject_count_is_v021() {
     let forger = Forger::of_evidence();
     forger.manifest(|manifest| {
         let files = manifest["files"].as_array_mut().unwrap();
@@ -307,7 +307,7 @@ fn rejected_rows_that_do_not_add_up_are_v021() {
 }
 
 #[test]
-fn evidence_that_cannot_be_unpacked_or_read_is_v024() {
+fn unreadable_rejects_or_artifact_is_v024() {
     for (format, bytes) in [
         ("rejects", b"no gzip".to_vec()),
         ("rejects", gzip(b"{\"line\": 1}\n")),
@@ -323,7 +323,7 @@ fn evidence_that_cannot_be_unpacked_or_read_is_v024() {
 }
 
 #[test]
-fn a_month_that_is_committed_again_is_v016() {
+fn month_committed_twice_is_v016() {
     let forger = Forger::of("csv");
     let mut again = forger.archive.month(FORGED);
     let head = fs::read(forger.archive.path(&manifest_path(3))).unwrap();
@@ -334,7 +334,7 @@ fn a_month_that_is_committed_again_is_v016() {
 }
 
 #[test]
-fn a_path_out_of_the_archive_is_not_followed() {
+fn path_outside_the_archive_is_not_followed() {
     let forger = Forger::of("csv");
     let path = forger.archive.file(FORGED, "csv");
     fs::rename(forger.archive.path(&path), forger.host.path("outside.csv.gz")).unwrap();
@@ -346,7 +346,7 @@ fn a_path_out_of_the_archive_is_not_followed() {
 }
 
 #[test]
-fn a_manifest_of_another_format_or_number_is_v003() {
+fn manifest_of_another_format_or_number_is_v003() {
     for (key, value) in [("format", json!("keeptrusts-archive/2")), ("sequence", json!(7))] {
         let forger = Forger::of("csv");
         forger.manifest(|manifest| manifest[key] = value);
@@ -356,7 +356,7 @@ fn a_manifest_of_another_format_or_number_is_v003() {
 }
 
 #[test]
-fn a_cut_chain_fits_together_and_is_v005() {
+fn truncated_chain_is_v005_with_the_expected_head() {
     let forger = Forger::of("csv");
     let head = forger.host.run(&["status", "--json"]).expect(0).json()["head"].clone();
     let (sequence, digest) = (head["sequence"].to_string(), head["sha256"].as_str().unwrap().to_owned());

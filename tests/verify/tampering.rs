@@ -85,7 +85,7 @@ fn findings(outcome: &Outcome, severity: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn an_untouched_archive_verifies_with_all_its_counts() {
+fn untouched_archive_verifies_with_all_counts() {
     let vault = Vault::new();
     for level in BOTH {
         let document = vault.verify(level).expect(0).json();
@@ -97,7 +97,7 @@ fn an_untouched_archive_verifies_with_all_its_counts() {
 }
 
 #[test]
-fn a_flipped_bit_is_v012() {
+fn flipped_bit_is_v012() {
     let vault = Vault::new();
     for format in ["parquet", "csv"] {
         let file = vault.archive.file("2025-03", format);
@@ -112,7 +112,7 @@ fn a_flipped_bit_is_v012() {
 }
 
 #[test]
-fn a_cut_file_is_v011() {
+fn truncated_file_is_v011() {
     let vault = Vault::new();
     let file = vault.archive.file("2025-03", "parquet");
     vault.change(&file, |bytes| bytes.truncate(bytes.len() - 1));
@@ -124,7 +124,7 @@ fn a_cut_file_is_v011() {
 }
 
 #[test]
-fn a_missing_file_is_v010() {
+fn missing_file_is_v010() {
     let vault = Vault::new();
     let file = vault.archive.file("2025-03", "csv");
     vault.remove(&file);
@@ -133,7 +133,7 @@ fn a_missing_file_is_v010() {
 }
 
 #[test]
-fn a_file_that_was_added_to_a_committed_month_is_v015() {
+fn file_added_to_a_committed_month_is_v015() {
     let vault = Vault::new();
     let stranger = "events/parquet/month=2025-03/part-00001-0123456789abcdef.parquet";
     fs::copy(vault.archive.path(&vault.archive.file("2025-04", "parquet")), vault.archive.path(stranger)).unwrap();
@@ -141,7 +141,7 @@ fn a_file_that_was_added_to_a_committed_month_is_v015() {
 }
 
 #[test]
-fn a_name_that_no_object_can_have_is_damage_and_told() {
+fn invalid_object_name_is_reported_as_damage() {
     use std::os::unix::ffi::OsStrExt;
     for (name, shown) in
         [(&b"\xff\xfe.parquet"[..], "%FF%FE.parquet"), (b"two\nlines.parquet", "two\\\\nlines.parquet")]
@@ -158,7 +158,7 @@ fn a_name_that_no_object_can_have_is_damage_and_told() {
 }
 
 #[test]
-fn a_file_in_a_month_that_is_not_committed_is_a_warning() {
+fn file_in_an_uncommitted_month_is_a_warning() {
     let vault = Vault::new();
     let orphan = "events/parquet/month=2025-06/part-00000-0123456789abcdef.parquet";
     fs::create_dir_all(vault.archive.path("events/parquet/month=2025-06")).unwrap();
@@ -168,7 +168,7 @@ fn a_file_in_a_month_that_is_not_committed_is_a_warning() {
 }
 
 #[test]
-fn an_edited_manifest_is_v003() {
+fn edited_manifest_is_v003() {
     let vault = Vault::new();
     edit_manifest(&vault, 3);
     for level in BOTH {
@@ -179,14 +179,14 @@ fn an_edited_manifest_is_v003() {
 }
 
 #[test]
-fn an_edited_last_manifest_is_v006() {
+fn edited_last_manifest_is_v006() {
     let vault = Vault::new();
     edit_manifest(&vault, 5);
     vault.assert_damage(BOTH, &[("V006", &sums_path(5))]);
 }
 
 #[test]
-fn a_manifest_of_another_format_is_v003() {
+fn manifest_of_another_format_is_v003() {
     let vault = Vault::new();
     vault.change(&manifest_path(5), |bytes| {
         let text = String::from_utf8(bytes.clone()).unwrap();
@@ -206,7 +206,7 @@ fn edit_manifest(vault: &Vault, sequence: u64) {
 }
 
 #[test]
-fn a_missing_manifest_is_v004() {
+fn missing_manifest_is_v004() {
     let vault = Vault::new();
     vault.remove(&manifest_path(3));
     for level in BOTH {
@@ -227,7 +227,7 @@ fn two_manifests_missing_in_a_row_are_two_v004() {
 }
 
 #[test]
-fn a_missing_last_manifest_is_v004_while_its_sums_are_there() {
+fn missing_last_manifest_is_v004_if_its_sums_exist() {
     let vault = Vault::new();
     vault.remove(&manifest_path(5));
     for level in BOTH {
@@ -247,7 +247,7 @@ fn edited_sums_are_v006() {
 }
 
 #[test]
-fn missing_sums_are_a_warning_and_the_next_run_writes_them() {
+fn missing_sums_are_a_warning_and_are_written_by_the_next_run() {
     let vault = Vault::new();
     let before = vault.archive.snapshot();
     vault.remove(&sums_path(3));
@@ -258,7 +258,7 @@ fn missing_sums_are_a_warning_and_the_next_run_writes_them() {
 }
 
 #[test]
-fn a_manifest_of_another_archive_is_v007() {
+fn manifest_of_another_archive_is_v007() {
     let vault = Vault::new();
     let other = Vault::new();
     let last = manifest_path(5);
@@ -269,7 +269,7 @@ fn a_manifest_of_another_archive_is_v007() {
 }
 
 #[test]
-fn swapped_files_are_found_though_their_digests_are_in_the_archive() {
+fn swapped_files_are_found() {
     let vault = Vault::new();
     let [march, april] = ["2025-03", "2025-04"].map(|month| vault.archive.path(&vault.archive.file(month, "parquet")));
     let aside = vault.host.path("aside");
@@ -281,7 +281,7 @@ fn swapped_files_are_found_though_their_digests_are_in_the_archive() {
 }
 
 #[test]
-fn a_head_that_fell_back_is_v005() {
+fn head_that_moved_back_is_v005() {
     let vault = Vault::new();
     let head = vault.host.run(&["status", "--json"]).expect(0).json()["head"]["sha256"].as_str().unwrap().to_owned();
     vault.host.run(&["verify", "--expect-head", &head, "--json"]).expect(0);
@@ -293,7 +293,7 @@ fn a_head_that_fell_back_is_v005() {
 }
 
 #[test]
-fn a_broken_chain_is_never_continued() {
+fn broken_chain_is_never_continued() {
     let vault = Vault::new();
     vault.remove(&manifest_path(3));
     let before = vault.archive.snapshot();

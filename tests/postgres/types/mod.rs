@@ -10,7 +10,7 @@ use exact::assert_exact;
 use serde_json::Value;
 
 #[test]
-fn every_value_of_every_type_is_what_the_server_prints() {
+fn every_value_of_every_type_equals_the_server_text() {
     let specs = table::all();
     let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
     desk.run(&[]).expect(0);
@@ -18,7 +18,7 @@ fn every_value_of_every_type_is_what_the_server_prints() {
 }
 
 #[test]
-fn every_column_has_its_type_in_the_manifest_and_the_servers_name_for_it() {
+fn manifest_records_archive_and_server_types() {
     let specs = table::all();
     let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
     desk.run(&[]).expect(0);
@@ -38,7 +38,7 @@ fn every_column_has_its_type_in_the_manifest_and_the_servers_name_for_it() {
 }
 
 #[test]
-fn duckdb_and_pyarrow_see_types_and_not_texts() {
+fn duckdb_and_pyarrow_read_typed_columns() {
     let specs = table::all();
     let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
     desk.run(&[]).expect(0);
@@ -68,7 +68,7 @@ fn duckdb_and_pyarrow_see_types_and_not_texts() {
 }
 
 #[test]
-fn arrays_of_two_dimensions_are_json() {
+fn two_dimensional_arrays_are_json() {
     let desk = Desk::new(
         "create table events (id text primary key, created_at timestamptz default '2025-03-10', grid integer[][], names text[][]);
          insert into events (id, grid, names) values
@@ -90,7 +90,7 @@ fn arrays_of_two_dimensions_are_json() {
 }
 
 #[test]
-fn arrays_that_have_several_dimensions_after_all_are_json_too() {
+fn undeclared_multidimensional_arrays_are_json() {
     let desk = Desk::new(
         "create table events (id text primary key, created_at timestamptz default '2025-03-10', list integer[]);
          insert into events (id, list) values ('a', '{1,NULL}'), ('b', '{{1,2},{3,4}}'), ('c', null);",
@@ -105,7 +105,7 @@ fn arrays_that_have_several_dimensions_after_all_are_json_too() {
 }
 
 #[test]
-fn years_of_more_than_four_digits_and_before_christ_keep_their_value() {
+fn years_beyond_four_digits_and_bc_are_kept() {
     let desk = Desk::new(
         "create table events (id bigint primary key, created_at timestamptz default '2025-03-10', at timestamptz, place timestamp, day date);
          insert into events (id, at, place, day) values
@@ -145,7 +145,7 @@ fn values_of_hundreds_of_kilobytes_survive() {
 }
 
 #[test]
-fn settings_of_the_database_do_not_change_the_archive() {
+fn database_settings_do_not_change_the_archive() {
     let specs = table::all();
     let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
     let name = desk.database.name();
@@ -172,7 +172,7 @@ fn settings_of_the_database_do_not_change_the_archive() {
 }
 
 #[test]
-fn dropped_columns_are_gone_and_generated_ones_are_read() {
+fn dropped_columns_are_skipped_and_generated_ones_read() {
     let desk = Desk::new(&march(5));
     desk.database.sql(
         "alter table events add gone text default 'x', add twice bigint generated always as (id * 2) stored;
