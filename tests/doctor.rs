@@ -4,7 +4,7 @@ use crate::support::{
     cli::{Host, Outcome},
     events,
     http::Reply,
-    s3::Place,
+    s3::BucketPrefix,
     script::{Endpoint, Layout, Script, ServerClock},
     together,
     world::World,
@@ -18,7 +18,7 @@ fn world(script: Script) -> World {
 }
 
 fn healthy() -> Script {
-    Script::of(events::month("2025-03", 20))
+    Script::new(events::month("2025-03", 20))
 }
 
 /// Runs the doctor, who must leave the host as it was and create no job.
@@ -207,18 +207,21 @@ fn text_fits_80_columns() {
 
 #[test]
 fn buckets_are_left_unchanged() {
-    together([Place::plain("doctor"), Place::locked("doctor"), Place::versioned("doctor")], |place| {
-        let mut world = world(healthy());
-        Place::admit(&mut world.host);
-        world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
-        examine(&world, 0);
-        assert_eq!(place.versions(), 0, "{place:?}");
-        world.archive_month("2025-03").expect(0);
-        let versions = place.versions();
-        assert!(versions > 0);
-        examine_again(&world);
-        assert_eq!(place.versions(), versions, "{place:?}");
-    });
+    together(
+        [BucketPrefix::plain("doctor"), BucketPrefix::locked("doctor"), BucketPrefix::versioned("doctor")],
+        |place| {
+            let mut world = world(healthy());
+            BucketPrefix::admit(&mut world.host);
+            world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
+            examine(&world, 0);
+            assert_eq!(place.versions(), 0, "{place:?}");
+            world.archive_month("2025-03").expect(0);
+            let versions = place.versions();
+            assert!(versions > 0);
+            examine_again(&world);
+            assert_eq!(place.versions(), versions, "{place:?}");
+        },
+    );
 }
 
 fn examine_again(world: &World) {
@@ -227,13 +230,13 @@ fn examine_again(world: &World) {
 
 #[test]
 fn each_ability_of_a_bucket_is_checked() {
-    let examined = |place: &Place| {
+    let examined = |place: &BucketPrefix| {
         let mut world = world(healthy());
-        Place::admit(&mut world.host);
+        BucketPrefix::admit(&mut world.host);
         world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
         examine(&world, 0)
     };
-    for place in [Place::plain("trial"), Place::versioned("trial")] {
+    for place in [BucketPrefix::plain("trial"), BucketPrefix::versioned("trial")] {
         let outcome = examined(&place);
         for name in ["write", "put-if-absent", "checksum", "list", "read back", "delete"] {
             assert_eq!(check(&outcome, &format!("archive: {name}"))["ok"], true);
@@ -241,16 +244,16 @@ fn each_ability_of_a_bucket_is_checked() {
         let checksum = check(&outcome, "archive: checksum");
         assert!(checksum["message"].as_str().unwrap().contains("refused"), "{checksum}");
     }
-    let outcome = examined(&Place::locked("trial"));
+    let outcome = examined(&BucketPrefix::locked("trial"));
     let lock = check(&outcome, "archive: object lock");
     assert!(lock["message"].as_str().unwrap().contains("locked (COMPLIANCE, days: 1)"), "{lock}");
 }
 
 #[test]
 fn wrong_bucket_key_exits_with_9() {
-    let place = Place::plain("refused");
+    let place = BucketPrefix::plain("refused");
     let mut world = world(healthy());
-    Place::admit(&mut world.host);
+    BucketPrefix::admit(&mut world.host);
     world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
     world.host.set("AWS_SECRET_ACCESS_KEY", "not-the-key");
     assert_eq!(failed(&examine(&world, 9)), ["archive"]);

@@ -42,7 +42,7 @@ fn assert_warned(outcome: &Outcome) {
 
 #[test]
 fn webhook_receives_start_and_result() {
-    let receiver = Receiver::content();
+    let receiver = Receiver::accepting();
     let host = demo(&receiver.url("/hooks/7?key=8"));
     let report = host.run(&["run", "--json"]).expect(0).json();
     let requests = receiver.requests();
@@ -67,7 +67,7 @@ fn webhook_receives_start_and_result() {
 
 #[test]
 fn health_check_receives_pings_with_its_query() {
-    let receiver = Receiver::content();
+    let receiver = Receiver::accepting();
     let host = demo(&format!("healthcheck+{}", receiver.url("/uuid?create=1")));
     host.run(&["run"]).expect(0);
     // Nothing to do, which must be pinged, too.
@@ -81,8 +81,8 @@ fn health_check_receives_pings_with_its_query() {
 
 #[test]
 fn failure_is_sent_with_its_exit_code() {
-    let receiver = Receiver::content();
-    let refused = Script::of(events::month(MONTH, 5)).always(Endpoint::Create, Reply::new(401, ""));
+    let receiver = Receiver::accepting();
+    let refused = Script::new(events::month(MONTH, 5)).always(Endpoint::Create, Reply::new(401, ""));
     let mut world = World::new(refused);
     world.host.set("KT_ARCHIVE_NOTIFY", format!("{},healthcheck+{}", receiver.url("/hook"), receiver.url("/uuid")));
     let outcome = world.archive_month(MONTH).expect(9).json();
@@ -99,9 +99,9 @@ fn failure_is_sent_with_its_exit_code() {
 
 #[test]
 fn locked_run_is_notified() {
-    let receiver = Receiver::content();
+    let receiver = Receiver::accepting();
     let slow = Cut::Slow(300, Duration::from_millis(100));
-    let mut world = World::new(Script::of(events::month(MONTH, 30)).redirect().cuts(&[slow]));
+    let mut world = World::new(Script::new(events::month(MONTH, 30)).redirect().cuts(&[slow]));
     let first = world.start_month(MONTH);
     world.platform.wait_for(Endpoint::Storage, 1);
     world.host.set("KT_ARCHIVE_NOTIFY", format!("healthcheck+{}", receiver.url("/uuid")));
@@ -112,14 +112,14 @@ fn locked_run_is_notified() {
 
 #[test]
 fn dry_run_notifies_no_receiver() {
-    let receiver = Receiver::content();
+    let receiver = Receiver::accepting();
     demo(&receiver.url("/hook")).run(&["backfill", "--from", MONTH, "--to", MONTH, "--dry-run"]).expect(0);
     assert_eq!(receiver.targets(), [""; 0]);
 }
 
 #[test]
 fn result_that_cannot_be_printed_is_a_failure() {
-    let receiver = Receiver::content();
+    let receiver = Receiver::accepting();
     let host = demo(&receiver.url("/hook"));
     let mut command = host.command(&["run"]);
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -137,7 +137,7 @@ fn failing_receiver_is_only_a_warning() {
         }
     }));
     let (elsewhere, refused) =
-        (Receiver::content(), [401, 404, 429, 500, 503].map(|code| answers(Reply::new(code, CANARY))));
+        (Receiver::accepting(), [401, 404, 429, 500, 503].map(|code| answers(Reply::new(code, CANARY))));
     let redirects = answers(Reply::new(307, "").header("Location", elsewhere.url("/")));
     let gone = answers(Reply::new(200, "OK (not found)"));
     let endless = answers(Reply::new(500, "").with_body(endless));
@@ -149,7 +149,7 @@ fn failing_receiver_is_only_a_warning() {
     addresses.push(format!("http://203.0.113.5/{CANARY}"));
     addresses.push(format!("https://no-such-host.invalid/{CANARY}"));
     addresses.push(elsewhere.url(&format!("/{CANARY}")).replace("http:", "https:"));
-    addresses.extend([receiver::hangs_up(), receiver::says_nothing()].map(|it| format!("{it}/{CANARY}")));
+    addresses.extend([receiver::hangs_up(), receiver::never_answers()].map(|it| format!("{it}/{CANARY}")));
     together(addresses, |address| {
         let (host, begun) = (demo(&address), Instant::now());
         let outcome = host.run(&["run", "--json", "-v", "-v"]).expect(0);
@@ -202,7 +202,7 @@ fn end_is_sent_after_a_slow_start() {
 /// Interrupts a run in the middle of a slow download.
 fn interrupted(addresses: &str, signal: &str) -> (Outcome, Duration) {
     let slow = Cut::Slow(300, Duration::from_millis(100));
-    let mut world = World::new(Script::of(events::month(MONTH, 300)).redirect().cuts(&[slow]));
+    let mut world = World::new(Script::new(events::month(MONTH, 300)).redirect().cuts(&[slow]));
     world.host.set("KT_ARCHIVE_NOTIFY", addresses);
     let running = world.start_month(MONTH);
     world.platform.wait_for(Endpoint::Storage, 1);
@@ -213,8 +213,8 @@ fn interrupted(addresses: &str, signal: &str) -> (Outcome, Duration) {
 
 #[test]
 fn stopped_run_notifies_and_ends_soon() {
-    let receiver = Receiver::content();
-    let silent = receiver::says_nothing();
+    let receiver = Receiver::accepting();
+    let silent = receiver::never_answers();
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let (outcome, took) = interrupted(&format!("{},{silent}/{CANARY}", receiver.url("/hook")), signal);
         assert_warned(&outcome.expect(code));
@@ -226,7 +226,7 @@ fn stopped_run_notifies_and_ends_soon() {
 
 #[test]
 fn signal_skips_waiting_for_a_receiver() {
-    let host = demo(&receiver::says_nothing());
+    let host = demo(&receiver::never_answers());
     let running = host.start(&["run"]);
     while !host.path("archive/manifests/00000001.SHA256SUMS").is_file() {
         std::thread::sleep(Duration::from_millis(5));

@@ -65,8 +65,8 @@ fn ancestry(spans: &[Value], span: &Value) -> Vec<String> {
 
 #[test]
 fn collector_receives_spans_of_run_months_and_stages() {
-    let collector = Receiver::content();
-    let script = Script::of(events::month(MONTH, 30)).answer(Endpoint::Status, 1, &Reply::new(503, ""));
+    let collector = Receiver::accepting();
+    let script = Script::new(events::month(MONTH, 30)).answer(Endpoint::Status, 1, &Reply::new(503, ""));
     let mut world = world(script, &collector);
     world.host.set("KT_ARCHIVE_FORMAT", "parquet,artifact");
     let report = world.archive_month(MONTH).expect(0).json();
@@ -99,8 +99,8 @@ fn collector_receives_spans_of_run_months_and_stages() {
 
 #[test]
 fn collector_receives_the_metrics_of_the_metrics_file() {
-    let collector = Receiver::content();
-    let mut world = world(Script::of(events::month(MONTH, 30)), &collector);
+    let collector = Receiver::accepting();
+    let mut world = world(Script::new(events::month(MONTH, 30)), &collector);
     let file = world.host.path("kt.prom");
     world.host.set("KT_ARCHIVE_METRICS_FILE", file.display().to_string());
     world.host.set("OTEL_SERVICE_NAME", "archive-of-events");
@@ -141,8 +141,8 @@ fn sample(line: &str) -> ((String, BTreeMap<String, String>), f64) {
 
 #[test]
 fn failure_marks_every_span_on_its_way() {
-    let collector = Receiver::content();
-    let refused = Script::of(events::month(MONTH, 5)).always(Endpoint::Create, Reply::new(401, ""));
+    let collector = Receiver::accepting();
+    let refused = Script::new(events::month(MONTH, 5)).always(Endpoint::Create, Reply::new(401, ""));
     let outcome = world(refused, &collector).archive_month(MONTH).expect(9).json();
     let spans = received(&collector, "traces");
     for name in ["run", "month", "encode"] {
@@ -158,9 +158,9 @@ fn failure_marks_every_span_on_its_way() {
 
 #[test]
 fn no_event_value_and_no_secret_is_sent() {
-    let collector = Receiver::content();
+    let collector = Receiver::accepting();
     let rejected = events::month(MONTH, 30).into_iter().map(|event| event.with("user_id", "value-of-an-event"));
-    let world = world(Script::of(rejected.collect()).answer(Endpoint::Create, 1, &Reply::new(503, TOKEN)), &collector);
+    let world = world(Script::new(rejected.collect()).answer(Endpoint::Create, 1, &Reply::new(503, TOKEN)), &collector);
     let outcome = world.archive_month(MONTH).expect(0);
     assert!(!outcome.output().contains(CANARY), "{}", outcome.output());
     let bodies = collector.requests().into_iter().map(|request| String::from_utf8_lossy(&request.body).into_owned());
@@ -181,10 +181,10 @@ fn failing_collector_is_only_a_warning() {
     }));
     let refuse = [400, 401, 404, 429, 500, 503].map(|code| answers(Reply::new(code, CANARY)));
     let endless = answers(Reply::new(200, "").with_body(endless));
-    let elsewhere = Receiver::content();
+    let elsewhere = Receiver::accepting();
     let redirects = answers(Reply::new(307, "").header("Location", elsewhere.url("/")));
     let mut addresses = refuse.iter().chain([&endless, &redirects]).map(|it| it.url("")).collect::<Vec<_>>();
-    addresses.extend([receiver::hangs_up(), receiver::says_nothing(), "http://127.0.0.1:9".to_owned()]);
+    addresses.extend([receiver::hangs_up(), receiver::never_answers(), "http://127.0.0.1:9".to_owned()]);
     addresses.extend(["http://203.0.113.5".to_owned(), elsewhere.url("").replace("http:", "https:")]);
     together(addresses, |address| {
         let mut host = demo(&format!("{address}/{CANARY}"));
@@ -208,7 +208,7 @@ fn demo(collector: &str) -> Host {
 
 #[test]
 fn unusable_setting_is_a_warning() {
-    let collector = Receiver::content();
+    let collector = Receiver::accepting();
     for (name, value) in [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", CANARY)] {
         let mut host = demo(&collector.url(""));
         host.set(name, value);
@@ -225,7 +225,7 @@ fn unusable_setting_is_a_warning() {
 
 #[test]
 fn logs_contain_no_spans() {
-    let collector = Receiver::content();
+    let collector = Receiver::accepting();
     let outcome = demo(&collector.url("")).run(&["run", "-v", "-v", "--log-format", "json"]).expect(0);
     assert!(!outcome.stderr.contains("\"span"), "{}", outcome.stderr);
     assert!(collector.targets().contains(&"/v1/traces".to_owned()));
@@ -234,10 +234,10 @@ fn logs_contain_no_spans() {
 #[test]
 fn stopped_run_is_exported_and_ends_soon() {
     let slow = Cut::Slow(300, Duration::from_millis(100));
-    let script = || Script::of(events::month(MONTH, 300)).redirect().cuts(&[slow]);
-    let collector = Receiver::content();
+    let script = || Script::new(events::month(MONTH, 300)).redirect().cuts(&[slow]);
+    let collector = Receiver::accepting();
     let mut silent = world(script(), &collector);
-    silent.host.set("OTEL_EXPORTER_OTLP_ENDPOINT", receiver::says_nothing());
+    silent.host.set("OTEL_EXPORTER_OTLP_ENDPOINT", receiver::never_answers());
     for world in [world(script(), &collector), silent] {
         let running = world.start_month(MONTH);
         world.platform.wait_for(Endpoint::Storage, 1);

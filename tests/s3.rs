@@ -2,9 +2,9 @@
 
 use crate::support::{
     events::{self, Event},
-    handed_over,
-    s3::Place,
+    s3::BucketPrefix,
     script::{Endpoint, Script},
+    test_variable,
     world::World,
 };
 use std::{fs, thread, time::Duration};
@@ -13,15 +13,15 @@ fn events() -> Vec<Event> {
     ["2025-02", "2025-03"].iter().flat_map(|month| events::month(month, 40)).collect()
 }
 
-fn world(place: &Place, script: Script) -> World {
+fn world(place: &BucketPrefix, script: Script) -> World {
     let mut world = World::new(script);
-    Place::admit(&mut world.host);
+    BucketPrefix::admit(&mut world.host);
     world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
     world
 }
 
-fn assert_archives_verifies_and_repeats(place: &Place) {
-    let world = world(place, Script::of(events()));
+fn assert_archives_verifies_and_repeats(place: &BucketPrefix) {
+    let world = world(place, Script::new(events()));
     world.run(&["backfill", "--from", "2025-02", "--to", "2025-03", "--json"]).expect(0);
     let archive = place.download(world.host.path("copy"));
     archive.check();
@@ -38,18 +38,18 @@ fn assert_archives_verifies_and_repeats(place: &Place) {
 
 #[test]
 fn bucket_holds_an_archive() {
-    assert_archives_verifies_and_repeats(&Place::plain("whole"));
+    assert_archives_verifies_and_repeats(&BucketPrefix::plain("whole"));
 }
 
 #[test]
 fn bucket_with_object_lock_holds_an_archive() {
-    assert_archives_verifies_and_repeats(&Place::locked("whole"));
+    assert_archives_verifies_and_repeats(&BucketPrefix::locked("whole"));
 }
 
 #[test]
 fn copy_of_a_bucket_is_the_same_archive() {
-    let place = Place::plain("copied");
-    let mut world = world(&place, Script::of(events()));
+    let place = BucketPrefix::plain("copied");
+    let mut world = world(&place, Script::new(events()));
     world.archive_month("2025-03").expect(0);
     let archive = place.download(world.host.path("copy"));
     world.host.set("KT_ARCHIVE_ARCHIVE", archive.root().display().to_string());
@@ -59,8 +59,8 @@ fn copy_of_a_bucket_is_the_same_archive() {
 
 #[test]
 fn slice_is_pulled_from_a_bucket() {
-    let place = Place::locked("pulled");
-    let world = world(&place, Script::of(events()));
+    let place = BucketPrefix::locked("pulled");
+    let world = world(&place, Script::new(events()));
     world.run(&["backfill", "--from", "2025-02", "--to", "2025-03", "--json"]).expect(0);
     let before = place.download(world.host.path("before")).snapshot();
     let pull = ["pull", "--from", "2025-02-20", "--to", "2025-03-10", "--format", "jsonl", "--output", "slice.jsonl"];
@@ -71,14 +71,14 @@ fn slice_is_pulled_from_a_bucket() {
     let of_range = events.iter().filter(|event| ("2025-02-20".."2025-03-10").contains(&&event.0[1][..10]));
     assert_eq!(slice.lines().count(), of_range.count());
     assert_eq!(place.download(world.host.path("after")).snapshot(), before);
-    let secret = handed_over("KT_TEST_S3_SECRET");
+    let secret = test_variable("KT_TEST_S3_SECRET");
     assert!([pulled.output(), slice, manifest].iter().all(|text| !text.contains(&secret)));
 }
 
 #[test]
 fn two_concurrent_hosts_commit_a_month_once() {
-    let place = Place::plain("race");
-    let worlds = [(); 3].map(|()| world(&place, Script::of(events())));
+    let place = BucketPrefix::plain("race");
+    let worlds = [(); 3].map(|()| world(&place, Script::new(events())));
     let running = worlds.each_ref().map(|world| world.start_month("2025-03"));
     for running in running {
         running.wait().expect(0);
@@ -91,8 +91,8 @@ fn two_concurrent_hosts_commit_a_month_once() {
 #[test]
 fn kill_leaves_a_bucket_that_the_next_run_completes() {
     for milliseconds in [0, 20, 60, 120, 200] {
-        let place = Place::locked("killed");
-        let world = world(&place, Script::of(events()));
+        let place = BucketPrefix::locked("killed");
+        let world = world(&place, Script::new(events()));
         let running = world.start_month("2025-03");
         world.platform.wait_for(Endpoint::Download, 1);
         thread::sleep(Duration::from_millis(milliseconds));
@@ -107,15 +107,15 @@ fn kill_leaves_a_bucket_that_the_next_run_completes() {
 
 #[test]
 fn wrong_key_exits_with_9() {
-    let place = Place::plain("refused");
-    let mut wrong = world(&place, Script::of(events()));
+    let place = BucketPrefix::plain("refused");
+    let mut wrong = world(&place, Script::new(events()));
     wrong.host.set("AWS_SECRET_ACCESS_KEY", "not-the-key");
     wrong.archive_month("2025-03").expect(9);
 }
 
 /// A world whose host is in the place of a user with one of the policies.
-fn world_with_policy(place: &Place, policy: &str) -> World {
-    let mut world = World::new(Script::of(events()));
+fn world_with_policy(place: &BucketPrefix, policy: &str) -> World {
+    let mut world = World::new(Script::new(events()));
     place.admit_as(&mut world.host, policy);
     world.host.set("KT_ARCHIVE_ARCHIVE", place.url());
     world
@@ -130,7 +130,7 @@ const READING: [&[&str]; 3] = [
 
 #[test]
 fn writer_policy_archives_and_verifies() {
-    for place in [Place::plain("writer"), Place::locked("writer")] {
+    for place in [BucketPrefix::plain("writer"), BucketPrefix::locked("writer")] {
         let world = world_with_policy(&place, "writer");
         world.run(&["doctor", "--json"]).expect(0);
         world.run(&BACKFILL).expect(0);
@@ -142,7 +142,7 @@ fn writer_policy_archives_and_verifies() {
 
 #[test]
 fn writer_policy_cannot_write_elsewhere() {
-    let (place, other) = (Place::plain("writer"), Place::plain("other"));
+    let (place, other) = (BucketPrefix::plain("writer"), BucketPrefix::plain("other"));
     let mut world = world_with_policy(&place, "writer");
     world.host.set("KT_ARCHIVE_ARCHIVE", other.url());
     world.run(&BACKFILL).expect(9);
@@ -151,7 +151,7 @@ fn writer_policy_cannot_write_elsewhere() {
 
 #[test]
 fn reader_policy_reads_and_cannot_write() {
-    let place = Place::plain("reader");
+    let place = BucketPrefix::plain("reader");
     world_with_policy(&place, "writer").run(&["run", "--month", "2025-02", "--json"]).expect(0);
     let before = place.download(tempfile::tempdir().unwrap().keep()).snapshot();
     let reader = world_with_policy(&place, "reader");
@@ -166,7 +166,7 @@ fn reader_policy_reads_and_cannot_write() {
 
 #[test]
 fn pruner_policy_only_deletes() {
-    let place = Place::plain("pruner");
+    let place = BucketPrefix::plain("pruner");
     world_with_policy(&place, "writer").run(&BACKFILL).expect(0);
     let pruner = world_with_policy(&place, "pruner");
     for command in READING {

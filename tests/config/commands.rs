@@ -1,6 +1,6 @@
 //! `config check`, `show` and `schema`.
 
-use crate::support::{cli::Host, handed_over};
+use crate::support::{cli::Host, test_variable};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, process::Command};
 
@@ -158,7 +158,7 @@ fn schema_and_program_reject_the_same_configurations() {
                       jsonschema.Draft202012Validator.check_schema(schema)\n\
                       found = list(jsonschema.Draft202012Validator(schema).iter_errors(tomllib.loads(sys.argv[2])))\n\
                       print('invalid' if found else 'valid', file=sys.stdout)";
-        let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
+        let mut command = Command::new(test_variable("KT_TEST_PYTHON"));
         let output = command.args(["-c", python]).arg(host.path("schema.json")).arg(settings).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(said.trim(), expected, "{settings}\n{}", String::from_utf8_lossy(&output.stderr));

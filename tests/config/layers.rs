@@ -46,7 +46,7 @@ fn missing_or_invalid_file_exits_with_2() {
 
 #[test]
 fn platform_variables_are_read() {
-    let mut world = World::new(Script::of(events::month("2025-03", 10)));
+    let mut world = World::new(Script::new(events::month("2025-03", 10)));
     world.host.set("KEEPTRUSTS_API_URL", world.platform.url());
     world.host.set("KT_ARCHIVE_SOURCE", "");
     world.archive_month("2025-03").expect(0);
@@ -55,7 +55,7 @@ fn platform_variables_are_read() {
 
 #[test]
 fn token_is_read_from_a_file() {
-    let mut world = World::new(Script::of(events::month("2025-03", 10)));
+    let mut world = World::new(Script::new(events::month("2025-03", 10)));
     fs::write(world.host.path("token"), format!("{}\n", crate::support::platform::TOKEN)).unwrap();
     world.host.set("KEEPTRUSTS_API_TOKEN_FILE", world.host.path("token").display().to_string());
     world.host.set("KEEPTRUSTS_API_TOKEN", "");

@@ -29,7 +29,7 @@ fn assert_sound(world: &World) {
 fn artifact_is_archived_byte_for_byte() {
     let delivered = events::csv(&[events::month(MONTH, 50), events::edges(MONTH).to_vec()].concat());
     for format in ["artifact", "parquet,artifact"] {
-        let world = World::new(Script::of_bytes(delivered.clone()));
+        let world = World::new(Script::from_bytes(delivered.clone()));
         run(&world, format).expect(0);
         let path = world.archive().file(MONTH, "artifact");
         assert!(path.starts_with("events/artifact/month=2025-03/part-00000-") && path.ends_with(".csv.gz"), "{path}");
@@ -50,7 +50,7 @@ fn artifact_is_archived_byte_for_byte() {
 #[test]
 fn gzipped_artifact_is_not_compressed_again() {
     let delivered = gzip(&events::csv(&events::month(MONTH, 50)));
-    let world = World::new(Script::of(events::month(MONTH, 50)).packing(Packing::GzipFile));
+    let world = World::new(Script::new(events::month(MONTH, 50)).packing(Packing::GzipFile));
     run(&world, "artifact").expect(0);
     let path = world.archive().file(MONTH, "artifact");
     assert_eq!(fs::read(world.archive().path(&path)).unwrap(), delivered);
@@ -59,7 +59,7 @@ fn gzipped_artifact_is_not_compressed_again() {
 
 #[test]
 fn each_artifact_is_one_file_regardless_of_part_size() {
-    let world = World::new(Script::of(events::month(MONTH, 400)).longest_window(20));
+    let world = World::new(Script::new(events::month(MONTH, 400)).longest_window(20));
     let arguments = ["run", "--month", MONTH, "--format", "csv,artifact", "--part-size", "4KiB", "--json"];
     world.run(&arguments).expect(0);
     let manifest = world.archive().month(MONTH);
@@ -74,7 +74,7 @@ fn each_artifact_is_one_file_regardless_of_part_size() {
 #[test]
 fn same_artifact_makes_the_same_file() {
     let [first, second] = [(), ()].map(|()| {
-        let world = World::identified(Script::of(events::month(MONTH, 50)));
+        let world = World::identified(Script::new(events::month(MONTH, 50)));
         run(&world, "artifact").expect(0);
         world.archive().data_snapshot()
     });
@@ -83,7 +83,7 @@ fn same_artifact_makes_the_same_file() {
 
 #[test]
 fn source_without_artifacts_exits_with_2() {
-    let world = World::new(Script::of(Vec::new()));
+    let world = World::new(Script::new(Vec::new()));
     for format in ["artifact", "parquet,artifact"] {
         let arguments = ["run", "--month", MONTH, "--source", "demo:?events=5", "--format", format, "--json"];
         let outcome = world.run(&arguments).expect(2);
@@ -94,7 +94,7 @@ fn source_without_artifacts_exits_with_2() {
 
 #[test]
 fn archived_month_cannot_gain_an_artifact() {
-    let world = World::new(Script::of(events::month(MONTH, 5)));
+    let world = World::new(Script::new(events::month(MONTH, 5)));
     run(&world, "parquet").expect(0);
     assert!(run(&world, "parquet,artifact").expect(2).output().contains("artifact"));
 }
@@ -102,7 +102,7 @@ fn archived_month_cannot_gain_an_artifact() {
 #[test]
 fn rejects_and_artifact_are_kept_together() {
     let bad = Event::at("bad", "2025-03-10T10:00:00.000000Z").with("input_tokens", "many");
-    let world = World::new(Script::of([events::month(MONTH, 5), vec![bad]].concat()));
+    let world = World::new(Script::new([events::month(MONTH, 5), vec![bad]].concat()));
     let arguments =
         ["run", "--month", MONTH, "--rejects", "keep", "--format", "artifact,csv", "--rename", "note=remark"];
     world.run(&arguments).expect(5);

@@ -35,7 +35,7 @@ fn expected(state: impl Fn(&str) -> &'static str) -> Vec<(String, String)> {
 #[test]
 fn each_dataset_has_its_own_folder_and_manifests() {
     let types = ALL.iter().zip(3..).map(|(name, count)| (*name, events::month(MONTH, count)));
-    let world = World::new(Script::of_types(types));
+    let world = World::new(Script::from_types(types));
     let report = run(&world, &[]).expect(0).json();
     assert_eq!(states(&report), expected(|_| "archived"));
     let archive = world.archive();
@@ -58,7 +58,7 @@ fn each_dataset_has_its_own_folder_and_manifests() {
 #[test]
 fn failed_dataset_does_not_stop_the_others() {
     let types = ["events", "escalations", "audit-log"].map(|name| (name, events::month(MONTH, 5)));
-    let world = World::new(Script::of_types(types));
+    let world = World::new(Script::from_types(types));
     let report = run(&world, &[]).expect(3).json();
     assert_eq!(states(&report), expected(|name| if name == "traces" { "failed" } else { "archived" }));
     assert!(report["error"]["message"].as_str().unwrap().starts_with("traces 2025-03"), "{report}");
@@ -68,14 +68,14 @@ fn failed_dataset_does_not_stop_the_others() {
 #[test]
 fn forbidden_dataset_does_not_stop_the_others() {
     let world =
-        World::new(Script::of(events::month(MONTH, 5)).answer(Endpoint::Create, 1, &Reply::json(403, &json!({}))));
+        World::new(Script::new(events::month(MONTH, 5)).answer(Endpoint::Create, 1, &Reply::json(403, &json!({}))));
     let report = run(&world, &[]).expect(3).json();
     assert_eq!(states(&report), expected(|name| if name == "events" { "failed" } else { "archived" }));
 }
 
 #[test]
 fn missing_column_fails_its_dataset_only() {
-    let world = World::new(Script::of(["2025-02", MONTH].map(|month| events::month(month, 5)).concat()));
+    let world = World::new(Script::new(["2025-02", MONTH].map(|month| events::month(month, 5)).concat()));
     world.platform.behave(|script| {
         script.answer(Endpoint::Download, 1, &Reply::new(200, CSV).header("Content-Type", "text/csv"))
     });

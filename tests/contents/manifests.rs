@@ -20,7 +20,7 @@ fn keys(document: &str) -> Vec<(usize, &str)> {
 
 #[test]
 fn manifest_has_all_keys_in_order() {
-    let world = World::new(Script::of(events::month(MONTH, 20)));
+    let world = World::new(Script::new(events::month(MONTH, 20)));
     world.run(&["run", "--month", MONTH, "--format", "csv", "--json"]).expect(0);
     let manifest = fs::read_to_string(world.archive().path(&manifest_path(1))).unwrap();
     let found = keys(&manifest);
@@ -51,7 +51,7 @@ fn manifest_has_all_keys_in_order() {
 
 #[test]
 fn first_and_last_are_times_of_archived_events() {
-    let world = World::new(Script::of([events::edges(MONTH).to_vec(), events::month(MONTH, 20)].concat()));
+    let world = World::new(Script::new([events::edges(MONTH).to_vec(), events::month(MONTH, 20)].concat()));
     world.archive_month(MONTH).expect(0);
     let manifest = world.archive().month(MONTH);
     let span = ["2025-03-01T00:00:00.000000Z", "2025-03-31T23:59:59.999999Z"];
@@ -65,7 +65,7 @@ fn first_and_last_are_times_of_archived_events() {
 fn distant_duplicates_are_dropped_and_counted() {
     let once = events::month(MONTH, 6_000);
     let twice = [once.as_slice(), &once[..5_000], &once[4_000..]].concat();
-    let world = World::new(Script::of_bytes(events::csv(&twice)));
+    let world = World::new(Script::from_bytes(events::csv(&twice)));
     world.archive_month(MONTH).expect(0);
     let archive = world.archive();
     archive.check();
@@ -79,7 +79,7 @@ fn distant_duplicates_are_dropped_and_counted() {
 #[test]
 fn month_with_events_only_outside_the_window_is_empty() {
     let margin = [Event::at("early", "2025-02-28T23:30:00.000000Z"), Event::at("late", "2025-04-01T00:30:00.000000Z")];
-    let world = World::new(Script::of(margin.to_vec()));
+    let world = World::new(Script::new(margin.to_vec()));
     world.archive_month(MONTH).expect(5);
     world.assert_nothing_committed();
 }

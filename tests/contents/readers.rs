@@ -13,7 +13,7 @@ const MONTH: &str = "2025-03";
 
 fn world() -> (World, BTreeMap<String, Event>) {
     let events = [events::difficult(MONTH), events::month(MONTH, 50), events::month("2025-02", 10)].concat();
-    let world = World::new(Script::of(events.clone()));
+    let world = World::new(Script::new(events.clone()));
     world.run(&["backfill", "--from", "2025-02", "--to", MONTH, "--json"]).expect(0);
     world.archive().check();
     let by_id = events.into_iter().map(|event| (event.id().to_owned(), event)).collect();
@@ -102,7 +102,7 @@ fn format_page_suffices_to_verify_and_read_an_archive() {
 #[test]
 fn month_in_small_parts_reads_the_same() {
     let events = [events::difficult(MONTH), events::month(MONTH, 4_000)].concat();
-    let world = World::new(Script::of(events.clone()));
+    let world = World::new(Script::new(events.clone()));
     world.run(&["run", "--month", MONTH, "--part-size", "20KiB", "--json"]).expect(0);
     world.run(&["verify", "--json"]).expect(0);
     let archive = world.archive();

@@ -52,7 +52,7 @@ fn damaged() -> Vec<u8> {
 
 #[test]
 fn bad_rows_are_reported_and_nothing_is_committed() {
-    let world = World::new(Script::of_bytes(damaged()));
+    let world = World::new(Script::from_bytes(damaged()));
     let outcome = world.archive_month(MONTH).expect(5);
     world.assert_nothing_committed();
     let said = outcome.output();
@@ -81,7 +81,7 @@ fn assert_kept(kept: &Value, line: u64, column: &str, row: &[u8]) {
 
 #[test]
 fn kept_rejects_are_stored_byte_for_byte() {
-    let world = World::new(Script::of_bytes(damaged()));
+    let world = World::new(Script::from_bytes(damaged()));
     let arguments = ["run", "--month", MONTH, "--rejects", "keep", "--json"];
     let report = world.run(&arguments).expect(5).json();
     let month = &report["months"][0];
@@ -104,7 +104,7 @@ fn kept_rejects_are_stored_byte_for_byte() {
 
 #[test]
 fn month_with_rejects_is_archived_once() {
-    let world = World::new(Script::of_bytes(damaged()));
+    let world = World::new(Script::from_bytes(damaged()));
     let arguments = ["run", "--month", MONTH, "--rejects", "keep", "--json"];
     world.run(&arguments).expect(5);
     let before = world.archive().snapshot();
@@ -118,7 +118,7 @@ fn month_with_rejects_is_archived_once() {
 fn good_months_beside_rejects_exit_with_3() {
     let good = events::month("2025-02", 5);
     let bad = event("bad").with("input_tokens", "many");
-    let world = World::new(Script::of([good, vec![event("good"), bad]].concat()));
+    let world = World::new(Script::new([good, vec![event("good"), bad]].concat()));
     let arguments = ["backfill", "--from", "2025-02", "--to", MONTH, "--rejects", "keep", "--json"];
     let report = world.run(&arguments).expect(3).json();
     assert_eq!(report["months"].as_array().unwrap().iter().filter(|month| month["state"] == "archived").count(), 2);
@@ -137,7 +137,7 @@ fn reject_files_are_split_at_the_part_size_and_reproducible() {
     let bytes = artifact(&(0..2_000).map(rows).collect::<Vec<_>>());
     let arguments = ["run", "--month", MONTH, "--rejects", "keep", "--part-size", "32KiB", "--json"];
     let snapshots = [(), ()].map(|()| {
-        let world = World::identified(Script::of_bytes(bytes.clone()));
+        let world = World::identified(Script::from_bytes(bytes.clone()));
         world.run(&arguments).expect(5);
         let archive = world.archive();
         archive.check();
@@ -155,7 +155,7 @@ fn reject_files_are_split_at_the_part_size_and_reproducible() {
 fn repeated_rejects_do_not_change_event_counts() {
     let bad = row(&event("bad").with("input_tokens", "many"));
     let rows = [row(&event("one")), bad.clone(), row(&event("two")), row(&event("one")), bad];
-    let world = World::new(Script::of_bytes(artifact(&rows)));
+    let world = World::new(Script::from_bytes(artifact(&rows)));
     world.run(&["run", "--month", MONTH, "--rejects", "keep"]).expect(5);
     let counts = world.archive().month(MONTH)["events"].clone();
     let found = ["read", "archived", "duplicates", "rejected"].map(|name| counts[name].as_u64().unwrap());
@@ -167,7 +167,7 @@ fn repeated_rejects_do_not_change_event_counts() {
 #[test]
 fn month_of_only_rejects_needs_allow_empty() {
     let bad = row(&event("bad").with("input_tokens", "many"));
-    let world = World::new(Script::of_bytes(artifact(&[bad])));
+    let world = World::new(Script::from_bytes(artifact(&[bad])));
     let refused = world.run(&["run", "--month", MONTH, "--rejects", "keep"]).expect(5);
     assert!(refused.stderr.contains("--allow-empty"), "{}", refused.stderr);
     world.assert_nothing_committed();

@@ -22,7 +22,7 @@ fn run(world: &World, flags: &[&str]) -> Outcome {
 #[test]
 fn exact_duplicates_are_dropped_and_counted() {
     let events = ["one", "two", "one", "one"].map(event);
-    let world = World::new(Script::of_bytes(events::csv(&events)));
+    let world = World::new(Script::from_bytes(events::csv(&events)));
     world.archive_month(MONTH).expect(0);
     assert_eq!(world.archive().ids(MONTH), ["one", "two"]);
     assert_eq!(world.archive().month(MONTH)["events"]["duplicates"], 2);
@@ -32,7 +32,7 @@ fn exact_duplicates_are_dropped_and_counted() {
 /// An id with two contents, one of them twice.
 fn conflict() -> World {
     let events = [event("one"), event("one").with("decision", "blocked"), event("two"), event("one")];
-    World::new(Script::of_bytes(events::csv(&events)))
+    World::new(Script::from_bytes(events::csv(&events)))
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn kept_conflicts_are_archived_and_counted() {
 
 #[test]
 fn empty_month_is_committed_when_allowed() {
-    let world = World::new(Script::of(events::month("2025-02", 3)));
+    let world = World::new(Script::new(events::month("2025-02", 3)));
     let refused = run(&world, &[]).expect(5);
     assert!(refused.output().contains("--allow-empty"), "{}", refused.output());
     for formats in ["parquet,csv", "artifact"] {
@@ -80,11 +80,12 @@ fn empty_month_is_committed_when_allowed() {
 
 /// A column that is text here is a decimal in a later export.
 fn retyped() -> World {
-    let world = World::new(Script::of_bytes("id,timestamp,occurred_at\n1,2025-02-03T00:00:00Z,2025-02-03T00:00:00Z\n"));
+    let world =
+        World::new(Script::from_bytes("id,timestamp,occurred_at\n1,2025-02-03T00:00:00Z,2025-02-03T00:00:00Z\n"));
     world.run(&["run", "--month", "2025-02", "--time-column", "timestamp"]).expect(0);
     world
         .platform
-        .behave(|_| Script::of_bytes("id,timestamp,occurred_at\n2,2025-03-03T00:00:00Z,2025-03-03T00:00:00Z\n"));
+        .behave(|_| Script::from_bytes("id,timestamp,occurred_at\n2,2025-03-03T00:00:00Z,2025-03-03T00:00:00Z\n"));
     world
 }
 
@@ -115,6 +116,6 @@ fn column_of_another_type_is_refused_until_accepted() {
 #[test]
 fn added_and_missing_columns_are_no_type_change() {
     let world = retyped();
-    world.platform.behave(|_| Script::of_bytes("id,timestamp,other\n2,2025-03-03T00:00:00Z,x\n"));
+    world.platform.behave(|_| Script::from_bytes("id,timestamp,other\n2,2025-03-03T00:00:00Z,x\n"));
     run(&world, &[]).expect(0);
 }

@@ -17,7 +17,7 @@ const MONTH: &str = "2025-03";
 const KEY: &str = "canary9c0e1f6f77f332ae4b1d5f3a2c7e8d90112233445566778899aabbccdd\n";
 
 fn world() -> World {
-    World::new(Script::of(events::month(MONTH, 20)))
+    World::new(Script::new(events::month(MONTH, 20)))
 }
 
 fn run(world: &World, flags: &[&str]) -> Outcome {
@@ -213,7 +213,7 @@ fn transform_that_an_archived_month_lacks_exits_with_2() {
 fn source_column_named_month_is_refused_until_renamed_or_dropped() {
     for (flags, expected) in [(["--rename", "Month=source_month"], "source_month"), (["--drop", "Month"], "timestamp")]
     {
-        let world = World::new(Script::of_bytes("id,timestamp,Month\n1,2025-03-01T00:00:00Z,March\n"));
+        let world = World::new(Script::from_bytes("id,timestamp,Month\n1,2025-03-01T00:00:00Z,March\n"));
         let refused = run(&world, &[]).expect(6);
         assert!(refused.output().contains("--rename Month="), "{}", refused.output());
         world.assert_nothing_committed();
@@ -228,7 +228,7 @@ fn source_column_named_month_is_refused_until_renamed_or_dropped() {
 fn duplicates_are_compared_by_the_archived_columns() {
     let one = events::Event::at("one", "2025-03-10T10:00:00.000000Z");
     let rows = [one.clone(), one.with("note", "seen again")];
-    let world = World::new(Script::of_bytes(events::csv(&rows)));
+    let world = World::new(Script::from_bytes(events::csv(&rows)));
     run(&world, &[]).expect(5);
     run(&world, &["--drop", "note"]).expect(0);
     let counts: Value = world.archive().month(MONTH)["events"].clone();

@@ -1,6 +1,6 @@
 //! The snippets of `docs/reading.md` read what the archive's CSV files say, to the last digit.
 
-use crate::support::{archive::files, events, handed_over, script::Script, world::World};
+use crate::support::{archive::files, events, script::Script, test_variable, world::World};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ const MONTHS: [&str; 4] = ["2025-01", "2025-02", "2025-03", "2025-04"];
 
 /// Three months of the demo, as the page asks for, and one with other columns and with long costs.
 fn world() -> World {
-    let world = World::new(Script::of(events::difficult(MONTHS[3])));
+    let world = World::new(Script::new(events::difficult(MONTHS[3])));
     let demo = ["backfill", "--from", MONTHS[0], "--to", MONTHS[2], "--source", "demo:?events=300", "--json"];
     world.run(&demo).expect(0);
     world.archive_month(MONTHS[3]).expect(0);
@@ -23,7 +23,7 @@ fn world() -> World {
 /// Runs the snippets of the page, or those with these `names`, in the folder of the archive.
 fn try_snippets(world: &World, names: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
+    let mut command = Command::new(test_variable("KT_TEST_PYTHON"));
     command.arg(root.join("tests/readers/reading.py")).arg(root.join("docs/reading.md")).args(names);
     command.current_dir(world.archive().root().parent().unwrap()).output().unwrap()
 }

@@ -5,7 +5,7 @@ use crate::support::{
     events::{self, Event},
     now,
     page::{Page, Section},
-    s3::Place,
+    s3::BucketPrefix,
     script::Script,
     world::World,
 };
@@ -25,7 +25,7 @@ fn world() -> World {
 }
 
 fn world_of(events: Vec<Event>) -> World {
-    let mut world = World::new(Script::of(events));
+    let mut world = World::new(Script::new(events));
     // Right at the beginning of a month, the last one would not be over for long enough.
     world.host.set("KT_ARCHIVE_GRACE", "0s");
     let home = world.host.path("srv").display().to_string();
@@ -56,14 +56,14 @@ fn backfill(world: &World, archive: &str) {
 /// An archive in a bucket, with a replica in a folder.
 struct Disaster {
     world: World,
-    place: Place,
+    place: BucketPrefix,
     whole: Snapshot,
 }
 
 impl Disaster {
     fn new() -> Self {
-        let (mut world, place) = (world(), Place::plain("recovery"));
-        Place::admit(&mut world.host);
+        let (mut world, place) = (world(), BucketPrefix::plain("recovery"));
+        BucketPrefix::admit(&mut world.host);
         backfill(&world, &place.url());
         let replica = world.host.path("nas").display().to_string();
         world.run(&["replicate", "--archive", &place.url(), "--replica", &replica, "--json"]).expect(0);
@@ -91,7 +91,7 @@ impl Disaster {
     }
 }
 
-fn snapshot(place: &Place) -> Snapshot {
+fn snapshot(place: &BucketPrefix) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     place.download(folder.path().to_owned()).snapshot()
 }
@@ -178,8 +178,8 @@ fn pruned_months_are_copied_from_the_old_archive() {
 fn pruned_month_is_archived_from_a_kept_export() {
     let [first, missing, last] = months();
     let mut world = world_of([&first, &last].into_iter().flat_map(|month| events::month(month, 40)).collect());
-    let place = Place::plain("recovery");
-    Place::admit(&mut world.host);
+    let place = BucketPrefix::plain("recovery");
+    BucketPrefix::admit(&mut world.host);
     for month in [&first, &last] {
         world.run(&["run", "--month", month, "--archive", &place.url(), "--json"]).expect(0);
     }

@@ -21,7 +21,7 @@ fn run(world: &World) -> Outcome {
 #[test]
 fn every_json_shape_yields_the_same_events() {
     together(SHAPES, |shape| {
-        let world = World::new(Script::of(march()).shape(shape).details(|_, rows| json!({"row_count": rows})));
+        let world = World::new(Script::new(march()).shape(shape).details(|_, rows| json!({"row_count": rows})));
         run(&world).expect(0);
         assert_archived(&world);
         let asked = world.platform.requests(Endpoint::Create);
@@ -33,7 +33,7 @@ fn every_json_shape_yields_the_same_events() {
 
 #[test]
 fn json_values_are_archived_exactly() {
-    let world = World::new(Script::of(events::difficult(MONTH)).shape(Shape::Lines));
+    let world = World::new(Script::new(events::difficult(MONTH)).shape(Shape::Lines));
     run(&world).expect(0);
     world.archive().check();
     let rows = world.archive().rows(MONTH);
@@ -52,7 +52,7 @@ fn json_values_are_archived_exactly() {
 fn large_artifacts_are_decoded_in_chunks() {
     let events = events::month(MONTH, 12_000);
     together([Shape::Array, Shape::Lines], |shape| {
-        let world = World::new(Script::of(events.clone()).shape(shape).packing(Packing::GzipFile));
+        let world = World::new(Script::new(events.clone()).shape(shape).packing(Packing::GzipFile));
         run(&world).expect(0);
         world.archive().check();
         assert_eq!(world.archive().ids(MONTH).len(), events.len());
@@ -61,7 +61,7 @@ fn large_artifacts_are_decoded_in_chunks() {
 
 #[test]
 fn row_count_mismatch_is_refused() {
-    let world = World::new(Script::of(march()).details(|_, rows| json!({"row_count": rows + 1})));
+    let world = World::new(Script::new(march()).details(|_, rows| json!({"row_count": rows + 1})));
     run(&world).expect(5);
     world.assert_nothing_committed();
 }
@@ -71,7 +71,7 @@ fn rejected_records_are_reported_by_line_and_column() {
     let good = r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z"}"#;
     let bad = r#"{"id": "b", "timestamp": "yesterday"}"#;
     let artifact = format!("[{good},\n\n {bad}]");
-    let world = World::new(Script::of_bytes(artifact));
+    let world = World::new(Script::from_bytes(artifact));
     let outcome = run(&world).expect(5);
     assert!(outcome.output().contains("line 2, column timestamp"), "{}", outcome.output());
     world.assert_nothing_committed();
@@ -92,7 +92,7 @@ fn other_documents_are_never_archived() {
         gzip(&whole[..whole.len() / 2]),
     ];
     together(bodies, |body| {
-        let world = World::new(Script::of_bytes(body));
+        let world = World::new(Script::from_bytes(body));
         let outcome = run(&world);
         assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
         world.assert_nothing_committed();

@@ -17,7 +17,7 @@ fn targets(world: &World, endpoint: Endpoint) -> Vec<String> {
 
 #[test]
 fn default_layout_is_exports() {
-    let world = archived(Script::of(march()));
+    let world = archived(Script::new(march()));
     assert_eq!(targets(&world, Endpoint::Create), ["/v1/exports"]);
     assert_eq!(targets(&world, Endpoint::Status), ["/v1/exports/exp_0001"]);
     assert_eq!(targets(&world, Endpoint::Download), ["/v1/exports/exp_0001/artifact"]);
@@ -33,7 +33,7 @@ fn default_layout_is_exports() {
 
 #[test]
 fn exports_jobs_layout_is_used_when_set() {
-    let mut world = World::new(Script::of(march()).layouts(&[Layout::Jobs]));
+    let mut world = World::new(Script::new(march()).layouts(&[Layout::Jobs]));
     world.host.set("KT_ARCHIVE_API_LAYOUT", "exports-jobs");
     world.archive_month(MONTH).expect(0);
     assert_archived(&world);
@@ -45,7 +45,7 @@ fn exports_jobs_layout_is_used_when_set() {
 #[test]
 fn auto_detects_the_layout() {
     for layout in [Layout::Exports, Layout::Jobs] {
-        let mut world = World::new(Script::of(march()).layouts(&[layout]));
+        let mut world = World::new(Script::new(march()).layouts(&[layout]));
         world.host.set("KT_ARCHIVE_API_LAYOUT", "auto");
         world.archive_month(MONTH).expect(0);
         assert_archived(&world);
@@ -55,7 +55,7 @@ fn auto_detects_the_layout() {
 #[test]
 fn auto_switches_on_405() {
     let refused = Reply::json(405, &json!({"error": "method not allowed"}));
-    let script = Script::of(march()).layouts(&[Layout::Jobs]).answer(Endpoint::Create, 1, &refused);
+    let script = Script::new(march()).layouts(&[Layout::Jobs]).answer(Endpoint::Create, 1, &refused);
     let mut world = World::new(script);
     world.host.set("KT_ARCHIVE_API_LAYOUT", "auto");
     world.archive_month(MONTH).expect(0);
@@ -65,7 +65,7 @@ fn auto_switches_on_405() {
 #[test]
 fn auto_does_not_switch_on_403() {
     let refused = Reply::json(403, &json!({"error": "exports:create is missing"}));
-    let script = Script::of(march()).layouts(&[Layout::Jobs]).always(Endpoint::Create, refused);
+    let script = Script::new(march()).layouts(&[Layout::Jobs]).always(Endpoint::Create, refused);
     let mut world = World::new(script);
     world.host.set("KT_ARCHIVE_API_LAYOUT", "auto");
     world.archive_month(MONTH).expect(9);
@@ -74,7 +74,7 @@ fn auto_does_not_switch_on_403() {
 
 #[test]
 fn missing_layout_names_the_option() {
-    let world = World::new(Script::of(march()).layouts(&[Layout::Jobs]));
+    let world = World::new(Script::new(march()).layouts(&[Layout::Jobs]));
     let outcome = world.archive_month(MONTH).expect(6);
     assert!(outcome.output().contains("--api-layout"), "{}", outcome.output());
     world.assert_nothing_committed();
@@ -92,13 +92,13 @@ fn job_ids_are_found_in_every_known_shape() {
         IdShape::Nested("export"),
         IdShape::Number,
     ];
-    together(shapes, |shape| drop(archived(Script::of(march()).id(shape))));
+    together(shapes, |shape| drop(archived(Script::new(march()).id(shape))));
 }
 
 #[test]
 fn job_id_with_path_segments_is_refused() {
     let evil = Reply::json(201, &json!({"id": "../../v1/events", "status": "queued"}));
-    let world = World::new(Script::of(march()).answer(Endpoint::Create, 1, &evil));
+    let world = World::new(Script::new(march()).answer(Endpoint::Create, 1, &evil));
     world.archive_month(MONTH).expect(6);
     assert_eq!(targets(&world, Endpoint::Status), [] as [&str; 0]);
     world.assert_nothing_committed();
@@ -107,17 +107,17 @@ fn job_id_with_path_segments_is_refused() {
 #[test]
 fn every_known_word_for_done_is_accepted() {
     let words = ["completed", "Complete", "SUCCEEDED", "success", "done", "finished", "ready", "available"];
-    together(words, |word| drop(archived(Script::of(march()).statuses(&[word]))));
+    together(words, |word| drop(archived(Script::new(march()).statuses(&[word]))));
 }
 
 #[test]
 fn status_may_be_called_state() {
-    archived(Script::of(march()).status_key("state"));
+    archived(Script::new(march()).status_key("state"));
 }
 
 #[test]
 fn manifest_records_size_and_digest_of_the_artifact() {
-    let world = archived(Script::of(march()));
+    let world = archived(Script::new(march()));
     let job = world.archive().month(MONTH)["source"]["detail"]["jobs"][0].clone();
     let delivered = events::csv(&march());
     assert_eq!(job["artifact_bytes"], delivered.len());

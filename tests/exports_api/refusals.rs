@@ -16,7 +16,7 @@ fn refused_token_is_not_retried() {
     let endpoints = [Endpoint::Create, Endpoint::Status, Endpoint::Download];
     together(endpoints.into_iter().flat_map(|endpoint| [(endpoint, 401), (endpoint, 403)]), |(endpoint, status)| {
         let refused = Reply::json(status, &json!({"error": {"message": "exports:create is missing"}}));
-        let world = World::new(Script::of(march()).always(endpoint, refused));
+        let world = World::new(Script::new(march()).always(endpoint, refused));
         let outcome = world.archive_month(MONTH).expect(9);
         assert!(outcome.output().contains(&status.to_string()), "{}", outcome.output());
         assert!(world.platform.requests(endpoint).len() <= 2, "{status} was tried again and again");
@@ -26,7 +26,7 @@ fn refused_token_is_not_retried() {
 
 #[test]
 fn missing_token_is_refused_before_any_request() {
-    let mut world = World::new(Script::of(march()));
+    let mut world = World::new(Script::new(march()));
     world.host.set("KEEPTRUSTS_API_TOKEN", "");
     let outcome = world.archive_month(MONTH);
     assert!([Some(2), Some(9)].contains(&outcome.code), "{}", outcome.output());
@@ -37,14 +37,14 @@ fn missing_token_is_refused_before_any_request() {
 #[test]
 fn bad_request_is_not_retried() {
     let refused = Reply::json(400, &json!({"error": "bad request"}));
-    let world = World::new(Script::of(march()).always(Endpoint::Create, refused));
+    let world = World::new(Script::new(march()).always(Endpoint::Create, refused));
     world.archive_month(MONTH).expect(6);
     assert_eq!(world.platform.requests(Endpoint::Create).len(), 1);
 }
 
 #[test]
 fn too_large_window_is_split_and_merged() {
-    let world = archived(Script::of(march()).longest_window(10));
+    let world = archived(Script::new(march()).longest_window(10));
     let mut windows = world.platform.windows();
     windows.sort();
     assert!(windows.len() >= 3, "{windows:?}");
@@ -56,7 +56,7 @@ fn too_large_window_is_split_and_merged() {
 #[test]
 fn reported_count_is_recorded() {
     let world = archived(
-        Script::of(march())
+        Script::new(march())
             .details(|bytes, rows| json!({"event_count": rows, "size_bytes": bytes.len(), "sha256": sha256(bytes)})),
     );
     assert_eq!(world.archive().month(MONTH)["events"]["source_count"], 60);
@@ -68,7 +68,7 @@ fn count_mismatch_is_never_committed() {
         ("event_count", (|_, rows| json!({"event_count": rows + 1})) as fn(&[u8], usize) -> serde_json::Value),
         ("row_count", |_, rows| json!({"row_count": rows - 1})),
     ] {
-        let world = World::new(Script::of(march()).details(details));
+        let world = World::new(Script::new(march()).details(details));
         let outcome = world.run(&["run", "--month", MONTH, "--job-timeout", "5s", "--json"]).expect(5);
         assert!(outcome.output().contains("60"), "{name}: {}", outcome.output());
         world.assert_nothing_committed();
@@ -81,7 +81,7 @@ fn size_or_digest_mismatch_is_never_committed() {
         (|bytes, _| json!({"size_bytes": bytes.len() + 1})) as fn(&[u8], usize) -> serde_json::Value,
         |_, _| json!({"sha256": sha256(b"something else")}),
     ] {
-        let world = World::new(Script::of(march()).details(details));
+        let world = World::new(Script::new(march()).details(details));
         world.archive_month(MONTH).expect(5);
         world.assert_nothing_committed();
     }
@@ -90,7 +90,7 @@ fn size_or_digest_mismatch_is_never_committed() {
 #[test]
 fn events_outside_the_window_are_counted_and_dropped() {
     let events = [march(), events::edges(MONTH).to_vec()].concat();
-    let world = World::new(Script::of(events));
+    let world = World::new(Script::new(events));
     world.archive_month(MONTH).expect(0);
     let counts = world.archive().month(MONTH)["events"].clone();
     assert_eq!(counts["archived"], 62);
@@ -102,14 +102,14 @@ fn events_outside_the_window_are_counted_and_dropped() {
 #[test]
 fn ignored_time_filter_is_refused() {
     let events = [march(), vec![Event::at("stray", "2025-05-20T12:00:00.000000Z")]].concat();
-    let world = World::new(Script::of(events).filter(Filter::Ignored));
+    let world = World::new(Script::new(events).filter(Filter::Ignored));
     world.archive_month(MONTH).expect(5);
     world.assert_nothing_committed();
 }
 
 #[test]
 fn header_without_event_columns_is_refused() {
-    let world = World::new(Script::of_bytes("name,size\r\nreport.csv,12\r\n"));
+    let world = World::new(Script::from_bytes("name,size\r\nreport.csv,12\r\n"));
     let outcome = world.archive_month(MONTH);
     assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
     world.assert_nothing_committed();
@@ -119,7 +119,7 @@ fn header_without_event_columns_is_refused() {
 fn header_error_without_an_option_has_its_own_hint() {
     let month = "id,timestamp,month\r\n1,2025-03-10T10:00:00Z,March\r\n";
     for (artifact, hint) in [(month, "--rename month="), ("id,timestamp,verdict,verdict\r\n", "at the source")] {
-        let world = World::new(Script::of_bytes(artifact));
+        let world = World::new(Script::from_bytes(artifact));
         let outcome = world.archive_month(MONTH).expect(6).json();
         let told = outcome["error"]["hint"].as_str().unwrap();
         assert!(told.contains(hint) && !told.contains("--id-column"), "{artifact}: {told}");

@@ -1,6 +1,6 @@
 //! Backfills from files: months within a file, several files, and their columns.
 
-use super::{Desk, ids, months};
+use super::{FileWorld, ids, months};
 use crate::support::{
     archive::{Row, sha256},
     events::{self, Event},
@@ -11,8 +11,8 @@ use serde_json::json;
 const MONTHS: [&str; 3] = ["2025-01", "2025-02", "2025-03"];
 
 #[track_caller]
-fn assert_all(desk: &Desk, events: &[Event]) {
-    let archive = desk.archive();
+fn assert_all(world: &FileWorld, events: &[Event]) {
+    let archive = world.archive();
     archive.check();
     assert_eq!(archive.months(), MONTHS);
     for month in MONTHS {
@@ -29,10 +29,10 @@ fn assert_all(desk: &Desk, events: &[Event]) {
 fn file_of_several_months_is_archived_by_month() {
     let events = months(&MONTHS, 400);
     let bytes = events::csv(&events);
-    let desk = Desk::new(&[("events.csv", bytes.clone())]);
-    desk.backfill("events.csv", "2025-01", "2025-03").expect(0);
-    assert_all(&desk, &events);
-    let source = desk.archive().month("2025-02")["source"].clone();
+    let world = FileWorld::new(&[("events.csv", bytes.clone())]);
+    world.backfill("events.csv", "2025-01", "2025-03").expect(0);
+    assert_all(&world, &events);
+    let source = world.archive().month("2025-02")["source"].clone();
     let file = json!({
         "name": "events.csv", "kind": "csv", "gzip": false, "bytes": bytes.len(), "sha256": sha256(&bytes), "rows": 1200,
     });
@@ -47,9 +47,9 @@ fn large_file_of_mixed_months_is_archived_by_month() {
     let bytes = events::csv(&events);
     assert!(bytes.len() > 5 << 20);
     for (name, bytes) in [("events.csv.gz", gzip(&bytes)), ("events.csv", bytes)] {
-        let desk = Desk::new(&[(name, bytes)]);
-        desk.backfill(name, "2025-01", "2025-03").expect(0);
-        assert_all(&desk, &events);
+        let world = FileWorld::new(&[(name, bytes)]);
+        world.backfill(name, "2025-01", "2025-03").expect(0);
+        assert_all(&world, &events);
     }
 }
 
@@ -57,9 +57,9 @@ fn large_file_of_mixed_months_is_archived_by_month() {
 fn same_events_make_the_same_files_however_compressed() {
     let events = months(&MONTHS, 7000);
     let archive = |name: &str, bytes: Vec<u8>| {
-        let desk = Desk::new(&[(name, bytes)]);
-        desk.backfill(name, "2025-01", "2025-03").expect(0);
-        let mut files = desk.archive().data_snapshot();
+        let world = FileWorld::new(&[(name, bytes)]);
+        world.backfill(name, "2025-01", "2025-03").expect(0);
+        let mut files = world.archive().data_snapshot();
         files.retain(|path, _| path.contains("/csv/"));
         files
     };
@@ -75,41 +75,42 @@ fn same_events_make_the_same_files_however_compressed() {
 fn pattern_reads_files_in_name_order() {
     let [first, second, third] = MONTHS.map(|month| events::csv(&months(&[month], 50)));
     let files = [("b/events_2.csv", second), ("c/events_1.csv.gz", gzip(&third)), ("a/events_3.csv", first)];
-    let desk = Desk::new(&files);
-    desk.write("a/notes.txt", b"not an export");
-    desk.backfill("**/events_*.csv*", "2025-01", "2025-03").expect(0);
-    assert_all(&desk, &months(&MONTHS, 50));
-    let detail = &desk.archive().month("2025-01")["source"]["detail"]["files"];
+    let world = FileWorld::new(&files);
+    world.write("a/notes.txt", b"not an export");
+    world.backfill("**/events_*.csv*", "2025-01", "2025-03").expect(0);
+    assert_all(&world, &months(&MONTHS, 50));
+    let detail = &world.archive().month("2025-01")["source"]["detail"]["files"];
     let names = detail.as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(names, ["a/events_3.csv", "b/events_2.csv", "c/events_1.csv.gz"]);
-    assert!(!desk.archive().month("2025-01").to_string().contains(desk.host.path("").to_str().unwrap()));
+    assert!(!world.archive().month("2025-01").to_string().contains(world.host.path("").to_str().unwrap()));
 }
 
 #[test]
 fn file_url_is_a_source() {
     let events = months(&MONTHS, 10);
-    let desk = Desk::new(&[("my events.csv", events::csv(&events))]);
-    let url = format!("file://{}", desk.host.path("exports/my%20events.csv").display());
-    let outcome = desk.host.run(&["backfill", "--source", &url, "--from", "2025-01", "--to", "2025-03", "--jobs", "3"]);
+    let world = FileWorld::new(&[("my events.csv", events::csv(&events))]);
+    let url = format!("file://{}", world.host.path("exports/my%20events.csv").display());
+    let outcome =
+        world.host.run(&["backfill", "--source", &url, "--from", "2025-01", "--to", "2025-03", "--jobs", "3"]);
     outcome.expect(0);
-    assert_eq!(desk.archive().months(), MONTHS);
-    assert_eq!(desk.archive().month("2025-01")["source"]["url"], url);
+    assert_eq!(world.archive().months(), MONTHS);
+    assert_eq!(world.archive().month("2025-01")["source"]["url"], url);
 }
 
 #[test]
 fn second_backfill_changes_nothing() {
-    let desk = Desk::new(&[("events.csv", events::csv(&months(&MONTHS, 10)))]);
-    desk.backfill("events.csv", "2025-01", "2025-03").expect(0);
-    let before = desk.archive().snapshot();
-    let outcome = desk.backfill("events.csv", "2025-01", "2025-03").expect(0);
+    let world = FileWorld::new(&[("events.csv", events::csv(&months(&MONTHS, 10)))]);
+    world.backfill("events.csv", "2025-01", "2025-03").expect(0);
+    let before = world.archive().snapshot();
+    let outcome = world.backfill("events.csv", "2025-01", "2025-03").expect(0);
     assert!(outcome.json()["months"].as_array().unwrap().iter().all(|month| month["state"] == "already"));
-    assert_eq!(desk.archive().snapshot(), before);
-    assert!(desk.host.path("exports/events.csv").is_file());
+    assert_eq!(world.archive().snapshot(), before);
+    assert!(world.host.path("exports/events.csv").is_file());
 }
 
 #[track_caller]
-fn row(desk: &Desk, month: &str, id: &str) -> Row {
-    desk.archive().rows(month).into_iter().find(|row| row["id"] == id).unwrap()
+fn row(world: &FileWorld, month: &str, id: &str) -> Row {
+    world.archive().rows(month).into_iter().find(|row| row["id"] == id).unwrap()
 }
 
 fn csv(text: &str) -> Vec<u8> {
@@ -118,42 +119,43 @@ fn csv(text: &str) -> Vec<u8> {
 
 #[test]
 fn columns_of_a_month_are_united_by_name_and_missing_ones_are_null() {
-    let desk = Desk::new(&[
+    let world = FileWorld::new(&[
         ("1.csv", csv("id,timestamp,decision\na,2025-03-01T10:00:00Z,allowed\n")),
         ("2.csv", csv("cost_usd,timestamp,id\n0.5,2025-03-02T10:00:00Z,b\n0.25,2025-04-02T10:00:00Z,c\n")),
         ("3.csv", csv("id,timestamp,region\nd,2025-04-03T10:00:00Z,eu\n")),
     ]);
-    desk.backfill("*.csv", "2025-03", "2025-04").expect(0);
-    desk.archive().check();
+    world.backfill("*.csv", "2025-03", "2025-04").expect(0);
+    world.archive().check();
     let columns = |month: &str| {
-        let manifest = desk.archive().month(month);
+        let manifest = world.archive().month(month);
         let columns = manifest["schema"]["columns"].as_array().unwrap().clone();
         columns.iter().map(|column| column["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(columns("2025-03"), ["id", "timestamp", "decision", "cost_usd"]);
     assert_eq!(columns("2025-04"), ["cost_usd", "timestamp", "id", "region"]);
-    let (first, second) = (row(&desk, "2025-03", "a"), row(&desk, "2025-03", "b"));
+    let (first, second) = (row(&world, "2025-03", "a"), row(&world, "2025-03", "b"));
     assert_eq!((first["decision"].as_str(), first["cost_usd"].as_str()), ("allowed", ""));
     assert_eq!((second["decision"].as_str(), second["cost_usd"].as_str()), ("", "0.5"));
-    assert_eq!(row(&desk, "2025-04", "d")["region"], "eu");
+    assert_eq!(row(&world, "2025-04", "d")["region"], "eu");
 }
 
 #[test]
 fn files_with_different_id_columns_fail_their_month_only() {
-    let desk = Desk::new(&[
+    let world = FileWorld::new(&[
         ("1.csv", csv("id,timestamp\na,2025-03-01T10:00:00Z\nb,2025-04-01T10:00:00Z\n")),
         ("2.csv", csv("event_id,timestamp\nc,2025-04-02T10:00:00Z\n")),
     ]);
-    let outcome = desk.backfill("*.csv", "2025-03", "2025-04").expect(3);
+    let outcome = world.backfill("*.csv", "2025-03", "2025-04").expect(3);
     assert!(outcome.output().contains("1.csv, 2.csv") && outcome.output().contains("--id-column"));
-    assert_eq!(desk.archive().months(), ["2025-03"]);
+    assert_eq!(world.archive().months(), ["2025-03"]);
 }
 
 #[test]
 fn key_columns_can_be_named() {
-    let desk = Desk::new(&[("events.csv", csv("ref,seen,timestamp\na,2025-03-01T10:00:00Z,2025-04-01T10:00:00Z\n"))]);
+    let world =
+        FileWorld::new(&[("events.csv", csv("ref,seen,timestamp\na,2025-03-01T10:00:00Z,2025-04-01T10:00:00Z\n"))]);
     let source = ["--source", "exports/events.csv", "--id-column", "ref", "--time-column", "seen"];
-    desk.host.run(&[&["run", "--month", "2025-03"], source.as_slice()].concat()).expect(0);
-    assert_eq!(desk.archive().month("2025-03")["schema"]["time"], "seen");
-    desk.run("events.csv", "2025-05").expect(6);
+    world.host.run(&[&["run", "--month", "2025-03"], source.as_slice()].concat()).expect(0);
+    assert_eq!(world.archive().month("2025-03")["schema"]["time"], "seen");
+    world.run("events.csv", "2025-05").expect(6);
 }

@@ -1,6 +1,6 @@
 //! The files of the platform guide's script, whose windows end with the first instant of the next month.
 
-use super::{Desk, ids};
+use super::{FileWorld, ids};
 use crate::support::events::{self, Event};
 
 /// What the script saved for `month`: all its events, and one of the next month's first instant.
@@ -20,19 +20,19 @@ fn file(month: &str) -> (String, Vec<Event>) {
     (format!("events_{month}.csv"), events)
 }
 
-fn desk(months: &[&str]) -> Desk {
-    let desk = Desk::new(&[]);
+fn world(months: &[&str]) -> FileWorld {
+    let world = FileWorld::new(&[]);
     for (name, events) in months.iter().map(|month| file(month)) {
-        desk.write(&name, &events::csv(&events));
+        world.write(&name, &events::csv(&events));
     }
-    desk
+    world
 }
 
 #[test]
 fn event_in_two_files_is_archived_once() {
-    let desk = desk(&["2025-03", "2025-04", "2025-05"]);
-    desk.backfill("events_*.csv", "2025-03", "2025-05").expect(0);
-    let archive = desk.archive();
+    let world = world(&["2025-03", "2025-04", "2025-05"]);
+    world.backfill("events_*.csv", "2025-03", "2025-05").expect(0);
+    let archive = world.archive();
     archive.check();
     for (month, duplicates) in [("2025-03", 0), ("2025-04", 1), ("2025-05", 1)] {
         assert_eq!(archive.ids(month), ids(&file(month).1, month), "{month}");
@@ -42,35 +42,35 @@ fn event_in_two_files_is_archived_once() {
 
 #[test]
 fn month_with_only_its_first_instant_is_not_archived() {
-    let desk = desk(&["2025-03", "2025-04"]);
-    let outcome = desk.backfill("events_*.csv", "2025-03", "2025-05").expect(3);
-    assert_eq!(desk.archive().months(), ["2025-03", "2025-04"]);
+    let world = world(&["2025-03", "2025-04"]);
+    let outcome = world.backfill("events_*.csv", "2025-03", "2025-05").expect(3);
+    assert_eq!(world.archive().months(), ["2025-03", "2025-04"]);
     let said = outcome.output();
     assert!(said.contains("events_2025-04.csv") && said.contains("the file of this month is missing"), "{said}");
-    desk.run("events_*.csv", "2025-05").expect(5);
+    world.run("events_*.csv", "2025-05").expect(5);
 }
 
 #[test]
 fn month_between_two_files_is_not_archived() {
-    let desk = desk(&["2025-03", "2025-05"]);
-    desk.run("events_*.csv", "2025-04").expect(5);
-    assert_eq!(desk.archive().months(), [] as [&str; 0]);
+    let world = world(&["2025-03", "2025-05"]);
+    world.run("events_*.csv", "2025-04").expect(5);
+    assert_eq!(world.archive().months(), [] as [&str; 0]);
 }
 
 #[test]
 fn file_with_only_a_first_instant_is_archived() {
     let only = [Event::at("only", "2025-04-01T00:00:00Z")];
-    let desk = desk(&["2025-03"]);
-    desk.write("events_2025-04.csv", &events::csv(&only));
-    desk.run("events_2025-04.csv", "2025-04").expect(0);
-    assert_eq!(desk.archive().ids("2025-04"), ["only"]);
+    let world = world(&["2025-03"]);
+    world.write("events_2025-04.csv", &events::csv(&only));
+    world.run("events_2025-04.csv", "2025-04").expect(0);
+    assert_eq!(world.archive().ids("2025-04"), ["only"]);
 }
 
 #[test]
 fn first_instant_inside_a_file_is_archived() {
     let events = ["2025-03-05T00:00:00Z", "2025-04-01T00:00:00Z", "2025-05-05T00:00:00Z"];
     let events = events.map(|time| Event::at(time, time));
-    let desk = Desk::new(&[("all.csv", events::csv(&events))]);
-    desk.backfill("all.csv", "2025-03", "2025-05").expect(0);
-    assert_eq!(desk.archive().ids("2025-04"), ["2025-04-01T00:00:00Z"]);
+    let world = FileWorld::new(&[("all.csv", events::csv(&events))]);
+    world.backfill("all.csv", "2025-03", "2025-05").expect(0);
+    assert_eq!(world.archive().ids("2025-04"), ["2025-04-01T00:00:00Z"]);
 }

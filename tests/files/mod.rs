@@ -13,20 +13,20 @@ use crate::support::{
 use std::{fs, path::Path};
 
 /// A host with a folder of exports, and an archive in CSV and Parquet.
-struct Desk {
+struct FileWorld {
     host: Host,
 }
 
-impl Desk {
+impl FileWorld {
     fn new(files: &[(&str, Vec<u8>)]) -> Self {
         let mut host = Host::new();
         host.set("KT_ARCHIVE_ARCHIVE", host.path("archive").display().to_string());
         host.set("KT_ARCHIVE_FORMAT", "parquet,csv");
-        let desk = Self { host };
+        let world = Self { host };
         for (name, bytes) in files {
-            desk.write(name, bytes);
+            world.write(name, bytes);
         }
-        desk
+        world
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {

@@ -1,6 +1,6 @@
 //! Sources of files that are refused, and rows of files that are rejected.
 
-use super::{Desk, months};
+use super::{FileWorld, months};
 use crate::support::{
     events::{self, Event},
     platform::gzip,
@@ -11,7 +11,7 @@ const MONTH: &str = "2025-03";
 
 #[test]
 fn source_without_files_exits_with_2() {
-    let desk = Desk::new(&[("a.csv", events::header()), ("notes.txt", Vec::new()), ("folder/b.csv", Vec::new())]);
+    let world = FileWorld::new(&[("a.csv", events::header()), ("notes.txt", Vec::new()), ("folder/b.csv", Vec::new())]);
     let sources = [
         "exports/missing.csv",
         "exports/*.json",
@@ -22,19 +22,19 @@ fn source_without_files_exits_with_2() {
         "kt_ak_x",
     ];
     together(sources, |source| {
-        let outcome = desk.host.run(&["run", "--month", MONTH, "--source", source, "--json"]).expect(2);
+        let outcome = world.host.run(&["run", "--month", MONTH, "--source", source, "--json"]).expect(2);
         assert!(outcome.json()["error"]["hint"].is_string(), "{source}");
         assert!(!outcome.output().contains("kt_ak_x"), "{}", outcome.output());
     });
-    assert!(!desk.host.path("archive").is_dir(), "a place became an archive");
+    assert!(!world.host.path("archive").is_dir(), "a place became an archive");
 }
 
 #[test]
 fn files_of_several_datasets_exit_with_2() {
-    let desk = Desk::new(&[("a.csv", events::csv(&months(&[MONTH], 3)))]);
+    let world = FileWorld::new(&[("a.csv", events::csv(&months(&[MONTH], 3)))]);
     let run = ["run", "--month", MONTH, "--source", "exports/a.csv", "--dataset", "events,traces", "--json"];
-    desk.host.run(&run).expect(2);
-    assert!(!desk.host.path("archive").is_dir(), "a place became an archive");
+    world.host.run(&run).expect(2);
+    assert!(!world.host.path("archive").is_dir(), "a place became an archive");
 }
 
 #[test]
@@ -50,54 +50,54 @@ fn content_that_contradicts_its_extension_is_refused() {
         ("open.csv", [events::header(), b"\"open,2025-03-01T00:00:00Z\n".to_vec()].concat()),
     ];
     together(files, |(name, bytes)| {
-        let desk = Desk::new(&[(name, bytes)]);
-        let outcome = desk.run(name, MONTH).expect(6);
+        let world = FileWorld::new(&[(name, bytes)]);
+        let outcome = world.run(name, MONTH).expect(6);
         assert!(outcome.output().contains(name), "{}", outcome.output());
-        assert_eq!(desk.archive().sequences(), [] as [u64; 0]);
+        assert_eq!(world.archive().sequences(), [] as [u64; 0]);
     });
 }
 
 #[test]
 fn unreadable_file_fails_every_month() {
-    let desk = Desk::new(&[("a.csv", events::csv(&months(&[MONTH], 10))), ("b.csv", b"<html>".to_vec())]);
-    desk.backfill("*.csv", "2025-03", "2025-04").expect(6);
-    assert_eq!(desk.archive().sequences(), [] as [u64; 0]);
+    let world = FileWorld::new(&[("a.csv", events::csv(&months(&[MONTH], 10))), ("b.csv", b"<html>".to_vec())]);
+    world.backfill("*.csv", "2025-03", "2025-04").expect(6);
+    assert_eq!(world.archive().sequences(), [] as [u64; 0]);
 }
 
 #[test]
 fn empty_file_has_no_months() {
     let files = [("nothing.csv", Vec::new()), ("header.csv", events::header()), ("nothing.jsonl", Vec::new())];
-    let desk = Desk::new(&files);
+    let world = FileWorld::new(&files);
     for (name, _) in &files {
-        desk.run(name, MONTH).expect(5);
+        world.run(name, MONTH).expect(5);
     }
-    desk.write("rows.csv", &events::csv(&months(&[MONTH], 10)));
-    desk.run("*.csv", MONTH).expect(0);
+    world.write("rows.csv", &events::csv(&months(&[MONTH], 10)));
+    world.run("*.csv", MONTH).expect(0);
 }
 
 const QUARTER: [&str; 3] = ["2025-01", "2025-02", "2025-03"];
 
-fn desk(bad: &Event) -> Desk {
+fn world(bad: &Event) -> FileWorld {
     let mut events = months(&QUARTER, 10);
     events.insert(15, bad.clone());
-    Desk::new(&[("a.csv", events::csv(&events)), ("b.csv", events::csv(&months(&["2025-04"], 10)))])
+    FileWorld::new(&[("a.csv", events::csv(&events)), ("b.csv", events::csv(&months(&["2025-04"], 10)))])
 }
 
 #[test]
 fn row_with_a_time_is_rejected_in_its_month_only() {
-    let desk = desk(&Event::at("bad", "2025-02-10T00:00:00Z").with("input_tokens", "many"));
-    let outcome = desk.backfill("*.csv", "2025-01", "2025-04").expect(3);
-    assert_eq!(desk.archive().months(), ["2025-01", "2025-03", "2025-04"]);
+    let world = world(&Event::at("bad", "2025-02-10T00:00:00Z").with("input_tokens", "many"));
+    let outcome = world.backfill("*.csv", "2025-01", "2025-04").expect(3);
+    assert_eq!(world.archive().months(), ["2025-01", "2025-03", "2025-04"]);
     assert!(outcome.output().contains("a.csv line 17, column input_tokens"), "{}", outcome.output());
-    let counts = desk.archive().month("2025-01")["events"].clone();
+    let counts = world.archive().month("2025-01")["events"].clone();
     assert_eq!((&counts["read"], &counts["outside_window"]), (&41.into(), &31.into()));
 }
 
 #[test]
 fn row_without_a_time_is_rejected_in_every_month_of_its_file() {
-    let desk = desk(&Event::at("bad", "yesterday"));
-    let outcome = desk.backfill("*.csv", "2025-01", "2025-04").expect(3);
-    assert_eq!(desk.archive().months(), ["2025-04"]);
+    let world = world(&Event::at("bad", "yesterday"));
+    let outcome = world.backfill("*.csv", "2025-01", "2025-04").expect(3);
+    assert_eq!(world.archive().months(), ["2025-04"]);
     let failed = outcome.json()["months"].as_array().unwrap().clone();
     let messages = failed.iter().filter_map(|month| month["error"]["message"].as_str()).collect::<Vec<_>>();
     assert_eq!(messages.len(), 3);
@@ -108,7 +108,7 @@ fn row_without_a_time_is_rejected_in_every_month_of_its_file() {
 #[test]
 fn file_without_any_time_fails_every_month() {
     let lost = [Event::at("a", "yesterday"), Event::at("b", "")];
-    let desk = Desk::new(&[("a.csv", events::csv(&lost)), ("b.csv", events::csv(&months(&["2025-04"], 10)))]);
-    desk.run("*.csv", "2025-04").expect(5);
-    desk.run("b.csv", "2025-04").expect(0);
+    let world = FileWorld::new(&[("a.csv", events::csv(&lost)), ("b.csv", events::csv(&months(&["2025-04"], 10)))]);
+    world.run("*.csv", "2025-04").expect(5);
+    world.run("b.csv", "2025-04").expect(0);
 }

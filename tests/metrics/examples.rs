@@ -30,7 +30,7 @@ fn named(text: &str) -> BTreeSet<String> {
 
 /// All metrics: those of a run with a replica and a platform retention.
 fn written() -> BTreeSet<String> {
-    let mut world = World::new(Script::of(events::month("2025-03", 4)));
+    let mut world = World::new(Script::new(events::month("2025-03", 4)));
     let file = watched(&mut world);
     world.host.set("KT_ARCHIVE_REPLICA", world.host.path("replica").display().to_string());
     world.host.set("KT_ARCHIVE_PLATFORM_RETENTION", "365d");

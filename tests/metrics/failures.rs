@@ -15,7 +15,7 @@ const MONTH: &str = "2025-03";
 
 fn world() -> (World, PathBuf) {
     let mut world =
-        World::new(Script::of(["2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect()));
+        World::new(Script::new(["2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect()));
     let file = watched(&mut world);
     (world, file)
 }

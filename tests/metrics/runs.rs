@@ -14,7 +14,7 @@ const MONTH: &str = "2025-03";
 /// January and March are archived, February is not.
 fn gap() -> (World, std::path::PathBuf) {
     let events = ["2025-01", "2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect();
-    let mut world = World::at("2025-04-10T03:00:00Z", "UTC", Script::of(events));
+    let mut world = World::at("2025-04-10T03:00:00Z", "UTC", Script::new(events));
     let file = watched(&mut world);
     let replicas = ["near", "far"].map(|name| world.host.path(name).display().to_string());
     world.host.set("KT_ARCHIVE_REPLICA", replicas.join(","));
@@ -59,7 +59,7 @@ fn successful_run_writes_metrics_of_the_run_and_the_archive() {
 
 #[test]
 fn times_are_of_the_run_and_stages_add_up_to_less() {
-    let (before, mut world) = (now(), World::new(Script::of(events::month(MONTH, 40)).statuses(&["queued", "done"])));
+    let (before, mut world) = (now(), World::new(Script::new(events::month(MONTH, 40)).statuses(&["queued", "done"])));
     let file = watched(&mut world);
     world.archive_month(MONTH).expect(0);
     let found = metrics(&file);
@@ -97,7 +97,7 @@ fn run_with_nothing_to_do_succeeds_and_writes_zeros() {
 
 #[test]
 fn dry_run_writes_no_metrics() {
-    let mut world = World::new(Script::of(events::month(MONTH, 4)));
+    let mut world = World::new(Script::new(events::month(MONTH, 4)));
     let file = watched(&mut world);
     world.run(&["backfill", "--from", MONTH, "--to", MONTH, "--dry-run"]).expect(0);
     assert!(!file.try_exists().unwrap());
@@ -116,7 +116,7 @@ fn datasets_of_other_jobs_are_left_out() {
 #[test]
 fn running_attempt_has_no_exit_code_and_keeps_earlier_metrics() {
     let mut world =
-        World::new(Script::of(["2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect()));
+        World::new(Script::new(["2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect()));
     let file = watched(&mut world);
     world.archive_month("2025-02").expect(0);
     let good = metrics(&file);
@@ -136,7 +136,7 @@ fn running_attempt_has_no_exit_code_and_keeps_earlier_metrics() {
 #[test]
 fn locked_run_keeps_the_metrics_of_the_other() {
     let mut world =
-        World::new(Script::of(["2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect()));
+        World::new(Script::new(["2025-02", MONTH].iter().flat_map(|month| events::month(month, 40)).collect()));
     let file = watched(&mut world);
     world.archive_month("2025-02").expect(0);
     let good = metrics(&file);

@@ -1,7 +1,7 @@
 //! The Containerfile, as far as it can be judged without an engine: a parser that is not ours reads it.
 
 use super::file;
-use crate::support::handed_over;
+use crate::support::test_variable;
 use serde_json::Value;
 use std::{fs, process::Command};
 
@@ -11,7 +11,7 @@ const PARSE: &str = "import sys, json, dockerfile_parse\n\
 
 /// Instructions and their values.
 fn instructions() -> Vec<(String, String)> {
-    let mut parse = Command::new(handed_over("KT_TEST_PYTHON"));
+    let mut parse = Command::new(test_variable("KT_TEST_PYTHON"));
     let scratch = tempfile::tempdir().unwrap();
     fs::copy(file("packaging/Containerfile"), scratch.path().join("Dockerfile")).unwrap();
     let output = parse.args(["-c", PARSE]).arg(scratch.path()).output().unwrap();

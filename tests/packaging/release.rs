@@ -1,13 +1,13 @@
 //! The workflow that makes a release, and the formula that it fills in.
 
 use super::file;
-use crate::support::handed_over;
+use crate::support::test_variable;
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 #[test]
 fn workflows_match_the_github_schema() {
-    let mut check = Command::new(Path::new(&handed_over("KT_TEST_PYTHON")).with_file_name("check-jsonschema"));
+    let mut check = Command::new(Path::new(&test_variable("KT_TEST_PYTHON")).with_file_name("check-jsonschema"));
     check.args(["--builtin-schema", "vendor.github-workflows"]);
     let folder = file(".github/workflows");
     check.args(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
@@ -70,7 +70,7 @@ fn commands() -> Vec<String> {
 #[track_caller]
 fn workflow() -> Value {
     let program = "import sys, json, yaml\nprint(json.dumps(yaml.load(open(sys.argv[1]), yaml.BaseLoader)))";
-    let mut read = Command::new(handed_over("KT_TEST_PYTHON"));
+    let mut read = Command::new(test_variable("KT_TEST_PYTHON"));
     let output = read.args(["-c", program]).arg(file(".github/workflows/release.yml")).output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -1,10 +1,10 @@
 //! Several hosts, hosts that do not answer, and connection poolers.
 
 use super::{
-    Desk, MONTH, march,
+    DatabaseWorld, MONTH, march,
     own_server::{OwnServer, Running, assert_refused, eventually, found, psql, succeeded},
 };
-use crate::support::postgres::{free_port, give_away, unprivileged};
+use crate::support::postgres::{free_port, make_owned_by_server, unprivileged};
 use archive_connectors::ErrorKind;
 use std::{fs, path::Path};
 use tempfile::TempDir;
@@ -64,8 +64,8 @@ fn pool(host: &str, server_port: &str, mode: &str) -> Pool {
          listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
     );
     fs::write(&file, settings).unwrap();
-    give_away(folder.path());
-    give_away(&file);
+    make_owned_by_server(folder.path());
+    make_owned_by_server(&file);
     // Where the distribution puts it, which is not in everybody's path.
     let mut command = unprivileged(Path::new("/usr/sbin/pgbouncer"));
     command.arg("-q").arg(&file);
@@ -100,14 +100,14 @@ fn session_pooling_is_accepted() {
 
 #[test]
 fn month_is_archived_only_through_session_pooling() {
-    let mut desk = Desk::new(&march(100));
+    let mut world = DatabaseWorld::new(&march(100));
     for (mode, code) in [("transaction", 2), ("statement", 2), ("session", 0)] {
-        let (host, port) = desk.database.server().split_once(':').unwrap();
+        let (host, port) = world.database.server().split_once(':').unwrap();
         let pool = pool(host, port, mode);
-        let url = format!("postgres://postgres@127.0.0.1:{}/{}", pool.port, desk.database.name());
-        desk.host.set("KT_ARCHIVE_SOURCE", url);
-        desk.run(&["--connections", "3"]).expect(code);
-        assert_eq!(desk.archive().sequences().len(), usize::from(code == 0), "{mode}");
+        let url = format!("postgres://postgres@127.0.0.1:{}/{}", pool.port, world.database.name());
+        world.host.set("KT_ARCHIVE_SOURCE", url);
+        world.run(&["--connections", "3"]).expect(code);
+        assert_eq!(world.archive().sequences().len(), usize::from(code == 0), "{mode}");
     }
-    desk.assert_archived(MONTH, "events");
+    world.assert_archived(MONTH, "events");
 }

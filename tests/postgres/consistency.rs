@@ -1,6 +1,6 @@
 //! One snapshot: what happens while a run reads is either all in the month or not at all.
 
-use super::{Desk, MONTH};
+use super::{DatabaseWorld, MONTH};
 use crate::support::postgres::Session;
 use serde_json::json;
 use std::{
@@ -13,8 +13,8 @@ const ACCOUNTS: u64 = 12_000;
 
 /// Accounts that begin with 1,000 each, on a page of their own, so that a run reads them in several slices. Reading is
 /// slow enough for much to happen meanwhile.
-fn accounts(index: &str) -> Desk {
-    Desk::new(&format!(
+fn accounts(index: &str) -> DatabaseWorld {
+    DatabaseWorld::new(&format!(
         "create table events (id bigint primary key, created_at timestamptz not null, balance bigint, note text) with (fillfactor = 15);
          insert into events
          select id, timestamptz '2025-03-01Z' + id * interval '31 days' / ({ACCOUNTS} + 1), 1000, repeat('x', 900)
@@ -43,11 +43,11 @@ fn turn(writer: &mut Session, number: u64) {
 
 /// Archives while a writer is at work, and asserts that the month is one moment of it.
 #[track_caller]
-fn assert_one_moment(desk: &Desk, connections: &str) {
+fn assert_one_moment(world: &DatabaseWorld, connections: &str) {
     let done = AtomicBool::new(false);
     let turns = thread::scope(|scope| {
         let writing = scope.spawn(|| {
-            let mut writer = desk.database.session();
+            let mut writer = world.database.session();
             let mut turns = 0;
             while !done.load(Ordering::Relaxed) {
                 turns += 1;
@@ -56,15 +56,15 @@ fn assert_one_moment(desk: &Desk, connections: &str) {
             turns
         });
         thread::sleep(Duration::from_millis(100));
-        let outcome = desk.run(&["--connections", connections]);
+        let outcome = world.run(&["--connections", connections]);
         done.store(true, Ordering::Relaxed);
         let turns = writing.join().unwrap();
         outcome.expect(0);
         turns
     });
     assert!(turns > 20, "the writer did {turns} turns: nothing happened meanwhile");
-    desk.archive().check();
-    let rows = desk.archive().rows(MONTH);
+    world.archive().check();
+    let rows = world.archive().rows(MONTH);
     let mut ids = rows.iter().map(|row| row["id"].parse::<u64>().unwrap()).collect::<Vec<_>>();
     ids.sort_unstable();
     let seen = ids.len() as u64;
@@ -85,8 +85,8 @@ fn rows_moved_during_time_reads_are_archived_once() {
 }
 
 /// Two rows of one id, without an index that forbids it.
-fn twice(second: &str) -> Desk {
-    Desk::new(&format!(
+fn twice(second: &str) -> DatabaseWorld {
+    DatabaseWorld::new(&format!(
         "create table events (id text, created_at timestamptz, note text, cost numeric(10,2), list text[]);
          insert into events values ('a', '2025-03-10', 'x', 1.5, '{{a,NULL}}'), ('b', '2025-03-10', 'y', null, null), ('a', {second});"
     ))
@@ -94,11 +94,11 @@ fn twice(second: &str) -> Desk {
 
 #[test]
 fn exact_duplicate_rows_are_dropped_and_counted() {
-    let desk = twice("'2025-03-10', 'x', 1.50, array['a', null]");
-    desk.run(&[]).expect(0);
-    desk.archive().check();
-    assert_eq!(desk.archived_ids(MONTH).len(), 2);
-    let events = desk.archive().month(MONTH)["events"].clone();
+    let world = twice("'2025-03-10', 'x', 1.50, array['a', null]");
+    world.run(&[]).expect(0);
+    world.archive().check();
+    assert_eq!(world.archived_ids(MONTH).len(), 2);
+    let events = world.archive().month(MONTH)["events"].clone();
     assert_eq!((&events["read"], &events["duplicates"], &events["source_count"]), (&json!(3), &json!(1), &json!(3)));
 }
 
@@ -109,11 +109,11 @@ fn id_with_two_contents_is_refused_or_kept() {
         "'2025-03-10', 'x', 1.5, '{a,\"NULL\"}'",
         "'2025-03-10', null, 1.5, '{a,NULL}'",
     ] {
-        let desk = twice(second);
-        desk.run(&[]).expect(5);
-        desk.assert_nothing_committed();
-        desk.run(&["--conflicts", "keep"]).expect(5);
-        let events = desk.archive().month(MONTH)["events"].clone();
+        let world = twice(second);
+        world.run(&[]).expect(5);
+        world.assert_nothing_committed();
+        world.run(&["--conflicts", "keep"]).expect(5);
+        let events = world.archive().month(MONTH)["events"].clone();
         assert_eq!((&events["archived"], &events["conflicts"]), (&json!(3), &json!(2)), "{second}");
     }
 }

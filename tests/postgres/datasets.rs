@@ -1,6 +1,6 @@
 //! Several tables of one database in one run, and a password that nobody sees.
 
-use super::{Desk, MONTH};
+use super::{DatabaseWorld, MONTH};
 use crate::support::cli::Outcome;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -29,17 +29,17 @@ const SETTINGS: &str = "
     time-column = 'seen'
     columns = ['model']";
 
-fn desk(settings: &str) -> Desk {
-    let desk = Desk::new(TABLES);
-    fs::write(desk.host.path("archive.toml"), settings).unwrap();
-    desk
+fn world(settings: &str) -> DatabaseWorld {
+    let world = DatabaseWorld::new(TABLES);
+    fs::write(world.host.path("archive.toml"), settings).unwrap();
+    world
 }
 
 #[test]
 fn datasets_of_the_configuration_are_archived_in_one_run() {
-    let desk = desk(SETTINGS);
-    desk.run(&["--config", "archive.toml"]).expect(0);
-    let archive = desk.archive();
+    let world = world(SETTINGS);
+    world.run(&["--config", "archive.toml"]).expect(0);
+    let archive = world.archive();
     archive.check();
     let mut found = Vec::new();
     for manifest in archive.manifests() {
@@ -64,8 +64,8 @@ fn datasets_of_the_configuration_are_archived_in_one_run() {
 
 #[test]
 fn missing_table_fails_its_dataset_only() {
-    let desk = desk(&SETTINGS.replace("ai.decisions", "ai.nothing"));
-    let report = desk.run(&["--config", "archive.toml"]).expect(3).json();
+    let world = world(&SETTINGS.replace("ai.decisions", "ai.nothing"));
+    let report = world.run(&["--config", "archive.toml"]).expect(3).json();
     let states = report["months"]
         .as_array()
         .unwrap()
@@ -77,23 +77,24 @@ fn missing_table_fails_its_dataset_only() {
     assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state.to_owned())));
 }
 
-/// A desk whose role needs `PASSWORD`.
-fn guarded() -> (Desk, String) {
-    let desk = desk(SETTINGS);
-    let role = desk.database.role(&format!("in role with_password password '{PASSWORD}'"));
-    desk.database
+/// A world whose role needs `PASSWORD`.
+fn guarded() -> (DatabaseWorld, String) {
+    let world = world(SETTINGS);
+    let role = world.database.role(&format!("in role with_password password '{PASSWORD}'"));
+    world
+        .database
         .sql(&format!("grant usage on schema ai to {role}; grant select on events, audit_log, ai.decisions to {role}"));
-    let mut desk = desk;
-    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
-    desk.host.set("KT_ARCHIVE_CONFIG", "archive.toml");
-    (desk, role)
+    let mut world = world;
+    world.host.set("KT_ARCHIVE_SOURCE", world.database.url_for(&role));
+    world.host.set("KT_ARCHIVE_CONFIG", "archive.toml");
+    (world, role)
 }
 
 /// Looks for the password, as it is and as a URL spells it, in all that was printed and in every file.
 #[track_caller]
-fn assert_silent(desk: &Desk, outcome: &Outcome) {
+fn assert_silent(world: &DatabaseWorld, outcome: &Outcome) {
     assert!(!holds_password(outcome.output().as_bytes()), "{}", outcome.output());
-    assert_no_password_in(&desk.host.path(""));
+    assert_no_password_in(&world.host.path(""));
 }
 
 fn assert_no_password_in(folder: &Path) {
@@ -112,49 +113,49 @@ fn holds_password(bytes: &[u8]) -> bool {
 
 #[test]
 fn password_in_the_environment_is_used_and_never_printed() {
-    let (mut desk, _) = guarded();
+    let (mut world, _) = guarded();
     let talkative = ["-v", "-v", "--log-format", "json"];
-    let refused = desk.run(&talkative).expect(9);
+    let refused = world.run(&talkative).expect(9);
     assert!(refused.output().contains("PGPASSWORD"), "{}", refused.output());
-    desk.host.set("PGPASSWORD", "wrong-pa55");
-    assert_silent(&desk, &desk.run(&talkative).expect(9));
-    desk.host.set("PGPASSWORD", PASSWORD);
+    world.host.set("PGPASSWORD", "wrong-pa55");
+    assert_silent(&world, &world.run(&talkative).expect(9));
+    world.host.set("PGPASSWORD", PASSWORD);
     for command in [&["doctor", "-v", "-v"][..], &["config", "show"], &["config", "check", "-v"]] {
-        assert_silent(&desk, &desk.host.run(command));
+        assert_silent(&world, &world.host.run(command));
     }
-    assert_silent(&desk, &desk.run(&talkative).expect(0));
-    assert_eq!(desk.archive().sequences().len(), 3);
+    assert_silent(&world, &world.run(&talkative).expect(0));
+    assert_eq!(world.archive().sequences().len(), 3);
 }
 
 #[test]
 fn password_file_is_used_and_never_printed() {
-    let (mut desk, role) = guarded();
-    let (host, port) = desk.database.server().split_once(':').unwrap();
+    let (mut world, role) = guarded();
+    let (host, port) = world.database.server().split_once(':').unwrap();
     let escaped = PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
     let line = format!("# a comment\nelsewhere:*:*:*:other\n{host}:{port}:*:{role}:{escaped}\n*:*:*:*:wrong\n");
-    let file = desk.host.path("passwords");
+    let file = world.host.path("passwords");
     fs::write(&file, line).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    desk.host.set("PGPASSFILE", file.display().to_string());
-    assert_silent(&desk, &desk.run(&["-v", "-v"]).expect(0));
-    assert_eq!(desk.archive().sequences().len(), 3);
+    world.host.set("PGPASSFILE", file.display().to_string());
+    assert_silent(&world, &world.run(&["-v", "-v"]).expect(0));
+    assert_eq!(world.archive().sequences().len(), 3);
     // Like libpq, a file that others can read is not used.
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    fs::remove_dir_all(desk.host.path("archive")).unwrap();
-    assert_silent(&desk, &desk.run(&["-v", "-v"]).expect(9));
+    fs::remove_dir_all(world.host.path("archive")).unwrap();
+    assert_silent(&world, &world.run(&["-v", "-v"]).expect(9));
 }
 
 #[test]
 fn password_in_a_url_argument_is_refused() {
-    let (mut desk, role) = guarded();
-    let secret = desk.database.url_for(&role).replace('@', ":pa55word@");
-    for url in [secret.clone(), format!("{}?password=pa55word", desk.database.url_for(&role))] {
-        let outcome = desk.host.run(&["run", "--month", MONTH, "--source", &url, "--json"]).expect(2);
+    let (mut world, role) = guarded();
+    let secret = world.database.url_for(&role).replace('@', ":pa55word@");
+    for url in [secret.clone(), format!("{}?password=pa55word", world.database.url_for(&role))] {
+        let outcome = world.host.run(&["run", "--month", MONTH, "--source", &url, "--json"]).expect(2);
         assert!(outcome.output().contains("PGPASSWORD"), "{}", outcome.output());
         assert!(!outcome.output().contains("pa55"), "{}", outcome.output());
     }
     // Nor is it shown where the environment has it.
-    desk.host.set("KT_ARCHIVE_SOURCE", secret);
-    let outcome = desk.run(&["-v", "-v"]);
+    world.host.set("KT_ARCHIVE_SOURCE", secret);
+    let outcome = world.run(&["-v", "-v"]);
     assert!(!outcome.output().contains("pa55"), "{}", outcome.output());
 }

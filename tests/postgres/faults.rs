@@ -1,6 +1,6 @@
 //! Servers, sessions and roles that fail a run: it retries in a new snapshot or reports the cause.
 
-use super::{Desk, MONTH, march};
+use super::{DatabaseWorld, MONTH, march};
 use crate::support::{
     cli::Outcome,
     postgres::{Server, free_port},
@@ -33,9 +33,9 @@ fn error(outcome: &Outcome) -> (String, String) {
 }
 
 /// Waits until a session of the program reads rows.
-fn wait_for_copy(desk: &Desk) {
+fn wait_for_copy(world: &DatabaseWorld) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while desk.database.sql(&format!("select count(*) {SESSIONS} and query ilike 'copy%' and state = 'active'")) == "0"
+    while world.database.sql(&format!("select count(*) {SESSIONS} and query ilike 'copy%' and state = 'active'")) == "0"
     {
         assert!(Instant::now() < deadline, "nobody reads");
         thread::sleep(Duration::from_millis(10));
@@ -43,11 +43,11 @@ fn wait_for_copy(desk: &Desk) {
 }
 
 /// Ends a session of the program now and then, at most `most` times, and returns how many it ended.
-fn run_and_terminate(desk: &Desk, most: u32, pause: fn(u32) -> u64, flags: &[&str]) -> (Outcome, u32) {
+fn run_and_terminate(world: &DatabaseWorld, most: u32, pause: fn(u32) -> u64, flags: &[&str]) -> (Outcome, u32) {
     let left = AtomicU32::new(most);
     thread::scope(|scope| {
         let killer = scope.spawn(|| {
-            let mut session = desk.database.session();
+            let mut session = world.database.session();
             let mut killed = 0;
             for turn in 0.. {
                 thread::sleep(Duration::from_millis(pause(turn)));
@@ -60,7 +60,7 @@ fn run_and_terminate(desk: &Desk, most: u32, pause: fn(u32) -> u64, flags: &[&st
             }
             killed
         });
-        let outcome = desk.run(flags);
+        let outcome = world.run(flags);
         left.store(0, Ordering::Relaxed);
         (outcome, killer.join().unwrap())
     })
@@ -69,140 +69,141 @@ fn run_and_terminate(desk: &Desk, most: u32, pause: fn(u32) -> u64, flags: &[&st
 #[test]
 fn month_is_whole_despite_randomly_terminated_sessions() {
     for seed in [3, 11, 17] {
-        let desk = Desk::new(&slow(600));
+        let world = DatabaseWorld::new(&slow(600));
         let pause = match seed {
             3 => |turn: u32| u64::from(turn * 7919 % 5) * 90 + 30,
             11 => |turn: u32| u64::from(turn * 104_729 % 7) * 50 + 150,
             _ => |_: u32| 260,
         };
-        let (outcome, killed) = run_and_terminate(&desk, 3, pause, &["--table", "slow"]);
+        let (outcome, killed) = run_and_terminate(&world, 3, pause, &["--table", "slow"]);
         outcome.expect(0);
         assert!(killed > 0, "nothing was ended");
-        desk.assert_archived(MONTH, "events");
+        world.assert_archived(MONTH, "events");
     }
 }
 
 #[test]
 fn always_terminated_sessions_exit_with_6_in_bounded_time() {
-    let desk = Desk::new(&slow(600));
+    let world = DatabaseWorld::new(&slow(600));
     let begun = Instant::now();
-    let (outcome, _) = run_and_terminate(&desk, u32::MAX, |_| 20, &["--table", "slow"]);
+    let (outcome, _) = run_and_terminate(&world, u32::MAX, |_| 20, &["--table", "slow"]);
     outcome.expect(6);
-    desk.assert_nothing_committed();
+    world.assert_nothing_committed();
     assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
 }
 
 #[test]
 fn month_is_whole_despite_a_server_restart() {
     let server = Server::start(&[], &[]);
-    let desk = Desk::with(server.database(), &slow(900));
-    let running = desk.host.start(&["run", "--month", MONTH, "--json", "--table", "slow"]);
-    wait_for_copy(&desk);
+    let world = DatabaseWorld::with(server.database(), &slow(900));
+    let running = world.host.start(&["run", "--month", MONTH, "--json", "--table", "slow"]);
+    wait_for_copy(&world);
     server.down();
     thread::sleep(Duration::from_millis(300));
     server.up();
     running.wait().expect(0);
-    desk.assert_archived(MONTH, "events");
+    world.assert_archived(MONTH, "events");
 }
 
 #[test]
 fn server_that_is_down_exits_with_6_in_bounded_time() {
-    let mut desk = Desk::new("");
-    desk.host.set("KT_ARCHIVE_SOURCE", format!("postgres://postgres@127.0.0.1:{}/events", free_port()));
+    let mut world = DatabaseWorld::new("");
+    world.host.set("KT_ARCHIVE_SOURCE", format!("postgres://postgres@127.0.0.1:{}/events", free_port()));
     let begun = Instant::now();
-    let outcome = desk.run(&[]).expect(6);
+    let outcome = world.run(&[]).expect(6);
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert!(error(&outcome).0.contains("127.0.0.1"), "{}", outcome.output());
 }
 
 #[test]
 fn statement_timeout_exits_with_6() {
-    let desk = Desk::new(&slow(3_000));
-    let outcome = desk.run(&["--table", "slow", "--statement-timeout", "1s"]).expect(6);
+    let world = DatabaseWorld::new(&slow(3_000));
+    let outcome = world.run(&["--table", "slow", "--statement-timeout", "1s"]).expect(6);
     assert!(error(&outcome).1.contains("--statement-timeout"), "{}", outcome.output());
-    desk.assert_nothing_committed();
+    world.assert_nothing_committed();
 }
 
 #[test]
 fn lock_timeout_exits_with_6() {
-    let desk = Desk::new(&march(3));
-    let mut other = desk.database.session();
+    let world = DatabaseWorld::new(&march(3));
+    let mut other = world.database.session();
     other.run("begin; lock table events");
-    let outcome = desk.run(&["--lock-timeout", "1s"]).expect(6);
+    let outcome = world.run(&["--lock-timeout", "1s"]).expect(6);
     assert!(error(&outcome).1.contains("--lock-timeout"), "{}", outcome.output());
-    desk.assert_nothing_committed();
+    world.assert_nothing_committed();
     other.run("commit");
-    desk.run(&["--lock-timeout", "1s"]).expect(0);
+    world.run(&["--lock-timeout", "1s"]).expect(0);
 }
 
 #[test]
 fn missing_database_exits_with_2() {
-    let mut desk = Desk::new("");
-    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url() + "_no");
-    let outcome = desk.run(&[]).expect(2);
+    let mut world = DatabaseWorld::new("");
+    world.host.set("KT_ARCHIVE_SOURCE", world.database.url() + "_no");
+    let outcome = world.run(&[]).expect(2);
     assert!(error(&outcome).1.contains("PGDATABASE"), "{}", outcome.output());
 }
 
-/// A desk whose role may do nothing.
-fn stranger(statements: &str) -> (Desk, String) {
-    let mut desk = Desk::new(statements);
-    let role = desk.database.role("");
-    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
-    (desk, role)
+/// A world whose role may do nothing.
+fn world_of_new_role(statements: &str) -> (DatabaseWorld, String) {
+    let mut world = DatabaseWorld::new(statements);
+    let role = world.database.role("");
+    world.host.set("KT_ARCHIVE_SOURCE", world.database.url_for(&role));
+    (world, role)
 }
 
 #[test]
 fn role_without_rights_exits_with_9_and_names_the_grant() {
-    let (desk, role) = stranger(&march(3));
-    let outcome = desk.run(&[]).expect(9);
+    let (world, role) = world_of_new_role(&march(3));
+    let outcome = world.run(&[]).expect(9);
     assert!(error(&outcome).1.contains("GRANT SELECT"), "{}", outcome.output());
-    desk.database.sql(&format!("grant select (id, created_at) on events to {role}"));
-    desk.run(&[]).expect(9);
-    desk.database.sql(&format!("revoke connect on database {} from public", desk.database.name()));
-    desk.run(&[]).expect(9);
-    desk.assert_nothing_committed();
-    desk.database.sql(&format!(
+    world.database.sql(&format!("grant select (id, created_at) on events to {role}"));
+    world.run(&[]).expect(9);
+    world.database.sql(&format!("revoke connect on database {} from public", world.database.name()));
+    world.run(&[]).expect(9);
+    world.assert_nothing_committed();
+    world.database.sql(&format!(
         "grant connect on database {} to {role}; grant select on events to {role}",
-        desk.database.name()
+        world.database.name()
     ));
-    desk.run(&[]).expect(0);
+    world.run(&[]).expect(0);
 }
 
 #[test]
 fn schema_without_usage_right_exits_with_9() {
-    let (desk, role) = stranger("create schema closed; create table closed.events (id text, created_at timestamptz)");
-    desk.database.sql(&format!("grant select on closed.events to {role}"));
-    desk.run(&["--table", "closed.events"]).expect(9);
+    let (world, role) =
+        world_of_new_role("create schema closed; create table closed.events (id text, created_at timestamptz)");
+    world.database.sql(&format!("grant select on closed.events to {role}"));
+    world.run(&["--table", "closed.events"]).expect(9);
 }
 
 #[test]
 fn role_under_row_level_security_exits_with_9() {
-    let (desk, role) = stranger(&march(10));
-    desk.database.sql(&format!(
+    let (world, role) = world_of_new_role(&march(10));
+    world.database.sql(&format!(
         "grant select on events to {role}; alter table events enable row level security;
          create policy partly on events using (id < 5);"
     ));
-    let outcome = desk.run(&[]).expect(9);
+    let outcome = world.run(&[]).expect(9);
     assert!(error(&outcome).1.contains("BYPASSRLS"), "{}", outcome.output());
-    desk.assert_nothing_committed();
-    desk.database.sql(&format!("alter role {role} bypassrls"));
-    desk.run(&[]).expect(0);
-    desk.assert_archived(MONTH, "events");
+    world.assert_nothing_committed();
+    world.database.sql(&format!("alter role {role} bypassrls"));
+    world.run(&[]).expect(0);
+    world.assert_archived(MONTH, "events");
 }
 
 #[test]
 fn stopped_run_leaves_no_session() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
-        let desk = Desk::new(&slow(20_000));
-        let running = desk.host.start(&["run", "--month", MONTH, "--json", "--table", "slow"]);
-        wait_for_copy(&desk);
+        let world = DatabaseWorld::new(&slow(20_000));
+        let running = world.host.start(&["run", "--month", MONTH, "--json", "--table", "slow"]);
+        wait_for_copy(&world);
         let begun = Instant::now();
         running.signal(signal);
         running.wait().expect(code);
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-        desk.assert_nothing_committed();
+        world.assert_nothing_committed();
         // The server needs a moment to notice.
-        while desk.database.sql(&format!("select count(*) {SESSIONS}")) != "0" {
+        while world.database.sql(&format!("select count(*) {SESSIONS}")) != "0" {
             assert!(begun.elapsed() < Duration::from_secs(6), "a session goes on");
             thread::sleep(Duration::from_millis(50));
         }
@@ -211,14 +212,14 @@ fn stopped_run_leaves_no_session() {
 
 #[test]
 fn finished_run_leaves_no_session_and_no_change() {
-    let desk = Desk::new(&march(10));
+    let world = DatabaseWorld::new(&march(10));
     let state = "select xmin, xmax, ctid from events union all select xmin, xmax, ctid from pg_class";
-    let before = desk.database.sql(state);
-    desk.run(&[]).expect(0);
-    desk.run(&["--dataset", "nothing"]).expect(2);
+    let before = world.database.sql(state);
+    world.run(&[]).expect(0);
+    world.run(&["--dataset", "nothing"]).expect(2);
     thread::sleep(Duration::from_millis(200));
-    assert_eq!(desk.database.sql(&format!("select count(*) {SESSIONS}")), "0");
-    assert_eq!(desk.database.sql(state), before);
+    assert_eq!(world.database.sql(&format!("select count(*) {SESSIONS}")), "0");
+    assert_eq!(world.database.sql(state), before);
 }
 
 /// The statements of the page, for a role and a database of the test.
@@ -232,16 +233,16 @@ fn documented_grants(role: &str, database: &str) -> String {
 
 #[test]
 fn documented_role_archives_and_cannot_write() {
-    let mut desk = Desk::new(&march(300));
-    desk.database.sql("create table escalations (id text); create table secrets (id text);");
-    let role = desk.database.role("");
-    desk.database.sql(&documented_grants(&role, desk.database.name()));
-    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
-    desk.host.run(&["doctor", "--json"]).expect(0);
-    desk.run(&[]).expect(0);
-    desk.assert_archived(MONTH, "events");
+    let mut world = DatabaseWorld::new(&march(300));
+    world.database.sql("create table escalations (id text); create table secrets (id text);");
+    let role = world.database.role("");
+    world.database.sql(&documented_grants(&role, world.database.name()));
+    world.host.set("KT_ARCHIVE_SOURCE", world.database.url_for(&role));
+    world.host.run(&["doctor", "--json"]).expect(0);
+    world.run(&[]).expect(0);
+    world.assert_archived(MONTH, "events");
     for statement in ["delete from events", "create table mine (id text)", "table secrets"] {
-        let refused = desk.database.refusal(&role, &format!("set default_transaction_read_only = off; {statement}"));
+        let refused = world.database.refusal(&role, &format!("set default_transaction_read_only = off; {statement}"));
         assert!(refused.contains("permission denied"), "{statement}: {refused}");
     }
 }

@@ -28,12 +28,12 @@ const MONTH: &str = "2025-03";
 
 /// A database, and a host that archives it into a folder as CSV and Parquet.
 #[derive(Debug)]
-struct Desk {
+struct DatabaseWorld {
     host: Host,
     database: Database,
 }
 
-impl Desk {
+impl DatabaseWorld {
     /// With a database in which these statements were run.
     fn new(statements: &str) -> Self {
         Self::with(Database::new(), statements)

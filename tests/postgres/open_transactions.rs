@@ -1,6 +1,6 @@
 //! A month is whole only when every transaction that began before its end is over.
 
-use super::Desk;
+use super::DatabaseWorld;
 use crate::support::{cli, now, postgres::Server};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -25,94 +25,94 @@ impl Eve {
         Self { server: Server::start(&[("max_prepared_transactions", "5")], &environment), behind }
     }
 
-    fn desk(&self) -> Desk {
+    fn world(&self) -> DatabaseWorld {
         let statements = "create table events (id bigint primary key, created_at timestamptz not null default now());
                           insert into events values (1)";
-        let desk = Desk::with(self.server.database(), statements);
-        assert!(desk.database.sql("select now()").starts_with("2025-03-31 23:59:"), "the eve is over");
-        desk
+        let world = DatabaseWorld::with(self.server.database(), statements);
+        assert!(world.database.sql("select now()").starts_with("2025-03-31 23:59:"), "the eve is over");
+        world
     }
 
     /// Waits until the month is over, and sets the host's clock, which is up to a second late.
-    fn over(&self, desk: &mut Desk) {
-        while desk.database.sql(&format!("select now() < timestamptz '{END}' + interval '2 seconds'")) == "t" {
+    fn over(&self, world: &mut DatabaseWorld) {
+        while world.database.sql(&format!("select now() < timestamptz '{END}' + interval '2 seconds'")) == "t" {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
-        desk.host.set_time(&(now() - self.behind).format("%Y-%m-%d %H:%M:%S").to_string());
+        world.host.set_time(&(now() - self.behind).format("%Y-%m-%d %H:%M:%S").to_string());
     }
 }
 
 #[test]
 fn transaction_open_since_before_the_month_end_exits_with_75() {
     let eve = Eve::new();
-    let mut desk = eve.desk();
-    let mut writer = desk.database.session();
+    let mut world = eve.world();
+    let mut writer = world.database.session();
     writer.run("begin; insert into events values (2)");
     let pid = writer.run("select pg_backend_pid()");
-    eve.over(&mut desk);
-    let outcome = desk.run(&["--grace", "0s"]).expect(75);
-    desk.assert_nothing_committed();
+    eve.over(&mut world);
+    let outcome = world.run(&["--grace", "0s"]).expect(75);
+    world.assert_nothing_committed();
     let hint = outcome.json()["months"][0]["error"]["hint"].as_str().unwrap().to_owned();
     let age = hint.split(|letter: char| !letter.is_ascii_digit()).filter(|word| !word.is_empty()).count();
     assert!(hint.contains(&pid) && age > 1, "neither pid nor age: {hint}");
 
     // One that began later is in nobody's way.
-    let mut later = desk.database.session();
+    let mut later = world.database.session();
     later.run("begin; insert into events values (3)");
     writer.run("commit");
-    desk.run(&["--grace", "0s"]).expect(0);
-    assert_eq!(desk.archive().ids(super::MONTH), ["1", "2"]);
+    world.run(&["--grace", "0s"]).expect(0);
+    assert_eq!(world.archive().ids(super::MONTH), ["1", "2"]);
 }
 
 #[test]
 fn prepared_transaction_exits_with_75() {
     let eve = Eve::new();
-    let mut desk = eve.desk();
-    desk.database.sql("begin; insert into events values (2); prepare transaction 'one'");
-    eve.over(&mut desk);
-    desk.run(&["--grace", "0s"]).expect(75);
-    desk.database.sql("commit prepared 'one'");
-    desk.run(&["--grace", "0s"]).expect(0);
-    assert_eq!(desk.archive().ids(super::MONTH), ["1", "2"]);
+    let mut world = eve.world();
+    world.database.sql("begin; insert into events values (2); prepare transaction 'one'");
+    eve.over(&mut world);
+    world.run(&["--grace", "0s"]).expect(75);
+    world.database.sql("commit prepared 'one'");
+    world.run(&["--grace", "0s"]).expect(0);
+    assert_eq!(world.archive().ids(super::MONTH), ["1", "2"]);
 }
 
 #[test]
 fn transaction_prepared_after_the_month_end_exits_with_75() {
     let eve = Eve::new();
-    let mut desk = eve.desk();
-    let mut writer = desk.database.session();
+    let mut world = eve.world();
+    let mut writer = world.database.session();
     writer.run("begin; insert into events values (2)");
-    eve.over(&mut desk);
+    eve.over(&mut world);
     writer.run("prepare transaction 'late'");
-    desk.run(&["--grace", "0s"]).expect(75);
-    desk.assert_nothing_committed();
-    desk.database.sql("commit prepared 'late'");
-    desk.run(&["--grace", "0s"]).expect(0);
-    assert_eq!(desk.archive().ids(super::MONTH), ["1", "2"]);
+    world.run(&["--grace", "0s"]).expect(75);
+    world.assert_nothing_committed();
+    world.database.sql("commit prepared 'late'");
+    world.run(&["--grace", "0s"]).expect(0);
+    assert_eq!(world.archive().ids(super::MONTH), ["1", "2"]);
 }
 
 #[test]
 fn hidden_transactions_are_not_assumed_finished() {
     let eve = Eve::new();
-    let mut desk = eve.desk();
-    let reader = desk.database.role("");
-    desk.database.sql(&format!("grant select on events to {reader}"));
-    let mut writer = desk.database.session();
+    let mut world = eve.world();
+    let reader = world.database.role("");
+    world.database.sql(&format!("grant select on events to {reader}"));
+    let mut writer = world.database.session();
     writer.run("begin; insert into events values (2)");
-    eve.over(&mut desk);
-    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&reader));
-    let outcome = desk.run(&["--grace", "0s"]).expect(75);
+    eve.over(&mut world);
+    world.host.set("KT_ARCHIVE_SOURCE", world.database.url_for(&reader));
+    let outcome = world.run(&["--grace", "0s"]).expect(75);
     assert!(outcome.output().contains("pg_read_all_stats"), "{}", outcome.output());
-    desk.assert_nothing_committed();
+    world.assert_nothing_committed();
     // A busy table is no obstacle: transactions that end soon are waited for.
-    let mut others = desk.database.session();
+    let mut others = world.database.session();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(std::time::Duration::from_secs(1));
             writer.run("commit");
             others.run("begin; select 1 from events; select pg_sleep(0.2); commit");
         });
-        desk.run(&["--grace", "0s"]).expect(0);
+        world.run(&["--grace", "0s"]).expect(0);
     });
-    assert_eq!(desk.archive().ids(super::MONTH), ["1", "2"]);
+    assert_eq!(world.archive().ids(super::MONTH), ["1", "2"]);
 }

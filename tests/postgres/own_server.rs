@@ -1,6 +1,6 @@
 //! Servers that a test has for itself, since it chooses how they are reached.
 
-use crate::support::postgres::{free_port, give_away, program, unprivileged};
+use crate::support::postgres::{free_port, make_owned_by_server, program, unprivileged};
 use archive_connectors::{
     Error, ErrorKind, Probe,
     clock::SystemClock,
@@ -56,7 +56,7 @@ impl OwnServer {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
-        give_away(&data);
+        make_owned_by_server(&data);
         let made = unprivileged(&program("initdb"))
             .arg("-D")
             .arg(&data)
@@ -67,7 +67,7 @@ impl OwnServer {
         for name in ["server.crt", "server.key"] {
             fs::copy(folder.path().join(name), data.join(name)).unwrap();
             fs::set_permissions(data.join(name), fs::Permissions::from_mode(0o600)).unwrap();
-            give_away(&data.join(name));
+            make_owned_by_server(&data.join(name));
         }
         fs::write(data.join("pg_hba.conf"), RULES).unwrap();
         let port = free_port();
@@ -110,7 +110,7 @@ pub(super) fn psql(folder: impl AsRef<Path>, port: u16) -> Command {
 }
 
 /// What a run would find behind `url`.
-pub(super) fn look(url: &str, variables: &[(&str, &str)]) -> Result<Vec<Probe>, Error> {
+pub(super) fn probe_url(url: &str, variables: &[(&str, &str)]) -> Result<Vec<Probe>, Error> {
     let variable = |name: &str| {
         let found = variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
@@ -131,14 +131,14 @@ pub(super) fn look(url: &str, variables: &[(&str, &str)]) -> Result<Vec<Probe>, 
 /// What was found, or what went wrong.
 #[track_caller]
 pub(super) fn found(url: &str, variables: &[(&str, &str)]) -> String {
-    let probes = look(url, variables).unwrap_or_else(|error| panic!("{url}: {error:?}"));
+    let probes = probe_url(url, variables).unwrap_or_else(|error| panic!("{url}: {error:?}"));
     probes.into_iter().map(|probe| format!("{}: {}", probe.name, probe.found.unwrap())).collect::<Vec<_>>().join("\n")
 }
 
 /// That nothing came of it, with a hint that speaks of `advice`.
 #[track_caller]
 pub(super) fn assert_refused(url: &str, variables: &[(&str, &str)], kind: ErrorKind, advice: &str) {
-    let error = look(url, variables).expect_err(url);
+    let error = probe_url(url, variables).expect_err(url);
     assert_eq!(error.kind(), kind, "{url}: {error:?}");
     assert!(error.hint().unwrap_or_default().contains(advice), "{url}: {error:?}, {:?}", error.hint());
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");

@@ -1,12 +1,12 @@
 //! A month goes back into a database, and is compared there.
 
-use super::{Desk, MONTH, march, types::table};
+use super::{DatabaseWorld, MONTH, march, types::table};
 use crate::support::{cli::Outcome, postgres::Database};
 use serde_json::Value;
 use std::{thread, time::Duration};
 
-impl Desk {
-    /// Restores the month into the desk's own database.
+impl DatabaseWorld {
+    /// Restores the month into the world's own database.
     fn restore(&self, flags: &[&str]) -> Outcome {
         self.restore_into(&self.database.url(), flags)
     }
@@ -59,35 +59,35 @@ mod values {
 
     #[test]
     fn restored_table_equals_the_archived_one() {
-        let desk = Desk::new(&march(1000));
-        desk.run(&[]).expect(0);
-        let report = desk.restore(&["--table", "copies.\"March 2025\""]).expect(2);
+        let world = DatabaseWorld::new(&march(1000));
+        world.run(&[]).expect(0);
+        let report = world.restore(&["--table", "copies.\"March 2025\""]).expect(2);
         assert!(message(&report).contains("3F000"), "{}", report.stdout);
-        desk.database.sql("create schema copies");
-        let report = desk.restore(&["--table", "copies.\"March 2025\""]).expect(0).json();
-        assert_eq!(desk.difference("events", "copies.\"March 2025\""), "");
+        world.database.sql("create schema copies");
+        let report = world.restore(&["--table", "copies.\"March 2025\""]).expect(0).json();
+        assert_eq!(world.difference("events", "copies.\"March 2025\""), "");
         let told = ["dataset", "month", "table", "rows", "drill"].map(|key| report[key].to_string());
         assert_eq!(told, ["\"events\"", "\"2025-03\"", r#""copies.\"March 2025\"""#, "1000", "false"]);
-        assert_eq!(report["into"], format!("postgres://{}/{}", desk.database.server(), desk.database.name()));
+        assert_eq!(report["into"], format!("postgres://{}/{}", world.database.server(), world.database.name()));
         let columns = report["columns"].as_array().unwrap();
         let names = columns.iter().map(|column| column["name"].as_str().unwrap()).collect::<Vec<_>>();
         assert_eq!(names, ["id", "created_at", "note"]);
         assert!(columns.iter().all(|column| column["equal"] == true && column["sha256"].as_str().unwrap().len() == 64));
         let required = "select attname from pg_attribute where attrelid = 'copies.\"March 2025\"'::regclass and attnotnull \
                         and attnum > 0 order by 1";
-        assert_eq!(desk.database.sql(required), "created_at\nid");
+        assert_eq!(world.database.sql(required), "created_at\nid");
     }
 
     #[test]
     fn every_type_is_restored_unchanged() {
         let specs = table::all();
-        let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
-        desk.run(&[]).expect(0);
-        let report = desk.restore(&["--table", "again"]).expect(0).json();
+        let world = DatabaseWorld::new(&[table::TYPES, &table::create(&specs)].concat());
+        world.run(&[]).expect(0);
+        let report = world.restore(&["--table", "again"]).expect(0).json();
         assert_eq!(report["notes"], serde_json::json!([]));
-        assert_eq!(desk.difference("events", "again"), "");
+        assert_eq!(world.difference("events", "again"), "");
         let types = |table| {
-            desk.database.sql(&format!(
+            world.database.sql(&format!(
                 "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = '{table}'::regclass \
                  and attnum > 0 order by attnum"
             ))
@@ -98,18 +98,18 @@ mod values {
     #[test]
     fn missing_types_are_replaced_and_reported() {
         let specs = table::all();
-        let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
-        desk.run(&[]).expect(0);
+        let world = DatabaseWorld::new(&[table::TYPES, &table::create(&specs)].concat());
+        world.run(&[]).expect(0);
         let other = Database::new();
-        let report = desk.restore_into(&other.url(), &[]).expect(0).json();
+        let report = world.restore_into(&other.url(), &[]).expect(0).json();
         let notes = report["notes"].to_string();
         assert!(notes.contains("is text, and was mood") && notes.contains("was amount"), "{notes}");
-        assert_eq!(other.sql("select count(*) from events"), desk.database.sql("select count(*) from events"));
+        assert_eq!(other.sql("select count(*) from events"), world.database.sql("select count(*) from events"));
     }
 
     #[test]
     fn multidimensional_arrays_are_restored() {
-        let desk = Desk::new(
+        let world = DatabaseWorld::new(
             "create table events (id text primary key, created_at timestamptz default '2025-03-10', grid integer[][],
                  names text[][], cubes numeric[][][], times timestamptz[][], bytes bytea[][]);
              insert into events (id, grid, names, cubes, times, bytes) values
@@ -117,50 +117,50 @@ mod values {
               '{{2025-03-01 12:00:00.000001+05}}', '{{\"\\\\x00ff\"}}'),
              ('b', '{}', null, '{}', null, null), ('c', '{1}', '{ü,NULL,\"NULL\",\"\n\"}', null, '{}', '{}');",
         );
-        desk.run(&[]).expect(0);
-        desk.restore(&["--table", "again"]).expect(0);
-        assert_eq!(desk.difference("events", "again"), "");
-        desk.database.sql("create table flat (like events); alter table flat alter grid type integer[]");
-        desk.restore(&["--table", "flat"]).expect(0);
-        assert_eq!(desk.difference("events", "flat"), "");
+        world.run(&[]).expect(0);
+        world.restore(&["--table", "again"]).expect(0);
+        assert_eq!(world.difference("events", "again"), "");
+        world.database.sql("create table flat (like events); alter table flat alter grid type integer[]");
+        world.restore(&["--table", "flat"]).expect(0);
+        assert_eq!(world.difference("events", "flat"), "");
     }
 
     #[test]
     fn table_with_other_types_and_order_is_filled() {
-        let desk = Desk::new(&march(50));
-        desk.run(&[]).expect(0);
-        desk.database.sql("create table other (id numeric(12,0), created_at timestamp, note text)");
-        let refused = desk.restore(&["--table", "other"]).expect(2);
+        let world = DatabaseWorld::new(&march(50));
+        world.run(&[]).expect(0);
+        world.database.sql("create table other (id numeric(12,0), created_at timestamp, note text)");
+        let refused = world.restore(&["--table", "other"]).expect(2);
         assert!(message(&refused).contains("which no id is"), "{}", refused.stdout);
-        desk.database.sql(
+        world.database.sql(
             "drop table other; create table other (extra text default 'x', note varchar(20), created_at timestamp,
                  id integer generated always as identity)",
         );
-        desk.restore(&["--table", "other"]).expect(0);
+        world.restore(&["--table", "other"]).expect(0);
         let same = "select count(*) from events e join other o on o.id = e.id and o.note = e.note
                     and o.created_at = e.created_at at time zone 'UTC' and o.extra = 'x'";
-        assert_eq!(desk.database.sql(same), "50");
+        assert_eq!(world.database.sql(same), "50");
     }
 
     #[test]
     fn generated_columns_are_compared_and_not_written() {
         let table = "(id bigint, created_at timestamptz, loud text generated always as (id || '!') stored)";
         let row = "insert into events values (1, '2025-03-05')";
-        let desk = Desk::new(&format!("create table events {table}; {row}; create table again {table}"));
-        desk.run(&[]).expect(0);
-        let report = desk.restore(&["--table", "again"]).expect(0).json();
+        let world = DatabaseWorld::new(&format!("create table events {table}; {row}; create table again {table}"));
+        world.run(&[]).expect(0);
+        let report = world.restore(&["--table", "again"]).expect(0).json();
         assert_eq!(report["columns"].as_array().unwrap().len(), 3);
-        assert_eq!(desk.difference("events", "again"), "");
+        assert_eq!(world.difference("events", "again"), "");
     }
 
     #[test]
     fn events_from_other_sources_get_fitting_types() {
         for format in ["parquet", "csv"] {
-            let mut desk = Desk::new("");
-            desk.host.set("KT_ARCHIVE_SOURCE", "demo:?events=500");
-            desk.host.set("KT_ARCHIVE_FORMAT", format);
-            desk.run(&[]).expect(0);
-            let report = desk.restore(&[]).expect(0).json();
+            let mut world = DatabaseWorld::new("");
+            world.host.set("KT_ARCHIVE_SOURCE", "demo:?events=500");
+            world.host.set("KT_ARCHIVE_FORMAT", format);
+            world.run(&[]).expect(0);
+            let report = world.restore(&[]).expect(0).json();
             assert_eq!(report["rows"], 500);
             let of = |name: &str| {
                 report["columns"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap().clone()
@@ -169,17 +169,17 @@ mod values {
                 (of("timestamp")["type"].clone(), of("cost_usd")["type"].clone()),
                 ("timestamp with time zone".into(), "numeric(38,18)".into())
             );
-            assert_eq!(desk.database.sql("select count(distinct id) from events"), "500");
+            assert_eq!(world.database.sql("select count(distinct id) from events"), "500");
         }
     }
 
     #[test]
     fn month_without_events_has_nothing_to_restore() {
-        let desk = Desk::new(&march(0).replace(" / 0", ""));
-        desk.run(&["--allow-empty"]).expect(0);
-        let report = desk.restore(&["--table", "again"]).expect(0).json();
+        let world = DatabaseWorld::new(&march(0).replace(" / 0", ""));
+        world.run(&["--allow-empty"]).expect(0);
+        let report = world.restore(&["--table", "again"]).expect(0).json();
         assert_eq!((report["rows"].clone(), report["columns"].clone()), (Value::from(0), serde_json::json!([])));
-        assert_eq!(desk.database.sql("select to_regclass('again') is null"), "t");
+        assert_eq!(world.database.sql("select to_regclass('again') is null"), "t");
     }
 }
 
@@ -188,40 +188,42 @@ mod refusals {
 
     #[test]
     fn table_with_rows_of_the_month_is_left_unchanged() {
-        let desk = Desk::new(&march(20));
-        desk.run(&[]).expect(0);
-        desk.database
+        let world = DatabaseWorld::new(&march(20));
+        world.run(&[]).expect(0);
+        world
+            .database
             .sql("create table other (like events); insert into other values (7, '2025-03-31 23:59:59Z', 'mine')");
         for (flags, rows) in [(&[][..], 20), (&["--table", "other"], 1)] {
-            let before = desk.database.rows("select * from events natural full join other");
-            let refused = desk.restore(flags).expect(2);
+            let before = world.database.rows("select * from events natural full join other");
+            let refused = world.restore(flags).expect(2);
             assert!(message(&refused).contains(&format!("rows: {rows})")), "{}", refused.stdout);
-            assert_eq!(desk.database.rows("select * from events natural full join other"), before);
+            assert_eq!(world.database.rows("select * from events natural full join other"), before);
         }
-        desk.database.sql("update other set created_at = '2025-04-01'");
-        desk.restore(&["--table", "other"]).expect(0);
-        assert_eq!(desk.database.sql("select count(*) from other"), "21");
-        desk.restore(&["--table", "other"]).expect(2);
+        world.database.sql("update other set created_at = '2025-04-01'");
+        world.restore(&["--table", "other"]).expect(0);
+        assert_eq!(world.database.sql("select count(*) from other"), "21");
+        world.restore(&["--table", "other"]).expect(2);
     }
 
     #[test]
     fn month_that_is_not_archived_is_refused() {
-        let desk = Desk::new(&march(3));
-        desk.run(&[]).expect(0);
-        let url = desk.database.url();
-        let missing = desk.host.run(&["restore", "--month", "2025-04", "--into", &url, "--json"]).expect(5);
+        let world = DatabaseWorld::new(&march(3));
+        world.run(&[]).expect(0);
+        let url = world.database.url();
+        let missing = world.host.run(&["restore", "--month", "2025-04", "--into", &url, "--json"]).expect(5);
         assert!(message(&missing).starts_with("events 2025-04 is not archived"));
-        let nowhere = desk.restore(&["--archive", "nowhere"]).expect(7);
+        let nowhere = world.restore(&["--archive", "nowhere"]).expect(7);
         assert!(message(&nowhere).starts_with("no archive here"));
     }
 
     #[test]
     fn relation_that_is_no_table_or_lacks_a_column_is_refused() {
-        let desk = Desk::new(&march(3));
-        desk.run(&[]).expect(0);
-        desk.database
+        let world = DatabaseWorld::new(&march(3));
+        world.run(&[]).expect(0);
+        world
+            .database
             .sql("create table narrow (id bigint, created_at timestamptz); create view seen as select * from narrow");
-        let refusal = |table: &str| message(&desk.restore(&["--table", table]).expect(2));
+        let refusal = |table: &str| message(&world.restore(&["--table", table]).expect(2));
         assert!(refusal("narrow").contains("no column \"note\""), "{}", refusal("narrow"));
         assert!(refusal("seen").contains("no table"), "{}", refusal("seen"));
         for name in ["a.b.c", "a b", "\"", ""] {
@@ -231,78 +233,78 @@ mod refusals {
 
     #[test]
     fn password_argument_and_missing_database_are_refused() {
-        let desk = Desk::new(&march(3));
-        desk.run(&[]).expect(0);
-        let refused = desk.restore_into("postgres://postgres:canary@127.0.0.1/x", &[]).expect(2);
+        let world = DatabaseWorld::new(&march(3));
+        world.run(&[]).expect(0);
+        let refused = world.restore_into("postgres://postgres:canary@127.0.0.1/x", &[]).expect(2);
         assert!(!refused.output().contains("canary") && message(&refused).contains("PGPASSWORD"));
-        let unnamed = desk.host.run(&["restore", "--month", MONTH, "--json"]).expect(2);
+        let unnamed = world.host.run(&["restore", "--month", MONTH, "--json"]).expect(2);
         assert!(message(&unnamed).contains("--into postgres://"));
-        desk.restore_into("mysql://127.0.0.1/x", &[]).expect(2);
-        let mut host = desk.host;
-        host.set("KT_ARCHIVE_INTO", desk.database.url());
+        world.restore_into("mysql://127.0.0.1/x", &[]).expect(2);
+        let mut host = world.host;
+        host.set("KT_ARCHIVE_INTO", world.database.url());
         host.set("KT_ARCHIVE_DRILL", "true");
         host.run(&["restore", "--month", MONTH, "--json"]).expect(0);
     }
 
     #[test]
     fn role_without_rights_gets_the_grant_it_needs() {
-        let desk = Desk::new(&march(3));
-        desk.run(&[]).expect(0);
-        let reader = desk.database.role("");
-        desk.database.sql(&format!("create table other (like events); grant select on other to {reader}"));
+        let world = DatabaseWorld::new(&march(3));
+        world.run(&[]).expect(0);
+        let reader = world.database.role("");
+        world.database.sql(&format!("create table other (like events); grant select on other to {reader}"));
         for table in ["other", "another"] {
-            let refused = desk.restore_into(&desk.database.url_for(&reader), &["--table", table]).expect(9);
+            let refused = world.restore_into(&world.database.url_for(&reader), &["--table", table]).expect(9);
             assert!(message(&refused).contains("grant the role"), "{}", refused.stdout);
         }
-        assert_eq!(desk.database.sql("select count(*) from other"), "0");
+        assert_eq!(world.database.sql("select count(*) from other"), "0");
         // A drill needs no right but to make temporary tables, which everybody has.
-        desk.restore_into(&desk.database.url_for(&reader), &["--drill"]).expect(0);
+        world.restore_into(&world.database.url_for(&reader), &["--drill"]).expect(0);
     }
 
     #[test]
     fn damaged_file_is_not_restored() {
-        let desk = Desk::new(&march(3));
-        desk.run(&[]).expect(0);
-        let path = desk.archive().path(&desk.archive().file(MONTH, "parquet"));
+        let world = DatabaseWorld::new(&march(3));
+        world.run(&[]).expect(0);
+        let path = world.archive().path(&world.archive().file(MONTH, "parquet"));
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[100] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        let before = objects(&desk.database);
-        let damaged = desk.restore(&["--table", "other"]).expect(4);
+        let before = objects(&world.database);
+        let damaged = world.restore(&["--table", "other"]).expect(4);
         assert!(message(&damaged).contains("kt-archive verify"), "{}", damaged.stdout);
-        assert_eq!(objects(&desk.database), before);
+        assert_eq!(objects(&world.database), before);
     }
 }
 
 mod differences {
     use super::*;
 
-    /// A desk whose table `other` does `body` to every row before it takes it.
-    fn meddled(body: &str) -> Desk {
-        let desk = Desk::new(&march(40));
-        desk.run(&[]).expect(0);
-        desk.database.sql(&format!(
+    /// A world whose table `other` does `body` to every row before it takes it.
+    fn meddled(body: &str) -> DatabaseWorld {
+        let world = DatabaseWorld::new(&march(40));
+        world.run(&[]).expect(0);
+        world.database.sql(&format!(
             "create table other (like events);
              create function meddle() returns trigger language plpgsql as $$ begin {body} end $$;
              create trigger meddle before insert on other for each row execute function meddle();"
         ));
-        desk
+        world
     }
 
     #[track_caller]
-    fn assert_different(desk: &Desk, told: &str, columns: &[&str]) {
-        let outcome = desk.restore(&["--table", "other"]).expect(4);
+    fn assert_different(world: &DatabaseWorld, told: &str, columns: &[&str]) {
+        let outcome = world.restore(&["--table", "other"]).expect(4);
         assert!(message(&outcome).contains(told), "{}", outcome.stdout);
         let report = outcome.json();
         let differing = report["columns"].as_array().unwrap().iter().filter(|column| column["equal"] == false);
         assert_eq!(differing.map(|column| column["name"].as_str().unwrap()).collect::<Vec<_>>(), columns);
-        assert_eq!(desk.database.sql("select count(*) from other"), "0");
+        assert_eq!(world.database.sql("select count(*) from other"), "0");
     }
 
     #[test]
     fn changed_value_is_found_and_nothing_is_committed() {
-        let desk = meddled("if new.id = 17 then new.note := new.note || ' '; end if; return new;");
-        assert_different(&desk, "(columns: note)", &["note"]);
+        let world = meddled("if new.id = 17 then new.note := new.note || ' '; end if; return new;");
+        assert_different(&world, "(columns: note)", &["note"]);
     }
 
     #[test]
@@ -313,58 +315,58 @@ mod differences {
 
     #[test]
     fn null_in_place_of_text_is_found() {
-        let desk = meddled("if new.id = 3 then new.note := null; end if; return new;");
-        assert_different(&desk, "(columns: note)", &["note"]);
+        let world = meddled("if new.id = 3 then new.note := null; end if; return new;");
+        assert_different(&world, "(columns: note)", &["note"]);
     }
 
     #[test]
     fn skipped_row_is_found() {
-        let desk = meddled("if new.id = 40 then return null; end if; return new;");
-        assert_different(&desk, "40 events, and public.other gave back 39", &["id", "created_at", "note"]);
+        let world = meddled("if new.id = 40 then return null; end if; return new;");
+        assert_different(&world, "40 events, and public.other gave back 39", &["id", "created_at", "note"]);
     }
 
     #[test]
     fn change_by_a_deferred_trigger_is_found() {
-        let desk = Desk::new(&march(10));
-        desk.run(&[]).expect(0);
-        desk.database.sql(
+        let world = DatabaseWorld::new(&march(10));
+        world.run(&[]).expect(0);
+        world.database.sql(
             "create table other (like events);
              create function meddle() returns trigger language plpgsql as $$ begin
                  update other set note = 'late' where id = new.id; return null; end $$;
              create constraint trigger meddle after insert on other deferrable initially deferred for each row
                  execute function meddle();",
         );
-        assert_different(&desk, "(columns: note)", &["note"]);
+        assert_different(&world, "(columns: note)", &["note"]);
     }
 
     #[test]
     fn truncating_type_is_found() {
-        let desk = Desk::new(&march(7));
-        desk.run(&[]).expect(0);
-        desk.database.sql("create table other (id bigint, created_at timestamptz(0), note varchar(5))");
-        assert_different(&desk, "(columns: created_at, note)", &["created_at", "note"]);
+        let world = DatabaseWorld::new(&march(7));
+        world.run(&[]).expect(0);
+        world.database.sql("create table other (id bigint, created_at timestamptz(0), note varchar(5))");
+        assert_different(&world, "(columns: created_at, note)", &["created_at", "note"]);
     }
 
     #[test]
     fn refused_value_is_not_printed() {
-        let desk = Desk::new(&march(10));
-        desk.run(&[]).expect(0);
-        desk.database.sql("create table other (id bigint, created_at timestamptz, note integer)");
-        let failed = desk.restore(&["--table", "other"]).expect(6);
+        let world = DatabaseWorld::new(&march(10));
+        world.run(&[]).expect(0);
+        world.database.sql("create table other (id bigint, created_at timestamptz, note integer)");
+        let failed = world.restore(&["--table", "other"]).expect(6);
         assert!(!failed.output().contains("note 1") && message(&failed).contains("22P02"), "{}", failed.output());
     }
 
     #[test]
     fn one_of_two_concurrent_restores_succeeds() {
-        let desk = Desk::new(&march(3000));
-        desk.run(&[]).expect(0);
-        desk.database.sql("create table other (like events)");
-        let url = desk.database.url();
+        let world = DatabaseWorld::new(&march(3000));
+        world.run(&[]).expect(0);
+        world.database.sql("create table other (like events)");
+        let url = world.database.url();
         let line = ["restore", "--month", MONTH, "--into", &url, "--table", "other", "--json"];
-        let running = [desk.host.start(&line), desk.host.start(&line), desk.host.start(&line)];
+        let running = [world.host.start(&line), world.host.start(&line), world.host.start(&line)];
         let codes = running.map(|running| running.wait().code);
         assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
-        assert_eq!(desk.difference("events", "other"), "");
+        assert_eq!(world.difference("events", "other"), "");
     }
 }
 
@@ -373,31 +375,34 @@ mod drills {
 
     #[test]
     fn drill_leaves_nothing_behind() {
-        let desk = Desk::new(&[table::TYPES, &table::create(&table::all())].concat());
-        desk.run(&[]).expect(0);
-        let before = objects(&desk.database);
+        let world = DatabaseWorld::new(&[table::TYPES, &table::create(&table::all())].concat());
+        world.run(&[]).expect(0);
+        let before = objects(&world.database);
         // The table is there and full: a drill does not look at it.
-        let report = desk.restore(&["--drill"]).expect(0).json();
+        let report = world.restore(&["--drill"]).expect(0).json();
         assert!(report["drill"] == true && report["rows"].as_u64().unwrap() > 0);
-        desk.restore(&["--drill", "--table", "elsewhere.other"]).expect(0);
-        assert_eq!(objects(&desk.database), before);
+        world.restore(&["--drill", "--table", "elsewhere.other"]).expect(0);
+        assert_eq!(objects(&world.database), before);
     }
 
     #[test]
     fn stopped_or_killed_restore_leaves_nothing_behind() {
-        let desk = Desk::new(&[&march(5), SLOW].concat());
-        desk.run(&[]).expect(0);
-        let before = objects(&desk.database);
-        let url = desk.database.url();
+        let world = DatabaseWorld::new(&[&march(5), SLOW].concat());
+        world.run(&[]).expect(0);
+        let before = objects(&world.database);
+        let url = world.database.url();
         let line = ["restore", "--month", MONTH, "--into", &url, "--table", "slow", "--json"];
         for (signal, code) in [("TERM", Some(143)), ("INT", Some(130)), ("KILL", None)] {
-            let running = desk.host.start(&line);
-            wait_for_insert(&desk.database);
+            let running = world.host.start(&line);
+            wait_for_insert(&world.database);
             running.signal(signal);
             assert_eq!(running.wait().code, code);
-            wait_until_gone(&desk.database);
+            wait_until_gone(&world.database);
         }
-        assert_eq!((objects(&desk.database), desk.database.sql("select count(*) from slow")), (before, "0".to_owned()));
+        assert_eq!(
+            (objects(&world.database), world.database.sql("select count(*) from slow")),
+            (before, "0".to_owned())
+        );
     }
 
     /// The server looks every five seconds whether anybody waits for what it does.

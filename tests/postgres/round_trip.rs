@@ -1,6 +1,6 @@
 //! Values survive: random rows of every supported type, and a year of real flights.
 
-use super::Desk;
+use super::DatabaseWorld;
 use crate::{
     postgres::types::exact::{Column, assert_exact},
     support::foreign::{flight_sums, flights},
@@ -136,9 +136,9 @@ fn random_rows_of_every_type_survive() {
         });
         let values = values.collect::<Vec<_>>().join(",\n");
         let create = format!("create table events (id bigint, created_at timestamptz{columns})");
-        let desk = Desk::new(&format!("{create};\ninsert into events values {values};"));
-        desk.run(&[]).expect(0);
-        assert_exact(&desk, &exact);
+        let world = DatabaseWorld::new(&format!("{create};\ninsert into events values {values};"));
+        world.run(&[]).expect(0);
+        assert_exact(&world, &exact);
         Ok(())
     });
     survived.unwrap();
@@ -156,21 +156,21 @@ const FLIGHT_TABLE: &str = "
 
 #[test]
 fn year_of_flights_is_archived_exactly() {
-    let desk = Desk::new(FLIGHT_TABLE);
-    let file = desk.host.path("flights.csv");
+    let world = DatabaseWorld::new(FLIGHT_TABLE);
+    let file = world.host.path("flights.csv");
     std::fs::write(&file, flights()).unwrap();
-    desk.database.sql(&format!(
+    world.database.sql(&format!(
         "\\copy events from '{}' csv header\ncreate index on events (time_hour); analyze events;",
         file.display()
     ));
     let flags = ["--time-column", "time_hour", "--rename", "month=month_of_departure", "--format", "parquet"];
-    desk.backfill("2013-01", "2014-01", &flags).expect(0);
-    let archive = desk.archive();
+    world.backfill("2013-01", "2014-01", &flags).expect(0);
+    let archive = world.archive();
     archive.check();
     assert_eq!(archive.months().len(), FLIGHT_MONTHS);
     let (shipped, archived) = flight_sums(&archive);
     assert_eq!(shipped.as_object().unwrap().len(), FLIGHT_MONTHS);
     assert_eq!(shipped["2013-01"]["flights"], 26_865, "{shipped}");
     assert_eq!(archived, shipped);
-    desk.host.run(&["verify", "--json"]).expect(0);
+    world.host.run(&["verify", "--json"]).expect(0);
 }

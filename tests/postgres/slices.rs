@@ -1,6 +1,6 @@
 //! However a table is cut into slices, and by however many connections it is read: every row, once.
 
-use super::{Desk, MONTH};
+use super::{DatabaseWorld, MONTH};
 use crate::support::{archive::Archive, together};
 use archive_connectors::{
     Source as _, SourceItem,
@@ -31,69 +31,71 @@ fn wide(table: &str) -> String {
 
 /// Asserts that one, two and five connections find the rows of March, and returns how the table was cut.
 #[track_caller]
-fn assert_whole(desk: &Desk) -> (String, u64) {
+fn assert_whole(world: &DatabaseWorld) -> (String, u64) {
     let within = "created_at >= '2025-03-01 00:00:00Z' and created_at < '2025-04-01 00:00:00Z'";
-    let expected = desk.ids(&format!("select id from events where {within}"));
+    let expected = world.ids(&format!("select id from events where {within}"));
     assert!(!expected.is_empty());
     together(["1", "2", "5"], |connections| {
-        desk.run(&[
-            "--archive",
-            connections,
-            "--state-dir",
-            &format!("state-{connections}"),
-            "--connections",
-            connections,
-        ])
-        .expect(0);
-        let archive = Archive::at(desk.host.path(connections));
+        world
+            .run(&[
+                "--archive",
+                connections,
+                "--state-dir",
+                &format!("state-{connections}"),
+                "--connections",
+                connections,
+            ])
+            .expect(0);
+        let archive = Archive::at(world.host.path(connections));
         archive.check();
         let ids = archive.ids(MONTH);
         let distinct = ids.iter().cloned().collect::<BTreeSet<_>>();
         assert_eq!(ids.len(), distinct.len(), "a row twice by {connections} connections");
         assert!(distinct == expected, "{} of {} rows by {connections} connections", distinct.len(), expected.len());
     });
-    let slices = Archive::at(desk.host.path("1")).month(MONTH)["source"]["detail"]["slices"].clone();
+    let slices = Archive::at(world.host.path("1")).month(MONTH)["source"]["detail"]["slices"].clone();
     (slices["by"].as_str().unwrap().to_owned(), slices["count"].as_u64().unwrap())
 }
 
 #[test]
 fn indexed_table_is_cut_by_time() {
-    let desk = Desk::new(&wide("events"));
-    desk.database.sql("create index events_time on events (created_at); analyze events");
-    let (by, count) = assert_whole(&desk);
+    let world = DatabaseWorld::new(&wide("events"));
+    world.database.sql("create index events_time on events (created_at); analyze events");
+    let (by, count) = assert_whole(&world);
     assert_eq!(by, "time");
     assert!(count > 2, "{count} slices");
-    let detail = Archive::at(desk.host.path("1")).month(MONTH)["source"]["detail"].clone();
+    let detail = Archive::at(world.host.path("1")).month(MONTH)["source"]["detail"].clone();
     assert!(detail.to_string().contains("events_time"), "{detail}");
 }
 
 #[test]
 fn unindexed_table_is_cut_by_pages() {
-    let desk = Desk::new(&wide("events"));
-    let (by, count) = assert_whole(&desk);
+    let world = DatabaseWorld::new(&wide("events"));
+    let (by, count) = assert_whole(&world);
     assert_eq!(by, "ctid");
     assert!(count > 1, "{count} slices");
 }
 
 #[test]
 fn table_that_grew_since_analyze_is_read_whole() {
-    let desk =
-        Desk::new("create table events (id bigint, created_at timestamptz not null, note text) with (fillfactor = 10)");
-    desk.database.sql("insert into events values (0, '2025-03-10', 'x'); analyze events");
-    desk.database.sql(&wide("more"));
-    desk.database.sql("insert into events select * from more");
+    let world = DatabaseWorld::new(
+        "create table events (id bigint, created_at timestamptz not null, note text) with (fillfactor = 10)",
+    );
+    world.database.sql("insert into events values (0, '2025-03-10', 'x'); analyze events");
+    world.database.sql(&wide("more"));
+    world.database.sql("insert into events select * from more");
     assert_eq!(
-        desk.database.sql("select relpages from pg_class where relname = 'events'"),
+        world.database.sql("select relpages from pg_class where relname = 'events'"),
         "1",
         "the statistics are fresh"
     );
-    assert_eq!(assert_whole(&desk).0, "ctid");
-    desk.database.sql("create index on events (created_at)");
-    desk.database.sql("update pg_class set reltuples = 1, relpages = 1 where relname = 'events'");
+    assert_eq!(assert_whole(&world).0, "ctid");
+    world.database.sql("create index on events (created_at)");
+    world.database.sql("update pg_class set reltuples = 1, relpages = 1 where relname = 'events'");
     for archive in ["1", "2", "5"] {
-        std::fs::remove_dir_all(desk.host.path(archive)).unwrap();
+        std::fs::remove_dir_all(world.host.path(archive)).unwrap();
     }
-    assert_eq!(assert_whole(&desk).0, "time");
+    assert_eq!(assert_whole(&world).0, "time");
 }
 
 #[test]
@@ -106,9 +108,9 @@ fn unsuitable_index_is_not_used() {
         "create index bad on events (created_at); update pg_index set indisvalid = false where indexrelid = 'bad'::regclass",
     ];
     for index in indices {
-        let desk = Desk::new(&wide("events"));
-        desk.database.sql(index);
-        assert_eq!(assert_whole(&desk).0, "ctid", "{index}");
+        let world = DatabaseWorld::new(&wide("events"));
+        world.database.sql(index);
+        assert_eq!(assert_whole(&world).0, "ctid", "{index}");
     }
 }
 
@@ -129,56 +131,59 @@ fn partitioned() -> String {
 
 #[test]
 fn unindexed_partitions_are_read_whole() {
-    let desk = Desk::new(&partitioned());
-    let (by, count) = assert_whole(&desk);
+    let world = DatabaseWorld::new(&partitioned());
+    let (by, count) = assert_whole(&world);
     assert_eq!(by, "ctid");
     assert!(count > 2, "{count} slices");
 }
 
 #[test]
 fn partitions_without_own_grants_are_read_through_the_parent() {
-    let mut desk = Desk::new(&partitioned());
-    let role = desk.database.role("");
-    desk.database.sql(&format!("grant select on events to {role}"));
-    desk.host.set("KT_ARCHIVE_SOURCE", desk.database.url_for(&role));
-    assert_eq!(assert_whole(&desk), ("whole".to_owned(), 1));
+    let mut world = DatabaseWorld::new(&partitioned());
+    let role = world.database.role("");
+    world.database.sql(&format!("grant select on events to {role}"));
+    world.host.set("KT_ARCHIVE_SOURCE", world.database.url_for(&role));
+    assert_eq!(assert_whole(&world), ("whole".to_owned(), 1));
 }
 
 #[test]
 fn indexed_partitions_are_cut_by_time() {
-    let desk = Desk::new(&partitioned());
-    desk.database.sql("create index on events (created_at); analyze events");
-    assert_eq!(assert_whole(&desk).0, "time");
+    let world = DatabaseWorld::new(&partitioned());
+    world.database.sql("create index on events (created_at); analyze events");
+    assert_eq!(assert_whole(&world).0, "time");
 }
 
 #[test]
 fn empty_or_missing_partitions_are_read() {
-    let desk = Desk::new(&partitioned());
-    desk.database
+    let world = DatabaseWorld::new(&partitioned());
+    world
+        .database
         .sql("create index on events (created_at); delete from events where created_at >= '2025-03-31Z'; vacuum");
-    assert_whole(&desk);
-    let none = Desk::new("create table events (id bigint, created_at timestamptz) partition by range (created_at)");
+    assert_whole(&world);
+    let none =
+        DatabaseWorld::new("create table events (id bigint, created_at timestamptz) partition by range (created_at)");
     none.run(&[]).expect(5);
     none.run(&["--allow-empty"]).expect(0);
 }
 
 #[test]
 fn inheriting_tables_are_read_as_sql_reads_them() {
-    let desk = Desk::new(
+    let world = DatabaseWorld::new(
         "create table events (id bigint, created_at timestamptz, note text); create table child (extra text) inherits (events)",
     );
-    desk.database
+    world
+        .database
         .sql("insert into events values (1, '2025-03-10', 'a'); insert into child values (2, '2025-03-11', 'b', 'c')");
-    desk.run(&[]).expect(0);
-    desk.assert_archived(MONTH, "events");
-    assert_eq!(desk.archived_ids(MONTH).len(), 2);
+    world.run(&[]).expect(0);
+    world.assert_archived(MONTH, "events");
+    assert_eq!(world.archived_ids(MONTH).len(), 2);
 }
 
 #[test]
 fn instant_belongs_to_one_month_and_one_slice() {
-    let desk = Desk::new(&wide("events"));
+    let world = DatabaseWorld::new(&wide("events"));
     // The edges of the month, and every edge that equal parts of it can have.
-    desk.database.sql(
+    world.database.sql(
         "truncate events;
          insert into events
          select part * 1000 + offset_us + 1, timestamptz '2025-03-01Z' + part * interval '31 days' / 96 + offset_us * interval '1 microsecond', repeat('x', 420)
@@ -186,19 +191,19 @@ fn instant_belongs_to_one_month_and_one_slice() {
          insert into events select 1000000 + id, '2025-03-16 12:00:00Z', repeat('y', 420) from generate_series(1, 8000) as id;
          create index on events (created_at); analyze events;",
     );
-    let (by, count) = assert_whole(&desk);
+    let (by, count) = assert_whole(&world);
     assert_eq!(by, "time");
     assert!(count > 2, "{count} slices");
-    desk.backfill("2025-02", "2025-04", &[]).expect(0);
-    let ids = |month| desk.archived_ids(month).len();
+    world.backfill("2025-02", "2025-04", &[]).expect(0);
+    let ids = |month| world.archived_ids(month).len();
     assert_eq!((ids("2025-02"), ids("2025-04")), (1, 2));
-    assert_eq!(desk.archived_ids(MONTH).len(), 97 * 3 - 3 + 8000);
+    assert_eq!(world.archived_ids(MONTH).len(), 97 * 3 - 3 + 8000);
 }
 
 /// How rows come in over the wire is another each time. Enough of them for several pages of every column.
 #[test]
 fn interrupted_run_reuses_its_stored_files() {
-    let desk = Desk::new(
+    let world = DatabaseWorld::new(
         "create table events (id bigint, created_at timestamptz not null, note text);
          insert into events
          select id, timestamptz '2025-03-01 00:00:00Z' + id * interval '1 second', repeat(md5(id::text), 4)
@@ -206,29 +211,29 @@ fn interrupted_run_reuses_its_stored_files() {
     );
     let mut first = None;
     for _ in 0..3 {
-        desk.run(&["--format", "parquet"]).expect(0);
-        let found = desk.archive().file(MONTH, "parquet");
+        world.run(&["--format", "parquet"]).expect(0);
+        let found = world.archive().file(MONTH, "parquet");
         assert_eq!(first.get_or_insert_with(|| found.clone()), &found);
-        std::fs::remove_dir_all(desk.host.path("archive/manifests")).unwrap();
+        std::fs::remove_dir_all(world.host.path("archive/manifests")).unwrap();
     }
 }
 
 /// A table of few rows and many pages is cut into many slices of a few rows each.
 #[tokio::test]
 async fn readers_wait_for_their_consumer() {
-    let desk = Desk::new(&wide("events"));
-    desk.database.sql(
+    let world = DatabaseWorld::new(&wide("events"));
+    world.database.sql(
         "alter table events set (autovacuum_enabled = false); delete from events where id % 20 <> 0;
          create index on events (created_at); analyze events; update pg_class set reltuples = 17 where relname = 'events'",
     );
-    let server = Server::new(&desk.database.url(), &|_| None).unwrap();
+    let server = Server::new(&world.database.url(), &|_| None).unwrap();
     let (tables, limit) = (BTreeMap::new(), Duration::from_secs(60));
     let config = Config { server, connections: 2, tables, org: None, statement_timeout: limit, lock_timeout: limit };
     let source = Postgres::new(config, Arc::new(SystemClock), Arc::new(Silent));
     let mut feed = source.read(&"events".parse().unwrap(), MONTH.parse::<Month>().unwrap().window());
     assert!(matches!(feed.next().await, Some(Ok(SourceItem::Batch(_)))));
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let sessions = desk.database.sql("select count(*) from pg_stat_activity where datname = current_database()");
+    let sessions = world.database.sql("select count(*) from pg_stat_activity where datname = current_database()");
     assert_eq!(sessions, "4", "psql, the holder of the snapshot, and two readers that wait");
     let rest = feed.map(Result::unwrap).collect::<Vec<_>>().await;
     let Some(SourceItem::Report(report)) = rest.last() else { panic!("no report") };

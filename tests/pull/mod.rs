@@ -15,7 +15,7 @@ use std::fs;
 
 /// A world that archived these events of February and March 2025.
 fn archived(events: Vec<Event>) -> World {
-    let world = World::new(Script::of(events));
+    let world = World::new(Script::new(events));
     world.run(&["backfill", "--from", "2025-02", "--to", "2025-03", "--json"]).expect(0);
     world
 }

@@ -52,7 +52,7 @@ fn broken_chain_exits_with_4() {
 
 #[test]
 fn missing_archive_exits_with_7() {
-    let world = World::new(Script::of(Vec::new()));
+    let world = World::new(Script::new(Vec::new()));
     assert_refused(&world, &[], 7, "no archive here");
 }
 
@@ -96,7 +96,7 @@ fn exactly_one_format_is_required() {
 
 #[test]
 fn run_refuses_jsonl() {
-    let world = World::new(Script::of(Vec::new()));
+    let world = World::new(Script::new(Vec::new()));
     let outcome = world.run(&["run", "--month", "2025-03", "--format", "jsonl"]).expect(2);
     assert!(outcome.stderr.contains("not archived as jsonl"), "{}", outcome.stderr);
 }

@@ -135,7 +135,7 @@ fn columns_are_selected_in_the_given_order() {
 fn columns_of_all_months_are_united() {
     let artifact = |month: &str, names: &str, values: &str| {
         let text = format!("id,timestamp,{names}\ne_{month},{month}-10T00:00:00Z,{values}\n");
-        World::new(Script::of_bytes(text))
+        World::new(Script::from_bytes(text))
     };
     let world = artifact("2025-02", "model,old", "m,1");
     world.archive_month("2025-02").expect(0);
@@ -160,7 +160,7 @@ e_2025-03,2025-03-10T00:00:00.000000Z,m,,2
 fn csv_only_month_gives_the_same_slice() {
     let events = [events::difficult("2025-03"), events::month("2025-03", 30)].concat();
     let slice = |formats: &str| {
-        let mut world = World::new(Script::of(events.clone()));
+        let mut world = World::new(Script::new(events.clone()));
         world.host.set("KT_ARCHIVE_FORMAT", formats);
         world.archive_month("2025-03").expect(0);
         let rows = rows(&world.host, "2025-03-05", "2025-03-25", &["--match", "decision=allowed"]);

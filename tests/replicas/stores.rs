@@ -1,7 +1,7 @@
 //! Replicas in buckets, in stores that answer falsely, and in stores that stop after each write.
 
 use super::{Copies, states};
-use crate::support::{archive::sha256, s3::Place};
+use crate::support::{archive::sha256, s3::BucketPrefix};
 use archive::{
     Archive,
     replicate::Replicator,
@@ -104,8 +104,8 @@ async fn manifest_of_a_concurrent_writer_is_not_overwritten() {
     assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "theirs");
 }
 
-fn assert_is_a_replica(copies: &mut Copies, place: &Place) {
-    Place::admit(&mut copies.host);
+fn assert_is_a_replica(copies: &mut Copies, place: &BucketPrefix) {
+    BucketPrefix::admit(&mut copies.host);
     let outcome = copies.backfill("2025-04", "2025-04", &["--replica", &place.url()]).expect(0);
     assert_eq!(states(&outcome), ["current"]);
     assert_eq!(place.download(copies.host.path("download")).snapshot(), copies.archive.snapshot());
@@ -118,12 +118,12 @@ fn assert_is_a_replica(copies: &mut Copies, place: &Place) {
 
 #[test]
 fn bucket_is_a_replica_of_a_folder() {
-    assert_is_a_replica(&mut Copies::new(), &Place::plain("replica"));
+    assert_is_a_replica(&mut Copies::new(), &BucketPrefix::plain("replica"));
 }
 
 #[test]
 fn bucket_with_object_lock_is_a_replica_and_is_repaired() {
-    let (mut copies, place) = (Copies::new(), Place::locked("replica"));
+    let (mut copies, place) = (Copies::new(), BucketPrefix::locked("replica"));
     assert_is_a_replica(&mut copies, &place);
     let damaged = [copies.archive.file("2025-02", "csv"), "manifests/00000002.json".to_owned()];
     for object in &damaged {
@@ -137,14 +137,14 @@ fn bucket_with_object_lock_is_a_replica_and_is_repaired() {
 
 #[test]
 fn unreachable_bucket_exits_with_3_and_is_updated_later() {
-    let (mut copies, place) = (Copies::new(), Place::plain("down"));
-    Place::admit(&mut copies.host);
+    let (mut copies, place) = (Copies::new(), BucketPrefix::plain("down"));
+    BucketPrefix::admit(&mut copies.host);
     // Nobody listens there any more.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     copies.host.set("AWS_ENDPOINT", format!("http://127.0.0.1:{port}"));
     let outcome = copies.backfill("2025-04", "2025-04", &["--replica", &place.url()]).expect(3);
     assert_eq!(states(&outcome), ["failed"]);
-    Place::admit(&mut copies.host);
+    BucketPrefix::admit(&mut copies.host);
     copies.backfill("2025-04", "2025-04", &["--replica", &place.url()]).expect(0);
     assert_eq!(place.download(copies.host.path("download")).snapshot(), copies.archive.snapshot());
 }

@@ -76,7 +76,7 @@ fn hostile_and_missing_verdicts_are_shown_as_texts() {
     let at = |(index, verdict): (usize, &&str)| {
         Event::at(format!("evt_{index}"), format!("2025-03-0{}T00:00:00Z", index + 1)).with("decision", *verdict)
     };
-    let world = World::new(Script::of(verdicts.iter().enumerate().map(at).collect()));
+    let world = World::new(Script::new(verdicts.iter().enumerate().map(at).collect()));
     world.archive_month("2025-03").expect(0);
     let page = page(&world.host, &["--from", "2025-03", "--to", "2025-03"]);
     assert!(!page.contains("<script"), "a value became a tag");
@@ -115,7 +115,7 @@ fn a_column_with_too_many_values_to_be_verdicts_is_no_verdict() {
         let verdict = format!("reason {}", index % 40);
         Event::at(format!("evt_{index}"), format!("2025-03-0{}T00:00:00Z", index % 9 + 1)).with("decision", verdict)
     };
-    let world = World::new(Script::of((0..200).map(at).collect()));
+    let world = World::new(Script::new((0..200).map(at).collect()));
     world.archive_month("2025-03").expect(0);
     let page = page(&world.host, &["--from", "2025-03", "--to", "2025-03"]);
     let days = tables(&page);
@@ -138,7 +138,7 @@ fn a_dataset_without_a_verdict_is_counted_whole() {
 
 #[test]
 fn what_the_platform_delivered_is_compared_with_what_it_became() {
-    let world = World::new(Script::of(events::month("2025-03", 200)));
+    let world = World::new(Script::new(events::month("2025-03", 200)));
     world.archive_month("2025-03").expect(0);
     let archive = world.archive();
     let delivered = archive.manifest(1)["source"]["detail"]["jobs"][0]["artifact_bytes"].as_u64().unwrap();
@@ -153,7 +153,7 @@ fn what_the_platform_delivered_is_compared_with_what_it_became() {
 
 #[test]
 fn months_of_artifacts_alone_are_said_to_be_uncounted_which_is_no_damage() {
-    let mut world = World::new(Script::of(events::month("2025-03", 20)));
+    let mut world = World::new(Script::new(events::month("2025-03", 20)));
     world.host.set("KT_ARCHIVE_FORMAT", "artifact");
     world.archive_month("2025-03").expect(0);
     let document = super::report(&world.host, &["--from", "2025-03", "--to", "2025-03"]).expect(0).json();

@@ -12,13 +12,13 @@ use std::time::Duration;
 const MONTH: &str = "2025-03";
 
 fn world() -> World {
-    World::new(Script::of(events::month(MONTH, 20)))
+    World::new(Script::new(events::month(MONTH, 20)))
 }
 
 /// A world in which the download takes long enough to do something meanwhile.
 fn slow() -> World {
     let slow = Cut::Slow(100, Duration::from_millis(200));
-    World::new(Script::of(events::month(MONTH, 20)).always_cut(slow))
+    World::new(Script::new(events::month(MONTH, 20)).always_cut(slow))
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn unfinished_month_exits_with_2() {
-    let world = World::at("2025-04-10T03:00:00Z", "UTC", Script::of(events::month(MONTH, 20)));
+    let world = World::at("2025-04-10T03:00:00Z", "UTC", Script::new(events::month(MONTH, 20)));
     for month in ["2025-04", "2025-05", "2030-01"] {
         world.archive_month(month).expect(2);
     }
@@ -53,7 +53,7 @@ fn unfinished_month_exits_with_2() {
 
 #[test]
 fn month_is_refused_during_the_grace_period() {
-    let world = World::at("2025-04-01T00:30:00Z", "UTC", Script::of(events::month(MONTH, 20)));
+    let world = World::at("2025-04-01T00:30:00Z", "UTC", Script::new(events::month(MONTH, 20)));
     world.archive_month(MONTH).expect(2);
     world.run(&["run", "--month", MONTH, "--grace", "10m", "--json"]).expect(0);
     assert_eq!(world.archive().months(), [MONTH]);
@@ -119,7 +119,7 @@ fn format_that_an_archived_month_lacks_exits_with_2() {
 
 #[test]
 fn partly_failed_backfill_exits_with_3() {
-    let world = World::new(Script::of(events::month(MONTH, 20)));
+    let world = World::new(Script::new(events::month(MONTH, 20)));
     let outcome = world.run(&["backfill", "--from", "2025-02", "--to", MONTH, "--json"]).expect(3).json();
     let months = outcome["months"].as_array().unwrap();
     let state = |name: &str| months.iter().find(|month| month["month"] == name).unwrap()["state"].clone();
@@ -132,7 +132,7 @@ fn partly_failed_backfill_exits_with_3() {
 
 #[test]
 fn missing_month_in_verify_exits_with_5() {
-    let world = World::new(Script::of(["2025-01", MONTH].map(|month| events::month(month, 9)).concat()));
+    let world = World::new(Script::new(["2025-01", MONTH].map(|month| events::month(month, 9)).concat()));
     for month in ["2025-01", MONTH] {
         world.archive_month(month).expect(0);
     }
@@ -161,7 +161,7 @@ fn sigterm_exits_with_143_and_sigint_with_130() {
 
 #[test]
 fn signal_stops_waiting_for_a_job() {
-    let world = World::new(Script::of(events::month(MONTH, 20)).statuses(&["processing"]));
+    let world = World::new(Script::new(events::month(MONTH, 20)).statuses(&["processing"]));
     let running = world.start_month(MONTH);
     world.platform.wait_for(Endpoint::Status, 1);
     let start = std::time::Instant::now();
@@ -173,7 +173,7 @@ fn signal_stops_waiting_for_a_job() {
 #[test]
 fn json_output_is_one_document_on_success_and_failure() {
     let refused = Reply::json(400, &json!({"error": "bad request"}));
-    let failing = World::new(Script::of(Vec::new()).always(Endpoint::Create, refused));
+    let failing = World::new(Script::new(Vec::new()).always(Endpoint::Create, refused));
     for (world, arguments, command, code) in [
         (world(), &["run", "--month", MONTH, "--json"][..], "run", 0),
         (world(), &["run", "--month", "2025-02", "--json"], "run", 5),
@@ -235,7 +235,7 @@ fn status_lists_every_month_of_its_range() {
     let world = World::at(
         "2025-04-10T03:00:00Z",
         "UTC",
-        Script::of(["2025-01", MONTH].map(|month| events::month(month, 9)).concat()),
+        Script::new(["2025-01", MONTH].map(|month| events::month(month, 9)).concat()),
     );
     for month in ["2025-01", MONTH] {
         world.archive_month(month).expect(0);

@@ -18,7 +18,7 @@ fn months(names: &[&str]) -> Vec<Event> {
 fn assert_last_month(now: &str, zone: &str, expected: &str) {
     let before = events::month_after(expected, -1);
     let after = events::month_after(expected, 1);
-    let world = World::at(now, zone, Script::of(months(&[&before, expected, &after])));
+    let world = World::at(now, zone, Script::new(months(&[&before, expected, &after])));
     world.run(&["run", "--json"]).expect(0);
     assert_eq!(world.archive().months(), [expected], "at {now} in {zone}");
     assert_eq!(world.archive().ids(expected).len(), 30);
@@ -50,7 +50,7 @@ fn defect_2_host_ahead_of_utc_archives_the_same_month() {
 #[test]
 fn defect_2_window_is_the_utc_month_in_every_zone() {
     let events = events::edges("2025-01").to_vec();
-    let mut world = World::new(Script::of(events));
+    let mut world = World::new(Script::new(events));
     world.host.set("TZ", "America/New_York");
     world.archive_month("2025-01").expect(0);
     let window = world.archive().month("2025-01")["window"].clone();
@@ -64,7 +64,7 @@ fn defect_2_window_is_the_utc_month_in_every_zone() {
 
 #[test]
 fn defect_3_endless_job_is_abandoned_at_its_deadline() {
-    let world = World::new(Script::of(months(&["2025-03"])).statuses(&["queued", "processing"]));
+    let world = World::new(Script::new(months(&["2025-03"])).statuses(&["queued", "processing"]));
     let outcome = world.run(&["run", "--month", "2025-03", "--job-timeout", "3s", "--json"]).expect(75);
     assert_eq!(outcome.json()["exit"], 75);
     world.assert_nothing_committed();
@@ -78,7 +78,7 @@ fn defect_3_endless_job_is_abandoned_at_its_deadline() {
 #[test]
 fn defect_3_polling_ends_on_an_unauthorised_response() {
     let unauthorised = Reply::json(401, &json!({"error": "token revoked"}));
-    let world = World::new(Script::of(months(&["2025-03"])).always(Endpoint::Status, unauthorised));
+    let world = World::new(Script::new(months(&["2025-03"])).always(Endpoint::Status, unauthorised));
     world.archive_month("2025-03").expect(9);
     world.assert_nothing_committed();
 }
@@ -86,7 +86,7 @@ fn defect_3_polling_ends_on_an_unauthorised_response() {
 #[test]
 fn defect_3_cancelled_or_failed_job_fails_the_run() {
     together(["cancelled", "failed", "ERROR", "timed-out"], |word| {
-        let world = World::new(Script::of(months(&["2025-03"])).statuses(&[word]));
+        let world = World::new(Script::new(months(&["2025-03"])).statuses(&[word]));
         world.archive_month("2025-03").expect(6);
         world.assert_nothing_committed();
     });
@@ -102,7 +102,7 @@ fn defect_4_error_body_is_never_archived() {
         "",
     ];
     together(bodies, |body| {
-        let world = World::new(Script::of_bytes(body));
+        let world = World::new(Script::from_bytes(body));
         let code = world.archive_month("2025-03").code;
         assert!([Some(5), Some(6)].contains(&code), "{body:?} ended with {code:?}");
         world.assert_nothing_committed();
@@ -113,7 +113,7 @@ fn defect_4_error_body_is_never_archived() {
 fn defect_4_body_of_an_error_status_is_never_archived() {
     together([400, 402, 404, 500], |status| {
         let refused = Reply::new(status, events::csv(&months(&["2025-03"])));
-        let world = World::new(Script::of(months(&["2025-03"])).always(Endpoint::Download, refused));
+        let world = World::new(Script::new(months(&["2025-03"])).always(Endpoint::Download, refused));
         let outcome = world.run(&["run", "--month", "2025-03", "--job-timeout", "4s", "--json"]);
         assert!([Some(6), Some(75)].contains(&outcome.code), "{status}: {}", outcome.output());
         world.assert_nothing_committed();
@@ -122,7 +122,7 @@ fn defect_4_body_of_an_error_status_is_never_archived() {
 
 #[test]
 fn defect_5_null_job_id_is_never_polled() {
-    let world = World::new(Script::of(months(&["2025-03"])).id(IdShape::Null));
+    let world = World::new(Script::new(months(&["2025-03"])).id(IdShape::Null));
     world.archive_month("2025-03").expect(6);
     assert_eq!(world.platform.requests(Endpoint::Status).len(), 0);
     world.assert_nothing_committed();
@@ -132,7 +132,7 @@ fn defect_5_null_job_id_is_never_polled() {
 fn defect_6_boundary_events_are_archived_exactly_once() {
     together([Filter::HalfOpen, Filter::Closed], |filter| {
         let events = events::edges("2025-03").to_vec();
-        let world = World::new(Script::of(events).filter(filter));
+        let world = World::new(Script::new(events).filter(filter));
         world.run(&["backfill", "--from", "2025-02", "--to", "2025-04", "--json"]).expect(0);
         let archive = world.archive();
         assert_eq!(archive.ids("2025-02"), ["edge_2025-03_before"]);
@@ -146,7 +146,7 @@ fn defect_6_boundary_events_are_archived_exactly_once() {
 #[test]
 fn defect_7_kill_during_a_download_leaves_no_data_file() {
     let slow = Cut::Slow(400, Duration::from_millis(100));
-    let world = World::new(Script::of(months(&["2025-03"])).cuts(&[slow]));
+    let world = World::new(Script::new(months(&["2025-03"])).cuts(&[slow]));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Download, 1);
     std::thread::sleep(Duration::from_millis(300));

@@ -20,7 +20,7 @@ const LIMIT: u64 = 256 << 10;
 #[test]
 fn two_million_events_are_processed_within_256_mib() {
     let artifact = Artifact::Generated(Arc::new(|_, _| rows()));
-    let world = World::new(Script { artifact, ..Script::of(Vec::new()) });
+    let world = World::new(Script { artifact, ..Script::new(Vec::new()) });
     let mut running = world.start_month("2025-03");
     let mut peak = 0;
     while running.is_running() {

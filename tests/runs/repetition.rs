@@ -13,7 +13,7 @@ fn quarter() -> Vec<Event> {
 
 #[test]
 fn second_run_changes_no_byte() {
-    let world = World::new(Script::of(quarter()));
+    let world = World::new(Script::new(quarter()));
     let first = world.archive_month("2025-03").expect(0).json();
     assert_eq!(first["months"][0]["state"], "archived");
     let before = world.archive().snapshot();
@@ -26,7 +26,7 @@ fn second_run_changes_no_byte() {
 
 #[test]
 fn second_run_needs_no_state_folder() {
-    let world = World::new(Script::of(quarter()));
+    let world = World::new(Script::new(quarter()));
     world.archive_month("2025-03").expect(0);
     let before = world.archive().snapshot();
     std::fs::remove_dir_all(world.host.state_dir()).unwrap();
@@ -38,7 +38,7 @@ fn second_run_needs_no_state_folder() {
 
 #[test]
 fn backfill_archives_only_missing_months() {
-    let world = World::new(Script::of(quarter()));
+    let world = World::new(Script::new(quarter()));
     world.archive_month("2025-02").expect(0);
     let february = world.archive().month("2025-02");
     let outcome = world.run(&["backfill", "--from", "2025-01", "--to", "2025-03", "--json"]).expect(0).json();
@@ -53,7 +53,7 @@ fn backfill_archives_only_missing_months() {
 
 #[test]
 fn dry_run_plans_and_writes_nothing() {
-    let world = World::new(Script::of(quarter()));
+    let world = World::new(Script::new(quarter()));
     let outcome = world.run(&["backfill", "--from", "2025-01", "--to", "2025-03", "--dry-run", "--json"]).expect(0);
     let outcome = outcome.json();
     let states = outcome["months"].as_array().unwrap().iter().map(|month| month["state"].as_str().unwrap());
@@ -64,7 +64,7 @@ fn dry_run_plans_and_writes_nothing() {
 
 #[test]
 fn run_without_a_month_closes_gaps() {
-    let world = World::at("2025-04-10T03:00:00Z", "UTC", Script::of(quarter()));
+    let world = World::at("2025-04-10T03:00:00Z", "UTC", Script::new(quarter()));
     world.archive_month("2025-01").expect(0);
     world.run(&["run", "--json"]).expect(0);
     assert_eq!(world.archive().months(), ["2025-01", "2025-02", "2025-03"]);
@@ -74,7 +74,7 @@ fn run_without_a_month_closes_gaps() {
 
 #[test]
 fn same_events_make_the_same_files_on_another_host() {
-    let [one, other] = [(); 2].map(|()| World::identified(Script::of(quarter())));
+    let [one, other] = [(); 2].map(|()| World::identified(Script::new(quarter())));
     for world in [&one, &other] {
         world.archive_month("2025-03").expect(0);
     }
@@ -83,7 +83,7 @@ fn same_events_make_the_same_files_on_another_host() {
 
 #[test]
 fn kill_while_the_job_waits_ends_in_the_same_archive() {
-    let world = World::identified(Script::of(quarter()).statuses(&["queued", "queued", "completed"]));
+    let world = World::identified(Script::new(quarter()).statuses(&["queued", "queued", "completed"]));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Status, 1);
     thread::sleep(Duration::from_millis(50));
@@ -93,7 +93,7 @@ fn kill_while_the_job_waits_ends_in_the_same_archive() {
 
 #[test]
 fn kill_during_a_status_request_ends_in_the_same_archive() {
-    let world = World::identified(Script::of(quarter()).pause(Endpoint::Status, Duration::from_millis(300)));
+    let world = World::identified(Script::new(quarter()).pause(Endpoint::Status, Duration::from_millis(300)));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Status, 1);
     running.kill();
@@ -103,7 +103,7 @@ fn kill_during_a_status_request_ends_in_the_same_archive() {
 #[test]
 fn kill_during_a_download_ends_in_the_same_archive() {
     let slow = Cut::Slow(500, Duration::from_millis(50));
-    let world = World::identified(Script::of(quarter()).ranges("\"strong\"").cuts(&[slow]));
+    let world = World::identified(Script::new(quarter()).ranges("\"strong\"").cuts(&[slow]));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Download, 1);
     thread::sleep(Duration::from_millis(400));
@@ -115,7 +115,7 @@ fn kill_during_a_download_ends_in_the_same_archive() {
 #[test]
 fn kill_at_any_time_after_the_download_ends_in_the_same_archive() {
     for milliseconds in [0, 2, 5, 10, 15, 20, 30, 45, 65, 100, 150, 250] {
-        let world = World::identified(Script::of(quarter()));
+        let world = World::identified(Script::new(quarter()));
         let running = world.start_month("2025-03");
         world.platform.wait_for(Endpoint::Download, 1);
         thread::sleep(Duration::from_millis(milliseconds));
@@ -126,7 +126,7 @@ fn kill_at_any_time_after_the_download_ends_in_the_same_archive() {
 
 #[test]
 fn repeated_kills_end_in_the_same_archive() {
-    let world = World::identified(Script::of(quarter()));
+    let world = World::identified(Script::new(quarter()));
     for attempt in 0..8 {
         let mut running = world.start_month("2025-03");
         thread::sleep(Duration::from_millis(40 + 35 * attempt));
@@ -149,7 +149,7 @@ fn assert_converges(world: &World) {
 }
 
 fn undisturbed() -> BTreeMap<String, String> {
-    let world = World::identified(Script::of(quarter()));
+    let world = World::identified(Script::new(quarter()));
     world.archive_month("2025-03").expect(0);
     world.archive().data_snapshot()
 }
@@ -158,7 +158,7 @@ fn undisturbed() -> BTreeMap<String, String> {
 /// leave them on the host for good.
 #[test]
 fn next_run_removes_files_left_by_a_crash_after_the_commit() {
-    let world = World::new(Script::of(quarter()).statuses(&["queued", "queued", "completed"]));
+    let world = World::new(Script::new(quarter()).statuses(&["queued", "queued", "completed"]));
     let running = world.start_month("2025-03");
     world.platform.wait_for(Endpoint::Status, 1);
     running.kill();

@@ -17,7 +17,7 @@ const MONTH: &str = "2025-03";
 const ADDRESS: &str = "canary-of-a-notified-address";
 
 fn script() -> Script {
-    Script::of(events::month(MONTH, 30)).redirect()
+    Script::new(events::month(MONTH, 30)).redirect()
 }
 
 /// Runs in the most talkative ways, and looks for the secrets in all that was printed and in every file.

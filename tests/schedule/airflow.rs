@@ -1,7 +1,7 @@
 //! The DAG, as Python compiles and reads it. Airflow itself is too large to install for every run of the tests.
 
 use super::{NASTY, host_with_teller, job, piped, python, settings};
-use crate::support::{cli::Host, handed_over};
+use crate::support::{cli::Host, test_variable};
 use std::{fs, process::Command};
 
 /// Airflow's names, as far as the file uses them: enough to run its task.
@@ -40,7 +40,7 @@ fn python_compiles_it() {
     for arguments in [&["--source", "demo:"][..], &["--source", "https://api.example", "--archive", "s3://b/x"]] {
         let file = host.path("kt_archive.py");
         fs::write(&file, job(&host, "airflow", arguments)).unwrap();
-        let mut compile = Command::new(handed_over("KT_TEST_PYTHON"));
+        let mut compile = Command::new(test_variable("KT_TEST_PYTHON"));
         piped(compile.args(["-W", "error", "-m", "py_compile"]).arg(&file), "");
     }
 }

@@ -7,7 +7,7 @@ mod kubernetes;
 mod secrets;
 mod systemd;
 
-use crate::support::{cli::Host, handed_over};
+use crate::support::{cli::Host, test_variable};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -76,7 +76,7 @@ fn listed(value: &Value) -> Value {
 /// Runs Python with a text on its stdin; fails unless it ends well.
 #[track_caller]
 fn python(program: &str, input: &str) -> String {
-    piped(Command::new(handed_over("KT_TEST_PYTHON")).args(["-c", program]), input)
+    piped(Command::new(test_variable("KT_TEST_PYTHON")).args(["-c", program]), input)
 }
 
 #[track_caller]
@@ -91,7 +91,7 @@ fn piped(command: &mut Command, input: &str) -> String {
 
 /// A program of the virtual environment.
 fn installed(name: &str) -> PathBuf {
-    Path::new(&handed_over("KT_TEST_PYTHON")).with_file_name(name)
+    Path::new(&test_variable("KT_TEST_PYTHON")).with_file_name(name)
 }
 
 /// The settings of a configuration file, read in an empty environment.

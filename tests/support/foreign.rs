@@ -1,6 +1,6 @@
 //! Readers that are not the program's: DuckDB, PyArrow, and a verifier written from the format's page.
 
-use super::{archive::Archive, handed_over};
+use super::{archive::Archive, test_variable};
 use serde_json::Value;
 use std::{path::Path, process::Command};
 
@@ -65,7 +65,7 @@ fn python(script: &str, argument: Option<&str>, path: &Path) -> Value {
 }
 
 fn run(script: &str, arguments: &[&str], path: Option<&Path>) -> Vec<u8> {
-    let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
+    let mut command = Command::new(test_variable("KT_TEST_PYTHON"));
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).args(arguments).args(path);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));

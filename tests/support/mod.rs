@@ -17,7 +17,7 @@ pub(crate) mod world;
 
 /// What `tests/run` started and hands over. A test that needs it fails without it: it is never skipped in silence.
 #[expect(clippy::disallowed_methods, reason = "the tests are the program here, and have no main to get it from")]
-pub(crate) fn handed_over(name: &str) -> String {
+pub(crate) fn test_variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start the tests with `tests/run`"))
 }
 

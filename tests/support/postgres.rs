@@ -1,6 +1,6 @@
 //! A real PostgreSQL: databases of the server that `tests/run` started, and servers of a test's own.
 
-use super::handed_over;
+use super::test_variable;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Write},
@@ -40,7 +40,7 @@ pub(crate) struct Server {
 impl Database {
     /// An empty database on the server that all tests share.
     pub(crate) fn new() -> Self {
-        let url = handed_over("KT_TEST_POSTGRES");
+        let url = test_variable("KT_TEST_POSTGRES");
         Self::on(url.rsplit_once('@').expect("a user").1)
     }
 
@@ -152,7 +152,7 @@ impl Server {
         let folder = tempfile::Builder::new().prefix("kt-postgres-").tempdir().unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let server = Self { folder, port: free_port(), environment };
-        give_away(server.folder.path());
+        make_owned_by_server(server.folder.path());
         let data = server.data();
         let data = data.to_str().unwrap();
         succeed(
@@ -214,7 +214,7 @@ pub(crate) fn free_port() -> u16 {
 /// A command that runs `program` as somebody whom PostgreSQL and pgbouncer obey, since they refuse root. It ends with
 /// the test, if it does not make itself a daemon.
 pub(crate) fn unprivileged(program: &Path) -> Command {
-    let prefix = handed_over("KT_TEST_UNPRIVILEGED");
+    let prefix = test_variable("KT_TEST_UNPRIVILEGED");
     let mut words = prefix.split_whitespace();
     let mut command = match words.next() {
         Some(first) => {
@@ -229,15 +229,15 @@ pub(crate) fn unprivileged(program: &Path) -> Command {
 }
 
 /// Lets whoever runs the servers have `path`.
-pub(crate) fn give_away(path: &Path) {
-    if !handed_over("KT_TEST_UNPRIVILEGED").is_empty() {
+pub(crate) fn make_owned_by_server(path: &Path) {
+    if !test_variable("KT_TEST_UNPRIVILEGED").is_empty() {
         succeed(Command::new("chown").arg("postgres:postgres").arg(path));
     }
 }
 
 /// A program of the server, which distributions keep out of the way.
 pub(crate) fn program(name: &str) -> PathBuf {
-    Path::new(&handed_over("KT_TEST_POSTGRES_BIN")).join(name)
+    Path::new(&test_variable("KT_TEST_POSTGRES_BIN")).join(name)
 }
 
 #[track_caller]

@@ -28,7 +28,7 @@ impl Receiver {
     }
 
     /// One that is content with everything.
-    pub(crate) fn content() -> Self {
+    pub(crate) fn accepting() -> Self {
         Self::start(|_| Reply::new(200, "OK"))
     }
 
@@ -61,7 +61,7 @@ pub(crate) fn hangs_up() -> String {
 }
 
 /// The address of somebody who accepts connections and never says a word.
-pub(crate) fn says_nothing() -> String {
+pub(crate) fn never_answers() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // Keeps what it accepts: the collection never ends.

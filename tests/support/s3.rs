@@ -1,18 +1,18 @@
 //! A place in a bucket of the S3 server that `tests/run` started.
 
-use super::{archive::Archive, cli::Host, handed_over};
+use super::{archive::Archive, cli::Host, test_variable};
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, path::Path};
 use std::{fs, path::PathBuf, process::Command};
 
 /// A prefix that nobody else uses.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct BucketPrefix {
     bucket: String,
     prefix: String,
 }
 
-impl Place {
+impl BucketPrefix {
     /// In an ordinary bucket.
     pub(crate) fn plain(name: &str) -> Self {
         Self::within("KT_TEST_S3_BUCKET", name)
@@ -29,7 +29,7 @@ impl Place {
     }
 
     fn within(bucket: &str, name: &str) -> Self {
-        Self { bucket: handed_over(bucket), prefix: format!("{name}-{}", uuid::Uuid::new_v4().simple()) }
+        Self { bucket: test_variable(bucket), prefix: format!("{name}-{}", uuid::Uuid::new_v4().simple()) }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -135,8 +135,8 @@ fn empty(store: &impl ObjectStore, prefix: &str) {
 /// What a script beside this file prints of the S3 server.
 fn support_script(name: &str, arguments: &[&str]) -> String {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(name);
-    let account = ["KT_TEST_S3_ENDPOINT", "KT_TEST_S3_KEY", "KT_TEST_S3_SECRET"].map(handed_over);
-    let mut command = Command::new(handed_over("KT_TEST_PYTHON"));
+    let account = ["KT_TEST_S3_ENDPOINT", "KT_TEST_S3_KEY", "KT_TEST_S3_SECRET"].map(test_variable);
+    let mut command = Command::new(test_variable("KT_TEST_PYTHON"));
     let output = command.arg(script).args(account).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -144,9 +144,9 @@ fn support_script(name: &str, arguments: &[&str]) -> String {
 
 fn credentials() -> [(&'static str, String); 5] {
     [
-        ("AWS_ENDPOINT", handed_over("KT_TEST_S3_ENDPOINT")),
-        ("AWS_ACCESS_KEY_ID", handed_over("KT_TEST_S3_KEY")),
-        ("AWS_SECRET_ACCESS_KEY", handed_over("KT_TEST_S3_SECRET")),
+        ("AWS_ENDPOINT", test_variable("KT_TEST_S3_ENDPOINT")),
+        ("AWS_ACCESS_KEY_ID", test_variable("KT_TEST_S3_KEY")),
+        ("AWS_SECRET_ACCESS_KEY", test_variable("KT_TEST_S3_SECRET")),
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_ALLOW_HTTP", "true".to_owned()),
     ]

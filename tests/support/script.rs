@@ -146,7 +146,7 @@ pub(crate) struct Script {
 
 impl Script {
     /// A platform that holds `events` and behaves well.
-    pub(crate) fn of(events: Vec<Event>) -> Self {
+    pub(crate) fn new(events: Vec<Event>) -> Self {
         Self {
             events,
             types: Vec::new(),
@@ -174,13 +174,13 @@ impl Script {
     }
 
     /// A platform whose every export is these bytes.
-    pub(crate) fn of_bytes(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { artifact: Artifact::Bytes(bytes.into()), ..Self::of(Vec::new()) }
+    pub(crate) fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { artifact: Artifact::Bytes(bytes.into()), ..Self::new(Vec::new()) }
     }
 
     /// A platform that exports these types and no others, and behaves well.
-    pub(crate) fn of_types(types: impl IntoIterator<Item = (&'static str, Vec<Event>)>) -> Self {
-        Self { types: types.into_iter().collect(), ..Self::of(Vec::new()) }
+    pub(crate) fn from_types(types: impl IntoIterator<Item = (&'static str, Vec<Event>)>) -> Self {
+        Self { types: types.into_iter().collect(), ..Self::new(Vec::new()) }
     }
 
     pub(crate) fn layouts(mut self, layouts: &[Layout]) -> Self {

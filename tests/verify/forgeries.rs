@@ -22,7 +22,7 @@ struct Forger {
 
 impl Forger {
     /// Three months in these formats.
-    fn of(formats: &str) -> Self {
+    fn new(formats: &str) -> Self {
         let mut host = Host::new();
         let archive = Archive::at(host.path("archive"));
         host.set("KT_ARCHIVE_SOURCE", "demo:?events=60&seed=5");
@@ -33,9 +33,9 @@ impl Forger {
     }
 
     /// One month whose artifact and rejected rows are kept beside its events.
-    fn of_evidence() -> Self {
+    fn with_evidence() -> Self {
         let bad = Event::at("bad", "2025-02-10T10:00:00Z").with("input_tokens", "many");
-        let world = World::new(Script::of([events::month(FORGED, 60), vec![bad]].concat()));
+        let world = World::new(Script::new([events::month(FORGED, 60), vec![bad]].concat()));
         world.run(&["run", "--month", FORGED, "--format", "csv,artifact", "--rejects", "keep", "--json"]).expect(5);
         Self { archive: world.archive(), host: world.host }
     }
@@ -134,7 +134,7 @@ const FULL: &[&str] = &["full"];
 
 #[test]
 fn rewriting_without_a_change_is_not_found() {
-    let forger = Forger::of("parquet,csv");
+    let forger = Forger::new("parquet,csv");
     forger.manifest(|_| {});
     forger.records(|_| {});
     for level in BOTH {
@@ -145,7 +145,7 @@ fn rewriting_without_a_change_is_not_found() {
 
 #[test]
 fn lowered_row_counts_are_v020() {
-    let forger = Forger::of("parquet,csv");
+    let forger = Forger::new("parquet,csv");
     forger.manifest(|manifest| {
         for name in ["read", "archived"] {
             manifest["events"][name] = json!(59);
@@ -160,7 +160,7 @@ fn lowered_row_counts_are_v020() {
 
 #[test]
 fn removed_row_is_v020() {
-    let forger = Forger::of("csv");
+    let forger = Forger::new("csv");
     forger.records(|records| drop(records.remove(7)));
     forger.assert_found(FULL, &["V020"]);
 }
@@ -174,7 +174,7 @@ fn inconsistent_counts_are_v021() {
         |manifest| manifest["events"]["first"] = json!("2025-02-02T00:00:00.000000Z"),
         |manifest| manifest["events"]["last"] = Value::Null,
     ];
-    let forger = Forger::of("csv");
+    let forger = Forger::new("csv");
     let original = forger.archive.month(FORGED);
     for (number, change) in changes.into_iter().enumerate() {
         forger.manifest(|manifest| {
@@ -189,14 +189,14 @@ fn inconsistent_counts_are_v021() {
 
 #[test]
 fn invented_conflicts_are_v021() {
-    let forger = Forger::of("parquet,csv");
+    let forger = Forger::new("parquet,csv");
     forger.manifest(|manifest| manifest["events"]["conflicts"] = json!(2));
     forger.assert_found(FULL, &["V021"]);
 }
 
 #[test]
 fn events_without_a_file_are_v021() {
-    let forger = Forger::of("parquet,csv");
+    let forger = Forger::new("parquet,csv");
     for format in ["parquet", "csv"] {
         fs::remove_file(forger.archive.path(&forger.archive.file(FORGED, format))).unwrap();
     }
@@ -206,7 +206,7 @@ fn events_without_a_file_are_v021() {
 
 #[test]
 fn row_of_another_month_is_v022() {
-    let forger = Forger::of("csv");
+    let forger = Forger::new("csv");
     let stray = "2025-03-01T00:00:00.000000Z";
     forger.records(|records| {
         let last = records.last_mut().unwrap();
@@ -222,7 +222,7 @@ fn row_of_another_month_is_v022() {
 
 #[test]
 fn file_in_the_folder_of_another_month_is_v022() {
-    let forger = Forger::of("parquet");
+    let forger = Forger::new("parquet");
     let path = forger.archive.file(FORGED, "parquet");
     let moved = path.replace("month=2025-02", "month=2025-03");
     fs::rename(forger.archive.path(&path), forger.archive.path(&moved)).unwrap();
@@ -233,7 +233,7 @@ fn file_in_the_folder_of_another_month_is_v022() {
 #[test]
 fn repeated_id_is_v023_in_every_format() {
     for formats in ["csv", "parquet,csv"] {
-        let forger = Forger::of(formats);
+        let forger = Forger::new(formats);
         forger.records(|records| records[20] = records[21].clone());
         forger.assert_found(FULL, &["V023"]);
     }
@@ -241,14 +241,14 @@ fn repeated_id_is_v023_in_every_format() {
 
 #[test]
 fn renamed_column_is_v024() {
-    let forger = Forger::of("csv");
+    let forger = Forger::new("csv");
     forger.records(|records| records[0] = records[0].replacen("model", "modal", 1));
     forger.assert_found(FULL, &["V024"]);
 }
 
 #[test]
 fn schema_that_differs_from_the_file_is_v024() {
-    let forger = Forger::of("parquet");
+    let forger = Forger::new("parquet");
     forger.manifest(|manifest| {
         let columns = manifest["schema"]["columns"].as_array_mut().unwrap();
         let column = columns.iter_mut().find(|column| column["type"] == "int64").unwrap();
@@ -266,14 +266,14 @@ fn schema_that_differs_from_the_file_is_v024() {
 
 #[test]
 fn wrong_schema_digest_is_v024() {
-    let forger = Forger::of("parquet");
+    let forger = Forger::new("parquet");
     forger.manifest(|manifest| manifest["schema"]["columns"][3]["name"] = json!("other"));
     forger.assert_found(BOTH, &["V024"]);
 }
 
 #[test]
 fn file_that_is_not_parquet_is_v024() {
-    let forger = Forger::of("parquet");
+    let forger = Forger::new("parquet");
     let honest = fs::read(forger.archive.path(&forger.archive.file(FORGED, "parquet"))).unwrap();
     let mut nonsense = honest.clone();
     // The first page's header, and what counts its values.
@@ -286,7 +286,7 @@ fn file_that_is_not_parquet_is_v024() {
 
 #[test]
 fn removed_or_added_reject_is_v020() {
-    let forger = Forger::of_evidence();
+    let forger = Forger::with_evidence();
     let lines = forger.archive.unzipped(&forger.archive.file(FORGED, "rejects"));
     for forged in [Vec::new(), lines.repeat(2)] {
         forger.file("rejects", &gzip(&forged));
@@ -297,7 +297,7 @@ fn removed_or_added_reject_is_v020() {
 
 #[test]
 fn inconsistent_reject_count_is_v021() {
-    let forger = Forger::of_evidence();
+    let forger = Forger::with_evidence();
     forger.manifest(|manifest| {
         let files = manifest["files"].as_array_mut().unwrap();
         files.iter_mut().find(|file| file["format"] == "rejects").unwrap()["rows"] = json!(2);
@@ -315,7 +315,7 @@ fn unreadable_rejects_or_artifact_is_v024() {
         ("artifact", b"no gzip".to_vec()),
         ("artifact", gzip(&b"id,timestamp\n".repeat(99))[..30].to_vec()),
     ] {
-        let forger = Forger::of_evidence();
+        let forger = Forger::with_evidence();
         forger.file(format, &bytes);
         forger.assert_found(FULL, &["V024"]);
         forger.assert_strangers_agree("V024");
@@ -324,7 +324,7 @@ fn unreadable_rejects_or_artifact_is_v024() {
 
 #[test]
 fn month_committed_twice_is_v016() {
-    let forger = Forger::of("csv");
+    let forger = Forger::new("csv");
     let mut again = forger.archive.month(FORGED);
     let head = fs::read(forger.archive.path(&manifest_path(3))).unwrap();
     again["sequence"] = json!(4);
@@ -335,7 +335,7 @@ fn month_committed_twice_is_v016() {
 
 #[test]
 fn path_outside_the_archive_is_not_followed() {
-    let forger = Forger::of("csv");
+    let forger = Forger::new("csv");
     let path = forger.archive.file(FORGED, "csv");
     fs::rename(forger.archive.path(&path), forger.host.path("outside.csv.gz")).unwrap();
     for outside in ["../outside.csv.gz", "events/csv/month=2025-02/../../../../outside.csv.gz"] {
@@ -348,7 +348,7 @@ fn path_outside_the_archive_is_not_followed() {
 #[test]
 fn manifest_of_another_format_or_number_is_v003() {
     for (key, value) in [("format", json!("keeptrusts-archive/2")), ("sequence", json!(7))] {
-        let forger = Forger::of("csv");
+        let forger = Forger::new("csv");
         forger.manifest(|manifest| manifest[key] = value);
         let outcome = forger.host.run(&["verify", "--level", "quick", "--json"]).expect(4);
         assert!(outcome.stdout.contains("V003"), "{key}: {}", outcome.stdout);
@@ -357,7 +357,7 @@ fn manifest_of_another_format_or_number_is_v003() {
 
 #[test]
 fn truncated_chain_is_v005_with_the_expected_head() {
-    let forger = Forger::of("csv");
+    let forger = Forger::new("csv");
     let head = forger.host.run(&["status", "--json"]).expect(0).json()["head"].clone();
     let (sequence, digest) = (head["sequence"].to_string(), head["sha256"].as_str().unwrap().to_owned());
     let file = forger.archive.file("2025-03", "csv");

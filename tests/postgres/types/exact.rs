@@ -1,6 +1,6 @@
 //! Compares what was archived with what the server prints, value by value.
 
-use crate::{postgres::Desk, support::foreign::read_exactly};
+use crate::{postgres::DatabaseWorld, support::foreign::read_exactly};
 use serde_json::{Map, Value};
 
 /// A column of the table `events`: its name, and its type in the archive.
@@ -8,11 +8,11 @@ pub(in crate::postgres) type Column = (&'static str, &'static str);
 
 /// Asserts that the archive has every row of `events`, and every value of `columns` as the server has it.
 #[track_caller]
-pub(in crate::postgres) fn assert_exact(desk: &Desk, columns: &[Column]) {
-    let archive = desk.archive();
+pub(in crate::postgres) fn assert_exact(world: &DatabaseWorld, columns: &[Column]) {
+    let archive = world.archive();
     archive.check();
     for reader in ["pyarrow", "duckdb", "csv"] {
-        let expected = expected(desk, columns, if reader == "csv" { Form::Csv } else { Form::Parquet });
+        let expected = expected(world, columns, if reader == "csv" { Form::Csv } else { Form::Parquet });
         let (_, found) = read_exactly(reader, &archive);
         let found = found.as_object().unwrap();
         assert_eq!(found.len(), expected.len(), "rows that {reader} finds");
@@ -31,10 +31,10 @@ enum Form {
     Csv,
 }
 
-fn expected(desk: &Desk, columns: &[Column], form: Form) -> Vec<Map<String, Value>> {
+fn expected(world: &DatabaseWorld, columns: &[Column], form: Form) -> Vec<Map<String, Value>> {
     let value = |(name, kind): &Column| format!(", {} as \"{name}\"", exact(&format!("\"{name}\""), kind, form));
     let query = format!("select id::text as id{} from events", columns.iter().map(value).collect::<String>());
-    desk.database.rows(&query).into_iter().map(|row| row.as_object().unwrap().clone()).collect()
+    world.database.rows(&query).into_iter().map(|row| row.as_object().unwrap().clone()).collect()
 }
 
 /// SQL that makes of `value` what `tests/readers/exact.py` makes of it.

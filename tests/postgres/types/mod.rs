@@ -4,7 +4,7 @@ pub(super) mod exact;
 mod refusals;
 pub(super) mod table;
 
-use super::{Desk, MONTH, march};
+use super::{DatabaseWorld, MONTH, march};
 use crate::support::foreign::read_exactly;
 use exact::assert_exact;
 use serde_json::Value;
@@ -12,24 +12,24 @@ use serde_json::Value;
 #[test]
 fn every_value_of_every_type_equals_the_server_text() {
     let specs = table::all();
-    let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
-    desk.run(&[]).expect(0);
-    assert_exact(&desk, &table::columns(&specs));
+    let world = DatabaseWorld::new(&[table::TYPES, &table::create(&specs)].concat());
+    world.run(&[]).expect(0);
+    assert_exact(&world, &table::columns(&specs));
 }
 
 #[test]
 fn manifest_records_archive_and_server_types() {
     let specs = table::all();
-    let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
-    desk.run(&[]).expect(0);
-    let manifest = desk.archive().month(MONTH);
+    let world = DatabaseWorld::new(&[table::TYPES, &table::create(&specs)].concat());
+    world.run(&[]).expect(0);
+    let manifest = world.archive().month(MONTH);
     let columns = manifest["schema"]["columns"].as_array().unwrap();
     assert_eq!(columns.len(), specs.len() + 2);
     let names = "select attname as name, format_type(atttypid, atttypmod) as source, attnotnull as required \
                  from pg_attribute where attrelid = 'events'::regclass and attnum > 0 order by attnum";
     let kinds = specs.iter().map(|(_, _, archived, _)| *archived);
     let kinds = ["int64", "timestamp(us,UTC)"].into_iter().chain(kinds);
-    for ((column, server), kind) in columns.iter().zip(desk.database.rows(names)).zip(kinds) {
+    for ((column, server), kind) in columns.iter().zip(world.database.rows(names)).zip(kinds) {
         assert_eq!(column["name"], server["name"]);
         assert_eq!(column["type"], kind, "{}", server["name"]);
         assert_eq!(column["source_type"], server["source"], "{}", server["name"]);
@@ -40,10 +40,10 @@ fn manifest_records_archive_and_server_types() {
 #[test]
 fn duckdb_and_pyarrow_read_typed_columns() {
     let specs = table::all();
-    let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
-    desk.run(&[]).expect(0);
-    let (duckdb, _) = read_exactly("duckdb", &desk.archive());
-    let (arrow, _) = read_exactly("pyarrow", &desk.archive());
+    let world = DatabaseWorld::new(&[table::TYPES, &table::create(&specs)].concat());
+    world.run(&[]).expect(0);
+    let (duckdb, _) = read_exactly("duckdb", &world.archive());
+    let (arrow, _) = read_exactly("pyarrow", &world.archive());
     let expected = [
         ("cost", "DECIMAL(18,8)", "decimal128(18, 8)"),
         ("small", "SMALLINT", "int16"),
@@ -69,15 +69,15 @@ fn duckdb_and_pyarrow_read_typed_columns() {
 
 #[test]
 fn two_dimensional_arrays_are_json() {
-    let desk = Desk::new(
+    let world = DatabaseWorld::new(
         "create table events (id text primary key, created_at timestamptz default '2025-03-10', grid integer[][], names text[][]);
          insert into events (id, grid, names) values
          ('a', '{{1,2},{3,NULL}}', '{{a,\"b \\\"c\\\"\"},{NULL,\"\"}}'), ('b', '{}', null), ('c', '{1}', '{ü}');",
     );
-    desk.run(&[]).expect(0);
-    assert_exact(&desk, &[]);
+    world.run(&[]).expect(0);
+    assert_exact(&world, &[]);
     for reader in ["pyarrow", "duckdb", "csv"] {
-        let (_, rows) = read_exactly(reader, &desk.archive());
+        let (_, rows) = read_exactly(reader, &world.archive());
         let json =
             |id: &str, column: &str| rows[id][column].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
         let grids = ["a", "b", "c"].map(|id| json(id, "grid").unwrap().to_string());
@@ -85,20 +85,20 @@ fn two_dimensional_arrays_are_json() {
         assert_eq!(json("a", "names").unwrap().to_string(), r#"[["a","b \"c\""],[null,""]]"#, "{reader}");
         assert_eq!(json("b", "names"), None);
     }
-    let manifest = desk.archive().month(MONTH);
+    let manifest = world.archive().month(MONTH);
     assert_eq!(manifest["schema"]["columns"][2]["type"], "json");
 }
 
 #[test]
 fn undeclared_multidimensional_arrays_are_json() {
-    let desk = Desk::new(
+    let world = DatabaseWorld::new(
         "create table events (id text primary key, created_at timestamptz default '2025-03-10', list integer[]);
          insert into events (id, list) values ('a', '{1,NULL}'), ('b', '{{1,2},{3,4}}'), ('c', null);",
     );
-    desk.run(&[]).expect(0);
-    desk.archive().check();
+    world.run(&[]).expect(0);
+    world.archive().check();
     for reader in ["pyarrow", "duckdb", "csv"] {
-        let (_, rows) = read_exactly(reader, &desk.archive());
+        let (_, rows) = read_exactly(reader, &world.archive());
         let lists = ["a", "b", "c"].map(|id| rows[id]["list"].as_str().map(str::to_owned));
         assert_eq!(lists, [Some("[1,null]".to_owned()), Some("[[1,2],[3,4]]".to_owned()), None], "{reader}");
     }
@@ -106,23 +106,23 @@ fn undeclared_multidimensional_arrays_are_json() {
 
 #[test]
 fn years_beyond_four_digits_and_bc_are_kept() {
-    let desk = Desk::new(
+    let world = DatabaseWorld::new(
         "create table events (id bigint primary key, created_at timestamptz default '2025-03-10', at timestamptz, place timestamp, day date);
          insert into events (id, at, place, day) values
          (1, '294247-01-10 04:00:54.775806Z', '294247-01-10 04:00:54.775806', '5874897-12-31'),
          (2, '4713-11-24 00:00:00Z BC', '4713-11-24 00:00:00 BC', '4713-11-24 BC'),
          (3, '0001-12-31 23:59:59.999999Z BC', '10000-01-01 00:00:00', '10000-01-01');",
     );
-    desk.run(&[]).expect(0);
+    world.run(&[]).expect(0);
     let columns = ["at", "place", "day"];
     for reader in ["pyarrow", "duckdb"] {
-        let (_, rows) = read_exactly(reader, &desk.archive());
+        let (_, rows) = read_exactly(reader, &world.archive());
         let row = |id: &str| columns.map(|name| rows[id][name].as_str().unwrap().to_owned());
         assert_eq!(row("1"), ["9223372036854775806", "9223372036854775806", "2145042905"], "{reader}");
         assert_eq!(row("2"), ["-210835180800000000", "-210835180800000000", "-2440222"], "{reader}");
         assert_eq!(row("3"), ["-62135596800000001", "253402300800000000", "2932897"], "{reader}");
     }
-    let rows = desk.archive().rows(MONTH);
+    let rows = world.archive().rows(MONTH);
     let row = |id: &str| {
         let row = rows.iter().find(|row| row["id"] == id).unwrap();
         columns.map(|name| row[name].clone())
@@ -134,21 +134,21 @@ fn years_beyond_four_digits_and_bc_are_kept() {
 
 #[test]
 fn values_of_hundreds_of_kilobytes_survive() {
-    let desk = Desk::new(&march(3));
-    desk.database.sql(
+    let world = DatabaseWorld::new(&march(3));
+    world.database.sql(
         "alter table events add digits numeric, add body bytea;
          update events set digits = repeat('9', 131072)::numeric, note = repeat('ü\"', 200000), body = decode(repeat('00ff', 300000), 'hex') where id = 1;
          update events set digits = ('0.' || repeat('0', 16382) || '1')::numeric where id = 2;",
     );
-    desk.run(&[]).expect(0);
-    assert_exact(&desk, &[("digits", "text"), ("note", "text"), ("body", "binary")]);
+    world.run(&[]).expect(0);
+    assert_exact(&world, &[("digits", "text"), ("note", "text"), ("body", "binary")]);
 }
 
 #[test]
 fn database_settings_do_not_change_the_archive() {
     let specs = table::all();
-    let desk = Desk::new(&[table::TYPES, &table::create(&specs)].concat());
-    let name = desk.database.name();
+    let world = DatabaseWorld::new(&[table::TYPES, &table::create(&specs)].concat());
+    let name = world.database.name();
     let settings = [
         ("datestyle", "'German, DMY'"),
         ("intervalstyle", "'sql_standard'"),
@@ -162,24 +162,24 @@ fn database_settings_do_not_change_the_archive() {
         ("xmloption", "'document'"),
     ];
     for (setting, value) in settings {
-        desk.database.sql(&format!("alter database {name} set {setting} = {value}"));
+        world.database.sql(&format!("alter database {name} set {setting} = {value}"));
     }
-    desk.run(&[]).expect(0);
+    world.run(&[]).expect(0);
     for (setting, _) in settings {
-        desk.database.sql(&format!("alter database {name} reset {setting}"));
+        world.database.sql(&format!("alter database {name} reset {setting}"));
     }
-    assert_exact(&desk, &table::columns(&specs));
+    assert_exact(&world, &table::columns(&specs));
 }
 
 #[test]
 fn dropped_columns_are_skipped_and_generated_ones_read() {
-    let desk = Desk::new(&march(5));
-    desk.database.sql(
+    let world = DatabaseWorld::new(&march(5));
+    world.database.sql(
         "alter table events add gone text default 'x', add twice bigint generated always as (id * 2) stored;
          alter table events drop gone;",
     );
-    desk.run(&[]).expect(0);
-    assert_exact(&desk, &[("note", "text"), ("twice", "int64")]);
-    let manifest = desk.archive().month(MONTH);
+    world.run(&[]).expect(0);
+    assert_exact(&world, &[("note", "text"), ("twice", "int64")]);
+    let manifest = world.archive().month(MONTH);
     assert_eq!(manifest["schema"]["columns"].as_array().unwrap().len(), 4);
 }

@@ -1,21 +1,21 @@
 //! Values that no type of the archive holds: rows are rejected, and nothing is bent until it fits.
 
-use super::{Desk, MONTH, march};
+use super::{DatabaseWorld, MONTH, march};
 use crate::support::together;
 
 /// A column of one good row and one bad one.
 #[track_caller]
 fn assert_rejected(declared: &str, good: &str, bad: &str) {
-    let desk = Desk::new(&format!(
+    let world = DatabaseWorld::new(&format!(
         "create table events (id text primary key, created_at timestamptz default '2025-03-10', bad {declared});
          insert into events (id, bad) values ('good', '{good}'), ('bad', '{bad}'), ('null', null);"
     ));
-    let outcome = desk.run(&[]).expect(5);
-    desk.assert_nothing_committed();
+    let outcome = world.run(&[]).expect(5);
+    world.assert_nothing_committed();
     let message = outcome.json()["months"][0]["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("bad"), "the column is not named: {message}");
-    desk.run(&["--rejects", "keep"]).expect(5);
-    let archive = desk.archive();
+    world.run(&["--rejects", "keep"]).expect(5);
+    let archive = world.archive();
     archive.check();
     assert_eq!(archive.ids(MONTH), ["good", "null"], "{declared} {bad}");
     let rejects = archive.rejects(MONTH);
@@ -64,34 +64,34 @@ fn many_columns_with_undeclared_dimensions_are_read() {
     let names = ["a", "b", "c", "d", "e", "f"];
     let columns = names.map(|name| format!(", {name} integer[]")).concat();
     let values = names.map(|_| ", '{{1},{2}}'").concat();
-    let desk = Desk::new(&format!(
+    let world = DatabaseWorld::new(&format!(
         "create table events (id bigint, created_at timestamptz not null{columns});
          insert into events values (1, '2025-03-10'{values})"
     ));
-    desk.run(&[]).expect(0);
-    let columns = desk.archive().month(MONTH)["schema"]["columns"].clone();
+    world.run(&[]).expect(0);
+    let columns = world.archive().month(MONTH)["schema"]["columns"].clone();
     let json = columns.as_array().unwrap().iter().filter(|column| column["type"] == "json").count();
     assert_eq!(json, names.len(), "{columns}");
 }
 
 /// Events without a place in time, among three that have one.
-fn without_time(time: &str) -> Desk {
-    let desk = Desk::new(&march(3));
-    desk.database.sql(&format!(
+fn without_time(time: &str) -> DatabaseWorld {
+    let world = DatabaseWorld::new(&march(3));
+    world.database.sql(&format!(
         "alter table events alter created_at drop not null; insert into events values (9, {time}, 'lost')"
     ));
-    desk
+    world
 }
 
 #[test]
 fn rows_without_a_time_are_rejected_in_every_month() {
     together(["null", "'infinity'", "'-infinity'"], |time| {
-        let desk = without_time(time);
-        let outcome = desk.run(&[]).expect(5);
-        desk.assert_nothing_committed();
+        let world = without_time(time);
+        let outcome = world.run(&[]).expect(5);
+        world.assert_nothing_committed();
         assert!(outcome.output().contains("created_at"), "{}", outcome.output());
-        desk.run(&["--rejects", "keep"]).expect(5);
-        let archive = desk.archive();
+        world.run(&["--rejects", "keep"]).expect(5);
+        let archive = world.archive();
         archive.check();
         assert_eq!(archive.ids(MONTH), ["1", "2", "3"]);
         assert_eq!(archive.month(MONTH)["events"]["rejected"], 1, "{time}");
@@ -101,22 +101,22 @@ fn rows_without_a_time_are_rejected_in_every_month() {
 
 #[test]
 fn nullable_time_column_without_nulls_is_accepted() {
-    let desk = Desk::new(&march(3));
-    desk.database.sql("alter table events alter created_at drop not null");
-    desk.run(&[]).expect(0);
-    let time = desk.archive().month(MONTH)["schema"]["columns"][1].clone();
+    let world = DatabaseWorld::new(&march(3));
+    world.database.sql("alter table events alter created_at drop not null");
+    world.run(&[]).expect(0);
+    let time = world.archive().month(MONTH)["schema"]["columns"][1].clone();
     assert_eq!(time["nullable"], false, "readers may rely on the time");
 }
 
 #[test]
 fn row_without_an_id_is_rejected() {
-    let desk = Desk::new(
+    let world = DatabaseWorld::new(
         "create table events (id text, created_at timestamptz default '2025-03-10');
          insert into events (id) values ('a'), (null);",
     );
-    desk.run(&[]).expect(5);
-    desk.assert_nothing_committed();
-    desk.run(&["--rejects", "keep"]).expect(5);
-    assert_eq!(desk.archive().ids(MONTH), ["a"]);
-    assert_eq!(desk.archive().rejects(MONTH)[0]["column"], "id");
+    world.run(&[]).expect(5);
+    world.assert_nothing_committed();
+    world.run(&["--rejects", "keep"]).expect(5);
+    assert_eq!(world.archive().ids(MONTH), ["a"]);
+    assert_eq!(world.archive().rejects(MONTH)[0]["column"], "id");
 }
