@@ -1,4 +1,4 @@
-//! Artifacts in memory into events, on one core: `cargo bench --profile dist --bench decode`.
+//! Decodes artifacts in memory on one core: `cargo bench --profile dist --bench decode`.
 
 mod support;
 
@@ -17,7 +17,7 @@ use flate2::read::GzDecoder;
 use std::{collections::BTreeMap, error::Error, hint::black_box, io::Read as _};
 use support::events;
 
-/// As much of an artifact as a run decodes at once, and as much as it reads at once.
+/// Sizes of the chunks that a run decodes and of the blocks that it reads, in bytes.
 const CHUNK: usize = 2 << 20;
 const BLOCK: usize = 256 << 10;
 
@@ -42,19 +42,19 @@ fn from_csv(criterion: &mut Criterion, artifact: &[u8]) -> Result<(), Box<dyn Er
     Ok(())
 }
 
-/// Cuts an artifact into chunks, and counts them.
+/// Splits an artifact and returns the number of chunks.
 fn split(artifact: &[u8]) -> usize {
     let mut splitter = CsvSplitter::new(CHUNK);
     let mut chunks = 0;
     for block in artifact.chunks(BLOCK) {
         let pushed = splitter.push(block);
-        assert!(pushed.is_ok(), "the bench's own artifact cannot be cut");
+        assert!(pushed.is_ok(), "the generated artifact cannot be split");
         chunks += std::iter::from_fn(|| splitter.next_chunk()).count();
     }
     chunks + usize::from(splitter.finish().is_ok_and(|rest| rest.is_some()))
 }
 
-/// JSON is read twice: for the names of its columns, and for their values.
+/// JSON is read twice: for column names, and for values.
 fn from_json(criterion: &mut Criterion, artifact: &[u8]) -> Result<(), Box<dyn Error>> {
     let chunks = json_chunks(artifact)?;
     let names = names(&chunks);
@@ -72,7 +72,7 @@ fn from_json(criterion: &mut Criterion, artifact: &[u8]) -> Result<(), Box<dyn E
     Ok(())
 }
 
-/// Rows as a server sends them: made here, since what is measured is not the server.
+/// Rows in the format of COPY, generated here so that no server is measured.
 fn from_copy(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let types = "uuid timestamp(us,UTC) text text text uuid int32 int32 decimal(18,8) json list<text>";
     let columns = types.split(' ').enumerate().map(|(number, kind)| {
@@ -89,14 +89,14 @@ fn from_copy(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             rows.clear();
             let taken = messages.iter().all(|message| rows.push(black_box(message)).is_ok());
             let decoded = layout.decode(&rows);
-            assert!(taken && decoded.is_ok_and(|all| all.rejects.is_empty()), "the bench's own rows cannot be decoded");
+            assert!(taken && decoded.is_ok_and(|all| all.rejects.is_empty()), "the generated rows cannot be decoded");
         });
     });
     group.finish();
     Ok(())
 }
 
-/// The event `number`.
+/// The COPY message of an event.
 fn copy_row(number: u16) -> Result<Vec<u8>, std::num::TryFromIntError> {
     let id = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes();
     let metadata =
@@ -143,7 +143,7 @@ fn names(chunks: &[Vec<u8>]) -> JsonNames {
     names
 }
 
-/// The events as a CSV artifact.
+/// Encodes the events as a CSV artifact.
 fn csv(batches: &[EventBatch]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut packed = Vec::new();
     let mut encoder = Box::new(CsvEncoder::new(&mut packed));
@@ -154,7 +154,7 @@ fn csv(batches: &[EventBatch]) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(text)
 }
 
-/// The events of a CSV artifact as lines of JSON: what can be read as JSON is no text there.
+/// Converts a CSV artifact to JSON Lines; fields that are valid JSON become values.
 fn json_lines(csv: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut lines = Vec::new();
     for row in csv::Reader::from_reader(csv).into_deserialize::<BTreeMap<String, String>>() {

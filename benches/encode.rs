@@ -1,4 +1,6 @@
-//! Events in memory into files, on one core: `cargo bench --profile dist --bench encode`.
+//! Encodes events in memory on one core: `cargo bench --profile dist --bench encode`.
+//!
+//! Short: an encoder needs no more setup.
 
 mod support;
 
@@ -15,7 +17,7 @@ use std::{error::Error, io::sink};
 use support::events;
 
 const EVENTS: u64 = 50_000;
-/// No file of the bench is cut.
+/// Large enough for one file.
 const PART: u64 = 256 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -37,6 +39,6 @@ fn encode(mut encoder: Box<dyn FileEncoder>, batches: &[EventBatch]) -> EncodedF
     let written = batches.iter().try_for_each(|batch| encoder.write(batch));
     match written.and_then(|()| encoder.finish()) {
         Ok(file) => file,
-        Err(error) => unreachable!("the demo's events can be written: {error}"),
+        Err(error) => unreachable!("demo events can be encoded: {error}"),
     }
 }

@@ -1,5 +1,5 @@
-//! A whole run, from the demo's events to a committed month in a directory, hashing and reading back included:
-//! `cargo bench --profile dist --bench end_to_end`. Inventing the events is part of what is measured.
+//! Measures a whole run from demo events to a committed month in a directory, including hashing and reading back:
+//! `cargo bench --profile dist --bench end_to_end`. Generating the events is included.
 
 use archive::{
     config::{Config, EventFormat},
@@ -27,13 +27,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     group.throughput(Throughput::Elements(EVENTS)).sample_size(10);
     for (name, formats) in [("parquet", &FORMATS[..1]), ("parquet and csv", &FORMATS)] {
         group.bench_function(name, |bencher| {
-            let place = || place(formats).unwrap_or_else(|error| unreachable!("a place for the bench: {error}"));
+            let setup = || setup(formats).unwrap_or_else(|error| unreachable!("setup of the bench: {error}"));
             let archive = |(_folder, settings): &mut (TempDir, Settings)| {
                 let (clock, observer) = (Arc::new(SystemClock), Arc::new(Silent));
                 let report = runtime.block_on(run(settings, request, clock, observer, CancellationToken::new()));
                 assert!(report.is_ok_and(|report| report.months.iter().all(|month| month.error.is_none())));
             };
-            bencher.iter_batched_ref(place, archive, BatchSize::PerIteration);
+            bencher.iter_batched_ref(setup, archive, BatchSize::PerIteration);
         });
     }
     group.finish();
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A new folder, and the settings of a run into it.
-fn place(formats: &[FileFormat]) -> Result<(TempDir, Settings), Box<dyn Error>> {
+fn setup(formats: &[FileFormat]) -> Result<(TempDir, Settings), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let config = Config {
         source: Some(format!("demo:?events={EVENTS}")),

@@ -1,7 +1,7 @@
-//! Archives a month of invented events into a directory, and prints the manifest that commits it:
+//! Archives a month of demo events into a directory, and prints the manifest that commits it:
 //! `cargo run --example archive_demo [DIRECTORY]`.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use archive::{config::Config, environment::Environment, plan::Request, run::run, settings::Settings};
 use archive_connectors::{clock::SystemClock, progress::Silent};
@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let scratch = tempfile::tempdir()?;
     let directory = std::env::args_os().nth(1).map_or_else(|| scratch.path().join("archive"), PathBuf::from);
 
-    // The same names as on the command line, and the same defaults.
+    // Names and defaults are those of the command line.
     let config = Config {
         source: Some("demo:?events=1000&seed=7".to_owned()),
         archive: Some(directory.display().to_string()),
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         state_dir: Some(scratch.path().join("state")),
         ..Config::default()
     };
-    // A service would pass its own environment: that is where tokens and keys come from.
+    // A service passes its own environment, which holds tokens and keys.
     let settings = Settings::new(config, &Environment::default())?;
     let request = Request::Month("2025-03".parse()?);
     let report = run(&settings, request, Arc::new(SystemClock), Arc::new(Silent), CancellationToken::new()).await?;

@@ -1,6 +1,6 @@
-//! Archives events from a source of one's own: `cargo run --example custom_source`.
+//! Archives events from a custom source: `cargo run --example custom_source`.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{Clock as _, clock::SystemClock, sink::Location};
@@ -9,8 +9,8 @@ use archive_formats::{Dataset, Window, catalogue::KeyColumns, decode::csv::CsvLa
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A source needs no more than batches of events; here a decoder makes them of a text. All of it lies in one month; a
-/// real source asks for what the window holds.
+/// A source yields batches of events, here decoded from a text. All events are in one month; a real source queries the
+/// window.
 #[derive(Debug)]
 struct Letter(&'static str);
 
@@ -19,10 +19,10 @@ impl Letter {
         let header = CsvLayout::from_header(self.0.as_bytes(), &KeyColumns::default());
         let (layout, header) = header.map_err(|error| Error::new(ErrorKind::Source, "no events").with_source(error))?;
         let decoded = layout.decode(&self.0.as_bytes()[header..]);
-        // Rows that are no events are yielded too: the run stops, and names them.
+        // Rows that are not events are yielded as rejects, and the run reports them.
         let rejects = decoded.rejects.into_iter().map(SourceItem::Reject);
         let events = decoded.batch.map(SourceItem::Batch).into_iter().chain(rejects);
-        // The report says that this was all. A stream without it was cut short, and is not committed.
+        // The report ends the stream. A stream without it is incomplete and is not committed.
         let report = SourceReport { read: decoded.rows, ..SourceReport::default() };
         Ok(events.chain([SourceItem::Report(report)]).collect())
     }

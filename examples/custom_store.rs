@@ -1,7 +1,7 @@
-//! Keeps an archive in a store of one's own, whatever implements `object_store`'s trait, and proves that it is there:
+//! Keeps an archive in any implementation of `object_store::ObjectStore`, and verifies it:
 //! `cargo run --example custom_store`.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use archive::{
     ArchiveRoot,
@@ -17,8 +17,8 @@ use std::{error::Error, sync::Arc};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let scratch = tempfile::tempdir()?;
-    // Memory checks no digests, so that every object is read back. A store that checks the SHA-256 of each request
-    // does without: `Confirm::Checksum`.
+    // `InMemory` checks no digests, so every object is read back. For a store that checks the SHA-256 of each request,
+    // use `Confirm::Checksum`.
     let sink = Sink::from_store(Arc::new(InMemory::new()), Confirm::ReadBack, "memory:");
     let root = ArchiveRoot::create(sink.clone(), &ArchiveRoot::new_identity(SystemClock.now())).await?;
     let id = root.id().to_owned();

@@ -1,7 +1,7 @@
-//! Verifies an archive from a program, and prints what it finds: `cargo run --example verify_archive [DIRECTORY]`.
-//! Without a directory it makes an archive, damages one byte of it, and finds that.
+//! Verifies an archive and prints the findings: `cargo run --example verify_archive [DIRECTORY]`. Without a directory it
+//! makes an archive and damages one byte first.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use archive::{
     config::Config,

@@ -1,7 +1,7 @@
-//! Checks the chain of manifests and the digests of all files by hand, with nothing but the crate of formats:
+//! Checks the chain of manifests and the digests of all files with `archive-formats` alone:
 //! `cargo run --example walk_chain [DIRECTORY]`. Without a directory it makes an archive first.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{Clock as _, Sink, clock::SystemClock, demo::Demo, sink::Location};
@@ -19,7 +19,7 @@ fn walk(root: &Path) -> Result<Chain, Box<dyn Error>> {
             return Ok(chain);
         }
         let bytes = fs::read(path)?;
-        // The digest is that of the bytes as they lie there. `push` proves that the manifest names the one before it.
+        // The digest is that of the stored bytes. `push` checks the link to the previous manifest.
         let entry = Entry { sha256: Sha256::digest(&bytes), manifest: Manifest::from_bytes(&bytes)? };
         entry.manifest.check_balance()?;
         for file in &entry.manifest.files {

@@ -1,4 +1,4 @@
-//! `doctor` says whether a run would work, with the exit code of that run, and leaves nothing behind.
+//! `doctor` exits like the run that it checks, and leaves nothing behind.
 
 use crate::support::{
     cli::{Host, Outcome},
@@ -21,7 +21,7 @@ fn healthy() -> Script {
     Script::new(events::month("2025-03", 20))
 }
 
-/// Runs the doctor, who must leave the host as it was and create no job.
+/// Runs `doctor`, which must leave the host unchanged and create no job.
 #[track_caller]
 fn examine(world: &World, code: i32) -> Outcome {
     let before = tree(&world.host.path(""));
@@ -57,7 +57,7 @@ fn check(outcome: &Outcome, name: &str) -> Value {
     let document = outcome.json();
     let checks = document["checks"].as_array().unwrap();
     let found = checks.iter().find(|check| check["name"] == name);
-    found.unwrap_or_else(|| panic!("no check is called {name}: {document}")).clone()
+    found.unwrap_or_else(|| panic!("no check {name}: {document}")).clone()
 }
 
 #[track_caller]
@@ -158,7 +158,7 @@ fn clock_skew_exits_with_75_like_a_run() {
 #[test]
 fn unreachable_server_exits_with_6() {
     let mut world = world(healthy());
-    // Port 9 of the loopback interface: nobody listens.
+    // No server listens on port 9 of the loopback interface.
     world.host.set("KT_ARCHIVE_SOURCE", "http://127.0.0.1:9");
     assert_eq!(failed(&examine(&world, 6)), ["source"]);
 }
@@ -173,7 +173,7 @@ fn invalid_settings_fail_a_check() {
 
 #[test]
 fn unwritable_folders_exit_like_a_run() {
-    // Not even root writes there.
+    // Not even root can write to /proc.
     for (variable, name, code) in
         [("KT_ARCHIVE_ARCHIVE", "archive: write", 7), ("KT_ARCHIVE_STATE_DIR", "state folder", 1)]
     {
@@ -278,12 +278,12 @@ fn failed_replica_exits_with_3_like_a_run() {
         assert_eq!(examined(&world, 3), [format!("replica {replica}{part}")]);
         world.archive_month("2025-03").expect(3);
     }
-    // One that lost its name, which a run gives back.
+    // A replica without archive.json, which a run restores.
     world.host.set("KT_ARCHIVE_REPLICA", good.as_str());
     fs::remove_file(Path::new(&good).join("archive.json")).unwrap();
     assert_eq!(examined(&world, 0), [] as [String; 0]);
     world.archive_month("2025-03").expect(0);
-    // Another archive, and with it a failure of the archive's own.
+    // A replica of another archive, alone and with a failure of the archive itself.
     let other = crate::support::archive::Archive::at(world.host.path("other"));
     world.host.set("KT_ARCHIVE_REPLICA", "");
     world.host.run(&["run", "--source", "demo:?events=1", "--archive", "other"]).expect(0);

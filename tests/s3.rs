@@ -113,7 +113,7 @@ fn wrong_key_exits_with_9() {
     wrong.archive_month("2025-03").expect(9);
 }
 
-/// A world whose host is in the place of a user with one of the policies.
+/// A world whose host has the credentials of a user with this policy.
 fn world_with_policy(place: &BucketPrefix, policy: &str) -> World {
     let mut world = World::new(Script::new(events()));
     place.admit_as(&mut world.host, policy);

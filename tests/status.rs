@@ -1,4 +1,4 @@
-//! `status`: where an archive stands, for people at a terminal, for pipes, and for programs.
+//! `status`: calendar, list, and JSON.
 
 use crate::support::cli::Host;
 use serde_json::{Value, json};
@@ -88,17 +88,17 @@ fn month_is_late_after_three_days() {
 fn days_until_pruning_count_from_the_oldest_missing_month() {
     let host = archived("2025-04-10", &[("2024-11", "2024-12"), ("2025-02", "2025-03")]);
     assert_eq!(dataset(&host, &[])["prune"], Value::Null);
-    // January's first event is a year old on the 1st of January 2026.
+    // The first event of January is a year old on 1 January 2026.
     let prune = |retention| dataset(&host, &["--platform-retention", retention])["prune"].clone();
     assert_eq!(prune("365d"), json!({"month": "2025-01", "at": "2026-01-01T00:00:00.000000Z", "days": 265}));
     assert_eq!(prune("100d")["days"], 0);
     assert_eq!(prune("99d")["days"], -1);
-    // What is shown does not move the deadline.
+    // The range shown does not change the deadline.
     let narrow = dataset(&host, &["--from", "2025-02", "--to", "2025-03", "--platform-retention", "101d"]);
     assert_eq!((narrow["prune"]["month"].clone(), narrow["prune"]["days"].clone()), (json!("2025-01"), json!(1)));
     let text = host.run(&["status", "--platform-retention", "99d"]).expect(0).stdout;
     assert!(text.contains("the platform began to prune 2025-01 on 2025-04-10"), "{text}");
-    // Where nothing is missing, it is the month that is not over.
+    // If no month is missing, the current one is the oldest.
     host.run(&["run", "--month", "2025-01", "--quiet"]).expect(0);
     assert_eq!(prune("365d"), json!({"month": "2025-04", "at": "2026-04-01T00:00:00.000000Z", "days": 355}));
 }
@@ -121,7 +121,7 @@ fn replicas_show_how_far_they_are_behind() {
     let states = replicas.as_array().unwrap().iter().map(|it| (it["state"].as_str().unwrap(), it["behind"].as_u64()));
     let expected = [("current", Some(0)), ("behind", Some(2)), ("behind", Some(3)), ("failed", None), ("failed", None)];
     assert_eq!(states.collect::<Vec<_>>(), expected, "{replicas:#}");
-    assert!(!host.path("nowhere").is_dir(), "a look makes nothing");
+    assert!(!host.path("nowhere").is_dir(), "status created the folder");
     let text = host.run(&[&["status"][..], &options].concat()).expect(0).stdout;
     assert!(text.contains("current  0 commits  new\nbehind   2 commits  old\n"), "{text}");
     assert!(text.contains("\nreplica other: "), "{text}");

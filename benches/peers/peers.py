@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What one would run instead of kt-archive, on the same artifact: peers.py NAME ARTIFACT FOLDER.
+"""Alternatives to kt-archive on the same artifact: peers.py NAME ARTIFACT FOLDER.
 
 Each writes Parquet with zstd at level 3, one folder or file a month, with the types that it can keep: see the notes at
 NAMES. None of them hashes or reads back what it wrote, or leaves out what is no event.
@@ -37,7 +37,7 @@ def duckdb(artifact, folder, reader):
 def polars(artifact, folder, reader):
     import polars as pl
 
-    # Its reader of JSON knows no decimals.
+    # Its JSON reader has no decimals.
     cost = pl.Decimal(18, 8) if reader == "scan_csv" else pl.Float64
     schema = order(pl.String, pl.String, pl.String, pl.Int32, cost, pl.String)
     created_at = pl.col("created_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us").dt.replace_time_zone("UTC")

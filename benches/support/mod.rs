@@ -1,11 +1,13 @@
-//! What the benches work on.
+//! Events for the benches.
+//!
+//! Short: all benches use the demo.
 
 use archive_connectors::{Source as _, SourceItem, demo::Demo};
 use archive_formats::{Dataset, EventBatch, Month};
 use futures::TryStreamExt as _;
 use std::error::Error;
 
-/// `count` events of the demo, in memory.
+/// `count` events of the demo.
 pub(crate) fn events(count: u64) -> Result<Vec<EventBatch>, Box<dyn Error>> {
     let month = "2025-03".parse::<Month>()?;
     let items = Demo::new(count, 1).read(&Dataset::default(), month.window());

@@ -12,7 +12,7 @@ fn host(settings: &str) -> Host {
     host
 }
 
-/// What is shown: each key with its value and where that comes from.
+/// Each key of `config show` with its value and origin.
 #[track_caller]
 fn shown(host: &Host, arguments: &[&str]) -> BTreeMap<String, (Value, String)> {
     let arguments = [&["config", "show", "--json", "--config", "archive.toml"], arguments].concat();
@@ -30,7 +30,7 @@ fn example_configuration_passes_the_check() {
     let mut with_token = Host::new();
     with_token.set("KEEPTRUSTS_API_TOKEN", "t");
     with_token.run(&["config", "check", "--config", EXAMPLE]).expect(0);
-    // Without the token, that alone is missing.
+    // Without a token, only that check fails.
     let document = document.expect(2).json();
     let checks = document["checks"].as_array().unwrap().iter();
     let failed = checks.filter(|check| check["ok"] == false).map(|check| &check["name"]).collect::<Vec<_>>();
@@ -127,7 +127,7 @@ fn schema_lists_exactly_the_known_keys() {
     assert_eq!(host.run(&["config", "schema", "--json"]).expect(0).json()["schema"], schema);
 }
 
-/// A validator that is not ours judges configurations by the schema.
+/// An independent validator applies the schema.
 #[test]
 fn schema_and_program_reject_the_same_configurations() {
     let host = Host::new();

@@ -1,4 +1,4 @@
-//! Flag beats environment beats file beats default.
+//! Precedence of the configuration: flag, environment, file, default.
 
 use crate::support::{cli::Host, events, script::Script, world::World};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The bytes that the platform delivered lie in the archive as they came.
+//! The format `artifact` keeps the platform's bytes unchanged.
 
 use crate::support::{
     archive::files,
@@ -36,7 +36,7 @@ fn artifact_is_archived_byte_for_byte() {
         assert_eq!(world.archive().unzipped(&path), delivered);
         let manifest = world.archive().month(MONTH);
         let file = files(&manifest).find(|file| file["format"] == "artifact").unwrap();
-        // Rows of the margin are in it too.
+        // The artifact also has the rows outside the window.
         assert_eq!((&file["rows"], &manifest["events"]["archived"]), (&json!(54), &json!(52)));
         assert!(file["first"].is_null() && file["last"].is_null(), "{file}");
         let job = &manifest["source"]["detail"]["jobs"][0];

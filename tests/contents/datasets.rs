@@ -1,4 +1,4 @@
-//! Several datasets in one run: each has its own folder and manifests, and none stands or falls with another.
+//! Several datasets in one run: each has its own folder and manifests, and fails alone.
 
 use crate::support::{
     cli::Outcome,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const MONTH: &str = "2025-03";
-/// Traces that have not all columns of events.
+/// Traces without the column `note`.
 const CSV: &str = "id,timestamp\n1,2025-02-03T00:00:00Z\n";
 const ALL: [&str; 4] = ["events", "traces", "escalations", "audit-log"];
 

@@ -1,4 +1,4 @@
-//! What a manifest says, to the byte.
+//! The content of manifests.
 
 use crate::support::{
     archive::manifest_path,
@@ -10,7 +10,7 @@ use std::fs;
 
 const MONTH: &str = "2025-03";
 
-/// The keys of a JSON document in the order in which they stand, each with its depth.
+/// The keys of a JSON document in order, each with its depth.
 fn keys(document: &str) -> Vec<(usize, &str)> {
     // The documents are indented by two spaces for each level, and no value holds a line feed.
     let lines = document.lines().map(|line| (line.len() - line.trim_start().len(), line.trim_start()));
@@ -60,7 +60,7 @@ fn first_and_last_are_times_of_archived_events() {
     }
 }
 
-/// An export that repeats itself: by far more events than a chunk of the decoder holds lie between the repetitions.
+/// Between the duplicates are more events than a chunk of the decoder holds.
 #[test]
 fn distant_duplicates_are_dropped_and_counted() {
     let once = events::month(MONTH, 6_000);

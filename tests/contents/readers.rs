@@ -1,4 +1,4 @@
-//! Other people's readers see the events that the platform delivered.
+//! DuckDB, PyArrow and an independent verifier read the events that the platform delivered.
 
 use crate::support::{
     archive::files,
@@ -20,8 +20,7 @@ fn world() -> (World, BTreeMap<String, Event>) {
     (world, by_id)
 }
 
-/// Asserts that each event was read back as it was delivered. `canonical` brings a value and the text that a reader
-/// makes of it into one spelling.
+/// Asserts that each event was read back as delivered. `canonical` gives equal values equal texts.
 #[track_caller]
 fn assert_same(read: &ReadBack, events: &BTreeMap<String, Event>, canonical: fn(&str, &str) -> String) {
     assert_eq!(read.rows.len(), events.len());
@@ -38,7 +37,7 @@ fn assert_same(read: &ReadBack, events: &BTreeMap<String, Event>, canonical: fn(
     }
 }
 
-/// One spelling for times and decimals; other values as they are.
+/// Normalises times and decimals; returns other values unchanged.
 fn canonical(column: &str, text: &str) -> String {
     match column {
         "timestamp" => {

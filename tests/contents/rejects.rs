@@ -1,4 +1,4 @@
-//! Rows that cannot become events are named, and never lost or guessed at.
+//! Rows that are not events are reported, and kept on request.
 
 use crate::support::{
     archive::files,
@@ -15,7 +15,7 @@ fn event(id: &str) -> Event {
     Event::at(id, "2025-03-10T10:00:00.000000Z")
 }
 
-/// The rows of an artifact as they are on the wire, after its header.
+/// An artifact with these encoded rows.
 fn artifact(rows: &[Vec<u8>]) -> Vec<u8> {
     [events::header(), rows.concat()].concat()
 }
@@ -26,10 +26,10 @@ fn row(event: &Event) -> Vec<u8> {
     bytes
 }
 
-/// The column that a row is bad in, and the row.
+/// The invalid column of a row, and the row.
 type BadRow = (&'static str, Vec<u8>);
 
-/// Rows that cannot become events, each for another reason.
+/// Rows that are not events, each for another reason.
 fn bad_rows() -> Vec<BadRow> {
     let mut invalid = row(&event("e7").with("note", "#"));
     invalid.iter_mut().filter(|byte| **byte == b'#').for_each(|byte| *byte = 0xff);
@@ -44,7 +44,7 @@ fn bad_rows() -> Vec<BadRow> {
     ]
 }
 
-/// An artifact with one good row, in line 2, and then the bad ones.
+/// An artifact with a good row in line 2, followed by the bad ones.
 fn damaged() -> Vec<u8> {
     let bad = bad_rows().into_iter().map(|(_, row)| row);
     artifact(&[row(&event("e2"))].into_iter().chain(bad).collect::<Vec<_>>())
@@ -130,7 +130,7 @@ fn good_months_beside_rejects_exit_with_3() {
 #[test]
 fn reject_files_are_split_at_the_part_size_and_reproducible() {
     let rows = |index: u32| {
-        // Digests do not compress, so that there is more than one part.
+        // Digests do not compress, so there is more than one part.
         let note = crate::support::archive::sha256(&index.to_be_bytes());
         row(&event(&format!("e{index}")).with("note", note).with("latency_ms", if index == 7 { "3" } else { "slow" }))
     };

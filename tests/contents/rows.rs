@@ -1,4 +1,4 @@
-//! What an archive takes in only when it is told to: conflicts, months without events, columns of another type.
+//! Events that need an option: conflicts, months without events, columns of another type.
 
 use crate::support::{
     cli::Outcome,
@@ -29,7 +29,7 @@ fn exact_duplicates_are_dropped_and_counted() {
     world.archive().check();
 }
 
-/// An id with two contents, one of them twice.
+/// Events of which two share an id, one of these twice.
 fn conflict() -> World {
     let events = [event("one"), event("one").with("decision", "blocked"), event("two"), event("one")];
     World::new(Script::from_bytes(events::csv(&events)))
@@ -78,7 +78,7 @@ fn empty_month_is_committed_when_allowed() {
     assert_eq!(world.run(&["status", "--json"]).expect(0).json()["datasets"][0]["months"][1]["events"], 0);
 }
 
-/// A column that is text here is a decimal in a later export.
+/// An export in which a text column has become a decimal.
 fn retyped() -> World {
     let world =
         World::new(Script::from_bytes("id,timestamp,occurred_at\n1,2025-02-03T00:00:00Z,2025-02-03T00:00:00Z\n"));
@@ -89,7 +89,7 @@ fn retyped() -> World {
     world
 }
 
-/// Pseudonyms are text, whatever was there before.
+/// Pseudonyms are text in place of any type.
 fn with_pseudonyms(world: &World) -> Vec<String> {
     let key = world.host.path("key");
     std::fs::write(&key, "0123456789abcdef0123456789abcdef\n").unwrap();

@@ -1,4 +1,4 @@
-//! Columns that are left out, replaced or renamed: what was asked for is done, recorded, and never half done.
+//! Columns that are dropped, selected, pseudonymised or renamed.
 
 use crate::support::{
     archive::{Row, files},
@@ -13,7 +13,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 const MONTH: &str = "2025-03";
 
-/// What `openssl rand -hex 32` might make.
+/// A key as `openssl rand -hex 32` prints it.
 const KEY: &str = "canary9c0e1f6f77f332ae4b1d5f3a2c7e8d90112233445566778899aabbccdd\n";
 
 fn world() -> World {
@@ -24,7 +24,7 @@ fn run(world: &World, flags: &[&str]) -> Outcome {
     world.run(&[&["run", "--month", MONTH, "--json"], flags].concat())
 }
 
-/// A key file with this mode; its path.
+/// Writes a key file with this mode and returns its path.
 fn key_file(world: &World, content: &str, mode: u32) -> String {
     let path = world.host.path("key");
     fs::write(&path, content).unwrap();
@@ -98,7 +98,7 @@ fn pseudonyms_are_equal_for_equal_values_only() {
     assert_sound(&world);
 }
 
-/// HMAC-SHA-256 (RFC 2104) with the key of the tests, which is 64 bytes long.
+/// HMAC-SHA-256 (RFC 2104) with the 64-byte key of the tests.
 fn hmac(text: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let key = KEY.trim_end().bytes();
@@ -186,7 +186,7 @@ fn mistyped_column_commits_nothing() {
         run(&world, &flags).expect(2);
     }
     world.assert_nothing_committed();
-    // A column that events may have, but this month has not, is no slip.
+    // A known column that this month lacks is not a typing error.
     let outcome = run(&world, &["--drop", "total_tokens"]).expect(0);
     assert!(outcome.stderr.contains("total_tokens"), "{}", outcome.stderr);
 }
@@ -196,7 +196,7 @@ fn transform_that_an_archived_month_lacks_exits_with_2() {
     let world = world();
     run(&world, &["--drop", "note,model"]).expect(0);
     assert_eq!(run(&world, &["--drop", "model,note"]).expect(0).json()["months"][0]["state"], "already");
-    // Nothing is asked for that it lacks.
+    // The archived month has every transform requested here.
     run(&world, &[]).expect(0);
     for (flags, lacking) in
         [(["--drop", "user_id"], "user_id"), (["--columns", "model"], "columns"), (["--rename", "model=m"], "rename")]
@@ -223,7 +223,7 @@ fn source_column_named_month_is_refused_until_renamed_or_dropped() {
     }
 }
 
-/// What is left of events is what counts: those that differed in a dropped column alone repeat each other.
+/// Events that differ only in a dropped column are duplicates.
 #[test]
 fn duplicates_are_compared_by_the_archived_columns() {
     let one = events::Event::at("one", "2025-03-10T10:00:00.000000Z");

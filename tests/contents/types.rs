@@ -1,4 +1,4 @@
-//! Every type of column: in the files, in slices of them, and for who reads them.
+//! Every column type: in data files, in slices, and for independent readers.
 
 use crate::support::{
     archive::Archive,
@@ -19,7 +19,7 @@ fn archived(formats: &[FileFormat]) -> (Host, Archive) {
     (host, Archive::at(place))
 }
 
-/// A slice with all events, and what is said about it.
+/// A slice with all events, and its manifest.
 #[track_caller]
 fn slice(host: &Host, format: &str) -> (Vec<u8>, Value) {
     let output = format!("slice.{format}");

@@ -1,4 +1,4 @@
-//! The examples do what their first line says, and leave nothing behind.
+//! The examples do what their documentation says, and leave nothing behind.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Runs an example with a folder of its own for everything that is temporary, and returns what it printed.
+/// Runs an example with its own temporary folder, and returns its output.
 #[track_caller]
 fn run(name: &str, argument: Option<&Path>) -> String {
     let scratch = tempfile::tempdir().unwrap();
@@ -21,13 +21,13 @@ fn run(name: &str, argument: Option<&Path>) -> String {
     stdout
 }
 
-/// Cargo puts examples beside the folder of the test that it built with them.
+/// Path of an example, which Cargo builds beside the folder of the test binary.
 fn program(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     test.parent().unwrap().with_file_name("examples").join(name)
 }
 
-/// An archive that `archive_demo` made, and what it printed.
+/// An archive made by `archive_demo`, and the output of that.
 fn demo() -> (TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("archive");
@@ -88,7 +88,7 @@ fn every_example_is_short_documented_and_tested() {
         }
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.lines().count() < 60, "{} has 60 lines or more", path.display());
-        assert!(text.starts_with("//! "), "{} does not say what it shows", path.display());
+        assert!(text.starts_with("//! "), "{} has no documentation", path.display());
         names.insert(path.file_stem().unwrap().to_str().unwrap().to_owned());
     }
     let here = include_str!("examples.rs");

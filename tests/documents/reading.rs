@@ -1,4 +1,4 @@
-//! The snippets of `docs/reading.md` read what the archive's CSV files say, to the last digit.
+//! The snippets of `docs/reading.md` give the exact answers of the archive's CSV files.
 
 use crate::support::{archive::files, events, script::Script, test_variable, world::World};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use std::{
 
 const MONTHS: [&str; 4] = ["2025-01", "2025-02", "2025-03", "2025-04"];
 
-/// Three months of the demo, as the page asks for, and one with other columns and with long costs.
+/// Three months of the demo, as on the page, and one with other columns and long decimals.
 fn world() -> World {
     let world = World::new(Script::new(events::difficult(MONTHS[3])));
     let demo = ["backfill", "--from", MONTHS[0], "--to", MONTHS[2], "--source", "demo:?events=300", "--json"];
@@ -20,7 +20,7 @@ fn world() -> World {
     world
 }
 
-/// Runs the snippets of the page, or those with these `names`, in the folder of the archive.
+/// Runs the snippets with these `names`, or all if there are none, in the parent folder of the archive.
 fn try_snippets(world: &World, names: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(test_variable("KT_TEST_PYTHON"));
@@ -28,7 +28,7 @@ fn try_snippets(world: &World, names: &[&str]) -> Output {
     command.current_dir(world.archive().root().parent().unwrap()).output().unwrap()
 }
 
-/// What the snippets show: rows of texts by the snippet's name.
+/// The output of the snippets: rows of texts by snippet name.
 #[track_caller]
 fn snippets(world: &World, names: &[&str]) -> BTreeMap<String, Value> {
     let output = try_snippets(world, names);
@@ -36,7 +36,7 @@ fn snippets(world: &World, names: &[&str]) -> BTreeMap<String, Value> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The sum of decimals with up to 18 digits after the point, without zeros at its end.
+/// The sum of decimals with up to 18 decimal places, without trailing zeros.
 fn sum<'a>(numbers: impl Iterator<Item = &'a str>) -> String {
     let units = |number: &str| {
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -47,7 +47,7 @@ fn sum<'a>(numbers: impl Iterator<Item = &'a str>) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What every reader has to answer to the page's questions.
+/// The correct answers to the page's questions.
 fn answers(world: &World) -> BTreeMap<&'static str, Value> {
     let archive = world.archive();
     let (mut union, mut committed, mut decisions, mut retries) = (vec![], vec![], BTreeMap::new(), 0);
@@ -108,7 +108,7 @@ fn chain_aware_snippets_read_only_committed_files() {
     let file = root.join(committed_file(&world));
     fs::copy(&file, file.with_file_name("part-00001-0000000000000000.parquet")).unwrap();
     let careful = ["duckdb committed", "pyarrow committed", "clickhouse committed", "polars union", "pandas union"];
-    // What comes before them on the page, and they use.
+    // Earlier snippets that these ones use.
     let others = ["committed", "polars month", "pandas month", "files"];
     let shown = snippets(&world, &[&careful[..], &others].concat());
     let answers = answers(&world);
@@ -116,7 +116,7 @@ fn chain_aware_snippets_read_only_committed_files() {
         assert_eq!(shown[name], answers[name.split_once(' ').unwrap().1], "{name}");
     }
     assert_eq!(shown["files"], json!([[committed_file(&world)]]));
-    assert_ne!(shown["polars month"], answers["month"], "the test's own file is not seen by a scan");
+    assert_ne!(shown["polars month"], answers["month"], "a scan misses the uncommitted file");
 }
 
 #[test]

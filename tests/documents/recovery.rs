@@ -1,4 +1,4 @@
-//! `docs/recovery.md`: every section, on an archive to which that happened.
+//! `docs/recovery.md`: each section, applied to an archive in that state.
 
 use crate::support::{
     archive::Archive,
@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 type Snapshot = BTreeMap<String, String>;
 
-/// The last three months: a run without a month archives those, and the clocks of S3 servers are real.
+/// The last three months, since S3 servers use the real time.
 fn months() -> [String; 3] {
     let current = now().format("%Y-%m").to_string();
     [-3, -2, -1].map(|count| events::month_after(&current, count))
@@ -26,14 +26,14 @@ fn world() -> World {
 
 fn world_of(events: Vec<Event>) -> World {
     let mut world = World::new(Script::new(events));
-    // Right at the beginning of a month, the last one would not be over for long enough.
+    // On the first day of a month, the last one is still within its grace period.
     world.host.set("KT_ARCHIVE_GRACE", "0s");
     let home = world.host.path("srv").display().to_string();
     world.host.set("KT_ARCHIVE_ARCHIVE", home);
     world
 }
 
-/// The section with this host's addresses and months for those of the page.
+/// The section, with this host's addresses and months in place of the page's.
 fn section(world: &World, title: &str) -> Section {
     let [second, first, replica] = ["srv-2", "srv", "nas"].map(|name| world.host.path(name).display().to_string());
     let months = months();
@@ -81,7 +81,7 @@ impl Disaster {
         file.unwrap().clone()
     }
 
-    /// Follows the section, after which both places hold what they held before it happened.
+    /// Runs the commands of the section, and asserts that archive and replica are as before the disaster.
     #[track_caller]
     fn recover(&self, title: &str) {
         let bucket = self.place.url();
@@ -113,7 +113,7 @@ fn lost_state_folder_loses_no_events() {
 #[test]
 fn dead_run_is_repeated() {
     let disaster = Disaster::new();
-    // A file that was stored, and not committed.
+    // A file that was stored and not committed.
     disaster.place.put(&disaster.file().replace("part-00000", "part-00001"), "half a file");
     disaster.recover("The host died in the middle of a run");
 }
@@ -124,7 +124,7 @@ fn damaged_month_is_reported_and_repaired_from_a_replica() {
     disaster.place.put(&disaster.file(), "not what was archived");
     let shown = section(&disaster.world, "A month is damaged");
     shown.with(&[("s3://my-bucket/keeptrusts", &disaster.place.url())]).follow(&disaster.world.host);
-    assert_ne!(snapshot(&disaster.place), disaster.whole, "looking mends nothing");
+    assert_ne!(snapshot(&disaster.place), disaster.whole, "verify repaired something");
     disaster.recover("A replica is whole");
 }
 

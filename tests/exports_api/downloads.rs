@@ -1,4 +1,4 @@
-//! Artifacts that arrive in pieces, packed, from elsewhere, or not at all.
+//! Downloads of artifacts: redirects, truncation, resumption, compression, expiry.
 
 use super::{MONTH, archived, assert_archived, march};
 use crate::support::{
@@ -11,7 +11,7 @@ use crate::support::{
 };
 use std::time::Duration;
 
-/// Somewhere in the middle of a row.
+/// An offset in the middle of a row.
 const MIDDLE: usize = 4321;
 
 #[test]
@@ -64,7 +64,7 @@ fn truncated_body_is_downloaded_again() {
 
 #[test]
 fn always_truncated_body_is_never_archived() {
-    // Cut at the end of a row too, where what is there looks whole.
+    // A cut at the end of a row leaves a well-formed artifact.
     let rows = events::csv(&march()[..20]).len();
     together([Cut::Short(MIDDLE), Cut::Short(rows), Cut::EndlessChunk(rows)], |cut| {
         let world = World::new(Script::new(march()).always_cut(cut));
@@ -101,7 +101,7 @@ fn changed_artifact_is_downloaded_from_the_start() {
     world.platform.behave(|script| script.pause(Endpoint::Download, Duration::from_millis(300)));
     let running = world.start_month(MONTH);
     world.platform.wait_for(Endpoint::Download, 2);
-    // The second request is under way with the old tag; the answer comes from the new artifact.
+    // The second request has the old ETag; the response comes from the new artifact.
     world.platform.behave(|script| script.ranges("\"v2\""));
     running.wait().expect(0);
     assert_archived(&world);

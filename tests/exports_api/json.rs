@@ -1,4 +1,4 @@
-//! Artifacts of JSON, in every shape.
+//! JSON artifacts in each shape.
 
 use super::{MONTH, assert_archived, march};
 use crate::support::{
@@ -41,7 +41,7 @@ fn json_values_are_archived_exactly() {
         let row = rows.iter().find(|row| row["id"] == event.id()).unwrap();
         for column in ["cost_usd", "input_tokens", "metadata", "user_id"] {
             let index = events::COLUMNS.iter().position(|name| *name == column).unwrap();
-            // Costs have 18 decimals, and are written without the zeros at the end.
+            // Costs have 18 decimal places and are written without trailing zeros.
             let expected = event.0[index].trim_end_matches('0');
             assert_eq!(row[column].trim_end_matches('0'), expected, "{column} of {}", event.id());
         }

@@ -1,4 +1,4 @@
-//! The exports API in all its variants and moods.
+//! The exports API: layouts, status words, downloads, refusals and delays.
 
 mod downloads;
 mod json;
@@ -19,7 +19,7 @@ fn march() -> Vec<Event> {
     events::month(MONTH, 60)
 }
 
-/// Asserts that the month is archived, whole and once.
+/// Asserts that the month is archived completely and once.
 #[track_caller]
 fn assert_archived(world: &World) {
     world.archive().check();
@@ -28,7 +28,7 @@ fn assert_archived(world: &World) {
     assert_eq!(world.archive().ids(MONTH), expected);
 }
 
-/// Archives the month from a platform that behaves like this, and asserts that it worked.
+/// Archives the month from a platform with this script, and asserts success.
 #[track_caller]
 fn archived(script: Script) -> World {
     let world = World::new(script);

@@ -1,4 +1,4 @@
-//! Platforms that refuse, and platforms whose answers contradict themselves.
+//! Platforms that refuse a request or contradict themselves.
 
 use super::{MONTH, archived, march};
 use crate::support::{
@@ -19,7 +19,7 @@ fn refused_token_is_not_retried() {
         let world = World::new(Script::new(march()).always(endpoint, refused));
         let outcome = world.archive_month(MONTH).expect(9);
         assert!(outcome.output().contains(&status.to_string()), "{}", outcome.output());
-        assert!(world.platform.requests(endpoint).len() <= 2, "{status} was tried again and again");
+        assert!(world.platform.requests(endpoint).len() <= 2, "{status} was retried");
         world.assert_nothing_committed();
     });
 }

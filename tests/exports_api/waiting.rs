@@ -1,4 +1,4 @@
-//! Jobs that take their time, platforms that ask for patience, and clocks.
+//! Slow jobs, retries, deadlines, and clock skew.
 
 use super::{MONTH, archived, march};
 use crate::support::{
@@ -45,7 +45,7 @@ fn retry_after_in_seconds_is_honoured() {
         let world = World::new(Script::new(march()).answer(endpoint, 1, &asks));
         let start = Instant::now();
         world.archive_month(MONTH).expect(0);
-        assert!(start.elapsed() >= Duration::from_secs(3), "{endpoint:?} was asked again after {:?}", start.elapsed());
+        assert!(start.elapsed() >= Duration::from_secs(3), "{endpoint:?} was retried after {:?}", start.elapsed());
         super::assert_archived(&world);
     });
 }
@@ -56,7 +56,7 @@ fn retry_after_as_a_date_is_honoured() {
     let world = World::new(Script::new(march()).answer(Endpoint::Status, 1, &busy(503).header("Retry-After", date)));
     let start = Instant::now();
     world.archive_month(MONTH).expect(0);
-    assert!(start.elapsed() >= Duration::from_secs(3), "it was asked again after {:?}", start.elapsed());
+    assert!(start.elapsed() >= Duration::from_secs(3), "retried after {:?}", start.elapsed());
 }
 
 fn http_date_in(delta: TimeDelta) -> String {

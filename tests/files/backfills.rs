@@ -41,7 +41,7 @@ fn file_of_several_months_is_archived_by_month() {
 
 #[test]
 fn large_file_of_mixed_months_is_archived_by_month() {
-    // Several chunks, and every one of them with events of all months.
+    // Several chunks, each with events of all months.
     let mut events = months(&MONTHS, 9000);
     events.sort_by_key(|event| sha256(event.id().as_bytes()));
     let bytes = events::csv(&events);
@@ -66,7 +66,7 @@ fn same_events_make_the_same_files_however_compressed() {
     let bytes = events::csv(&events);
     let plain = archive("events.csv", bytes.clone());
     assert_eq!(archive("events.csv.gz", gzip(&bytes)), plain);
-    // gzip is known by its first bytes, whatever the name says.
+    // gzip is detected by its first bytes, not by the extension.
     assert_eq!(archive("packed.csv", gzip(&bytes)), plain);
     assert_eq!(archive("plain.csv.gz", bytes), plain);
 }

@@ -1,9 +1,9 @@
-//! The files of the platform guide's script, whose windows end with the first instant of the next month.
+//! Files of the platform guide's script, whose windows include the first instant of the next month.
 
 use super::{FileWorld, ids};
 use crate::support::events::{self, Event};
 
-/// What the script saved for `month`: all its events, and one of the next month's first instant.
+/// Events that the script saves for `month`: those of the month, and one at the first instant of the next.
 fn saved(month: &str) -> Vec<Event> {
     let next = events::month_after(month, 1);
     let mut events = events::month(month, 40);
@@ -11,7 +11,7 @@ fn saved(month: &str) -> Vec<Event> {
     events
 }
 
-/// The same, where the first instant is the event that the file of the month itself has.
+/// Name and events of the file, whose first event is also in the file of the month before.
 fn file(month: &str) -> (String, Vec<Event>) {
     let first = Event::at(format!("evt_{month}_000000"), events::written(events::start_of(month)));
     let mut events = saved(month);

@@ -1,4 +1,4 @@
-//! Files of JSON, in every shape.
+//! JSON files in each shape.
 
 use super::{FileWorld, ids, months};
 use crate::support::{
@@ -14,7 +14,7 @@ const SHAPES: [Shape; 3] = [Shape::Array, Shape::Envelope("events"), Shape::Line
 
 #[test]
 fn every_json_shape_is_backfilled_plain_and_gzipped() {
-    // Several chunks, and both months in each.
+    // Several chunks, each with both months.
     let mut events = months(&MONTHS, 9000);
     events.sort_by_key(|event| sha256(event.id().as_bytes()));
     together(SHAPES, |shape| {
@@ -100,7 +100,7 @@ fn json_reject_fails_its_month_or_all_months_of_its_file() {
 
 #[test]
 fn time_column_is_chosen_from_the_whole_file() {
-    // The first chunk knows the second-best name alone.
+    // The first chunk has only the less preferred name.
     let early = "{\"id\": \"a\", \"created_at\": \"2025-03-01T10:00:00Z\"}\n".repeat(60_000);
     let late = r#"{"id": "b", "created_at": "2025-05-02T10:00:00Z", "timestamp": "2025-04-02T10:00:00Z"}"#;
     let world = FileWorld::new(&[("events.jsonl", format!("{early}{late}").into_bytes())]);

@@ -1,4 +1,4 @@
-//! Files that were exported earlier, as a source.
+//! Earlier exports in files as a source.
 
 mod backfills;
 mod edges;
@@ -12,7 +12,7 @@ use crate::support::{
 };
 use std::{fs, path::Path};
 
-/// A host with a folder of exports, and an archive in CSV and Parquet.
+/// A host with a folder of exports, which it archives as CSV and Parquet.
 struct FileWorld {
     host: Host,
 }
@@ -35,7 +35,7 @@ impl FileWorld {
         fs::write(path, bytes).unwrap();
     }
 
-    /// Archives the months from `from` to `to` out of files of the folder.
+    /// Archives the months `from` to `to` from files in `exports`.
     fn backfill(&self, pattern: &str, from: &str, to: &str) -> Outcome {
         let source = format!("exports/{pattern}");
         self.host.run(&["backfill", "--source", &source, "--from", from, "--to", to, "--json"])
@@ -50,12 +50,12 @@ impl FileWorld {
     }
 }
 
-/// Events of these months, in the order of time.
+/// Events of these months in time order.
 fn months(names: &[&str], each: u32) -> Vec<Event> {
     names.iter().flat_map(|name| events::month(name, each).into_iter().rev()).collect()
 }
 
-/// The sorted ids of the events that lie in `month`.
+/// Sorted ids of the events of `month`.
 fn ids<'a>(events: impl IntoIterator<Item = &'a Event>, month: &str) -> Vec<String> {
     let (from, to) = (events::start_of(month), events::start_of(&events::month_after(month, 1)));
     let inside = events.into_iter().filter(|event| event.time().is_some_and(|time| from <= time && time < to));

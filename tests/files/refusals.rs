@@ -26,7 +26,7 @@ fn source_without_files_exits_with_2() {
         assert!(outcome.json()["error"]["hint"].is_string(), "{source}");
         assert!(!outcome.output().contains("kt_ak_x"), "{}", outcome.output());
     });
-    assert!(!world.host.path("archive").is_dir(), "a place became an archive");
+    assert!(!world.host.path("archive").is_dir(), "an archive was created");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn files_of_several_datasets_exit_with_2() {
     let world = FileWorld::new(&[("a.csv", events::csv(&months(&[MONTH], 3)))]);
     let run = ["run", "--month", MONTH, "--source", "exports/a.csv", "--dataset", "events,traces", "--json"];
     world.host.run(&run).expect(2);
-    assert!(!world.host.path("archive").is_dir(), "a place became an archive");
+    assert!(!world.host.path("archive").is_dir(), "an archive was created");
 }
 
 #[test]

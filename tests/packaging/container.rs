@@ -1,4 +1,4 @@
-//! The Containerfile, as far as it can be judged without an engine: a parser that is not ours reads it.
+//! The Containerfile, parsed by an independent parser and not built.
 
 use super::file;
 use crate::support::test_variable;
@@ -22,7 +22,7 @@ fn instructions() -> Vec<(String, String)> {
     found.filter(|(instruction, _)| instruction != "COMMENT").collect()
 }
 
-/// The sources of the copies from the context.
+/// Sources of `COPY` from the build context.
 fn sources() -> Vec<String> {
     let copies = instructions().into_iter().filter(|(name, value)| name == "COPY" && !value.starts_with("--from"));
     let sources = copies.flat_map(|(_, value)| {
@@ -57,7 +57,7 @@ fn image_holds_only_the_program_and_runs_unprivileged() {
     assert_eq!(value("USER"), "65532:65532");
     assert_eq!(serde_json::from_str::<Vec<String>>(value("ENTRYPOINT")).unwrap(), ["/usr/bin/kt-archive"]);
     assert!(!image.iter().any(|(name, _)| name == "RUN"), "there is no shell to run anything");
-    // A variable would beat the settings that a job brings along.
+    // A variable would override the settings of a job.
     assert!(!image.iter().any(|(name, value)| name == "ENV" && value.contains("KT_ARCHIVE_")));
     let secrets = ["TOKEN", "PASSWORD", "SECRET", "KEY"];
     assert!(!all.iter().any(|(name, value)| ["ARG", "ENV"].contains(&name.as_str())

@@ -1,4 +1,4 @@
-//! The Debian package, made, judged by lintian, and installed, removed and purged in a root of its own.
+//! The Debian package: built, checked by lintian, installed, removed and purged in its own root.
 
 use super::file;
 use archive_cli::schedule::{Job, Kind, SourceKind, render};
@@ -10,7 +10,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// What a service may write to is a matter of its unit: the package's has to be the one that the program prints.
+/// The unit decides where the service may write, so both must agree.
 #[test]
 fn packaged_units_equal_those_of_schedule() {
     let job = Job {
@@ -44,8 +44,7 @@ fn ended_well(command: &mut Command) -> String {
     said
 }
 
-/// The package with the program that the tests have built, as it would be made of a release's sources, which have no
-/// history.
+/// The package of the test's program, built as from a release archive, which has no Git history.
 fn package(scratch: &Path) -> PathBuf {
     let profile = scratch.join("target/dist");
     fs::create_dir_all(&profile).unwrap();
@@ -57,7 +56,7 @@ fn package(scratch: &Path) -> PathBuf {
     scratch.join("kt-archive.deb")
 }
 
-/// An empty root, and in front of the programs of the host some that would touch the host.
+/// An empty root, with stubs for the programs that would change the host.
 struct Root {
     folder: TempDir,
 }
@@ -84,7 +83,7 @@ impl Root {
     fn dpkg(&self, arguments: &[&str]) {
         let mut dpkg = Command::new("fakeroot");
         dpkg.arg("dpkg").arg(format!("--root={}", self.folder.path().display()));
-        // Its dependencies are not in this root, and no shell either.
+        // This root has neither the dependencies nor a shell.
         dpkg.args(["--force-depends", "--force-script-chrootless", "--force-not-root"]).args(arguments);
         let path =
             format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.path("stubs").display());
@@ -100,7 +99,7 @@ fn package_installs_runs_and_is_purged_without_a_trace() {
     assert!(!judged.lines().any(|line| line.starts_with("E:")), "{judged}");
     let field = |name: &str| ended_well(Command::new("dpkg-deb").arg("--field").arg(&package).arg(name));
     let synopsis = field("Description").lines().next().unwrap().to_owned();
-    assert_eq!(synopsis, env!("CARGO_PKG_DESCRIPTION"), "it does not break in the middle");
+    assert_eq!(synopsis, env!("CARGO_PKG_DESCRIPTION"), "the synopsis is cut");
     assert!(synopsis.len() <= 80, "{synopsis}");
     assert!(field("Depends").contains("systemd (>= 250) | "), "{}", field("Depends"));
     let changes = fs::read_to_string(file("target/packaging/changelog.Debian")).unwrap();
@@ -120,7 +119,7 @@ fn package_installs_runs_and_is_purged_without_a_trace() {
     assert!(ended_well(Command::new("man").arg("-l").arg(page).env("LC_ALL", "C.UTF-8")).contains("EXIT STATUS"));
     let users = fs::read_to_string(root.path("etc/passwd")).unwrap();
     assert!(users.lines().any(|user| user.starts_with("kt-archive:")), "{users}");
-    assert!(!root.path("etc/systemd/system/timers.target.wants").is_dir(), "nobody enabled the timer");
+    assert!(!root.path("etc/systemd/system/timers.target.wants").is_dir(), "the timer is enabled");
     let settings = root.path("etc/kt-archive/kt-archive.toml");
     let mut checked = Command::new(root.path("usr/bin/kt-archive"));
     checked.args(["config", "check", "--config"]).arg(&settings).env_clear();
@@ -129,7 +128,7 @@ fn package_installs_runs_and_is_purged_without_a_trace() {
     let state = root.path("var/lib/kt-archive/locks");
     fs::create_dir_all(&state).unwrap();
     root.dpkg(&["--remove", "kt-archive"]);
-    assert!(settings.is_file() && state.is_dir(), "what was configured stays until a purge");
+    assert!(settings.is_file() && state.is_dir(), "removal deleted configuration or state");
     assert!(!root.path("usr/bin/kt-archive").is_file() && !root.path(INSTALLED[0]).is_file());
     root.dpkg(&["--purge", "kt-archive"]);
     assert!(!settings.is_file() && !root.path("var/lib/kt-archive").is_dir());

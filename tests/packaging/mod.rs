@@ -1,4 +1,4 @@
-//! What brings the program to other people's hosts.
+//! Packages: Debian, container, and the release workflow.
 
 mod container;
 mod debian;
@@ -6,7 +6,7 @@ mod release;
 
 use std::path::{Path, PathBuf};
 
-/// A file of the project.
+/// Path of a file of the repository.
 fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

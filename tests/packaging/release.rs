@@ -1,4 +1,4 @@
-//! The workflow that makes a release, and the formula that it fills in.
+//! The release workflow, and the Homebrew formula that it fills in.
 
 use super::file;
 use crate::support::test_variable;
@@ -45,7 +45,7 @@ fn release_runs_only_existing_commands() {
         (".github/workflows/release.yml", "kt-archive-$TARGET\""),
     ] {
         let text = fs::read_to_string(file(path)).unwrap();
-        // `bin/"kt-archive", "man"` and `#{bin}/kt-archive verify` alike.
+        // Matches both `bin/"kt-archive", "man"` and `#{bin}/kt-archive verify`.
         let text = if program == "kt-archive" { text.replace(['"', ','], "") } else { text };
         let calls = text.split(program).skip(1).filter_map(|rest| rest.strip_prefix(' '));
         let calls = calls.map(|rest| rest.split([' ', '\n']).next().unwrap()).collect::<Vec<_>>();
@@ -56,7 +56,7 @@ fn release_runs_only_existing_commands() {
     }
 }
 
-/// The commands that the help of the program tells.
+/// The commands in the program's help.
 fn commands() -> Vec<String> {
     let help = Command::new(env!("CARGO_BIN_EXE_kt-archive")).arg("--help").env_clear().output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
@@ -66,7 +66,7 @@ fn commands() -> Vec<String> {
     names.collect()
 }
 
-/// The workflow that makes a release, as another parser reads it.
+/// The release workflow, parsed by PyYAML.
 #[track_caller]
 fn workflow() -> Value {
     let program = "import sys, json, yaml\nprint(json.dumps(yaml.load(open(sys.argv[1]), yaml.BaseLoader)))";
@@ -87,7 +87,7 @@ fn package_is_built_and_tried_on_the_oldest_debian() {
     assert!(places.is_sorted(), "{ran}");
     assert_eq!(workflow["jobs"]["publish"]["needs"], serde_json::json!(["build", "deb"]));
     for job in ["build", "deb"] {
-        assert_eq!(workflow["jobs"][job]["strategy"]["fail-fast"], "false", "one target does not stop another");
+        assert_eq!(workflow["jobs"][job]["strategy"]["fail-fast"], "false", "a failed target stops the others");
     }
 }
 

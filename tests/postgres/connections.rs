@@ -48,14 +48,14 @@ fn silent_host_times_out() {
     assert_refused(&url, &[], ErrorKind::SourceUnavailable, "connect_timeout");
 }
 
-/// A pool of sessions.
+/// A running pgbouncer.
 struct Pool {
     port: u16,
     _running: Running,
     _folder: TempDir,
 }
 
-/// A pool of the sessions of a server, handed out by `mode`.
+/// Starts a pool of connections to a server in this pool mode.
 fn pool(host: &str, server_port: &str, mode: &str) -> Pool {
     let folder = tempfile::tempdir().unwrap();
     let (port, file) = (free_port(), folder.path().join("pgbouncer.ini"));
@@ -66,7 +66,7 @@ fn pool(host: &str, server_port: &str, mode: &str) -> Pool {
     fs::write(&file, settings).unwrap();
     make_owned_by_server(folder.path());
     make_owned_by_server(&file);
-    // Where the distribution puts it, which is not in everybody's path.
+    // Debian installs it outside the usual PATH.
     let mut command = unprivileged(Path::new("/usr/sbin/pgbouncer"));
     command.arg("-q").arg(&file);
     let running = Running::start(command);
@@ -87,7 +87,7 @@ fn transaction_pooling_is_refused_and_left_unchanged() {
         assert_refused(&url, &[], ErrorKind::Configuration, "session mode");
         let shown = psql("127.0.0.1", pool.port).args(["-c", "show default_transaction_read_only"]).output().unwrap();
         succeeded(&shown);
-        assert_eq!(shown.stdout, b"off\n", "the next client of the backend wants to write");
+        assert_eq!(shown.stdout, b"off\n", "the connection stays read-only for the next client");
     }
 }
 

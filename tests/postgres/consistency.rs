@@ -1,4 +1,4 @@
-//! One snapshot: what happens while a run reads is either all in the month or not at all.
+//! A run reads one snapshot: a concurrent transaction is archived entirely or not at all.
 
 use super::{DatabaseWorld, MONTH};
 use crate::support::postgres::Session;
@@ -11,8 +11,7 @@ use std::{
 
 const ACCOUNTS: u64 = 12_000;
 
-/// Accounts that begin with 1,000 each, on a page of their own, so that a run reads them in several slices. Reading is
-/// slow enough for much to happen meanwhile.
+/// Accounts with 1,000 each, one on a page, so that a run reads several slices and is slow enough for concurrent writes.
 fn accounts(index: &str) -> DatabaseWorld {
     DatabaseWorld::new(&format!(
         "create table events (id bigint primary key, created_at timestamptz not null, balance bigint, note text) with (fillfactor = 15);
@@ -23,7 +22,7 @@ fn accounts(index: &str) -> DatabaseWorld {
     ))
 }
 
-/// One transaction: an event more, money from one account to another, and both anywhere else in the month and in the table.
+/// One transaction: inserts an event, and moves money between two accounts, which also move in time and on disk.
 fn turn(writer: &mut Session, number: u64) {
     let (from, to) = (number * 7919 % ACCOUNTS + 1, number * 104_729 % ACCOUNTS + 1);
     let elsewhere =
@@ -41,9 +40,9 @@ fn turn(writer: &mut Session, number: u64) {
     ));
 }
 
-/// Archives while a writer is at work, and asserts that the month is one moment of it.
+/// Archives beside a writer, and asserts that the month is one snapshot.
 #[track_caller]
-fn assert_one_moment(world: &DatabaseWorld, connections: &str) {
+fn assert_one_snapshot(world: &DatabaseWorld, connections: &str) {
     let done = AtomicBool::new(false);
     let turns = thread::scope(|scope| {
         let writing = scope.spawn(|| {
@@ -62,29 +61,29 @@ fn assert_one_moment(world: &DatabaseWorld, connections: &str) {
         outcome.expect(0);
         turns
     });
-    assert!(turns > 20, "the writer did {turns} turns: nothing happened meanwhile");
+    assert!(turns > 20, "the writer did only {turns} turns");
     world.archive().check();
     let rows = world.archive().rows(MONTH);
     let mut ids = rows.iter().map(|row| row["id"].parse::<u64>().unwrap()).collect::<Vec<_>>();
     ids.sort_unstable();
     let seen = ids.len() as u64;
-    assert!(ids.into_iter().eq(1..=seen), "an id is missing or twice");
+    assert!(ids.into_iter().eq(1..=seen), "an id is missing or repeated");
     assert!(seen > ACCOUNTS && seen <= ACCOUNTS + turns + 1, "{seen} events of {turns} turns");
     let money = rows.iter().map(|row| row["balance"].parse::<i64>().unwrap()).sum::<i64>();
-    assert_eq!(money.unsigned_abs(), ACCOUNTS * 1_000, "half of a transaction");
+    assert_eq!(money.unsigned_abs(), ACCOUNTS * 1_000, "half a transaction is archived");
 }
 
 #[test]
 fn rows_moved_during_page_reads_are_archived_once() {
-    assert_one_moment(&accounts(""), "2");
+    assert_one_snapshot(&accounts(""), "2");
 }
 
 #[test]
 fn rows_moved_during_time_reads_are_archived_once() {
-    assert_one_moment(&accounts("create index on events (created_at)"), "3");
+    assert_one_snapshot(&accounts("create index on events (created_at)"), "3");
 }
 
-/// Two rows of one id, without an index that forbids it.
+/// Two rows with one id, without a unique index.
 fn twice(second: &str) -> DatabaseWorld {
     DatabaseWorld::new(&format!(
         "create table events (id text, created_at timestamptz, note text, cost numeric(10,2), list text[]);

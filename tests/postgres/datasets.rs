@@ -1,4 +1,4 @@
-//! Several tables of one database in one run, and a password that nobody sees.
+//! Several tables of one database in one run, and passwords that are never printed.
 
 use super::{DatabaseWorld, MONTH};
 use crate::support::cli::Outcome;
@@ -77,7 +77,7 @@ fn missing_table_fails_its_dataset_only() {
     assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state.to_owned())));
 }
 
-/// A world whose role needs `PASSWORD`.
+/// A world whose role has the password `PASSWORD`.
 fn guarded() -> (DatabaseWorld, String) {
     let world = world(SETTINGS);
     let role = world.database.role(&format!("in role with_password password '{PASSWORD}'"));
@@ -90,9 +90,9 @@ fn guarded() -> (DatabaseWorld, String) {
     (world, role)
 }
 
-/// Looks for the password, as it is and as a URL spells it, in all that was printed and in every file.
+/// Searches output and files for the password, plain and percent-encoded.
 #[track_caller]
-fn assert_silent(world: &DatabaseWorld, outcome: &Outcome) {
+fn assert_no_password(world: &DatabaseWorld, outcome: &Outcome) {
     assert!(!holds_password(outcome.output().as_bytes()), "{}", outcome.output());
     assert_no_password_in(&world.host.path(""));
 }
@@ -118,12 +118,12 @@ fn password_in_the_environment_is_used_and_never_printed() {
     let refused = world.run(&talkative).expect(9);
     assert!(refused.output().contains("PGPASSWORD"), "{}", refused.output());
     world.host.set("PGPASSWORD", "wrong-pa55");
-    assert_silent(&world, &world.run(&talkative).expect(9));
+    assert_no_password(&world, &world.run(&talkative).expect(9));
     world.host.set("PGPASSWORD", PASSWORD);
     for command in [&["doctor", "-v", "-v"][..], &["config", "show"], &["config", "check", "-v"]] {
-        assert_silent(&world, &world.host.run(command));
+        assert_no_password(&world, &world.host.run(command));
     }
-    assert_silent(&world, &world.run(&talkative).expect(0));
+    assert_no_password(&world, &world.run(&talkative).expect(0));
     assert_eq!(world.archive().sequences().len(), 3);
 }
 
@@ -137,12 +137,12 @@ fn password_file_is_used_and_never_printed() {
     fs::write(&file, line).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     world.host.set("PGPASSFILE", file.display().to_string());
-    assert_silent(&world, &world.run(&["-v", "-v"]).expect(0));
+    assert_no_password(&world, &world.run(&["-v", "-v"]).expect(0));
     assert_eq!(world.archive().sequences().len(), 3);
-    // Like libpq, a file that others can read is not used.
+    // As in libpq, a password file readable by others is ignored.
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     fs::remove_dir_all(world.host.path("archive")).unwrap();
-    assert_silent(&world, &world.run(&["-v", "-v"]).expect(9));
+    assert_no_password(&world, &world.run(&["-v", "-v"]).expect(9));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn password_in_a_url_argument_is_refused() {
         assert!(outcome.output().contains("PGPASSWORD"), "{}", outcome.output());
         assert!(!outcome.output().contains("pa55"), "{}", outcome.output());
     }
-    // Nor is it shown where the environment has it.
+    // A URL in the environment is not printed either.
     world.host.set("KT_ARCHIVE_SOURCE", secret);
     let outcome = world.run(&["-v", "-v"]);
     assert!(!outcome.output().contains("pa55"), "{}", outcome.output());

@@ -1,10 +1,10 @@
-//! Tables change while years of them are archived: each month has its own schema.
+//! Tables that change between months: each month has its own schema.
 
 use super::DatabaseWorld;
 use crate::support::foreign::read_exactly;
 use serde_json::{Value, json};
 
-/// Two months, of which the first is archived before `change`.
+/// Two months; the first one is archived before `change`.
 fn changed(change: &str) -> DatabaseWorld {
     let world = DatabaseWorld::new(
         "create table events (id text primary key, created_at timestamptz not null, note text, cost numeric(18,8), count integer);

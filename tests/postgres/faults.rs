@@ -16,7 +16,7 @@ use std::{
 /// Sessions of the program in this database.
 const SESSIONS: &str = "from pg_stat_activity where application_name = 'kt-archive' and datname = current_database()";
 
-/// A view `slow` of `events`, of which a thousand rows take more than a second to read. Counting them takes none.
+/// A view `slow` of `events`: a thousand rows take more than a second to read, and no time to count.
 const SLOW: &str = "
     create function slowly(text) returns text language plpgsql stable as 'begin perform pg_sleep(0.001); return $1; end';
     create view slow as select id, created_at, slowly(note) as note from events;";
@@ -32,17 +32,17 @@ fn error(outcome: &Outcome) -> (String, String) {
     (text("message"), text("hint"))
 }
 
-/// Waits until a session of the program reads rows.
+/// Waits until a session of the program runs COPY.
 fn wait_for_copy(world: &DatabaseWorld) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while world.database.sql(&format!("select count(*) {SESSIONS} and query ilike 'copy%' and state = 'active'")) == "0"
     {
-        assert!(Instant::now() < deadline, "nobody reads");
+        assert!(Instant::now() < deadline, "no session reads");
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Ends a session of the program now and then, at most `most` times, and returns how many it ended.
+/// Runs the program, terminates at most `most` of its sessions, and returns how many it terminated.
 fn run_and_terminate(world: &DatabaseWorld, most: u32, pause: fn(u32) -> u64, flags: &[&str]) -> (Outcome, u32) {
     let left = AtomicU32::new(most);
     thread::scope(|scope| {
@@ -77,7 +77,7 @@ fn month_is_whole_despite_randomly_terminated_sessions() {
         };
         let (outcome, killed) = run_and_terminate(&world, 3, pause, &["--table", "slow"]);
         outcome.expect(0);
-        assert!(killed > 0, "nothing was ended");
+        assert!(killed > 0, "no session was terminated");
         world.assert_archived(MONTH, "events");
     }
 }
@@ -143,7 +143,7 @@ fn missing_database_exits_with_2() {
     assert!(error(&outcome).1.contains("PGDATABASE"), "{}", outcome.output());
 }
 
-/// A world whose role may do nothing.
+/// A world whose role has no rights.
 fn world_of_new_role(statements: &str) -> (DatabaseWorld, String) {
     let mut world = DatabaseWorld::new(statements);
     let role = world.database.role("");
@@ -202,9 +202,9 @@ fn stopped_run_leaves_no_session() {
         running.wait().expect(code);
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         world.assert_nothing_committed();
-        // The server needs a moment to notice.
+        // The server notices with a delay.
         while world.database.sql(&format!("select count(*) {SESSIONS}")) != "0" {
-            assert!(begun.elapsed() < Duration::from_secs(6), "a session goes on");
+            assert!(begun.elapsed() < Duration::from_secs(6), "a session still runs");
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -222,12 +222,12 @@ fn finished_run_leaves_no_session_and_no_change() {
     assert_eq!(world.database.sql(state), before);
 }
 
-/// The statements of the page, for a role and a database of the test.
+/// The grants of `docs/operations.md`, for this role and database.
 fn documented_grants(role: &str, database: &str) -> String {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md")).unwrap();
     let statements = page.split_once("```sql\n").unwrap().1.split_once("```").unwrap().0;
     let (creation, grants) = statements.split_once('\n').unwrap();
-    assert!(creation.starts_with("create role archiver login"), "the test makes the role by itself");
+    assert!(creation.starts_with("create role archiver login"), "the first statement creates the role");
     grants.replace("archiver", role).replace("database keeptrusts", &format!("database {database}"))
 }
 

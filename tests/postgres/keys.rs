@@ -1,10 +1,10 @@
-//! Which table, which id, which time: from the catalogue, by name, and never guessed.
+//! Choice of table, id column and time column: from the catalogue or by name.
 
 use super::{DatabaseWorld, MONTH, march};
 use crate::support::{cli::Outcome, together};
 use std::collections::BTreeSet;
 
-/// Asserts that a run is refused as a mistake of the settings, before anything is read, and returns its hint.
+/// Asserts that a run is refused as a configuration error before any read, and returns its hint.
 #[track_caller]
 fn refused(world: &DatabaseWorld, flags: &[&str]) -> String {
     let outcome = world.run(flags).expect(2);
@@ -183,7 +183,7 @@ fn organisation_filter_reads_only_its_rows() {
          insert into events values ('a', 'one', '2025-03-10'), ('b', 'two', '2025-03-10'), ('c', null, '2025-03-10'),
            ('d', $${odd}$$, '2025-03-10'), ('lost', 'two', null);",
     ));
-    // A row without a time is in the way of its own organisation alone.
+    // A row without a time fails only its own organisation.
     let flags = |org| ["--where-org", org];
     world.run(&flags("two")).expect(5);
     world.run(&[&flags("one")[..], &["--dataset", "one", "--table", "events"]].concat()).expect(0);

@@ -1,4 +1,4 @@
-//! What a manifest says of a month that came from PostgreSQL.
+//! Manifests of months from PostgreSQL.
 
 use super::{DatabaseWorld, MONTH, march};
 use crate::support::now;

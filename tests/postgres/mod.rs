@@ -1,4 +1,4 @@
-//! Straight from PostgreSQL, with a real server.
+//! PostgreSQL as a source, and as the target of `restore`, with a real server.
 
 mod connections;
 mod consistency;
@@ -34,7 +34,7 @@ struct DatabaseWorld {
 }
 
 impl DatabaseWorld {
-    /// With a database in which these statements were run.
+    /// With a new database in which these statements are run.
     fn new(statements: &str) -> Self {
         Self::with(Database::new(), statements)
     }
@@ -60,12 +60,12 @@ impl DatabaseWorld {
         Archive::at(self.host.path("archive"))
     }
 
-    /// Ids that the archive has for a month. Fails if it has one twice.
+    /// Ids archived for a month. Fails if one is repeated.
     #[track_caller]
     fn archived_ids(&self, month: &str) -> BTreeSet<String> {
         let ids = self.archive().ids(month);
         let distinct = ids.iter().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(distinct.len(), ids.len(), "an id twice in {month}");
+        assert_eq!(distinct.len(), ids.len(), "a repeated id in {month}");
         distinct
     }
 
@@ -75,7 +75,7 @@ impl DatabaseWorld {
         self.database.sql(query).lines().map(str::to_owned).collect()
     }
 
-    /// Asserts that the archive has the events of `table` in `month`, all and no others, each once.
+    /// Asserts that the archive has exactly the events of `table` in `month`, each once.
     #[track_caller]
     fn assert_archived(&self, month: &str, table: &str) {
         self.archive().check();

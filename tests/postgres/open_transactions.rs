@@ -1,13 +1,13 @@
-//! A month is whole only when every transaction that began before its end is over.
+//! A month is archived only after every transaction that began before its end is over.
 
 use super::DatabaseWorld;
 use crate::support::{cli, now, postgres::Server};
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// What is told to a server and a host, so that for both a month is about to end.
+/// A server with a shifted clock, for which the month is about to end.
 struct Eve {
     server: Server,
-    /// How far their clocks are behind the true one.
+    /// How far its clock is behind the real time.
     behind: TimeDelta,
 }
 
@@ -15,7 +15,7 @@ const END: &str = "2025-04-01T00:00:00Z";
 
 impl Eve {
     fn new() -> Self {
-        // The server takes a second or two until it answers.
+        // The server needs a second or two to start.
         let eve = END.parse::<DateTime<Utc>>().unwrap() - TimeDelta::seconds(10);
         let behind = now() - eve;
         let library = cli::faketime_library();
@@ -29,11 +29,11 @@ impl Eve {
         let statements = "create table events (id bigint primary key, created_at timestamptz not null default now());
                           insert into events values (1)";
         let world = DatabaseWorld::with(self.server.database(), statements);
-        assert!(world.database.sql("select now()").starts_with("2025-03-31 23:59:"), "the eve is over");
+        assert!(world.database.sql("select now()").starts_with("2025-03-31 23:59:"), "the month ended too early");
         world
     }
 
-    /// Waits until the month is over, and sets the host's clock, which is up to a second late.
+    /// Waits until the month is over, and sets the host's clock, which may be a second behind.
     fn over(&self, world: &mut DatabaseWorld) {
         while world.database.sql(&format!("select now() < timestamptz '{END}' + interval '2 seconds'")) == "t" {
             std::thread::sleep(std::time::Duration::from_millis(100));
@@ -56,7 +56,7 @@ fn transaction_open_since_before_the_month_end_exits_with_75() {
     let age = hint.split(|letter: char| !letter.is_ascii_digit()).filter(|word| !word.is_empty()).count();
     assert!(hint.contains(&pid) && age > 1, "neither pid nor age: {hint}");
 
-    // One that began later is in nobody's way.
+    // A later transaction does not block the run.
     let mut later = world.database.session();
     later.run("begin; insert into events values (3)");
     writer.run("commit");
@@ -104,7 +104,7 @@ fn hidden_transactions_are_not_assumed_finished() {
     let outcome = world.run(&["--grace", "0s"]).expect(75);
     assert!(outcome.output().contains("pg_read_all_stats"), "{}", outcome.output());
     world.assert_nothing_committed();
-    // A busy table is no obstacle: transactions that end soon are waited for.
+    // The run waits for transactions that end soon.
     let mut others = world.database.session();
     std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -1,4 +1,4 @@
-//! Servers that a test has for itself, since it chooses how they are reached.
+//! Servers for one test, with their own TLS and access rules.
 
 use crate::support::postgres::{free_port, make_owned_by_server, program, unprivileged};
 use archive_connectors::{
@@ -18,7 +18,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A program that ends with its owner.
+/// A process that ends with its owner.
 #[derive(Debug)]
 pub(super) struct Running(Child);
 
@@ -30,17 +30,17 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // An interrupted server removes what it shares with its processes, unlike a killed one.
+        // An interrupted server removes its shared memory, a killed one does not.
         drop(Command::new("kill").args(["-INT", &self.0.id().to_string()]).status());
         drop(self.0.wait());
     }
 }
 
-/// A server with TLS: `kt` comes in with its password, `guest` without one, and nobody without TLS.
+/// A server that requires TLS: `kt` needs its password, `guest` needs none.
 #[derive(Debug)]
 pub(super) struct OwnServer {
     pub(super) port: u16,
-    // Ends before its folder goes.
+    // Dropped before its folder.
     _running: Running,
     folder: TempDir,
 }
@@ -84,7 +84,7 @@ impl OwnServer {
         server
     }
 
-    /// Where its certificates and sockets are, and where a test may put files of its own.
+    /// Path in its folder, which has certificates and sockets.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -93,7 +93,7 @@ impl OwnServer {
         psql(self.path("data"), self.port).args(["-c", sql]).output().unwrap()
     }
 
-    /// A URL of this server, whose authority is known.
+    /// A URL of this server, with its authority as `sslrootcert`.
     pub(super) fn url(&self, user: &str, host: &str, rest: &str) -> String {
         let (port, authority) = (self.port, self.path("authority.crt"));
         let authority = authority.display();
@@ -109,7 +109,7 @@ pub(super) fn psql(folder: impl AsRef<Path>, port: u16) -> Command {
     command
 }
 
-/// What a run would find behind `url`.
+/// Probes the server of `url` as `doctor` does.
 pub(super) fn probe_url(url: &str, variables: &[(&str, &str)]) -> Result<Vec<Probe>, Error> {
     let variable = |name: &str| {
         let found = variables.iter().find(|(known, _)| *known == name);
@@ -128,14 +128,14 @@ pub(super) fn probe_url(url: &str, variables: &[(&str, &str)]) -> Result<Vec<Pro
     }
 }
 
-/// What was found, or what went wrong.
+/// Results of a successful probe, as text.
 #[track_caller]
 pub(super) fn found(url: &str, variables: &[(&str, &str)]) -> String {
     let probes = probe_url(url, variables).unwrap_or_else(|error| panic!("{url}: {error:?}"));
     probes.into_iter().map(|probe| format!("{}: {}", probe.name, probe.found.unwrap())).collect::<Vec<_>>().join("\n")
 }
 
-/// That nothing came of it, with a hint that speaks of `advice`.
+/// Asserts that the probe fails with `kind`, and that message or hint contain `advice`.
 #[track_caller]
 pub(super) fn assert_refused(url: &str, variables: &[(&str, &str)], kind: ErrorKind, advice: &str) {
     let error = probe_url(url, variables).expect_err(url);
@@ -147,12 +147,12 @@ pub(super) fn assert_refused(url: &str, variables: &[(&str, &str)], kind: ErrorK
 pub(super) fn eventually(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "it never happened");
+        assert!(start.elapsed() < Duration::from_secs(30), "the condition did not become true");
         sleep(Duration::from_millis(50));
     }
 }
 
-/// An authority that vouches for a server called localhost, and one that vouches for nobody.
+/// Makes an authority with a certificate for localhost, and an unrelated authority.
 fn make_certificates(folder: &Path) {
     const NEW: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
     let make = |arguments: &[&str]| {

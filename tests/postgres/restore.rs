@@ -1,4 +1,4 @@
-//! A month goes back into a database, and is compared there.
+//! `restore` loads a month into a database and compares it there.
 
 use super::{DatabaseWorld, MONTH, march, types::table};
 use crate::support::{cli::Outcome, postgres::Database};
@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::{thread, time::Duration};
 
 impl DatabaseWorld {
-    /// Restores the month into the world's own database.
+    /// Restores the month into the source database.
     fn restore(&self, flags: &[&str]) -> Outcome {
         self.restore_into(&self.database.url(), flags)
     }
@@ -15,7 +15,7 @@ impl DatabaseWorld {
         self.host.run(&[&["restore", "--month", MONTH, "--into", url, "--json"], flags].concat())
     }
 
-    /// Rows that one of the tables has and the other has not, each as the server prints it.
+    /// Rows that only one of the tables has, as the server prints them.
     fn difference(&self, one: &str, other: &str) -> String {
         let rows = |table: &str| format!("select t::text from {table} as t");
         let without = |one, other| format!("({} except all {})", rows(one), rows(other));
@@ -23,7 +23,7 @@ impl DatabaseWorld {
     }
 }
 
-/// What a database has of its own.
+/// User objects of a database.
 fn objects(database: &Database) -> String {
     database.sql(
         "select 'class', oid, relname from pg_class where relnamespace::regnamespace::text !~ '^(pg_(catalog|toast)|inf)'
@@ -37,7 +37,7 @@ fn message(outcome: &Outcome) -> String {
     format!("{}; {}", error["message"].as_str().unwrap(), error["hint"].as_str().unwrap_or_default())
 }
 
-/// Waits until a statement on `table` is what somebody is busy with.
+/// Waits until a session inserts rows.
 fn wait_for_insert(database: &Database) {
     for _ in 0..600 {
         let busy = "select count(*) from pg_stat_activity where datname = current_database() \
@@ -47,7 +47,7 @@ fn wait_for_insert(database: &Database) {
         }
         thread::sleep(Duration::from_millis(50));
     }
-    panic!("nobody inserts");
+    panic!("no session inserts");
 }
 
 const SLOW: &str = "create table slow (like events);
@@ -257,7 +257,7 @@ mod refusals {
             assert!(message(&refused).contains("grant the role"), "{}", refused.stdout);
         }
         assert_eq!(world.database.sql("select count(*) from other"), "0");
-        // A drill needs no right but to make temporary tables, which everybody has.
+        // A drill only needs temporary tables, which every role may create.
         world.restore_into(&world.database.url_for(&reader), &["--drill"]).expect(0);
     }
 
@@ -378,7 +378,7 @@ mod drills {
         let world = DatabaseWorld::new(&[table::TYPES, &table::create(&table::all())].concat());
         world.run(&[]).expect(0);
         let before = objects(&world.database);
-        // The table is there and full: a drill does not look at it.
+        // A drill ignores the existing table.
         let report = world.restore(&["--drill"]).expect(0).json();
         assert!(report["drill"] == true && report["rows"].as_u64().unwrap() > 0);
         world.restore(&["--drill", "--table", "elsewhere.other"]).expect(0);
@@ -405,7 +405,7 @@ mod drills {
         );
     }
 
-    /// The server looks every five seconds whether anybody waits for what it does.
+    /// The server checks every five seconds whether its client is still connected.
     fn wait_until_gone(database: &Database) {
         let there = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
                      and application_name = 'kt-archive'";
@@ -415,6 +415,6 @@ mod drills {
             }
             thread::sleep(Duration::from_millis(50));
         }
-        panic!("the server goes on for nobody");
+        panic!("the server continues without a client");
     }
 }

@@ -37,7 +37,7 @@ const COLUMNS: [(&str, &str, &str); 19] = [
 fn row() -> impl Strategy<Value = Vec<String>> {
     let texts = (text(), text().prop_map(|text| text.chars().take(12).collect()), json(), json());
     let texts = texts.prop_map(|(text, padded, json, jsonb): (String, String, String, String)| {
-        // The server's own JSON cannot hold this character.
+        // `jsonb` cannot hold this character.
         let jsonb = jsonb.replace("\\u0000", "");
         [text, padded, json, jsonb].map(|text| quoted(&text)).to_vec()
     });
@@ -45,7 +45,7 @@ fn row() -> impl Strategy<Value = Vec<String>> {
     let integers = integers.prop_map(|(small, whole, big)| vec![quoted(&small), quoted(&whole), quoted(&big)]);
     let floats = (any::<u32>().prop_map(f32::from_bits), any::<u64>().prop_map(f64::from_bits));
     let floats = floats.prop_map(|(single, double)| {
-        // Infinity is `inf` in both worlds, and there is one NaN that a literal can name.
+        // Infinity is `inf` in Rust and in PostgreSQL, and a literal can name only one NaN.
         vec![quoted(&format!("{single:e}")), quoted(&format!("{double:e}"))]
     });
     let others = (any::<bool>(), vec(any::<u8>(), 0..40), any::<u128>());
@@ -61,7 +61,7 @@ fn quoted(value: &impl ToString) -> String {
     format!("'{}'", value.to_string().replace('\'', "''"))
 }
 
-/// Any text but one with a NUL, which PostgreSQL has not.
+/// Any text without NUL, which PostgreSQL does not support.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), "[\"',\\\\\r\n\t ]{0,6}", "[a-z]{0,30}"].prop_map(|text| text.replace('\0', ""))
 }
@@ -91,7 +91,7 @@ fn decimals() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-/// From the first to the last year of four digits.
+/// Times in years of four digits.
 fn times() -> impl Strategy<Value = Vec<String>> {
     let day = || -719_162..2_932_897_i64;
     let micros = || 0..86_400_000_000_i64;
@@ -115,7 +115,7 @@ fn list() -> impl Strategy<Value = String> {
     })
 }
 
-/// Rows of which some values are NULL.
+/// Rows with some NULL values.
 fn rows() -> impl Strategy<Value = Vec<Vec<Option<String>>>> {
     let row = (row(), vec(proptest::bool::weighted(0.85), COLUMNS.len()));
     let row =
@@ -127,7 +127,7 @@ fn rows() -> impl Strategy<Value = Vec<Vec<Option<String>>>> {
 fn random_rows_of_every_type_survive() {
     let columns = COLUMNS.map(|(name, declared, _)| format!(", {name} {declared}")).concat();
     let exact = COLUMNS.map(|(name, _, archived)| -> Column { (name, archived) });
-    // A try takes a second: many rows in each, and a few tries to find a smaller failure.
+    // A case takes a second: each has many rows, and shrinking is limited.
     let config = Config { cases: 4, max_shrink_iters: 12, failure_persistence: None, ..Config::default() };
     let survived = TestRunner::new(config).run(&rows(), |rows| {
         let values = rows.iter().enumerate().map(|(id, row)| {
@@ -144,7 +144,7 @@ fn random_rows_of_every_type_survive() {
     survived.unwrap();
 }
 
-/// In UTC, the last flights of the year are in the next one.
+/// Thirteen, since in UTC the last flights depart in the next year.
 const FLIGHT_MONTHS: usize = 13;
 
 const FLIGHT_TABLE: &str = "

@@ -1,4 +1,4 @@
-//! What may be said of a database, and what is told before anybody connects.
+//! Settings of a database, and refusals before a connection.
 
 use crate::support::cli::Host;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn host(settings: &str) -> Host {
     host
 }
 
-/// What a run says that is refused.
+/// Message and hint of a refused run.
 #[track_caller]
 fn refusal(host: &Host, arguments: &[&str]) -> (String, String) {
     let document = host.run(&[&["run", "--month", "2025-03", "--json"], arguments].concat()).expect(2).json();
@@ -24,7 +24,7 @@ fn refusal(host: &Host, arguments: &[&str]) -> (String, String) {
     (text("message"), text("hint"))
 }
 
-/// The value of a setting, as it is shown.
+/// The value of a setting in `config show`.
 #[track_caller]
 fn shown(host: &Host, key: &str, arguments: &[&str]) -> Value {
     let document = host.run(&[&["config", "show", "--json"], arguments].concat()).expect(0).json();
@@ -102,7 +102,7 @@ fn invalid_settings_are_refused_before_connecting() {
     for arguments in [&["--statement-timeout", "soon"][..], &["--lock-timeout", "5x"], &["--connections", "many"]] {
         assert!(refusal(&host, arguments).0.contains(arguments[1]), "{arguments:?}");
     }
-    assert!(!host.path("archive").try_exists().unwrap(), "a place became an archive");
+    assert!(!host.path("archive").try_exists().unwrap(), "an archive was created");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn selected_dataset_keeps_its_table_from_the_file() {
     host.set("KT_ARCHIVE_DATASET", "decisions");
     let elsewhere = json!({"name": "decisions", "time-column": "at", "columns": ["id", "at"]});
     assert_eq!(shown(&host, "dataset", &["--table", "elsewhere"]), json!([elsewhere]));
-    // What is shown is a configuration that means the same.
+    // The shown configuration parses to the same settings.
     let text = host.run(&["config", "show"]).expect(0).stdout;
     host.set("KT_ARCHIVE_DATASET", "");
     fs::write(host.path("archive.toml"), text).unwrap();

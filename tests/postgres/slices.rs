@@ -1,4 +1,4 @@
-//! However a table is cut into slices, and by however many connections it is read: every row, once.
+//! Every row is read once, for each way to cut a table and each number of connections.
 
 use super::{DatabaseWorld, MONTH};
 use crate::support::{archive::Archive, together};
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// Enough pages for several slices, however they are cut. Every row has a page of its own.
+/// Enough pages for several slices, since each row has its own page.
 const ROWS: u32 = 17_000;
 
 /// A table of `ROWS` rows over three months, most of them in March, shuffled in time.
@@ -29,7 +29,7 @@ fn wide(table: &str) -> String {
     )
 }
 
-/// Asserts that one, two and five connections find the rows of March, and returns how the table was cut.
+/// Asserts that one, two and five connections read the rows of March, and returns how the table was cut.
 #[track_caller]
 fn assert_whole(world: &DatabaseWorld) -> (String, u64) {
     let within = "created_at >= '2025-03-01 00:00:00Z' and created_at < '2025-04-01 00:00:00Z'";
@@ -50,7 +50,7 @@ fn assert_whole(world: &DatabaseWorld) -> (String, u64) {
         archive.check();
         let ids = archive.ids(MONTH);
         let distinct = ids.iter().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(ids.len(), distinct.len(), "a row twice by {connections} connections");
+        assert_eq!(ids.len(), distinct.len(), "{connections} connections read a row twice");
         assert!(distinct == expected, "{} of {} rows by {connections} connections", distinct.len(), expected.len());
     });
     let slices = Archive::at(world.host.path("1")).month(MONTH)["source"]["detail"]["slices"].clone();
@@ -114,8 +114,7 @@ fn unsuitable_index_is_not_used() {
     }
 }
 
-/// A parent of three partitions by month and a default one, which holds a row before and after all of them, with
-/// partitions of partitions.
+/// A table with three partitions by month and a default one for earlier and later rows; some are partitioned again.
 fn partitioned() -> String {
     let create = "create table events (id bigint, created_at timestamptz not null, note text) partition by range (created_at);
         create table february partition of events for values from ('2025-02-01Z') to ('2025-03-01Z');
@@ -130,7 +129,7 @@ fn partitioned() -> String {
 }
 
 #[test]
-fn unindexed_partitions_are_read_whole() {
+fn unindexed_partitions_are_cut_by_pages() {
     let world = DatabaseWorld::new(&partitioned());
     let (by, count) = assert_whole(&world);
     assert_eq!(by, "ctid");
@@ -182,7 +181,7 @@ fn inheriting_tables_are_read_as_sql_reads_them() {
 #[test]
 fn instant_belongs_to_one_month_and_one_slice() {
     let world = DatabaseWorld::new(&wide("events"));
-    // The edges of the month, and every edge that equal parts of it can have.
+    // The bounds of the month, and all bounds of its equal parts.
     world.database.sql(
         "truncate events;
          insert into events
@@ -200,7 +199,7 @@ fn instant_belongs_to_one_month_and_one_slice() {
     assert_eq!(world.archived_ids(MONTH).len(), 97 * 3 - 3 + 8000);
 }
 
-/// How rows come in over the wire is another each time. Enough of them for several pages of every column.
+/// Rows arrive in varying order; there are enough for several pages of each column.
 #[test]
 fn interrupted_run_reuses_its_stored_files() {
     let world = DatabaseWorld::new(
@@ -218,7 +217,7 @@ fn interrupted_run_reuses_its_stored_files() {
     }
 }
 
-/// A table of few rows and many pages is cut into many slices of a few rows each.
+/// A table of few rows and many pages has many slices of few rows.
 #[tokio::test]
 async fn readers_wait_for_their_consumer() {
     let world = DatabaseWorld::new(&wide("events"));
@@ -234,7 +233,7 @@ async fn readers_wait_for_their_consumer() {
     assert!(matches!(feed.next().await, Some(Ok(SourceItem::Batch(_)))));
     tokio::time::sleep(Duration::from_secs(1)).await;
     let sessions = world.database.sql("select count(*) from pg_stat_activity where datname = current_database()");
-    assert_eq!(sessions, "4", "psql, the holder of the snapshot, and two readers that wait");
+    assert_eq!(sessions, "4", "expected psql, the snapshot holder and two waiting readers");
     let rest = feed.map(Result::unwrap).collect::<Vec<_>>().await;
     let Some(SourceItem::Report(report)) = rest.last() else { panic!("no report") };
     assert_eq!(report.source_count, Some(report.read));

@@ -1,4 +1,4 @@
-//! Who is believed to be the server, and who is let in there.
+//! Server verification and client authentication.
 
 use super::own_server::{OwnServer, PASSWORD, assert_refused, eventually, found, succeeded};
 use archive_connectors::ErrorKind;

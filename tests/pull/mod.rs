@@ -1,4 +1,4 @@
-//! `pull`: what is in a slice, what is not, and when there is none.
+//! `pull`: rows, files and refusals of slices.
 
 mod output;
 mod refusals;
@@ -13,7 +13,7 @@ use crate::support::{
 use serde_json::Value;
 use std::fs;
 
-/// A world that archived these events of February and March 2025.
+/// A world with an archive of these events of February and March 2025.
 fn archived(events: Vec<Event>) -> World {
     let world = World::new(Script::new(events));
     world.run(&["backfill", "--from", "2025-02", "--to", "2025-03", "--json"]).expect(0);
@@ -24,14 +24,14 @@ fn ordinary() -> Vec<Event> {
     ["2025-02", "2025-03"].iter().flat_map(|month| events::month(month, 60)).collect()
 }
 
-/// Pulls into `slice.<format>`, replacing what is there.
+/// Pulls into `slice.<format>`, with `--force`.
 fn pull(host: &Host, format: &str, from: &str, to: &str, more: &[&str]) -> Outcome {
     let output = format!("slice.{format}");
     let arguments = ["pull", "--from", from, "--to", to, "--format", format, "--output", &output, "--force", "--json"];
     host.run(&[&arguments[..], more].concat())
 }
 
-/// The rows of a slice that was pulled as JSON lines.
+/// The rows of a slice in JSON Lines.
 #[track_caller]
 fn rows(host: &Host, from: &str, to: &str, more: &[&str]) -> Vec<Value> {
     pull(host, "jsonl", from, to, more).expect(0);
@@ -39,13 +39,13 @@ fn rows(host: &Host, from: &str, to: &str, more: &[&str]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Their ids.
+/// Ids of these rows.
 #[track_caller]
 fn ids(host: &Host, from: &str, to: &str, more: &[&str]) -> Vec<String> {
     rows(host, from, to, more).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Names of the files of the host's home that belong to slices.
+/// Names of slice files in the host's home.
 fn slices(host: &Host) -> Vec<String> {
     let names = fs::read_dir(host.path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names = names.filter(|name| name.contains("slice") || name.contains(".part")).collect::<Vec<_>>();

@@ -39,7 +39,7 @@ fn text_output_names_the_file() {
     assert!(outcome.stdout.contains("slice.csv.manifest.json"), "{}", outcome.stdout);
 }
 
-/// A host with a month that takes a while to be pulled.
+/// A host with a month that is slow to pull.
 fn large() -> Host {
     let mut host = Host::new();
     host.set("KT_ARCHIVE_SOURCE", "demo:?events=200000&seed=7");
@@ -55,11 +55,11 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A pull that has begun to write.
+/// Starts a pull and waits for its first bytes.
 fn begun(host: &Host) -> Running {
     let mut running = host.start(&PULL);
     while names(&host.path("out")).is_empty() {
-        assert!(running.is_running(), "the pull ended before it began");
+        assert!(running.is_running(), "the pull ended before it wrote");
         thread::sleep(Duration::from_millis(1));
     }
     thread::sleep(Duration::from_millis(50));

@@ -1,4 +1,4 @@
-//! When there is no slice.
+//! Requests and archives for which `pull` writes no slice.
 
 use super::{archived, ordinary, pull, slices};
 use crate::support::{archive::manifest_path, cli::Host, script::Script, world::World};
@@ -26,7 +26,7 @@ fn changed_or_missing_file_exits_with_4() {
     assert_refused(&world, &[], 4, "part-00000-");
     fs::remove_file(&path).unwrap();
     assert_refused(&world, &[], 4, "is missing");
-    // Another month is not opened, so what became of it does not matter.
+    // Files of other months are not read, so damage there does not matter.
     pull(&world.host, "csv", "2025-02-02", "2025-03-01", &[]).expect(0);
 }
 
@@ -86,7 +86,7 @@ fn invalid_requests_exit_with_2() {
 fn exactly_one_format_is_required() {
     let world = archived(ordinary());
     let range = ["pull", "--from", "2025-03", "--to", "2025-04", "--output", "slice.csv"];
-    // The host archives as parquet and csv.
+    // The host's setting is `parquet,csv`.
     let both = world.run(&range).expect(2);
     assert!(both.stderr.contains("several are named"), "{}", both.stderr);
     let host = Host::new();

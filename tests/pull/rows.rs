@@ -1,4 +1,4 @@
-//! Which events are in a slice, and what they look like.
+//! The events and values of a slice.
 
 use super::{archived, ids, ordinary, pull, rows};
 use crate::support::{

@@ -1,4 +1,4 @@
-"""Reads the events of an archive and prints each value as a text that loses nothing.
+"""Reads the events of an archive, and prints each value as a lossless text.
 
 Usage: exact.py duckdb|pyarrow|csv ARCHIVE [DATASET]
 

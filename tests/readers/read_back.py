@@ -1,4 +1,4 @@
-"""Reads the events of an archive with other people's tools and prints them as JSON.
+"""Reads the events of an archive with DuckDB or PyArrow, and prints them as JSON.
 
 Usage: read_back.py duckdb-parquet|duckdb-csv|pyarrow-parquet ARCHIVE [DATASET]
 

@@ -1,4 +1,4 @@
-"""Reads a slice with other people's tools and prints it as JSON, as read_back.py does with an archive.
+"""Reads a slice with DuckDB or PyArrow, and prints it as JSON in the form of read_back.py.
 
 Usage: read_slice.py duckdb-csv|duckdb-jsonl|duckdb-parquet|pyarrow-parquet FILE
 """

@@ -1,10 +1,10 @@
-"""Runs the snippets of docs/reading.md as they stand there, in the current folder, where ./archive must be.
+"""Runs the snippets of docs/reading.md unchanged, in the current folder, which must have ./archive.
 
 Usage: reading.py PAGE [NAME]…
 
 Runs all, or those with these names. A snippet has its name after its language: ```sql duckdb month. Python's run one after another, as in a notebook. Prints
 {name: rows}, every value as text; a row of a shell's snippet is a line. Fails on a snippet without a name, unless its
-section says that our tests do not run it.
+section states that the tests do not run it.
 """
 
 import ast
@@ -24,7 +24,7 @@ def snippets(page):
         skipped = "Not run by our tests." in section
         for language, name, text in BLOCK.findall(section):
             if bool(name) == skipped:
-                sys.exit(f"a snippet that is neither run nor said to be not: {text}")
+                sys.exit(f"a snippet that is neither run nor marked as not run: {text}")
             if not skipped:
                 yield language, name.strip(), text
 

@@ -1,4 +1,4 @@
-"""Verifies an archive in a directory by docs/format.md alone: it proves that the page is enough to do so.
+"""Verifies an archive in a directory, written from docs/format.md alone to prove that the page is complete.
 
 Usage: verify.py ARCHIVE
 
@@ -177,7 +177,7 @@ class Verifier:
         self.expect(not whole or shared >= conflicts, "V021", path, "conflicts that are none")
 
     def kept(self, file):
-        """Artifacts and rejected rows, as they came."""
+        """Artifacts and rejected rows, unchanged."""
         path = file["path"]
         self.expect((file["first"], file["last"]) == (None, None), "V021", path, "first and last")
         try:
@@ -276,7 +276,7 @@ def texts(array, kind):
         offsets = array.offsets.to_pylist()
         lists = [f"[{','.join(elements[start:end])}]" for start, end in zip(offsets, offsets[1:])]
         return [text if valid else None for text, valid in zip(lists, array.is_valid().to_pylist())]
-    # Python's own dates and times end with the year 9999.
+    # Python's dates and times end with the year 9999.
     if kind == "date":
         array = array.cast(pyarrow.int32())
     elif kind.startswith("time"):

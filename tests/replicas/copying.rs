@@ -1,6 +1,6 @@
-//! Every way to an archive's equal.
+//! Updates of replicas by `run`, `backfill` and `replicate`.
 
-use super::{Copies, assert_says, states};
+use super::{Copies, assert_contains, states};
 use crate::support::archive::{Archive, manifest_path, sums_path};
 use serde_json::json;
 use std::{fs, thread, time::Duration};
@@ -34,7 +34,7 @@ fn archive_and_replica_can_swap() {
 #[test]
 fn unreachable_replica_exits_with_3_and_is_updated_later() {
     let mut copies = Copies::current();
-    // Not a folder, so that nothing can be written below it, whoever tries.
+    // A file, below which not even root can write.
     fs::write(copies.host.path("mount"), "").unwrap();
     let down = Archive::at(copies.host.path("mount/replica"));
     let list = format!("{},{}", down.root().display(), copies.replica.root().display());
@@ -44,7 +44,7 @@ fn unreachable_replica_exits_with_3_and_is_updated_later() {
     assert_eq!(outcome.json()["months"][0]["state"], "archived");
     assert!(outcome.json()["replicas"][0]["error"]["message"].is_string());
     copies.assert_same();
-    // Still down, and nothing else to do.
+    // The replica is still down, and no month is missing.
     for _ in 0..2 {
         let outcome = copies.backfill("2025-01", "2025-04", &[]).expect(3);
         assert_eq!(states(&outcome), ["failed", "current"]);
@@ -143,5 +143,5 @@ fn table_shows_the_state_of_each_replica() {
     let copies = Copies::new();
     let replica = copies.replica.root().display().to_string();
     let outcome = copies.host.run(&["replicate", "--replica", &replica]).expect(0);
-    assert_says(&outcome, &["STATE", "current", "3 months", &replica]);
+    assert_contains(&outcome, &["STATE", "current", "3 months", &replica]);
 }

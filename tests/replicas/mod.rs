@@ -1,4 +1,4 @@
-//! Replicas are the archive, byte for byte; what is not of the archive is never touched, and damage can be mended.
+//! Replicas equal the archive byte for byte. Foreign files are never touched, and damage is repaired.
 
 mod copying;
 mod refusals;
@@ -12,7 +12,7 @@ use crate::support::{
 use serde_json::Value;
 use std::fs;
 
-/// An archive of three months in two formats, and a place for a replica.
+/// An archive of three months in two formats, and a folder for its replica.
 struct Copies {
     host: Host,
     archive: Archive,
@@ -20,7 +20,7 @@ struct Copies {
 }
 
 impl Copies {
-    /// The replica is not there yet.
+    /// Without a replica yet.
     fn new() -> Self {
         let mut host = Host::new();
         let [archive, replica] = ["archive", "replica"].map(|name| Archive::at(host.path(name)));
@@ -32,7 +32,7 @@ impl Copies {
         copies
     }
 
-    /// The replica is what the archive is.
+    /// With an up-to-date replica.
     fn current() -> Self {
         let copies = Self::new();
         copies.replicate(&[]).expect(0);
@@ -53,7 +53,7 @@ impl Copies {
         self.host.run(&[&["replicate", "--json", "--replica", replica][..], options].concat())
     }
 
-    /// Asserts that the replica is a whole archive, and the same as the archive.
+    /// Asserts that the replica is a valid archive and equals the archive.
     #[track_caller]
     fn assert_same(&self) {
         self.replica.check();
@@ -63,7 +63,7 @@ impl Copies {
         assert_eq!(found["findings"], Value::Array(Vec::new()));
     }
 
-    /// Changes the bytes of an object of one side.
+    /// Changes the bytes of an object.
     fn change(archive: &Archive, object: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = fs::read(archive.path(object)).unwrap();
         change(&mut bytes);
@@ -71,7 +71,7 @@ impl Copies {
     }
 }
 
-/// The states of the replicas, in the order in which they were named.
+/// The states of the replicas, in the order given.
 fn states(outcome: &Outcome) -> Vec<String> {
     let document = outcome.json();
     let replicas = document["replicas"].as_array().unwrap().iter();
@@ -79,7 +79,7 @@ fn states(outcome: &Outcome) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_says(outcome: &Outcome, words: &[&str]) {
+fn assert_contains(outcome: &Outcome, words: &[&str]) {
     for word in words {
         assert!(outcome.output().contains(word), "{word} is missing: {}", outcome.output());
     }

@@ -1,26 +1,26 @@
-//! What is no replica of ours stays as it is.
+//! Locations that are no replica of the archive are refused and left unchanged.
 
-use super::{Copies, assert_says, states};
+use super::{Copies, assert_contains, states};
 use crate::support::archive::{Archive, manifest_path, sums_path};
 use std::fs;
 
-/// Asserts that neither a plain call nor a repair nor a run touches the replica, and that each says `words`.
+/// Asserts that `replicate`, `replicate --repair` and a run leave the replica unchanged and print `words`.
 #[track_caller]
 fn assert_refused(copies: &Copies, code: i32, words: &[&str]) {
     let before = copies.replica.snapshot();
     for options in [&[][..], &["--repair"]] {
         let outcome = copies.replicate(options).expect(code);
         assert_eq!(states(&outcome), ["failed"]);
-        assert_says(&outcome, words);
+        assert_contains(&outcome, words);
         assert!(outcome.json()["replicas"][0]["error"]["hint"].is_string());
     }
     let replica = copies.replica.root().display().to_string();
     let run = copies.host.run(&["run", "--month", "2025-01", "--json", "--replica", &replica]).expect(3);
-    assert_says(&run, words);
-    assert_eq!(copies.replica.snapshot(), before, "a stranger was written to");
+    assert_contains(&run, words);
+    assert_eq!(copies.replica.snapshot(), before, "a foreign location was written to");
 }
 
-/// Archives months into the replica's place, as if it were an archive.
+/// Archives months into the replica's folder, as an archive of its own.
 fn archive_into(copies: &Copies, from: &str, to: &str, source: &str) {
     let replica = copies.replica.root().display().to_string();
     copies.backfill(from, to, &["--archive", &replica, "--source", source]).expect(0);
@@ -69,7 +69,7 @@ fn archive_behind_its_replica_is_not_continued() {
     let before = (copies.archive.snapshot(), copies.replica.snapshot());
     let replica = copies.replica.root().display().to_string();
     let outcome = copies.backfill("2025-03", "2025-04", &["--replica", &replica]).expect(4);
-    assert_says(&outcome, &["manifest 3 is in the replica alone"]);
+    assert_contains(&outcome, &["manifest 3 is in the replica alone"]);
     assert_eq!((copies.archive.snapshot(), copies.replica.snapshot()), before);
     copies.backfill("2025-03", "2025-04", &["--replica", "/proc/nowhere"]).expect(3);
 }
@@ -80,7 +80,7 @@ fn lost_archive_is_not_recreated_beside_its_replica() {
     fs::remove_dir_all(copies.archive.root()).unwrap();
     let replica = copies.replica.root().display().to_string();
     let outcome = copies.backfill("2025-03", "2025-04", &["--replica", &replica]).expect(2);
-    assert_says(&outcome, &["holds an archive, and that of --archive none yet"]);
+    assert_contains(&outcome, &["holds an archive, and that of --archive none yet"]);
     assert!(!copies.archive.root().is_dir());
 }
 
@@ -110,7 +110,7 @@ fn replica_at_the_archive_location_is_refused() {
     std::os::unix::fs::symlink(copies.archive.root(), copies.host.path("link")).unwrap();
     for place in ["archive", "./archive/", "link", "archive/replica", "."] {
         let outcome = copies.replicate_to(place, &[]).expect(2);
-        assert_says(&outcome, &["the place of the archive"]);
+        assert_contains(&outcome, &["the place of the archive"]);
     }
     assert_eq!(copies.archive.snapshot(), before);
 }
@@ -134,10 +134,10 @@ fn refused_replica_does_not_stop_the_next() {
 #[test]
 fn missing_replica_or_archive_is_refused() {
     let copies = Copies::new();
-    assert_says(&copies.host.run(&["replicate", "--json"]).expect(2), &["--replica"]);
+    assert_contains(&copies.host.run(&["replicate", "--json"]).expect(2), &["--replica"]);
     let nowhere = Archive::at(copies.host.path("nowhere"));
     let outcome = copies.replicate(&["--archive", &nowhere.root().display().to_string()]).expect(7);
-    assert_says(&outcome, &["no archive here"]);
+    assert_contains(&outcome, &["no archive here"]);
     assert_eq!(outcome.json()["replicas"], serde_json::json!([]));
     assert!(!copies.replica.root().is_dir());
 }
@@ -147,7 +147,7 @@ fn invalid_locations_are_refused_before_any_work() {
     let copies = Copies::new();
     for (replica, words) in [("s3:bucket", "s3://bucket"), ("az://key:canary@box", "AZURE_"), ("ftp://x", "gs://")] {
         let outcome = copies.backfill("2025-04", "2025-04", &["--replica", replica]).expect(2);
-        assert_says(&outcome, &[words]);
+        assert_contains(&outcome, &[words]);
         assert!(!outcome.output().contains("canary"), "{}", outcome.output());
     }
     assert_eq!(copies.archive.months().len(), 3);

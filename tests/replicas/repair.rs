@@ -1,13 +1,13 @@
-//! A repair ends in the archive's bytes, whatever was done to the replica.
+//! `replicate --repair` restores the archive's bytes.
 
-use super::{Copies, assert_says, states};
+use super::{Copies, assert_contains, states};
 use crate::support::{
     archive::{manifest_path, sums_path},
     together,
 };
 use std::fs;
 
-/// What is done to an object.
+/// Damage to an object.
 #[derive(Clone, Copy, Debug)]
 enum Harm {
     Remove,
@@ -22,7 +22,7 @@ use Harm::{Empty, Flip, Grow, Remove, Truncate};
 const EVERY: [Harm; 5] = [Remove, Flip, Truncate, Empty, Grow];
 
 impl Copies {
-    /// Harms an object of the replica.
+    /// Damages an object of the replica.
     fn harm(&self, object: &str, harm: Harm) {
         if matches!(harm, Remove) {
             return fs::remove_file(self.replica.path(object)).unwrap();
@@ -113,7 +113,7 @@ fn chain_damage_is_reported_and_left_without_repair() {
         copies.harm(&object, harm);
         let before = copies.replica.snapshot();
         let outcome = copies.replicate(&[]).expect(4);
-        assert_says(&outcome, &[&object, "--repair"]);
+        assert_contains(&outcome, &[&object, "--repair"]);
         assert_eq!(copies.replica.snapshot(), before);
     }
 }
@@ -123,15 +123,15 @@ fn bytes_lost_on_both_sides_stay_lost() {
     let copies = Copies::current();
     let file = copies.archive.file("2025-02", "csv");
     Copies::change(&copies.archive, &file, |bytes| bytes[30] ^= 1);
-    // The replica holds the file: the archive's is not asked for.
+    // The replica's file is intact, so the archive's is not read.
     copies.replicate(&["--repair"]).expect(0);
     copies.harm(&file, Truncate);
     let before = copies.replica.snapshot();
     let outcome = copies.replicate(&["--repair"]).expect(4);
     assert_eq!(states(&outcome), ["failed"]);
-    assert_says(&outcome, &[&file, "missing or damaged", "with that replica as --archive"]);
+    assert_contains(&outcome, &[&file, "missing or damaged", "with that replica as --archive"]);
     assert_eq!(copies.replica.snapshot(), before);
-    // What can be mended is mended all the same, before it and behind it.
+    // Other damage is repaired, before and behind it.
     for object in [copies.archive.file("2025-01", "csv"), copies.archive.file("2025-03", "csv"), manifest_path(2)] {
         copies.harm(&object, Remove);
         let mended = copies.replicate(&["--repair"]).expect(4).json()["replicas"][0]["mended"].clone();
@@ -154,6 +154,6 @@ fn unknown_files_are_left_and_reported() {
     let copies = Copies::current();
     let strange = "events/csv/month=2025-02/part-00009-0123456789abcdef.csv.gz";
     fs::write(copies.replica.path(strange), "?").unwrap();
-    assert_says(&copies.replicate(&["--repair"]).expect(0), &[strange]);
+    assert_contains(&copies.replicate(&["--repair"]).expect(0), &[strange]);
     assert!(copies.replica.objects().contains(strange));
 }

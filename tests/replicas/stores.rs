@@ -22,7 +22,7 @@ fn store() -> FaultyStore {
     FaultyStore::new(Arc::new(InMemory::new()))
 }
 
-/// Brings the replica in `store` up to the archive of `copies`.
+/// Updates the replica in `store` from the archive of `copies`.
 async fn bring_up(copies: &Copies, store: &FaultyStore, repair: bool) -> ReplicaReport {
     let location = Location::parse(&copies.archive.root().display().to_string(), &BTreeMap::new()).unwrap();
     let mut archive = Archive::open(&location).await.unwrap();
@@ -97,7 +97,7 @@ async fn manifest_of_a_concurrent_writer_is_not_overwritten() {
     let (theirs, path) = (store.clone(), Path::from("manifests/00000003.json"));
     let intrusion =
         async move { drop(theirs.put(&Path::from("manifests/00000003.json"), "theirs".into()).await.unwrap()) };
-    // Right before ours is created: after the files of its month were stored.
+    // Right before our manifest is created, after the files of its month were stored.
     store.plan(Operation::Put, "csv/month=2025-03", Fault::race_with(intrusion));
     let report = bring_up(&copies, &store, false).await;
     assert_eq!((report.state, report.copied), (ReplicaState::Failed, 2), "{report:?}");
@@ -110,7 +110,7 @@ fn assert_is_a_replica(copies: &mut Copies, place: &BucketPrefix) {
     assert_eq!(states(&outcome), ["current"]);
     assert_eq!(place.download(copies.host.path("download")).snapshot(), copies.archive.snapshot());
     copies.host.run(&["verify", "--json", "--archive", &place.url()]).expect(0);
-    // And back again, into a folder.
+    // And back into a folder.
     let folder = copies.replica.root().display().to_string();
     copies.host.run(&["replicate", "--json", "--archive", &place.url(), "--replica", &folder]).expect(0);
     copies.assert_same();
@@ -139,7 +139,7 @@ fn bucket_with_object_lock_is_a_replica_and_is_repaired() {
 fn unreachable_bucket_exits_with_3_and_is_updated_later() {
     let (mut copies, place) = (Copies::new(), BucketPrefix::plain("down"));
     BucketPrefix::admit(&mut copies.host);
-    // Nobody listens there any more.
+    // No server listens on this port any more.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     copies.host.set("AWS_ENDPOINT", format!("http://127.0.0.1:{port}"));
     let outcome = copies.backfill("2025-04", "2025-04", &["--replica", &place.url()]).expect(3);

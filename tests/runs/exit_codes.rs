@@ -1,4 +1,4 @@
-//! One exit code says what happened, and `--json` says it too.
+//! Exit codes, and the document of `--json`.
 
 use crate::support::{
     events,
@@ -15,7 +15,7 @@ fn world() -> World {
     World::new(Script::new(events::month(MONTH, 20)))
 }
 
-/// A world in which the download takes long enough to do something meanwhile.
+/// A world with a slow download.
 fn slow() -> World {
     let slow = Cut::Slow(100, Duration::from_millis(200));
     World::new(Script::new(events::month(MONTH, 20)).always_cut(slow))
@@ -37,7 +37,7 @@ fn wrong_usage_exits_with_2() {
         &["run", "--month", MONTH, "--job-timeout", "soon"],
     ] {
         let outcome = world.run(arguments).expect(2);
-        assert!(!outcome.stderr.is_empty(), "{arguments:?} says nothing");
+        assert!(!outcome.stderr.is_empty(), "{arguments:?} prints nothing");
     }
     assert_eq!(world.platform.jobs(), 0);
 }
@@ -77,7 +77,7 @@ fn lock_held_by_another_run_exits_with_8() {
     world.archive_month("2025-02").expect(8);
     assert_eq!(world.platform.jobs(), 1);
     running.kill();
-    // The lock of a run that died is nobody's.
+    // A dead run holds no lock.
     world.platform.behave(|script| script.cuts(&[]));
     world.archive_month(MONTH).expect(0);
 }
@@ -126,7 +126,7 @@ fn partly_failed_backfill_exits_with_3() {
     assert_eq!((state("2025-02"), state(MONTH)), (json!("failed"), json!("archived")));
     assert_eq!(world.archive().months(), [MONTH]);
     world.archive().check();
-    // A failed month is named with its own error.
+    // A failed month has its own error.
     assert!(months.iter().find(|month| month["month"] == "2025-02").unwrap()["error"]["message"].is_string());
 }
 
@@ -149,7 +149,7 @@ fn sigterm_exits_with_143_and_sigint_with_130() {
         world.platform.wait_for(Endpoint::Download, 1);
         running.signal(signal);
         let outcome = running.wait();
-        assert_eq!(outcome.signal, None, "it died by the signal");
+        assert_eq!(outcome.signal, None, "the signal killed the process");
         outcome.expect(code);
         world.assert_nothing_committed();
         world.platform.behave(|script| script.cuts(&[]));

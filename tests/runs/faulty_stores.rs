@@ -1,4 +1,4 @@
-//! Whole months against stores that lie, other writers, and crashes after every single write.
+//! Commits of months to stores that answer falsely, beside other writers, and with a crash after each write.
 
 use archive::{
     ArchiveRoot,
@@ -76,7 +76,7 @@ impl Bucket {
         snapshot
     }
 
-    /// Asserts that nothing at all is wrong, and that the archive has `months` commits.
+    /// Asserts that `verify` finds nothing and counts `months` manifests.
     async fn assert_whole(&self, months: u64) {
         let folder = tempfile::tempdir().unwrap();
         let verifier = Verifier { sink: self.sink(), folder: folder.path().to_owned(), progress: Arc::new(Silent) };
@@ -109,7 +109,7 @@ async fn month_is_committed_once_despite_false_store_responses() {
     for (number, fault) in faults.iter().enumerate() {
         let bucket = Bucket::new().await;
         for part in ["manifests/00000001.json", "parquet/", "csv/", "SHA256SUMS"] {
-            // A refusal is believed of a file: the store itself repeats what is worth it.
+            // A refused put of a data file is final: the store retries by itself.
             if number < 2 || part.starts_with("manifests") {
                 bucket.0.plan(Operation::Put, part, fault());
             }
@@ -125,7 +125,7 @@ async fn month_is_committed_once_despite_false_store_responses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn racing_hosts_make_one_dense_chain_without_repeated_months() {
     let bucket = Bucket::new().await;
-    // Each has other events of the month, so that the files of the losers are orphans.
+    // Hosts have different events, so that the losers' files are orphans.
     let hosts = (0..6).map(|host| bucket.host(Demo::new(100, host % 3))).collect::<Vec<_>>();
     let months = ["2025-01", "2025-02", "2025-03", "2025-04"];
     let racing = hosts.iter().enumerate().map(|(number, host)| async move {
@@ -150,7 +150,7 @@ async fn crash_after_any_write_ends_in_the_same_archive() {
         if !bucket.0.recover() {
             break;
         }
-        assert!(writes > 2 || crashed.is_err(), "the month is said to be committed after {writes} writes");
+        assert!(writes > 2 || crashed.is_err(), "the commit is reported after {writes} writes");
         let again = bucket.host(demo());
         again.archive("2025-03").await.unwrap();
         let archive = again.pipeline.archive().await;
@@ -158,14 +158,14 @@ async fn crash_after_any_write_ends_in_the_same_archive() {
         assert_eq!(bucket.snapshot().await, expected, "a crash after {writes} writes");
         writes += 1;
     }
-    assert_eq!(writes, 5, "two files, a manifest, its sums: a crash before, between and after");
+    assert_eq!(writes, 5, "two files, a manifest, its sums: a crash before, between and after them");
 }
 
 #[tokio::test]
 async fn orphans_are_removed_after_the_commit_where_deletion_is_allowed() {
     for may_delete in [true, false] {
         let bucket = Bucket::new().await;
-        // The crashed run had other events: its files are none of the next one's.
+        // The crashed run had other events, so the next one does not overwrite its files.
         bucket.0.crash_after(2);
         bucket.host(Demo::new(90, 8)).archive("2025-03").await.unwrap_err();
         bucket.0.recover();
@@ -176,7 +176,7 @@ async fn orphans_are_removed_after_the_commit_where_deletion_is_allowed() {
         let host = bucket.host(demo());
         host.archive("2025-03").await.unwrap();
         assert_eq!(bucket.snapshot().await.len(), if may_delete { 5 } else { 7 });
-        // Whoever finds the month committed tries again.
+        // A run that finds the month committed tries again.
         let archive = host.pipeline.archive().await;
         stage::store::remove_orphans(&archive, &Dataset::default(), month("2025-03")).await;
         bucket.assert_whole(1).await;
@@ -235,7 +235,7 @@ async fn concurrent_commits_never_give_a_column_two_types() {
     for named in ["value", "int64", "text"] {
         assert!(refused.to_string().contains(named), "{refused}");
     }
-    // And before anything is sent, where the chain shows it.
+    // It is refused before any upload if the chain shows it.
     let puts = bucket.0.calls(Operation::Put, "");
     assert_eq!(one.archive("2025-03").await.unwrap_err().kind(), ErrorKind::Incomplete);
     assert_eq!(bucket.0.calls(Operation::Put, ""), puts);

@@ -1,4 +1,4 @@
-//! The seven ways in which the platform guide's own monthly script loses events. None of them is possible here.
+//! The seven defects by which the monthly script of the platform's guide loses events.
 
 use crate::support::{
     events::{self, Event},
@@ -68,7 +68,7 @@ fn defect_3_endless_job_is_abandoned_at_its_deadline() {
     let outcome = world.run(&["run", "--month", "2025-03", "--job-timeout", "3s", "--json"]).expect(75);
     assert_eq!(outcome.json()["exit"], 75);
     world.assert_nothing_committed();
-    // The job is kept: when it is done, it is used.
+    // The next run reuses the job once it is done.
     world.platform.behave(|script| script.statuses(&["completed"]));
     world.archive_month("2025-03").expect(0);
     assert_eq!(world.platform.jobs(), 1);
@@ -152,7 +152,7 @@ fn defect_7_kill_during_a_download_leaves_no_data_file() {
     std::thread::sleep(Duration::from_millis(300));
     running.kill();
     world.assert_nothing_committed();
-    assert_eq!(world.archive().data_snapshot().len(), 0, "a data file appeared before its month was whole");
+    assert_eq!(world.archive().data_snapshot().len(), 0, "a data file was stored before its month was complete");
     world.archive_month("2025-03").expect(0);
     world.archive().check();
     assert_eq!(world.archive().ids("2025-03").len(), 30);

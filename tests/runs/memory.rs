@@ -1,4 +1,4 @@
-//! Memory does not grow with the size of a month.
+//! Memory use does not grow with the size of a month.
 
 use crate::support::{
     events,
@@ -11,10 +11,10 @@ use std::{fs, io::Write, sync::Arc, thread, time::Duration};
 
 const EVENTS: u32 = 2_000_000;
 
-/// Bytes of CSV that so many realistic events have at least.
+/// Lower bound of the size of the CSV artifact, in bytes.
 const ARTIFACT: u64 = 1_100_000_000;
 
-/// Most memory that a run may ever hold, in KiB.
+/// Limit of a process' peak memory, in KiB.
 const LIMIT: u64 = 256 << 10;
 
 #[test]
@@ -24,7 +24,7 @@ fn two_million_events_are_processed_within_256_mib() {
     let mut running = world.start_month("2025-03");
     let mut peak = 0;
     while running.is_running() {
-        // The file is empty once the process has ended.
+        // `/proc` has no value once the process has ended.
         peak = peak.max(peak_memory(running.id()).unwrap_or(0));
         thread::sleep(Duration::from_millis(20));
     }
@@ -32,9 +32,9 @@ fn two_million_events_are_processed_within_256_mib() {
     let month = world.archive().month("2025-03");
     assert_eq!(month["events"]["archived"], EVENTS);
     let artifact = month["source"]["detail"]["jobs"][0]["artifact_bytes"].as_u64().unwrap();
-    assert!(artifact > ARTIFACT, "{artifact} bytes are no large month");
+    assert!(artifact > ARTIFACT, "the artifact has only {artifact} bytes");
     println!("{EVENTS} events, {} MB of CSV: archived with {} MiB", artifact / 1_000_000, peak >> 10);
-    assert!(peak > 0, "the peak was never seen");
+    assert!(peak > 0, "no peak was measured");
     assert!(peak < LIMIT, "{} MiB", peak >> 10);
     assert_within_the_limit(&world, &["verify", "--json"]);
     for format in ["csv", "parquet"] {
@@ -55,14 +55,14 @@ fn assert_within_the_limit(world: &World, command: &[&str]) {
     assert!(peak < LIMIT, "{} needs {} MiB", command[0], peak >> 10);
 }
 
-/// The kernel's high-water mark of a process, in KiB.
+/// Peak resident memory of a process (`VmHWM`), in KiB.
 fn peak_memory(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Rows of March, made while they are sent.
+/// Rows of March, generated while they are sent.
 fn rows() -> Generator {
     let start = events::start_of("2025-03");
     let step = chrono::TimeDelta::days(31) / i32::try_from(EVENTS).unwrap();
@@ -83,7 +83,7 @@ fn write_row(writer: &mut dyn Write, number: u32, time: DateTime<Utc>) -> std::i
     )?;
     write!(writer, ",gpt-4o,openai,gw_{},user_{}", spread % 7, spread % 4999)?;
     write!(writer, ",{},{},0.{spread:06},{},", spread % 4000, spread % 900, spread % 9000)?;
-    // Metadata that repeats its keys and not its values, as an event's does.
+    // Metadata with repeated keys and distinct values, as in real events.
     write!(writer, "\"{{\"\"region\"\":\"\"eu-central-{}\"\"", spread % 4)?;
     for key in ["session", "request", "trace", "prompt", "response", "client", "model", "policy", "gateway", "tool"] {
         let value = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key.len() as u64;

@@ -1,4 +1,4 @@
-//! Running the same command again is safe: it does what is missing, and nothing else.
+//! Running a command again, also after a kill, ends in the same archive.
 
 use crate::support::{
     events::{self, Event},
@@ -111,7 +111,7 @@ fn kill_during_a_download_ends_in_the_same_archive() {
     assert_converges(&world);
 }
 
-/// The work between the download and the commit takes milliseconds, so the kills come a little later each time.
+/// The work between download and commit takes milliseconds, so each kill comes a little later.
 #[test]
 fn kill_at_any_time_after_the_download_ends_in_the_same_archive() {
     for milliseconds in [0, 2, 5, 10, 15, 20, 30, 45, 65, 100, 150, 250] {
@@ -135,27 +135,27 @@ fn repeated_kills_end_in_the_same_archive() {
         }
     }
     world.archive_month("2025-03").expect(0);
-    assert_eq!(world.archive().data_snapshot(), undisturbed());
+    assert_eq!(world.archive().data_snapshot(), uninterrupted());
     world.archive().check();
 }
 
-/// Runs the command again, and asserts that the archive is that of an undisturbed run, made from one job.
+/// Runs the command again, and asserts that the archive equals that of an uninterrupted run, from one job.
 #[track_caller]
 fn assert_converges(world: &World) {
     world.archive_month("2025-03").expect(0);
     world.archive().check();
-    assert_eq!(world.archive().data_snapshot(), undisturbed());
+    assert_eq!(world.archive().data_snapshot(), uninterrupted());
     assert_eq!(world.platform.jobs(), 1, "the job of the killed run was not found again");
 }
 
-fn undisturbed() -> BTreeMap<String, String> {
+fn uninterrupted() -> BTreeMap<String, String> {
     let world = World::identified(Script::new(quarter()));
     world.archive_month("2025-03").expect(0);
     world.archive().data_snapshot()
 }
 
-/// Journal and spool hold a job's id and events in the clear; a crash between the commit and their removal must not
-/// leave them on the host for good.
+/// Journal and spool hold a job's id and its events in clear text: the next run must remove what a crash after the
+/// commit left.
 #[test]
 fn next_run_removes_files_left_by_a_crash_after_the_commit() {
     let world = World::new(Script::new(quarter()).statuses(&["queued", "queued", "completed"]));
@@ -163,7 +163,7 @@ fn next_run_removes_files_left_by_a_crash_after_the_commit() {
     world.platform.wait_for(Endpoint::Status, 1);
     running.kill();
     let (kept, aside) = (world.host.state_dir().join("exports-api"), world.host.path("aside"));
-    assert!(files_below(&kept) > 0, "the job was not written down");
+    assert!(files_below(&kept) > 0, "the journal has no job");
     std::fs::rename(&kept, &aside).unwrap();
     world.archive_month("2025-03").expect(0);
     std::fs::remove_dir_all(&kept).unwrap();

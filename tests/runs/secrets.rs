@@ -1,4 +1,4 @@
-//! No secret is printed, logged or stored, whatever goes wrong.
+//! No secret is printed, logged or stored, in success and failure.
 
 use crate::support::{
     cli::Outcome,
@@ -13,22 +13,22 @@ use serde_json::json;
 use std::{fs, path::Path};
 
 const MONTH: &str = "2025-03";
-/// The secret part of an address that is notified.
+/// The secret part of a notification URL.
 const ADDRESS: &str = "canary-of-a-notified-address";
 
 fn script() -> Script {
     Script::new(events::month(MONTH, 30)).redirect()
 }
 
-/// Runs in the most talkative ways, and looks for the secrets in all that was printed and in every file.
+/// Runs with verbose output, and searches all output and all files for the secrets.
 #[track_caller]
-fn assert_silent(script: &Script) {
+fn assert_leaks_nothing(script: &Script) {
     let talkative = [&["-v", "-v", "--log-format", "json"][..], &["-v", "-v", "--json"], &[]];
     together(talkative, |arguments| {
         let mut world = World::new(script.clone());
         world.host.set("KT_ARCHIVE_METRICS_FILE", "kt-archive.prom");
-        // Addresses that nobody can be told at.
-        world.host.set("KT_ARCHIVE_NOTIFY", format!("{0}/?key={0},healthcheck+{0}", unheard()));
+        // Recipients that cannot be reached.
+        world.host.set("KT_ARCHIVE_NOTIFY", format!("{0}/?key={0},healthcheck+{0}", unreachable_url()));
         let arguments = [&["run", "--month", MONTH, "--job-timeout", "4s"], arguments].concat();
         let outcome = world.run(&arguments);
         assert_no_secret(&outcome);
@@ -67,8 +67,8 @@ fn assert_no_secret_in(folder: &Path) {
     }
 }
 
-/// An address where nobody listens, and of which nothing but the host may be seen.
-fn unheard() -> String {
+/// An unreachable URL, of which only the host may be printed.
+fn unreachable_url() -> String {
     format!("http://127.0.0.1:9/{ADDRESS}")
 }
 
@@ -80,25 +80,25 @@ fn holds_secret(bytes: &[u8]) -> bool {
 
 #[test]
 fn successful_run_leaks_no_secret() {
-    assert_silent(&script());
+    assert_leaks_nothing(&script());
 }
 
 #[test]
 fn refused_run_leaks_no_secret() {
     let endpoints = [Endpoint::Create, Endpoint::Status, Endpoint::Download, Endpoint::Storage];
     together(endpoints.into_iter().flat_map(|endpoint| [(endpoint, 401), (endpoint, 403)]), |(endpoint, status)| {
-        // The worst platform: it repeats what it was given.
+        // The platform echoes the request.
         let body = json!({"error": format!("Bearer {TOKEN} is not allowed, signature {SIGNATURE}")});
-        assert_silent(&script().always(endpoint, Reply::json(status, &body)));
+        assert_leaks_nothing(&script().always(endpoint, Reply::json(status, &body)));
     });
 }
 
 #[test]
 fn unreachable_store_leaks_no_secret() {
-    // Port 9 of the loopback interface: nobody listens.
+    // No server listens on port 9 of the loopback interface.
     let location = format!("http://127.0.0.1:9/bucket/exp_0001?X-Amz-Signature={SIGNATURE}");
     let nowhere = Reply::new(302, "").header("Location", location);
-    assert_silent(&script().always(Endpoint::Download, nowhere));
+    assert_leaks_nothing(&script().always(Endpoint::Download, nowhere));
 }
 
 #[test]
@@ -106,13 +106,13 @@ fn invalid_redirect_leaks_no_secret() {
     for location in [format!("ftp://127.0.0.1/?X-Amz-Signature={SIGNATURE}"), format!("http://[oops/?sig={SIGNATURE}")]
     {
         let odd = Reply::new(302, "").header("Location", location);
-        assert_silent(&script().always(Endpoint::Download, odd));
+        assert_leaks_nothing(&script().always(Endpoint::Download, odd));
     }
 }
 
 #[test]
 fn broken_download_leaks_no_secret() {
-    assert_silent(&script().always_cut(Cut::Short(777)));
+    assert_leaks_nothing(&script().always_cut(Cut::Short(777)));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Looks at an archive from outside: with plain JSON, gzip, CSV and coreutils, and none of the program's own code.
+//! Inspects an archive with JSON, gzip, CSV and coreutils, without the program's own code.
 
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
@@ -35,7 +35,7 @@ impl Archive {
         self.root.join(object)
     }
 
-    /// Paths of all objects, relative to the root. Locks are no objects.
+    /// Paths of all objects relative to the root, without locks.
     pub(crate) fn objects(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         collect(&self.root, &self.root, &mut found);
@@ -49,7 +49,7 @@ impl Archive {
         self.objects().into_iter().map(digest).collect()
     }
 
-    /// Every data file and its digest: what a rerun must end in.
+    /// Every data file and its digest, which a rerun must reproduce.
     pub(crate) fn data_snapshot(&self) -> BTreeMap<String, String> {
         let mut snapshot = self.snapshot();
         snapshot.retain(|path, _| path.contains("/month="));
@@ -71,7 +71,7 @@ impl Archive {
         self.sequences().into_iter().map(|sequence| self.manifest(sequence)).collect()
     }
 
-    /// The one manifest that commits a month.
+    /// The only manifest that commits a month.
     #[track_caller]
     pub(crate) fn month(&self, month: &str) -> Value {
         let manifests = self.manifests().into_iter();
@@ -80,7 +80,7 @@ impl Archive {
         found.remove(0)
     }
 
-    /// Months that are committed, in their order: those that are archived at the same time are committed in any.
+    /// Committed months, sorted: concurrent months are committed in any order.
     pub(crate) fn months(&self) -> Vec<String> {
         let month = |manifest: Value| manifest["month"].as_str().unwrap().to_owned();
         let mut months = self.manifests().into_iter().map(month).collect::<Vec<_>>();
@@ -110,7 +110,7 @@ impl Archive {
         ids
     }
 
-    /// The rejected rows of a month, as its files have them.
+    /// The rejected rows of a month.
     pub(crate) fn rejects(&self, month: &str) -> Vec<Value> {
         let manifest = self.month(month);
         let files = files(&manifest).filter(|file| file["format"] == "rejects");
@@ -125,7 +125,7 @@ impl Archive {
         bytes
     }
 
-    /// Whether coreutils agree with every `SHA256SUMS`.
+    /// Whether `sha256sum` accepts every `SHA256SUMS`.
     pub(crate) fn sums_agree(&self) -> bool {
         let mut sums = self.objects().into_iter().filter(|path| path.ends_with(".SHA256SUMS"));
         sums.all(|path| {
@@ -135,18 +135,18 @@ impl Archive {
         })
     }
 
-    /// Asserts what holds for every archive: a dense chain, every file as its manifest says, counts that add up, and
-    /// nothing that no manifest names.
+    /// Asserts the invariants of every archive: a dense chain, files that match their manifests, consistent counts, and
+    /// no other objects.
     #[track_caller]
     pub(crate) fn check(&self) {
         let sequences = self.sequences();
-        assert!(sequences.iter().copied().eq(1..=sequences.len() as u64), "the chain has holes: {sequences:?}");
+        assert!(sequences.iter().copied().eq(1..=sequences.len() as u64), "the chain has gaps: {sequences:?}");
         let mut expected = BTreeSet::from(["archive.json".to_owned()]);
         let mut previous = Value::Null;
         for sequence in sequences {
             let manifest = self.manifest(sequence);
             assert_eq!(manifest["sequence"], sequence);
-            assert_eq!(manifest["previous"], previous, "manifest {sequence} does not follow");
+            assert_eq!(manifest["previous"], previous, "manifest {sequence} does not link to the one before");
             check_counts(&manifest);
             for file in files(&manifest) {
                 self.check_file(file);
@@ -227,7 +227,7 @@ fn parquet_rows(bytes: &[u8]) -> usize {
 }
 
 fn collect(root: &Path, folder: &Path, found: &mut BTreeSet<String>) {
-    // A folder that is not there has no objects.
+    // A missing folder has no objects.
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.map(Result::unwrap) {
         let path = entry.path();

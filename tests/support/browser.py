@@ -1,4 +1,4 @@
-"""Opens a page in Chromium, and tells as JSON what it does, how wide it is, and what a screen reader is told of it."""
+"""Opens a page in Chromium, and prints its requests, overflow, structure and accessible names as JSON."""
 
 import json
 import pathlib
@@ -6,7 +6,7 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-# As root there is no sandbox; nothing may talk to anybody but the tests.
+# Root has no sandbox; background requests are off.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

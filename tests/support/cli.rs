@@ -1,4 +1,4 @@
-//! Runs the built program as a stranger would: with an environment that holds nothing but what the test says.
+//! Runs the built program with only the environment that the test sets.
 
 use serde_json::Value;
 use std::{
@@ -11,8 +11,8 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A run that takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A longer run is considered hung.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A host with its home, its clock and its zone.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Host {
     time: Option<String>,
 }
 
-/// What a run left behind.
+/// Result of a finished process.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     /// The exit code; `None` if a signal ended the process.
@@ -32,7 +32,7 @@ pub(crate) struct Outcome {
     pub(crate) stderr: String,
 }
 
-/// A run that goes on.
+/// A running process.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
@@ -58,7 +58,7 @@ impl Host {
         self.environment.push((name.to_owned(), value.into()));
     }
 
-    /// The program believes that it starts at `time`, such as `2025-04-10 03:00:00`, read in the host's zone.
+    /// Makes the program start at `time`, such as `2025-04-10 03:00:00`, in the host's zone.
     pub(crate) fn set_time(&mut self, time: &str) {
         self.time = Some(time.to_owned());
     }
@@ -68,20 +68,20 @@ impl Host {
         self.home.path().join(name)
     }
 
-    /// The program's command, ready to be run.
+    /// A command of the program on this host.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kt-archive"));
         self.prepare(command.args(arguments));
         command
     }
 
-    /// Puts a command on this host: its folder, its environment, its clock.
+    /// Gives a command this host's folder, environment and clock.
     pub(crate) fn prepare(&self, command: &mut Command) {
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.home.path()).stdin(Stdio::null());
         if let Some(time) = &self.time {
             command.env("LD_PRELOAD", faketime_library()).env("FAKETIME", format!("@{time}"));
-            // Timers run by the monotonic clock, which stays honest so that waiting works.
+            // Timers use the monotonic clock, which must stay real.
             command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
     }
@@ -100,7 +100,7 @@ impl Host {
         self.start(arguments).wait()
     }
 
-    /// Folder of the program's journal, spool and staging, if it made one.
+    /// Default folder of the program's journal, spool and staging.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.path("state/kt-archive")
     }
@@ -122,14 +122,14 @@ impl Running {
         assert!(sent.success(), "could not send {name}");
     }
 
-    /// Ends the process as a power cut would: it gets no chance to do anything.
+    /// Kills the process, as a power cut would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     pub(crate) fn wait(mut self) -> Outcome {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -137,7 +137,7 @@ impl Running {
             if Instant::now() > deadline {
                 self.child.kill().unwrap();
                 self.child.wait().unwrap();
-                panic!("the program hangs; it said:\n{}\n{}", read(&self.stdout), read(&self.stderr));
+                panic!("the program hangs; its output:\n{}\n{}", read(&self.stdout), read(&self.stderr));
             }
             thread::sleep(Duration::from_millis(5));
         };
@@ -147,7 +147,7 @@ impl Running {
 }
 
 impl Outcome {
-    /// Fails the test, with all that the program said, unless it ended with `code`.
+    /// Fails the test with the program's output unless it exited with `code`.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         let Self { code: actual, signal, stdout, stderr } = &self;
@@ -155,14 +155,14 @@ impl Outcome {
         self
     }
 
-    /// The one document of `--json`.
+    /// The document of `--json`.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         let parsed = serde_json::from_str(&self.stdout);
         parsed.unwrap_or_else(|error| panic!("{error}\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr))
     }
 
-    /// All that it printed.
+    /// Stdout and stderr.
     pub(crate) fn output(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
     }
@@ -172,8 +172,8 @@ fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
 }
 
-/// The library of `faketime`. The wrapper would stand between a signal and the program, so it is only asked for the path.
-/// It fails where a process of the same number was killed with the library loaded, and so it is asked again.
+/// Path of the library of `faketime`. Its wrapper would catch signals, so it only prints the path. It fails if a process
+/// of the same number was killed with the library loaded, so it is retried.
 pub(crate) fn faketime_library() -> String {
     let ask = |_| {
         let asked = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();

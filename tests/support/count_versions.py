@@ -1,4 +1,4 @@
-"""Prints how many versions of objects, delete markers and unfinished uploads a bucket keeps below a prefix.
+"""Prints the number of object versions, delete markers and unfinished uploads below a prefix of a bucket.
 
 Usage: count_versions.py ENDPOINT KEY SECRET BUCKET PREFIX
 """

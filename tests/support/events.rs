@@ -1,9 +1,9 @@
-//! Event sets as an export artifact shows them, with the values that careless tools damage.
+//! Events as CSV artifacts hold them, including values that careless tools damage.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use std::io::{self, Write};
 
-/// The columns of an artifact, in its order.
+/// The columns of an artifact in order.
 pub(crate) const COLUMNS: [&str; 14] = [
     "id",
     "timestamp",
@@ -47,19 +47,19 @@ impl Event {
         &self.0[0]
     }
 
-    /// When it happened, if its time can be read.
+    /// Its time, if that is valid.
     pub(crate) fn time(&self) -> Option<DateTime<Utc>> {
         DateTime::parse_from_rfc3339(&self.0[1]).ok().map(|time| time.to_utc())
     }
 }
 
-/// The first instant of `month`, which is written `2025-03`.
+/// The first instant of `month`, such as `2025-03`.
 pub(crate) fn start_of(month: &str) -> DateTime<Utc> {
     let day = NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").unwrap();
     day.and_time(chrono::NaiveTime::MIN).and_utc()
 }
 
-/// The month that comes `count` after `month`, or before it.
+/// The month `count` months after `month`; a negative count goes back.
 pub(crate) fn month_after(month: &str, count: i32) -> String {
     let start = start_of(month);
     let months = Months::new(count.unsigned_abs());
@@ -67,12 +67,12 @@ pub(crate) fn month_after(month: &str, count: i32) -> String {
     format!("{:04}-{:02}", moved.year(), moved.month())
 }
 
-/// RFC 3339 with six digits, as the platform writes it.
+/// RFC 3339 with microseconds, as the platform writes it.
 pub(crate) fn written(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// `count` events, spread over the whole of `month`, newest first as the platform lists them.
+/// `count` events spread over `month`, newest first as the platform lists them.
 pub(crate) fn month(month: &str, count: u32) -> Vec<Event> {
     let start = start_of(month);
     let length = start + Months::new(1) - start;
@@ -95,8 +95,7 @@ fn varied(index: u32, id: &str, timestamp: &str) -> Event {
         .with("latency_ms", (index * 17 % 9000).to_string())
 }
 
-/// Events at the four instants where months touch: the last of the month before, the first and the last of `month`,
-/// and the first of the next.
+/// Events at the last instant of the month before, the first and last of `month`, and the first of the next.
 pub(crate) fn edges(month: &str) -> [Event; 4] {
     let start = start_of(month);
     let next = start + Months::new(1);
@@ -152,7 +151,7 @@ pub(crate) fn header() -> Vec<u8> {
     format!("{}\r\n", COLUMNS.join(",")).into_bytes()
 }
 
-/// Writes an event as RFC 4180 asks.
+/// Writes an event as a record of RFC 4180.
 pub(crate) fn write_row(writer: &mut dyn Write, event: &Event) -> io::Result<()> {
     for (index, field) in event.0.iter().enumerate() {
         if index > 0 {

@@ -1,15 +1,15 @@
-//! Readers that are not the program's: DuckDB, PyArrow, and a verifier written from the format's page.
+//! Independent readers: DuckDB, PyArrow, and a verifier written from `docs/format.md`.
 
 use super::{archive::Archive, test_variable};
 use serde_json::Value;
 use std::{path::Path, process::Command};
 
-/// What another program read.
+/// Columns and rows read by another program.
 #[derive(Debug)]
 pub(crate) struct ReadBack {
     /// Column to the reader's name of its type.
     pub(crate) columns: Value,
-    /// Rows in the order of their ids, every value as text.
+    /// Rows ordered by id, with values as text.
     pub(crate) rows: Vec<Value>,
 }
 
@@ -20,14 +20,14 @@ pub(crate) fn read_back(reader: &str, archive: &Archive) -> ReadBack {
     ReadBack { columns: document["columns"].clone(), rows }
 }
 
-/// Reads every value exactly, with `duckdb` or `pyarrow` out of Parquet, or out of `csv`: the type of each column, and
-/// the values of each id. `tests/readers/exact.py` says how values are told.
+/// Reads every value exactly, from Parquet with `duckdb` or `pyarrow`, or from `csv`: the type of each column, and the
+/// values of each id, in the form of `tests/readers/exact.py`.
 pub(crate) fn read_exactly(reader: &str, archive: &Archive) -> (Value, Value) {
     let mut document = python("tests/readers/exact.py", Some(reader), archive.root());
     (document["columns"].take(), document["rows"].take())
 }
 
-/// What a verifier says that knows `docs/format.md` alone: counts and findings like those of `verify --json`.
+/// Counts and findings of the independent verifier, in the form of `verify --json`.
 pub(crate) fn verify(archive: &Archive) -> Value {
     python("tests/readers/verify.py", None, archive.root())
 }
@@ -38,7 +38,7 @@ pub(crate) fn read_slice(reader: &str, slice: &Path) -> ReadBack {
     ReadBack { columns: document["columns"].clone(), rows: document["rows"].as_array().unwrap().clone() }
 }
 
-/// What Chromium does with a page, and what a screen reader is told of it; `tests/support/browser.py` says what that is.
+/// Layout, requests and accessibility of a page in Chromium, in the form of `tests/support/browser.py`.
 pub(crate) fn browse(page: &Path) -> Value {
     python("tests/support/browser.py", None, page)
 }
@@ -48,13 +48,13 @@ pub(crate) fn flights() -> Vec<u8> {
     run("tests/readers/flights.py", &["csv"], None)
 }
 
-/// Counts and sums of each month: as the package ships them, and as DuckDB finds them in an archive.
+/// Counts and sums of each month: in the package, and in the archive as read by DuckDB.
 pub(crate) fn flight_sums(archive: &Archive) -> (Value, Value) {
     let mut document = python("tests/readers/flights.py", Some("sums"), archive.root());
     (document["shipped"].take(), document["archived"].take())
 }
 
-/// What requests of OTLP hold, each in a file of `folder`: `traces` or `metrics`.
+/// Decodes OTLP requests of this signal (`traces` or `metrics`), one in each file of `folder`.
 #[cfg(feature = "otlp")]
 pub(crate) fn otlp(signal: &str, folder: &Path) -> Vec<Value> {
     python("tests/readers/otlp.py", Some(signal), folder).as_array().unwrap().clone()

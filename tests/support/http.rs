@@ -1,4 +1,4 @@
-//! Just enough of HTTP/1.1 over plain sockets that a server can misbehave byte by byte.
+//! A minimal HTTP/1.1 server over plain sockets, which can misbehave byte by byte.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// A request as it came in.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -36,27 +36,27 @@ impl Request {
         header.map(|(_, value)| value.as_str())
     }
 
-    /// First byte that a `Range: bytes=n-` asks for.
+    /// Offset of a `Range: bytes=n-`.
     pub(crate) fn range_start(&self) -> Option<usize> {
         self.header("range")?.strip_prefix("bytes=")?.split('-').next()?.parse().ok()
     }
 }
 
-/// Writes a body to a connection, piece by piece.
+/// Writes a body to a connection.
 pub(crate) type Generator = Arc<dyn Fn(&mut dyn Write) -> io::Result<()> + Send + Sync>;
 
-/// What follows the headers of a reply.
+/// Body of a reply.
 #[derive(Clone)]
 pub(crate) enum Body {
-    /// With its length.
+    /// With its `Content-Length`.
     Whole(Vec<u8>),
-    /// These bytes, under a `Content-Length` of so many, and then the connection closes.
+    /// Fewer bytes than the claimed `Content-Length`, then the connection closes.
     Short { bytes: Vec<u8>, claimed: usize },
-    /// One chunk without the last one, and then the connection closes.
+    /// A chunk without a last one, then the connection closes.
     EndlessChunk(Vec<u8>),
-    /// With its length, in pieces of `piece` bytes with a pause before each.
+    /// In pieces of `piece` bytes with a pause before each.
     Slow { bytes: Vec<u8>, piece: usize, pause: Duration },
-    /// Chunked, made while it is sent.
+    /// Chunked, generated while it is sent.
     Generated(Generator),
 }
 
@@ -97,7 +97,7 @@ impl Reply {
 /// Answers requests.
 pub(crate) type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
-/// A server on a free port of the loopback interface, which ends with its owner.
+/// A server on a free loopback port, which stops when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
@@ -116,7 +116,7 @@ impl Server {
                     return;
                 }
                 let handler = Arc::clone(&handler);
-                // A connection that the other side drops is no failure of the double.
+                // A connection dropped by the client is not an error.
                 thread::spawn(move || converse(&connection, &handler).unwrap_or_default());
             }
         });
@@ -131,7 +131,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
-        // Wakes the listener up, so that it sees the flag.
+        // Wakes the listener, which then reads the flag.
         drop(TcpStream::connect(self.address));
     }
 }
@@ -171,7 +171,7 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     Ok(Some(request))
 }
 
-/// Returns whether the connection can go on.
+/// Returns whether the connection stays open.
 fn write_reply(writer: &mut impl Write, reply: &Reply) -> io::Result<bool> {
     write!(writer, "HTTP/1.1 {} Scripted\r\n", reply.status)?;
     for (name, value) in &reply.headers {

@@ -1,4 +1,4 @@
-//! Artifacts of JSON, in all shapes that the platform is known to make, and the one that everybody else makes.
+//! Events as JSON artifacts, in the shapes of the platform and as JSON Lines.
 
 use super::events::{COLUMNS, Event};
 use serde_json::Value;
@@ -6,11 +6,11 @@ use serde_json::Value;
 /// How an artifact holds its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// A list.
+    /// An array.
     Array,
-    /// An object with a list under this name.
+    /// An object with an array under this key.
     Envelope(&'static str),
-    /// An object in each line.
+    /// JSON Lines.
     Lines,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn artifact<'a>(shape: Shape, events: impl IntoIterator<Item = &'a Ev
     text.into_bytes()
 }
 
-/// An event as an object. Numbers and documents stand as they are, and what is empty is null.
+/// An event as an object: numbers and documents unquoted, empty fields null.
 fn object(event: &Event) -> String {
     const PLAIN: [&str; 6] =
         ["policies_evaluated", "metadata", "input_tokens", "output_tokens", "cost_usd", "latency_ms"];

@@ -1,9 +1,9 @@
-"""Makes the buckets of the tests, with nothing but the standard library.
+"""Makes the buckets of the tests, with the standard library only.
 
 Usage: make_buckets.py ENDPOINT KEY SECRET PLAIN LOCKED VERSIONED
 
-PLAIN is an ordinary bucket. LOCKED has Object Lock with a default retention in compliance mode, so that nobody can change
-or remove an object of it. VERSIONED keeps what is overwritten and removed.
+PLAIN is an ordinary bucket. LOCKED has Object Lock with a default retention in compliance mode. VERSIONED keeps old
+versions.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Makes a user of the S3 server who may do what a policy says, and prints the access key and its secret.
+"""Makes a user of the S3 server with a policy, and prints its access key and secret.
 
 Usage: make_user.py ENDPOINT KEY SECRET NAME POLICY
 """

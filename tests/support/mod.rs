@@ -1,4 +1,4 @@
-//! What the tests stand on: a double of the platform, a host to run the program on, and eyes that are not the program's.
+//! Support of the tests: a double of the platform, a host that runs the program, and independent readers.
 
 pub(crate) mod archive;
 pub(crate) mod cli;
@@ -15,19 +15,19 @@ pub(crate) mod script;
 pub(crate) mod typed;
 pub(crate) mod world;
 
-/// What `tests/run` started and hands over. A test that needs it fails without it: it is never skipped in silence.
-#[expect(clippy::disallowed_methods, reason = "the tests are the program here, and have no main to get it from")]
+/// A variable that `tests/run` sets. A test that needs it fails without it, and is never skipped.
+#[expect(clippy::disallowed_methods, reason = "tests have no main that passes the environment")]
 pub(crate) fn test_variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start the tests with `tests/run`"))
 }
 
-/// The time that servers and the program show, unless a test moves it.
-#[expect(clippy::disallowed_methods, reason = "what runs beside the tests runs in real time")]
+/// The real time, which servers and the program use unless a test shifts it.
+#[expect(clippy::disallowed_methods, reason = "servers of the tests use the real time")]
 pub(crate) fn now() -> chrono::DateTime<chrono::Utc> {
     chrono::Utc::now()
 }
 
-/// Tries the cases at the same time: most of a run is waiting. Fails when one does.
+/// Runs the cases concurrently, since most of a run is waiting. Fails if one does.
 pub(crate) fn together<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
     std::thread::scope(|scope| {
         for case in cases {

@@ -1,4 +1,4 @@
-//! Pages of documentation: their commands, and what they say that these print.
+//! Pages of documentation: their commands and the output shown for them.
 
 use super::cli::Host;
 use std::{
@@ -7,19 +7,19 @@ use std::{
     process::{Command, Output},
 };
 
-/// A page, cut at its headings.
+/// A page, split at its headings.
 #[derive(Debug)]
 pub(crate) struct Page(Vec<Section>);
 
-/// What stands below a heading.
+/// The blocks below a heading.
 #[derive(Clone, Debug)]
 pub(crate) struct Section {
     pub(crate) title: String,
-    /// Every block of commands, and the block of what they print where there is one right after it.
+    /// Each block of commands, with the block of output that follows it, if any.
     pub(crate) steps: Vec<Step>,
 }
 
-/// A block of commands (`sh`), and of what they print (`text`).
+/// A block of commands (`sh`) and its output (`text`).
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) commands: String,
@@ -78,7 +78,7 @@ impl Section {
         }
     }
 
-    /// This section with other addresses in its commands.
+    /// This section with addresses replaced in its commands.
     pub(crate) fn with(mut self, addresses: &[(&str, &str)]) -> Self {
         for step in &mut self.steps {
             for (written, real) in addresses {
@@ -88,7 +88,7 @@ impl Section {
         self
     }
 
-    /// Runs every block, each of which must succeed.
+    /// Runs every block; each must succeed.
     #[track_caller]
     pub(crate) fn follow(&self, host: &Host) {
         for step in &self.steps {
@@ -98,7 +98,7 @@ impl Section {
 }
 
 impl Step {
-    /// Runs the commands as a reader would who pastes them, and compares what they print.
+    /// Runs the commands as pasted into a shell, and compares their output.
     #[track_caller]
     pub(crate) fn follow(&self, host: &Host) {
         let output = self.run(host);
@@ -119,7 +119,7 @@ impl Step {
     }
 }
 
-/// What stays the same from one archive to the next: not digests, times, and how fast this host is.
+/// The output without digests, times and durations, which differ between archives.
 fn shape(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| {
         let words = line.split_whitespace().map(word).collect::<Vec<_>>();
@@ -135,7 +135,7 @@ fn word(word: &str) -> String {
     });
     match (is_instant, is_tenths) {
         (true, _) => "INSTANT".to_owned(),
-        // Sizes have them too, and are compared as far as their units.
+        // Sizes have tenths too; of those only the unit is compared.
         (_, true) => "TENTHS".to_owned(),
         _ => without_digests(word),
     }

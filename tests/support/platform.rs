@@ -1,4 +1,4 @@
-//! A double of the platform's exports API over real HTTP, which keeps a record of what it was asked.
+//! A double of the platform's exports API over real HTTP, which records its requests.
 
 use super::{
     events::{self, Event},
@@ -15,13 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The bearer token that the platform expects. No output, file or log may ever hold it.
+/// The bearer token of the platform. It must never appear in output, files or logs.
 pub(crate) const TOKEN: &str = "kt_ak_canary5f0e7c2b9d41";
 
-/// The signature of presigned URLs. No output, file or log may ever hold it.
+/// The signature of presigned URLs. It must never appear in output, files or logs.
 pub(crate) const SIGNATURE: &str = "canarysig8d1f36a05be2";
 
-/// A platform, with the object store that its redirects lead to.
+/// A platform, with the object store of its redirects.
 #[derive(Debug)]
 pub(crate) struct Platform {
     state: Arc<Mutex<State>>,
@@ -39,7 +39,7 @@ struct State {
 
 #[derive(Debug)]
 struct Job {
-    /// Which of the types of the script it exports, if it has any.
+    /// Index of its type in the script, if that has types.
     type_index: Option<usize>,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
@@ -62,34 +62,34 @@ impl Platform {
         self.server.url()
     }
 
-    /// Jobs that were created so far.
+    /// Number of jobs created so far.
     pub(crate) fn jobs(&self) -> usize {
         lock(&self.state).jobs.len()
     }
 
-    /// The windows that were asked for, in order.
+    /// Requested windows in order.
     pub(crate) fn windows(&self) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
         lock(&self.state).jobs.iter().map(|job| (job.from, job.to)).collect()
     }
 
-    /// All requests to an endpoint so far, unauthorised ones included.
+    /// All requests to an endpoint, including unauthorised ones.
     pub(crate) fn requests(&self, endpoint: Endpoint) -> Vec<Request> {
         let state = lock(&self.state);
         let requests = state.requests.iter().filter(|(asked, _)| *asked == endpoint);
         requests.map(|(_, request)| request.clone()).collect()
     }
 
-    /// Changes the behaviour from here on.
+    /// Changes the script from now on.
     pub(crate) fn behave(&self, change: impl FnOnce(Script) -> Script) {
         let mut state = lock(&self.state);
         state.script = change(state.script.clone());
     }
 
-    /// Waits until an endpoint was asked `count` times.
+    /// Waits for `count` requests to an endpoint.
     pub(crate) fn wait_for(&self, endpoint: Endpoint, count: usize) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.requests(endpoint).len() < count {
-            assert!(Instant::now() < deadline, "{endpoint:?} was not asked {count} times");
+            assert!(Instant::now() < deadline, "{endpoint:?} did not get {count} requests");
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -103,15 +103,15 @@ fn answer_api(state: &Mutex<State>, request: &Request) -> Reply {
     let Some((endpoint, layout, id)) = route(request) else {
         return Reply::json(404, &json!({"error": "no such route"}));
     };
-    let scripted = note_and_script(state, endpoint, request);
+    let scripted = record_and_script(state, endpoint, request);
     let reply = scripted.unwrap_or_else(|| lock(state).answer(endpoint, layout, &id, request));
     dated(state, reply)
 }
 
 fn answer_storage(state: &Mutex<State>, request: &Request) -> Reply {
-    let scripted = note_and_script(state, Endpoint::Storage, request);
+    let scripted = record_and_script(state, Endpoint::Storage, request);
     let reply = scripted.unwrap_or_else(|| {
-        // As S3 does: a presigned URL and a bearer token are one authentication too many.
+        // As in S3: a presigned URL with a bearer token is refused.
         if request.header("authorization").is_some() || !request.query().contains(SIGNATURE) {
             return Reply::new(403, "<Error><Code>AccessDenied</Code></Error>");
         }
@@ -121,8 +121,8 @@ fn answer_storage(state: &Mutex<State>, request: &Request) -> Reply {
     dated(state, reply)
 }
 
-/// Records the request, takes the time that the script wants, and returns the answer that it has, if any.
-fn note_and_script(state: &Mutex<State>, endpoint: Endpoint, request: &Request) -> Option<Reply> {
+/// Records the request, waits for the scripted pause, and returns the scripted reply, if any.
+fn record_and_script(state: &Mutex<State>, endpoint: Endpoint, request: &Request) -> Option<Reply> {
     let pause = {
         let mut state = lock(state);
         state.requests.push((endpoint, request.clone()));
@@ -149,7 +149,7 @@ fn dated(state: &Mutex<State>, reply: Reply) -> Reply {
     reply.header("Date", time.format("%a, %d %b %Y %H:%M:%S GMT"))
 }
 
-/// Which endpoint of which layout a request means, and of which job.
+/// Endpoint, layout and job id of a request.
 fn route(request: &Request) -> Option<(Endpoint, Layout, String)> {
     let rest = request.path().strip_prefix("/v1/exports")?;
     let (layout, rest) = match rest.strip_prefix("/jobs") {
@@ -246,7 +246,7 @@ impl State {
         }
     }
 
-    /// The artifact before it is packed, and its number of rows.
+    /// The uncompressed artifact and its number of rows.
     fn artifact(&self, index: usize) -> (Vec<u8>, usize) {
         if let Artifact::Bytes(bytes) = &self.script.artifact {
             return (bytes.clone(), 0);
@@ -287,7 +287,7 @@ impl State {
         if self.script.packing == Packing::Plain { bytes } else { gzip(&bytes) }
     }
 
-    /// The whole artifact, or the rest of it that a request asks for.
+    /// The whole artifact, or the requested range.
     fn part(&self, bytes: Vec<u8>, request: &Request) -> Reply {
         let unchanged = request.header("if-range").is_none_or(|tag| Some(tag) == self.script.etag);
         let start = request.range_start().filter(|start| self.script.ranges && unchanged && *start < bytes.len());
@@ -328,7 +328,7 @@ fn cut(body: Body, cut: Cut) -> Body {
     }
 }
 
-/// Compresses as the platform might.
+/// Compresses with gzip.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();

@@ -1,4 +1,4 @@
-//! A real PostgreSQL: databases of the server that `tests/run` started, and servers of a test's own.
+//! PostgreSQL: databases of the server that `tests/run` starts, and servers for one test.
 
 use super::test_variable;
 use serde_json::Value;
@@ -12,16 +12,16 @@ use std::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// A database of its own, which is gone with its roles when the test is over.
+/// A database, dropped with its roles at the end of the test.
 #[derive(Debug)]
 pub(crate) struct Database {
-    /// Address of the server, without a user.
+    /// Host and port of the server.
     server: String,
     name: String,
     roles: Mutex<Vec<String>>,
 }
 
-/// A connection that stays open, with the state that a session has.
+/// An open psql session.
 #[derive(Debug)]
 pub(crate) struct Session {
     psql: Child,
@@ -29,7 +29,7 @@ pub(crate) struct Session {
     output: BufReader<ChildStdout>,
 }
 
-/// A server of a test's own, for what all others would feel.
+/// A server for one test, for changes that would affect the others.
 #[derive(Debug)]
 pub(crate) struct Server {
     folder: TempDir,
@@ -38,7 +38,7 @@ pub(crate) struct Server {
 }
 
 impl Database {
-    /// An empty database on the server that all tests share.
+    /// An empty database on the shared server.
     pub(crate) fn new() -> Self {
         let url = test_variable("KT_TEST_POSTGRES");
         Self::on(url.rsplit_once('@').expect("a user").1)
@@ -59,7 +59,7 @@ impl Database {
         &self.server
     }
 
-    /// Where a superuser finds it.
+    /// URL of the superuser.
     pub(crate) fn url(&self) -> String {
         self.url_for("postgres")
     }
@@ -68,17 +68,17 @@ impl Database {
         format!("postgres://{role}@{}/{}", self.server, self.name)
     }
 
-    /// What the statements print, a row in a line, columns apart by `|`.
+    /// Output of the statements: a row in each line, columns separated by `|`.
     #[track_caller]
     pub(crate) fn sql(&self, statements: &str) -> String {
         run_psql(&self.url(), statements)
     }
 
-    /// Why the server refuses statements of a role.
+    /// The server's error for statements of a role.
     #[track_caller]
     pub(crate) fn refusal(&self, role: &str, statements: &str) -> String {
         let output = psql(&self.url_for(role), statements);
-        assert!(!output.status.success(), "the server took {statements}");
+        assert!(!output.status.success(), "the server accepted {statements}");
         String::from_utf8(output.stderr).unwrap()
     }
 
@@ -89,7 +89,7 @@ impl Database {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Creates a role with these `options`, as `create role` takes them. It goes with the database.
+    /// Creates a role with these `options` of `create role`. It is dropped with the database.
     pub(crate) fn role(&self, options: &str) -> String {
         let role = unique("role");
         self.sql(&format!("create role {role} login {options}"));
@@ -108,7 +108,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // The server of a test that failed may be down.
+        // The server of a failed test may be down.
         let drop_all = format!("drop database {} with (force);\n", self.name)
             + &self.roles.lock().unwrap().iter().fold(String::new(), |all, role| all + "drop role " + role + ";\n");
         drop(psql(&format!("postgres://postgres@{}/postgres", self.server), &drop_all));
@@ -122,7 +122,7 @@ impl Session {
         Self { psql, input, output: BufReader::new(output) }
     }
 
-    /// What the statements print, once they are done.
+    /// Runs the statements and returns their output.
     #[track_caller]
     pub(crate) fn run(&mut self, statements: &str) -> String {
         const DONE: &str = "-- done --";
@@ -147,7 +147,7 @@ impl Drop for Session {
 }
 
 impl Server {
-    /// A server with these `settings` and an `environment` of its own.
+    /// Starts a server with these settings and this environment.
     pub(crate) fn start(settings: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("kt-postgres-").tempdir().unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -182,7 +182,7 @@ impl Server {
         succeed(self.pg_ctl("start").args(["--wait", "--silent", "--log"]).arg(log));
     }
 
-    /// Ends the server without a word to its clients, as `kill -QUIT` does.
+    /// Stops the server immediately, as `kill -QUIT` does.
     pub(crate) fn down(&self) {
         succeed(self.pg_ctl("stop").args(["--mode=immediate", "--silent"]));
     }
@@ -192,7 +192,7 @@ impl Server {
     }
 
     fn pg_ctl(&self, what: &str) -> Command {
-        // The environment is for whoever runs the server: a library that is loaded before keeps what it makes for itself.
+        // Only the server gets the environment: `setpriv` must not load its libraries.
         let mut command = unprivileged(Path::new("/usr/bin/env"));
         command.args(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
         command.arg(program("pg_ctl")).arg(what).arg("-D").arg(self.data());
@@ -206,13 +206,13 @@ impl Drop for Server {
     }
 }
 
-/// A port of the loopback interface where nobody listens.
+/// A free port of the loopback interface.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A command that runs `program` as somebody whom PostgreSQL and pgbouncer obey, since they refuse root. It ends with
-/// the test, if it does not make itself a daemon.
+/// A command that runs `program` as an unprivileged user, since PostgreSQL and pgbouncer refuse root. It ends with the
+/// test unless it becomes a daemon.
 pub(crate) fn unprivileged(program: &Path) -> Command {
     let prefix = test_variable("KT_TEST_UNPRIVILEGED");
     let mut words = prefix.split_whitespace();
@@ -228,21 +228,21 @@ pub(crate) fn unprivileged(program: &Path) -> Command {
     command
 }
 
-/// Lets whoever runs the servers have `path`.
+/// Makes the servers' user the owner of `path`.
 pub(crate) fn make_owned_by_server(path: &Path) {
     if !test_variable("KT_TEST_UNPRIVILEGED").is_empty() {
         succeed(Command::new("chown").arg("postgres:postgres").arg(path));
     }
 }
 
-/// A program of the server, which distributions keep out of the way.
+/// Path of a program of PostgreSQL, which Debian keeps off the PATH.
 pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(&test_variable("KT_TEST_POSTGRES_BIN")).join(name)
 }
 
 #[track_caller]
 fn succeed(command: &mut Command) {
-    // A server that stays must not hold the pipes of the test.
+    // A server that keeps running must not hold the pipes of the test.
     let done = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).status().unwrap();
     assert!(done.success(), "{command:?}");
 }
@@ -264,7 +264,7 @@ fn psql(url: &str, statements: &str) -> std::process::Output {
     })
 }
 
-/// `psql` without the user's own settings. Times are printed as the archive has them, in UTC.
+/// `psql` without the user's settings, with times in UTC as in the archive.
 fn psql_command(url: &str) -> Command {
     let mut command = Command::new(program("psql"));
     command.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", url]).env("PGTZ", "UTC").env("PGOPTIONS", "");

@@ -1,4 +1,4 @@
-//! Somebody who is told things over HTTP: a webhook, a health check, a collector. Keeps what came, answers as scripted.
+//! A receiver of HTTP requests (webhook, health check, collector), which records them and replies as scripted.
 
 use super::http::{Reply, Request, Server};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-/// A receiver on a free port of the loopback interface.
+/// A receiver on a free loopback port.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     server: Server,
@@ -16,7 +16,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// One that answers what `reply` says.
+    /// Starts one that replies with the results of `reply`.
     pub(crate) fn start(reply: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let requests = Arc::new(Mutex::<Vec<Request>>::default());
         let kept = Arc::clone(&requests);
@@ -27,28 +27,28 @@ impl Receiver {
         Self { server, requests }
     }
 
-    /// One that is content with everything.
+    /// Starts one that replies 200 to every request.
     pub(crate) fn accepting() -> Self {
         Self::start(|_| Reply::new(200, "OK"))
     }
 
-    /// The address of `path`.
+    /// URL of `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.server.url())
     }
 
-    /// What came so far, in the order in which it came.
+    /// Requests so far, in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Where to it came.
+    /// Targets of the requests so far.
     pub(crate) fn targets(&self) -> Vec<String> {
         self.requests().into_iter().map(|request| request.target).collect()
     }
 }
 
-/// The address of somebody who reads what is sent and closes the connection without an answer.
+/// URL of a server that closes each connection without a reply.
 pub(crate) fn hangs_up() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -60,11 +60,11 @@ pub(crate) fn hangs_up() -> String {
     format!("http://{address}")
 }
 
-/// The address of somebody who accepts connections and never says a word.
+/// URL of a server that accepts connections and never replies.
 pub(crate) fn never_answers() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // Keeps what it accepts: the collection never ends.
+    // Holds the connections: the collection never ends.
     thread::spawn(move || drop(listener.incoming().collect::<Vec<_>>()));
     format!("http://{address}")
 }

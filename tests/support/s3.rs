@@ -1,11 +1,11 @@
-//! A place in a bucket of the S3 server that `tests/run` started.
+//! Prefixes in buckets of the S3 server that `tests/run` starts.
 
 use super::{archive::Archive, cli::Host, test_variable};
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, path::Path};
 use std::{fs, path::PathBuf, process::Command};
 
-/// A prefix that nobody else uses.
+/// A unique prefix in a bucket.
 #[derive(Debug)]
 pub(crate) struct BucketPrefix {
     bucket: String,
@@ -13,17 +13,17 @@ pub(crate) struct BucketPrefix {
 }
 
 impl BucketPrefix {
-    /// In an ordinary bucket.
+    /// In the ordinary bucket.
     pub(crate) fn plain(name: &str) -> Self {
         Self::within("KT_TEST_S3_BUCKET", name)
     }
 
-    /// In a bucket whose objects are locked: none can be changed or removed.
+    /// In the bucket with Object Lock.
     pub(crate) fn locked(name: &str) -> Self {
         Self::within("KT_TEST_S3_LOCKED_BUCKET", name)
     }
 
-    /// In a bucket that keeps what is overwritten and removed.
+    /// In the versioned bucket.
     pub(crate) fn versioned(name: &str) -> Self {
         Self::within("KT_TEST_S3_VERSIONED_BUCKET", name)
     }
@@ -36,14 +36,14 @@ impl BucketPrefix {
         format!("s3://{}/{}", self.bucket, self.prefix)
     }
 
-    /// Gives a host the credentials.
+    /// Gives a host the administrator's credentials.
     pub(crate) fn admit(host: &mut Host) {
         for (name, value) in credentials() {
             host.set(name, value);
         }
     }
 
-    /// Gives a host the credentials of a new user, who may do what a policy of `examples/iam` says of this place.
+    /// Gives a host the credentials of a new user with a policy of `examples/iam` for this prefix.
     pub(crate) fn admit_as(&self, host: &mut Host, policy: &str) {
         Self::admit(host);
         let [key, secret] = self.user(policy);
@@ -60,14 +60,14 @@ impl BucketPrefix {
         printed.split_once(' ').map(|(key, secret)| [key.to_owned(), secret.to_owned()]).expect(&printed)
     }
 
-    /// Removes everything, as a new user with a policy of `examples/iam`.
+    /// Removes all objects as a new user with a policy of `examples/iam`.
     pub(crate) fn empty_as(&self, policy: &str) {
         let [key, secret] = self.user(policy);
         let builder = self.builder().with_access_key_id(key).with_secret_access_key(secret);
         empty(&builder.build().unwrap(), &self.prefix);
     }
 
-    /// Removes everything.
+    /// Removes all objects.
     pub(crate) fn empty(&self) {
         empty(&self.store(), &self.prefix);
     }
@@ -79,7 +79,7 @@ impl BucketPrefix {
         runtime.block_on(self.store().delete(&path)).unwrap();
     }
 
-    /// A copy of the place in a folder.
+    /// Downloads all objects into a folder.
     pub(crate) fn download(&self, folder: PathBuf) -> Archive {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -97,12 +97,12 @@ impl BucketPrefix {
         Archive::at(folder)
     }
 
-    /// How many versions of objects, delete markers and unfinished uploads the bucket keeps here.
+    /// Number of object versions, delete markers and unfinished uploads below the prefix.
     pub(crate) fn versions(&self) -> usize {
         support_script("count_versions.py", &[&self.bucket, &self.prefix]).parse().unwrap()
     }
 
-    /// Overwrites an object, which in a bucket with Object Lock makes a new version of it.
+    /// Overwrites an object; with Object Lock this makes a new version.
     pub(crate) fn put(&self, object: &str, bytes: &'static str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let path = Path::from(format!("{}/{object}", self.prefix));
@@ -132,7 +132,7 @@ fn empty(store: &impl ObjectStore, prefix: &str) {
     });
 }
 
-/// What a script beside this file prints of the S3 server.
+/// Output of a script beside this file, run against the S3 server.
 fn support_script(name: &str, arguments: &[&str]) -> String {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(name);
     let account = ["KT_TEST_S3_ENDPOINT", "KT_TEST_S3_KEY", "KT_TEST_S3_SECRET"].map(test_variable);

@@ -1,4 +1,4 @@
-//! How the double of the platform behaves: well, unless a test says otherwise.
+//! Scripts the double of the platform, which behaves well by default.
 
 use super::{
     events::Event,
@@ -18,15 +18,15 @@ pub(crate) enum Layout {
     Jobs,
 }
 
-/// The places where a script can interfere.
+/// Endpoints that a script can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    /// The list of jobs, which only `doctor` asks for.
+    /// The list of jobs, requested only by `doctor`.
     List,
     Create,
     Status,
     Download,
-    /// The object store that a presigned redirect leads to.
+    /// The object store of presigned URLs.
     Storage,
 }
 
@@ -43,21 +43,21 @@ pub(crate) enum IdShape {
     Null,
 }
 
-/// Which events of the store an export of a window holds.
+/// How an export filters events by its window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Filter {
-    /// From the first instant to just before the last.
+    /// Start included, end excluded.
     HalfOpen,
     /// Both ends included.
     Closed,
-    /// Every event, whatever was asked for.
+    /// No filter: every event.
     Ignored,
 }
 
-/// How a download goes wrong. A fault is used up by one download.
+/// A fault of a download, used once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cut {
-    /// The connection ends after so many bytes, short of the `Content-Length`.
+    /// The connection closes after so many bytes, before the `Content-Length`.
     Short(usize),
     /// A chunked body ends after so many bytes without its last chunk.
     EndlessChunk(usize),
@@ -71,22 +71,22 @@ pub(crate) enum Packing {
     Plain,
     /// gzip, announced as `Content-Encoding`.
     Encoded,
-    /// A gzip file, announced by nothing but its first bytes.
+    /// A gzip file, recognisable only by its first bytes.
     GzipFile,
 }
 
-/// What `Date` says.
+/// The `Date` header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ServerClock {
-    /// The real time, moved by so much.
+    /// The real time plus this difference.
     Moved(TimeDelta),
-    /// Always this time, for programs that run under another one.
+    /// A fixed time, for hosts with a fixed clock.
     At(DateTime<Utc>),
     /// No such header.
     Silent,
 }
 
-/// Makes a generated artifact for the window from the first to the second time.
+/// Makes a generated artifact for a window.
 pub(crate) type ArtifactMaker = Arc<dyn Fn(DateTime<Utc>, DateTime<Utc>) -> Generator + Send + Sync>;
 
 /// What an export holds.
@@ -94,9 +94,9 @@ pub(crate) type ArtifactMaker = Arc<dyn Fn(DateTime<Utc>, DateTime<Utc>) -> Gene
 pub(crate) enum Artifact {
     /// The events of the window, as CSV or JSON.
     Events,
-    /// These bytes, whatever was asked for.
+    /// These bytes for every window.
     Bytes(Vec<u8>),
-    /// Rows that are made while they are sent.
+    /// Rows generated while they are sent.
     Generated(ArtifactMaker),
 }
 
@@ -106,46 +106,46 @@ impl fmt::Debug for Artifact {
     }
 }
 
-/// Says more about a finished job, given its artifact and the number of its rows.
+/// Additional members of a finished job, from its artifact and number of rows.
 pub(crate) type JobDetails = fn(&[u8], usize) -> Value;
 
 /// The behaviour of a [`super::platform::Platform`].
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) events: Vec<Event>,
-    /// The events of each type of export; without any, `events` are those of every type.
+    /// Events by type of export; if empty, every type exports `events`.
     pub(crate) types: Vec<(&'static str, Vec<Event>)>,
     pub(crate) artifact: Artifact,
     pub(crate) layouts: Vec<Layout>,
     pub(crate) id: IdShape,
-    /// The words of a job's first, second, … status answer. The last one stays.
+    /// Status words of a job's successive status replies. The last one repeats.
     pub(crate) statuses: Vec<&'static str>,
     pub(crate) status_key: &'static str,
     pub(crate) details: JobDetails,
     pub(crate) filter: Filter,
     pub(crate) cuts: Vec<Cut>,
-    /// Whether a cut is used up by a download, or stays.
+    /// Whether a cut applies to every download instead of one.
     pub(crate) cuts_for_ever: bool,
     pub(crate) packing: Packing,
-    /// How artifacts look when JSON is asked for.
+    /// Shape of JSON artifacts.
     pub(crate) shape: Shape,
     pub(crate) etag: Option<&'static str>,
     pub(crate) ranges: bool,
     pub(crate) redirect: bool,
-    /// Artifacts of so many first jobs are gone when they are asked for.
+    /// Artifacts of the first so many jobs have expired.
     pub(crate) expired_jobs: usize,
-    /// Longest window that a job may have, in days; longer ones are answered with 413.
+    /// Longest window of a job in days; longer ones get 413.
     pub(crate) longest_window: Option<i64>,
     pub(crate) clock: ServerClock,
-    /// Answers that come before the ordinary ones, each used once.
+    /// Replies that precede the ordinary ones, each used once.
     pub(crate) answers: Vec<(Endpoint, Reply)>,
-    /// Answers that replace the ordinary ones for ever.
+    /// Replies that replace the ordinary ones permanently.
     pub(crate) standing: Vec<(Endpoint, Reply)>,
     pub(crate) pauses: Vec<(Endpoint, Duration)>,
 }
 
 impl Script {
-    /// A platform that holds `events` and behaves well.
+    /// A platform with `events`.
     pub(crate) fn new(events: Vec<Event>) -> Self {
         Self {
             events,
@@ -173,12 +173,12 @@ impl Script {
         }
     }
 
-    /// A platform whose every export is these bytes.
+    /// A platform whose exports all consist of these bytes.
     pub(crate) fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self { artifact: Artifact::Bytes(bytes.into()), ..Self::new(Vec::new()) }
     }
 
-    /// A platform that exports these types and no others, and behaves well.
+    /// A platform that exports only these types.
     pub(crate) fn from_types(types: impl IntoIterator<Item = (&'static str, Vec<Event>)>) -> Self {
         Self { types: types.into_iter().collect(), ..Self::new(Vec::new()) }
     }
@@ -213,13 +213,13 @@ impl Script {
         self
     }
 
-    /// The next downloads go wrong like this, one after another.
+    /// The next downloads fail with these faults in order.
     pub(crate) fn cuts(mut self, cuts: &[Cut]) -> Self {
         cuts.clone_into(&mut self.cuts);
         self
     }
 
-    /// Every download goes wrong like this.
+    /// Every download fails with this fault.
     pub(crate) fn always_cut(mut self, cut: Cut) -> Self {
         self.cuts = vec![cut];
         self.cuts_for_ever = true;
@@ -236,14 +236,14 @@ impl Script {
         self
     }
 
-    /// Downloads carry this entity tag, and a part of them can be asked for.
+    /// Downloads have this ETag and support ranges.
     pub(crate) fn ranges(mut self, etag: &'static str) -> Self {
         self.etag = Some(etag);
         self.ranges = true;
         self
     }
 
-    /// Downloads are redirected to a presigned URL of another server.
+    /// Downloads redirect to a presigned URL of another server.
     pub(crate) fn redirect(mut self) -> Self {
         self.redirect = true;
         self
@@ -264,19 +264,19 @@ impl Script {
         self
     }
 
-    /// The next `count` requests of an endpoint get this answer.
+    /// The next `count` requests to an endpoint get this reply.
     pub(crate) fn answer(mut self, endpoint: Endpoint, count: usize, reply: &Reply) -> Self {
         self.answers.extend(std::iter::repeat_n((endpoint, reply.clone()), count));
         self
     }
 
-    /// All requests of an endpoint get this answer.
+    /// All requests to an endpoint get this reply.
     pub(crate) fn always(mut self, endpoint: Endpoint, reply: Reply) -> Self {
         self.standing.push((endpoint, reply));
         self
     }
 
-    /// Answers of an endpoint take this long.
+    /// Replies of an endpoint are delayed by this.
     pub(crate) fn pause(mut self, endpoint: Endpoint, pause: Duration) -> Self {
         self.pauses.push((endpoint, pause));
         self

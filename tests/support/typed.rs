@@ -1,4 +1,4 @@
-//! Events with a column of every type, as a database has them.
+//! Events with a column of every type of the archive.
 
 use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{EventStream, Sink, Source, SourceItem, SourceReport, clock::FixedClock, sink::Location};
@@ -12,8 +12,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 /// The month of the events.
 pub(crate) const MONTH: &str = "2025-03";
 
-/// Name, type, the server's name of the type, and the fields that the CSV of an archive has for four values. `~` stands
-/// for NULL, and the first four have none.
+/// Name, type, server type, and the CSV fields of four values. `~` means NULL, which the first four columns do not have.
 pub(crate) const COLUMNS: [(&str, &str, &str, [&str; 4]); 36] = [
     (
         "id",
@@ -103,7 +102,7 @@ pub(crate) const COLUMNS: [(&str, &str, &str, [&str; 4]); 36] = [
     ("grid", "list<list<int32>>", "integer[]", ["[]", r#""[[1,2],null,[]]""#, "[[null]]", "~"]),
 ];
 
-/// Archives the events in `formats` into a new archive in the folder `place`.
+/// Archives the events in `formats` into a new archive in `folder`.
 pub(crate) fn archive(place: &Path, formats: &[FileFormat]) {
     let scratch = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,4 +1,4 @@
-//! A platform, a host and an archive: what most tests need.
+//! A platform and a host with an archive, as most tests need them.
 
 use super::{
     archive::Archive,
@@ -8,7 +8,7 @@ use super::{
 };
 use chrono::{DateTime, Utc};
 
-/// A platform, and a host that archives it into a folder as CSV and Parquet.
+/// A platform, and a host that archives its events into a folder as CSV and Parquet.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) platform: Platform,
@@ -26,7 +26,7 @@ impl World {
         Self { platform, host }
     }
 
-    /// A world in which it is `time` (`2025-04-10T03:00:00Z`), for the platform and for a host in the zone `zone`.
+    /// A world at `time` (`2025-04-10T03:00:00Z`), for the platform and for a host in the zone `zone`.
     pub(crate) fn at(time: &str, zone: &str, script: Script) -> Self {
         let instant = DateTime::parse_from_rfc3339(time).unwrap().to_utc();
         let mut world = Self::new(script.clock(ServerClock::At(instant)));
@@ -35,8 +35,7 @@ impl World {
         world
     }
 
-    /// The same, with an archive whose identity is given, as two runs must have it whose files shall be the same: every
-    /// Parquet file names its archive.
+    /// A world whose archive has a fixed identity, so that two runs make equal files: Parquet files contain it.
     pub(crate) fn identified(script: Script) -> Self {
         let world = Self::new(script);
         let root = world.host.path("archive");
@@ -49,7 +48,7 @@ impl World {
         world
     }
 
-    /// The archive, to look at from outside.
+    /// The archive.
     pub(crate) fn archive(&self) -> Archive {
         Archive::at(self.host.path("archive"))
     }
@@ -58,7 +57,7 @@ impl World {
         self.host.run(arguments)
     }
 
-    /// Archives a month, whatever comes of it.
+    /// Archives a month.
     pub(crate) fn archive_month(&self, month: &str) -> Outcome {
         self.run(&["run", "--month", month, "--json"])
     }
@@ -68,7 +67,7 @@ impl World {
         self.host.start(&["run", "--month", month, "--json"])
     }
 
-    /// Asserts that nothing was committed, and that no file has a place where readers of the archive look for files.
+    /// Asserts that no manifest was committed.
     #[track_caller]
     pub(crate) fn assert_nothing_committed(&self) {
         let archive = self.archive();
@@ -76,7 +75,7 @@ impl World {
     }
 }
 
-/// `faketime` reads its argument in the host's zone, so an instant has to be told in it. coreutils knows the zones.
+/// The instant in `zone`, as `faketime` expects it. coreutils converts it.
 fn local_time(instant: DateTime<Utc>, zone: &str) -> String {
     let asked = std::process::Command::new("date")
         .env("TZ", zone)

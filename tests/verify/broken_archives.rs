@@ -1,4 +1,4 @@
-//! Places that are no archive any more, or have more in them than one.
+//! Archives that lost or changed their identity, or hold files that do not belong to them.
 
 use crate::support::{
     archive::{Archive, manifest_path},
@@ -16,7 +16,7 @@ fn archived() -> (Host, Archive) {
 }
 
 #[track_caller]
-fn assert_says(outcome: &Outcome, words: &str) {
+fn assert_contains(outcome: &Outcome, words: &str) {
     assert!(outcome.output().contains(words), "{words} is missing: {}", outcome.output());
 }
 
@@ -26,7 +26,7 @@ fn missing_archive_json_is_damage_and_is_not_recreated() {
     fs::remove_file(archive.path("archive.json")).unwrap();
     let before = archive.snapshot();
     for arguments in [&["verify", "--json"][..], &["status", "--json"], &["run", "--month", "2025-04", "--json"]] {
-        assert_says(&host.run(arguments).expect(4), "archive.json");
+        assert_contains(&host.run(arguments).expect(4), "archive.json");
     }
     assert_eq!(archive.snapshot(), before);
 }
@@ -43,7 +43,7 @@ fn identity_that_is_no_uuid_is_damage_and_never_used_as_a_path() {
         });
         fs::write(archive.path("archive.json"), document.to_string()).unwrap();
         for arguments in [&["verify", "--json"][..], &["run", "--month", "2025-04", "--json"]] {
-            assert_says(&host.run(arguments).expect(4), "archive.json");
+            assert_contains(&host.run(arguments).expect(4), "archive.json");
         }
     }
     assert!(host.path("precious/folder").is_dir(), "a run emptied a folder that an archive named");
@@ -80,7 +80,7 @@ fn file_in_a_subfolder_of_a_committed_month_is_damage() {
     let folder = archive.path("events/parquet/month=2025-02/deeper");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("part.parquet"), "").unwrap();
-    assert_says(&host.run(&["verify", "--level", "quick", "--json"]).expect(4), "V015");
+    assert_contains(&host.run(&["verify", "--level", "quick", "--json"]).expect(4), "V015");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Archives that were forged with care: every digest, link and `SHA256SUMS` is right, and one thing is not.
+//! Forged archives: every digest, link and `SHA256SUMS` is correct, and one fact is wrong.
 
 use crate::support::{
     archive::{Archive, manifest_path, sha256, sums_path},
@@ -21,7 +21,7 @@ struct Forger {
 }
 
 impl Forger {
-    /// Three months in these formats.
+    /// An archive of three months in these formats.
     fn new(formats: &str) -> Self {
         let mut host = Host::new();
         let archive = Archive::at(host.path("archive"));
@@ -32,7 +32,7 @@ impl Forger {
         Self { host, archive }
     }
 
-    /// One month whose artifact and rejected rows are kept beside its events.
+    /// An archive of one month with its artifact and rejects.
     fn with_evidence() -> Self {
         let bad = Event::at("bad", "2025-02-10T10:00:00Z").with("input_tokens", "many");
         let world = World::new(Script::new([events::month(FORGED, 60), vec![bad]].concat()));
@@ -40,7 +40,7 @@ impl Forger {
         Self { archive: world.archive(), host: world.host }
     }
 
-    /// Changes the manifest of the forged month, and mends everything that depends on its bytes.
+    /// Changes the manifest of the forged month, and updates the digests and links that depend on it.
     fn manifest(&self, change: impl FnOnce(&mut Value)) {
         let mut change = Some(change);
         let mut previous = Value::Null;
@@ -56,7 +56,7 @@ impl Forger {
         }
     }
 
-    /// Writes a manifest and its sums; returns how the next one names it.
+    /// Writes a manifest and its sums; returns the `previous` of the next one.
     fn put(&self, sequence: u64, manifest: &Value) -> Value {
         let bytes = serde_json::to_vec_pretty(manifest).unwrap();
         let digest = sha256(&bytes);
@@ -70,7 +70,7 @@ impl Forger {
         json!({"sequence": sequence, "sha256": digest})
     }
 
-    /// Replaces a file of the forged month, under the name that its new bytes deserve.
+    /// Replaces a file of the forged month, and renames it after its new digest.
     fn file(&self, format: &str, bytes: &[u8]) {
         let old = self.archive.file(FORGED, format);
         let (folder, name) = old.rsplit_once('/').unwrap();
@@ -88,7 +88,7 @@ impl Forger {
         });
     }
 
-    /// Changes the records of the forged month's CSV file, the first of which is its header.
+    /// Changes the records of the forged month's CSV file. The first one is the header.
     fn records(&self, change: impl FnOnce(&mut Vec<String>)) {
         let text = String::from_utf8(self.archive.unzipped(&self.archive.file(FORGED, "csv"))).unwrap();
         let mut records = vec![String::new()];
@@ -103,10 +103,10 @@ impl Forger {
         self.file("csv", &gzip(records.concat().as_bytes()));
     }
 
-    /// Asserts that these codes, and no others, are damage, and that nobody's tools but ours see it.
+    /// Asserts that `verify` finds exactly these codes, and that `sha256sum` finds nothing.
     #[track_caller]
     fn assert_found(&self, levels: &[&str], codes: &[&str]) {
-        assert!(self.archive.sums_agree(), "the forgery is clumsy: sha256sum sees it");
+        assert!(self.archive.sums_agree(), "sha256sum finds the forgery");
         for level in levels {
             let outcome = self.host.run(&["verify", "--level", level, "--json"]).expect(4);
             let document = outcome.json();
@@ -120,9 +120,9 @@ impl Forger {
 }
 
 impl Forger {
-    /// Asserts that the verifier that was written from the page finds the same.
+    /// Asserts that the independent verifier finds the same code.
     #[track_caller]
-    fn assert_strangers_agree(&self, code: &str) {
+    fn assert_independent_verifier_finds(&self, code: &str) {
         let found = foreign::verify(&self.archive)["findings"].clone();
         let codes = found.as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap());
         assert!(codes.collect::<Vec<_>>().contains(&code), "{found}");
@@ -253,7 +253,7 @@ fn schema_that_differs_from_the_file_is_v024() {
         let columns = manifest["schema"]["columns"].as_array_mut().unwrap();
         let column = columns.iter_mut().find(|column| column["type"] == "int64").unwrap();
         column["type"] = json!("text");
-        // The digest is one of the columns in the order of their keys, which a map of JSON does not keep.
+        // The digest is computed over the columns with their keys in this order, which a JSON map does not keep.
         let columns = columns.iter().map(|column| {
             let [name, kind, source, nullable] = ["name", "type", "source_type", "nullable"].map(|key| &column[key]);
             format!(r#"{{"name":{name},"type":{kind},"source_type":{source},"nullable":{nullable}}}"#)
@@ -276,7 +276,7 @@ fn file_that_is_not_parquet_is_v024() {
     let forger = Forger::new("parquet");
     let honest = fs::read(forger.archive.path(&forger.archive.file(FORGED, "parquet"))).unwrap();
     let mut nonsense = honest.clone();
-    // The first page's header, and what counts its values.
+    // The header of the first page, with its number of values.
     nonsense[4..40].fill(0xff);
     for bytes in [b"no Parquet at all".to_vec(), honest[..honest.len() / 2].to_vec(), nonsense] {
         forger.file("parquet", &bytes);
@@ -291,7 +291,7 @@ fn removed_or_added_reject_is_v020() {
     for forged in [Vec::new(), lines.repeat(2)] {
         forger.file("rejects", &gzip(&forged));
         forger.assert_found(FULL, &["V020"]);
-        forger.assert_strangers_agree("V020");
+        forger.assert_independent_verifier_finds("V020");
     }
 }
 
@@ -303,7 +303,7 @@ fn inconsistent_reject_count_is_v021() {
         files.iter_mut().find(|file| file["format"] == "rejects").unwrap()["rows"] = json!(2);
     });
     forger.assert_found(&["quick"], &["V021"]);
-    forger.assert_strangers_agree("V021");
+    forger.assert_independent_verifier_finds("V021");
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn unreadable_rejects_or_artifact_is_v024() {
         let forger = Forger::with_evidence();
         forger.file(format, &bytes);
         forger.assert_found(FULL, &["V024"]);
-        forger.assert_strangers_agree("V024");
+        forger.assert_independent_verifier_finds("V024");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whatever is done to an archive, `verify` sees it and names it.
+//! `verify` finds each kind of tampering and reports its code.
 
 use crate::support::{
     archive::{Archive, manifest_path, sums_path},
@@ -8,7 +8,7 @@ use crate::support::{
 use serde_json::Value;
 use std::{collections::BTreeSet, fs};
 
-/// Five months, each with its files in two formats.
+/// An archive of five months in two formats.
 struct Vault {
     host: Host,
     archive: Archive,
@@ -28,8 +28,8 @@ impl Vault {
         Self { host, archive }
     }
 
-    /// Verifies the archive, in full also with the verifier that knows `docs/format.md` alone: what the program calls
-    /// damage must follow from that page, and the other way round.
+    /// Verifies the archive; at the level `full` also with the independent verifier of `docs/format.md`, which must find
+    /// the same damage.
     #[track_caller]
     fn verify(&self, level: &str) -> Outcome {
         let outcome = self.host.run(&["verify", "--level", level, "--json"]);
@@ -50,7 +50,7 @@ impl Vault {
         fs::write(path, bytes).unwrap();
     }
 
-    /// Asserts that both levels, or the full one alone, find `expected` and nothing else, and that it is damage.
+    /// Asserts that these levels find exactly `expected`, as damage.
     #[track_caller]
     fn assert_damage(&self, levels: &[&str], expected: &[(&str, &str)]) {
         for level in levels {
@@ -62,7 +62,7 @@ impl Vault {
 
 const BOTH: &[&str] = &["quick", "full"];
 
-/// Code and severity of what a verifier found.
+/// Code and severity of each finding.
 fn codes(document: &Value) -> BTreeSet<(&str, &str)> {
     let findings = document["findings"].as_array().unwrap().iter();
     findings.map(|finding| (finding["code"].as_str().unwrap(), finding["severity"].as_str().unwrap())).collect()
@@ -107,7 +107,7 @@ fn flipped_bit_is_v012() {
         });
         let found = findings(&vault.verify("full").expect(4), "damage");
         assert!(found.contains(&("V012".to_owned(), file.clone())), "{found:?}");
-        assert!(!vault.archive.sums_agree(), "sha256sum does not see it");
+        assert!(!vault.archive.sums_agree(), "sha256sum does not find it");
     }
 }
 
@@ -120,7 +120,7 @@ fn truncated_file_is_v011() {
         let found = findings(&vault.verify(level).expect(4), "damage");
         assert!(found.contains(&("V011".to_owned(), file.clone())), "{found:?}");
     }
-    assert!(!vault.archive.sums_agree(), "sha256sum does not see it");
+    assert!(!vault.archive.sums_agree(), "sha256sum does not find it");
 }
 
 #[test]
@@ -129,15 +129,15 @@ fn missing_file_is_v010() {
     let file = vault.archive.file("2025-03", "csv");
     vault.remove(&file);
     vault.assert_damage(BOTH, &[("V010", &file)]);
-    assert!(!vault.archive.sums_agree(), "sha256sum does not see it");
+    assert!(!vault.archive.sums_agree(), "sha256sum does not find it");
 }
 
 #[test]
 fn file_added_to_a_committed_month_is_v015() {
     let vault = Vault::new();
-    let stranger = "events/parquet/month=2025-03/part-00001-0123456789abcdef.parquet";
-    fs::copy(vault.archive.path(&vault.archive.file("2025-04", "parquet")), vault.archive.path(stranger)).unwrap();
-    vault.assert_damage(BOTH, &[("V015", stranger)]);
+    let orphan = "events/parquet/month=2025-03/part-00001-0123456789abcdef.parquet";
+    fs::copy(vault.archive.path(&vault.archive.file("2025-04", "parquet")), vault.archive.path(orphan)).unwrap();
+    vault.assert_damage(BOTH, &[("V015", orphan)]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn invalid_object_name_is_reported_as_damage() {
     {
         let vault = Vault::new();
         let month = vault.archive.path("events/parquet/month=2025-03");
-        fs::write(month.join(std::ffi::OsStr::from_bytes(name)), "a stranger").unwrap();
+        fs::write(month.join(std::ffi::OsStr::from_bytes(name)), "not an object").unwrap();
         for level in BOTH {
             let outcome = vault.host.run(&["verify", "--level", level, "--json"]).expect(4);
             assert!(outcome.stdout.contains("a name that no object can have"), "{}", outcome.stdout);
@@ -175,7 +175,7 @@ fn edited_manifest_is_v003() {
         let found = findings(&vault.verify(level).expect(4), "damage");
         assert!(found.iter().any(|(code, _)| code == "V003"), "{found:?}");
     }
-    assert!(!vault.archive.sums_agree(), "sha256sum does not see it");
+    assert!(!vault.archive.sums_agree(), "sha256sum does not find it");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn manifest_of_another_format_is_v003() {
     vault.assert_damage(BOTH, &[("V003", &manifest_path(5)), ("V006", &sums_path(5))]);
 }
 
-/// Says that the platform's own address is another one: nothing else depends on it.
+/// Changes the platform's URL in a manifest, on which nothing else depends.
 fn edit_manifest(vault: &Vault, sequence: u64) {
     vault.change(&manifest_path(sequence), |bytes| {
         let text = String::from_utf8(bytes.clone()).unwrap();

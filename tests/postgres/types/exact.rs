@@ -1,12 +1,12 @@
-//! Compares what was archived with what the server prints, value by value.
+//! Compares archived values with those that the server prints.
 
 use crate::{postgres::DatabaseWorld, support::foreign::read_exactly};
 use serde_json::{Map, Value};
 
-/// A column of the table `events`: its name, and its type in the archive.
+/// Name and archive type of a column of `events`.
 pub(in crate::postgres) type Column = (&'static str, &'static str);
 
-/// Asserts that the archive has every row of `events`, and every value of `columns` as the server has it.
+/// Asserts that the archive has every row of `events`, with the server's values of `columns`.
 #[track_caller]
 pub(in crate::postgres) fn assert_exact(world: &DatabaseWorld, columns: &[Column]) {
     let archive = world.archive();
@@ -37,7 +37,7 @@ fn expected(world: &DatabaseWorld, columns: &[Column], form: Form) -> Vec<Map<St
     world.database.rows(&query).into_iter().map(|row| row.as_object().unwrap().clone()).collect()
 }
 
-/// SQL that makes of `value` what `tests/readers/exact.py` makes of it.
+/// SQL that formats `value` as `tests/readers/exact.py` does.
 fn exact(value: &str, kind: &str, form: Form) -> String {
     if let Some(element) = kind.strip_prefix("list<").and_then(|kind| kind.strip_suffix('>')) {
         let element = exact("element", element, form);
@@ -58,7 +58,7 @@ fn exact(value: &str, kind: &str, form: Form) -> String {
         ("timestamp(us)", Form::Csv) => printed(r#"YYYY-MM-DD"T"HH24:MI:SS.US"#),
         ("time(us)", Form::Csv) => printed("HH24:MI:SS.US"),
         ("date", Form::Csv) => printed("YYYY-MM-DD"),
-        // Unlike a cast, `format` keeps the blanks of `char(n)`. A composite whose fields are all NULL `is null`.
+        // Unlike a cast, `format` keeps the blanks of `char(n)`. A composite of NULLs `is null`.
         _ => format!("case when num_nulls({value}) = 0 then format('%s', {value}) end"),
     }
 }

@@ -1,4 +1,4 @@
-//! Every built-in type: what went in comes out.
+//! Every built-in type is archived exactly.
 
 pub(super) mod exact;
 mod refusals;

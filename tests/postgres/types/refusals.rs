@@ -1,9 +1,9 @@
-//! Values that no type of the archive holds: rows are rejected, and nothing is bent until it fits.
+//! Values that the archive's types cannot hold: their rows are rejected.
 
 use super::{DatabaseWorld, MONTH, march};
 use crate::support::together;
 
-/// A column of one good row and one bad one.
+/// Asserts that of a good and a bad value, the row of the bad one is rejected.
 #[track_caller]
 fn assert_rejected(declared: &str, good: &str, bad: &str) {
     let world = DatabaseWorld::new(&format!(
@@ -13,7 +13,7 @@ fn assert_rejected(declared: &str, good: &str, bad: &str) {
     let outcome = world.run(&[]).expect(5);
     world.assert_nothing_committed();
     let message = outcome.json()["months"][0]["error"]["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("bad"), "the column is not named: {message}");
+    assert!(message.contains("bad"), "the message lacks the column: {message}");
     world.run(&["--rejects", "keep"]).expect(5);
     let archive = world.archive();
     archive.check();
@@ -74,7 +74,7 @@ fn many_columns_with_undeclared_dimensions_are_read() {
     assert_eq!(json, names.len(), "{columns}");
 }
 
-/// Events without a place in time, among three that have one.
+/// An event with this time, among three events with valid times.
 fn without_time(time: &str) -> DatabaseWorld {
     let world = DatabaseWorld::new(&march(3));
     world.database.sql(&format!(
@@ -105,7 +105,7 @@ fn nullable_time_column_without_nulls_is_accepted() {
     world.database.sql("alter table events alter created_at drop not null");
     world.run(&[]).expect(0);
     let time = world.archive().month(MONTH)["schema"]["columns"][1].clone();
-    assert_eq!(time["nullable"], false, "readers may rely on the time");
+    assert_eq!(time["nullable"], false, "the time column is nullable");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! One table with a column of every built-in type, and the edges of each.
+//! A table with a column of every built-in type, and its extreme values.
 
 use super::exact::Column;
 use std::fmt::Write as _;
 
-/// What is there before the table.
+/// Types and extensions that the table needs.
 pub(in crate::postgres) const TYPES: &str = r#"
     create type mood as enum ('happy', 'it''s "odd", isn''t it', 'ünsure');
     create type place as (name text, floor integer);
@@ -182,7 +182,7 @@ pub(super) const LISTS: &[Spec] = &[
     ("blocks", "cidr[]", "list<text>", &["{192.168.0.0/24,2001:db8::/32}"]),
 ];
 
-/// All of them.
+/// All columns.
 pub(in crate::postgres) fn all() -> Vec<Spec> {
     [NUMBERS, TIMES, TEXTS, LISTS].concat()
 }
@@ -191,8 +191,8 @@ pub(super) fn columns(specs: &[Spec]) -> Vec<Column> {
     specs.iter().map(|(name, _, archived, _)| (*name, *archived)).collect()
 }
 
-/// Statements that make the table `events` of these columns: each row has the next literal of every column that is not
-/// yet through, and NULL in the others. The last row is NULL throughout.
+/// Statements that create the table `events`: row n has the n-th literal of each column, or NULL if there is none. In
+/// the last row all are NULL.
 pub(in crate::postgres) fn create(specs: &[Spec]) -> String {
     let mut sql = String::from("create table events (id bigint primary key, created_at timestamptz not null");
     for (name, declared, ..) in specs {
