@@ -199,9 +199,9 @@ fn instant_belongs_to_one_month_and_one_slice() {
     assert_eq!(world.archived_ids(MONTH).len(), 97 * 3 - 3 + 8000);
 }
 
-/// Rows arrive in varying order; there are enough for several pages of each column.
+/// The network splits the rows differently each time. There are enough for several pages of each column.
 #[test]
-fn interrupted_run_reuses_its_stored_files() {
+fn repeated_reads_make_the_same_file() {
     let world = DatabaseWorld::new(
         "create table events (id bigint, created_at timestamptz not null, note text);
          insert into events
