@@ -1,4 +1,6 @@
 //! Events as JSON artifacts, in the shapes of the platform and as JSON Lines.
+//!
+//! Short: it only adds a notation to the events of its neighbour.
 
 use super::events::{COLUMNS, Event};
 use serde_json::Value;
