@@ -1,8 +1,93 @@
-//! What is asked of a server, and how gently.
+//! Where a server is, as whom it is talked to, and how it is read.
 
-use super::Server;
+use super::{
+    conninfo::{Host, Settings, encode, hosts, refused},
+    tls::Tls,
+};
+use crate::{Error, Result, Secret};
 use archive_formats::{Dataset, catalogue::KeyColumns};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+/// A server, as a URL and the variables of libpq name it.
+///
+/// Without `sslmode`, a server off this host is talked to as with `verify-full`, and one on it as with `prefer`.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub(super) hosts: Vec<Host>,
+    pub(super) user: String,
+    pub(super) database: String,
+    pub(super) password: Option<Secret>,
+    /// Where passwords are when none was given.
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) application_name: String,
+    /// Options for the server's command line.
+    pub(super) options: Option<String>,
+    /// How long one host may take to answer; none is for ever.
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) target: Target,
+    pub(super) tls: Tls,
+    /// Whether a pooler on the way turned out to give each session a backend of its own.
+    pub(super) pooled_by_session: Arc<OnceLock<()>>,
+    url: String,
+}
+
+impl Server {
+    /// Reads `url` (`postgres://…`), and what it leaves open from the variables that `variable` looks up: those of libpq,
+    /// and `HOME`, `USER` and `LOGNAME`.
+    pub fn new(url: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        let settings = Settings::new(url, variable)?;
+        let owned = |keyword| settings.get(keyword).map(str::to_owned);
+        let known = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let home = known("HOME").map(PathBuf::from);
+        let user = owned("user").or_else(|| known("USER")).or_else(|| known("LOGNAME"));
+        let user = user.ok_or_else(|| {
+            refused("nothing says as whom to connect").with_hint("write postgres://user@host/database, or set PGUSER")
+        })?;
+        let database = owned("dbname").unwrap_or_else(|| user.clone());
+        let hosts = hosts(&settings)?;
+        Ok(Self {
+            url: printable(&hosts, &database),
+            hosts,
+            user,
+            database,
+            password: known("PGPASSWORD").map(Secret::new),
+            password_file: owned("passfile")
+                .map(PathBuf::from)
+                .or_else(|| home.as_ref().map(|home| home.join(".pgpass"))),
+            application_name: owned("application_name").unwrap_or_else(|| "kt-archive".to_owned()),
+            options: owned("options"),
+            connect_timeout: connect_timeout(&settings)?,
+            target: settings.get("target_session_attrs").map_or(Ok(Target::Any), str::parse)?,
+            tls: Tls::new(&settings, home)?,
+            pooled_by_session: Arc::default(),
+        })
+    }
+
+    /// The address without user, password and query: what manifests record.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+fn printable(hosts: &[Host], database: &str) -> String {
+    let hosts = hosts.iter().map(Host::to_string).collect::<Vec<_>>();
+    format!("postgres://{}/{}", hosts.join(","), encode(database))
+}
+
+fn connect_timeout(settings: &Settings) -> Result<Option<Duration>> {
+    const USUAL: Duration = Duration::from_secs(10);
+    let Some(text) = settings.get("connect_timeout") else { return Ok(Some(USUAL)) };
+    let seconds = text.trim().parse::<i32>().map_err(|_| {
+        refused("connect_timeout is not a number of seconds").with_hint("see the URL, and PGCONNECT_TIMEOUT")
+    })?;
+    Ok(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs))
+}
 
 /// How a database is read.
 #[derive(Clone, Debug)]
@@ -30,4 +115,190 @@ pub struct Table {
     pub keys: KeyColumns,
     /// The columns to read, those of `keys` always among them; by default all.
     pub columns: Option<Vec<String>>,
+}
+
+/// `target_session_attrs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+impl Target {
+    /// What to look for, in this order, each among all hosts.
+    pub(super) const fn passes(self) -> &'static [Self] {
+        match self {
+            Self::Any => &[Self::Any],
+            Self::ReadWrite => &[Self::ReadWrite],
+            Self::ReadOnly => &[Self::ReadOnly],
+            Self::Primary => &[Self::Primary],
+            Self::Standby => &[Self::Standby],
+            Self::PreferStandby => &[Self::Standby, Self::Any],
+        }
+    }
+
+    /// Whether a server will do that is a standby, or whose transactions are read-only unless they say otherwise.
+    pub(super) const fn is_met(self, standby: bool, read_only: bool) -> bool {
+        match self {
+            Self::Any | Self::PreferStandby => true,
+            Self::ReadWrite => !standby && !read_only,
+            Self::ReadOnly => standby || read_only,
+            Self::Primary => !standby,
+            Self::Standby => standby,
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "any" => Self::Any,
+            "read-write" => Self::ReadWrite,
+            "read-only" => Self::ReadOnly,
+            "primary" => Self::Primary,
+            "standby" => Self::Standby,
+            "prefer-standby" => Self::PreferStandby,
+            _ => {
+                return Err(refused("target_session_attrs is not known")
+                    .with_hint("use any, read-write, read-only, primary, standby or prefer-standby"));
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::postgres::conninfo::Place;
+
+    fn server(url: &str, variables: &[(&str, &str)]) -> Result<Server> {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            found.or_else(|| (name == "LOGNAME").then(|| "login".to_owned()))
+        };
+        Server::new(url, &variable)
+    }
+
+    fn url(url: &str, variables: &[(&str, &str)]) -> String {
+        server(url, variables).unwrap().url().to_owned()
+    }
+
+    #[test]
+    fn the_url_beats_the_variables() {
+        let variables = [("PGHOST", "other"), ("PGPORT", "1"), ("PGDATABASE", "other"), ("PGUSER", "other")];
+        let named = server("postgres://kt@db:5433/events", &variables).unwrap();
+        assert_eq!((named.url(), named.user.as_str()), ("postgres://db:5433/events", "kt"));
+        let open = server("postgres://", &variables).unwrap();
+        assert_eq!((open.url(), open.user.as_str()), ("postgres://other:1/other", "other"));
+    }
+
+    #[test]
+    fn without_anything_the_login_reads_its_own_database_by_a_socket() {
+        let server = server("postgres://", &[("PGHOST", "")]).unwrap();
+        assert!(matches!(server.hosts[0].place, Place::Folder(_)), "{:?}", server.hosts);
+        assert_eq!((server.user.as_str(), server.database.as_str(), server.hosts[0].port), ("login", "login", 5432));
+        assert_eq!(
+            (server.connect_timeout, server.application_name.as_str()),
+            (Some(Duration::from_secs(10)), "kt-archive")
+        );
+    }
+
+    #[test]
+    fn nobody_to_connect_as_is_refused() {
+        let error = Server::new("postgres://db/events", &|_| None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.hint().unwrap().contains("PGUSER"));
+    }
+
+    #[test]
+    fn the_printable_address_has_neither_user_nor_query() {
+        assert_eq!(url("postgres://kt@a:1,[::1]/d%2Fb?sslmode=require", &[]), "postgres://a:1,[::1]:5432/d%2Fb");
+        assert_eq!(url("postgres:///d?host=/run/pg&port=7", &[]), "postgres://%2Frun%2Fpg:7/d");
+        assert_eq!(url("postgres:///d", &[("PGHOSTADDR", "10.0.0.1")]), "postgres://10.0.0.1:5432/d");
+    }
+
+    #[test]
+    fn a_printable_address_leads_to_the_same_place() {
+        for text in ["postgres://a:1,[::1]:2/d%2Fb", "postgres://%2Frun%2Fpg:7/d", "postgres://10.0.0.1:5432/d"] {
+            assert_eq!(url(text, &[]), text);
+        }
+    }
+
+    #[test]
+    fn one_port_serves_all_hosts_and_an_empty_one_is_the_usual() {
+        assert_eq!(url("postgres://a,b/d?port=7", &[]), "postgres://a:7,b:7/d");
+        assert_eq!(url("postgres://a,b/d", &[("PGPORT", "7")]), "postgres://a:7,b:7/d");
+        assert_eq!(url("postgres://a:7,b/d", &[("PGPORT", "8")]), "postgres://a:7,b:5432/d");
+    }
+
+    #[test]
+    fn lists_of_different_lengths_are_refused() {
+        assert!(server("postgres://a,b,c/d?port=1,2", &[]).is_err());
+        assert!(server("postgres://a,b/d?hostaddr=10.0.0.1", &[]).is_err());
+        assert!(server("postgres://a/d?hostaddr=db.example", &[]).is_err());
+        for port in ["0", "65536", "-1", "x"] {
+            assert!(server("postgres://a/d", &[("PGPORT", port)]).is_err(), "{port}");
+        }
+    }
+
+    #[test]
+    fn an_address_spares_the_look_up_and_keeps_the_name() {
+        let server = server("postgres://db.example/d?hostaddr=10.0.0.1", &[]).unwrap();
+        assert_eq!(server.hosts[0].name(), "db.example");
+        assert!(matches!(server.hosts[0].place, Place::Name { address: Some(_), .. }));
+    }
+
+    #[test]
+    fn variables_that_would_be_ignored_at_a_cost_are_refused() {
+        for name in ["PGSERVICE", "PGSERVICEFILE", "PGSSLCRL", "PGREQUIREAUTH"] {
+            let error = server("postgres://db", &[(name, "canary")]).unwrap_err();
+            assert!(error.to_string().contains(name) && !format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_of_nothing_is_none_as_for_libpq() {
+        let timeout =
+            |text| server("postgres://db", &[("PGCONNECT_TIMEOUT", text)]).map(|server| server.connect_timeout);
+        assert_eq!(timeout("3").unwrap(), Some(Duration::from_secs(3)));
+        assert_eq!(timeout("0").unwrap(), None);
+        assert_eq!(timeout("-1").unwrap(), None);
+        assert!(timeout("soon").is_err());
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let server = server("postgres://db", &[("PGPASSWORD", "canary")]).unwrap();
+        assert!(!format!("{server:?}").contains("canary"), "{server:?}");
+    }
+
+    #[test]
+    fn a_standby_is_preferred_but_not_demanded() {
+        let passes = "prefer-standby".parse::<Target>().unwrap().passes();
+        assert!(!passes[0].is_met(false, false) && passes[0].is_met(true, true));
+        assert!(passes[1].is_met(false, false));
+    }
+
+    #[test]
+    fn a_primary_may_be_read_only_and_is_then_not_to_write_on() {
+        for (target, primary, frozen, standby) in [
+            ("any", true, true, true),
+            ("read-write", true, false, false),
+            ("read-only", false, true, true),
+            ("primary", true, true, false),
+            ("standby", false, false, true),
+        ] {
+            let target = target.parse::<Target>().unwrap();
+            let met = (target.is_met(false, false), target.is_met(false, true), target.is_met(true, true));
+            assert_eq!(met, (primary, frozen, standby), "{target:?}");
+        }
+        assert!("leader".parse::<Target>().is_err());
+    }
 }

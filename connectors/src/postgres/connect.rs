@@ -1,15 +1,11 @@
 //! Reaching a server: host by host, address by address.
 
 use super::{
-    Server,
-    connection::{Connection, Refused, Tried},
+    config::{Server, Target},
+    connection::{Connection, Refused, Session, Tried, Wire},
     conninfo::{Host, Place},
     password_file::password,
-    pooler::refuse_transaction_pooler,
-    session::Session,
-    target::Target,
-    tls::{Offer, secure},
-    wire::Wire,
+    tls::{Offer, handshake::secure},
 };
 use crate::{Error, ErrorKind, Result, Secret};
 use socket2::{SockRef, TcpKeepalive};
@@ -28,7 +24,7 @@ pub(super) async fn connect(server: &Server, session: &Session) -> Result<Connec
 }
 
 /// Opens a session in which nothing is set yet.
-pub(super) async fn open(server: &Server) -> Result<Connection> {
+async fn open(server: &Server) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::Internal, "a server without hosts");
     for target in server.target.passes() {
         for host in &server.hosts {
@@ -165,4 +161,48 @@ async fn within(server: &Server, open: impl Future<Output = Tried<Connection>>) 
 
 fn unreachable(doing: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::SourceUnavailable, format!("could not {doing}")).with_source(error)
+}
+
+/// Refuses a way to `server` on which transactions of one session run in several backends. `first` must be outside a
+/// transaction, and nothing may be set in it yet: in a pool by transaction, what we set would stay set for the backend's
+/// next client, who may be somebody that wants to write.
+async fn refuse_transaction_pooler(first: &Connection, server: &Server) -> Result<()> {
+    if first.announced_backend().await? == first.backend() || server.pooled_by_session.get().is_some() {
+        return Ok(());
+    }
+    let second = second(server).await?;
+    let shared = shares_backends(first, &second).await?;
+    second.close().await;
+    if shared {
+        return Err(Error::new(ErrorKind::Configuration, "the server is behind a pooler that hands out transactions")
+            .with_context("url", server.url())
+            .with_hint("snapshots need sessions: connect to the server itself, or to a pool in session mode"));
+    }
+    // Fails only if another connection found out the same.
+    let _ = server.pooled_by_session.set(());
+    Ok(())
+}
+
+async fn second(server: &Server) -> Result<Connection> {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    timeout(PATIENCE, open(server)).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::SourceUnavailable, "the server is behind a pooler that has no second connection")
+            .with_hint("connect to the server itself, or make the pool larger"))
+    })
+}
+
+/// Whether two idle sessions meet in a backend, or move between backends. Others use the pool as well, so that a meeting
+/// may take more than one look.
+async fn shares_backends(first: &Connection, second: &Connection) -> Result<bool> {
+    const LOOKS: usize = 4;
+    let (ours, theirs) = (first.backend(), second.backend());
+    let mut shared = ours == theirs;
+    for _ in 0..LOOKS {
+        shared |= backend(first).await? != ours || backend(second).await? != theirs;
+    }
+    Ok(shared)
+}
+
+async fn backend(connection: &Connection) -> Result<i32> {
+    connection.ask("process", "select pg_catalog.pg_backend_pid()").await
 }

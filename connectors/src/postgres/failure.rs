@@ -1,7 +1,7 @@
 //! What a failure of a server means.
 
-use super::tls;
 use crate::{Error, ErrorKind};
+use rustls::CertificateError;
 use std::{error::Error as _, io};
 use tokio_postgres::error::DbError;
 
@@ -55,7 +55,7 @@ fn tell(what: &str, error: tokio_postgres::Error, kind: impl Fn(Verdict) -> Erro
         };
     }
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    if let Some(refusal) = cause.and_then(tls::refusal) {
+    if let Some(refusal) = cause.and_then(refusal) {
         return refusal;
     }
     if error.is_closed() {
@@ -81,7 +81,7 @@ fn verdict(code: &str) -> Verdict {
 }
 
 /// Whether a policy is what a refusal is about. Where the server raises it tells policies from privileges in every language.
-pub(super) fn is_by_policy(said: &DbError) -> bool {
+fn is_by_policy(said: &DbError) -> bool {
     said.file() == Some("rls.c")
 }
 
@@ -109,6 +109,60 @@ fn hint(said: &DbError) -> Option<&'static str> {
     }
 }
 
+/// The error of doing `what`. It ends the transaction, and so nothing was restored.
+pub(super) fn failed(what: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
+    move |error| {
+        let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
+        let told = || Error::new(ErrorKind::Source, format!("could not {what}")).with_context("SQLSTATE", &code);
+        match code.as_str() {
+            "40001" | "40P01" => told().with_hint("somebody else wrote into the month meanwhile: run it again"),
+            "42501" if !error.as_db_error().is_some_and(is_by_policy) => failure(what, error).with_hint(
+                "grant the role CREATE on the schema for a table that does not exist yet, SELECT and INSERT on one that \
+                 does, and TEMPORARY on the database",
+            ),
+            // What the server says of data quotes them.
+            _ if code.starts_with("22") => told().with_hint(
+                "a value of the archive is none that a column of the table can have: compare the types with those of the \
+                 manifest, or restore into a table that does not exist yet",
+            ),
+            // And so may what a trigger says.
+            _ if code.starts_with("P0") => {
+                told().with_hint("a trigger of the table refuses a row: --drill restores into a table that has none")
+            }
+            _ => failure(what, error),
+        }
+    }
+}
+
+/// What TLS itself says against a connection, if that is why it failed.
+pub(super) fn refusal(error: &io::Error) -> Option<Error> {
+    let reason = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let refused = |kind, message: &str| Error::new(kind, message).with_source(reason.clone());
+    Some(match reason {
+        rustls::Error::InvalidCertificate(why) => {
+            refused(ErrorKind::Source, "the server's certificate is not to be trusted").with_hint(advice(why))
+        }
+        rustls::Error::AlertReceived(_) => refused(ErrorKind::Unauthorized, "the server breaks off TLS")
+            .with_hint("it may not like our certificate: see sslcert and sslkey; its log says more"),
+        _ => refused(ErrorKind::Source, "the server does not speak TLS as it should"),
+    })
+}
+
+const fn advice(why: &CertificateError) -> &'static str {
+    match why {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name than that of the host: write the name that it is for (hostaddr=ADDRESS leads there \
+             without DNS), or use sslmode=verify-ca with the authority's certificate as sslrootcert"
+        }
+        CertificateError::UnknownIssuer => {
+            "nobody known vouches for it: name its authority's certificate by sslrootcert, or put it into \
+             ~/.postgresql/root.crt"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired: renew it on the server",
+        _ => "check it on the server; a certificate of version 3 with a subject alternative name is needed",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +181,14 @@ mod tests {
                 assert_eq!(verdict(code), wanted, "{code}");
             }
         }
+    }
+
+    #[test]
+    fn certificates_that_are_not_trusted_say_what_to_do() {
+        let reason = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let error = refusal(&io::Error::new(io::ErrorKind::InvalidData, reason)).unwrap();
+        assert_eq!(error.kind(), ErrorKind::Source);
+        assert!(error.hint().unwrap().contains("sslrootcert"));
+        assert!(refusal(&io::ErrorKind::ConnectionReset.into()).is_none());
     }
 }

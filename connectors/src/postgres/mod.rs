@@ -1,37 +1,28 @@
 //! Events straight from a PostgreSQL database.
 //!
 //! A window is read in one snapshot, which one connection takes and holds (`snapshot`). The catalogue says what is in the
-//! table (`catalogue`, `types`) and how it is best cut (`slices`); several connections join the snapshot and copy the
-//! slices out (`reader`), and `reading` puts what they bring in order again.
+//! table (`catalogue`, `types`) and how it is best cut (`partition`); several connections join the snapshot and copy the
+//! slices out, and `stream` puts what they bring in order again.
 
 mod catalogue;
 mod config;
 mod connect;
 mod connection;
 mod conninfo;
-mod copy_out;
-mod copy_tap;
+mod copy;
 mod failure;
 mod open_transactions;
+mod partition;
 mod password_file;
-mod pooler;
 mod probe;
-mod query;
-mod reader;
-mod reading;
 pub mod restore;
-mod server;
-mod session;
-mod slices;
 mod snapshot;
-mod target;
+mod stream;
 mod tls;
 mod types;
-mod wire;
 
-pub use config::{Config, Table};
+pub use config::{Config, Server, Table};
 pub use probe::probe;
-pub use server::Server;
 
 use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter};
 use archive_formats::{Dataset, Window};
@@ -81,7 +72,7 @@ impl Source for Postgres {
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
         let meter = Meter::new(Arc::clone(&self.inner.progress), dataset, window);
-        reading::stream(Arc::clone(&self.inner), dataset.clone(), window, meter)
+        stream::stream(Arc::clone(&self.inner), dataset.clone(), window, meter)
     }
 
     fn release(&self, dataset: &Dataset, window: Window) {

@@ -1,7 +1,7 @@
 //! The password file, as libpq reads it.
 
 use super::{
-    Server,
+    config::Server,
     conninfo::{Host, Place, default_folder},
 };
 use crate::{Result, Secret, spool::on_blocking_thread};

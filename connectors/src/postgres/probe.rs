@@ -1,6 +1,12 @@
 //! Whether a run would get on with the server.
 
-use super::{Config, catalogue::Relation, connect::connect, connection::Connection, session::Session, snapshot};
+use super::{
+    catalogue::Relation,
+    config::Config,
+    connect::connect,
+    connection::{Connection, Session},
+    snapshot,
+};
 use crate::{Clock, Probe, Result, clock::compare_clocks};
 use archive_formats::{Dataset, Timestamp};
 use std::sync::Arc;

@@ -5,11 +5,9 @@ use super::{
     catalogue::{Columns, Kind, Nested, Relation, configuration},
     config::{Config, Table},
     connect::connect,
-    connection::Connection,
+    connection::{Connection, Session},
     failure, open_transactions,
-    query::Query,
-    session::Session,
-    slices::{Range, Slices},
+    partition::{Query, Range, Slices},
 };
 use crate::{
     Error, ErrorKind, Result,

@@ -4,29 +4,32 @@
 //! becomes of this process, the server is left as it was. Rows go through a temporary table that has the archive's types,
 //! so that one statement casts them into whatever types the table has.
 
-mod arrays;
-mod failed;
-mod load;
 mod plan;
-mod read_back;
 mod table;
 
 use super::{
-    Server,
-    catalogue::{Nested, Relation},
+    catalogue::Relation,
+    config::Server,
     connect::connect,
-    connection::Connection,
-    query::Query,
-    session::Session,
+    connection::{Connection, Session},
+    copy::CopyFailed,
+    failure::failed,
+    partition::{Query, Range},
 };
 use crate::{
     Error, ErrorKind, Result,
     retry::{Policy, retry},
 };
-use archive_formats::{ColumnType, Schema, Window, decode::copy::CopyLayout};
-use failed::failed;
-use plan::Plan;
-use std::time::Duration;
+use archive_formats::{
+    EventBatch, Schema, Window,
+    decode::copy::{CopyLayout, CopyRows},
+    encode::copy::{HEADER, TRAILER},
+};
+use bytes::Bytes;
+use futures::{SinkExt as _, Stream, StreamExt as _};
+use plan::{Plan, STAGING};
+use std::{pin::pin, time::Duration};
+use tokio::sync::mpsc;
 
 /// Where a month is restored to.
 #[derive(Clone, Debug)]
@@ -72,10 +75,6 @@ impl Restoration {
         let types = table::types(client, schema).await?;
         client.batch_execute(BEGIN).await.map_err(failed("begin a transaction"))?;
         let (relation, notes) = table::find_or_create(client, &name, destination.drill, schema, &types).await?;
-        let nested = Nested::default();
-        for column in schema.columns().iter().filter(|column| column.kind == ColumnType::Json) {
-            nested.add(&relation.name, &column.name);
-        }
         let nested = table::nested(&relation, schema);
         let columns = relation.columns(client, &table::wanted(schema), &nested).await?;
         let generated = table::generated_columns(client, &relation).await?;
@@ -124,4 +123,61 @@ async fn refuse_rows(client: &tokio_postgres::Client, relation: &Relation, query
         .with_context("table", &relation.name)
         .with_context("rows", rows)
         .with_hint("name another table with --table, or try the restore alone with --drill"))
+}
+
+impl Restoration {
+    /// Loads `rows`, pieces of any size of what [`write_rows`](archive_formats::encode::copy::write_rows) writes.
+    pub async fn load(&self, rows: impl Stream<Item = Bytes>) -> Result<()> {
+        let client = self.connection.client();
+        client.batch_execute(&self.plan.stage).await.map_err(failed("create a temporary table"))?;
+        let statement = format!("copy {STAGING} from stdin (format binary)");
+        let mut server = pin!(client.copy_in(&statement).await.map_err(failed("send the rows to the server"))?);
+        server.feed(Bytes::from_static(HEADER)).await.map_err(failed("send the rows to the server"))?;
+        let mut rows = pin!(rows);
+        while let Some(piece) = rows.next().await {
+            server.feed(piece).await.map_err(failed("send the rows to the server"))?;
+        }
+        server.feed(Bytes::from_static(TRAILER)).await.map_err(failed("send the rows to the server"))?;
+        server.finish().await.map_err(failed("send the rows to the server"))?;
+        if self.plan.has_arrays_as_json {
+            client.batch_execute(plan::CREATE_LITERAL).await.map_err(failed("create a temporary function"))?;
+        }
+        client.batch_execute(&self.plan.insert).await.map_err(failed("insert the rows into the table"))?;
+        // What would be checked or triggered at the commit shall be before the comparison.
+        client.batch_execute("set constraints all immediate").await.map_err(failed("check the rows of the table"))
+    }
+}
+
+impl Restoration {
+    /// Sends what the table has in the window to `events`, with the columns of the archive, and returns how many rows
+    /// there are: those that are no events any more are counted, but not sent.
+    pub async fn read_back(&mut self, events: mpsc::Sender<EventBatch>) -> Result<u64> {
+        let Self { connection, relation, query, layout, .. } = self;
+        let statement = query.copy(&relation.name, Range::Whole);
+        let mut copied = connection.copy_out(&statement).await.map_err(failed("read the table"))?;
+        let (mut rows, mut count) = (CopyRows::default(), 0);
+        while copied.gather(&mut rows).await.map_err(unread)? {
+            count += flush(layout, &mut rows, &events).await?;
+        }
+        Ok(count + flush(layout, &mut rows, &events).await?)
+    }
+}
+
+async fn flush(layout: &CopyLayout, rows: &mut CopyRows, events: &mpsc::Sender<EventBatch>) -> Result<u64> {
+    let decoded = layout.decode(rows).map_err(|error| unread(error.into()))?;
+    rows.clear();
+    if let Some(batch) = decoded.batch {
+        let gone = |_| Error::new(ErrorKind::Interrupted, "nobody waits for the rows any more");
+        events.send(batch).await.map_err(gone)?;
+    }
+    Ok(decoded.rows)
+}
+
+fn unread(error: CopyFailed) -> Error {
+    match error {
+        CopyFailed::Server(error) => failed("read the table")(error),
+        CopyFailed::Unreadable(error) => {
+            Error::new(ErrorKind::Source, "the server's rows cannot be read").with_context("reason", error)
+        }
+    }
 }

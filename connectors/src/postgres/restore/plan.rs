@@ -1,9 +1,6 @@
 //! The statements that take the archive's columns into a table, and out of it again as the archive has them.
 
-use super::{
-    arrays,
-    table::{quote, unsupported},
-};
+use super::table::{quote, unsupported};
 use crate::{
     Error, ErrorKind, Result,
     postgres::{catalogue::Columns, types::Form},
@@ -20,7 +17,7 @@ pub(super) struct Plan {
     pub(super) stage: String,
     /// Moves them on.
     pub(super) insert: String,
-    /// Whether that needs [`arrays::LITERAL`].
+    /// Whether that needs [`LITERAL`].
     pub(super) has_arrays_as_json: bool,
 }
 
@@ -60,7 +57,7 @@ impl Plan {
             schema: schema.clone(),
             stage: format!("create temporary table {STAGING} ({staged}) on commit drop"),
             insert: format!("insert into {table} ({names}) overriding system value select {values} from {STAGING}"),
-            has_arrays_as_json: values.contains(arrays::LITERAL),
+            has_arrays_as_json: values.contains(LITERAL),
             types: steps.iter().map(|step| step.own.clone()).collect(),
         };
         let expressions = steps.into_iter().map(|step| step.taken).collect();
@@ -87,7 +84,7 @@ impl Step {
         let staged = format!("c{number}");
         let written = match form {
             _ if own == plain => staged.clone(),
-            Form::Json if is_same => format!("{}({staged})::{own}", arrays::LITERAL),
+            Form::Json if is_same => format!("{}({staged})::{own}", LITERAL),
             _ => format!("{staged}::{own}"),
         };
         let taken = if is_same { expression.to_owned() } else { format!("{}::{plain}", quote(&column.name)) };
@@ -98,6 +95,22 @@ impl Step {
 fn vanished(column: &Column) -> Error {
     Error::new(ErrorKind::Internal, "a column of the table vanished").with_context("column", &column.name)
 }
+
+/// Makes [`LITERAL`]: the JSON of an array in, the server's own text of it out. Temporary, and so gone with the session.
+/// Every value is quoted, which any type can read.
+pub(super) const CREATE_LITERAL: &str = r#"set local check_function_bodies = off;
+create or replace function pg_temp.kt_archive_array(json) returns text language sql immutable as $$
+  select case pg_catalog.json_typeof($1)
+    when 'array' then '{' || coalesce((
+        select pg_catalog.string_agg(pg_temp.kt_archive_array(each.element), ',' order by each.number)
+        from pg_catalog.json_array_elements($1) with ordinality as each(element, number)), '') || '}'
+    when 'null' then 'NULL'
+    else '"' || pg_catalog.replace(pg_catalog.replace($1 #>> '{}', '\', '\\'), '"', '\"') || '"'
+  end
+$$"#;
+
+/// The function.
+const LITERAL: &str = "pg_temp.kt_archive_array";
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,11 @@
 //! The table that a month is restored to: found, or made of the columns of the archive.
 
-use super::failed;
 use crate::{
     Error, ErrorKind, Result,
     postgres::{
-        Table,
         catalogue::{Kind, Nested, Relation},
+        config::Table,
+        failure::failed,
     },
 };
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue::KeyColumns, encode::copy::server_type};

@@ -4,11 +4,11 @@ use super::Offer;
 use crate::{
     Error, ErrorKind, Result,
     postgres::{
-        connection::{Refused, Tried},
-        wire::Wire,
+        connection::{Refused, Tried, Wire},
+        failure::refusal,
     },
 };
-use rustls::{CertificateError, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use std::{io, sync::Arc};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -65,35 +65,6 @@ fn server_name(name: &str, stream: &TcpStream) -> Result<ServerName<'static>> {
     }
 }
 
-/// What TLS itself says against a connection, if that is why it failed.
-pub(in super::super) fn refusal(error: &io::Error) -> Option<Error> {
-    let reason = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let refused = |kind, message: &str| Error::new(kind, message).with_source(reason.clone());
-    Some(match reason {
-        rustls::Error::InvalidCertificate(why) => {
-            refused(ErrorKind::Source, "the server's certificate is not to be trusted").with_hint(advice(why))
-        }
-        rustls::Error::AlertReceived(_) => refused(ErrorKind::Unauthorized, "the server breaks off TLS")
-            .with_hint("it may not like our certificate: see sslcert and sslkey; its log says more"),
-        _ => refused(ErrorKind::Source, "the server does not speak TLS as it should"),
-    })
-}
-
-const fn advice(why: &CertificateError) -> &'static str {
-    match why {
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another name than that of the host: write the name that it is for (hostaddr=ADDRESS leads there \
-             without DNS), or use sslmode=verify-ca with the authority's certificate as sslrootcert"
-        }
-        CertificateError::UnknownIssuer => {
-            "nobody known vouches for it: name its authority's certificate by sslrootcert, or put it into \
-             ~/.postgresql/root.crt"
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired: renew it on the server",
-        _ => "check it on the server; a certificate of version 3 with a subject alternative name is needed",
-    }
-}
-
 fn unwilling() -> Error {
     Error::new(ErrorKind::Source, "the server does not offer TLS")
         .with_hint("switch TLS on in the server; if the way to it is protected otherwise, use sslmode=disable")
@@ -146,14 +117,5 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_hangs_up_is_asked_again() {
         assert_eq!(asked(b"").await.unwrap_err().kind(), ErrorKind::SourceUnavailable);
-    }
-
-    #[tokio::test]
-    async fn certificates_that_are_not_trusted_say_what_to_do() {
-        let reason = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let error = refusal(&io::Error::new(io::ErrorKind::InvalidData, reason)).unwrap();
-        assert_eq!(error.kind(), ErrorKind::Source);
-        assert!(error.hint().unwrap().contains("sslrootcert"));
-        assert!(refusal(&io::ErrorKind::ConnectionReset.into()).is_none());
     }
 }
