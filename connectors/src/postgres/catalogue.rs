@@ -3,7 +3,7 @@
 use super::{
     config::Table,
     failure,
-    types::{Form, Reading, ServerType},
+    types::{ColumnMapping, Form, ServerType},
 };
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue};
@@ -105,10 +105,10 @@ impl Relation {
     pub(super) async fn columns(&self, client: &Client, table: &Table, nested: &Nested) -> Result<Columns> {
         let rows = client.query(COLUMNS, &[&self.oid]).await;
         let rows = rows.map_err(|error| failure::lost("read the catalogue", error))?;
-        let mut all = rows.iter().map(Found::read).collect::<Vec<_>>();
+        let mut all = rows.iter().map(CatalogueColumn::read).collect::<Vec<_>>();
         for found in all.iter_mut().filter(|found| nested.has(&self.name, &found.name)) {
-            if matches!(found.reading.kind, ColumnType::List(_)) {
-                found.reading = Reading::NESTED;
+            if matches!(found.mapping.kind, ColumnType::List(_)) {
+                found.mapping = ColumnMapping::NESTED;
             }
         }
         let names = all.iter().map(|found| found.name.as_str()).collect::<Vec<_>>();
@@ -116,21 +116,21 @@ impl Relation {
             let hint = format!("name it with --id-column or --time-column; candidates: {}", candidates(&all));
             configuration(error.to_string()).with_context("table", &self.name).with_hint(hint)
         })?;
-        let wanted = Wanted { id, time, names: table.columns.as_deref() };
+        let wanted = WantedColumns { id, time, names: table.columns.as_deref() };
         wanted.check(self, &all)?;
         let kept = all.iter().filter(|found| wanted.keeps(&found.name)).collect::<Vec<_>>();
         let columns = kept.iter().map(|found| found.column(&wanted)).collect();
         let schema = Schema::new(columns, id, time).map_err(|error| configuration(error.to_string()))?;
-        let expressions = kept.iter().map(|found| found.reading.form.expression(&found.quoted)).collect();
+        let expressions = kept.iter().map(|found| found.mapping.form.expression(&found.quoted)).collect();
         let key = all.iter().find(|found| found.name == time);
         let key = key.ok_or_else(|| Error::new(ErrorKind::Internal, "the time column vanished"))?;
         Ok(Columns {
             schema,
             expressions,
-            forms: kept.iter().map(|found| found.reading.form).collect(),
+            forms: kept.iter().map(|found| found.mapping.form).collect(),
             time: key.quoted.clone(),
             time_number: key.number,
-            time_has_zone: key.reading.kind == ColumnType::TimestampUtc,
+            time_has_zone: key.mapping.kind == ColumnType::TimestampUtc,
             org: all.iter().find(|found| found.name == ORG).map(|found| (found.quoted.clone(), found.number)),
         })
     }
@@ -181,16 +181,16 @@ select a.attname::text, pg_catalog.quote_ident(a.attname), a.attnum, a.attnotnul
  order by a.attnum";
 
 /// A column of the catalogue.
-struct Found {
+struct CatalogueColumn {
     name: String,
     quoted: String,
     number: i16,
     not_null: bool,
     source_type: String,
-    reading: Reading,
+    mapping: ColumnMapping,
 }
 
-impl Found {
+impl CatalogueColumn {
     fn read(row: &Row) -> Self {
         let server = ServerType { oid: row.get(5), modifier: row.get(6), dimensions: row.get(7), element: row.get(8) };
         Self {
@@ -199,14 +199,14 @@ impl Found {
             number: row.get(2),
             not_null: row.get(3),
             source_type: row.get(4),
-            reading: server.reading(),
+            mapping: server.mapping(),
         }
     }
 
-    fn column(&self, wanted: &Wanted<'_>) -> Column {
+    fn column(&self, wanted: &WantedColumns<'_>) -> Column {
         Column {
             name: self.name.clone(),
-            kind: self.reading.kind.clone(),
+            kind: self.mapping.kind.clone(),
             source_type: Some(self.source_type.clone()),
             nullable: !self.not_null && self.name != wanted.id && self.name != wanted.time,
         }
@@ -214,26 +214,26 @@ impl Found {
 
     fn can_be_an_id(&self) -> bool {
         use ColumnType::{Int16, Int32, Int64, Text, Uuid};
-        self.reading.form == Form::Own && matches!(self.reading.kind, Int16 | Int32 | Int64 | Text | Uuid)
+        self.mapping.form == Form::Own && matches!(self.mapping.kind, Int16 | Int32 | Int64 | Text | Uuid)
     }
 
     fn can_be_a_time(&self) -> bool {
-        matches!(self.reading.kind, ColumnType::Timestamp | ColumnType::TimestampUtc)
+        matches!(self.mapping.kind, ColumnType::Timestamp | ColumnType::TimestampUtc)
     }
 }
 
-struct Wanted<'a> {
+struct WantedColumns<'a> {
     id: &'a str,
     time: &'a str,
     names: Option<&'a [String]>,
 }
 
-impl Wanted<'_> {
+impl WantedColumns<'_> {
     fn keeps(&self, name: &str) -> bool {
         name == self.id || name == self.time || self.names.is_none_or(|names| names.iter().any(|kept| kept == name))
     }
 
-    fn check(&self, relation: &Relation, all: &[Found]) -> Result<()> {
+    fn check(&self, relation: &Relation, all: &[CatalogueColumn]) -> Result<()> {
         let refused = |message: String| configuration(message).with_context("table", &relation.name);
         let missing = self.names.into_iter().flatten().find(|name| !all.iter().any(|found| &found.name == *name));
         if let Some(missing) = missing {
@@ -255,9 +255,11 @@ impl Wanted<'_> {
     }
 }
 
-fn candidates(all: &[Found]) -> String {
-    let of = |fits: fn(&Found) -> bool| named(all.iter().filter(|found| fits(found)).map(|found| found.name.as_str()));
-    format!("{} (id); {} (time)", of(Found::can_be_an_id), of(Found::can_be_a_time))
+fn candidates(all: &[CatalogueColumn]) -> String {
+    let of = |fits: fn(&CatalogueColumn) -> bool| {
+        named(all.iter().filter(|found| fits(found)).map(|found| found.name.as_str()))
+    };
+    format!("{} (id); {} (time)", of(CatalogueColumn::can_be_an_id), of(CatalogueColumn::can_be_a_time))
 }
 
 /// Whether the server could not read the name of a table: it is none, has too many parts, or is in another database.

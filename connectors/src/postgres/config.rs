@@ -30,7 +30,7 @@ pub struct Server {
     pub(super) options: Option<String>,
     /// How long one host may take to answer; none is for ever.
     pub(super) connect_timeout: Option<Duration>,
-    pub(super) target: Target,
+    pub(super) target: TargetSessionAttrs,
     pub(super) tls: Tls,
     /// Whether a pooler on the way turned out to give each session a backend of its own.
     pub(super) pooled_by_session: Arc<OnceLock<()>>,
@@ -63,7 +63,7 @@ impl Server {
             application_name: owned("application_name").unwrap_or_else(|| "kt-archive".to_owned()),
             options: owned("options"),
             connect_timeout: connect_timeout(&settings)?,
-            target: settings.get("target_session_attrs").map_or(Ok(Target::Any), str::parse)?,
+            target: settings.get("target_session_attrs").map_or(Ok(TargetSessionAttrs::Any), str::parse)?,
             tls: Tls::new(&settings, home)?,
             pooled_by_session: Arc::default(),
         })
@@ -119,7 +119,7 @@ pub struct Table {
 
 /// `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum TargetSessionAttrs {
     Any,
     ReadWrite,
     ReadOnly,
@@ -128,7 +128,7 @@ pub(super) enum Target {
     PreferStandby,
 }
 
-impl Target {
+impl TargetSessionAttrs {
     /// What to look for, in this order, each among all hosts.
     pub(super) const fn passes(self) -> &'static [Self] {
         match self {
@@ -153,7 +153,7 @@ impl Target {
     }
 }
 
-impl FromStr for Target {
+impl FromStr for TargetSessionAttrs {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -176,7 +176,7 @@ impl FromStr for Target {
 mod tests {
     use super::*;
     use crate::ErrorKind;
-    use crate::postgres::conninfo::Place;
+    use crate::postgres::conninfo::HostKind;
 
     fn server(url: &str, variables: &[(&str, &str)]) -> Result<Server> {
         let variable = |name: &str| {
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn without_anything_the_login_reads_its_own_database_by_a_socket() {
         let server = server("postgres://", &[("PGHOST", "")]).unwrap();
-        assert!(matches!(server.hosts[0].place, Place::Folder(_)), "{:?}", server.hosts);
+        assert!(matches!(server.hosts[0].place, HostKind::Folder(_)), "{:?}", server.hosts);
         assert_eq!((server.user.as_str(), server.database.as_str(), server.hosts[0].port), ("login", "login", 5432));
         assert_eq!(
             (server.connect_timeout, server.application_name.as_str()),
@@ -252,7 +252,7 @@ mod tests {
     fn an_address_spares_the_look_up_and_keeps_the_name() {
         let server = server("postgres://db.example/d?hostaddr=10.0.0.1", &[]).unwrap();
         assert_eq!(server.hosts[0].name(), "db.example");
-        assert!(matches!(server.hosts[0].place, Place::Name { address: Some(_), .. }));
+        assert!(matches!(server.hosts[0].place, HostKind::Name { address: Some(_), .. }));
     }
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_standby_is_preferred_but_not_demanded() {
-        let passes = "prefer-standby".parse::<Target>().unwrap().passes();
+        let passes = "prefer-standby".parse::<TargetSessionAttrs>().unwrap().passes();
         assert!(!passes[0].is_met(false, false) && passes[0].is_met(true, true));
         assert!(passes[1].is_met(false, false));
     }
@@ -295,10 +295,10 @@ mod tests {
             ("primary", true, true, false),
             ("standby", false, false, true),
         ] {
-            let target = target.parse::<Target>().unwrap();
+            let target = target.parse::<TargetSessionAttrs>().unwrap();
             let met = (target.is_met(false, false), target.is_met(false, true), target.is_met(true, true));
             assert_eq!(met, (primary, frozen, standby), "{target:?}");
         }
-        assert!("leader".parse::<Target>().is_err());
+        assert!("leader".parse::<TargetSessionAttrs>().is_err());
     }
 }

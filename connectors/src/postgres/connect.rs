@@ -1,11 +1,11 @@
 //! Reaching a server: host by host, address by address.
 
 use super::{
-    config::{Server, Target},
-    connection::{Connection, Refused, Session, Tried, Wire},
-    conninfo::{Host, Place},
+    config::{Server, TargetSessionAttrs},
+    connection::{ConnectError, ConnectResult, Connection, Session, Wire},
+    conninfo::{Host, HostKind},
     password_file::password,
-    tls::{Offer, handshake::secure},
+    tls::{TlsOffer, handshake::secure},
 };
 use crate::{Error, ErrorKind, Result, Secret};
 use socket2::{SockRef, TcpKeepalive};
@@ -64,13 +64,13 @@ impl Address {
     }
 }
 
-async fn reach(server: &Server, host: &Host, target: Target) -> Result<Connection> {
+async fn reach(server: &Server, host: &Host, target: TargetSessionAttrs) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::SourceUnavailable, "the host's name has no address");
     let addresses = addresses(host).await?;
     let offers = match host.place {
         // Nobody but this host's own system reads a socket.
-        Place::Folder(_) => vec![Offer::Plain],
-        Place::Name { .. } => server.tls.offers(addresses.iter().all(Address::is_local)).await?,
+        HostKind::Folder(_) => vec![TlsOffer::Plain],
+        HostKind::Name { .. } => server.tls.offers(addresses.iter().all(Address::is_local)).await?,
     };
     for address in addresses {
         match negotiate(server, host, &address, &offers).await.and_then(|connection| suited(connection, target)) {
@@ -82,19 +82,19 @@ async fn reach(server: &Server, host: &Host, target: Target) -> Result<Connectio
 }
 
 /// Makes one offer after the other, as long as the last one was all that was wrong.
-async fn negotiate(server: &Server, host: &Host, address: &Address, offers: &[Offer]) -> Result<Connection> {
+async fn negotiate(server: &Server, host: &Host, address: &Address, offers: &[TlsOffer]) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::Internal, "a connection without an offer");
     for offer in offers {
         match within(server, speak(server, host, address, offer)).await {
             Ok(connection) => return Ok(connection),
-            Err(Refused::Anyway(error)) => return Err(error),
-            Err(Refused::LikeThis(error)) => last = error,
+            Err(ConnectError::Fatal(error)) => return Err(error),
+            Err(ConnectError::TlsMismatch(error)) => last = error,
         }
     }
     Err(last)
 }
 
-async fn speak(server: &Server, host: &Host, address: &Address, offer: &Offer) -> Tried<Connection> {
+async fn speak(server: &Server, host: &Host, address: &Address, offer: &TlsOffer) -> ConnectResult<Connection> {
     let password = password(server, host).await?;
     let wire = match dial(address).await.map_err(|error| unreachable("connect to the server", error))? {
         Wire::Tcp(stream) => secure(stream, offer, host.name()).await?,
@@ -104,7 +104,7 @@ async fn speak(server: &Server, host: &Host, address: &Address, offer: &Offer) -
     Connection::open(&startup(server, password.as_ref()), wire, tls).await
 }
 
-fn suited(connection: Connection, target: Target) -> Result<Connection> {
+fn suited(connection: Connection, target: TargetSessionAttrs) -> Result<Connection> {
     if target.is_met(connection.is_standby(), connection.is_read_only()) {
         return Ok(connection);
     }
@@ -114,9 +114,9 @@ fn suited(connection: Connection, target: Target) -> Result<Connection> {
 
 async fn addresses(host: &Host) -> Result<Vec<Address>> {
     match &host.place {
-        Place::Folder(folder) => Ok(vec![Address::Socket(folder.join(format!(".s.PGSQL.{}", host.port)))]),
-        Place::Name { address: Some(address), .. } => Ok(vec![Address::Tcp((*address, host.port).into())]),
-        Place::Name { name, address: None } => {
+        HostKind::Folder(folder) => Ok(vec![Address::Socket(folder.join(format!(".s.PGSQL.{}", host.port)))]),
+        HostKind::Name { address: Some(address), .. } => Ok(vec![Address::Tcp((*address, host.port).into())]),
+        HostKind::Name { name, address: None } => {
             let found = lookup_host((name.as_str(), host.port)).await;
             Ok(found.map_err(|error| unreachable("resolve the host's name", error))?.map(Address::Tcp).collect())
         }
@@ -148,10 +148,10 @@ fn startup(server: &Server, password: Option<&Secret>) -> tokio_postgres::Config
     config
 }
 
-async fn within(server: &Server, open: impl Future<Output = Tried<Connection>>) -> Tried<Connection> {
+async fn within(server: &Server, open: impl Future<Output = ConnectResult<Connection>>) -> ConnectResult<Connection> {
     let Some(limit) = server.connect_timeout else { return open.await };
     timeout(limit, open).await.unwrap_or_else(|_| {
-        Err(Refused::Anyway(
+        Err(ConnectError::Fatal(
             Error::new(ErrorKind::SourceUnavailable, "the server does not answer")
                 .with_context("seconds", limit.as_secs())
                 .with_hint("see connect_timeout in the URL, and PGCONNECT_TIMEOUT"),

@@ -1,7 +1,7 @@
 //! An open session.
 
 use super::{
-    copy::{CopyOut, CopyTap},
+    copy::{CopyInterceptor, CopyOut},
     failure::failure,
 };
 use crate::{Error, ErrorKind, Result};
@@ -39,20 +39,20 @@ pub(super) struct Connection {
 }
 
 /// A session, or a step towards it.
-pub(super) type Tried<T> = std::result::Result<T, Refused>;
+pub(super) type ConnectResult<T> = std::result::Result<T, ConnectError>;
 
 /// Why there is no session.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum ConnectError {
     /// With TLS there might be one, or without it.
-    LikeThis(Error),
+    TlsMismatch(Error),
     /// Nothing that we could offer would help.
-    Anyway(Error),
+    Fatal(Error),
 }
 
-impl From<Error> for Refused {
+impl From<Error> for ConnectError {
     fn from(error: Error) -> Self {
-        Self::Anyway(error)
+        Self::Fatal(error)
     }
 }
 
@@ -71,11 +71,11 @@ const GREETING: &str = "select pg_catalog.pg_backend_pid(), pg_catalog.current_s
 
 impl Connection {
     /// Speaks with the server over `wire`, which `tls` describes.
-    pub(super) async fn open<W>(config: &tokio_postgres::Config, wire: W, tls: Option<String>) -> Tried<Self>
+    pub(super) async fn open<W>(config: &tokio_postgres::Config, wire: W, tls: Option<String>) -> ConnectResult<Self>
     where
         W: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (wire, blocks) = CopyTap::new(wire);
+        let (wire, blocks) = CopyInterceptor::new(wire);
         let opened = config.connect_raw(wire, NoTls).await;
         let (client, connection) = opened.map_err(|error| login_failure(config, error))?;
         let mut driver = JoinSet::new();
@@ -156,16 +156,16 @@ impl Connection {
 }
 
 /// Why a server was not convinced. What does not come from it or from the way to it is our own refusal to go on.
-fn login_failure(config: &tokio_postgres::Config, error: tokio_postgres::Error) -> Refused {
+fn login_failure(config: &tokio_postgres::Config, error: tokio_postgres::Error) -> ConnectError {
     let ours = error.source().is_some_and(|cause| !cause.is::<DbError>() && !cause.is::<io::Error>());
     if !ours {
         // What no line of pg_hba.conf is for, another one may be for.
         let unforeseen = error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
         let error = failure("connect to the server", error);
-        return if unforeseen { Refused::LikeThis(error) } else { Refused::Anyway(error) };
+        return if unforeseen { ConnectError::TlsMismatch(error) } else { ConnectError::Fatal(error) };
     }
     let refused = Error::new(ErrorKind::Unauthorized, "could not log in to the server").with_source(error);
-    Refused::Anyway(refused.with_hint(match config.get_password() {
+    ConnectError::Fatal(refused.with_hint(match config.get_password() {
         None => "there is no password: put it into PGPASSWORD or into the password file (~/.pgpass, mode 600)",
         Some(_) => "what works is trust, peer, certificates, and passwords by scram-sha-256, md5 or as they are",
     }))
@@ -217,7 +217,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("row_security", "off"),
     // A scan that begins in the middle of the table reads rows in another order each time.
     ("synchronize_seqscans", "off"),
-    // Slices of a partition are asked for by its own name: one that has nothing of the month is not looked through.
+    // PartitionPlan of a partition are asked for by its own name: one that has nothing of the month is not looked through.
     ("constraint_exclusion", "on"),
     // The server's other work goes first: one process for each connection, and no compiler for a plain scan.
     ("max_parallel_workers_per_gather", "0"),

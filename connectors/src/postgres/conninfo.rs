@@ -74,13 +74,13 @@ const PORT: u16 = 5432;
 /// One of the places where a server may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host {
-    pub(super) place: Place,
+    pub(super) place: HostKind,
     pub(super) port: u16,
 }
 
 /// How a server is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum HostKind {
     /// By the sockets in a folder.
     Folder(PathBuf),
     /// By TCP. An address spares the look-up of the name, which certificates and the password file still go by.
@@ -91,8 +91,8 @@ impl Host {
     /// The name that certificates and the password file go by.
     pub(super) fn name(&self) -> &str {
         match &self.place {
-            Place::Folder(_) => "localhost",
-            Place::Name { name, .. } => name,
+            HostKind::Folder(_) => "localhost",
+            HostKind::Name { name, .. } => name,
         }
     }
 }
@@ -102,9 +102,9 @@ impl fmt::Display for Host {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let port = self.port;
         match &self.place {
-            Place::Folder(path) => write!(formatter, "{}:{port}", encode(&path.to_string_lossy())),
-            Place::Name { name, .. } if name.contains(':') => write!(formatter, "[{name}]:{port}"),
-            Place::Name { name, .. } => write!(formatter, "{}:{port}", encode(name)),
+            HostKind::Folder(path) => write!(formatter, "{}:{port}", encode(&path.to_string_lossy())),
+            HostKind::Name { name, .. } if name.contains(':') => write!(formatter, "[{name}]:{port}"),
+            HostKind::Name { name, .. } => write!(formatter, "{}:{port}", encode(name)),
         }
     }
 }
@@ -131,17 +131,17 @@ pub(super) fn hosts(settings: &Settings) -> Result<Vec<Host>> {
         .collect()
 }
 
-fn place(name: String, address: &str) -> Result<Place> {
+fn place(name: String, address: &str) -> Result<HostKind> {
     if !address.is_empty() {
         let parsed = address.parse::<IpAddr>().map_err(|_| refused("hostaddr holds something other than addresses"))?;
         let name = if name.is_empty() { address.to_owned() } else { name };
-        return Ok(Place::Name { name, address: Some(parsed) });
+        return Ok(HostKind::Name { name, address: Some(parsed) });
     }
     Ok(match name.parse() {
-        _ if name.is_empty() => Place::Folder(default_folder().to_owned()),
-        _ if name.starts_with('/') => Place::Folder(name.into()),
-        Ok(address) => Place::Name { name, address: Some(address) },
-        Err(_) => Place::Name { name, address: None },
+        _ if name.is_empty() => HostKind::Folder(default_folder().to_owned()),
+        _ if name.starts_with('/') => HostKind::Folder(name.into()),
+        Ok(address) => HostKind::Name { name, address: Some(address) },
+        Err(_) => HostKind::Name { name, address: None },
     })
 }
 

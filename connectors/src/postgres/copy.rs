@@ -32,7 +32,7 @@ const COPY_DATA: u8 = b'd';
 
 /// A stream of a server's messages without those that hold rows.
 #[derive(Debug)]
-pub(super) struct CopyTap<S> {
+pub(super) struct CopyInterceptor<S> {
     stream: S,
     /// What came and went nowhere yet.
     buffer: BytesMut,
@@ -48,7 +48,7 @@ pub(super) struct CopyTap<S> {
 #[derive(Debug)]
 struct Rows<'a>(&'a [u8]);
 
-impl<S> CopyTap<S> {
+impl<S> CopyInterceptor<S> {
     /// Taps `stream`, whose next byte is the first of a message. Nothing is read while the blocks are not fetched.
     pub(super) fn new(stream: S) -> (Self, mpsc::Receiver<Bytes>) {
         let (sender, receiver) = mpsc::channel(WAITING);
@@ -79,7 +79,7 @@ impl<S> CopyTap<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> CopyTap<S> {
+impl<S: AsyncRead + Unpin> CopyInterceptor<S> {
     fn send_block(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the rows");
         ready!(self.blocks.poll_reserve(context)).map_err(gone)?;
@@ -88,7 +88,7 @@ impl<S: AsyncRead + Unpin> CopyTap<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for CopyTap<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CopyInterceptor<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tap = &mut *self;
         loop {
@@ -113,7 +113,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for CopyTap<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for CopyTap<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CopyInterceptor<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -172,7 +172,7 @@ pub(super) struct CopyOut<'a> {
 
 /// Why the rows are not there.
 #[derive(Debug)]
-pub(super) enum CopyFailed {
+pub(super) enum CopyOutError {
     /// The server, or the way to it.
     Server(Error),
     /// What came is not what was asked for.
@@ -186,7 +186,7 @@ impl<'a> CopyOut<'a> {
 
     /// Appends rows to `rows` until they are a batch, or there are no more: then it says that there is nothing left. Where
     /// it stops depends on the rows alone, and not on the pieces in which they came: the bytes of archived files do as well.
-    pub(super) async fn gather(&mut self, rows: &mut CopyRows) -> Result<bool, CopyFailed> {
+    pub(super) async fn gather(&mut self, rows: &mut CopyRows) -> Result<bool, CopyOutError> {
         loop {
             self.take(rows)?;
             if are_a_batch(rows) {
@@ -242,13 +242,13 @@ fn are_a_batch(rows: &CopyRows) -> bool {
     rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES
 }
 
-impl From<Error> for CopyFailed {
+impl From<Error> for CopyOutError {
     fn from(error: Error) -> Self {
         Self::Server(error)
     }
 }
 
-impl From<CopyError> for CopyFailed {
+impl From<CopyError> for CopyOutError {
     fn from(error: CopyError) -> Self {
         Self::Unreadable(error)
     }
@@ -267,7 +267,7 @@ mod tests {
     /// What the driver gets and what the blocks hold, of `sent` in pieces of `piece` bytes.
     async fn tapped(sent: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut tap, mut blocks) = CopyTap::new(near);
+        let (mut tap, mut blocks) = CopyInterceptor::new(near);
         let driver = async move {
             let mut passed = Vec::new();
             tap.read_to_end(&mut passed).await.unwrap();

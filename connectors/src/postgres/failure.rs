@@ -8,10 +8,10 @@ use tokio_postgres::error::DbError;
 /// The error of doing `what`, outside any snapshot.
 pub(super) fn failure(what: &str, error: tokio_postgres::Error) -> Error {
     tell(what, error, |verdict| match verdict {
-        Verdict::Gone => ErrorKind::SourceUnavailable,
-        Verdict::Denied => ErrorKind::Unauthorized,
-        Verdict::Misnamed => ErrorKind::Configuration,
-        Verdict::Cancelled | Verdict::Other => ErrorKind::Source,
+        FailureClass::Gone => ErrorKind::SourceUnavailable,
+        FailureClass::Denied => ErrorKind::Unauthorized,
+        FailureClass::Misnamed => ErrorKind::Configuration,
+        FailureClass::Cancelled | FailureClass::Other => ErrorKind::Source,
     })
 }
 
@@ -19,16 +19,16 @@ pub(super) fn failure(what: &str, error: tokio_postgres::Error) -> Error {
 /// one may fare better.
 pub(super) fn lost(what: &str, error: tokio_postgres::Error) -> Error {
     tell(what, error, |verdict| match verdict {
-        Verdict::Gone | Verdict::Cancelled => ErrorKind::SnapshotLost,
-        Verdict::Denied => ErrorKind::Unauthorized,
-        Verdict::Misnamed => ErrorKind::Configuration,
-        Verdict::Other => ErrorKind::Source,
+        FailureClass::Gone | FailureClass::Cancelled => ErrorKind::SnapshotLost,
+        FailureClass::Denied => ErrorKind::Unauthorized,
+        FailureClass::Misnamed => ErrorKind::Configuration,
+        FailureClass::Other => ErrorKind::Source,
     })
 }
 
 /// What came to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum FailureClass {
     /// The connection, or there was none.
     Gone,
     /// The query, by the server's own decision.
@@ -41,7 +41,7 @@ enum Verdict {
     Other,
 }
 
-fn tell(what: &str, error: tokio_postgres::Error, kind: impl Fn(Verdict) -> ErrorKind) -> Error {
+fn tell(what: &str, error: tokio_postgres::Error, kind: impl Fn(FailureClass) -> ErrorKind) -> Error {
     let message = format!("could not {what}");
     if let Some(said) = error.as_db_error() {
         // The error itself is not passed on: it would show the detail, which may hold values of rows.
@@ -59,23 +59,23 @@ fn tell(what: &str, error: tokio_postgres::Error, kind: impl Fn(Verdict) -> Erro
         return refusal;
     }
     if error.is_closed() {
-        return Error::new(kind(Verdict::Gone), message).with_context("message", "the connection is closed");
+        return Error::new(kind(FailureClass::Gone), message).with_context("message", "the connection is closed");
     }
-    Error::new(kind(if cause.is_some() { Verdict::Gone } else { Verdict::Other }), message).with_source(error)
+    Error::new(kind(if cause.is_some() { FailureClass::Gone } else { FailureClass::Other }), message).with_source(error)
 }
 
-fn verdict(code: &str) -> Verdict {
+fn verdict(code: &str) -> FailureClass {
     match code {
-        "3D000" | "3F000" => Verdict::Misnamed,
-        "42501" => Verdict::Denied,
-        "57P01" | "57P02" | "57P03" | "57P05" => Verdict::Gone,
+        "3D000" | "3F000" => FailureClass::Misnamed,
+        "42501" => FailureClass::Denied,
+        "57P01" | "57P02" | "57P03" | "57P05" => FailureClass::Gone,
         // A conflict with recovery, a deadlock, a cancelled query, a time-out of the session's, a lock that took too
         // long, a snapshot that is too old.
-        "40001" | "40P01" | "57014" | "25P03" | "25P04" | "55P03" | "72000" => Verdict::Cancelled,
+        "40001" | "40P01" | "57014" | "25P03" | "25P04" | "55P03" | "72000" => FailureClass::Cancelled,
         _ => match code.get(..2) {
-            Some("28") => Verdict::Denied,
-            Some("08" | "53") => Verdict::Gone,
-            _ => Verdict::Other,
+            Some("28") => FailureClass::Denied,
+            Some("08" | "53") => FailureClass::Gone,
+            _ => FailureClass::Other,
         },
     }
 }
@@ -170,11 +170,11 @@ mod tests {
     #[test]
     fn codes_mean_what_the_manual_says() {
         let cases = [
-            (Verdict::Denied, ["28000", "28P01", "42501"].as_slice()),
-            (Verdict::Misnamed, &["3D000", "3F000"]),
-            (Verdict::Gone, &["57P01", "57P02", "57P03", "57P05", "53300", "53200", "08006", "08P01"]),
-            (Verdict::Cancelled, &["40001", "40P01", "57014", "25P03", "25P04", "55P03", "72000"]),
-            (Verdict::Other, &["57P04", "42P01", "42703", "22P02", "XX000", "", "5"]),
+            (FailureClass::Denied, ["28000", "28P01", "42501"].as_slice()),
+            (FailureClass::Misnamed, &["3D000", "3F000"]),
+            (FailureClass::Gone, &["57P01", "57P02", "57P03", "57P05", "53300", "53200", "08006", "08P01"]),
+            (FailureClass::Cancelled, &["40001", "40P01", "57014", "25P03", "25P04", "55P03", "72000"]),
+            (FailureClass::Other, &["57P04", "42P01", "42703", "22P02", "XX000", "", "5"]),
         ];
         for (wanted, codes) in cases {
             for code in codes {

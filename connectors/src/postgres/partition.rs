@@ -16,47 +16,47 @@ use tokio_postgres::Client;
 
 /// A piece of what is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Slice {
+pub(super) struct CopyPartition {
     /// The table, or one of its partitions; quoted.
     pub(super) table: String,
-    pub(super) range: Range,
+    pub(super) rows: PartitionRows,
 }
 
 /// Which rows of its table a slice has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Range {
+pub(super) enum PartitionRows {
     /// All of the window.
-    Whole,
+    Window,
     /// Those of a part of the window.
-    Times(Window),
+    TimePartition(Window),
     /// Those of the window that lie in these pages, the last not included. The first and the last slice are open: the
     /// table may have grown since its size was asked for.
-    Pages { from: Option<u64>, to: Option<u64> },
+    CtidPartition { from: Option<u64>, to: Option<u64> },
     /// Those that lie in no window.
-    Strays,
+    WithoutTime,
 }
 
 /// The slices of a window, and how they were made.
 #[derive(Clone, Debug)]
-pub(super) struct Slices {
-    pub(super) slices: Vec<Slice>,
+pub(super) struct PartitionPlan {
+    pub(super) partitions: Vec<CopyPartition>,
     /// For the manifest.
     pub(super) by: Value,
 }
 
 /// Bytes of a table that a slice reads: no more than may wait for its turn, or its reader would wait as well.
-const SLICE_BYTES: u64 = 6 << 20;
+const PARTITION_BYTES: u64 = 6 << 20;
 
 /// Bytes of a table that a slice by pages looks through. Most of them may belong to other months.
-const PAGES_BYTES: u64 = 64 << 20;
+const CTID_PARTITION_BYTES: u64 = 64 << 20;
 
 /// Most slices of a table; larger ones are read as they are.
-const MOST: u64 = 4_096;
+const MAX_PARTITIONS: u64 = 4_096;
 
 /// The first version that reads a range of pages without looking at the others.
-const PAGE_RANGES_SINCE: u32 = 140_000;
+const CTID_RANGE_SINCE: u32 = 140_000;
 
-impl Slices {
+impl PartitionPlan {
     /// Cuts `window`, of which the server counted `rows`.
     pub(super) async fn plan(
         holder: &Connection,
@@ -69,27 +69,32 @@ impl Slices {
         let org = columns.org.as_ref().map(|(_, number)| *number);
         if let Some(index) = index(client, relation, columns.time_number, org).await? {
             let bytes = row_bytes(client, relation).await?.saturating_mul(rows);
-            let count = bytes.div_ceil(SLICE_BYTES).clamp(1, MOST);
-            let slices = times(window, count).map(|window| relation.slice(Range::Times(window))).collect::<Vec<_>>();
-            return Ok(Self { by: json!({"by": "time", "index": index, "count": slices.len()}), slices });
+            let count = bytes.div_ceil(PARTITION_BYTES).clamp(1, MAX_PARTITIONS);
+            let partitions = times(window, count)
+                .map(|window| relation.partition(PartitionRows::TimePartition(window)))
+                .collect::<Vec<_>>();
+            return Ok(Self { by: json!({"by": "time", "index": index, "count": partitions.len()}), partitions });
         }
-        let slices = match relation.kind {
-            Kind::Table | Kind::Materialized if version >= PAGE_RANGES_SINCE => {
-                pages(client, relation.oid, &relation.name).await?
+        let partitions = match relation.kind {
+            Kind::Table | Kind::Materialized if version >= CTID_RANGE_SINCE => {
+                ctid_partitions(client, relation.oid, &relation.name).await?
             }
-            Kind::Partitioned if version >= PAGE_RANGES_SINCE => partitions(client, relation).await?,
+            Kind::Partitioned if version >= CTID_RANGE_SINCE => leaf_partitions(client, relation).await?,
             _ => Vec::new(),
         };
-        if slices.is_empty() {
-            return Ok(Self { by: json!({"by": "whole", "count": 1}), slices: vec![relation.slice(Range::Whole)] });
+        if partitions.is_empty() {
+            return Ok(Self {
+                by: json!({"by": "whole", "count": 1}),
+                partitions: vec![relation.partition(PartitionRows::Window)],
+            });
         }
-        Ok(Self { by: json!({"by": "ctid", "count": slices.len()}), slices })
+        Ok(Self { by: json!({"by": "ctid", "count": partitions.len()}), partitions })
     }
 }
 
 impl Relation {
-    pub(super) fn slice(&self, range: Range) -> Slice {
-        Slice { table: self.name.clone(), range }
+    pub(super) fn partition(&self, rows: PartitionRows) -> CopyPartition {
+        CopyPartition { table: self.name.clone(), rows }
     }
 }
 
@@ -133,28 +138,28 @@ async fn row_bytes(client: &Client, relation: &Relation) -> Result<u64> {
         reason = "an estimate"
     )]
     let each = if rows >= 1.0 { (bytes as f64 / rows) as u64 } else { GUESS };
-    Ok(each.clamp(64, SLICE_BYTES))
+    Ok(each.clamp(64, PARTITION_BYTES))
 }
 
-/// Slices of the pages of one table.
-async fn pages(client: &Client, oid: u32, name: &str) -> Result<Vec<Slice>> {
+/// PartitionPlan of the pages of one table.
+async fn ctid_partitions(client: &Client, oid: u32, name: &str) -> Result<Vec<CopyPartition>> {
     let query = "select pg_catalog.pg_relation_size($1::oid)::int8, pg_catalog.current_setting('block_size')::int8";
     let row = client.query_one(query, &[&oid]).await;
     let row = row.map_err(|error| failure::lost("ask for the size of the table", error))?;
     let (bytes, page) = (row.get::<_, i64>(0).unsigned_abs(), row.get::<_, i64>(1).unsigned_abs().max(1));
-    let count = bytes.div_ceil(PAGES_BYTES).clamp(1, MOST);
+    let count = bytes.div_ceil(CTID_PARTITION_BYTES).clamp(1, MAX_PARTITIONS);
     let step = (bytes / page).div_ceil(count).max(1);
-    let slice = |number| {
+    let partition = |number| {
         let from = (number > 0).then(|| number * step);
         let to = (number + 1 < count).then(|| (number + 1) * step);
-        Slice { table: name.to_owned(), range: Range::Pages { from, to } }
+        CopyPartition { table: name.to_owned(), rows: PartitionRows::CtidPartition { from, to } }
     };
-    Ok((0..count).map(slice).collect())
+    Ok((0..count).map(partition).collect())
 }
 
-/// Slices of every partition, one partition after the other. A partition that has no pages, since its rows are on
+/// PartitionPlan of every partition, one partition after the other. A partition that has no pages, since its rows are on
 /// another server, is read as a whole. None where the role may read the table, but not a partition by itself.
-async fn partitions(client: &Client, relation: &Relation) -> Result<Vec<Slice>> {
+async fn leaf_partitions(client: &Client, relation: &Relation) -> Result<Vec<CopyPartition>> {
     let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text, \
                    pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage') \
                    and not pg_catalog.row_security_active(c.oid) \
@@ -163,18 +168,18 @@ async fn partitions(client: &Client, relation: &Relation) -> Result<Vec<Slice>> 
                  where p.isleaf and c.relkind <> 'p' order by 2";
     let rows = client.query(query, &[&relation.oid]).await;
     let rows = rows.map_err(|error| failure::lost("list the partitions", error))?;
-    let mut slices = Vec::new();
+    let mut partitions = Vec::new();
     if !rows.iter().all(|row| row.get(3)) {
-        return Ok(slices);
+        return Ok(partitions);
     }
     for row in rows {
         let (oid, name): (u32, String) = (row.get(0), row.get(1));
         match row.get(2) {
-            "r" => slices.extend(pages(client, oid, &name).await?),
-            _ => slices.push(Slice { table: name, range: Range::Whole }),
+            "r" => partitions.extend(ctid_partitions(client, oid, &name).await?),
+            _ => partitions.push(CopyPartition { table: name, rows: PartitionRows::Window }),
         }
     }
-    Ok(slices)
+    Ok(partitions)
 }
 
 /// What is asked of a table for one window.
@@ -204,7 +209,7 @@ impl Query {
     /// The server's own counts: rows of the window, and rows that no window can return.
     pub(super) fn count(&self, table: &str) -> String {
         let count = |predicate: String| format!("(select count(*) from {table} where {predicate})");
-        format!("select {}, {}", count(self.within(self.window)), count(self.strays()))
+        format!("select {}, {}", count(self.within(self.window)), count(self.without_time()))
     }
 
     /// Of each of the `arrays`, whether the window has one of several dimensions.
@@ -214,16 +219,16 @@ impl Query {
     }
 
     /// The rows of `range`, out of the table or the partition that it names.
-    pub(super) fn copy(&self, table: &str, range: Range) -> String {
-        let predicate = match range {
-            Range::Whole => self.within(self.window),
-            Range::Times(window) => self.within(window),
-            Range::Pages { from, to } => {
+    pub(super) fn copy(&self, table: &str, rows: PartitionRows) -> String {
+        let predicate = match rows {
+            PartitionRows::Window => self.within(self.window),
+            PartitionRows::TimePartition(window) => self.within(window),
+            PartitionRows::CtidPartition { from, to } => {
                 let from = from.map(|page| format!(" and ctid >= '({page},0)'"));
                 let to = to.map(|page| format!(" and ctid < '({page},0)'"));
                 [self.within(self.window), from.unwrap_or_default(), to.unwrap_or_default()].concat()
             }
-            Range::Strays => self.strays(),
+            PartitionRows::WithoutTime => self.without_time(),
         };
         format!("copy (select {} from {table} where {predicate}) to stdout (format binary)", self.expressions)
     }
@@ -235,7 +240,7 @@ impl Query {
     }
 
     /// Rows whose time is missing or infinite.
-    fn strays(&self) -> String {
+    fn without_time(&self) -> String {
         let Self { time, .. } = self;
         self.of_org(format!("({time} is null or {time} = 'infinity' or {time} = '-infinity')"))
     }

@@ -2,7 +2,7 @@
 
 use super::{
     config::Server,
-    conninfo::{Host, Place, default_folder},
+    conninfo::{Host, HostKind, default_folder},
 };
 use crate::{Result, Secret, spool::on_blocking_thread};
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
@@ -43,8 +43,8 @@ fn read_private(path: &Path) -> io::Result<String> {
 fn find(text: &str, server: &Server, host: &Host) -> Option<Secret> {
     // The sockets of another folder than the usual one may lead to anybody: they are not what is meant by localhost.
     let place = match &host.place {
-        Place::Folder(path) if path != default_folder() => path.to_str()?,
-        Place::Folder(_) | Place::Name { .. } => host.name(),
+        HostKind::Folder(path) if path != default_folder() => path.to_str()?,
+        HostKind::Folder(_) | HostKind::Name { .. } => host.name(),
     };
     let port = host.port.to_string();
     let lines = text.lines().filter(|line| !line.starts_with('#'));

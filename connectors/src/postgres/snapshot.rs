@@ -1,25 +1,21 @@
 //! One consistent look at a table: what a window is read in, by however many connections.
 
 use super::{
-    Inner,
     catalogue::{Columns, Kind, Nested, Relation, configuration},
     config::{Config, Table},
     connect::connect,
     connection::{Connection, Session},
     failure, open_transactions,
-    partition::{Query, Range, Slices},
+    partition::{PartitionPlan, PartitionRows, Query},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Clock, Error, ErrorKind, Result,
     clock::check_skew,
     retry::{Policy, retry},
 };
 use archive_formats::{ColumnType, Dataset, Timestamp, Window, decode::copy::CopyLayout};
 use serde_json::{Value, json};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 use tokio_postgres::error::SqlState;
 
 /// An exported snapshot. It lasts as long as the transaction of the connection that it holds, which also keeps the
@@ -34,7 +30,7 @@ pub(super) struct Snapshot {
     lock: Option<String>,
     pub(super) query: Query,
     pub(super) layout: Arc<CopyLayout>,
-    pub(super) slices: Slices,
+    pub(super) partitions: PartitionPlan,
     /// Rows that are read, as the server counts them: of the window, and of no window.
     pub(super) rows: u64,
     pub(super) source_clock: Timestamp,
@@ -45,7 +41,7 @@ pub(super) struct Snapshot {
 }
 
 /// What the server says of itself and the snapshot.
-struct Facts {
+struct SnapshotFacts {
     name: String,
     xmin: String,
     now: SystemTime,
@@ -56,18 +52,24 @@ struct Facts {
 const OLDEST: u32 = 120_000;
 
 /// A connection for reading, tried more than once.
-pub(super) async fn reading(config: &Config) -> Result<Connection> {
+pub(super) async fn connect_read_only(config: &Config) -> Result<Connection> {
     let session =
         Session { read_only: true, statement_timeout: config.statement_timeout, lock_timeout: config.lock_timeout };
     retry(Policy::per_call(), || connect(&config.server, &session)).await
 }
 
 impl Snapshot {
-    /// Takes a snapshot for `window` of the table of `dataset`, once nothing can be added to the window any more.
-    pub(super) async fn take(inner: &Inner, dataset: &Dataset, window: Window) -> Result<Self> {
-        let Inner { config, clock, nested, .. } = inner;
+    /// Takes a snapshot for `window` of the table of `dataset`. Fails while an open transaction could still add rows to the
+    /// window.
+    pub(super) async fn take(
+        config: &Config,
+        clock: &dyn Clock,
+        nested: &Nested,
+        dataset: &Dataset,
+        window: Window,
+    ) -> Result<Self> {
         let table = config.tables.get(dataset).cloned().unwrap_or_default();
-        let holder = reading(config).await?;
+        let holder = connect_read_only(config).await?;
         let client = holder.client();
         let (version, version_text) = holder.version();
         if version < OLDEST {
@@ -78,7 +80,7 @@ impl Snapshot {
         open_transactions::refuse(client, window).await?;
         begin(&holder, &relation).await?;
         let facts = facts(&holder).await?;
-        let source_clock = timestamp(facts.now);
+        let source_clock = timestamp(facts.now)?;
         check_skew(Some(source_clock), clock.now())?;
         let mut columns = relation.columns(client, &table, nested).await?;
         let org = organisation(&holder, config, &columns, &relation).await?;
@@ -90,14 +92,14 @@ impl Snapshot {
         }
         let (within, strays) = count(&holder, &query, &relation).await?;
         let indexed = Columns { org: columns.org.clone().filter(|_| org.is_some()), ..columns.clone() };
-        let mut slices = Slices::plan(&holder, &relation, &indexed, window, within).await?;
+        let mut partitions = PartitionPlan::plan(&holder, &relation, &indexed, window, within).await?;
         let detail = json!({
             "table": relation.name, "server_version": version_text, "standby": facts.standby,
             "snapshot": {"name": facts.name, "transactions": facts.xmin},
-            "slices": slices.by, "org_id": config.org, "rows_without_time": strays,
+            "slices": partitions.by, "org_id": config.org, "rows_without_time": strays,
         });
         if strays > 0 {
-            slices.slices.push(relation.slice(Range::Strays));
+            partitions.partitions.push(relation.partition(PartitionRows::WithoutTime));
         }
         let layout = CopyLayout::new(columns.schema).map_err(|error| configuration(error.to_string()))?;
         let (name, lock, table, rows) = (facts.name, lock(&relation), relation.name, within + strays);
@@ -107,7 +109,7 @@ impl Snapshot {
             lock,
             query,
             layout: Arc::new(layout),
-            slices,
+            partitions,
             rows,
             source_clock,
             detail,
@@ -118,7 +120,7 @@ impl Snapshot {
     /// A connection that sees exactly what this snapshot sees. It does not wait for a lock: whoever is before us in the
     /// queue waits for the holder of the snapshot, who waits for us, and everybody else waits behind.
     pub(super) async fn join(&self, config: &Config) -> Result<Connection> {
-        let connection = reading(config).await?;
+        let connection = connect_read_only(config).await?;
         let lock = self.lock.as_ref().map(|lock| format!("; {lock} nowait")).unwrap_or_default();
         let statement =
             format!("begin isolation level repeatable read read only; set transaction snapshot '{}'{lock}", self.name);
@@ -197,12 +199,12 @@ async fn begin(holder: &Connection, relation: &Relation) -> Result<()> {
     begun.map_err(|error| failure::lost("lock the table", error).with_context("table", &relation.name))
 }
 
-async fn facts(holder: &Connection) -> Result<Facts> {
+async fn facts(holder: &Connection) -> Result<SnapshotFacts> {
     let query = "select pg_catalog.pg_export_snapshot(), pg_catalog.txid_current_snapshot()::text, \
                  pg_catalog.clock_timestamp(), pg_catalog.pg_is_in_recovery()";
     let row = holder.client().query_one(query, &[]).await;
     let row = row.map_err(|error| failure::lost("export a snapshot", error))?;
-    Ok(Facts { name: row.get(0), xmin: row.get(1), now: row.get(2), standby: row.get(3) })
+    Ok(SnapshotFacts { name: row.get(0), xmin: row.get(1), now: row.get(2), standby: row.get(3) })
 }
 
 /// The organisation as a literal, quoted by the server.
@@ -240,7 +242,10 @@ async fn count(holder: &Connection, query: &Query, relation: &Relation) -> Resul
     Ok((count(0), count(1)))
 }
 
-fn timestamp(time: SystemTime) -> Timestamp {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+fn timestamp(time: SystemTime) -> Result<Timestamp> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok();
+    let micros = since.and_then(|since| i64::try_from(since.as_micros()).ok());
+    micros
+        .map(Timestamp::from_micros)
+        .ok_or_else(|| Error::new(ErrorKind::TryLater, "the server's clock is before 1970"))
 }

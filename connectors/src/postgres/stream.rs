@@ -1,8 +1,12 @@
-//! One read of a window: its slices, read by several connections, as one stream of events in the order of the slices.
+//! The events of a window as one stream: several connections copy its partitions, and their rows come out in the order of
+//! the partitions.
 
-use super::{Inner, connection::Connection, copy::CopyFailed, failure, partition::Slice, snapshot::Snapshot};
+use super::{
+    catalogue::Nested, config::Config, connection::Connection, copy::CopyOutError, failure, partition::CopyPartition,
+    snapshot::Snapshot,
+};
 use crate::{
-    Error, ErrorKind, EventStream, Result, SourceItem, SourceReport,
+    Clock, Error, ErrorKind, EventStream, Progress, Result, SourceItem, SourceReport,
     progress::{Meter, Step},
 };
 use archive_formats::{
@@ -14,7 +18,7 @@ use archive_formats::{
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::{
@@ -22,215 +26,112 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What a reader yields of a slice.
-enum Piece {
-    /// Events.
-    Batch(EventBatch),
-    /// A row that is no event; its line counts from 1, the first row of the slice.
-    Reject(Reject),
-    /// The slice had this many rows. Another one may be read once this is taken.
-    End(u64, OwnedSemaphorePermit),
+/// Batches of a partition that may wait for their turn: usually the whole partition.
+const WAITING_BATCHES: usize = 8;
+
+/// Partitions that may be read or waiting at the same time, per connection.
+const PARTITIONS_PER_CONNECTION: usize = 2;
+
+/// What all windows of a source share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) progress: Arc<dyn Progress>,
+    clock: Arc<dyn Clock>,
+    /// One permit per connection that may read.
+    connections: Semaphore,
+    nested: Nested,
+    /// Snapshots that a window may be read in again.
+    snapshots: Mutex<HashMap<(Dataset, Window), Arc<Snapshot>>>,
 }
 
-type Sender = mpsc::Sender<Result<Piece>>;
-
-/// What there is to read.
-struct Jobs {
-    /// The slices that no reader took yet, in their order, and where their pieces go.
-    slices: Mutex<VecDeque<(Slice, Sender)>>,
-    /// One permit for each slice that may be on its way. Without it, readers would fetch a whole month of slices that are
-    /// shorter than what waits of each, while one is waited for.
-    underway: Arc<Semaphore>,
-}
-
-impl Jobs {
-    /// All of `slices`, of which `underway` may be read or wait at the same time.
-    fn new(slices: VecDeque<(Slice, Sender)>, underway: usize) -> Self {
-        Self { slices: Mutex::new(slices), underway: Arc::new(Semaphore::new(underway)) }
+impl Shared {
+    pub(super) fn new(config: Config, clock: Arc<dyn Clock>, progress: Arc<dyn Progress>) -> Self {
+        let connections = Semaphore::new(config.connections);
+        let (nested, snapshots) = (Nested::default(), Mutex::default());
+        Self { config, progress, clock, connections, nested, snapshots }
     }
 
-    /// The next slice, once it is its turn. They are handed out in their order, so that the one that is waited for is
-    /// always among those that are on their way.
-    async fn next(&self) -> Option<(Slice, Sender, OwnedSemaphorePermit)> {
-        if self.are_taken() {
-            return None;
+    /// The snapshot to read `window` in: that of an earlier read, unless that read failed or was released.
+    async fn snapshot(&self, dataset: &Dataset, window: Window) -> Result<Arc<Snapshot>> {
+        let key = (dataset.clone(), window);
+        let kept = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(kept) = kept {
+            return Ok(kept);
         }
-        // The semaphore is never closed.
-        let turn = Arc::clone(&self.underway).acquire_owned().await.ok()?;
-        let (slice, sender) = self.slices.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
-        Some((slice, sender, turn))
+        let taken = Snapshot::take(&self.config, self.clock.as_ref(), &self.nested, dataset, window).await?;
+        let taken = Arc::new(taken);
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&taken));
+        Ok(taken)
     }
 
-    fn are_taken(&self) -> bool {
-        self.slices.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
-    /// Without a connection a slice would wait for ever if it were the last.
-    async fn give_up(&self, error: Error) {
-        if let Some((_, sender, _turn)) = self.next().await {
-            drop(sender.send(Err(error)).await);
-        }
+    /// Drops the snapshot of `window`, and with it the transaction that holds it open.
+    pub(super) fn forget(&self, dataset: &Dataset, window: Window) {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(&(dataset.clone(), window));
     }
 }
 
-/// Reads slices until none is left, as one of the connections that may read at the same time. What fails is told to
-/// whoever waits for the slice.
-async fn read(inner: Arc<Inner>, snapshot: Arc<Snapshot>, jobs: Arc<Jobs>) {
-    // The semaphore is never closed.
-    let Ok(_permit) = inner.readers.acquire().await else { return };
-    if jobs.are_taken() {
-        return;
-    }
-    let mut connection = match snapshot.join(&inner.config).await {
-        Ok(connection) => connection,
-        Err(error) => return jobs.give_up(error).await,
+/// The events of `window`.
+pub(super) fn stream(shared: Arc<Shared>, dataset: Dataset, window: Window, meter: Meter) -> EventStream {
+    let started = async move {
+        let snapshot = shared.snapshot(&dataset, window).await?;
+        meter.step(Step::Decode, Some(snapshot.rows));
+        let events = WindowStream::start(&shared, snapshot, meter);
+        // A retry in the same snapshot would fail the same way.
+        let forget = move |_: &Error| shared.forget(&dataset, window);
+        // `try_unfold` yields nothing after an error.
+        Ok(stream::try_unfold(events, |events| Box::pin(events.next())).inspect_err(forget))
     };
-    while let Some((slice, sender, turn)) = jobs.next().await {
-        if let Err(failed) = read_slice(&mut connection, &snapshot, &slice, &sender, turn).await {
-            let error = told(failed, &inner, &snapshot);
-            // Nobody listens when the read was dropped.
-            drop(sender.send(Err(error.with_context("table", slice.table))).await);
-            return;
-        }
-    }
-    connection.close().await;
+    stream::once(started).try_flatten().boxed()
 }
-
-/// Why a slice is not read to its end.
-enum Failed {
-    Copy(CopyFailed),
-    /// Nobody waits for the rows any more.
-    Dropped,
-}
-
-impl<E: Into<CopyFailed>> From<E> for Failed {
-    fn from(error: E) -> Self {
-        Self::Copy(error.into())
-    }
-}
-
-type Tried<T> = std::result::Result<T, Failed>;
-
-/// The error of a slice. That a column is nested shows only in its values: then the window is read again, with that
-/// column as JSON.
-fn told(failed: Failed, inner: &Inner, snapshot: &Snapshot) -> Error {
-    match failed {
-        Failed::Dropped => Error::new(ErrorKind::Interrupted, "nobody waits for the rows any more"),
-        Failed::Copy(CopyFailed::Server(error)) => failure::lost("read the table", error),
-        Failed::Copy(CopyFailed::Unreadable(CopyError::Nested { column })) => {
-            inner.nested.add(&snapshot.table, &column);
-            let error = Error::new(ErrorKind::SnapshotLost, "a column has arrays of several dimensions, and is JSON");
-            error.with_context("column", column)
-        }
-        Failed::Copy(CopyFailed::Unreadable(error)) => {
-            let kind = if error == CopyError::CutOff { ErrorKind::SnapshotLost } else { ErrorKind::Source };
-            Error::new(kind, "the server's rows cannot be read").with_context("reason", error)
-        }
-    }
-}
-
-async fn read_slice(
-    connection: &mut Connection,
-    snapshot: &Snapshot,
-    slice: &Slice,
-    sender: &Sender,
-    turn: OwnedSemaphorePermit,
-) -> Tried<()> {
-    let statement = snapshot.query.copy(&slice.table, slice.range);
-    let mut copied = connection.copy_out(&statement).await?;
-    let (mut rows, mut before) = (CopyRows::default(), 0);
-    while copied.gather(&mut rows).await? {
-        before += flush(&mut rows, before, snapshot, sender).await?;
-    }
-    before += flush(&mut rows, before, snapshot, sender).await?;
-    send(Piece::End(before, turn), sender).await
-}
-
-/// Sends `rows` on their way, of a slice that had some `before`, and says how many there were.
-async fn flush(rows: &mut CopyRows, before: u64, snapshot: &Snapshot, sender: &Sender) -> Tried<u64> {
-    let Decoded { batch, rejects, rows: count, .. } = snapshot.layout.decode(rows)?;
-    rows.clear();
-    if let Some(batch) = batch {
-        send(Piece::Batch(batch), sender).await?;
-    }
-    for reject in rejects {
-        let line = before + reject.line + 1;
-        send(Piece::Reject(Reject { line, ..reject }), sender).await?;
-    }
-    Ok(count)
-}
-
-async fn send(piece: Piece, sender: &Sender) -> Tried<()> {
-    sender.send(Ok(piece)).await.map_err(|_| Failed::Dropped)
-}
-
-/// Batches of a slice that wait for their turn: all of a slice, as a rule.
-const WAITING: usize = 8;
-
-/// Slices that are read or wait at the same time, for each reader.
-const UNDERWAY: usize = 2;
 
 /// The state of a read between two items.
-struct Reading {
+struct WindowStream {
     snapshot: Arc<Snapshot>,
     meter: Meter,
-    /// The slices that were not read to their end, in their order.
-    slices: VecDeque<mpsc::Receiver<Result<Piece>>>,
-    /// Rows of the slices that were.
-    ended: u64,
+    /// The partitions that are not read to their end, in their order.
+    partitions: VecDeque<mpsc::Receiver<Result<PartitionItem>>>,
+    /// Rows of the finished partitions.
+    rows: u64,
     reported: bool,
-    /// They stop when the read does.
+    /// Aborted when the stream is dropped.
     _readers: JoinSet<()>,
 }
 
-/// The events of `window` as a stream.
-pub(super) fn stream(inner: Arc<Inner>, dataset: Dataset, window: Window, meter: Meter) -> EventStream {
-    let begun = async move {
-        let snapshot = inner.snapshot(&dataset, window).await?;
-        meter.step(Step::Decode, Some(snapshot.rows));
-        let reading = Reading::start(&inner, snapshot, meter);
-        // What broke one read would break the next.
-        let forget = move |_: &Error| inner.forget(&dataset, window);
-        // After an error this kind of stream yields nothing more.
-        Ok(stream::try_unfold(reading, |reading| Box::pin(reading.next())).inspect_err(forget))
-    };
-    stream::once(begun).try_flatten().boxed()
-}
-
-impl Reading {
-    fn start(inner: &Arc<Inner>, snapshot: Arc<Snapshot>, meter: Meter) -> Self {
-        let (mut jobs, mut slices) = (VecDeque::new(), VecDeque::new());
-        for slice in &snapshot.slices.slices {
-            let (sender, receiver) = mpsc::channel(WAITING);
-            jobs.push_back((slice.clone(), sender));
-            slices.push_back(receiver);
+impl WindowStream {
+    fn start(shared: &Arc<Shared>, snapshot: Arc<Snapshot>, meter: Meter) -> Self {
+        let (mut queued, mut partitions) = (VecDeque::new(), VecDeque::new());
+        for partition in &snapshot.partitions.partitions {
+            let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
+            queued.push_back((partition.clone(), sender));
+            partitions.push_back(receiver);
         }
-        let count = inner.config.connections.min(jobs.len());
-        let jobs = Arc::new(Jobs::new(jobs, count * UNDERWAY));
+        let count = shared.config.connections.min(queued.len());
+        let queue = Arc::new(PartitionQueue::new(queued, count * PARTITIONS_PER_CONNECTION));
         let mut readers = JoinSet::new();
         for _ in 0..count {
-            readers.spawn(read(Arc::clone(inner), Arc::clone(&snapshot), Arc::clone(&jobs)));
+            readers.spawn(read_partitions(Arc::clone(shared), Arc::clone(&snapshot), Arc::clone(&queue)));
         }
-        Self { snapshot, meter, slices, ended: 0, reported: false, _readers: readers }
+        Self { snapshot, meter, partitions, rows: 0, reported: false, _readers: readers }
     }
 
     async fn next(mut self) -> Result<Option<(SourceItem, Self)>> {
-        while let Some(slice) = self.slices.front_mut() {
-            match slice.recv().await.transpose()? {
-                Some(Piece::Batch(batch)) => {
+        while let Some(partition) = self.partitions.front_mut() {
+            match partition.recv().await.transpose()? {
+                Some(PartitionItem::Batch(batch)) => {
                     self.meter.advance(batch.len() as u64);
                     return Ok(Some((SourceItem::Batch(batch), self)));
                 }
-                Some(Piece::Reject(reject)) => {
+                Some(PartitionItem::Reject(reject)) => {
                     self.meter.advance(1);
-                    let line = self.ended + reject.line;
+                    let line = self.rows + reject.line;
                     return Ok(Some((SourceItem::Reject(Reject { line, ..reject }), self)));
                 }
-                Some(Piece::End(rows, _turn)) => {
-                    self.ended += rows;
-                    self.slices.pop_front();
+                Some(PartitionItem::End(rows, _turn)) => {
+                    self.rows += rows;
+                    self.partitions.pop_front();
                 }
-                None => return Err(Error::new(ErrorKind::Internal, "a reader stopped in the middle of a slice")),
+                None => return Err(Error::new(ErrorKind::Internal, "a reader stopped in the middle of a partition")),
             }
         }
         if std::mem::replace(&mut self.reported, true) {
@@ -241,11 +142,150 @@ impl Reading {
 
     fn report(&self) -> SourceReport {
         SourceReport {
-            read: self.ended,
+            read: self.rows,
             source_count: Some(self.snapshot.rows),
             source_clock: Some(self.snapshot.source_clock),
             detail: self.snapshot.detail.clone(),
             ..SourceReport::default()
         }
     }
+}
+
+/// What a connection reads of a partition.
+enum PartitionItem {
+    Batch(EventBatch),
+    /// A row that is not an event; its line counts from 1, the first row of the partition.
+    Reject(Reject),
+    /// The number of rows of the partition. Dropping the permit lets another partition start.
+    End(u64, OwnedSemaphorePermit),
+}
+
+type Sender = mpsc::Sender<Result<PartitionItem>>;
+
+/// The partitions of a window that no connection has taken yet.
+struct PartitionQueue {
+    /// In their order, each with the channel for its rows.
+    partitions: Mutex<VecDeque<(CopyPartition, Sender)>>,
+    /// One permit per partition that may be read or waiting. Without it, connections would buffer a whole month of
+    /// partitions that are shorter than their channel, while the stream waits for one of them.
+    turns: Arc<Semaphore>,
+}
+
+impl PartitionQueue {
+    fn new(partitions: VecDeque<(CopyPartition, Sender)>, turns: usize) -> Self {
+        Self { partitions: Mutex::new(partitions), turns: Arc::new(Semaphore::new(turns)) }
+    }
+
+    /// Waits for a turn and takes the next partition. Taking them in order keeps the one that the stream waits for among
+    /// those that are being read.
+    async fn next(&self) -> Option<(CopyPartition, Sender, OwnedSemaphorePermit)> {
+        if self.is_empty() {
+            return None;
+        }
+        // The semaphore is never closed.
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        let (partition, sender) = self.partitions.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        Some((partition, sender, turn))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Fails the next partition with `error`, since the stream would wait for it forever if no other connection is left.
+    async fn fail(&self, error: Error) {
+        if let Some((_, sender, _turn)) = self.next().await {
+            drop(sender.send(Err(error)).await);
+        }
+    }
+}
+
+/// Reads partitions over one connection until none is left. Errors go to the stream by the channel of their partition.
+async fn read_partitions(shared: Arc<Shared>, snapshot: Arc<Snapshot>, queue: Arc<PartitionQueue>) {
+    // The semaphore is never closed.
+    let Ok(_permit) = shared.connections.acquire().await else { return };
+    if queue.is_empty() {
+        return;
+    }
+    let mut connection = match snapshot.join(&shared.config).await {
+        Ok(connection) => connection,
+        Err(error) => return queue.fail(error).await,
+    };
+    while let Some((partition, sender, turn)) = queue.next().await {
+        if let Err(error) = read_partition(&mut connection, &snapshot, &partition, &sender, turn).await {
+            let error = source_error(error, &shared.nested, &snapshot);
+            // Fails if the stream was dropped.
+            drop(sender.send(Err(error.with_context("table", partition.table))).await);
+            return;
+        }
+    }
+    connection.close().await;
+}
+
+/// Why a partition was not read to its end.
+enum PartitionError {
+    Copy(CopyOutError),
+    /// The stream was dropped.
+    Dropped,
+}
+
+impl<E: Into<CopyOutError>> From<E> for PartitionError {
+    fn from(error: E) -> Self {
+        Self::Copy(error.into())
+    }
+}
+
+type CopyResult<T> = std::result::Result<T, PartitionError>;
+
+/// The error of a partition. Only values show that a column holds nested arrays: the window is then read again, with that
+/// column as JSON.
+fn source_error(error: PartitionError, nested: &Nested, snapshot: &Snapshot) -> Error {
+    match error {
+        PartitionError::Dropped => Error::new(ErrorKind::Interrupted, "the read was dropped"),
+        PartitionError::Copy(CopyOutError::Server(error)) => failure::lost("read the table", error),
+        PartitionError::Copy(CopyOutError::Unreadable(CopyError::Nested { column })) => {
+            nested.add(&snapshot.table, &column);
+            let error = Error::new(ErrorKind::SnapshotLost, "a column has arrays of several dimensions, and is JSON");
+            error.with_context("column", column)
+        }
+        PartitionError::Copy(CopyOutError::Unreadable(error)) => {
+            let kind = if error == CopyError::CutOff { ErrorKind::SnapshotLost } else { ErrorKind::Source };
+            Error::new(kind, "the server's rows cannot be read").with_context("reason", error)
+        }
+    }
+}
+
+async fn read_partition(
+    connection: &mut Connection,
+    snapshot: &Snapshot,
+    partition: &CopyPartition,
+    sender: &Sender,
+    turn: OwnedSemaphorePermit,
+) -> CopyResult<()> {
+    let statement = snapshot.query.copy(&partition.table, partition.rows);
+    let mut copied = connection.copy_out(&statement).await?;
+    let (mut rows, mut before) = (CopyRows::default(), 0);
+    while copied.gather(&mut rows).await? {
+        before += flush(&mut rows, before, snapshot, sender).await?;
+    }
+    before += flush(&mut rows, before, snapshot, sender).await?;
+    send(PartitionItem::End(before, turn), sender).await
+}
+
+/// Decodes and sends `rows`, which follow `before` others of their partition. Returns their number.
+async fn flush(rows: &mut CopyRows, before: u64, snapshot: &Snapshot, sender: &Sender) -> CopyResult<u64> {
+    let Decoded { batch, rejects, rows: count, .. } = snapshot.layout.decode(rows)?;
+    rows.clear();
+    if let Some(batch) = batch {
+        send(PartitionItem::Batch(batch), sender).await?;
+    }
+    for reject in rejects {
+        let line = before + reject.line + 1;
+        send(PartitionItem::Reject(Reject { line, ..reject }), sender).await?;
+    }
+    Ok(count)
+}
+
+async fn send(item: PartitionItem, sender: &Sender) -> CopyResult<()> {
+    sender.send(Ok(item)).await.map_err(|_| PartitionError::Dropped)
 }

@@ -20,7 +20,7 @@ pub(super) struct ServerType {
 
 /// How the values of a column come over the wire, and what they are in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct ColumnMapping {
     /// The type in the archive.
     pub(super) kind: ColumnType,
     /// What is asked of the server.
@@ -44,7 +44,7 @@ pub(super) enum Form {
     Json,
 }
 
-impl Reading {
+impl ColumnMapping {
     /// Arrays of several dimensions, which no list holds.
     pub(super) const NESTED: Self = Self { kind: ColumnType::Json, form: Form::Json };
 }
@@ -65,25 +65,25 @@ impl Form {
 
 impl ServerType {
     /// How a column of this type is read.
-    pub(super) fn reading(&self) -> Reading {
+    pub(super) fn mapping(&self) -> ColumnMapping {
         match self.element {
             None => scalar(self.oid, self.modifier),
-            Some(_) if self.dimensions > 1 => Reading::NESTED,
+            Some(_) if self.dimensions > 1 => ColumnMapping::NESTED,
             Some(element) => {
-                let Reading { kind, form } = scalar(element, self.modifier);
+                let ColumnMapping { kind, form } = scalar(element, self.modifier);
                 let form = match form {
                     Form::Own => Form::Own,
                     Form::Printed(_) => Form::PrintedTexts,
                     _ => Form::Texts,
                 };
-                Reading { kind: ColumnType::List(Box::new(kind)), form }
+                ColumnMapping { kind: ColumnType::List(Box::new(kind)), form }
             }
         }
     }
 }
 
 /// The numbers are those of `pg_type.dat`, which no version changes.
-fn scalar(oid: u32, modifier: i32) -> Reading {
+fn scalar(oid: u32, modifier: i32) -> ColumnMapping {
     let kind = match oid {
         16 => ColumnType::Bool,
         17 => ColumnType::Binary,
@@ -102,16 +102,16 @@ fn scalar(oid: u32, modifier: i32) -> Reading {
         1184 => ColumnType::TimestampUtc,
         1700 => match decimal(modifier) {
             Some(kind) => kind,
-            None => return Reading { kind: ColumnType::Text, form: Form::Text },
+            None => return ColumnMapping { kind: ColumnType::Text, form: Form::Text },
         },
         2950 => ColumnType::Uuid,
         // Casts of these print a netmask where the type does not, or cut trailing zeros off.
-        869 => return Reading { kind: ColumnType::Text, form: Form::Printed("inet_out") },
-        650 => return Reading { kind: ColumnType::Text, form: Form::Printed("cidr_out") },
-        18 => return Reading { kind: ColumnType::Text, form: Form::Printed("charout") },
-        _ => return Reading { kind: ColumnType::Text, form: Form::Text },
+        869 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("inet_out") },
+        650 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("cidr_out") },
+        18 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("charout") },
+        _ => return ColumnMapping { kind: ColumnType::Text, form: Form::Text },
     };
-    Reading { kind, form: Form::Own }
+    ColumnMapping { kind, form: Form::Own }
 }
 
 /// The decimal that holds every value of `numeric` with this modifier, if there is one: precision in the upper half,
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn read(oid: u32, modifier: i32) -> (String, String) {
-        let Reading { kind, form } = ServerType { oid, modifier, dimensions: 0, element: None }.reading();
+        let ColumnMapping { kind, form } = ServerType { oid, modifier, dimensions: 0, element: None }.mapping();
         (kind.to_string(), form.expression("c"))
     }
 
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn arrays_are_lists_of_what_their_elements_are() {
         let array = |element, dimensions| ServerType { oid: 0, modifier: -1, dimensions, element: Some(element) };
-        let read = |array: ServerType| (array.reading().kind.to_string(), array.reading().form.expression("c"));
+        let read = |array: ServerType| (array.mapping().kind.to_string(), array.mapping().form.expression("c"));
         assert_eq!(read(array(23, 1)), ("list<int32>".to_owned(), "c".to_owned()));
         assert_eq!(read(array(1186, 0)), ("list<text>".to_owned(), "c::text[]".to_owned()));
         assert_eq!(read(array(869, 0)), ("list<text>".to_owned(), "c::text::text[]".to_owned()));

@@ -12,9 +12,9 @@ use super::{
     config::Server,
     connect::connect,
     connection::{Connection, Session},
-    copy::CopyFailed,
+    copy::CopyOutError,
     failure::failed,
-    partition::{Query, Range},
+    partition::{PartitionRows, Query},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -153,7 +153,7 @@ impl Restoration {
     /// there are: those that are no events any more are counted, but not sent.
     pub async fn read_back(&mut self, events: mpsc::Sender<EventBatch>) -> Result<u64> {
         let Self { connection, relation, query, layout, .. } = self;
-        let statement = query.copy(&relation.name, Range::Whole);
+        let statement = query.copy(&relation.name, PartitionRows::Window);
         let mut copied = connection.copy_out(&statement).await.map_err(failed("read the table"))?;
         let (mut rows, mut count) = (CopyRows::default(), 0);
         while copied.gather(&mut rows).await.map_err(unread)? {
@@ -173,10 +173,10 @@ async fn flush(layout: &CopyLayout, rows: &mut CopyRows, events: &mpsc::Sender<E
     Ok(decoded.rows)
 }
 
-fn unread(error: CopyFailed) -> Error {
+fn unread(error: CopyOutError) -> Error {
     match error {
-        CopyFailed::Server(error) => failed("read the table")(error),
-        CopyFailed::Unreadable(error) => {
+        CopyOutError::Server(error) => failed("read the table")(error),
+        CopyOutError::Unreadable(error) => {
             Error::new(ErrorKind::Source, "the server's rows cannot be read").with_context("reason", error)
         }
     }

@@ -1,10 +1,10 @@
 //! From a plain stream to one that is protected.
 
-use super::Offer;
+use super::TlsOffer;
 use crate::{
     Error, ErrorKind, Result,
     postgres::{
-        connection::{Refused, Tried, Wire},
+        connection::{ConnectError, ConnectResult, Wire},
         failure::refusal,
     },
 };
@@ -20,22 +20,22 @@ use tokio_rustls::TlsConnector;
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// Protects `stream`, which leads to the server `name`, as far as `offer` goes.
-pub(in super::super) async fn secure(mut stream: TcpStream, offer: &Offer, name: &str) -> Tried<Wire> {
+pub(in super::super) async fn secure(mut stream: TcpStream, offer: &TlsOffer, name: &str) -> ConnectResult<Wire> {
     let config = match offer {
-        Offer::Plain => return Ok(Wire::Tcp(stream)),
-        Offer::Wanted(config) | Offer::Needed(config) => Arc::clone(config),
+        TlsOffer::Plain => return Ok(Wire::Tcp(stream)),
+        TlsOffer::Preferred(config) | TlsOffer::Required(config) => Arc::clone(config),
     };
     if !is_willing(&mut stream).await? {
         return match offer {
-            Offer::Needed(_) => Err(Refused::LikeThis(unwilling())),
-            Offer::Plain | Offer::Wanted(_) => Ok(Wire::Tcp(stream)),
+            TlsOffer::Required(_) => Err(ConnectError::TlsMismatch(unwilling())),
+            TlsOffer::Plain | TlsOffer::Preferred(_) => Ok(Wire::Tcp(stream)),
         };
     }
     let name = server_name(name, &stream)?;
     let protected = TlsConnector::from(config).connect(name, stream).await;
     let protected = protected.map_err(|error| match refusal(&error) {
-        Some(refusal) => Refused::LikeThis(refusal),
-        None => Refused::Anyway(broken(error)),
+        Some(refusal) => ConnectError::TlsMismatch(refusal),
+        None => ConnectError::Fatal(broken(error)),
     })?;
     Ok(Wire::Tls(Box::new(protected)))
 }

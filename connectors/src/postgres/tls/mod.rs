@@ -22,20 +22,20 @@ use verify::{AnyCertificate, AnyName};
 
 /// What a try does about TLS.
 #[derive(Clone, Debug)]
-pub(super) enum Offer {
+pub(super) enum TlsOffer {
     /// Nothing.
     Plain,
     /// Has it where the server does.
-    Wanted(Arc<ClientConfig>),
+    Preferred(Arc<ClientConfig>),
     /// Does not go on without it.
-    Needed(Arc<ClientConfig>),
+    Required(Arc<ClientConfig>),
 }
 
 /// What the settings of libpq say of TLS.
 #[derive(Clone, Debug)]
 pub(super) struct Tls {
     /// None is the default, which depends on where the server is.
-    mode: Option<Mode>,
+    mode: Option<SslMode>,
     /// None is the default: the user's own file where there is one.
     authorities: Option<Authorities>,
     certificate: Option<PathBuf>,
@@ -62,7 +62,7 @@ impl Tls {
             Some("system") => Some(Authorities::System),
             _ => path("sslrootcert").map(Authorities::File),
         };
-        if authorities == Some(Authorities::System) && mode.is_some_and(|mode| mode != Mode::VerifyFull) {
+        if authorities == Some(Authorities::System) && mode.is_some_and(|mode| mode != SslMode::VerifyFull) {
             return Err(refused("sslrootcert=system goes with sslmode=verify-full alone").with_hint(
                 "anybody can have a certificate of an authority that this host trusts: only the name tells servers apart",
             ));
@@ -81,31 +81,31 @@ impl Tls {
 
     /// What is tried, in this order, with a server that is on this host or elsewhere. Reads files, at each connection:
     /// certificates are renewed during long runs.
-    pub(super) async fn offers(&self, local: bool) -> Result<Vec<Offer>> {
+    pub(super) async fn offers(&self, local: bool) -> Result<Vec<TlsOffer>> {
         let mode = self.mode(local);
-        if mode == Mode::Disable {
-            return Ok(vec![Offer::Plain]);
+        if mode == SslMode::Disable {
+            return Ok(vec![TlsOffer::Plain]);
         }
         let tls = self.clone();
         let config = Arc::new(on_blocking_thread(move || tls.load(mode)).await?);
         Ok(match mode {
-            Mode::Disable => vec![Offer::Plain],
-            Mode::Allow => vec![Offer::Plain, Offer::Needed(config)],
-            Mode::Prefer => vec![Offer::Wanted(config), Offer::Plain],
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => vec![Offer::Needed(config)],
+            SslMode::Disable => vec![TlsOffer::Plain],
+            SslMode::Allow => vec![TlsOffer::Plain, TlsOffer::Required(config)],
+            SslMode::Prefer => vec![TlsOffer::Preferred(config), TlsOffer::Plain],
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => vec![TlsOffer::Required(config)],
         })
     }
 
     /// Where nothing is asked for, only the way within this host is taken for safe.
-    fn mode(&self, local: bool) -> Mode {
+    fn mode(&self, local: bool) -> SslMode {
         let system = self.authorities == Some(Authorities::System);
-        self.mode.unwrap_or(if local && !system { Mode::Prefer } else { Mode::VerifyFull })
+        self.mode.unwrap_or(if local && !system { SslMode::Prefer } else { SslMode::VerifyFull })
     }
 }
 
 /// How much is asked of TLS, from nothing to everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+enum SslMode {
     Disable,
     Allow,
     Prefer,
@@ -114,7 +114,7 @@ enum Mode {
     VerifyFull,
 }
 
-impl FromStr for Mode {
+impl FromStr for SslMode {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -135,7 +135,7 @@ impl FromStr for Mode {
 
 impl Tls {
     /// What a handshake is made with.
-    fn load(&self, mode: Mode) -> Result<ClientConfig> {
+    fn load(&self, mode: SslMode) -> Result<ClientConfig> {
         let provider = Arc::new(ring::default_provider());
         let verifier = self.verifier(mode, &provider)?;
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -150,12 +150,12 @@ impl Tls {
     }
 
     /// As libpq does, a file with authorities is believed in every mode: it would not be there for nothing.
-    fn verifier(&self, mode: Mode, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
+    fn verifier(&self, mode: SslMode, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
         let authorities = self.authorities.clone().or(self.usual("root.crt")?.map(Authorities::File));
         Ok(match (mode, authorities) {
-            (Mode::VerifyFull, authorities) => chain(&authorities.unwrap_or(Authorities::System), provider)?,
+            (SslMode::VerifyFull, authorities) => chain(&authorities.unwrap_or(Authorities::System), provider)?,
             (_, Some(authorities)) => Arc::new(AnyName(chain(&authorities, provider)?)),
-            (Mode::VerifyCa, None) => {
+            (SslMode::VerifyCa, None) => {
                 return Err(refused("sslmode=verify-ca without a file that says whom to believe").with_hint(
                     "name the authority's certificate by sslrootcert or put it into ~/.postgresql/root.crt, or use \
                      sslmode=verify-full, which may believe everybody that this host does",
@@ -257,9 +257,12 @@ mod tests {
     #[test]
     fn off_this_host_a_server_must_prove_its_name_unless_less_is_asked_for() {
         let mode = |parameters, local| tls(parameters).unwrap().mode(local);
-        assert_eq!((mode("", false), mode("", true)), (Mode::VerifyFull, Mode::Prefer));
-        assert_eq!((mode("sslmode=require", false), mode("sslmode=verify-ca", true)), (Mode::Require, Mode::VerifyCa));
-        assert_eq!(mode("sslrootcert=system", true), Mode::VerifyFull);
+        assert_eq!((mode("", false), mode("", true)), (SslMode::VerifyFull, SslMode::Prefer));
+        assert_eq!(
+            (mode("sslmode=require", false), mode("sslmode=verify-ca", true)),
+            (SslMode::Require, SslMode::VerifyCa)
+        );
+        assert_eq!(mode("sslrootcert=system", true), SslMode::VerifyFull);
     }
 
     #[test]
@@ -279,6 +282,6 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Configuration, "{parameters}");
         }
         let disabled = tls("sslmode=disable&sslrootcert=/nowhere").unwrap().offers(false).await;
-        assert!(matches!(disabled.unwrap().as_slice(), [Offer::Plain]));
+        assert!(matches!(disabled.unwrap().as_slice(), [TlsOffer::Plain]));
     }
 }
