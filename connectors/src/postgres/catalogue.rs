@@ -1,8 +1,8 @@
-//! Where the events are: the table, its columns, and what tells its rows apart in time.
+//! Tables and their columns, from the system catalogue.
 
 use super::{
     config::Table,
-    failure,
+    failure::{self, configuration},
     types::{ColumnMapping, Form, ServerType},
 };
 use crate::{Error, ErrorKind, Result};
@@ -19,12 +19,12 @@ pub(super) struct Relation {
     pub(super) oid: u32,
     /// `schema.table`, each quoted where SQL needs it.
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: RelationKind,
 }
 
-/// What `pg_class.relkind` says.
+/// `pg_class.relkind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RelationKind {
     Table,
     Partitioned,
     View,
@@ -36,9 +36,9 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     pub(super) schema: Schema,
-    /// What is selected, in the order of the schema.
+    /// The expressions to select, in the order of the schema.
     pub(super) expressions: Vec<String>,
-    /// What that makes of their values.
+    /// The forms in which they select values.
     pub(super) forms: Vec<Form>,
     /// The time column, quoted.
     pub(super) time: String,
@@ -50,7 +50,7 @@ pub(super) struct Columns {
     pub(super) org: Option<(String, i16)>,
 }
 
-/// The columns that were found to have arrays of several dimensions, each with its table.
+/// Tables and columns in which arrays of several dimensions were found.
 #[derive(Debug, Default)]
 pub(super) struct Nested(Mutex<HashSet<(String, String)>>);
 
@@ -60,7 +60,7 @@ impl Nested {
         columns.insert((table.to_owned(), column.to_owned()));
     }
 
-    /// Whether any column of `table` was found to.
+    /// Whether `table` has such a column.
     pub(super) fn has_any_of(&self, table: &str) -> bool {
         let columns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         columns.iter().any(|(known, _)| known == table)
@@ -75,33 +75,33 @@ impl Nested {
 /// The column that `--where-org` compares.
 const ORG: &str = "org_id";
 
-/// Most names that a hint lists.
-const NAMED: usize = 10;
+/// Names that a hint lists at most.
+const LISTED_NAMES: usize = 10;
 
 impl Relation {
-    /// Finds the table of `dataset`. Names are read by the server, so that they mean what they mean in SQL.
+    /// Finds the table of `dataset`. The server parses its name, so that it follows the rules of SQL.
     pub(super) async fn find(client: &Client, dataset: &Dataset, table: &Table) -> Result<Self> {
-        let name = table.name.clone().unwrap_or_else(|| preset(dataset));
+        let name = table.name.clone().unwrap_or_else(|| default_table(dataset));
         let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text \
                      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                      where c.oid = pg_catalog.to_regclass($1)";
         let rows = match client.query(query, &[&name]).await {
             Ok(rows) => rows,
-            Err(error) if is_no_name(&error) => return Err(no_table(client, &name).await),
+            Err(error) if is_invalid_name(&error) => return Err(missing_table(client, &name).await),
             Err(error) => return Err(failure::lost("find the table", error)),
         };
         let found = rows.first().and_then(|row| {
-            let (oid, name, kind) = (row.get(0), row.get(1), Kind::of(row.get(2))?);
+            let (oid, name, kind) = (row.get(0), row.get(1), RelationKind::parse(row.get(2))?);
             Some(Self { oid, name, kind })
         });
         match found {
             Some(relation) => Ok(relation),
-            None => Err(no_table(client, &name).await),
+            None => Err(missing_table(client, &name).await),
         }
     }
 
-    /// The columns that `table` asks for, of which those that are `nested` were found to have arrays of several
-    /// dimensions: the server declares them like any array. The relation must be locked, or it may change meanwhile.
+    /// The columns of `table`. Those in `nested` have arrays of several dimensions, which their declaration does not show. The
+    /// relation must be locked, or it may change meanwhile.
     pub(super) async fn columns(&self, client: &Client, table: &Table, nested: &Nested) -> Result<Columns> {
         let rows = client.query(COLUMNS, &[&self.oid]).await;
         let rows = rows.map_err(|error| failure::lost("read the catalogue", error))?;
@@ -136,8 +136,8 @@ impl Relation {
     }
 }
 
-impl Kind {
-    fn of(kind: &str) -> Option<Self> {
+impl RelationKind {
+    fn parse(kind: &str) -> Option<Self> {
         Some(match kind {
             "r" => Self::Table,
             "p" => Self::Partitioned,
@@ -149,12 +149,12 @@ impl Kind {
     }
 }
 
-/// The table of a dataset that has none of its own in the settings: the platform calls the audit log `audit_log`.
-fn preset(dataset: &Dataset) -> String {
+/// The default table of a dataset, named as in the platform: `audit_log` for `audit-log`.
+fn default_table(dataset: &Dataset) -> String {
     format!("\"{}\"", dataset.as_str().replace('-', "_"))
 }
 
-/// Every column, with the domains around its type and around the type of its elements taken off.
+/// All columns of a table, with domains resolved in their types and in the types of their elements.
 const COLUMNS: &str = "\
 with recursive types(number, oid, modifier, dimensions) as (
   select a.attnum, a.atttypid, a.atttypmod, a.attndims::int4
@@ -180,7 +180,7 @@ select a.attname::text, pg_catalog.quote_ident(a.attname), a.attnum, a.attnotnul
  where a.attrelid = $1
  order by a.attnum";
 
-/// A column of the catalogue.
+/// A column as the catalogue describes it.
 struct CatalogueColumn {
     name: String,
     quoted: String,
@@ -234,70 +234,68 @@ impl WantedColumns<'_> {
     }
 
     fn check(&self, relation: &Relation, all: &[CatalogueColumn]) -> Result<()> {
-        let refused = |message: String| configuration(message).with_context("table", &relation.name);
+        let error = |message: String| configuration(message).with_context("table", &relation.name);
         let missing = self.names.into_iter().flatten().find(|name| !all.iter().any(|found| &found.name == *name));
         if let Some(missing) = missing {
-            let found = named(all.iter().map(|found| found.name.as_str()));
-            return Err(refused(format!("the table has no column {missing:?}")).with_hint(format!("it has {found}")));
+            let found = listed(all.iter().map(|found| found.name.as_str()));
+            return Err(error(format!("the table has no column {missing:?}")).with_hint(format!("it has {found}")));
         }
         let find = |name: &str| all.iter().find(|found| found.name == name);
         if let Some(id) = find(self.id).filter(|found| !found.can_be_an_id()) {
-            let message = format!("column {:?} is of type {}, which no id is", id.name, id.source_type);
+            let message = format!("column {:?} is of type {}, which cannot be an id", id.name, id.source_type);
             let hint = format!("name a uuid, text or integer column with --id-column; candidates: {}", candidates(all));
-            return Err(refused(message).with_hint(hint));
+            return Err(error(message).with_hint(hint));
         }
         if let Some(time) = find(self.time).filter(|found| !found.can_be_a_time()) {
-            let message = format!("column {:?} is of type {}, which is no instant", time.name, time.source_type);
+            let message = format!("column {:?} is of type {}, which is not a timestamp", time.name, time.source_type);
             let hint = format!("name a timestamp column with --time-column; candidates: {}", candidates(all));
-            return Err(refused(message).with_hint(hint));
+            return Err(error(message).with_hint(hint));
         }
         Ok(())
     }
 }
 
 fn candidates(all: &[CatalogueColumn]) -> String {
-    let of = |fits: fn(&CatalogueColumn) -> bool| {
-        named(all.iter().filter(|found| fits(found)).map(|found| found.name.as_str()))
+    let list = |fits: fn(&CatalogueColumn) -> bool| {
+        listed(all.iter().filter(|found| fits(found)).map(|found| found.name.as_str()))
     };
-    format!("{} (id); {} (time)", of(CatalogueColumn::can_be_an_id), of(CatalogueColumn::can_be_a_time))
+    format!("{} (id); {} (time)", list(CatalogueColumn::can_be_an_id), list(CatalogueColumn::can_be_a_time))
 }
 
-/// Whether the server could not read the name of a table: it is none, has too many parts, or is in another database.
-fn is_no_name(error: &tokio_postgres::Error) -> bool {
+/// Whether a table's name is malformed: bad syntax, too many parts, or another database.
+fn is_invalid_name(error: &tokio_postgres::Error) -> bool {
     let codes = [SqlState::INVALID_NAME, SqlState::SYNTAX_ERROR, SqlState::FEATURE_NOT_SUPPORTED];
     error.code().is_some_and(|code| codes.contains(code))
 }
 
-/// Says which tables there are that could be meant.
-async fn no_table(client: &Client, name: &str) -> Error {
+/// The error for a missing table, with a hint that lists others.
+async fn missing_table(client: &Client, name: &str) -> Error {
     let query = "select pg_catalog.format('%I.%I', n.nspname, c.relname) \
                  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> 'information_schema' \
                    and n.nspname !~ '^pg_' and not c.relispartition \
                  order by (select count(*) from pg_catalog.pg_attribute a where a.attrelid = c.oid \
                    and a.atttypid in (1114, 1184) and not a.attisdropped) = 0, 1 limit 50";
-    let error = configuration("there is no such table, or it is in a schema that is not searched");
+    let error = configuration("there is no such table, or its schema is not in the search path");
     let error = error.with_context("table", name.trim_matches('"'));
     let tables = match client.query(query, &[]).await {
         Ok(rows) => rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(),
         Err(error) => return failure::lost("list the tables", error),
     };
     error.with_hint(if tables.is_empty() {
-        "the database has no tables that this role can see: is it the right one?".to_owned()
+        "the database has no tables that this role can see: check the database".to_owned()
     } else {
-        format!("name it with --table schema.name; there are {}", named(tables.iter().map(String::as_str)))
+        format!("name it with --table schema.name; there are {}", listed(tables.iter().map(String::as_str)))
     })
 }
 
-fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names = names.collect::<Vec<_>>();
     match names.len() {
         0 => "none".to_owned(),
-        count if count > NAMED => format!("{} and {} more", names[..NAMED].join(", "), count - NAMED),
+        count if count > LISTED_NAMES => {
+            format!("{} and {} more", names[..LISTED_NAMES].join(", "), count - LISTED_NAMES)
+        }
         _ => names.join(", "),
     }
-}
-
-pub(super) fn configuration(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Configuration, message)
 }

@@ -1,7 +1,8 @@
-//! Where a server is, as whom it is talked to, and how it is read.
+//! The configuration of the source: the server and its credentials, tables, and limits.
 
 use super::{
-    conninfo::{Host, Settings, encode, hosts, refused},
+    conninfo::{Host, Settings, encode, hosts},
+    failure::configuration,
     tls::Tls,
 };
 use crate::{Error, Result, Secret};
@@ -14,32 +15,32 @@ use std::{
     time::Duration,
 };
 
-/// A server, as a URL and the variables of libpq name it.
+/// A server, configured by a URL and the environment variables of libpq.
 ///
-/// Without `sslmode`, a server off this host is talked to as with `verify-full`, and one on it as with `prefer`.
+/// Unlike in libpq, `sslmode` defaults to `verify-full`, and to `prefer` for servers on this host.
 #[derive(Clone, Debug)]
 pub struct Server {
     pub(super) hosts: Vec<Host>,
     pub(super) user: String,
     pub(super) database: String,
     pub(super) password: Option<Secret>,
-    /// Where passwords are when none was given.
+    /// Read unless `password` is set.
     pub(super) password_file: Option<PathBuf>,
     pub(super) application_name: String,
-    /// Options for the server's command line.
+    /// Command-line options for the backend.
     pub(super) options: Option<String>,
-    /// How long one host may take to answer; none is for ever.
+    /// Limit for one host; `None` means no limit.
     pub(super) connect_timeout: Option<Duration>,
     pub(super) target: TargetSessionAttrs,
     pub(super) tls: Tls,
-    /// Whether a pooler on the way turned out to give each session a backend of its own.
+    /// Set once a pooler in front of the server was found to be in session mode.
     pub(super) pooled_by_session: Arc<OnceLock<()>>,
     url: String,
 }
 
 impl Server {
-    /// Reads `url` (`postgres://…`), and what it leaves open from the variables that `variable` looks up: those of libpq,
-    /// and `HOME`, `USER` and `LOGNAME`.
+    /// Parses `url` (`postgres://…`). Settings that it does not have come from the variables that `variable` looks up: those of
+    /// libpq, `HOME`, `USER` and `LOGNAME`. Fails on unknown or malformed settings, and on passwords in the URL.
     pub fn new(url: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let settings = Settings::new(url, variable)?;
         let owned = |keyword| settings.get(keyword).map(str::to_owned);
@@ -47,7 +48,8 @@ impl Server {
         let home = known("HOME").map(PathBuf::from);
         let user = owned("user").or_else(|| known("USER")).or_else(|| known("LOGNAME"));
         let user = user.ok_or_else(|| {
-            refused("nothing says as whom to connect").with_hint("write postgres://user@host/database, or set PGUSER")
+            configuration("there is no user to connect as")
+                .with_hint("write postgres://user@host/database, or set PGUSER")
         })?;
         let database = owned("dbname").unwrap_or_else(|| user.clone());
         let hosts = hosts(&settings)?;
@@ -69,7 +71,7 @@ impl Server {
         })
     }
 
-    /// The address without user, password and query: what manifests record.
+    /// The URL without user, password and query, as manifests record it.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -81,39 +83,39 @@ fn printable(hosts: &[Host], database: &str) -> String {
 }
 
 fn connect_timeout(settings: &Settings) -> Result<Option<Duration>> {
-    const USUAL: Duration = Duration::from_secs(10);
-    let Some(text) = settings.get("connect_timeout") else { return Ok(Some(USUAL)) };
+    const DEFAULT: Duration = Duration::from_secs(10);
+    let Some(text) = settings.get("connect_timeout") else { return Ok(Some(DEFAULT)) };
     let seconds = text.trim().parse::<i32>().map_err(|_| {
-        refused("connect_timeout is not a number of seconds").with_hint("see the URL, and PGCONNECT_TIMEOUT")
+        configuration("connect_timeout is not a number of seconds").with_hint("see the URL, and PGCONNECT_TIMEOUT")
     })?;
     Ok(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs))
 }
 
-/// How a database is read.
+/// Configuration of the source [`Postgres`](super::Postgres).
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The server, and as whom it is talked to.
+    /// The server, the database and the credentials.
     pub server: Server,
-    /// Connections that read at the same time, at least one, whatever the number of months.
+    /// Connections that read at the same time, for all months together; at least one.
     pub connections: usize,
-    /// The tables of datasets. One that is not here has [`Table::default`].
+    /// The tables of datasets; [`Table::default`] for others.
     pub tables: BTreeMap<Dataset, Table>,
-    /// Rows of this organisation alone, by the column `org_id`.
+    /// Reads only rows with this value in the column `org_id`.
     pub org: Option<String>,
-    /// How long a statement may take; zero is for ever.
+    /// The server's `statement_timeout`; zero means no limit.
     pub statement_timeout: Duration,
-    /// How long a statement may wait for a lock; zero is for ever.
+    /// The server's `lock_timeout`; zero means no limit.
     pub lock_timeout: Duration,
 }
 
-/// Where the events of a dataset are, and which of their columns are read.
+/// The table of a dataset, and its columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// `name` or `schema.name`, as SQL spells them; by default the dataset's name with underscores for hyphens.
+    /// `name` or `schema.name` in SQL syntax; by default the dataset's name with underscores for hyphens.
     pub name: Option<String>,
     /// The names of the id and the time column.
     pub keys: KeyColumns,
-    /// The columns to read, those of `keys` always among them; by default all.
+    /// The columns to read, in addition to those of `keys`; by default all.
     pub columns: Option<Vec<String>>,
 }
 
@@ -129,7 +131,7 @@ pub(super) enum TargetSessionAttrs {
 }
 
 impl TargetSessionAttrs {
-    /// What to look for, in this order, each among all hosts.
+    /// The conditions to try in order, each with all hosts.
     pub(super) const fn passes(self) -> &'static [Self] {
         match self {
             Self::Any => &[Self::Any],
@@ -141,7 +143,7 @@ impl TargetSessionAttrs {
         }
     }
 
-    /// Whether a server will do that is a standby, or whose transactions are read-only unless they say otherwise.
+    /// Whether a server meets the condition. `read_only` is the default of its transactions.
     pub(super) const fn is_met(self, standby: bool, read_only: bool) -> bool {
         match self {
             Self::Any | Self::PreferStandby => true,
@@ -165,7 +167,7 @@ impl FromStr for TargetSessionAttrs {
             "standby" => Self::Standby,
             "prefer-standby" => Self::PreferStandby,
             _ => {
-                return Err(refused("target_session_attrs is not known")
+                return Err(configuration("target_session_attrs has an unknown value")
                     .with_hint("use any, read-write, read-only, primary, standby or prefer-standby"));
             }
         })
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_beats_the_variables() {
+    fn url_overrides_variables() {
         let variables = [("PGHOST", "other"), ("PGPORT", "1"), ("PGDATABASE", "other"), ("PGUSER", "other")];
         let named = server("postgres://kt@db:5433/events", &variables).unwrap();
         assert_eq!((named.url(), named.user.as_str()), ("postgres://db:5433/events", "kt"));
@@ -200,9 +202,9 @@ mod tests {
     }
 
     #[test]
-    fn without_anything_the_login_reads_its_own_database_by_a_socket() {
+    fn defaults_are_the_login_its_database_and_the_socket() {
         let server = server("postgres://", &[("PGHOST", "")]).unwrap();
-        assert!(matches!(server.hosts[0].place, HostKind::Folder(_)), "{:?}", server.hosts);
+        assert!(matches!(server.hosts[0].kind, HostKind::SocketDirectory(_)), "{:?}", server.hosts);
         assert_eq!((server.user.as_str(), server.database.as_str(), server.hosts[0].port), ("login", "login", 5432));
         assert_eq!(
             (server.connect_timeout, server.application_name.as_str()),
@@ -211,28 +213,28 @@ mod tests {
     }
 
     #[test]
-    fn nobody_to_connect_as_is_refused() {
+    fn missing_user_is_refused() {
         let error = Server::new("postgres://db/events", &|_| None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.hint().unwrap().contains("PGUSER"));
     }
 
     #[test]
-    fn the_printable_address_has_neither_user_nor_query() {
+    fn printable_url_has_neither_user_nor_query() {
         assert_eq!(url("postgres://kt@a:1,[::1]/d%2Fb?sslmode=require", &[]), "postgres://a:1,[::1]:5432/d%2Fb");
         assert_eq!(url("postgres:///d?host=/run/pg&port=7", &[]), "postgres://%2Frun%2Fpg:7/d");
         assert_eq!(url("postgres:///d", &[("PGHOSTADDR", "10.0.0.1")]), "postgres://10.0.0.1:5432/d");
     }
 
     #[test]
-    fn a_printable_address_leads_to_the_same_place() {
+    fn printable_url_parses_to_itself() {
         for text in ["postgres://a:1,[::1]:2/d%2Fb", "postgres://%2Frun%2Fpg:7/d", "postgres://10.0.0.1:5432/d"] {
             assert_eq!(url(text, &[]), text);
         }
     }
 
     #[test]
-    fn one_port_serves_all_hosts_and_an_empty_one_is_the_usual() {
+    fn one_port_applies_to_all_hosts_and_an_empty_one_is_the_default() {
         assert_eq!(url("postgres://a,b/d?port=7", &[]), "postgres://a:7,b:7/d");
         assert_eq!(url("postgres://a,b/d", &[("PGPORT", "7")]), "postgres://a:7,b:7/d");
         assert_eq!(url("postgres://a:7,b/d", &[("PGPORT", "8")]), "postgres://a:7,b:5432/d");
@@ -249,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_spares_the_look_up_and_keeps_the_name() {
+    fn hostaddr_replaces_lookup_and_keeps_the_name() {
         let server = server("postgres://db.example/d?hostaddr=10.0.0.1", &[]).unwrap();
         assert_eq!(server.hosts[0].name(), "db.example");
-        assert!(matches!(server.hosts[0].place, HostKind::Name { address: Some(_), .. }));
+        assert!(matches!(server.hosts[0].kind, HostKind::Tcp { address: Some(_), .. }));
     }
 
     #[test]
-    fn variables_that_would_be_ignored_at_a_cost_are_refused() {
+    fn unsupported_variables_are_refused() {
         for name in ["PGSERVICE", "PGSERVICEFILE", "PGSSLCRL", "PGREQUIREAUTH"] {
             let error = server("postgres://db", &[(name, "canary")]).unwrap_err();
             assert!(error.to_string().contains(name) && !format!("{error:?}").contains("canary"), "{error:?}");
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_of_nothing_is_none_as_for_libpq() {
+    fn timeouts_up_to_zero_mean_no_limit() {
         let timeout =
             |text| server("postgres://db", &[("PGCONNECT_TIMEOUT", text)]).map(|server| server.connect_timeout);
         assert_eq!(timeout("3").unwrap(), Some(Duration::from_secs(3)));
@@ -274,20 +276,20 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
+    fn debug_hides_the_password() {
         let server = server("postgres://db", &[("PGPASSWORD", "canary")]).unwrap();
         assert!(!format!("{server:?}").contains("canary"), "{server:?}");
     }
 
     #[test]
-    fn a_standby_is_preferred_but_not_demanded() {
+    fn prefer_standby_falls_back_to_any() {
         let passes = "prefer-standby".parse::<TargetSessionAttrs>().unwrap().passes();
         assert!(!passes[0].is_met(false, false) && passes[0].is_met(true, true));
         assert!(passes[1].is_met(false, false));
     }
 
     #[test]
-    fn a_primary_may_be_read_only_and_is_then_not_to_write_on() {
+    fn target_session_attrs_are_those_of_libpq() {
         for (target, primary, frozen, standby) in [
             ("any", true, true, true),
             ("read-write", true, false, false),

@@ -1,4 +1,4 @@
-//! Reaching a server: host by host, address by address.
+//! Opens sessions: tries hosts, their addresses and TLS, and refuses poolers in transaction mode.
 
 use super::{
     config::{Server, TargetSessionAttrs},
@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Opens a session of the kind `session`: one try at each of the server's hosts. A pooler in transaction mode is refused.
+/// Opens a session with the settings of `session`, with one try per host. Refuses poolers in transaction mode.
 pub(super) async fn connect(server: &Server, session: &Session) -> Result<Connection> {
     let connection = open(server).await?;
     refuse_transaction_pooler(&connection, server).await?;
@@ -23,19 +23,19 @@ pub(super) async fn connect(server: &Server, session: &Session) -> Result<Connec
     Ok(connection)
 }
 
-/// Opens a session in which nothing is set yet.
+/// Opens a session without settings.
 async fn open(server: &Server) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::Internal, "a server without hosts");
     for target in server.target.passes() {
         for host in &server.hosts {
             match reach(server, host, *target).await {
                 Ok(connection) => return Ok(connection),
-                // What the server itself decides, another host of the list is not asked about.
+                // Other hosts are tried only if this one is unavailable, not if it refuses.
                 Err(error) if error.kind() != ErrorKind::SourceUnavailable => {
                     return Err(error.with_context("host", host));
                 }
                 Err(error) => {
-                    tracing::debug!(%error, %host, "this host does not do");
+                    tracing::debug!(%error, %host, "cannot use this host");
                     last = error.with_context("host", host);
                 }
             }
@@ -44,11 +44,11 @@ async fn open(server: &Server) -> Result<Connection> {
     Err(last)
 }
 
-/// Two minutes of silence that nobody confirms: the system's own patience is two hours, as a rule.
+/// Detects dead peers within minutes; the usual default of the system is two hours.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
 
-/// Where a stream leads.
+/// A resolved address.
 #[derive(Clone, Debug)]
 enum Address {
     Tcp(SocketAddr),
@@ -67,25 +67,25 @@ impl Address {
 async fn reach(server: &Server, host: &Host, target: TargetSessionAttrs) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::SourceUnavailable, "the host's name has no address");
     let addresses = addresses(host).await?;
-    let offers = match host.place {
-        // Nobody but this host's own system reads a socket.
-        HostKind::Folder(_) => vec![TlsOffer::Plain],
-        HostKind::Name { .. } => server.tls.offers(addresses.iter().all(Address::is_local)).await?,
+    let offers = match host.kind {
+        // Unix sockets do not leave this host.
+        HostKind::SocketDirectory(_) => vec![TlsOffer::Plain],
+        HostKind::Tcp { .. } => server.tls.offers(addresses.iter().all(Address::is_local)).await?,
     };
     for address in addresses {
         match negotiate(server, host, &address, &offers).await.and_then(|connection| suited(connection, target)) {
             Err(error) if error.kind() == ErrorKind::SourceUnavailable => last = error,
-            settled => return settled,
+            result => return result,
         }
     }
     Err(last)
 }
 
-/// Makes one offer after the other, as long as the last one was all that was wrong.
+/// Makes the offers in order, as long as only the use of TLS was wrong.
 async fn negotiate(server: &Server, host: &Host, address: &Address, offers: &[TlsOffer]) -> Result<Connection> {
     let mut last = Error::new(ErrorKind::Internal, "a connection without an offer");
     for offer in offers {
-        match within(server, speak(server, host, address, offer)).await {
+        match within(server, open_with(server, host, address, offer)).await {
             Ok(connection) => return Ok(connection),
             Err(ConnectError::Fatal(error)) => return Err(error),
             Err(ConnectError::TlsMismatch(error)) => last = error,
@@ -94,7 +94,7 @@ async fn negotiate(server: &Server, host: &Host, address: &Address, offers: &[Tl
     Err(last)
 }
 
-async fn speak(server: &Server, host: &Host, address: &Address, offer: &TlsOffer) -> ConnectResult<Connection> {
+async fn open_with(server: &Server, host: &Host, address: &Address, offer: &TlsOffer) -> ConnectResult<Connection> {
     let password = password(server, host).await?;
     let wire = match dial(address).await.map_err(|error| unreachable("connect to the server", error))? {
         Wire::Tcp(stream) => secure(stream, offer, host.name()).await?,
@@ -108,15 +108,15 @@ fn suited(connection: Connection, target: TargetSessionAttrs) -> Result<Connecti
     if target.is_met(connection.is_standby(), connection.is_read_only()) {
         return Ok(connection);
     }
-    Err(Error::new(ErrorKind::SourceUnavailable, "no server is what target_session_attrs asks for")
+    Err(Error::new(ErrorKind::SourceUnavailable, "no server meets target_session_attrs")
         .with_hint("see target_session_attrs in the URL, and PGTARGETSESSIONATTRS"))
 }
 
 async fn addresses(host: &Host) -> Result<Vec<Address>> {
-    match &host.place {
-        HostKind::Folder(folder) => Ok(vec![Address::Socket(folder.join(format!(".s.PGSQL.{}", host.port)))]),
-        HostKind::Name { address: Some(address), .. } => Ok(vec![Address::Tcp((*address, host.port).into())]),
-        HostKind::Name { name, address: None } => {
+    match &host.kind {
+        HostKind::SocketDirectory(folder) => Ok(vec![Address::Socket(folder.join(format!(".s.PGSQL.{}", host.port)))]),
+        HostKind::Tcp { address: Some(address), .. } => Ok(vec![Address::Tcp((*address, host.port).into())]),
+        HostKind::Tcp { name, address: None } => {
             let found = lookup_host((name.as_str(), host.port)).await;
             Ok(found.map_err(|error| unreachable("resolve the host's name", error))?.map(Address::Tcp).collect())
         }
@@ -129,7 +129,6 @@ async fn dial(address: &Address) -> io::Result<Wire> {
         Address::Tcp(address) => {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
             socket.set_nodelay(true)?;
-            // A server that is gone without a word would be listened to for ever.
             SockRef::from(&socket).set_tcp_keepalive(&KEEPALIVE)?;
             Ok(Wire::Tcp(socket.connect(*address).await?))
         }
@@ -163,9 +162,8 @@ fn unreachable(doing: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::SourceUnavailable, format!("could not {doing}")).with_source(error)
 }
 
-/// Refuses a way to `server` on which transactions of one session run in several backends. `first` must be outside a
-/// transaction, and nothing may be set in it yet: in a pool by transaction, what we set would stay set for the backend's
-/// next client, who may be somebody that wants to write.
+/// Refuses a pooler that runs the transactions of one session in several backends. `first` must be outside a transaction,
+/// and have no settings yet: in transaction mode they would stay for the next client of the backend, which may want to write.
 async fn refuse_transaction_pooler(first: &Connection, server: &Server) -> Result<()> {
     if first.announced_backend().await? == first.backend() || server.pooled_by_session.get().is_some() {
         return Ok(());
@@ -174,30 +172,30 @@ async fn refuse_transaction_pooler(first: &Connection, server: &Server) -> Resul
     let shared = shares_backends(first, &second).await?;
     second.close().await;
     if shared {
-        return Err(Error::new(ErrorKind::Configuration, "the server is behind a pooler that hands out transactions")
+        return Err(Error::new(ErrorKind::Configuration, "the server is behind a pooler in transaction mode")
             .with_context("url", server.url())
             .with_hint("snapshots need sessions: connect to the server itself, or to a pool in session mode"));
     }
-    // Fails only if another connection found out the same.
+    // Fails only if another connection set it.
     let _ = server.pooled_by_session.set(());
     Ok(())
 }
 
 async fn second(server: &Server) -> Result<Connection> {
-    const PATIENCE: Duration = Duration::from_secs(20);
-    timeout(PATIENCE, open(server)).await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::SourceUnavailable, "the server is behind a pooler that has no second connection")
+    const TIMEOUT: Duration = Duration::from_secs(20);
+    timeout(TIMEOUT, open(server)).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::SourceUnavailable, "the server is behind a pooler without a second connection")
             .with_hint("connect to the server itself, or make the pool larger"))
     })
 }
 
-/// Whether two idle sessions meet in a backend, or move between backends. Others use the pool as well, so that a meeting
-/// may take more than one look.
+/// Whether two idle sessions share a backend, or move between backends. Other clients use the pool, so that this may take
+/// several checks to see.
 async fn shares_backends(first: &Connection, second: &Connection) -> Result<bool> {
-    const LOOKS: usize = 4;
+    const CHECKS: usize = 4;
     let (ours, theirs) = (first.backend(), second.backend());
     let mut shared = ours == theirs;
-    for _ in 0..LOOKS {
+    for _ in 0..CHECKS {
         shared |= backend(first).await? != ours || backend(second).await? != theirs;
     }
     Ok(shared)

@@ -1,4 +1,4 @@
-//! An open session.
+//! Sessions with a server: their settings, their transport, and the state that the server reports.
 
 use super::{
     copy::{CopyInterceptor, CopyOut},
@@ -27,26 +27,25 @@ use tokio_postgres::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// A session with a server. Dropping it breaks it off, whatever the server is doing.
+/// A session with a server. Dropping it closes the connection, even during a query.
 #[derive(Debug)]
 pub(super) struct Connection {
     client: Client,
     greeting: Greeting,
     tls: Option<String>,
-    /// Rows of what is copied out.
+    /// Intercepted rows of COPY.
     blocks: mpsc::Receiver<Bytes>,
     driver: JoinSet<()>,
 }
 
-/// A session, or a step towards it.
 pub(super) type ConnectResult<T> = std::result::Result<T, ConnectError>;
 
-/// Why there is no session.
+/// Why no session was opened.
 #[derive(Debug)]
 pub(super) enum ConnectError {
-    /// With TLS there might be one, or without it.
+    /// Another use of TLS may succeed.
     TlsMismatch(Error),
-    /// Nothing that we could offer would help.
+    /// No other use of TLS would succeed.
     Fatal(Error),
 }
 
@@ -56,7 +55,7 @@ impl From<Error> for ConnectError {
     }
 }
 
-/// What a server says of itself.
+/// Properties of the server and the session.
 #[derive(Debug)]
 struct Greeting {
     backend: i32,
@@ -70,7 +69,7 @@ const GREETING: &str = "select pg_catalog.pg_backend_pid(), pg_catalog.current_s
     pg_catalog.current_setting('default_transaction_read_only')";
 
 impl Connection {
-    /// Speaks with the server over `wire`, which `tls` describes.
+    /// Logs in over `wire`; `tls` is its TLS version.
     pub(super) async fn open<W>(config: &tokio_postgres::Config, wire: W, tls: Option<String>) -> ConnectResult<Self>
     where
         W: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -81,7 +80,7 @@ impl Connection {
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             if let Err(error) = connection.await {
-                // Whoever waits for an answer is told as well. The text is not shown: it may hold values.
+                // Pending requests fail as well. The text is not logged, since it may hold values.
                 tracing::debug!(code = error.code().map(SqlState::code), "a session with the server ended");
             }
         });
@@ -101,73 +100,72 @@ impl Connection {
         Ok(CopyOut::new(self.client.copy_out(statement).await?, &mut self.blocks))
     }
 
-    /// The version as a number that grows (`150004`), and as the server prints it.
+    /// The version as a number (`150004`), and as the server prints it.
     pub(super) fn version(&self) -> (u32, &str) {
         (self.greeting.version.0, &self.greeting.version.1)
     }
 
-    /// The process of the server that serves this session.
+    /// The process ID of the session's backend.
     pub(super) const fn backend(&self) -> i32 {
         self.greeting.backend
     }
 
-    /// Whether the server repeats what another one does.
+    /// Whether the server is a standby.
     pub(super) const fn is_standby(&self) -> bool {
         self.greeting.standby
     }
 
-    /// Whether transactions change nothing there unless they say that they do. We ask before we say so ourselves.
+    /// Whether transactions are read-only by default, before the session's own settings.
     pub(super) const fn is_read_only(&self) -> bool {
         self.greeting.read_only
     }
 
-    /// Ends the session as the server likes it: it logs those that break off.
+    /// Ends the session in an orderly way: the server logs connections that break off.
     pub(super) async fn close(self) {
-        const PATIENCE: Duration = Duration::from_secs(1);
+        const TIMEOUT: Duration = Duration::from_secs(1);
         let Self { client, mut driver, .. } = self;
         drop(client);
-        // Whoever does not let us go in time is left.
-        drop(timeout(PATIENCE, driver.join_next()).await);
+        // Dropping the driver closes the connection if the server does not answer in time.
+        drop(timeout(TIMEOUT, driver.join_next()).await);
     }
 
-    /// Asks the server for its `what`, which `sql` yields as one value.
+    /// Queries one value by `sql`; `what` names it in errors.
     pub(super) async fn ask<T: FromStr>(&self, what: &str, sql: &str) -> Result<T> {
         ask(&self.client, what, sql, |row| row.get(0)?.parse().ok()).await
     }
 
-    /// The version of TLS that protects the session.
+    /// The TLS version of the session.
     pub(super) fn tls(&self) -> Option<&str> {
         self.tls.as_deref()
     }
 
-    /// The process that the other side says is to be told when a query shall be cancelled. Between us and another process
-    /// than this one there is a pooler.
+    /// The process ID for cancel requests. If it differs from [`backend`](Self::backend), there is a pooler in between.
     pub(super) async fn announced_backend(&self) -> Result<i32> {
-        // Only a request to cancel shows it: its length, its code, the process, a key.
+        // Only a cancel request shows it: length, code, process ID, key.
         let (ours, mut theirs) = tokio::io::duplex(64);
         let mut request = [0; 16];
         let asked = self.client.cancel_token().cancel_query_raw(ours, NoTls).await;
-        asked.map_err(|error| failure("look at the key of the session", error))?;
+        asked.map_err(|error| failure("read the cancel key of the session", error))?;
         let read = theirs.read_exact(&mut request).await;
-        read.map_err(|error| Error::new(ErrorKind::Internal, "a request to cancel is short").with_source(error))?;
+        read.map_err(|error| Error::new(ErrorKind::Internal, "a cancel request is short").with_source(error))?;
         let [.., a, b, c, d, _, _, _, _] = request;
         Ok(i32::from_be_bytes([a, b, c, d]))
     }
 }
 
-/// Why a server was not convinced. What does not come from it or from the way to it is our own refusal to go on.
+/// The error of a failed login. The driver itself gave up if neither the server nor the connection is its cause.
 fn login_failure(config: &tokio_postgres::Config, error: tokio_postgres::Error) -> ConnectError {
-    let ours = error.source().is_some_and(|cause| !cause.is::<DbError>() && !cause.is::<io::Error>());
-    if !ours {
-        // What no line of pg_hba.conf is for, another one may be for.
-        let unforeseen = error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
+    let from_driver = error.source().is_some_and(|cause| !cause.is::<DbError>() && !cause.is::<io::Error>());
+    if !from_driver {
+        // Another line of pg_hba.conf may match with another use of TLS.
+        let no_rule = error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
         let error = failure("connect to the server", error);
-        return if unforeseen { ConnectError::TlsMismatch(error) } else { ConnectError::Fatal(error) };
+        return if no_rule { ConnectError::TlsMismatch(error) } else { ConnectError::Fatal(error) };
     }
     let refused = Error::new(ErrorKind::Unauthorized, "could not log in to the server").with_source(error);
     ConnectError::Fatal(refused.with_hint(match config.get_password() {
         None => "there is no password: put it into PGPASSWORD or into the password file (~/.pgpass, mode 600)",
-        Some(_) => "what works is trust, peer, certificates, and passwords by scram-sha-256, md5 or as they are",
+        Some(_) => "supported methods are trust, peer, cert, scram-sha-256, md5 and password",
     }))
 }
 
@@ -183,7 +181,7 @@ async fn greet(client: &Client) -> Result<Greeting> {
     .await
 }
 
-/// Asks the server for its `what`, by the simple protocol, which every pooler and every version understands.
+/// Queries one row with the simple protocol, which every pooler and version supports.
 async fn ask<T>(client: &Client, what: &str, sql: &str, read: impl Fn(&SimpleQueryRow) -> Option<T>) -> Result<T> {
     let said =
         client.simple_query(sql).await.map_err(|error| failure(&format!("ask the server for its {what}"), error))?;
@@ -191,51 +189,52 @@ async fn ask<T>(client: &Client, what: &str, sql: &str, read: impl Fn(&SimpleQue
         SimpleQueryMessage::Row(row) => read(row),
         _ => None,
     });
-    row.ok_or_else(|| Error::new(ErrorKind::Source, format!("the server does not say its {what} as PostgreSQL does")))
+    row.ok_or_else(|| {
+        Error::new(ErrorKind::Source, format!("the server does not report its {what} as PostgreSQL does"))
+    })
 }
 
-/// How a session behaves.
+/// Settings of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
-    /// Whether the server shall refuse to change anything.
+    /// Whether the server refuses writes.
     pub(super) read_only: bool,
-    /// How long a statement may take; zero is for ever.
+    /// Zero means no limit.
     pub(super) statement_timeout: Duration,
-    /// How long a statement may wait for a lock; zero is for ever.
+    /// Zero means no limit.
     pub(super) lock_timeout: Duration,
 }
 
-/// Settings of every session.
+/// Settings that all sessions share.
 const SETTINGS: &[(&str, &str)] = &[
-    // How values are printed. Before version 12, floats need all of their digits to survive.
+    // Text forms of values.
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
     ("TimeZone", "UTC"),
     ("bytea_output", "hex"),
     ("extra_float_digits", "3"),
-    // A policy that would hide rows is an error, as for pg_dump, and not a shorter archive.
+    // Fail, as pg_dump does, instead of archiving fewer rows where a policy hides some.
     ("row_security", "off"),
-    // A scan that begins in the middle of the table reads rows in another order each time.
+    // Synchronized scans return rows in another order each time.
     ("synchronize_seqscans", "off"),
-    // PartitionPlan of a partition are asked for by its own name: one that has nothing of the month is not looked through.
+    // Leaf tables are read by their own names: skip those whose constraints exclude the month.
     ("constraint_exclusion", "on"),
-    // The server's other work goes first: one process for each connection, and no compiler for a plain scan.
+    // Spare the server: one process per connection, and no JIT for a plain scan.
     ("max_parallel_workers_per_gather", "0"),
     ("jit", "off"),
-    // Who exports a snapshot idles while others read in it.
+    // The holder of a snapshot idles while other sessions read in it.
     ("idle_in_transaction_session_timeout", "0"),
     ("idle_session_timeout", "0"),
     ("transaction_timeout", "0"),
 ];
 
 impl Session {
-    /// Makes the session of `client` one of this kind.
+    /// Applies the settings to the session of `client`.
     pub(super) async fn prepare(&self, client: &Client) -> Result<()> {
         client.batch_execute(&self.sql()).await.map_err(|error| failure("prepare the session", error))
     }
 
-    /// One statement that sets what the server knows: settings come with versions, and others than PostgreSQL speak its
-    /// protocol.
+    /// One statement that applies the settings that this server has: versions and compatible databases differ.
     fn sql(&self) -> String {
         let fixed = SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let asked = [
@@ -252,13 +251,13 @@ impl Session {
     }
 }
 
-/// A duration as the server takes it. It cannot count further than an `int4`, and zero has a meaning of its own.
+/// A duration in milliseconds, rounded up since zero means no limit, and capped at the server's `int4`.
 fn milliseconds(duration: Duration) -> String {
     let whole = duration.as_nanos().div_ceil(1_000_000);
     whole.min(2_147_483_647).to_string()
 }
 
-/// An open connection, before anything of PostgreSQL is said.
+/// The transport of a session.
 #[derive(Debug)]
 pub(super) enum Wire {
     Tcp(TcpStream),
@@ -267,7 +266,7 @@ pub(super) enum Wire {
 }
 
 impl Wire {
-    /// Whether nobody on the way can read along.
+    /// The TLS version.
     pub(super) fn tls(&self) -> Option<String> {
         let Self::Tls(stream) = self else { return None };
         let version = stream.get_ref().1.protocol_version()?;
@@ -310,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_timeout_is_not_taken_for_none() {
+    fn timeout_below_a_millisecond_is_rounded_up() {
         assert_eq!(milliseconds(Duration::ZERO), "0");
         assert_eq!(milliseconds(Duration::from_nanos(1)), "1");
         assert_eq!(milliseconds(Duration::from_millis(1500)), "1500");

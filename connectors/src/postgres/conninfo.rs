@@ -1,27 +1,30 @@
 //! Connection URLs of libpq, `postgres://user@host:port,host:port/database?keyword=value&…`, and its environment variables.
 
-use crate::{Error, ErrorKind, Result};
+use super::failure::configuration;
+use crate::{Error, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
-    fmt::{self, Write as _},
+    fmt,
     net::IpAddr,
     path::{Path, PathBuf},
 };
 
-/// What the URL `text` says, parameters after the authority and the path that they may stand in for.
+/// The settings of the URL `text`. Parameters override the authority and the path.
 fn parse(text: &str) -> Result<BTreeMap<Keyword, String>> {
     let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
     let rest = rest.ok_or_else(|| {
-        refused("the source's address is not of the form postgres://host/database")
+        configuration("the source's address is not of the form postgres://host/database")
             .with_hint("for example postgres://archive@db.example/keeptrusts?sslmode=verify-full")
     })?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let (user, places) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     if user.contains(':') {
         return Err(password());
     }
-    let (names, ports) = split_places(places)?;
+    let (names, ports) = split_hosts(hosts)?;
     let mut settings = BTreeMap::new();
     settings.insert("user", decode(user)?);
     settings.insert("host", decode(&names)?);
@@ -34,18 +37,18 @@ fn parse(text: &str) -> Result<BTreeMap<Keyword, String>> {
     Ok(settings)
 }
 
-/// The names and the ports of a list of places, each as the list that `host=` and `port=` take.
-fn split_places(places: &str) -> Result<(String, String)> {
-    let places = places.split(',').map(split_place).collect::<Result<Vec<_>>>()?;
-    let (names, ports): (Vec<_>, Vec<_>) = places.into_iter().unzip();
-    let nothing_said = ports.iter().all(|port| port.is_empty());
-    Ok((names.join(","), if nothing_said { String::new() } else { ports.join(",") }))
+/// The names and the ports of a list of hosts, as the lists that `host=` and `port=` take.
+fn split_hosts(hosts: &str) -> Result<(String, String)> {
+    let hosts = hosts.split(',').map(split_host).collect::<Result<Vec<_>>>()?;
+    let (names, ports): (Vec<_>, Vec<_>) = hosts.into_iter().unzip();
+    let has_no_ports = ports.iter().all(|port| port.is_empty());
+    Ok((names.join(","), if has_no_ports { String::new() } else { ports.join(",") }))
 }
 
-/// The name and the port of `place`; an address of IPv6 stands in brackets.
-fn split_place(place: &str) -> Result<(&str, &str)> {
-    let Some(bracketed) = place.strip_prefix('[') else { return Ok(place.split_once(':').unwrap_or((place, ""))) };
-    let broken = || refused("an address in brackets is followed by something other than a port");
+/// The name and the port of `host`, which has brackets around an IPv6 address.
+fn split_host(host: &str) -> Result<(&str, &str)> {
+    let Some(bracketed) = host.strip_prefix('[') else { return Ok(host.split_once(':').unwrap_or((host, ""))) };
+    let broken = || configuration("an address in brackets is followed by something other than a port");
     let (name, rest) = bracketed.split_once(']').ok_or_else(broken)?;
     let port = if rest.is_empty() { "" } else { rest.strip_prefix(':').ok_or_else(broken)? };
     Ok((name, port))
@@ -53,119 +56,120 @@ fn split_place(place: &str) -> Result<(&str, &str)> {
 
 fn read_parameter(parameter: &str) -> Result<(Keyword, String)> {
     let (name, value) = parameter.split_once('=').ok_or_else(|| {
-        refused("the source's address has a parameter without a value").with_hint("write keyword=value")
+        configuration("the source's address has a parameter without a value").with_hint("write keyword=value")
     })?;
     match decode(name)?.as_str() {
         "password" | "sslpassword" => Err(password()),
-        // What JDBC calls it, and libpq reads.
+        // JDBC's name, which libpq accepts.
         "ssl" if value == "true" => Ok(("sslmode", "require".to_owned())),
-        name => Ok((find(name)?, decode(value)?)),
+        name => Ok((keyword(name)?, decode(value)?)),
     }
 }
 
 fn password() -> Error {
-    refused("the source's address holds a password, which everybody on this host could read")
+    configuration("the source's address holds a password, which other users of this host could read")
         .with_hint("put the password into PGPASSWORD or into the password file (~/.pgpass)")
 }
 
-/// What libpq takes when nothing names a port.
-const PORT: u16 = 5432;
+/// The default of libpq.
+const DEFAULT_PORT: u16 = 5432;
 
-/// One of the places where a server may be.
+/// One of the hosts of a connection string, which are tried in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host {
-    pub(super) place: HostKind,
+    pub(super) kind: HostKind,
     pub(super) port: u16,
 }
 
-/// How a server is reached.
+/// How a host is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HostKind {
-    /// By the sockets in a folder.
-    Folder(PathBuf),
-    /// By TCP. An address spares the look-up of the name, which certificates and the password file still go by.
-    Name { name: String, address: Option<IpAddr> },
+    /// By the Unix socket in a directory.
+    SocketDirectory(PathBuf),
+    /// By TCP. The name is resolved unless there is an address; certificates and the password file go by the name.
+    Tcp { name: String, address: Option<IpAddr> },
 }
 
 impl Host {
-    /// The name that certificates and the password file go by.
+    /// The name for certificates and the password file.
     pub(super) fn name(&self) -> &str {
-        match &self.place {
-            HostKind::Folder(_) => "localhost",
-            HostKind::Name { name, .. } => name,
+        match &self.kind {
+            HostKind::SocketDirectory(_) => "localhost",
+            HostKind::Tcp { name, .. } => name,
         }
     }
 }
 
 impl fmt::Display for Host {
-    /// As it stands in a URL.
+    /// As a part of a URL.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let port = self.port;
-        match &self.place {
-            HostKind::Folder(path) => write!(formatter, "{}:{port}", encode(&path.to_string_lossy())),
-            HostKind::Name { name, .. } if name.contains(':') => write!(formatter, "[{name}]:{port}"),
-            HostKind::Name { name, .. } => write!(formatter, "{}:{port}", encode(name)),
+        match &self.kind {
+            HostKind::SocketDirectory(path) => write!(formatter, "{}:{port}", encode(&path.to_string_lossy())),
+            HostKind::Tcp { name, .. } if name.contains(':') => write!(formatter, "[{name}]:{port}"),
+            HostKind::Tcp { name, .. } => write!(formatter, "{}:{port}", encode(name)),
         }
     }
 }
 
-/// The places that `host`, `hostaddr` and `port` name.
+/// The hosts of the settings `host`, `hostaddr` and `port`.
 pub(super) fn hosts(settings: &Settings) -> Result<Vec<Host>> {
     let list = |keyword| settings.get(keyword).map(|list| list.split(',').collect::<Vec<_>>());
     let (names, addresses) = (list("host"), list("hostaddr"));
     let count = names.as_ref().or(addresses.as_ref()).map_or(1, Vec::len);
     if addresses.as_ref().is_some_and(|addresses| addresses.len() != count) {
-        return Err(refused("there are not as many addresses in hostaddr as there are hosts"));
+        return Err(configuration("hostaddr and host have different numbers of entries"));
     }
     let ports = list("port").unwrap_or_else(|| vec![""]);
     if ports.len() != 1 && ports.len() != count {
-        return Err(refused("there are not as many ports as there are hosts"));
+        return Err(configuration("port and host have different numbers of entries"));
     }
     let nth =
         |list: &Option<Vec<&str>>, index: usize| list.as_ref().map_or(String::new(), |list| list[index].to_owned());
     (0..count)
         .map(|index| {
             let port = read_port(ports[if ports.len() == 1 { 0 } else { index }])?;
-            Ok(Host { place: place(nth(&names, index), &nth(&addresses, index))?, port })
+            Ok(Host { kind: host_kind(nth(&names, index), &nth(&addresses, index))?, port })
         })
         .collect()
 }
 
-fn place(name: String, address: &str) -> Result<HostKind> {
+fn host_kind(name: String, address: &str) -> Result<HostKind> {
     if !address.is_empty() {
-        let parsed = address.parse::<IpAddr>().map_err(|_| refused("hostaddr holds something other than addresses"))?;
+        let parsed =
+            address.parse::<IpAddr>().map_err(|_| configuration("hostaddr has a value that is not an address"))?;
         let name = if name.is_empty() { address.to_owned() } else { name };
-        return Ok(HostKind::Name { name, address: Some(parsed) });
+        return Ok(HostKind::Tcp { name, address: Some(parsed) });
     }
     Ok(match name.parse() {
-        _ if name.is_empty() => HostKind::Folder(default_folder().to_owned()),
-        _ if name.starts_with('/') => HostKind::Folder(name.into()),
-        Ok(address) => HostKind::Name { name, address: Some(address) },
-        Err(_) => HostKind::Name { name, address: None },
+        _ if name.is_empty() => HostKind::SocketDirectory(default_socket_directory().to_owned()),
+        _ if name.starts_with('/') => HostKind::SocketDirectory(name.into()),
+        Ok(address) => HostKind::Tcp { name, address: Some(address) },
+        Err(_) => HostKind::Tcp { name, address: None },
     })
 }
 
-/// Where servers of distributions put their sockets, and where PostgreSQL does by itself.
-pub(super) fn default_folder() -> &'static Path {
+/// The socket directory of distributions, or else PostgreSQL's own default.
+pub(super) fn default_socket_directory() -> &'static Path {
     let distributions = Path::new("/var/run/postgresql");
     if distributions.is_dir() { distributions } else { Path::new("/tmp") }
 }
 
 fn read_port(text: &str) -> Result<u16> {
-    let port = if text.is_empty() { Some(PORT) } else { text.trim().parse().ok().filter(|port| *port > 0) };
-    port.ok_or_else(|| refused("a port is not a number from 1 to 65535").with_hint("see the URL, and PGPORT"))
+    let port = if text.is_empty() { Some(DEFAULT_PORT) } else { text.trim().parse().ok().filter(|port| *port > 0) };
+    port.ok_or_else(|| configuration("a port is not a number from 1 to 65535").with_hint("see the URL, and PGPORT"))
 }
 
-/// The settings of a connection. None of them is empty: libpq takes an empty one for its default.
+/// The settings of a connection, without empty values: libpq takes its default for them.
 pub(super) struct Settings(BTreeMap<&'static str, String>);
 
 impl Settings {
-    /// Reads `text`, and what it leaves open from the variables that `variable` looks up.
+    /// Parses the URL `text`. Settings that it does not have come from the variables that `variable` looks up.
     pub(super) fn new(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        if let Some(name) = UNREADABLE.iter().find(|name| variable(name).is_some()) {
-            let error = format!("{name} is set, and a connection would not do what it asks for");
-            return Err(refused(error).with_hint(format!("unset {name}, and say in the URL what it stands for")));
+        if let Some(name) = UNSUPPORTED.iter().find(|name| variable(name).is_some()) {
+            let error = format!("{name} is set, but not supported");
+            return Err(configuration(error).with_hint(format!("unset {name}, and put its settings into the URL")));
         }
         let mut settings = parse(text)?;
         settings.retain(|_, value| !value.is_empty());
@@ -183,15 +187,10 @@ impl Settings {
     }
 }
 
-/// A setting that cannot be used. Values are not shown: they may be secrets at the wrong place.
-pub(super) fn refused(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Configuration, message)
-}
-
-/// The name of a setting, as libpq has it.
+/// The name of a setting in libpq.
 pub(super) type Keyword = &'static str;
 
-/// Each keyword that is understood, with its variable. `PGAPPNAME` is not read: servers see who reads them.
+/// The supported keywords with their variables. `PGAPPNAME` is not read, so that servers can tell archiving apart.
 const KEYWORDS: &[(Keyword, Option<&str>)] = &[
     ("host", Some("PGHOST")),
     ("hostaddr", Some("PGHOSTADDR")),
@@ -210,54 +209,38 @@ const KEYWORDS: &[(Keyword, Option<&str>)] = &[
     ("target_session_attrs", Some("PGTARGETSESSIONATTRS")),
 ];
 
-/// Variables that change where a connection leads or whom it trusts, and that nothing here can read.
-const UNREADABLE: &[&str] = &["PGSERVICE", "PGSERVICEFILE", "PGSSLCRL", "PGSSLCRLDIR", "PGREQUIREAUTH"];
+/// Variables that change the server or the trust in it, and are not supported.
+const UNSUPPORTED: &[&str] = &["PGSERVICE", "PGSERVICEFILE", "PGSSLCRL", "PGSSLCRLDIR", "PGREQUIREAUTH"];
 
-/// The keyword that is called `name`.
-fn find(name: &str) -> Result<Keyword> {
+fn keyword(name: &str) -> Result<Keyword> {
     let known = KEYWORDS.iter().map(|(keyword, _)| *keyword);
     known.clone().find(|keyword| *keyword == name).ok_or_else(|| {
-        refused("the source's address has a parameter that is not known")
+        configuration("the source's address has an unknown parameter")
             .with_context("parameter", name)
             .with_hint(format!("the known ones are {}", known.collect::<Vec<_>>().join(", ")))
     })
 }
 
-/// The variables that are read, with their keywords.
+/// The keywords that have a variable, with it.
 fn variables() -> impl Iterator<Item = (Keyword, &'static str)> {
     KEYWORDS.iter().filter_map(|(keyword, variable)| variable.map(|variable| (*keyword, variable)))
 }
 
-/// `text` without percent-encoding.
-fn decode(text: &str) -> Result<String> {
-    let broken = || refused("the source's address has a broken percent-encoding");
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(if byte == b'%' { escaped(&mut bytes).ok_or_else(broken)? } else { byte });
-    }
-    String::from_utf8(decoded).map_err(|_| broken())
-}
+/// All bytes but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The byte that two hexadecimal digits stand for. Zero cannot be sent.
-fn escaped(bytes: &mut impl Iterator<Item = u8>) -> Option<u8> {
-    let mut digit = || char::from(bytes.next()?).to_digit(16);
-    let byte = u8::try_from(digit()? * 16 + digit()?).ok()?;
-    (byte != 0).then_some(byte)
-}
-
-/// `text` as it stands between the separators of a URL.
+/// `text` percent-encoded as a part of a URL.
 pub(super) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Cannot fail: a `String` takes everything.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// `text` without percent-encoding; `+` is no space. Refuses broken escapes, which the crate keeps as they are, and zero
+/// bytes, which the protocol cannot send.
+fn decode(text: &str) -> Result<String> {
+    let is_escape = |digits: &str| digits != "00" && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let is_valid = text.split('%').skip(1).all(|rest| rest.get(..2).is_some_and(is_escape));
+    let decoded = percent_decode_str(text).decode_utf8().ok().filter(|_| is_valid);
+    decoded.map(Cow::into_owned).ok_or_else(|| configuration("the source's address has a broken percent-encoding"))
 }
 
 #[cfg(test)]
@@ -275,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_may_be_missing() {
+    fn every_part_is_optional() {
         assert_reads("postgres://", &[]);
         assert_reads("postgresql:///", &[]);
         assert_reads("postgres://db", &[("host", "db")]);
@@ -293,14 +276,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded_once() {
+    fn escapes_are_decoded_once() {
         let wanted = [("dbname", "a/b"), ("host", "/run/pg"), ("user", "k@t:")];
         assert_reads("postgres://k%40t%3A@%2Frun%2Fpg/a%2Fb", &wanted);
         assert_reads("postgres://?options=-c%20a=%2525", &[("options", "-c a=%25")]);
     }
 
     #[test]
-    fn parameters_beat_the_parts_before_them() {
+    fn parameters_override_authority_and_path() {
         assert_reads(
             "postgres://db/a?host=%2Ftmp&dbname=b&ssl=true",
             &[("dbname", "b"), ("host", "/tmp"), ("sslmode", "require")],
@@ -308,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_refused_and_not_repeated() {
+    fn passwords_are_refused_and_not_shown() {
         let urls = ["postgres://kt:canary@db", "postgres://db?password=canary", "postgres://db?sslpassword=canary"];
         for text in urls.into_iter().chain(["postgres://kt:can@ary@db", "postgres://db?pass%77ord=canary"]) {
             let error = parse(text).unwrap_err();
@@ -318,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_parameter_is_answered_with_the_known_ones() {
+    fn hint_for_unknown_parameter_lists_known_ones() {
         let error = parse("postgres://db?ssl_mode=canary").unwrap_err();
         assert!(error.to_string().contains("ssl_mode"), "{error}");
         assert!(error.hint().unwrap().contains("sslmode, sslrootcert"), "{:?}", error.hint());
@@ -326,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_postgres_is_refused() {
+    fn malformed_urls_are_refused() {
         for text in
             ["", "postgres:", "https://db/events", "postgres://[::1", "postgres://[::1]5432", "postgres://d?host"]
         {
@@ -335,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_survives() {
+    fn encoding_round_trips() {
         for text in ["", "events", "/var/run/postgresql", "ä ö+%&", "a%20b"] {
             assert_eq!(decode(&encode(text)).unwrap(), text);
         }
@@ -343,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_escape_is_refused() {
+    fn broken_escapes_are_refused() {
         for text in ["%", "%2", "%zz", "%00", "%ff", "%+1"] {
             assert!(decode(text).is_err(), "{text}");
         }

@@ -1,8 +1,8 @@
-//! Takes the rows of a COPY off the wire before the driver sees them.
+//! The rows of a `COPY … TO STDOUT`, taken off the wire before the driver sees them.
 //!
-//! The driver hands every row over by itself: a message through a channel, a wake-up, a count of references. With rows of
-//! half a kilobyte that was as much work as the kernel's for receiving them. Here they go on in blocks, as they came, and
-//! the driver, which goes on doing everything else, sees a COPY of no rows.
+//! tokio-postgres passes every row on by itself, with a message through a channel, a wake-up and a reference count. With rows
+//! of half a kilobyte that cost as much as receiving them in the kernel. [`CopyInterceptor`] passes rows on in blocks, and the
+//! driver, which handles all other messages, sees a COPY without rows.
 
 use archive_formats::decode::copy::{CopyError, CopyRows, signature};
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -19,45 +19,44 @@ use tokio::{
 use tokio_postgres::{CopyOutStream, Error};
 use tokio_util::{io::poll_read_buf, sync::PollSender};
 
-/// What is asked of the socket at once, and the size of a block, as a rule.
+/// Bytes to read from the socket at once, and the usual size of a block.
 const BLOCK: usize = 256 << 10;
 
-/// Blocks that wait for their reader.
-const WAITING: usize = 2;
+/// Blocks that may wait for [`CopyOut`].
+const WAITING_BLOCKS: usize = 2;
 
-/// Type and length, which counts itself, before every message.
+/// Bytes before each message's payload: its type, and its length including the length itself.
 const HEADER: usize = 5;
 
 const COPY_DATA: u8 = b'd';
 
-/// A stream of a server's messages without those that hold rows.
+/// A stream of the server's messages that diverts those with rows.
 #[derive(Debug)]
 pub(super) struct CopyInterceptor<S> {
     stream: S,
-    /// What came and went nowhere yet.
+    /// Received bytes that were not passed on yet.
     buffer: BytesMut,
-    /// Bytes at the start of the buffer that are whole messages of rows.
+    /// Bytes at the start of the buffer that are complete `CopyData` messages.
     rows: usize,
-    /// Bytes after those that are for the driver.
+    /// Bytes of the message for the driver that follows them.
     pass: usize,
     blocks: PollSender<Bytes>,
     ended: bool,
 }
 
-/// The rows in a block, each as the server framed it.
+/// The rows of a block.
 #[derive(Debug)]
 struct Rows<'a>(&'a [u8]);
 
 impl<S> CopyInterceptor<S> {
-    /// Taps `stream`, whose next byte is the first of a message. Nothing is read while the blocks are not fetched.
+    /// Intercepts `stream`, whose next byte is the first of a message. Reading stops while no block is taken.
     pub(super) fn new(stream: S) -> (Self, mpsc::Receiver<Bytes>) {
-        let (sender, receiver) = mpsc::channel(WAITING);
+        let (sender, receiver) = mpsc::channel(WAITING_BLOCKS);
         let blocks = PollSender::new(sender);
         (Self { stream, buffer: BytesMut::new(), rows: 0, pass: 0, blocks, ended: false }, receiver)
     }
 
-    /// Looks at the messages behind those that are known: rows behind rows, or else one message for the driver, which
-    /// may have come in part.
+    /// Classifies the next messages of the buffer: complete rows, up to one message for the driver, which may be incomplete.
     fn sort(&mut self) {
         while self.pass == 0 {
             let Some(header) = self.buffer.get(self.rows..self.rows + HEADER) else { return };
@@ -73,7 +72,7 @@ impl<S> CopyInterceptor<S> {
         }
     }
 
-    /// Whether the block is to go: it is long enough, or something else comes behind it.
+    /// Whether to send the block: it is long enough, or another message follows it.
     const fn is_full(&self) -> bool {
         self.rows >= BLOCK || (self.rows > 0 && self.pass > 0)
     }
@@ -81,7 +80,7 @@ impl<S> CopyInterceptor<S> {
 
 impl<S: AsyncRead + Unpin> CopyInterceptor<S> {
     fn send_block(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the rows");
+        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the rows are not read any more");
         ready!(self.blocks.poll_reserve(context)).map_err(gone)?;
         let block = self.buffer.split_to(std::mem::take(&mut self.rows)).freeze();
         Poll::Ready(self.blocks.send_item(block).map_err(gone))
@@ -90,25 +89,25 @@ impl<S: AsyncRead + Unpin> CopyInterceptor<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for CopyInterceptor<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let tap = &mut *self;
+        let this = &mut *self;
         loop {
-            tap.sort();
-            if tap.is_full() {
-                ready!(tap.send_block(context))?;
+            this.sort();
+            if this.is_full() {
+                ready!(this.send_block(context))?;
                 continue;
             }
-            let count = tap.pass.min(tap.buffer.len()).min(out.remaining());
-            if tap.rows == 0 && count > 0 {
-                out.put_slice(&tap.buffer[..count]);
-                tap.buffer.advance(count);
-                tap.pass -= count;
+            let count = this.pass.min(this.buffer.len()).min(out.remaining());
+            if this.rows == 0 && count > 0 {
+                out.put_slice(&this.buffer[..count]);
+                this.buffer.advance(count);
+                this.pass -= count;
                 return Poll::Ready(Ok(()));
             }
-            if tap.ended {
+            if this.ended {
                 return Poll::Ready(Ok(()));
             }
-            tap.buffer.reserve(BLOCK);
-            tap.ended = ready!(poll_read_buf(Pin::new(&mut tap.stream), context, &mut tap.buffer))? == 0;
+            this.buffer.reserve(BLOCK);
+            this.ended = ready!(poll_read_buf(Pin::new(&mut this.stream), context, &mut this.buffer))? == 0;
         }
     }
 }
@@ -129,11 +128,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for CopyInterceptor<S> {
 
 impl<'a> Rows<'a> {
     /// The rows of a block.
-    const fn of(block: &'a [u8]) -> Self {
+    const fn new(block: &'a [u8]) -> Self {
         Self(block)
     }
 
-    /// Bytes of those that are left.
+    /// Bytes of the remaining rows.
     const fn len(&self) -> usize {
         self.0.len()
     }
@@ -152,30 +151,30 @@ impl<'a> Iterator for Rows<'a> {
     }
 }
 
-/// Bytes of rows after which a batch ends: as many as lie in a near cache while they are decoded.
+/// Bytes of rows after which a batch ends: as many as stay in a near cache while they are decoded.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Rows after which a batch ends.
 const BATCH_ROWS: usize = 8_192;
 
-/// What a `COPY … TO STDOUT (FORMAT binary)` yields. After an error, or when it was not read to its end, the connection is
-/// of no use.
+/// The result of a `COPY … TO STDOUT (FORMAT binary)`. The connection is unusable after an error, or if it is not read to
+/// its end.
 pub(super) struct CopyOut<'a> {
-    /// What the driver sees of it: its end, or why it broke off.
+    /// The driver's view: the end of the rows, or an error.
     driver: Pin<Box<CopyOutStream>>,
     blocks: &'a mut mpsc::Receiver<Bytes>,
-    /// What was not taken yet of the last one.
+    /// The rest of the last block.
     block: Bytes,
     begun: bool,
     ended: bool,
 }
 
-/// Why the rows are not there.
+/// Why rows could not be copied out.
 #[derive(Debug)]
 pub(super) enum CopyOutError {
-    /// The server, or the way to it.
+    /// The server or the connection failed.
     Server(Error),
-    /// What came is not what was asked for.
+    /// The rows are malformed.
     Unreadable(CopyError),
 }
 
@@ -184,8 +183,8 @@ impl<'a> CopyOut<'a> {
         Self { driver: Box::pin(driver), blocks, block: Bytes::new(), begun: false, ended: false }
     }
 
-    /// Appends rows to `rows` until they are a batch, or there are no more: then it says that there is nothing left. Where
-    /// it stops depends on the rows alone, and not on the pieces in which they came: the bytes of archived files do as well.
+    /// Appends rows to `rows` until they are a batch; returns false after the last row. Batches depend on the rows alone, not
+    /// on how they arrived, so that archived files are reproducible.
     pub(super) async fn gather(&mut self, rows: &mut CopyRows) -> Result<bool, CopyOutError> {
         loop {
             self.take(rows)?;
@@ -200,16 +199,16 @@ impl<'a> CopyOut<'a> {
         }
     }
 
-    /// Appends rows of the present block.
+    /// Appends rows of the current block.
     fn take(&mut self, rows: &mut CopyRows) -> Result<(), CopyError> {
-        let mut left = Rows::of(&self.block);
+        let mut left = Rows::new(&self.block);
         while !are_a_batch(rows)
             && let Some(mut row) = left.next()
         {
             if !std::mem::replace(&mut self.begun, true) {
                 row = row.get(signature(row)?..).unwrap_or_default();
             }
-            // The signature may have come alone.
+            // The signature may be a message of its own.
             if !row.is_empty() {
                 rows.push(row)?;
             }
@@ -224,10 +223,10 @@ impl<'a> CopyOut<'a> {
             tokio::select! {
                 biased;
                 Some(block) = self.blocks.recv() => return Ok(Some(block)),
-                // All blocks went on before the driver heard of the end.
+                // All blocks were sent before the driver sees the end.
                 end = self.driver.next() => match end {
                     Some(Err(error)) => return Err(error),
-                    // The tap lets no row through.
+                    // The interceptor passes no rows to the driver.
                     Some(Ok(_)) => {}
                     None => self.ended = true,
                 },
@@ -237,7 +236,6 @@ impl<'a> CopyOut<'a> {
     }
 }
 
-/// Whether it is time to decode them.
 fn are_a_batch(rows: &CopyRows) -> bool {
     rows.len() >= BATCH_ROWS || rows.bytes() >= BATCH_BYTES
 }
@@ -264,25 +262,25 @@ mod tests {
         [&[kind], length.as_slice(), payload].concat()
     }
 
-    /// What the driver gets and what the blocks hold, of `sent` in pieces of `piece` bytes.
-    async fn tapped(sent: &[u8], piece: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
+    /// What the driver gets and which rows the blocks hold, if the server sends `sent` in chunks of `size` bytes.
+    async fn intercepted(sent: &[u8], size: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut tap, mut blocks) = CopyInterceptor::new(near);
+        let (mut interceptor, mut blocks) = CopyInterceptor::new(near);
         let driver = async move {
             let mut passed = Vec::new();
-            tap.read_to_end(&mut passed).await.unwrap();
+            interceptor.read_to_end(&mut passed).await.unwrap();
             passed
         };
         let server = async move {
-            for piece in sent.chunks(piece) {
-                far.write_all(piece).await.unwrap();
+            for chunk in sent.chunks(size) {
+                far.write_all(chunk).await.unwrap();
                 tokio::task::yield_now().await;
             }
         };
         let reader = async move {
             let mut rows = Vec::new();
             while let Some(block) = blocks.recv().await {
-                rows.extend(Rows::of(&block).map(<[u8]>::to_vec));
+                rows.extend(Rows::new(&block).map(<[u8]>::to_vec));
             }
             rows
         };
@@ -291,22 +289,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_go_one_way_and_everything_else_the_other() {
+    async fn rows_go_to_blocks_and_other_messages_to_the_driver() {
         let rows = (0..200_u8).map(|number| vec![number; usize::from(number) * 30]).collect::<Vec<_>>();
         let (start, end) = (message(b'H', &[0; 9]), message(b'c', &[]));
         let data = rows.iter().flat_map(|row| message(b'd', row)).collect::<Vec<_>>();
         let sent = [start.clone(), data, end.clone(), message(b'Z', b"I")].concat();
-        for piece in [1, 7, 4_096, usize::MAX] {
-            let (passed, found) = tapped(&sent, piece).await;
-            assert_eq!(passed, [start.clone(), end.clone(), message(b'Z', b"I")].concat(), "in pieces of {piece}");
-            assert_eq!(found, rows, "in pieces of {piece}");
+        for size in [1, 7, 4_096, usize::MAX] {
+            let (passed, found) = intercepted(&sent, size).await;
+            assert_eq!(passed, [start.clone(), end.clone(), message(b'Z', b"I")].concat(), "in chunks of {size}");
+            assert_eq!(found, rows, "in chunks of {size}");
         }
     }
 
     #[tokio::test]
-    async fn a_connection_that_ends_in_the_middle_of_the_rows_is_at_its_end_for_the_driver_too() {
+    async fn driver_sees_end_of_stream_inside_rows() {
         let row = message(b'd', b"row");
         let sent = [message(b'H', &[]), row.clone(), row[..6].to_vec()].concat();
-        assert_eq!(tapped(&sent, 64).await, (message(b'H', &[]), Vec::new()));
+        assert_eq!(intercepted(&sent, 64).await, (message(b'H', &[]), Vec::new()));
     }
 }

@@ -1,7 +1,7 @@
-//! Transactions that could still add rows to a month that is over.
+//! Open transactions that could still add rows to a past month.
 //!
-//! An event gets its time when its transaction begins, as a rule, and becomes visible when that ends. So a month is
-//! whole only once every transaction that began before its end is over.
+//! An event usually gets its time when its transaction begins, and becomes visible when it ends. So a month is complete only
+//! once every transaction that began before its end has ended.
 
 use super::failure;
 use crate::{Error, ErrorKind, Result};
@@ -10,17 +10,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
-/// How long a transaction of unknown age may go on before it counts as one that is too old.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for a transaction of unknown age before it counts as too old.
+const HIDDEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Refuses a window while a transaction that began before its end is open, on the server itself or, on a standby, as
-/// long as the standby has not caught up with the window's end.
+/// Refuses a window while a transaction that began before its end is open, or while a standby has not replayed its end.
 pub(super) async fn refuse(client: &Client, window: Window) -> Result<()> {
     let end = seconds(window.to());
     refuse_lagging_standby(client, end).await?;
     refuse_old(client, end).await?;
-    outlive_hidden(client, end).await?;
-    outlive_replayed(client).await
+    wait_for_hidden(client, end).await?;
+    wait_for_replayed(client).await
 }
 
 async fn refuse_old(client: &Client, end: f64) -> Result<()> {
@@ -38,7 +37,7 @@ select coalesce('pid ' || a.pid, 'prepared transaction ' || a.gid), extract(epoc
     let rows = rows.map_err(|error| failure::lost("look for open transactions", error))?;
     let Some(row) = rows.first() else { return Ok(()) };
     let (who, age) = (row.get::<_, String>(0), row.get::<_, f64>(1));
-    let age = Duration::try_from_secs_f64(age.max(0.0)).unwrap_or_default().as_secs();
+    let age = age.max(0.0).trunc();
     Err(Error::new(ErrorKind::TryLater, "a transaction that began before the end of the month is still open")
         .with_context("transaction", &who)
         .with_hint(format!(
@@ -46,20 +45,22 @@ select coalesce('pid ' || a.pid, 'prepared transaction ' || a.gid), extract(epoc
         )))
 }
 
-/// Waits until the transactions end of which nobody tells when they began. A role sees the age of its own alone unless
-/// it may read all statistics, but every role sees who holds a lock, and an open transaction holds one on its number.
-/// Of a prepared transaction, only the end of its first phase is known. None is older than the server's process, so that
-/// months before its start need no look.
-async fn outlive_hidden(client: &Client, end: f64) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+/// Waits for the transactions of unknown age. Without `pg_read_all_stats`, a role sees the age of its own transactions only,
+/// but all roles see locks, and an open transaction holds one on its virtual ID. Of a prepared transaction, only the time of
+/// `prepare` is known. None began before the server's start, so that earlier months need no wait.
+async fn wait_for_hidden(client: &Client, end: f64) -> Result<()> {
+    let deadline = Instant::now() + HIDDEN_TIMEOUT;
     let mut open = hidden(client, end).await?;
     while let Some(who) = open.first() {
         if Instant::now() >= deadline {
-            return Err(Error::new(ErrorKind::TryLater, "a transaction of unknown age is open, which could add events")
-                .with_context("transaction", who)
-                .with_hint(format!(
-                    "wait until {who} ends, then run again; a role that is granted pg_read_all_stats sees how old others' are"
-                )));
+            return Err(Error::new(
+                ErrorKind::TryLater,
+                "a transaction of unknown age is open, which could add events",
+            )
+            .with_context("transaction", who)
+            .with_hint(format!(
+                "wait until {who} ends, then run again; with pg_read_all_stats, the role sees how old others' are"
+            )));
         }
         sleep(Duration::from_millis(250)).await;
         let still = hidden(client, end).await?;
@@ -68,10 +69,10 @@ async fn outlive_hidden(client: &Client, end: f64) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the transactions end that a standby has seen begin, but not end, on its primary. They have numbers there,
-/// and no age; one that has written nothing yet has no number either.
-async fn outlive_replayed(client: &Client) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+/// Waits on a standby for the transactions that are open on its primary. Only those that wrote something are visible, by
+/// their IDs, and without an age.
+async fn wait_for_replayed(client: &Client) -> Result<()> {
+    let deadline = Instant::now() + HIDDEN_TIMEOUT;
     let Some((mut oldest, next)) = replayed(client).await? else { return Ok(()) };
     while oldest < next {
         if Instant::now() >= deadline {
@@ -80,7 +81,7 @@ async fn outlive_replayed(client: &Client) -> Result<()> {
                 "a transaction of the primary is open, which could add events",
             )
             .with_context("transaction", oldest)
-            .with_hint("wait until it ends, then run again; on the primary it can be seen how old it is"));
+            .with_hint("wait until it ends, then run again; the primary shows how old it is"));
         }
         sleep(Duration::from_millis(250)).await;
         oldest = replayed(client).await?.map_or(next, |(oldest, _)| oldest);
@@ -88,7 +89,7 @@ async fn outlive_replayed(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// The number of the oldest transaction that is open on the primary, and the next number, if this is a standby.
+/// On a standby, the ID of the primary's oldest open transaction, and the next ID.
 async fn replayed(client: &Client) -> Result<Option<(i64, i64)>> {
     let query = "select pg_catalog.txid_snapshot_xmin(seen), pg_catalog.txid_snapshot_xmax(seen) \
                  from pg_catalog.txid_current_snapshot() as seen where pg_catalog.pg_is_in_recovery()";
@@ -112,15 +113,15 @@ select 'prepared transaction ' || gid from pg_catalog.pg_prepared_xacts
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// A standby that replays what its primary did before the end of the window has not seen all of the window. One that is
-/// in touch with its primary and has replayed all that it received is as far as anyone can tell.
+/// Refuses a standby that has not replayed the end of the window. One that is connected to its primary and has replayed all
+/// that it received counts as caught up.
 async fn refuse_lagging_standby(client: &Client, end: f64) -> Result<()> {
     let query = "select pg_catalog.pg_is_in_recovery() \
                  and coalesce(pg_catalog.pg_last_xact_replay_timestamp() < to_timestamp($1), true) \
                  and (pg_catalog.pg_last_wal_receive_lsn() is distinct from pg_catalog.pg_last_wal_replay_lsn() \
                    or not exists (select from pg_catalog.pg_stat_wal_receiver))";
     let row = client.query_one(query, &[&end]).await;
-    let row = row.map_err(|error| failure::lost("ask how far the standby is", error))?;
+    let row = row.map_err(|error| failure::lost("ask for the standby's progress", error))?;
     if !row.get::<_, bool>(0) {
         return Ok(());
     }

@@ -1,11 +1,12 @@
-//! How a window is cut into pieces that several connections read at the same time.
+//! Partitions of a window's rows, which several connections copy in parallel, and the statements that copy them.
 //!
-//! By time where an index finds a range of it; else by the physical pages of the table, of which PostgreSQL 14 and
-//! later read a range without looking at the others. The pieces are small, so that few rows wait for their turn: what
-//! is read comes out in the order of the slices, whoever reads them.
+//! Rows are partitioned by time where an index serves a range of times, and otherwise by `ctid`: PostgreSQL 14 and later scan
+//! a range of pages alone. Partitions are small, since their rows are buffered until their turn comes.
+//!
+//! COPY takes no parameters: identifiers and values in its statements were quoted by the server, and times are digits.
 
 use super::{
-    catalogue::{Columns, Kind, Relation},
+    catalogue::{Columns, Relation, RelationKind},
     connection::Connection,
     failure,
 };
@@ -14,50 +15,50 @@ use archive_formats::{Timestamp, Window};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-/// A piece of what is read.
+/// The rows of one COPY statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CopyPartition {
-    /// The table, or one of its partitions; quoted.
+    /// The table, or one of its leaf tables, quoted.
     pub(super) table: String,
     pub(super) rows: PartitionRows,
 }
 
-/// Which rows of its table a slice has.
+/// The rows of a table that a partition has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartitionRows {
-    /// All of the window.
+    /// All rows of the window.
     Window,
-    /// Those of a part of the window.
+    /// The rows of a part of the window.
     TimePartition(Window),
-    /// Those of the window that lie in these pages, the last not included. The first and the last slice are open: the
-    /// table may have grown since its size was asked for.
+    /// The rows of the window in a half-open range of pages. The first and the last range have no bound, since the table may
+    /// have grown after its size was read.
     CtidPartition { from: Option<u64>, to: Option<u64> },
-    /// Those that lie in no window.
+    /// Rows whose time is missing or infinite, which belong to no window.
     WithoutTime,
 }
 
-/// The slices of a window, and how they were made.
+/// How a window is partitioned.
 #[derive(Clone, Debug)]
 pub(super) struct PartitionPlan {
     pub(super) partitions: Vec<CopyPartition>,
     /// For the manifest.
-    pub(super) by: Value,
+    pub(super) detail: Value,
 }
 
-/// Bytes of a table that a slice reads: no more than may wait for its turn, or its reader would wait as well.
+/// Bytes that a partition reads: no more than may be buffered, or its connection would wait for its turn.
 const PARTITION_BYTES: u64 = 6 << 20;
 
-/// Bytes of a table that a slice by pages looks through. Most of them may belong to other months.
+/// Bytes that a partition by `ctid` scans. Most of them may belong to other months.
 const CTID_PARTITION_BYTES: u64 = 64 << 20;
 
-/// Most slices of a table; larger ones are read as they are.
+/// Partitions per table; larger tables have larger partitions.
 const MAX_PARTITIONS: u64 = 4_096;
 
-/// The first version that reads a range of pages without looking at the others.
+/// The first version with TID range scans.
 const CTID_RANGE_SINCE: u32 = 140_000;
 
 impl PartitionPlan {
-    /// Cuts `window`, of which the server counted `rows`.
+    /// Partitions `window`, of which the server counted `rows`.
     pub(super) async fn plan(
         holder: &Connection,
         relation: &Relation,
@@ -73,22 +74,22 @@ impl PartitionPlan {
             let partitions = times(window, count)
                 .map(|window| relation.partition(PartitionRows::TimePartition(window)))
                 .collect::<Vec<_>>();
-            return Ok(Self { by: json!({"by": "time", "index": index, "count": partitions.len()}), partitions });
+            return Ok(Self { detail: json!({"by": "time", "index": index, "count": partitions.len()}), partitions });
         }
         let partitions = match relation.kind {
-            Kind::Table | Kind::Materialized if version >= CTID_RANGE_SINCE => {
+            RelationKind::Table | RelationKind::Materialized if version >= CTID_RANGE_SINCE => {
                 ctid_partitions(client, relation.oid, &relation.name).await?
             }
-            Kind::Partitioned if version >= CTID_RANGE_SINCE => leaf_partitions(client, relation).await?,
+            RelationKind::Partitioned if version >= CTID_RANGE_SINCE => leaf_partitions(client, relation).await?,
             _ => Vec::new(),
         };
         if partitions.is_empty() {
             return Ok(Self {
-                by: json!({"by": "whole", "count": 1}),
+                detail: json!({"by": "whole", "count": 1}),
                 partitions: vec![relation.partition(PartitionRows::Window)],
             });
         }
-        Ok(Self { by: json!({"by": "ctid", "count": partitions.len()}), partitions })
+        Ok(Self { detail: json!({"by": "ctid", "count": partitions.len()}), partitions })
     }
 }
 
@@ -98,18 +99,20 @@ impl Relation {
     }
 }
 
-/// `count` parts of `window`, which may be of no length where a window has fewer microseconds.
+/// Divides `window` into `count` parts, some of them empty if it has fewer microseconds.
 fn times(window: Window, count: u64) -> impl Iterator<Item = Window> {
     let (from, to) = (window.from().as_micros(), window.to().as_micros());
     let edge = move |number: u64| {
         let part = i128::from(to - from) * i128::from(number) / i128::from(count.max(1));
-        Timestamp::from_micros(from + i64::try_from(part).unwrap_or_default())
+        #[expect(clippy::expect_used, reason = "a part of the window is no longer than the window, an `i64`")]
+        let part = i64::try_from(part).expect("a part is no longer than its window");
+        Timestamp::from_micros(from + part)
     };
     (0..count).filter_map(move |number| Window::new(edge(number), edge(number + 1)).ok())
 }
 
-/// The name of an index that finds a range of times: whole, valid, sorted, and with the time first, or second behind an
-/// organisation that is given.
+/// The name of a valid B-tree index over all rows that serves a range of times: the time is its first column, or the second
+/// after the organisation, if one is given.
 async fn index(client: &Client, relation: &Relation, time: i16, org: Option<i16>) -> Result<Option<String>> {
     let query = "select c.relname::text from pg_catalog.pg_index i \
                  join pg_catalog.pg_class c on c.oid = i.indexrelid \
@@ -122,8 +125,7 @@ async fn index(client: &Client, relation: &Relation, time: i16, org: Option<i16>
     Ok(rows.first().map(|row| row.get(0)))
 }
 
-/// How many bytes a row takes on disk, as far as the catalogue knows: an estimate that decides nothing but the size of
-/// slices.
+/// Estimates the bytes of a row on disk from the catalogue, to size partitions.
 async fn row_bytes(client: &Client, relation: &Relation) -> Result<u64> {
     const GUESS: u64 = 512;
     let query = "select sum(pg_catalog.pg_table_size(c.oid))::int8, sum(greatest(c.reltuples, 0))::float8 \
@@ -141,7 +143,7 @@ async fn row_bytes(client: &Client, relation: &Relation) -> Result<u64> {
     Ok(each.clamp(64, PARTITION_BYTES))
 }
 
-/// PartitionPlan of the pages of one table.
+/// Partitions one table by `ctid`.
 async fn ctid_partitions(client: &Client, oid: u32, name: &str) -> Result<Vec<CopyPartition>> {
     let query = "select pg_catalog.pg_relation_size($1::oid)::int8, pg_catalog.current_setting('block_size')::int8";
     let row = client.query_one(query, &[&oid]).await;
@@ -157,8 +159,8 @@ async fn ctid_partitions(client: &Client, oid: u32, name: &str) -> Result<Vec<Co
     Ok((0..count).map(partition).collect())
 }
 
-/// PartitionPlan of every partition, one partition after the other. A partition that has no pages, since its rows are on
-/// another server, is read as a whole. None where the role may read the table, but not a partition by itself.
+/// Partitions every leaf table of a partitioned table, one after the other; foreign tables have no pages and are read whole.
+/// Empty if the role may read the table, but not each leaf table by itself.
 async fn leaf_partitions(client: &Client, relation: &Relation) -> Result<Vec<CopyPartition>> {
     let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text, \
                    pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage') \
@@ -182,19 +184,19 @@ async fn leaf_partitions(client: &Client, relation: &Relation) -> Result<Vec<Cop
     Ok(partitions)
 }
 
-/// What is asked of a table for one window.
+/// The statements of one window.
 #[derive(Clone, Debug)]
 pub(super) struct Query {
     expressions: String,
     time: String,
     has_zone: bool,
     window: Window,
-    /// `org_id = '…'`, if only one organisation is wanted.
+    /// `org_id = '…'`, if rows are limited to one organisation.
     org: Option<String>,
 }
 
 impl Query {
-    /// What `columns` asks for in `window`; `org` is the quoted name of the organisation.
+    /// Statements for `columns` in `window`; `org` is the organisation as a quoted literal.
     pub(super) fn new(columns: &Columns, window: Window, org: Option<&str>) -> Self {
         let org = columns.org.as_ref().zip(org).map(|((column, _), value)| format!("{column} = {value}"));
         Self {
@@ -206,16 +208,16 @@ impl Query {
         }
     }
 
-    /// The server's own counts: rows of the window, and rows that no window can return.
+    /// Counts the rows of the window, and the rows that belong to no window.
     pub(super) fn count(&self, table: &str) -> String {
         let count = |predicate: String| format!("(select count(*) from {table} where {predicate})");
         format!("select {}, {}", count(self.within(self.window)), count(self.without_time()))
     }
 
-    /// Of each of the `arrays`, whether the window has one of several dimensions.
+    /// Selects for each of the `arrays` whether the window has a value of several dimensions.
     pub(super) fn nested<'a>(&self, table: &str, arrays: impl Iterator<Item = &'a str>) -> String {
-        let looks = arrays.map(|array| format!("bool_or(pg_catalog.array_ndims({array}) > 1)")).collect::<Vec<_>>();
-        format!("select array[{}]::bool[] from {table} where {}", looks.join(", "), self.within(self.window))
+        let checks = arrays.map(|array| format!("bool_or(pg_catalog.array_ndims({array}) > 1)")).collect::<Vec<_>>();
+        format!("select array[{}]::bool[] from {table} where {}", checks.join(", "), self.within(self.window))
     }
 
     /// The rows of `range`, out of the table or the partition that it names.
@@ -236,16 +238,16 @@ impl Query {
     fn within(&self, window: Window) -> String {
         let Self { time, .. } = self;
         let predicate = format!("{time} >= {} and {time} < {}", self.instant(window.from()), self.instant(window.to()));
-        self.of_org(predicate)
+        self.and_org(predicate)
     }
 
     /// Rows whose time is missing or infinite.
     fn without_time(&self) -> String {
         let Self { time, .. } = self;
-        self.of_org(format!("({time} is null or {time} = 'infinity' or {time} = '-infinity')"))
+        self.and_org(format!("({time} is null or {time} = 'infinity' or {time} = '-infinity')"))
     }
 
-    fn of_org(&self, predicate: String) -> String {
+    fn and_org(&self, predicate: String) -> String {
         match &self.org {
             None => predicate,
             Some(org) => format!("{predicate} and {org}"),
@@ -268,7 +270,7 @@ mod tests {
     use archive_formats::Month;
 
     #[test]
-    fn parts_of_a_window_follow_each_other_and_cover_it() {
+    fn time_partitions_are_adjacent_and_cover_the_window() {
         let window = "2025-02".parse::<Month>().unwrap().window();
         for count in [1, 2, 7, 4_096] {
             let parts = times(window, count).collect::<Vec<_>>();

@@ -1,13 +1,14 @@
-//! The password file, as libpq reads it.
+//! libpq's password file.
 
 use super::{
     config::Server,
-    conninfo::{Host, HostKind, default_folder},
+    conninfo::{Host, HostKind, default_socket_directory},
 };
 use crate::{Result, Secret, spool::on_blocking_thread};
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
-/// The password for `server` at `host`. The file is read at each connection: passwords are changed during long runs.
+/// The password for `server` at `host`. The file is read for each connection, since passwords change during
+/// long runs.
 pub(super) async fn password(server: &Server, host: &Host) -> Result<Option<Secret>> {
     let Some(path) = server.password_file.clone().filter(|_| server.password.is_none()) else {
         return Ok(server.password.clone());
@@ -16,7 +17,7 @@ pub(super) async fn password(server: &Server, host: &Host) -> Result<Option<Secr
     Ok(text.and_then(|text| find(&text, server, host)))
 }
 
-/// What is in the file at `path`, if it can be believed: a connection may do without it.
+/// The text of the file at `path`, or `None` if it is missing or unsafe: the connection may need no password.
 fn read(path: &Path) -> Option<String> {
     match read_private(path) {
         Ok(text) => Some(text),
@@ -34,43 +35,46 @@ fn read_private(path: &Path) -> io::Result<String> {
         return Err(io::Error::other("it is not a file"));
     }
     if metadata.mode() & 0o077 != 0 {
-        return Err(io::Error::other("others than its owner may read it: chmod 600"));
+        return Err(io::Error::other("other users may read it: chmod 600"));
     }
     fs::read_to_string(path)
 }
 
-/// The password of the first line that is for `host`.
+/// The password of the first line that matches `host`.
 fn find(text: &str, server: &Server, host: &Host) -> Option<Secret> {
-    // The sockets of another folder than the usual one may lead to anybody: they are not what is meant by localhost.
-    let place = match &host.place {
-        HostKind::Folder(path) if path != default_folder() => path.to_str()?,
-        HostKind::Folder(_) | HostKind::Name { .. } => host.name(),
+    // Only the default socket directory matches localhost, as in libpq.
+    let name = match &host.kind {
+        HostKind::SocketDirectory(path) if path != default_socket_directory() => path.to_str()?,
+        HostKind::SocketDirectory(_) | HostKind::Tcp { .. } => host.name(),
     };
     let port = host.port.to_string();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let mut entries = lines.filter_map(|line| fields(line).try_into().ok());
-    let password = entries.find_map(|[name, at, database, user, password]: [Field; 5]| {
-        (name.fits(place) && at.fits(&port) && database.fits(&server.database) && user.fits(&server.user))
-            .then_some(password)
+    let password = entries.find_map(|[host_field, port_field, database, user, password]: [Field; 5]| {
+        (host_field.matches(name)
+            && port_field.matches(&port)
+            && database.matches(&server.database)
+            && user.matches(&server.user))
+        .then_some(password)
     });
     password.map(|password| Secret::new(password.text))
 }
 
-/// What stands between two colons.
+/// A field between colons.
 #[derive(Default)]
 struct Field {
     text: String,
-    /// Whether it is a star that no backslash makes an ordinary one.
+    /// Whether it is an unescaped `*`.
     any: bool,
 }
 
 impl Field {
-    fn fits(&self, wanted: &str) -> bool {
+    fn matches(&self, wanted: &str) -> bool {
         self.any || self.text == wanted
     }
 }
 
-/// The first five fields of a line. A backslash makes the next character an ordinary one.
+/// The first five fields of a line. A backslash escapes the next character.
 fn fields(line: &str) -> Vec<Field> {
     let mut fields = vec![Field::default()];
     let mut characters = line.chars();
@@ -103,19 +107,19 @@ mod tests {
     const URL: &str = "postgres://kt@db:7/events";
 
     #[test]
-    fn the_first_line_that_fits_counts() {
+    fn first_matching_line_wins() {
         assert_finds("db:7:events:other:no\ndb:7:events:kt:yes\n*:*:*:*:late", URL, Some("yes"));
         assert_finds("*:*:*:*:any\ndb:7:events:kt:late", URL, Some("any"));
         assert_finds("db:8:*:*:no\nDB:*:*:*:no", URL, None);
     }
 
     #[test]
-    fn comments_and_broken_lines_are_passed_over() {
+    fn comments_and_broken_lines_are_skipped() {
         assert_finds("# db:7:events:kt:no\n\n:\ndb:7:events:kt\r\ndb:7:events:kt:yes\r\n", URL, Some("yes"));
     }
 
     #[test]
-    fn a_backslash_takes_the_meaning_of_a_character() {
+    fn backslash_escapes_a_character() {
         assert_finds(r"d\b:7:events:kt:a\:b\\c", URL, Some(r"a:b\c"));
         assert_finds(r"\*:7:events:kt:no", URL, None);
         assert_finds(r"d*:7:events:kt:no", URL, None);
@@ -124,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_socket_is_this_host_and_another_one_its_folder() {
+    fn default_socket_matches_localhost_and_others_their_directory() {
         let url = "postgres://kt@%2Frun%2Fpg/events";
         assert_finds("localhost:*:*:*:no\n/run/pg:5432:events:kt:yes", url, Some("yes"));
         assert_finds("/tmp:*:*:*:no", url, None);
@@ -132,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_read_is_ignored() {
+    fn files_that_others_may_read_are_ignored() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pgpass");

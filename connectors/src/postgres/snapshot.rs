@@ -1,11 +1,12 @@
-//! One consistent look at a table: what a window is read in, by however many connections.
+//! An exported snapshot, in which any number of connections read a window.
 
 use super::{
-    catalogue::{Columns, Kind, Nested, Relation, configuration},
+    catalogue::{Columns, Nested, Relation, RelationKind},
     config::{Config, Table},
     connect::connect,
     connection::{Connection, Session},
-    failure, open_transactions,
+    failure::{self, configuration},
+    open_transactions,
     partition::{PartitionPlan, PartitionRows, Query},
 };
 use crate::{
@@ -22,25 +23,25 @@ use tokio_postgres::error::SqlState;
 /// table from changing its columns.
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    /// The name to import it by; digits and hyphens.
+    /// Its name for `set transaction snapshot`: digits and hyphens.
     name: String,
     /// The table, quoted.
     pub(super) table: String,
-    /// The statement that locks it, where it can be locked.
+    /// The statement that locks the table, if it can be locked.
     lock: Option<String>,
     pub(super) query: Query,
     pub(super) layout: Arc<CopyLayout>,
     pub(super) partitions: PartitionPlan,
-    /// Rows that are read, as the server counts them: of the window, and of no window.
+    /// Rows to read by the server's count: those of the window, and those of no window.
     pub(super) rows: u64,
     pub(super) source_clock: Timestamp,
     /// For the manifest.
     pub(super) detail: Value,
-    /// Its transaction is open.
+    /// Its open transaction keeps the snapshot.
     _holder: Connection,
 }
 
-/// What the server says of itself and the snapshot.
+/// State of the server and of the snapshot.
 struct SnapshotFacts {
     name: String,
     xmin: String,
@@ -48,10 +49,10 @@ struct SnapshotFacts {
     standby: bool,
 }
 
-/// The oldest server that has all that is asked here.
+/// The oldest supported server version.
 const OLDEST: u32 = 120_000;
 
-/// A connection for reading, tried more than once.
+/// Opens a read-only session, with retries.
 pub(super) async fn connect_read_only(config: &Config) -> Result<Connection> {
     let session =
         Session { read_only: true, statement_timeout: config.statement_timeout, lock_timeout: config.lock_timeout };
@@ -96,7 +97,7 @@ impl Snapshot {
         let detail = json!({
             "table": relation.name, "server_version": version_text, "standby": facts.standby,
             "snapshot": {"name": facts.name, "transactions": facts.xmin},
-            "slices": partitions.by, "org_id": config.org, "rows_without_time": strays,
+            "slices": partitions.detail, "org_id": config.org, "rows_without_time": strays,
         });
         if strays > 0 {
             partitions.partitions.push(relation.partition(PartitionRows::WithoutTime));
@@ -117,8 +118,8 @@ impl Snapshot {
         })
     }
 
-    /// A connection that sees exactly what this snapshot sees. It does not wait for a lock: whoever is before us in the
-    /// queue waits for the holder of the snapshot, who waits for us, and everybody else waits behind.
+    /// Opens a session that sees what this snapshot sees. It locks with `nowait`, since waiting would deadlock: a session that
+    /// is ahead in the queue waits for the holder of the snapshot, which waits for this one.
     pub(super) async fn join(&self, config: &Config) -> Result<Connection> {
         let connection = connect_read_only(config).await?;
         let lock = self.lock.as_ref().map(|lock| format!("; {lock} nowait")).unwrap_or_default();
@@ -130,8 +131,8 @@ impl Snapshot {
     }
 }
 
-/// Where one column has arrays of several dimensions, others may. Each of them would cost a try of the window, of which there
-/// are few.
+/// Looks for all columns with arrays of several dimensions once one was found: each would otherwise cost one of the few tries
+/// of the window.
 async fn find_nested(
     holder: &Connection,
     relation: &Relation,
@@ -146,14 +147,14 @@ async fn find_nested(
     }
     let statement = query.nested(&relation.name, lists.iter().map(|(_, expression)| expression.as_str()));
     let row = holder.client().query_one(&statement, &[]).await;
-    let found = row.map_err(|error| failure::lost("look at the arrays", error))?.get::<_, Vec<Option<bool>>>(0);
+    let found = row.map_err(|error| failure::lost("inspect the arrays", error))?.get::<_, Vec<Option<bool>>>(0);
     for ((column, _), _) in lists.iter().zip(found).filter(|(_, is_nested)| *is_nested == Some(true)) {
         nested.add(&relation.name, &column.name);
     }
     Ok(())
 }
 
-/// A snapshot that is not there any more is told like a wrong name, in one version or another.
+/// Server versions report a missing snapshot by different codes, as an invalid or an undefined object.
 fn gone(error: tokio_postgres::Error) -> Error {
     match error.code().map(SqlState::code) {
         Some("22023" | "42704") => Error::new(ErrorKind::SnapshotLost, "the snapshot is gone before it was joined"),
@@ -161,7 +162,7 @@ fn gone(error: tokio_postgres::Error) -> Error {
     }
 }
 
-/// Whether a run may read `relation`, and what it would read.
+/// The columns that a run would read. Fails where a run would not be allowed to.
 pub(super) async fn may_read(
     connection: &Connection,
     config: &Config,
@@ -179,19 +180,19 @@ pub(super) async fn may_read(
     ended.map_err(|error| failure::lost("end the transaction", error)).and(looked)
 }
 
-/// The statement that locks the table and its partitions. Views over tables are locked with them; what cannot be locked
-/// is read as it is.
+/// The statement that locks the table and its leaf tables. Locking a view locks its tables; materialized views and foreign
+/// tables cannot be locked.
 fn lock(relation: &Relation) -> Option<String> {
     match relation.kind {
-        Kind::Table | Kind::Partitioned | Kind::View => {
+        RelationKind::Table | RelationKind::Partitioned | RelationKind::View => {
             Some(format!("lock table {} in access share mode", relation.name))
         }
-        Kind::Materialized | Kind::Foreign => None,
+        RelationKind::Materialized | RelationKind::Foreign => None,
     }
 }
 
-/// Opens the transaction, and locks the table before the snapshot is taken: a rewrite of the table between the two would
-/// show an empty table.
+/// Begins the transaction, and locks the table before the snapshot is taken: after a rewrite in between, the snapshot would
+/// see an empty table.
 async fn begin(holder: &Connection, relation: &Relation) -> Result<()> {
     let lock = lock(relation).map(|lock| format!("; {lock}")).unwrap_or_default();
     let statement = format!("begin isolation level repeatable read read only{lock}");
@@ -225,16 +226,16 @@ async fn organisation(
     let compared = holder.client().batch_execute(&comparison).await;
     match compared.map_err(|error| failure::lost("compare the organisation", error)) {
         Ok(()) => Ok(Some(literal)),
-        // The server can do it, or is to blame for something else.
+        // The comparison itself is not at fault.
         Err(error) if error.kind() != ErrorKind::Source => Err(error),
-        Err(error) => Err(configuration("org_id cannot be what --where-org says")
+        Err(error) => Err(configuration("org_id cannot be compared with the value of --where-org")
             .with_context("table", &relation.name)
             .with_source(error)
             .with_hint("give the organisation as a value of the column's type")),
     }
 }
 
-/// How many rows the window has, and how many lie in no window.
+/// The numbers of rows in the window, and in no window.
 async fn count(holder: &Connection, query: &Query, relation: &Relation) -> Result<(u64, u64)> {
     let row = holder.client().query_one(&query.count(&relation.name), &[]).await;
     let row = row.map_err(|error| failure::lost("count the rows", error).with_context("table", &relation.name))?;

@@ -1,42 +1,41 @@
-//! What a type of the server becomes in an archive, and how a column of it is asked for.
+//! Maps the server's types to column types of the archive.
 //!
-//! Only types whose binary form is read without loss have a type of their own; every other value is archived as the
-//! text that the server prints.
+//! Types whose binary form is decoded without loss map to a type of their own, all others to the server's text.
 
 use archive_formats::ColumnType;
 
-/// A type of the server, with domains already taken off.
+/// A type of the server, with domains resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServerType {
-    /// The type's number in `pg_type`; built-in types have the same in every database.
+    /// `pg_type.oid`, which is the same in every database for built-in types.
     pub(super) oid: u32,
-    /// The modifier, such as precision and scale, -1 where there is none.
+    /// The type modifier, such as precision and scale; -1 means none.
     pub(super) modifier: i32,
-    /// Dimensions that an array was declared with.
+    /// Declared dimensions of an array.
     pub(super) dimensions: i32,
-    /// The type's number of the elements, where it is an array.
+    /// `pg_type.oid` of an array's elements.
     pub(super) element: Option<u32>,
 }
 
-/// How the values of a column come over the wire, and what they are in the archive.
+/// How a column is selected, and its type in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ColumnMapping {
     /// The type in the archive.
     pub(super) kind: ColumnType,
-    /// What is asked of the server.
+    /// How it is selected.
     pub(super) form: Form,
 }
 
-/// What is asked of the server for a column.
+/// The form in which a column is selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// The value in its own binary form.
+    /// The binary form of its type.
     Own,
-    /// The text of a cast, which is that of the output function.
+    /// The text of a cast, which equals that of the output function.
     Text,
-    /// The elements as such texts.
+    /// An array of such texts.
     Texts,
-    /// The elements as their output function prints them, where a cast of each prints something else.
+    /// An array of the texts of the output function, where a cast prints something else.
     PrintedTexts,
     /// The text of this output function, where the cast prints something else.
     Printed(&'static str),
@@ -45,12 +44,12 @@ pub(super) enum Form {
 }
 
 impl ColumnMapping {
-    /// Arrays of several dimensions, which no list holds.
+    /// Arrays of several dimensions, which a list column cannot hold.
     pub(super) const NESTED: Self = Self { kind: ColumnType::Json, form: Form::Json };
 }
 
 impl Form {
-    /// The expression that yields `column`, which is quoted already.
+    /// The expression that selects `column`, a quoted identifier.
     pub(super) fn expression(self, column: &str) -> String {
         match self {
             Self::Own => column.to_owned(),
@@ -64,7 +63,7 @@ impl Form {
 }
 
 impl ServerType {
-    /// How a column of this type is read.
+    /// The mapping of a column of this type.
     pub(super) fn mapping(&self) -> ColumnMapping {
         match self.element {
             None => scalar(self.oid, self.modifier),
@@ -82,7 +81,7 @@ impl ServerType {
     }
 }
 
-/// The numbers are those of `pg_type.dat`, which no version changes.
+/// The OIDs are those of `pg_type.dat`, which are the same in all versions.
 fn scalar(oid: u32, modifier: i32) -> ColumnMapping {
     let kind = match oid {
         16 => ColumnType::Bool,
@@ -105,7 +104,7 @@ fn scalar(oid: u32, modifier: i32) -> ColumnMapping {
             None => return ColumnMapping { kind: ColumnType::Text, form: Form::Text },
         },
         2950 => ColumnType::Uuid,
-        // Casts of these print a netmask where the type does not, or cut trailing zeros off.
+        // Casts of these add a netmask or drop trailing zeros, unlike their output functions.
         869 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("inet_out") },
         650 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("cidr_out") },
         18 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("charout") },
@@ -114,8 +113,8 @@ fn scalar(oid: u32, modifier: i32) -> ColumnMapping {
     ColumnMapping { kind, form: Form::Own }
 }
 
-/// The decimal that holds every value of `numeric` with this modifier, if there is one: precision in the upper half,
-/// scale as eleven bits with a sign, and all of it moved by four (`numeric.c`).
+/// The decimal type that holds every `numeric` of this modifier, if there is one. The modifier is four more than the precision
+/// in the upper half and the scale as eleven signed bits below (`numeric.c`).
 fn decimal(modifier: i32) -> Option<ColumnType> {
     let bits = modifier.checked_sub(4).filter(|bits| *bits >= 0)?;
     let precision = u8::try_from(bits >> 16).ok()?;
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn numerics_are_decimals_where_a_decimal_holds_all_of_them() {
+    fn numeric_maps_to_decimal_if_one_holds_all_values() {
         assert_eq!(read(1700, numeric(18, 8)).0, "decimal(18,8)");
         assert_eq!(read(1700, numeric(38, 38)).0, "decimal(38,38)");
         for modifier in [-1, numeric(39, 0), numeric(5, -2), numeric(3, 5), numeric(1000, 500)] {
@@ -146,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_type_in_the_archive_is_asked_for_as_text() {
+    fn other_types_are_selected_as_text() {
         assert_eq!(read(1186, -1), ("text".to_owned(), "c::text".to_owned()));
         assert_eq!(read(869, -1).1, "pg_catalog.textin(pg_catalog.inet_out(c))");
         assert_eq!(read(2950, -1), ("uuid".to_owned(), "c".to_owned()));
     }
 
     #[test]
-    fn arrays_are_lists_of_what_their_elements_are() {
+    fn arrays_map_to_lists_of_their_element_type() {
         let array = |element, dimensions| ServerType { oid: 0, modifier: -1, dimensions, element: Some(element) };
         let read = |array: ServerType| (array.mapping().kind.to_string(), array.mapping().form.expression("c"));
         assert_eq!(read(array(23, 1)), ("list<int32>".to_owned(), "c".to_owned()));

@@ -1,8 +1,7 @@
-//! A month back into a table, and out of it again to be compared.
+//! Restores a month into a table, and reads it back for comparison.
 //!
-//! All of it is one transaction, which nothing but [`Restoration::commit`] ends well: whatever goes wrong, and whatever
-//! becomes of this process, the server is left as it was. Rows go through a temporary table that has the archive's types,
-//! so that one statement casts them into whatever types the table has.
+//! A restore is one transaction, which only [`Restoration::commit`] commits: after any failure the server is unchanged. Rows
+//! are loaded into a temporary table with the archive's types, from which one statement casts them to the table's types.
 
 mod plan;
 mod table;
@@ -13,7 +12,7 @@ use super::{
     connect::connect,
     connection::{Connection, Session},
     copy::CopyOutError,
-    failure::failed,
+    failure::restore_failure,
     partition::{PartitionRows, Query},
 };
 use crate::{
@@ -31,18 +30,18 @@ use plan::{Plan, STAGING};
 use std::{pin::pin, time::Duration};
 use tokio::sync::mpsc;
 
-/// Where a month is restored to.
+/// The server and the table to restore to.
 #[derive(Clone, Debug)]
 pub struct Destination {
     /// The server.
     pub server: Server,
-    /// `name` or `schema.name`, as SQL spells them. A table that does not exist is created.
+    /// `name` or `schema.name` in SQL syntax. A missing table is created.
     pub table: String,
-    /// Whether the table is a temporary one, whatever there is of its name.
+    /// Whether to use a new temporary table, even if a table of this name exists.
     pub drill: bool,
 }
 
-/// A month on its way into a table. Dropping it leaves the server as it was.
+/// An open restore of a month. Dropping it leaves the server unchanged.
 #[derive(Debug)]
 pub struct Restoration {
     connection: Connection,
@@ -53,27 +52,27 @@ pub struct Restoration {
     notes: Vec<String>,
 }
 
-/// Loading takes as long as it takes. Nobody is kept waiting for a lock.
+/// Loading has no time limit, but waiting for a lock does.
 const SESSION: Session =
     Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::from_secs(10) };
 
-/// A server that can (since version 14) looks whether we are still there while it works for us.
-const WATCH: &str = "select pg_catalog.set_config(name, '1s', false) from pg_catalog.pg_settings \
+/// Lets servers since version 14 notice a lost connection during a statement.
+const CHECK_CONNECTION: &str = "select pg_catalog.set_config(name, '1s', false) from pg_catalog.pg_settings \
                      where name = 'client_connection_check_interval'";
 
-/// Two restores at the same time would both find the month empty: of serializable transactions one fails.
+/// Two concurrent restores would both find the month empty; of serializable transactions one fails.
 const BEGIN: &str = "begin isolation level serializable read write";
 
 impl Restoration {
-    /// Finds or creates the table, with the columns of `schema`. Rows of `window` must not be there yet.
+    /// Finds or creates the table, with the columns of `schema`. Fails if it has rows of `window`.
     pub async fn begin(destination: &Destination, schema: &Schema, window: Window) -> Result<Self> {
         let connection = retry(Policy::per_call(), || connect(&destination.server, &SESSION)).await?;
         let client = connection.client();
-        client.batch_execute(WATCH).await.map_err(failed("prepare the session"))?;
-        let name = table::read_name(client, &destination.table).await?;
-        // Before the transaction: what is no type would end it.
+        client.batch_execute(CHECK_CONNECTION).await.map_err(restore_failure("prepare the session"))?;
+        let name = table::parse_name(client, &destination.table).await?;
+        // Before the transaction, which an unknown type would end.
         let types = table::types(client, schema).await?;
-        client.batch_execute(BEGIN).await.map_err(failed("begin a transaction"))?;
+        client.batch_execute(BEGIN).await.map_err(restore_failure("begin a transaction"))?;
         let (relation, notes) = table::find_or_create(client, &name, destination.drill, schema, &types).await?;
         let nested = table::nested(&relation, schema);
         let columns = relation.columns(client, &table::wanted(schema), &nested).await?;
@@ -87,7 +86,7 @@ impl Restoration {
         Ok(Self { connection, relation, plan, query, layout, notes })
     }
 
-    /// The table, with its schema, as SQL spells them.
+    /// The table with its schema, in SQL syntax.
     pub fn table(&self) -> &str {
         &self.relation.name
     }
@@ -97,25 +96,29 @@ impl Restoration {
         self.plan.types()
     }
 
-    /// What is not as it was at the source.
+    /// Differences from the source's table.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Makes the month a part of the table.
+    /// Commits the restored month.
     pub async fn commit(self) -> Result<()> {
-        self.connection.client().batch_execute("commit").await.map_err(failed("commit the restored month"))
+        self.connection.client().batch_execute("commit").await.map_err(restore_failure("commit the restored month"))
     }
 
-    /// Takes all of it back, and returns once the server has.
+    /// Rolls back, and waits for the server.
     pub async fn roll_back(self) -> Result<()> {
-        self.connection.client().batch_execute("rollback").await.map_err(failed("take the restored month back"))
+        self.connection
+            .client()
+            .batch_execute("rollback")
+            .await
+            .map_err(restore_failure("roll back the restored month"))
     }
 }
 
 async fn refuse_rows(client: &tokio_postgres::Client, relation: &Relation, query: &Query) -> Result<()> {
     let counted = client.query_one(&query.count(&relation.name), &[]).await;
-    let rows: i64 = counted.map_err(failed("count the rows of the table"))?.get(0);
+    let rows: i64 = counted.map_err(restore_failure("count the rows of the table"))?.get(0);
     if rows == 0 {
         return Ok(());
     }
@@ -126,37 +129,41 @@ async fn refuse_rows(client: &tokio_postgres::Client, relation: &Relation, query
 }
 
 impl Restoration {
-    /// Loads `rows`, pieces of any size of what [`write_rows`](archive_formats::encode::copy::write_rows) writes.
+    /// Loads `rows`, the output of [`write_rows`](archive_formats::encode::copy::write_rows) in chunks of any size.
     pub async fn load(&self, rows: impl Stream<Item = Bytes>) -> Result<()> {
         let client = self.connection.client();
-        client.batch_execute(&self.plan.stage).await.map_err(failed("create a temporary table"))?;
+        client.batch_execute(&self.plan.stage).await.map_err(restore_failure("create a temporary table"))?;
         let statement = format!("copy {STAGING} from stdin (format binary)");
-        let mut server = pin!(client.copy_in(&statement).await.map_err(failed("send the rows to the server"))?);
-        server.feed(Bytes::from_static(HEADER)).await.map_err(failed("send the rows to the server"))?;
+        let mut server =
+            pin!(client.copy_in(&statement).await.map_err(restore_failure("send the rows to the server"))?);
+        server.feed(Bytes::from_static(HEADER)).await.map_err(restore_failure("send the rows to the server"))?;
         let mut rows = pin!(rows);
-        while let Some(piece) = rows.next().await {
-            server.feed(piece).await.map_err(failed("send the rows to the server"))?;
+        while let Some(chunk) = rows.next().await {
+            server.feed(chunk).await.map_err(restore_failure("send the rows to the server"))?;
         }
-        server.feed(Bytes::from_static(TRAILER)).await.map_err(failed("send the rows to the server"))?;
-        server.finish().await.map_err(failed("send the rows to the server"))?;
+        server.feed(Bytes::from_static(TRAILER)).await.map_err(restore_failure("send the rows to the server"))?;
+        server.finish().await.map_err(restore_failure("send the rows to the server"))?;
         if self.plan.has_arrays_as_json {
-            client.batch_execute(plan::CREATE_LITERAL).await.map_err(failed("create a temporary function"))?;
+            client.batch_execute(plan::CREATE_LITERAL).await.map_err(restore_failure("create a temporary function"))?;
         }
-        client.batch_execute(&self.plan.insert).await.map_err(failed("insert the rows into the table"))?;
-        // What would be checked or triggered at the commit shall be before the comparison.
-        client.batch_execute("set constraints all immediate").await.map_err(failed("check the rows of the table"))
+        client.batch_execute(&self.plan.insert).await.map_err(restore_failure("insert the rows into the table"))?;
+        // Deferred checks and triggers must run before the comparison.
+        client
+            .batch_execute("set constraints all immediate")
+            .await
+            .map_err(restore_failure("check the rows of the table"))
     }
 }
 
 impl Restoration {
-    /// Sends what the table has in the window to `events`, with the columns of the archive, and returns how many rows
-    /// there are: those that are no events any more are counted, but not sent.
+    /// Sends the table's rows of the window to `events`, with the columns of the archive, and returns their number. Rows that
+    /// are not valid events are counted, but not sent.
     pub async fn read_back(&mut self, events: mpsc::Sender<EventBatch>) -> Result<u64> {
         let Self { connection, relation, query, layout, .. } = self;
         let statement = query.copy(&relation.name, PartitionRows::Window);
-        let mut copied = connection.copy_out(&statement).await.map_err(failed("read the table"))?;
+        let mut copied = connection.copy_out(&statement).await.map_err(restore_failure("read the table"))?;
         let (mut rows, mut count) = (CopyRows::default(), 0);
-        while copied.gather(&mut rows).await.map_err(unread)? {
+        while copied.gather(&mut rows).await.map_err(read_failure)? {
             count += flush(layout, &mut rows, &events).await?;
         }
         Ok(count + flush(layout, &mut rows, &events).await?)
@@ -164,18 +171,18 @@ impl Restoration {
 }
 
 async fn flush(layout: &CopyLayout, rows: &mut CopyRows, events: &mpsc::Sender<EventBatch>) -> Result<u64> {
-    let decoded = layout.decode(rows).map_err(|error| unread(error.into()))?;
+    let decoded = layout.decode(rows).map_err(|error| read_failure(error.into()))?;
     rows.clear();
     if let Some(batch) = decoded.batch {
-        let gone = |_| Error::new(ErrorKind::Interrupted, "nobody waits for the rows any more");
+        let gone = |_| Error::new(ErrorKind::Interrupted, "the comparison was dropped");
         events.send(batch).await.map_err(gone)?;
     }
     Ok(decoded.rows)
 }
 
-fn unread(error: CopyOutError) -> Error {
+fn read_failure(error: CopyOutError) -> Error {
     match error {
-        CopyOutError::Server(error) => failed("read the table")(error),
+        CopyOutError::Server(error) => restore_failure("read the table")(error),
         CopyOutError::Unreadable(error) => {
             Error::new(ErrorKind::Source, "the server's rows cannot be read").with_context("reason", error)
         }

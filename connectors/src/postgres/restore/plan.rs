@@ -1,4 +1,4 @@
-//! The statements that take the archive's columns into a table, and out of it again as the archive has them.
+//! The statements that write the archive's columns to a table, and read them back in the archive's types.
 
 use super::table::{quote, unsupported};
 use crate::{
@@ -8,44 +8,44 @@ use crate::{
 use archive_formats::{Column, Schema, encode::copy::server_type};
 use std::collections::HashMap;
 
-/// How the columns of a month go into a table.
+/// How the columns of a month are written to a table.
 #[derive(Debug)]
 pub(super) struct Plan {
     schema: Schema,
     types: Vec<String>,
-    /// Makes the table that takes the rows as they come.
+    /// Creates the staging table.
     pub(super) stage: String,
-    /// Moves them on.
+    /// Inserts the staged rows into the table.
     pub(super) insert: String,
-    /// Whether that needs [`LITERAL`].
+    /// Whether `insert` calls the function of [`CREATE_LITERAL`].
     pub(super) has_arrays_as_json: bool,
 }
 
-/// Takes the rows as they come.
+/// The temporary table that has the archive's types.
 pub(super) const STAGING: &str = "pg_temp.kt_archive_staging";
 
-/// A column on its way.
-struct Step {
+/// A column's way into the table and back.
+struct ColumnPlan {
     /// Its definition in the staging table.
     staged: String,
-    /// What goes into the table, as an expression over the staging table.
+    /// The expression over the staging table that is written to the table.
     written: String,
-    /// What comes out of it.
+    /// The expression over the table that is read back.
     taken: String,
     /// Its type in the table.
     own: String,
 }
 
 impl Plan {
-    /// How the columns of `schema` go into the ones that were `found` in `table`, none of the `generated` ones being
-    /// written; and the columns as they are to be asked for, in the order of the archive and in its types.
+    /// Plans writing the columns of `schema` to the columns `found` in `table`, except the `generated` ones. Also returns the
+    /// columns to read back, in the archive's order and types.
     pub(super) fn new(table: &str, schema: &Schema, found: Columns, generated: &[String]) -> Result<(Self, Columns)> {
         let targets = found.schema.columns().iter().zip(&found.expressions).zip(&found.forms);
         let targets = targets.map(|((column, expression), form)| (column.name.as_str(), (column, expression, *form)));
         let targets = targets.collect::<HashMap<_, _>>();
         let step = |(number, column): (usize, &Column)| {
-            let (target, expression, form) = targets.get(column.name.as_str()).ok_or_else(|| vanished(column))?;
-            Step::new(number, column, target, expression, *form)
+            let (target, expression, form) = targets.get(column.name.as_str()).ok_or_else(|| missing(column))?;
+            ColumnPlan::new(number, column, target, expression, *form)
         };
         let steps = schema.columns().iter().enumerate().map(step).collect::<Result<Vec<_>>>()?;
         let written = schema.columns().iter().zip(&steps).filter(|(column, _)| !generated.contains(&column.name));
@@ -64,7 +64,7 @@ impl Plan {
         Ok((plan, Columns { schema: schema.clone(), expressions, ..found }))
     }
 
-    /// The columns that the table gives back. What must not be missing may be, until it was compared.
+    /// The columns that are read back, all nullable but the keys, so that the comparison reports missing values.
     pub(super) fn schema(&self) -> Schema {
         self.schema.with_nullable_values()
     }
@@ -75,8 +75,8 @@ impl Plan {
     }
 }
 
-impl Step {
-    /// The way of `column` into `target` and, by `expression`, which makes `form` of it, out of it again.
+impl ColumnPlan {
+    /// Plans `column`, which is written to `target` and selected from it in `form` by `expression`.
     fn new(number: usize, column: &Column, target: &Column, expression: &str, form: Form) -> Result<Self> {
         let plain = server_type(&column.kind).ok_or_else(|| unsupported(column))?;
         let own = target.source_type.clone().unwrap_or_else(|| plain.clone());
@@ -92,12 +92,12 @@ impl Step {
     }
 }
 
-fn vanished(column: &Column) -> Error {
-    Error::new(ErrorKind::Internal, "a column of the table vanished").with_context("column", &column.name)
+fn missing(column: &Column) -> Error {
+    Error::new(ErrorKind::Internal, "a column of the table is missing").with_context("column", &column.name)
 }
 
-/// Makes [`LITERAL`]: the JSON of an array in, the server's own text of it out. Temporary, and so gone with the session.
-/// Every value is quoted, which any type can read.
+/// Creates [`LITERAL`], which turns the JSON of an array of several dimensions into the server's array literal. It quotes every
+/// value, which any type can parse, and is dropped with the session.
 pub(super) const CREATE_LITERAL: &str = r#"set local check_function_bodies = off;
 create or replace function pg_temp.kt_archive_array(json) returns text language sql immutable as $$
   select case pg_catalog.json_typeof($1)
@@ -109,7 +109,6 @@ create or replace function pg_temp.kt_archive_array(json) returns text language 
   end
 $$"#;
 
-/// The function.
 const LITERAL: &str = "pg_temp.kt_archive_array";
 
 #[cfg(test)]
@@ -122,15 +121,15 @@ mod tests {
         Column { name: name.to_owned(), kind, source_type: Some(source_type.to_owned()), nullable: true }
     }
 
-    /// What goes in and what comes out of a target of this type and archived type, for a column that is `kind` here.
+    /// The expressions that write and read back a column of type `kind`, for a target of this type, archived type and form.
     fn step(kind: &str, (own, target, form): (&str, &str, Form)) -> (String, String) {
         let expression = form.expression("c");
-        let step = Step::new(0, &column("c", kind, "any"), &column("c", target, own), &expression, form).unwrap();
+        let step = ColumnPlan::new(0, &column("c", kind, "any"), &column("c", target, own), &expression, form).unwrap();
         (step.written, step.taken)
     }
 
     #[test]
-    fn values_are_cast_into_the_table_and_come_out_as_they_would_be_archived() {
+    fn values_are_cast_into_the_table_and_read_back_as_archived() {
         let pair = |written: &str, taken: &str| (written.to_owned(), taken.to_owned());
         assert_eq!(step("int64", ("bigint", "int64", Form::Own)), pair("c0", "c"));
         assert_eq!(step("text", ("interval", "text", Form::Text)), pair("c0::interval", "c::text"));
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_type_in_the_table_comes_out_in_that_of_the_archive() {
+    fn other_types_are_read_back_as_the_archives_type() {
         let pair = |written: &str, taken: &str| (written.to_owned(), taken.to_owned());
         assert_eq!(step("text", ("uuid", "uuid", Form::Own)), pair("c0::uuid", "\"c\"::text"));
         assert_eq!(step("int16", ("bigint", "int64", Form::Own)), pair("c0::bigint", "\"c\"::smallint"));
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_matched_by_name_and_those_that_the_table_computes_are_not_written() {
+    fn columns_are_matched_by_name_and_generated_ones_are_not_written() {
         let columns = vec![column("id", "int64", "bigint"), column("a \"b\"", "text", "text")];
         let time = column("t", "timestamp(us,UTC)", "timestamp with time zone");
         let schema = Schema::new([columns.clone(), vec![time.clone()]].concat(), "id", "t").unwrap();

@@ -1,21 +1,21 @@
-//! The table that a month is restored to: found, or made of the columns of the archive.
+//! Finds or creates the table that a month is restored to.
 
 use crate::{
     Error, ErrorKind, Result,
     postgres::{
-        catalogue::{Kind, Nested, Relation},
+        catalogue::{Nested, Relation, RelationKind},
         config::Table,
-        failure::failed,
+        failure::restore_failure,
     },
 };
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue::KeyColumns, encode::copy::server_type};
 use tokio_postgres::Client;
 
-/// A name as the server reads it: perhaps a schema, and the table.
-pub(super) struct Name(Vec<String>);
+/// The parts of a table's name: an optional schema, and the table.
+pub(super) struct TableName(Vec<String>);
 
-impl Name {
-    /// For the place where it is; a temporary table is in a schema of its session.
+impl TableName {
+    /// Quoted, with the schema; a temporary table is in `pg_temp`.
     fn quoted(&self, is_temporary: bool) -> String {
         let table = self.0.last().map(String::as_str).unwrap_or_default();
         match self.0.as_slice() {
@@ -25,29 +25,30 @@ impl Name {
     }
 }
 
-/// `name` in SQL, whatever letters it has.
+/// `name` as a quoted identifier.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Takes a name apart as SQL does.
-pub(super) async fn read_name(client: &Client, text: &str) -> Result<Name> {
-    let hint = "--table is a name or schema.name, as SQL spells them: quoted where it has capitals or spaces";
-    let no_name = || {
-        Error::new(ErrorKind::Configuration, "the table's name cannot be read")
+/// Parses a table's name by the rules of SQL.
+pub(super) async fn parse_name(client: &Client, text: &str) -> Result<TableName> {
+    let hint = "--table is name or schema.name in SQL syntax: quoted where it has capitals or spaces";
+    let malformed = || {
+        Error::new(ErrorKind::Configuration, "the table's name is malformed")
             .with_context("table", text)
             .with_hint(hint)
     };
     let parts = client.query_one("select pg_catalog.parse_ident($1)", &[&text]).await;
-    let parts = parts.map_err(|error| if error.code().is_some() { no_name() } else { failed("read a name")(error) })?;
+    let parts = parts
+        .map_err(|error| if error.code().is_some() { malformed() } else { restore_failure("parse a name")(error) })?;
     let parts = parts.get::<_, Vec<String>>(0);
-    if (1..=2).contains(&parts.len()) { Ok(Name(parts)) } else { Err(no_name()) }
+    if (1..=2).contains(&parts.len()) { Ok(TableName(parts)) } else { Err(malformed()) }
 }
 
-/// The type that each column has in a new table, and what is to be said about it.
+/// The type of each column in a new table, with a note if it is not the source's type.
 pub(super) type Types = Vec<(String, Option<String>)>;
 
-/// The source's own types where the server has them, and else those that hold what the archive has.
+/// The source's types where the server has them, and otherwise types that hold the archive's values.
 pub(super) async fn types(client: &Client, schema: &Schema) -> Result<Types> {
     let mut types = Vec::with_capacity(schema.columns().len());
     for column in schema.columns() {
@@ -69,8 +70,7 @@ pub(super) fn unsupported(column: &Column) -> Error {
         .with_context("column", &column.name)
 }
 
-/// Whether `text` is the name of a type here, and nothing but that. The server's own parser says so: what a manifest
-/// holds may be anything.
+/// Whether `text` is the name of a type. The server's parser decides, since a manifest may hold any text.
 async fn is_type(client: &Client, text: &str) -> Result<bool> {
     if text.contains("--") || text.contains("/*") {
         return Ok(false);
@@ -78,40 +78,40 @@ async fn is_type(client: &Client, text: &str) -> Result<bool> {
     match client.query_one("select pg_catalog.to_regtype($1) is not null", &[&text]).await {
         Ok(row) => Ok(row.get(0)),
         Err(error) if error.code().is_some_and(|code| code.code().starts_with("42")) => Ok(false),
-        Err(error) => Err(failed("look for a type")(error)),
+        Err(error) => Err(restore_failure("look for a type")(error)),
     }
 }
 
-/// The table, and what is not as it was at the source.
+/// The table, and its differences from the source's.
 pub(super) async fn find_or_create(
     client: &Client,
-    name: &Name,
+    name: &TableName,
     is_temporary: bool,
     schema: &Schema,
     types: &Types,
 ) -> Result<(Relation, Vec<String>)> {
     let quoted = name.quoted(is_temporary);
     let mut notes = Vec::new();
-    if is_temporary || !is_there(client, &quoted).await? {
+    if is_temporary || !exists(client, &quoted).await? {
         let sql = create(&quoted, is_temporary, schema, types);
-        client.batch_execute(&sql).await.map_err(failed("create the table"))?;
+        client.batch_execute(&sql).await.map_err(restore_failure("create the table"))?;
         notes = types.iter().filter_map(|(_, note)| note.clone()).collect();
     }
     let named = Table { name: Some(quoted), ..Table::default() };
     let relation = Relation::find(client, &Dataset::default(), &named).await?;
     match relation.kind {
-        Kind::Table | Kind::Partitioned => Ok((relation, notes)),
-        Kind::View | Kind::Materialized | Kind::Foreign => {
-            Err(Error::new(ErrorKind::Configuration, "what has the name is no table")
+        RelationKind::Table | RelationKind::Partitioned => Ok((relation, notes)),
+        RelationKind::View | RelationKind::Materialized | RelationKind::Foreign => {
+            Err(Error::new(ErrorKind::Configuration, "the name is that of a view or a foreign table, not a table")
                 .with_context("table", relation.name)
                 .with_hint("name another one with --table"))
         }
     }
 }
 
-async fn is_there(client: &Client, quoted: &str) -> Result<bool> {
+async fn exists(client: &Client, quoted: &str) -> Result<bool> {
     let found = client.query_one("select pg_catalog.to_regclass($1) is not null", &[&quoted]).await;
-    Ok(found.map_err(failed("look for the table"))?.get(0))
+    Ok(found.map_err(restore_failure("look for the table"))?.get(0))
 }
 
 fn create(quoted: &str, is_temporary: bool, schema: &Schema, types: &Types) -> String {
@@ -127,7 +127,7 @@ fn create(quoted: &str, is_temporary: bool, schema: &Schema, types: &Types) -> S
     }
 }
 
-/// The columns of `schema`, by their names.
+/// A selection of the columns of `schema`.
 pub(super) fn wanted(schema: &Schema) -> Table {
     Table {
         name: None,
@@ -136,7 +136,7 @@ pub(super) fn wanted(schema: &Schema) -> Table {
     }
 }
 
-/// The columns of `table` that have arrays of several dimensions, if they have arrays: the archive has them as JSON.
+/// The columns that the archive has as JSON: if they are arrays in `table`, they have several dimensions.
 pub(super) fn nested(table: &Relation, schema: &Schema) -> Nested {
     let nested = Nested::default();
     for column in schema.columns().iter().filter(|column| column.kind == ColumnType::Json) {
@@ -145,9 +145,9 @@ pub(super) fn nested(table: &Relation, schema: &Schema) -> Nested {
     nested
 }
 
-/// Columns that the table computes by itself, and that nobody may write.
+/// Generated columns, which cannot be written.
 pub(super) async fn generated_columns(client: &Client, relation: &Relation) -> Result<Vec<String>> {
     let query = "select attname::text from pg_catalog.pg_attribute where attrelid = $1 and attgenerated <> ''";
-    let rows = client.query(query, &[&relation.oid]).await.map_err(failed("read the catalogue"))?;
+    let rows = client.query(query, &[&relation.oid]).await.map_err(restore_failure("read the catalogue"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -1,11 +1,11 @@
-//! From a plain stream to one that is protected.
+//! Negotiates TLS on a plain stream.
 
 use super::TlsOffer;
 use crate::{
     Error, ErrorKind, Result,
     postgres::{
         connection::{ConnectError, ConnectResult, Wire},
-        failure::refusal,
+        failure::tls_failure,
     },
 };
 use rustls::pki_types::ServerName;
@@ -16,33 +16,33 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// `SSLRequest`: its length, and a version of the protocol that never was.
+/// `SSLRequest`: its length, and its code in place of a protocol version.
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// Protects `stream`, which leads to the server `name`, as far as `offer` goes.
+/// Negotiates TLS with the server `name` as `offer` demands.
 pub(in super::super) async fn secure(mut stream: TcpStream, offer: &TlsOffer, name: &str) -> ConnectResult<Wire> {
     let config = match offer {
         TlsOffer::Plain => return Ok(Wire::Tcp(stream)),
         TlsOffer::Preferred(config) | TlsOffer::Required(config) => Arc::clone(config),
     };
-    if !is_willing(&mut stream).await? {
+    if !supports_tls(&mut stream).await? {
         return match offer {
-            TlsOffer::Required(_) => Err(ConnectError::TlsMismatch(unwilling())),
+            TlsOffer::Required(_) => Err(ConnectError::TlsMismatch(unsupported())),
             TlsOffer::Plain | TlsOffer::Preferred(_) => Ok(Wire::Tcp(stream)),
         };
     }
     let name = server_name(name, &stream)?;
     let protected = TlsConnector::from(config).connect(name, stream).await;
-    let protected = protected.map_err(|error| match refusal(&error) {
-        Some(refusal) => ConnectError::TlsMismatch(refusal),
+    let protected = protected.map_err(|error| match tls_failure(&error) {
+        Some(error) => ConnectError::TlsMismatch(error),
         None => ConnectError::Fatal(broken(error)),
     })?;
     Ok(Wire::Tls(Box::new(protected)))
 }
 
-/// Asks whether the server has TLS. What follows its answer in one piece was slipped in by somebody on the way, and would
-/// be taken for the server's once TLS stands (CVE-2021-23222).
-async fn is_willing(stream: &mut TcpStream) -> Result<bool> {
+/// Asks whether the server supports TLS. Refuses bytes after the one-byte answer: a man in the middle could inject them, and
+/// they would count as received over TLS (CVE-2021-23222).
+async fn supports_tls(stream: &mut TcpStream) -> Result<bool> {
     stream.write_all(&REQUEST).await.map_err(broken)?;
     let mut answer = [0; 2];
     let length = stream.read(&mut answer).await.map_err(broken)?;
@@ -50,14 +50,14 @@ async fn is_willing(stream: &mut TcpStream) -> Result<bool> {
         Some(b"S") => Ok(true),
         Some(b"N") => Ok(false),
         Some([]) => Err(broken(io::ErrorKind::UnexpectedEof.into())),
-        // An error, which is not shown: nobody has vouched for it.
+        // The message is not shown, since it is not authenticated.
         Some([b'E', ..]) => Err(Error::new(ErrorKind::SourceUnavailable, "the server has no room for a connection")),
         _ => Err(Error::new(ErrorKind::Source, "the server's answer to the request for TLS is not PostgreSQL's")
-            .with_hint("check the host and the port; somebody on the way may also tamper with the connection")),
+            .with_hint("check the host and the port; the connection may also be tampered with")),
     }
 }
 
-/// The name that a certificate must be for. Names that DNS does not know are looked for under the address.
+/// The name that the certificate must have: the host's, or the address if that is not a valid DNS name.
 fn server_name(name: &str, stream: &TcpStream) -> Result<ServerName<'static>> {
     match ServerName::try_from(name.to_owned()) {
         Ok(name) => Ok(name),
@@ -65,13 +65,13 @@ fn server_name(name: &str, stream: &TcpStream) -> Result<ServerName<'static>> {
     }
 }
 
-fn unwilling() -> Error {
+fn unsupported() -> Error {
     Error::new(ErrorKind::Source, "the server does not offer TLS")
-        .with_hint("switch TLS on in the server; if the way to it is protected otherwise, use sslmode=disable")
+        .with_hint("enable TLS on the server; if the connection is protected otherwise, use sslmode=disable")
 }
 
 fn broken(error: io::Error) -> Error {
-    Error::new(ErrorKind::SourceUnavailable, "the connection broke while TLS was set up").with_source(error)
+    Error::new(ErrorKind::SourceUnavailable, "the connection broke during the TLS negotiation").with_source(error)
 }
 
 #[cfg(test)]
@@ -79,8 +79,8 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    /// What comes of asking a server that answers `answer` and nothing more.
-    async fn asked(answer: &'static [u8]) -> Result<bool> {
+    /// The result for a server that sends `answer`.
+    async fn supports(answer: &'static [u8]) -> Result<bool> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
@@ -91,31 +91,31 @@ mod tests {
             server.write_all(answer).await.unwrap();
             drop(server);
         };
-        tokio::join!(is_willing(&mut stream), serve).0
+        tokio::join!(supports_tls(&mut stream), serve).0
     }
 
     #[tokio::test]
     async fn one_letter_is_the_answer() {
-        assert!(asked(b"S").await.unwrap());
-        assert!(!asked(b"N").await.unwrap());
+        assert!(supports(b"S").await.unwrap());
+        assert!(!supports(b"N").await.unwrap());
     }
 
     #[tokio::test]
-    async fn what_is_slipped_in_behind_the_letter_is_refused() {
+    async fn bytes_after_the_letter_are_refused() {
         for answer in [b"SR\0\0\0\x08\0\0\0\0".as_slice(), b"NR", b"HTTP/1.1 400"] {
-            assert_eq!(asked(answer).await.unwrap_err().kind(), ErrorKind::Source);
+            assert_eq!(supports(answer).await.unwrap_err().kind(), ErrorKind::Source);
         }
     }
 
     #[tokio::test]
-    async fn an_error_that_nobody_vouches_for_is_not_shown() {
-        let error = asked(b"ESFATAL\0canary\0\0").await.unwrap_err();
+    async fn unauthenticated_error_is_not_shown() {
+        let error = supports(b"ESFATAL\0canary\0\0").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::SourceUnavailable);
         assert!(!format!("{error:?}").contains("canary"));
     }
 
     #[tokio::test]
-    async fn a_server_that_hangs_up_is_asked_again() {
-        assert_eq!(asked(b"").await.unwrap_err().kind(), ErrorKind::SourceUnavailable);
+    async fn closed_connection_is_retried() {
+        assert_eq!(supports(b"").await.unwrap_err().kind(), ErrorKind::SourceUnavailable);
     }
 }

@@ -1,9 +1,9 @@
-//! Whether nobody reads along, and whether the server is the one that was meant.
+//! TLS modes and server verification, as libpq defines them.
 
 pub(super) mod handshake;
 mod verify;
 
-use super::conninfo::{Settings, refused};
+use super::{conninfo::Settings, failure::configuration};
 use crate::{Error, Result, spool::on_blocking_thread};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -20,41 +20,41 @@ use std::{
 };
 use verify::{AnyCertificate, AnyName};
 
-/// What a try does about TLS.
+/// The use of TLS in one connection attempt.
 #[derive(Clone, Debug)]
 pub(super) enum TlsOffer {
-    /// Nothing.
+    /// No TLS.
     Plain,
-    /// Has it where the server does.
+    /// TLS if the server supports it.
     Preferred(Arc<ClientConfig>),
-    /// Does not go on without it.
+    /// TLS, or no connection.
     Required(Arc<ClientConfig>),
 }
 
-/// What the settings of libpq say of TLS.
+/// The TLS settings of a connection string.
 #[derive(Clone, Debug)]
 pub(super) struct Tls {
-    /// None is the default, which depends on where the server is.
+    /// `None` means the default, which depends on whether the server is on this host.
     mode: Option<SslMode>,
-    /// None is the default: the user's own file where there is one.
+    /// `None` means the user's own file, if there is one.
     authorities: Option<Authorities>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
-    /// Where files are that nothing names: `~/.postgresql`.
+    /// The directory of default files, `~/.postgresql`.
     folder: Option<PathBuf>,
 }
 
-/// Who may vouch for a server.
+/// The authorities that the server's certificate may come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Authorities {
-    /// Those that this host trusts.
+    /// Those of this host.
     System,
     /// Those in a file.
     File(PathBuf),
 }
 
 impl Tls {
-    /// What `settings` say, for a user whose folder is `home`.
+    /// The TLS settings in `settings`, for a user with this home directory.
     pub(super) fn new(settings: &Settings, home: Option<PathBuf>) -> Result<Self> {
         let path = |keyword| settings.get(keyword).map(PathBuf::from);
         let mode = settings.get("sslmode").map(str::parse).transpose()?;
@@ -63,23 +63,22 @@ impl Tls {
             _ => path("sslrootcert").map(Authorities::File),
         };
         if authorities == Some(Authorities::System) && mode.is_some_and(|mode| mode != SslMode::VerifyFull) {
-            return Err(refused("sslrootcert=system goes with sslmode=verify-full alone").with_hint(
-                "anybody can have a certificate of an authority that this host trusts: only the name tells servers apart",
-            ));
+            return Err(configuration("sslrootcert=system needs sslmode=verify-full")
+                .with_hint("any server can have a certificate of a public authority: only its name identifies it"));
         }
         match settings.get("channel_binding") {
             None | Some("disable" | "prefer") => {}
             Some("require") => {
-                return Err(refused("channel_binding=require is not supported")
-                    .with_hint("use sslmode=verify-full, which tells servers apart by their certificates"));
+                return Err(configuration("channel_binding=require is not supported")
+                    .with_hint("use sslmode=verify-full, which identifies servers by their certificates"));
             }
-            Some(_) => return Err(refused("channel_binding is neither disable, prefer nor require")),
+            Some(_) => return Err(configuration("channel_binding is neither disable, prefer nor require")),
         }
         let folder = home.map(|home| home.join(".postgresql"));
         Ok(Self { mode, authorities, certificate: path("sslcert"), key: path("sslkey"), folder })
     }
 
-    /// What is tried, in this order, with a server that is on this host or elsewhere. Reads files, at each connection:
+    /// The uses of TLS to try in order, with a server on this host if `local`. Reads files at each connection, since
     /// certificates are renewed during long runs.
     pub(super) async fn offers(&self, local: bool) -> Result<Vec<TlsOffer>> {
         let mode = self.mode(local);
@@ -96,14 +95,14 @@ impl Tls {
         })
     }
 
-    /// Where nothing is asked for, only the way within this host is taken for safe.
+    /// The mode, or its default: only connections within this host may be unverified.
     fn mode(&self, local: bool) -> SslMode {
         let system = self.authorities == Some(Authorities::System);
         self.mode.unwrap_or(if local && !system { SslMode::Prefer } else { SslMode::VerifyFull })
     }
 }
 
-/// How much is asked of TLS, from nothing to everything.
+/// `sslmode`, from weakest to strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SslMode {
     Disable,
@@ -126,7 +125,7 @@ impl FromStr for SslMode {
             "verify-ca" => Self::VerifyCa,
             "verify-full" => Self::VerifyFull,
             _ => {
-                return Err(refused("sslmode is not known")
+                return Err(configuration("sslmode has an unknown value")
                     .with_hint("use disable, allow, prefer, require, verify-ca or verify-full"));
             }
         })
@@ -134,50 +133,51 @@ impl FromStr for SslMode {
 }
 
 impl Tls {
-    /// What a handshake is made with.
+    /// Loads certificates and keys for a handshake.
     fn load(&self, mode: SslMode) -> Result<ClientConfig> {
         let provider = Arc::new(ring::default_provider());
         let verifier = self.verifier(mode, &provider)?;
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| refused("no version of TLS can be used").with_source(error))?;
+        let builder = builder.map_err(|error| configuration("no version of TLS can be used").with_source(error))?;
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         let Some((certificate, key)) = self.identity()? else { return Ok(builder.with_no_client_auth()) };
         let (chain, secret) = (certificates(&certificate)?, private_key(&key)?);
         builder.with_client_auth_cert(chain, secret).map_err(|error| {
-            let error = refused("the client's certificate and its key cannot be used").with_source(error);
+            let error = configuration("the client's certificate and its key cannot be used").with_source(error);
             error.with_context("sslcert", certificate.display()).with_context("sslkey", key.display())
         })
     }
 
-    /// As libpq does, a file with authorities is believed in every mode: it would not be there for nothing.
+    /// As in libpq, a file with authorities is used in every mode.
     fn verifier(&self, mode: SslMode, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
-        let authorities = self.authorities.clone().or(self.usual("root.crt")?.map(Authorities::File));
+        let authorities = self.authorities.clone().or(self.default_file("root.crt")?.map(Authorities::File));
         Ok(match (mode, authorities) {
             (SslMode::VerifyFull, authorities) => chain(&authorities.unwrap_or(Authorities::System), provider)?,
             (_, Some(authorities)) => Arc::new(AnyName(chain(&authorities, provider)?)),
             (SslMode::VerifyCa, None) => {
-                return Err(refused("sslmode=verify-ca without a file that says whom to believe").with_hint(
-                    "name the authority's certificate by sslrootcert or put it into ~/.postgresql/root.crt, or use \
-                     sslmode=verify-full, which may believe everybody that this host does",
+                return Err(configuration("sslmode=verify-ca without a file of authorities").with_hint(
+                    "set sslrootcert to the authority's certificate or put it into ~/.postgresql/root.crt, or use \
+                     sslmode=verify-full, which may use the authorities of this host",
                 ));
             }
             (_, None) => Arc::new(AnyCertificate(provider.signature_verification_algorithms)),
         })
     }
 
-    /// The client's certificate and its key, if it has them.
+    /// The files of the client's certificate and key.
     fn identity(&self) -> Result<Option<(PathBuf, PathBuf)>> {
-        let named =
-            |path: &Option<PathBuf>, usual| path.clone().map_or_else(|| self.usual(usual), |path| Ok(Some(path)));
+        let named = |path: &Option<PathBuf>, default| {
+            path.clone().map_or_else(|| self.default_file(default), |path| Ok(Some(path)))
+        };
         let Some(certificate) = named(&self.certificate, "postgresql.crt")? else { return Ok(None) };
         let key = named(&self.key, "postgresql.key")?.ok_or_else(|| {
-            refused("there is a client's certificate, but no key").with_hint("name the key by sslkey")
+            configuration("there is a client certificate, but no key").with_hint("set sslkey to its key")
         })?;
         Ok(Some((certificate, key)))
     }
 
-    /// The file `name` of the user's own folder, if it is there.
-    fn usual(&self, name: &str) -> Result<Option<PathBuf>> {
+    /// The default file `name`, if it exists.
+    fn default_file(&self, name: &str) -> Result<Option<PathBuf>> {
         let Some(path) = self.folder.as_ref().map(|folder| folder.join(name)) else { return Ok(None) };
         let there = path.try_exists().map_err(|error| unreadable(&path).with_source(error))?;
         Ok(there.then_some(path))
@@ -191,16 +191,16 @@ fn chain(authorities: &Authorities, provider: &Arc<CryptoProvider>) -> Result<Ar
     };
     let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     builder.build().map_err(|error| {
-        refused("there is no authority that could vouch for the server")
+        configuration("there is no authority to verify the server's certificate")
             .with_source(error)
-            .with_hint("install the host's certificates (ca-certificates), or name a file by sslrootcert")
+            .with_hint("install the host's certificates (ca-certificates), or set sslrootcert to a file")
     })
 }
 
 fn system_roots() -> RootCertStore {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        tracing::debug!(%error, "an authority of this host cannot be read");
+        tracing::debug!(%error, "skipping an unreadable authority of this host");
     }
     let mut roots = RootCertStore::empty();
     let (taken, left) = roots.add_parsable_certificates(found.certs);
@@ -219,30 +219,33 @@ fn roots(path: &Path) -> Result<RootCertStore> {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
     let found = found.map_err(|error| unreadable(path).with_source(error))?;
-    if found.is_empty() { Err(unreadable(path).with_hint("the file holds no certificate in PEM")) } else { Ok(found) }
+    if found.is_empty() {
+        Err(unreadable(path).with_hint("the file has no certificate in PEM format"))
+    } else {
+        Ok(found)
+    }
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     let metadata = path.metadata().map_err(|error| unreadable(path).with_source(error))?;
     if !is_private(&metadata) {
-        return Err(refused("others than its owner may read the client's key")
+        return Err(configuration("other users may read the client's key")
             .with_context("path", path.display())
-            .with_hint("make it readable for its owner alone: chmod 600"));
+            .with_hint("make it readable by its owner only: chmod 600"));
     }
     PrivateKeyDer::from_pem_file(path).map_err(|error| {
-        unreadable(path).with_source(error).with_hint("the file should hold one key in PEM that is not encrypted")
+        unreadable(path).with_source(error).with_hint("the file must have one unencrypted key in PEM format")
     })
 }
 
-/// Whether neither the group nor others may use a key. What belongs to root, its group may read: so keys are shared
-/// among services.
+/// Whether neither the group nor others have access. As in libpq, the group may read files of root.
 fn is_private(metadata: &Metadata) -> bool {
     let foreign = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     metadata.mode() & foreign == 0
 }
 
 fn unreadable(path: &Path) -> Error {
-    refused("could not read a certificate or a key").with_context("path", path.display())
+    configuration("could not read a certificate or a key").with_context("path", path.display())
 }
 
 #[cfg(test)]
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn off_this_host_a_server_must_prove_its_name_unless_less_is_asked_for() {
+    fn remote_servers_are_verified_by_default() {
         let mode = |parameters, local| tls(parameters).unwrap().mode(local);
         assert_eq!((mode("", false), mode("", true)), (SslMode::VerifyFull, SslMode::Prefer));
         assert_eq!(
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_promise_more_than_it_holds_is_refused() {
+    fn weaker_than_promised_settings_are_refused() {
         let parameters =
             ["sslmode=require&sslrootcert=system", "channel_binding=require", "sslmode=full", "channel_binding=x"];
         for parameters in parameters {
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_that_were_named_must_be_there() {
+    async fn configured_files_must_exist() {
         for parameters in ["sslrootcert=/nowhere", "sslcert=/nowhere", "sslcert=/nowhere&sslkey=/nowhere"] {
             let error = tls(parameters).unwrap().offers(true).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{parameters}");

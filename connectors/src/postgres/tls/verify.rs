@@ -1,4 +1,4 @@
-//! Which certificates of servers will do.
+//! Verifiers of server certificates for the weaker TLS modes.
 
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, SignatureScheme,
@@ -11,11 +11,11 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// Takes the word of the authorities, whatever name they vouch for.
+/// Verifies the certificate chain, but not the name.
 #[derive(Debug)]
 pub(super) struct AnyName(pub(super) Arc<WebPkiServerVerifier>);
 
-/// Takes every certificate, as long as the server holds its key.
+/// Accepts every certificate whose key the server holds.
 #[derive(Debug)]
 pub(super) struct AnyCertificate(pub(super) WebPkiSupportedAlgorithms);
 
@@ -28,12 +28,12 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // The name is looked at last, when the chain has passed.
+        // The name is verified last, after the chain.
         match self.0.verify_server_cert(certificate, chain, name, ocsp, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
+            result => result,
         }
     }
 
