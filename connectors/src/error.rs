@@ -91,7 +91,7 @@ impl Error {
 
     /// Sets how long the server asked to wait.
     #[must_use]
-    pub fn with_retry_after(mut self, wait: Option<std::time::Duration>) -> Self {
+    pub(crate) fn with_retry_after(mut self, wait: Option<std::time::Duration>) -> Self {
         self.inner.retry_after = wait;
         self
     }
@@ -107,7 +107,7 @@ impl Error {
     }
 
     /// How long the server asked to wait before a retry.
-    pub fn retry_after(&self) -> Option<std::time::Duration> {
+    pub(crate) fn retry_after(&self) -> Option<std::time::Duration> {
         self.inner.retry_after
     }
 }

@@ -25,8 +25,8 @@ pub fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// Refuses plain HTTP, with an error of `kind`, to a host that has any address other than loopback and private ones. The
-/// error shows scheme, host and port alone.
+/// Refuses plain HTTP, with an error of `kind`, to a host that has any address other than loopback and private ones.
+/// The error shows scheme, host and port alone.
 pub async fn require_tls(url: &Url, allow_http: bool, kind: ErrorKind) -> Result<()> {
     if allow_http || url.scheme() != "http" {
         return Ok(());

@@ -15,23 +15,23 @@ pub struct Probe {
 
 impl Probe {
     /// A check with its result.
-    pub const fn new(name: &'static str, found: Result<String>) -> Self {
+    pub(crate) const fn new(name: &'static str, found: Result<String>) -> Self {
         Self { name, found, hint: None }
     }
 
     /// A check that passed.
-    pub fn passed(name: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn passed(name: &'static str, message: impl Into<String>) -> Self {
         Self::new(name, Ok(message.into()))
     }
 
     /// A check that failed.
-    pub const fn failed(name: &'static str, error: Error) -> Self {
+    pub(crate) const fn failed(name: &'static str, error: Error) -> Self {
         Self::new(name, Err(error))
     }
 
     /// Adds a possible improvement.
     #[must_use]
-    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A secret without `Display` and `Serialize`, whose `Debug` hides the value. [`Secret::expose`] returns it.
+/// A secret without `Display` and `Serialize`, whose `Debug` hides the value; `expose` returns it to this crate.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -13,12 +13,12 @@ impl Secret {
     }
 
     /// The value, for the one header or option that needs it.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// `text` with every occurrence of the secret replaced: a server may echo a request.
-    pub fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "[secret]") }
     }
 }

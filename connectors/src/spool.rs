@@ -1,7 +1,8 @@
 //! Artifacts on the local disk, written while they download and reused after a crash.
 //!
 //! An artifact is complete if its metadata file is beside it. The metadata is removed before the first byte of a new
-//! artifact is written, and written after the last byte is on disk, so a crash never leaves metadata without its artifact.
+//! artifact is written, and written after the last byte is on disk, so a crash never leaves metadata without its
+//! artifact.
 
 use crate::{Error, ErrorKind, Result, error::local};
 use archive_formats::{Sha256, digest::DigestWriter};

@@ -17,8 +17,8 @@ const FETCHES: usize = 16;
 
 impl Sink {
     /// Reads every manifest and checks that they form one chain of the archive with the UUID `archive`: dense numbers,
-    /// each with the digest of its predecessor, no month twice. Otherwise fails with [`ErrorKind::BrokenChain`], also for
-    /// a `SHA256SUMS` without its manifest, which is written first: the end of the chain was removed.
+    /// each with the digest of its predecessor, no month twice. Otherwise fails with [`ErrorKind::BrokenChain`], also
+    /// for a `SHA256SUMS` without its manifest, which is written first: the end of the chain was removed.
     pub async fn chain(&self, archive: &str) -> Result<Chain> {
         let mut chain = Chain::new(archive.to_owned());
         self.catch_up(&mut chain).await?;

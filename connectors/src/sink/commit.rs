@@ -52,8 +52,8 @@ pub struct Draft {
 pub enum Commit {
     /// Committed by this manifest with the given files.
     Done(Entry),
-    /// Committed before, by another writer or by a call whose response was lost. Given files that this manifest does not
-    /// name are orphans.
+    /// Committed before, by another writer or by a call whose response was lost. Given files that this manifest does
+    /// not name are orphans.
     Already(Entry),
 }
 

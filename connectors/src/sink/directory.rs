@@ -1,7 +1,7 @@
 //! A directory as a store whose writes survive a power failure.
 //!
-//! `object_store` renames and links files without flushing them. This wrapper flushes every file and the folders above it
-//! before a write completes, and flushes a created file before its name appears, so that after a power failure a
+//! `object_store` renames and links files without flushing them. This wrapper flushes every file and the folders above
+//! it before a write completes, and flushes a created file before its name appears, so that after a power failure a
 //! manifest is complete or absent.
 
 use super::Root;

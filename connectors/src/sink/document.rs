@@ -52,8 +52,8 @@ impl Sink {
         }
     }
 
-    /// Replaces the document `path` with `bytes`, which the chain names. For the repair of a replica only. A bucket with
-    /// versions keeps the damaged one. The content afterwards decides, as in [`Sink::create_document`].
+    /// Replaces the document `path` with `bytes`, which the chain names. For the repair of a replica only. A bucket
+    /// with versions keeps the damaged one. The content afterwards decides, as in [`Sink::create_document`].
     pub async fn replace_document(&self, path: &str, bytes: Bytes) -> Result<()> {
         let put = self.store.put(&self.location(path)?, bytes.clone().into()).await;
         let found = self.document(path).await;

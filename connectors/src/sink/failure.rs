@@ -3,8 +3,8 @@
 //! The store's errors are not kept as sources: they print URLs with queries and whole responses, in which a server may
 //! repeat the key of the request.
 //!
-//! `object_store` gives status, code and URL of a failed request only in the text of its errors. The tests hold that text
-//! against a server, so that an update that changes it fails.
+//! `object_store` gives status, code and URL of a failed request only in the text of its errors. The tests hold that
+//! text against a server, so that an update that changes it fails.
 
 use super::Sink;
 use crate::{Error, ErrorKind};

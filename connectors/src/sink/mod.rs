@@ -9,8 +9,8 @@
 //!   with wrong bytes are replaced: data files, and documents in the repair of a replica
 //!   ([`Sink::replace_document`]).
 //! * **A failed write proves nothing.** After any failure of a write the object is read again, and its content decides.
-//! * **No second retry.** The store retries transient failures for a bounded time. The sink does not retry again, except
-//!   the creation of documents, whose protocol includes reading again.
+//! * **No second retry.** The store retries transient failures for a bounded time. The sink does not retry again,
+//!   except the creation of documents, whose protocol includes reading again.
 
 mod chain;
 mod cloud;
@@ -37,8 +37,8 @@ use location::LocationKind;
 use object_store::{ObjectStore, path::Path};
 use std::{fmt, sync::Arc};
 
-/// Bytes per request of reads and multipart uploads. Stores require parts of one size of at least 5 MiB, except the last,
-/// and at most 10,000 parts, which limits an object to 78 GiB.
+/// Bytes per request of reads and multipart uploads. Stores require parts of one size of at least 5 MiB, except the
+/// last, and at most 10,000 parts, which limits an object to 78 GiB.
 const PART: u64 = 8 * 1024 * 1024;
 
 /// The store of an archive. Cheap to clone, and safe to use from several tasks at once.

@@ -17,8 +17,9 @@ impl Sink {
     /// Removes the objects in the folders of a committed month that no manifest names, and in a directory the partial
     /// files of interrupted writes. Returns their paths.
     ///
-    /// Refuses a month that `chain` does not commit: its files may belong to a run that is about to commit. If the store
-    /// refuses to delete, for example because of Object Lock, logs that once and succeeds: orphans cost only space.
+    /// Refuses a month that `chain` does not commit: its files may belong to a run that is about to commit. If the
+    /// store refuses to delete, for example because of Object Lock, logs that once and succeeds: orphans cost only
+    /// space.
     pub async fn remove_orphans(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
         if chain.month(dataset, month).is_none() {
             let error = Error::new(ErrorKind::Internal, "orphans are removed only from committed months");
@@ -38,8 +39,8 @@ impl Sink {
         Ok(removed)
     }
 
-    /// Removes the partial files of interrupted writes in the folders of a committed month, if the archive is a directory.
-    /// Returns their paths.
+    /// Removes the partial files of interrupted writes in the folders of a committed month, if the archive is a
+    /// directory. Returns their paths.
     pub async fn remove_leftovers(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
         match &self.directory {
             Some(directory) => remove_leftovers(directory.clone(), leftover_folders(dataset, month), chain).await,

@@ -43,8 +43,8 @@ pub async fn probe(location: &Location) -> Vec<Probe> {
     }
 }
 
-/// Checks a temporary folder in the archive's folder, or in the deepest existing one above it. Creating and removing the
-/// archive's folder itself could break a run that starts at the same time.
+/// Checks a temporary folder in the archive's folder, or in the deepest existing one above it. Creating and removing
+/// the archive's folder itself could break a run that starts at the same time.
 async fn directory(sink: &Sink, path: &std::path::Path) -> Vec<Probe> {
     let (folder, trial) = match trial(sink, path) {
         Ok(trial) => trial,

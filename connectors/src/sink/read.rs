@@ -81,8 +81,8 @@ impl Sink {
         }
     }
 
-    /// The content of a file in blocks of at most 8 MiB. Each is one request, so that a slow line does not time out and a
-    /// broken connection costs one block. Reads one block ahead.
+    /// The content of a file in blocks of at most 8 MiB. Each is one request, so that a slow line does not time out and
+    /// a broken connection costs one block. Reads one block ahead.
     pub fn read(&self, path: &str) -> BoxStream<'static, Result<Bytes>> {
         let (sink, path) = (self.clone(), path.to_owned());
         let blocks = async move {

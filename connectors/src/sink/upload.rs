@@ -33,7 +33,7 @@ pub struct StoredFile(DataFile);
 
 impl StoredFile {
     /// The entry of the file in a manifest.
-    pub const fn data_file(&self) -> &DataFile {
+    pub(crate) const fn data_file(&self) -> &DataFile {
         &self.0
     }
 }
@@ -46,9 +46,9 @@ impl Sink {
     /// Stores a staged file under its name, and returns once the store confirmed its bytes.
     ///
     /// The name contains the digest, so an existing object of that name and size is read back first: if its bytes are
-    /// equal, as after a crash, nothing is sent; otherwise it is replaced. Memory is bounded for any size. The local bytes
-    /// are hashed again while they are sent, and a file that changed since it was staged is never stored. May be called
-    /// again, also after a failure, and for several files concurrently. `progress` adds up to the file's size.
+    /// equal, as after a crash, nothing is sent; otherwise it is replaced. Memory is bounded for any size. The local
+    /// bytes are hashed again while they are sent, and a file that changed since it was staged is never stored. May be
+    /// called again, also after a failure, and for several files concurrently. `progress` adds up to the file's size.
     ///
     /// Dropping the future leaves no object behind, but a bucket keeps the parts sent until its lifecycle rule for
     /// incomplete multipart uploads removes them.
