@@ -117,15 +117,15 @@ pub(super) struct Bucket {
 impl Bucket {
     /// The bucket `name` of the cloud whose URLs have `scheme`, or `None` if there is no such cloud. Every variable
     /// that the client knows becomes an option; empty ones count as unset.
-    pub(super) fn new(scheme: &str, name: &str, environment: &BTreeMap<String, String>) -> Option<Result<Self>> {
+    pub(super) fn new(scheme: &str, name: &str, environment: &BTreeMap<String, String>) -> Option<Self> {
         let cloud = CLOUDS.iter().find(|cloud| cloud.scheme == scheme)?;
         let set = environment.iter().filter(|(_, value)| !value.is_empty());
         let options = set.filter_map(|(key, value)| Some((cloud.option_key(key)?, Secret::new(value.clone()))));
-        let bucket = Self { cloud, name: name.to_owned(), options: options.collect(), allow_http: false };
-        Some(bucket.checked())
+        Some(Self { cloud, name: name.to_owned(), options: options.collect(), allow_http: false })
     }
 
-    fn checked(self) -> Result<Self> {
+    /// The bucket with its options checked, as a client needs them. A job for another host is printed without.
+    pub(super) fn checked(&self) -> Result<Self> {
         let http = ClientConfigKey::AllowHttp;
         let (endpoint, allow_http) = match self.cloud.provider {
             Provider::S3 => (
@@ -142,7 +142,7 @@ impl Bucket {
             }
         };
         let allow_http = allow_http || self.is_local_http(endpoint)?;
-        Ok(Self { allow_http, ..self })
+        Ok(Self { allow_http, ..self.clone() })
     }
 
     /// Whether `endpoint` speaks plain HTTP, which is allowed to this host alone.
@@ -269,7 +269,7 @@ mod tests {
 
     fn bucket(scheme: &str, variables: &[(&str, &str)]) -> Result<Bucket> {
         let environment = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        Bucket::new(scheme, "bucket", &environment.collect()).unwrap()
+        Bucket::new(scheme, "bucket", &environment.collect()).unwrap().checked()
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn from_url(scheme: &str, text: &str, environment: &BTreeMap<String, String>) ->
                 return Err(unusable("the URL names no bucket"));
             }
             let prefix = Path::from_url_path(url.path()).map_err(|_| unusable("not a prefix of a bucket"))?;
-            Ok(LocationKind::Bucket { bucket: bucket?, prefix })
+            Ok(LocationKind::Bucket { bucket, prefix })
         }
     }
 }
@@ -175,7 +175,6 @@ mod tests {
             "s3:///prefix",
             "file:archive",
             "gs:///prefix",
-            "az://box-of-no-account",
             "azure://box",
             "https://host/x",
             "file://other/x",
@@ -183,6 +182,12 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err().kind(), ErrorKind::Configuration, "{text}");
         }
+    }
+
+    #[test]
+    fn buckets_without_an_account_are_refused_when_they_are_opened() {
+        let location = parse("az://box-of-no-account").unwrap();
+        assert_eq!(crate::Sink::open(&location).unwrap_err().kind(), ErrorKind::Configuration);
     }
 
     #[test]

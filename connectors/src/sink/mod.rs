@@ -73,6 +73,7 @@ impl Sink {
                 Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), root, url, variables })
             }
             LocationKind::Bucket { bucket, prefix } => {
+                let bucket = bucket.checked()?;
                 let (store, confirm) = bucket.open(prefix)?;
                 Ok(Self { store, confirm, directory: None, root: bucket.root(prefix), url, variables })
             }

@@ -36,7 +36,10 @@ pub async fn probe(location: &Location) -> Vec<Probe> {
     };
     match location.kind() {
         LocationKind::Directory(path) => directory(&sink, path).await,
-        LocationKind::Bucket { bucket, prefix } if bucket.is_s3() => s3(&sink, bucket, prefix).await,
+        LocationKind::Bucket { bucket, prefix } if bucket.is_s3() => match bucket.checked() {
+            Ok(bucket) => s3(&sink, &bucket, prefix).await,
+            Err(error) => vec![Probe::failed("open", error)],
+        },
         LocationKind::Bucket { .. } => {
             without_writing(&sink, &object_name(), "not checked in this cloud".to_owned()).await.into()
         }

@@ -10,7 +10,7 @@ mod store;
 pub use report::{Check, DoctorReport};
 
 use crate::settings::Settings;
-use archive_connectors::{Clock, sink::Location};
+use archive_connectors::{Clock, Result, Sink, sink::Location};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn offline(settings: &Settings) -> Vec<Check> {
     let mut checks = local::checks(settings);
     checks.extend(source::settings(settings).await);
-    checks.extend(locations(settings).map(|(name, location)| Check::new(name, Ok(kind(location)))));
+    checks.extend(locations(settings).map(|(name, location)| Check::new(name, kind(location))));
     checks
 }
 
@@ -43,9 +43,10 @@ fn locations(settings: &Settings) -> impl Iterator<Item = (String, &Location)> {
     archive.chain(settings.replicas.iter().map(|replica| (format!("replica {}", replica.url()), replica)))
 }
 
-fn kind(location: &Location) -> String {
-    match location.directory() {
+fn kind(location: &Location) -> Result<String> {
+    Sink::open(location)?;
+    Ok(match location.directory() {
         Some(path) => format!("the folder {}", path.display()),
         None => format!("the bucket {}", location.url()),
-    }
+    })
 }
