@@ -123,7 +123,7 @@ impl Relation {
         let schema = Schema::new(columns, id, time).map_err(|error| configuration(error.to_string()))?;
         let expressions = kept.iter().map(|found| found.mapping.form.expression(&found.quoted)).collect();
         let key = all.iter().find(|found| found.name == time);
-        let key = key.ok_or_else(|| Error::new(ErrorKind::Internal, "the time column vanished"))?;
+        let key = key.ok_or_else(|| Error::new(ErrorKind::Internal, "the time column is missing"))?;
         Ok(Columns {
             schema,
             expressions,

@@ -118,22 +118,21 @@ fn hint(reported: &DbError) -> Option<&'static str> {
 pub(super) fn restore_failure(what: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
     move |error| {
         let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
-        let error_of_kind =
-            || Error::new(ErrorKind::Source, format!("could not {what}")).with_context("SQLSTATE", &code);
+        let redacted = || Error::new(ErrorKind::Source, format!("could not {what}")).with_context("SQLSTATE", &code);
         match code.as_str() {
-            "40001" | "40P01" => error_of_kind().with_hint("another session wrote to the month meanwhile: run it again"),
+            "40001" | "40P01" => redacted().with_hint("another session wrote to the month meanwhile: run it again"),
             "42501" if !error.as_db_error().is_some_and(is_by_policy) => failure(what, error).with_hint(
                 "grant the role CREATE on the schema for a table that does not exist yet, SELECT and INSERT on one that \
                  does, and TEMPORARY on the database",
             ),
             // Messages about data quote values.
-            _ if code.starts_with("22") => error_of_kind().with_hint(
+            _ if code.starts_with("22") => redacted().with_hint(
                 "a column of the table cannot hold a value of the archive: compare its types with the manifest, or restore into a \
                  table that does not exist yet",
             ),
             // Messages of triggers may, too.
             _ if code.starts_with("P0") => {
-                error_of_kind().with_hint("a trigger of the table refuses a row: --drill restores into a table that has none")
+                redacted().with_hint("a trigger of the table refuses a row: --drill restores into a table that has none")
             }
             _ => failure(what, error),
         }

@@ -84,7 +84,7 @@ impl ColumnPlan {
         let staged = format!("c{number}");
         let written = match form {
             _ if own == plain => staged.clone(),
-            Form::Json if is_same => format!("{}({staged})::{own}", LITERAL),
+            Form::Json if is_same => format!("{LITERAL}({staged})::{own}"),
             _ => format!("{staged}::{own}"),
         };
         let taken = if is_same { expression.to_owned() } else { format!("{}::{plain}", quote(&column.name)) };
