@@ -65,8 +65,8 @@ pub fn cannot_start(error: &std::io::Error) {
 
 async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
     match command {
-        Command::Run(args) => run::run(args, session).await,
-        Command::Backfill(args) => run::backfill(args, session).await,
+        Command::Run(args) => Box::pin(run::run(args, session)).await,
+        Command::Backfill(args) => Box::pin(run::backfill(args, session)).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Status(args) => status::status(args, session).await,
         Command::Report(args) => page::report(args, session).await,

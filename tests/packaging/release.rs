@@ -66,7 +66,7 @@ fn commands() -> Vec<String> {
     names.collect()
 }
 
-/// The release workflow, parsed by PyYAML.
+/// The release workflow, parsed by `PyYAML`.
 #[track_caller]
 fn workflow() -> Value {
     let program = "import sys, json, yaml\nprint(json.dumps(yaml.load(open(sys.argv[1]), yaml.BaseLoader)))";

@@ -236,7 +236,7 @@ impl Script {
         self
     }
 
-    /// Downloads have this ETag and support ranges.
+    /// Downloads have this `ETag` and support ranges.
     pub(crate) fn ranges(mut self, etag: &'static str) -> Self {
         self.etag = Some(etag);
         self.ranges = true;

@@ -11,7 +11,7 @@ pub(super) fn render(job: &Job) -> String {
     let secret = |name: &str| entry(name, &format!("kt_archive_{}_secret", name.to_lowercase()));
     let values = [
         ("COMMENTS", comments(job)),
-        ("COMMAND", words.map(|word| format!("{},\n", quoted(&word))).collect()),
+        ("COMMAND", words.flat_map(|word| [quoted(&word), ",\n".to_owned()]).collect()),
         ("ENVIRONMENT", variables.map(|(name, value)| entry(name, value)).collect()),
         ("SECRETS", secrets(job).into_iter().map(secret).collect()),
         ("FINAL_CODES", final_codes(", ")),

@@ -64,7 +64,7 @@ struct Union<'a> {
 impl<'a> Union<'a> {
     fn of(schemas: impl IntoIterator<Item = &'a Schema>) -> Self {
         let mut union = Self::default();
-        for column in schemas.into_iter().flat_map(|schema| schema.columns()) {
+        for column in schemas.into_iter().flat_map(Schema::columns) {
             let next = union.columns.len();
             let index = *union.by_name.entry(&column.name).or_insert(next);
             if index == next {

@@ -38,13 +38,15 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<RunReport> {
-    let transforms = Arc::new(settings.transforms.load()?);
+    let (url, transforms) = (Some(settings.archive.url().to_owned()), Arc::new(settings.transforms.load()?));
     let rules = Rules {
         formats: settings.formats.clone(),
         transforms: transforms.records(),
         grace: settings.grace,
         now: clock.now(),
     };
+    let connect =
+        |archive: &str| settings::connect(settings.source()?, archive, &settings.state_dir, &clock, &observer);
     // Planned without the lock first: a mistake is reported, and a run that has nothing to do ends, without waiting.
     let archive = Archive::find(&settings.archive).await?;
     let chain = archive.as_ref().map(Archive::chain);
@@ -57,31 +59,27 @@ pub async fn run(
         }
         if let (Some(archive), false) = (&archive, dry_run) {
             // A source that cannot be used, for want of a token say, is no failure of a run that does not need it.
-            let source = settings
-                .source()
-                .and_then(|source| settings::connect(source, archive.id(), &settings.state_dir, &clock, &observer));
+            let source = connect(archive.id());
             cleanup(archive, source.ok().as_deref(), &planned).await;
         }
         let replicas = if dry_run { &[][..] } else { &settings.replicas };
-        return Ok(report(settings, archive, months, replicas, observer, stop).await);
+        let head = archive.as_ref().and_then(Archive::head);
+        let replicas = bring_up(archive, replicas, observer, stop).await;
+        return Ok(RunReport { archive: url, head, months, replicas });
     }
     replicate::check_not_behind(archive.as_ref(), &settings.replicas).await?;
     let state = state::private_folder(settings.state_dir.clone())?;
-    let connect = |archive: &str| settings::connect(settings.source()?, archive, &state, &clock, &observer);
-    let (root, source) = match archive {
-        Some(archive) => {
-            let source = connect(archive.id())?;
-            (archive.into_root(), source)
-        }
-        None => {
-            // A source that cannot be used fails before the location becomes an archive.
-            let identity = ArchiveRoot::new_identity(rules.now);
-            let source = connect(&identity.archive)?;
-            let root = ArchiveRoot::create(Sink::open(&settings.archive)?, &identity).await?;
-            // Another run may have created the archive at the same time.
-            let source = if root.id() == identity.archive { source } else { connect(root.id())? };
-            (root, source)
-        }
+    let (root, source) = if let Some(archive) = archive {
+        let source = connect(archive.id())?;
+        (archive.into_root(), source)
+    } else {
+        // A source that cannot be used fails before the location becomes an archive.
+        let identity = ArchiveRoot::new_identity(rules.now);
+        let source = connect(&identity.archive)?;
+        let root = ArchiveRoot::create(Sink::open(&settings.archive)?, &identity).await?;
+        // Another run may have created the archive at the same time.
+        let source = if root.id() == identity.archive { source } else { connect(root.id())? };
+        (root, source)
     };
     let _lock = Lock::acquire(&state, root.id(), root.url(), settings.archive.directory())?;
     // Another run may have committed something before the lock was ours.
@@ -100,7 +98,9 @@ pub async fn run(
     let Run { pipeline, observer, stop, .. } = run;
     let (archive, source) = pipeline.into_parts();
     cleanup(&archive, Some(source.as_ref()), &planned).await;
-    Ok(report(settings, Some(archive), months, &settings.replicas, observer, stop).await)
+    let head = archive.head();
+    let replicas = bring_up(Some(archive), &settings.replicas, observer, stop).await;
+    Ok(RunReport { archive: url, head, months, replicas })
 }
 
 /// What the chain leaves to be done, of every dataset.
@@ -126,29 +126,23 @@ async fn cleanup(archive: &Archive, source: Option<&dyn Source>, planned: &[Plan
     }
 }
 
-/// Brings the replicas up to what was archived, by this run and before it, and reports.
-async fn report(
-    settings: &Settings,
+/// Brings the replicas up to what was archived, by this run and before it. Without an archive they stay behind.
+async fn bring_up(
     archive: Option<Archive>,
-    months: Vec<MonthReport>,
     replicas: &[Location],
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
-) -> RunReport {
-    let head = archive.as_ref().and_then(Archive::head);
-    let replicas = match archive {
-        None => replicas.iter().map(|location| ReplicaReport::behind(location.url())).collect(),
-        Some(mut archive) => {
-            let mut replicator = Replicator { archive: &mut archive, repair: false, observer, stop };
-            let span = if replicas.is_empty() { Span::none() } else { spans::replicate() };
-            let reports = replicator.bring_up(replicas).instrument(span.clone()).await;
-            if let Some(failure) = reports.iter().find_map(|report| report.error.as_ref()) {
-                spans::record_failure(&span, failure);
-            }
-            reports
-        }
+) -> Vec<ReplicaReport> {
+    let Some(mut archive) = archive else {
+        return replicas.iter().map(|location| ReplicaReport::behind(location.url())).collect();
     };
-    RunReport { archive: Some(settings.archive.url().to_owned()), head, months, replicas }
+    let mut replicator = Replicator { archive: &mut archive, repair: false, observer, stop };
+    let span = if replicas.is_empty() { Span::none() } else { spans::replicate() };
+    let reports = replicator.bring_up(replicas).instrument(span.clone()).await;
+    if let Some(failure) = reports.iter().find_map(|report| report.error.as_ref()) {
+        spans::record_failure(&span, failure);
+    }
+    reports
 }
 
 /// The report of a month that nothing is done about.

@@ -141,7 +141,6 @@ fn replicas(list: Option<&List<String>>, clouds: &BTreeMap<String, String>) -> R
 }
 
 /// The variables that [`Location::parse`] makes options of a bucket of.
-
 fn clouds(environment: &Environment) -> BTreeMap<String, String> {
     let variables = Location::VARIABLES.iter().flat_map(|prefix| environment.with_prefix(prefix));
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

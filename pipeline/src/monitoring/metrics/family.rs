@@ -47,6 +47,7 @@ impl Sample {
 impl Value {
     /// Exact up to 2^53, above all counts of events and bytes here.
     #[expect(clippy::cast_precision_loss, reason = "Prometheus and OpenTelemetry keep gauges as f64")]
+    #[cfg(feature = "otlp")]
     pub(crate) fn as_f64(self) -> f64 {
         match self {
             Self::Count(count) => count as f64,

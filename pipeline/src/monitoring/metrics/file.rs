@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn invalid_last_success_is_dropped() {
         for value in ["NaN", "inf", "-1", "1e300", "soon"] {
-            let text = format!("{}{{archive=\"a\"}} {value}\n", LAST_SUCCESS);
+            let text = format!("{LAST_SUCCESS}{{archive=\"a\"}} {value}\n");
             assert_eq!(last_success(&text, "a"), None, "{value}");
         }
     }

@@ -1,6 +1,6 @@
 //! Prometheus' text exposition format 0.0.4: writing families, and keeping lines of an earlier file.
 //!
-//! Not a crate's: encoders write OpenMetrics with its `# EOF`, and parsers return values instead of the lines to keep.
+//! Not a crate's: encoders write `OpenMetrics` with its `# EOF`, and parsers return values instead of the lines to keep.
 
 use super::Family;
 use std::fmt::Write as _;
