@@ -21,11 +21,20 @@ mod status;
 mod terminal;
 mod verify;
 
-use archive::{environment::Environment, exit::ExitCode, style::Style};
+use archive::{
+    doctor::DoctorReport, environment::Environment, exit::ExitCode, pull::PullReport, replicate::ReplicateReport,
+    restore::RestoreReport, run::RunReport, status::StatusReport, style::Style, verify::VerifyReport,
+};
 use archive_connectors::{Error, ErrorKind, Result};
 use args::{Arguments, Command};
 use clap::{CommandFactory as _, FromArgMatches as _};
-use outcome::{Console, Outcome};
+use completions::PrintedCompletions;
+use config::{PrintedSchema, ShownSettings};
+use man::WrittenPages;
+use outcome::{Console, Outcome, fields};
+use page::PageReport;
+use schedule::PrintedJob;
+use serde_json::{Map, Value};
 use session::Session;
 use std::ffi::OsString;
 
@@ -37,7 +46,7 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
     let parsed = parsed.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, options::typed(&matches))));
     let (parsed, typed) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return console.usage(&error),
+        Err(error) => return console.usage(&error, empty_report),
     };
     let name = parsed.command.name();
     let console = console.of(name);
@@ -48,7 +57,7 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
         }
         Err(error) => Err(error),
     };
-    let mut outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error, Some(name)));
+    let mut outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error, empty_report(Some(name))));
     let ending = outcome.ending.take();
     let exit = console.finish(outcome);
     if let Some(ending) = ending {
@@ -78,5 +87,25 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Schedule(args) => schedule::schedule(*args, &session),
         Command::Completions(args) => Ok(completions::completions(&args, session.results)),
         Command::Man(args) => man::man(&args, session.results),
+    }
+}
+
+/// The fields of a command that failed before it had a report, by its name: readers find every field that they know.
+fn empty_report(command: Option<&str>) -> Value {
+    match command {
+        Some("run" | "backfill") => fields(&RunReport::default()),
+        Some("verify") => fields(&VerifyReport::default()),
+        Some("status") => fields(&StatusReport::default()),
+        Some("report") => fields(&PageReport::default()),
+        Some("doctor" | "config check") => fields(&DoctorReport::default()),
+        Some("config show") => fields(&ShownSettings::default()),
+        Some("config schema") => fields(&PrintedSchema::default()),
+        Some("replicate") => fields(&ReplicateReport::default()),
+        Some("pull") => fields(&PullReport::default()),
+        Some("restore") => fields(&RestoreReport::default()),
+        Some("schedule") => fields(&PrintedJob::default()),
+        Some("completions") => fields(&PrintedCompletions::default()),
+        Some("man") => fields(&WrittenPages::default()),
+        _ => Value::Object(Map::new()),
     }
 }

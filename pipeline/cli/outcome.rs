@@ -2,30 +2,18 @@
 
 use super::{
     args::Arguments,
-    completions::PrintedCompletions,
-    config::{PrintedSchema, ShownSettings},
-    man::WrittenPages,
-    schedule::PrintedJob,
     signals::Ending,
     terminal::{self, Screen},
 };
-use crate::page::PageReport;
 use archive::{
     address,
     config::LogFormat,
-    doctor::DoctorReport,
     environment::Environment,
     exit::ExitCode,
     monitoring::{Telemetry, metrics::Retries},
-    pull::PullReport,
-    replicate::ReplicateReport,
     report::{Failure, Report},
-    restore::RestoreReport,
-    run::RunReport,
     settings::OutputSettings,
-    status::StatusReport,
     style::{Style, Tone},
-    verify::VerifyReport,
 };
 use archive_connectors::Error;
 use clap::{CommandFactory as _, error::ErrorKind as ClapKind};
@@ -70,9 +58,9 @@ impl Outcome {
     }
 
     /// A command that failed before it had a report.
-    pub(super) fn failed(failure: impl Into<Failure>, command: Option<&str>) -> Self {
+    pub(super) fn failed(failure: impl Into<Failure>, report: Value) -> Self {
         let failure = failure.into();
-        let (exit, error, report) = (failure.exit, Some(failure), empty_report(command));
+        let (exit, error) = (failure.exit, Some(failure));
         Self { exit, error, details: Vec::new(), report, text: String::new(), ending: None }
     }
 }
@@ -115,7 +103,7 @@ impl Console {
     }
 
     /// Tells why the arguments cannot be used, or shows the help that they asked for.
-    pub(super) fn usage(&self, error: &clap::Error) -> ExitCode {
+    pub(super) fn usage(&self, error: &clap::Error, empty_report: fn(Option<&str>) -> Value) -> ExitCode {
         match error.kind() {
             ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
                 drop(error.print());
@@ -127,7 +115,7 @@ impl Console {
             }
             _ => {
                 let command = self.command.as_deref();
-                self.finish(Outcome::failed(usage(error, command), command))
+                self.finish(Outcome::failed(usage(error, command), empty_report(command)))
             }
         }
     }
@@ -216,29 +204,10 @@ pub(super) fn fields<R: Report>(report: &R) -> Value {
     serde_json::to_value(report).unwrap_or_else(|_| unreachable!("reports have string keys"))
 }
 
-/// The fields of a command that failed before it had a report, by its name: readers find every field that they know.
-pub(super) fn empty_report(command: Option<&str>) -> Value {
-    match command {
-        Some("run" | "backfill") => fields(&RunReport::default()),
-        Some("verify") => fields(&VerifyReport::default()),
-        Some("status") => fields(&StatusReport::default()),
-        Some("report") => fields(&PageReport::default()),
-        Some("doctor" | "config check") => fields(&DoctorReport::default()),
-        Some("config show") => fields(&ShownSettings::default()),
-        Some("config schema") => fields(&PrintedSchema::default()),
-        Some("replicate") => fields(&ReplicateReport::default()),
-        Some("pull") => fields(&PullReport::default()),
-        Some("restore") => fields(&RestoreReport::default()),
-        Some("schedule") => fields(&PrintedJob::default()),
-        Some("completions") => fields(&PrintedCompletions::default()),
-        Some("man") => fields(&WrittenPages::default()),
-        _ => Value::Object(Map::new()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use archive::status::StatusReport;
     use clap::Parser as _;
 
     fn failure(line: &str) -> Failure {
@@ -269,7 +238,7 @@ mod tests {
     #[test]
     fn a_failure_has_its_message_its_hint_and_the_fields_of_the_report() {
         let failure = Failure { message: "no".to_owned(), hint: None, exit: ExitCode::Usage };
-        let text = document(Some("status"), ExitCode::Usage, Some(&failure), empty_report(Some("status")));
+        let text = document(Some("status"), ExitCode::Usage, Some(&failure), fields(&StatusReport::default()));
         let expected = r#"{"command":"status","exit":2,"error":{"message":"no","hint":null},"archive":null,"head":null,"datasets":[],"replicas":[]}"#;
         assert_eq!(text.trim_end(), expected);
     }

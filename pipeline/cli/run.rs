@@ -3,7 +3,7 @@
 use super::{
     args::{BackfillArgs, RunArgs},
     flags,
-    outcome::Outcome,
+    outcome::{Outcome, fields},
     session::{Opened, Session, check_range},
     signals::{self, Ending, Signals},
 };
@@ -56,7 +56,7 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
     let (done, ended) = Box::pin(signals::beside(begun, work)).await;
     let (outcome, report) = match done {
         Ok((report, stopped)) => (Outcome::new(&report, style).stopped(stopped), Some(report)),
-        Err(error) => (Outcome::failed(&error, Some(command)), None),
+        Err(error) => (Outcome::failed(&error, fields(&RunReport::default())), None),
     };
     spans::end_run(span, outcome.exit, outcome.error.as_ref());
     let finished = Finished {

@@ -5,7 +5,8 @@ use archive::{
     human,
     monitoring::{Telemetry, metrics::Retries, spans},
     observer::Observer,
-    report::{MonthReport, MonthState, ReplicaReport},
+    replicate::ReplicaReport,
+    run::{MonthReport, MonthState},
     settings::OutputSettings,
     style::Style,
 };

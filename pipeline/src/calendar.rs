@@ -1,6 +1,6 @@
 //! Months as a calendar: years down, months across.
 
-use crate::report::{MonthStatus, Presence};
+use crate::status::{MonthStatus, Presence};
 
 /// Heads of the columns of a calendar.
 pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -59,11 +59,3 @@ impl From<Error> for Failure {
         Self::from(&error)
     }
 }
-
-// Until the rooms that are being moved name these where they are.
-pub use crate::{
-    replicate::{ReplicaReport, ReplicaState},
-    run::{MonthReport, MonthState, RunReport},
-    status::{DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals, Urgency},
-    verify::{Code, Finding, Level, Severity},
-};

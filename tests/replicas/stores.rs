@@ -4,8 +4,7 @@ use super::{Copies, states};
 use crate::support::{archive::sha256, s3::BucketPrefix};
 use archive::{
     Archive,
-    replicate::Replicator,
-    report::{ReplicaReport, ReplicaState},
+    replicate::{ReplicaReport, ReplicaState, Replicator},
 };
 use archive_connectors::{
     Sink,

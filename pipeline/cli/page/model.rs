@@ -3,7 +3,8 @@
 use archive::{
     activity::Activity,
     exit::ExitCode,
-    report::{DatasetStatus, ReplicaStatus},
+    replicate::ReplicaStatus,
+    status::DatasetStatus,
     verify::{Verification, Verifications},
 };
 use archive_formats::{Chain, Head, Month, Timestamp};

@@ -20,14 +20,13 @@ use crate::{
     expected_head::ExpectedHead,
     transform::Rename,
     units::{Count, List, Size, Span, Switch},
-    verify::Level,
 };
 use archive_connectors::{
     Error, ErrorKind,
     exports_api::{ArtifactFormat, Layout},
 };
 use archive_formats::FileFormat;
-use serde::{Deserialize, de::IntoDeserializer};
+use serde::{Deserialize, Serialize, de::IntoDeserializer};
 use std::{path::PathBuf, str::FromStr};
 
 /// Defines [`Config`]: every field is optional, and a layer fills in what the one above it leaves unset.
@@ -136,6 +135,17 @@ pub enum ProgressMode {
     Always,
     /// None.
     Never,
+}
+
+/// How thoroughly `verify` looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Chain, names and sizes.
+    Quick,
+    /// Every byte hashed, every row read.
+    #[default]
+    Full,
 }
 
 /// What is done about rows that should not be in a month.

@@ -13,11 +13,7 @@ pub use otlp::Telemetry;
 #[cfg(not(feature = "otlp"))]
 pub use without_otlp::Telemetry;
 
-use crate::{
-    exit::ExitCode,
-    report::{Failure, RunReport},
-    settings::Settings,
-};
+use crate::{exit::ExitCode, report::Failure, run::RunReport, settings::Settings};
 use archive_formats::Timestamp;
 use futures::future::{join, join3};
 use metrics::{Snapshot, Work};

@@ -34,6 +34,19 @@ pub struct ReplicaReport {
     pub mended: Option<u64>,
 }
 
+/// The state of a replica, by its last manifest alone.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplicaStatus {
+    /// Its URL, printable.
+    pub url: String,
+    /// Whether it holds the archive's chain. Not whether it holds every file: `replicate --repair` checks that.
+    pub state: ReplicaState,
+    /// How many of the archive's commits it lacks; null when it could not be asked.
+    pub behind: Option<u64>,
+    /// Why it could not be asked, or is no replica of this archive.
+    pub error: Option<Failure>,
+}
+
 /// Whether a replica holds what the archive holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

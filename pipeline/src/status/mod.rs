@@ -6,9 +6,7 @@ mod text;
 
 #[cfg(test)]
 pub(crate) use report::testing;
-pub use report::{
-    DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals, Urgency,
-};
+pub use report::{DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, StatusReport, Totals, Urgency};
 
 use crate::{Archive, plan::Rules, replicate, settings::Settings};
 use archive_connectors::{Clock, Result};

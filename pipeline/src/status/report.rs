@@ -3,8 +3,8 @@
 use super::text::{calendars, listed};
 use crate::{
     human::{count, date},
-    replicate::ReplicaState,
-    report::{Failure, Report},
+    replicate::ReplicaStatus,
+    report::Report,
     style::Style,
 };
 use archive_formats::{Dataset, Head, Month, Timestamp};
@@ -168,19 +168,6 @@ impl PruneDeadline {
             }
         }
     }
-}
-
-/// The state of a replica, by its last manifest alone.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReplicaStatus {
-    /// Its URL, printable.
-    pub url: String,
-    /// Whether it holds the archive's chain. Not whether it holds every file: `replicate --repair` checks that.
-    pub state: ReplicaState,
-    /// How many of the archive's commits it lacks; null when it could not be asked.
-    pub behind: Option<u64>,
-    /// Why it could not be asked, or is no replica of this archive.
-    pub error: Option<Failure>,
 }
 
 /// The state of a month.

@@ -1,13 +1,13 @@
 //! The status as people read it.
 
 use super::{
-    DatasetStatus, MonthStatus, Presence, PruneDeadline, ReplicaStatus, StatusReport, Totals,
+    DatasetStatus, MonthStatus, Presence, PruneDeadline, StatusReport, Totals,
     calendar::{calendar, legend, wrapped},
     report::Urgency,
 };
 use crate::{
     human::{bytes_an_event, count, head, month_ranges, size, thousands, to_one},
-    replicate::ReplicaState,
+    replicate::{ReplicaState, ReplicaStatus},
     style::{Style, Tone},
     table::{Align, Cell, Table},
 };

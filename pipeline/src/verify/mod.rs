@@ -9,8 +9,9 @@ mod record;
 mod report;
 mod rows;
 
+pub use crate::config::Level;
 pub use record::{Record, Verification, Verifications};
-pub use report::{Code, Finding, Level, Severity, VerifyReport};
+pub use report::{Code, Finding, Severity, VerifyReport};
 
 use crate::{archive::ArchiveRoot, expected_head::ExpectedHead, settings::Settings, state::Scratch};
 use archive_connectors::{Clock, Progress, Result, Sink};

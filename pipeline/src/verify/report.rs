@@ -1,6 +1,7 @@
 //! What `verify` found.
 
 use crate::{
+    config::Level,
     exit::ExitCode,
     human::{count, size},
     report::{Failure, Report},
@@ -28,17 +29,6 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// What is wrong, in the order of the paths.
     pub findings: Vec<Finding>,
-}
-
-/// How thoroughly `verify` looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Chain, names and sizes.
-    Quick,
-    /// Every byte hashed, every row read.
-    #[default]
-    Full,
 }
 
 /// One thing that `verify` found wrong.

@@ -4,7 +4,8 @@ use super::shown;
 use crate::page::{DatasetPage, Page, Since};
 use archive::{
     human::{count, date, month_ranges},
-    report::{DatasetStatus, PruneDeadline, ReplicaState, Urgency},
+    replicate::ReplicaState,
+    status::{DatasetStatus, PruneDeadline, Urgency},
 };
 use archive_formats::Timestamp;
 use std::time::Duration;

@@ -4,8 +4,8 @@ use super::{scrolled, shown, time};
 use crate::page::{Page, Since, VerificationRecord, Verified};
 use archive::{
     human::{count, size, thousands},
-    report::{Finding, Level, ReplicaState, ReplicaStatus, Severity},
-    verify::Verification,
+    replicate::{ReplicaState, ReplicaStatus},
+    verify::{Finding, Level, Severity, Verification},
 };
 use archive_formats::Head;
 use maud::{Markup, html};

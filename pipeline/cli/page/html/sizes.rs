@@ -9,7 +9,7 @@ use super::{
 use crate::page::DatasetPage;
 use archive::{
     human::{count, ratio, size, thousands, to_one},
-    report::{MonthStatus, Totals},
+    status::{MonthStatus, Totals},
 };
 use maud::{Markup, html};
 

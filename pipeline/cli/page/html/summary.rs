@@ -8,7 +8,8 @@ use super::{
 use crate::page::Page;
 use archive::{
     human::{bytes_an_event, count, date, size, thousands, to_one},
-    report::{ReplicaState, Totals},
+    replicate::ReplicaState,
+    status::Totals,
 };
 use archive_formats::Month;
 use maud::{Markup, html};

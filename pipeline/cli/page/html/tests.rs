@@ -5,10 +5,10 @@ use crate::page::{DatasetPage, Page, Since, VerificationRecord, Verified};
 use archive::{
     activity::{Activity, DayCounts, Verdict},
     exit::ExitCode,
-    report::{
-        Code, DatasetStatus, Failure, Finding, Level, Presence, PruneDeadline, ReplicaState, ReplicaStatus, Severity,
-    },
-    verify::Verification,
+    replicate::{ReplicaState, ReplicaStatus},
+    report::Failure,
+    status::{DatasetStatus, Presence, PruneDeadline},
+    verify::{Code, Finding, Level, Severity, Verification},
 };
 use archive_formats::{Head, Month, Sha256};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,11 @@
 //! The metrics of a run and of its archive.
 
 use super::{super::Finished, Family, Sample, Value};
-use crate::report::{DatasetStatus, MonthReport, MonthState, ReplicaStatus, StatusReport, Totals};
+use crate::{
+    replicate::ReplicaStatus,
+    run::{MonthReport, MonthState},
+    status::{DatasetStatus, StatusReport, Totals},
+};
 use archive_formats::{Timestamp, manifest::EventCounts};
 use std::collections::BTreeSet;
 

@@ -6,7 +6,7 @@ use super::{
     families::{EXIT_CODE, LAST_ATTEMPT, LAST_SUCCESS, exit_code, last_attempt},
     text,
 };
-use crate::{exit::ExitCode, report::StatusReport};
+use crate::{exit::ExitCode, status::StatusReport};
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use archive_formats::Timestamp;
 use std::{

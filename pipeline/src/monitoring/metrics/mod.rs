@@ -13,9 +13,9 @@ pub use stopwatch::{Retries, RetryCounts, Stopwatch, Work};
 use super::{Attempt, Finished};
 use crate::{
     exit::ExitCode,
-    report::{Failure, StatusReport},
+    report::Failure,
     settings::Settings,
-    status::{StatusRequest, status},
+    status::{StatusReport, StatusRequest, status},
 };
 use archive_connectors::clock::FixedClock;
 use archive_formats::Timestamp;

@@ -1,9 +1,6 @@
 //! Measurements of a run: time by stage, and retries.
 
-use crate::{
-    observer::Observer,
-    report::{MonthReport, ReplicaReport},
-};
+use crate::{observer::Observer, replicate::ReplicaReport, run::MonthReport};
 use archive_connectors::{
     Progress,
     progress::{DatasetMonth, Step},

@@ -1,9 +1,10 @@
 use super::*;
-use crate::report::{
-    DatasetStatus, MonthReport, MonthState, MonthStatus, Presence, PruneDeadline, ReplicaState, ReplicaStatus,
-    RunReport,
-};
 use crate::status::Layout;
+use crate::{
+    replicate::{ReplicaState, ReplicaStatus},
+    run::{MonthReport, MonthState, RunReport},
+    status::{DatasetStatus, MonthStatus, Presence, PruneDeadline},
+};
 use archive_connectors::progress::Step;
 use archive_formats::{Head, Sha256, manifest::EventCounts};
 use std::collections::BTreeSet;

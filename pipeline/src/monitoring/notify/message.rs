@@ -4,7 +4,9 @@ use super::super::{Attempt, Finished};
 use crate::{
     exit::ExitCode,
     human::count,
-    report::{Failure, MonthReport, MonthState, ReplicaReport, ReplicaState, RunReport},
+    replicate::{ReplicaReport, ReplicaState},
+    report::Failure,
+    run::{MonthReport, MonthState, RunReport},
 };
 use archive_formats::{Dataset, Head, Month, Timestamp};
 use serde::Serialize;
