@@ -51,7 +51,6 @@
 pub mod activity;
 pub mod address;
 mod archive;
-pub mod calendar;
 pub mod config;
 pub mod doctor;
 pub mod duplicates;

@@ -1,6 +1,6 @@
 //! Who watches a run.
 
-use crate::{replicate::ReplicaReport, run::MonthReport};
+use crate::{replicate::report::ReplicaReport, run::report::MonthReport};
 use archive_connectors::{Progress, progress::Silent};
 
 /// Sees the progress of months, and each month's outcome as soon as it has one.

@@ -1,7 +1,7 @@
 //! Spans of a run for a trace collector: the run, its months, and their stages. Logs leave them out; without a
 //! collector they are disabled.
 
-use crate::{exit::ExitCode, report::Failure, run::MonthReport};
+use crate::{exit::ExitCode, report::Failure, run::report::MonthReport};
 use archive_connectors::Result;
 use archive_formats::{Dataset, Month};
 use tracing::{Instrument, Span, field::Empty, info_span};

@@ -9,7 +9,7 @@
 
 mod compare;
 mod copy;
-mod report;
+pub(crate) mod report;
 
 use crate::{Archive, observer::Observer, report::Failure, settings::Settings};
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
@@ -17,7 +17,6 @@ use archive_formats::{Chain, Sha256, key};
 use compare::Standing;
 use futures::{StreamExt as _, future::try_join_all, stream};
 pub use report::{ReplicaReport, ReplicaState, ReplicaStatus, ReplicateReport};
-pub(crate) use report::{replica_failures, replica_table};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 

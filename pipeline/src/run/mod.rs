@@ -1,6 +1,6 @@
 //! A run: every month that is wanted, planned, archived and reported.
 
-mod report;
+pub(crate) mod report;
 
 pub use report::{MonthReport, MonthState, RunReport};
 

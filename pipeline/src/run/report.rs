@@ -4,7 +4,7 @@ use crate::{
     exit::ExitCode,
     human::{self, head},
     plan::Planned,
-    replicate::{ReplicaReport, replica_failures, replica_table},
+    replicate::report::{ReplicaReport, replica_failures, replica_table},
     report::{Failure, Report},
     style::{Style, Tone},
     table::{Align, Cell, Table},

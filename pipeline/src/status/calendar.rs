@@ -1,144 +1,91 @@
-//! The calendar of a dataset: years down, months across, one letter for each. All of it is ASCII.
+//! Months as a calendar: years down, months across.
 
-use super::{MonthStatus, Presence};
-use crate::{
-    calendar::{self, LEGEND, MONTHS, Year, letter},
-    human::{size, thousands},
-    style::{Style, Tone},
-};
+use crate::status::report::{MonthStatus, Presence};
 
-/// Columns of a terminal that nobody made wider.
-pub(super) const WIDTH: usize = 80;
+/// Heads of the columns of a calendar.
+pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// The calendar, each line with its line feed; nothing without months.
-pub(super) fn calendar(months: &[MonthStatus], style: Style) -> String {
-    let years = calendar::years(months);
-    if years.is_empty() {
-        return String::new();
-    }
-    let sums = years.iter().map(|year| [thousands(year.events()), size(year.bytes())]).collect::<Vec<_>>();
-    let titles = ["EVENTS", "SIZE"];
-    let widths = [0, 1].map(|at| sums.iter().map(|sum| sum[at].len()).fold(titles[at].len(), usize::max));
-    // Two blanks between the numbers, unless one makes them fit.
-    let gap = if 4 + 12 * 4 + 2 + widths[0] + 2 + widths[1] > WIDTH { 1 } else { 2 };
-    let numbers = |[events, bytes]: [&str; 2]| {
-        format!("  {events:>0$}{blank:gap$}{bytes:>1$}\n", widths[0], widths[1], blank = "")
-    };
-    let heads = MONTHS.map(|month| format!(" {month}")).concat();
-    let mut text = style.paint(Tone::Faint, &format!("    {heads}{}", numbers(titles).trim_end()));
-    text.push('\n');
-    for (year, [events, bytes]) in years.iter().zip(&sums) {
-        text.push_str(&row(year, style));
-        text.push_str(&numbers([events, bytes]));
-    }
-    text
+/// A row of a calendar.
+#[derive(Clone, Debug)]
+pub struct Year<'a> {
+    /// The year.
+    pub year: u16,
+    /// January to December; none where the range does not reach.
+    pub months: [Option<&'a MonthStatus>; 12],
 }
 
-fn row(year: &Year<'_>, style: Style) -> String {
-    let cells = year.months.iter().map(|month| match month {
-        Some(month) => format!("  {} ", style.paint(tone(month), &letter(month).to_string())),
-        None => "    ".to_owned(),
-    });
-    format!("{:04}{}", year.year, cells.collect::<String>())
-}
-
-const fn tone(month: &MonthStatus) -> Tone {
-    match month.state {
-        Presence::Archived => Tone::Good,
-        Presence::Missing => Tone::Bad,
-        Presence::Open => Tone::Faint,
-    }
-}
-
-/// What the letters of these months mean, in one line.
-pub(super) fn legend<'a>(months: impl Iterator<Item = &'a MonthStatus>, style: Style) -> String {
-    let letters = months.map(|month| (letter(month), tone(month))).collect::<Vec<_>>();
-    let used = LEGEND.iter().filter_map(|(known, meaning)| {
-        let (_, tone) = letters.iter().find(|(letter, _)| letter == known)?;
-        Some(format!("{} {meaning}", style.paint(*tone, &known.to_string())))
-    });
-    let used = used.collect::<Vec<_>>().join("   ");
-    if used.is_empty() { used } else { format!("{used}\n") }
-}
-
-/// `text` in lines of at most [`WIDTH`], the later ones indented. A word that is longer stays whole.
-pub(super) fn wrapped(text: &str) -> String {
-    let (mut lines, mut line) = (String::new(), String::new());
-    for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && !line.trim().is_empty() {
-            lines.extend([line.as_str(), "\n"]);
-            line = format!("  {word}");
-        } else if line.is_empty() {
-            word.clone_into(&mut line);
-        } else {
-            line.extend([" ", word]);
+/// The rows of a calendar of `months`, which are in ascending order: a row for each year that has one of them.
+pub fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
+    let mut years: Vec<Year<'_>> = Vec::new();
+    for status in months {
+        let (year, index) = (status.month.year(), usize::from(status.month.number()) - 1);
+        if years.last().is_none_or(|last| last.year != year) {
+            years.push(Year { year, months: [None; 12] });
+        }
+        if let Some(last) = years.last_mut() {
+            last.months[index] = Some(status);
         }
     }
-    format!("{lines}{line}\n")
+    years
 }
+
+impl Year<'_> {
+    /// The months of the range.
+    pub fn shown(&self) -> impl Iterator<Item = &MonthStatus> {
+        self.months.iter().flatten().copied()
+    }
+
+    /// Archived events of the year.
+    pub fn events(&self) -> u64 {
+        self.shown().filter_map(|month| month.events).fold(0, u64::saturating_add)
+    }
+
+    /// The size of their files.
+    pub fn bytes(&self) -> u64 {
+        self.shown().filter_map(|month| month.bytes).fold(0, u64::saturating_add)
+    }
+}
+
+/// The letter of a month. Colour repeats it, and never replaces it.
+pub fn letter(month: &MonthStatus) -> char {
+    match (month.state, month.events) {
+        (Presence::Archived, Some(0)) => '0',
+        (Presence::Archived, _) => 'A',
+        (Presence::Missing, _) => '!',
+        (Presence::Open, _) => '.',
+    }
+}
+
+/// What a letter means.
+pub const LEGEND: [(char, &str); 4] =
+    [('A', "archived"), ('0', "archived, no events"), ('!', "MISSING"), ('.', "not over")];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{status::testing::month, style::COLORED};
-    use archive_formats::Month;
-
-    fn months(first: &str, last: &str, state: Presence) -> impl Iterator<Item = MonthStatus> {
-        Month::range(first.parse().unwrap(), last.parse().unwrap()).map(move |at| month(&at.to_string(), state))
-    }
-
-    fn history() -> Vec<MonthStatus> {
-        let archived = |first, last| months(first, last, Presence::Archived);
-        let missing = |first, last| months(first, last, Presence::Missing);
-        let months = archived("2023-11", "2024-04").chain(missing("2024-05", "2024-06"));
-        months.chain(archived("2024-07", "2025-02")).chain([month("2025-03", Presence::Open)]).collect()
-    }
+    use crate::status::testing::month;
 
     #[test]
-    fn gaps_jump_out_of_the_calendar() {
-        let mut months = history();
-        months[1].events = Some(0);
-        let expected = "    \x20Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec   EVENTS      SIZE
-2023                                          A   0    10,000   2.0 MiB
-2024  A   A   A   A   !   !   A   A   A   A   A   A   100,000  10.0 MiB
-2025  A   A   .                                        20,000   2.0 MiB
-";
-        assert_eq!(calendar(&months, Style::plain()), expected);
-        let legend = legend(months.iter(), Style::plain());
-        assert_eq!(legend, "A archived   0 archived, no events   ! MISSING   . not over\n");
-    }
-
-    #[test]
-    fn colour_changes_nothing_but_colour() {
-        let strip = |text: String| {
-            ["\x1b[32m", "\x1b[1;31m", "\x1b[2m", "\x1b[0m"].iter().fold(text, |text, code| text.replace(code, ""))
-        };
-        let months = history();
-        assert!(calendar(&months, COLORED).contains("\x1b[1;31m!\x1b[0m"));
-        assert_eq!(strip(calendar(&months, COLORED)), calendar(&months, Style::plain()));
-        assert_eq!(strip(legend(months.iter(), COLORED)), legend(months.iter(), Style::plain()));
-    }
-
-    #[test]
-    fn months_of_ten_digits_fit_into_80_columns() {
-        let months = months("2024-01", "2024-12", Presence::Archived).map(|month| MonthStatus {
-            events: Some(9_999_999_999),
-            bytes: Some(1_098_437_885_952 / 12),
-            ..month
-        });
-        let text = calendar(&months.collect::<Vec<_>>(), Style::plain());
-        assert!(text.contains("A   119,999,999,988 1023.0 GiB\n"), "{text}");
-        assert!(text.lines().all(|line| line.len() <= WIDTH && line.is_ascii()), "{text}");
-    }
-
-    #[test]
-    fn long_sentences_are_broken_between_words() {
-        assert_eq!(wrapped("short enough"), "short enough\n");
-        let text = wrapped(&"2024-12 to 2025-01, ".repeat(9));
-        assert_eq!(text.lines().count(), 3);
-        assert!(
-            text.lines().all(|line| line.len() <= WIDTH) && text.lines().skip(1).all(|line| line.starts_with("  "))
+    fn a_calendar_has_a_row_for_each_year_and_nothing_outside_of_the_range() {
+        let names = ["2023-12", "2024-01", "2024-02"];
+        let months = names.map(|name| month(name, Presence::Archived)).to_vec();
+        let years = years(&months);
+        assert_eq!(
+            years.iter().map(|year| (year.year, year.shown().count())).collect::<Vec<_>>(),
+            [(2023, 1), (2024, 2)]
         );
-        assert_eq!(wrapped(&"x".repeat(200)), format!("{}\n", "x".repeat(200)));
+        assert!(years[0].months[..11].iter().all(Option::is_none), "{years:?}");
+        assert_eq!((years[1].events(), years[1].bytes()), (20_000, 2 << 20));
+    }
+
+    #[test]
+    fn every_letter_is_explained() {
+        let mut empty = month("2025-01", Presence::Archived);
+        empty.events = Some(0);
+        let states = [Presence::Archived, Presence::Missing, Presence::Open];
+        let months = states.map(|state| month("2025-01", state)).into_iter().chain([empty]);
+        let letters = months.map(|month| letter(&month)).collect::<Vec<_>>();
+        assert_eq!(letters, ['A', '!', '.', '0']);
+        assert!(letters.iter().all(|letter| LEGEND.iter().any(|(known, _)| known == letter)));
     }
 }

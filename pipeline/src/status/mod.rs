@@ -1,7 +1,7 @@
 //! Which months of an archive are there, and which are not.
 
-mod calendar;
-mod report;
+pub mod calendar;
+pub(crate) mod report;
 mod text;
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! The state of an archive.
 
-use super::text::{calendars, listed};
 use crate::{
     human::{count, date},
-    replicate::ReplicaStatus,
-    report::Report,
-    style::Style,
+    replicate::report::ReplicaStatus,
 };
 use archive_formats::{Dataset, Head, Month, Timestamp};
 use serde::Serialize;
@@ -40,15 +37,6 @@ impl StatusReport {
     /// The archive's URL, printable.
     pub fn archive(&self) -> &str {
         self.archive.as_deref().unwrap_or_default()
-    }
-}
-
-impl Report for StatusReport {
-    fn text(&self, style: Style) -> String {
-        match self.layout {
-            Layout::Calendar => calendars(self, style),
-            Layout::List => listed(self, style),
-        }
     }
 }
 

@@ -3,9 +3,8 @@
 
 use super::short;
 use archive::{
-    calendar::MONTHS,
     human,
-    status::{MonthStatus, Presence},
+    status::{MonthStatus, Presence, calendar::MONTHS},
 };
 use archive_formats::Month;
 use maud::{Markup, html};

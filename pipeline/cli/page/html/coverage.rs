@@ -3,9 +3,11 @@
 use super::scrolled;
 use crate::page::DatasetPage;
 use archive::{
-    calendar::{self, LEGEND, MONTHS, Year, letter},
     human::{count, month_ranges, size, thousands},
-    status::{MonthStatus, Presence},
+    status::{
+        MonthStatus, Presence,
+        calendar::{self, LEGEND, MONTHS, Year, letter},
+    },
 };
 use maud::{Markup, html};
 
