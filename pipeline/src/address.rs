@@ -1,6 +1,6 @@
-//! Addresses of sources and archives as the operator wrote them: their kind, and whether they contain a secret.
+//! Source and archive addresses as the operator wrote them: their kind, and whether they contain a secret.
 //!
-//! No message here repeats an address: a text that is none may be a secret in the wrong place.
+//! No message here repeats an address: invalid text may be a secret in the wrong place.
 
 use archive_connectors::{Error, ErrorKind, Result};
 use std::path::PathBuf;
@@ -9,36 +9,36 @@ use url::Url;
 /// Query keys whose value is a secret.
 const SECRET_KEYS: [&str; 7] = ["password", "passwd", "sslpassword", "token", "secret", "api_key", "access_token"];
 
-/// What to do about a secret in the URL of a database.
+/// Hint for a secret in a database URL.
 pub const PASSWORD_HINT: &str =
     "take it out, and set PGPASSWORD or write it into the password file (PGPASSFILE, else ~/.pgpass)";
 
-/// Whether the address is one of a PostgreSQL server.
+/// Returns whether the address is a PostgreSQL URL.
 pub fn is_postgres(address: &str) -> bool {
     let scheme = address.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     matches!(scheme.as_deref(), Some("postgres" | "postgresql"))
 }
 
-/// Whether the address holds a user, a password or a token. It need not be a valid URL to do so.
+/// Returns whether the address contains a user, a password or a token. It need not be a valid URL.
 ///
-/// The user of a database is no secret: its password is.
+/// The user of a database is not a secret; its password is.
 pub fn holds_a_secret(address: &str) -> bool {
     let Some((_, rest)) = address.split_once("://") else { return false };
     let rest = if is_postgres(address) { without_user(rest) } else { rest };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // A slash or a question mark inside a password ends the authority too early; then the `@` comes later.
+    // A `/` or `?` inside a password ends the authority too early; then the `@` comes later.
     let has_user = authority.contains('@') || (authority.contains(':') && rest.contains('@'));
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     let mut keys = url::form_urlencoded::parse(query.as_bytes()).map(|(key, _)| key.to_ascii_lowercase());
     has_user || keys.any(|key| SECRET_KEYS.contains(&key.as_str()))
 }
 
-/// What follows a user who has no password.
+/// The address without a user that has no password.
 fn without_user(rest: &str) -> &str {
     rest.split_once('@').filter(|(user, _)| !user.contains([':', '/', '?', '#'])).map_or(rest, |(_, rest)| rest)
 }
 
-/// `text` with every quoted or separate URL that holds a secret blotted out, all but its scheme.
+/// Replaces every quoted or separate URL in `text` that contains a secret, except for its scheme.
 pub fn redact(text: &str) -> String {
     const ENDS: [char; 4] = ['\n', '\'', '"', '`'];
     let blot = |part: &str| match part.split_once("://") {
@@ -51,8 +51,8 @@ pub fn redact(text: &str) -> String {
     text.split_inclusive(ENDS).map(blot).collect()
 }
 
-/// `text` as it may be shown: a URL without user, password, query and fragment, and anything else as it is. The user
-/// and the query of a database may be shown, since both may be of use and a secret is in neither.
+/// `text` in a form safe to print: a URL without user, password, query and fragment; other text unchanged. The user and
+/// the query of a database URL are kept: both are useful, and neither contains a secret.
 pub fn printable(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     if !rest.contains(['@', '?', '#']) || (is_postgres(text) && !holds_a_secret(text)) {
@@ -60,7 +60,7 @@ pub fn printable(text: &str) -> String {
     }
     let hidden = || format!("{scheme}://[secret]");
     let Ok(mut url) = Url::parse(text) else { return hidden() };
-    // A password with a question mark in it would be taken for a query.
+    // A `?` inside a password would otherwise start the query.
     if rest.split_once(['?', '#']).is_some_and(|(_, rest)| rest.contains('@')) {
         return hidden();
     }
@@ -73,34 +73,34 @@ pub fn printable(text: &str) -> String {
     }
 }
 
-/// Where events come from, as `--source` spells it.
+/// The event source, parsed from `--source`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceAddress {
-    /// `demo:`, with the options of its query.
+    /// `demo:`, with its query options.
     Demo {
-        /// Events of each month.
+        /// Events per month.
         events: u64,
-        /// What the events depend on.
+        /// Seed of the generator.
         seed: u64,
     },
-    /// The base of an exports API.
+    /// Base URL of an exports API.
     ExportsApi(Url),
-    /// A PostgreSQL server: the URL, with the user and the parameters that it may have, but no password.
+    /// URL of a PostgreSQL server, with optional user and parameters, but without a password.
     Postgres(String),
-    /// A path of files, or a pattern of such paths.
+    /// A file path or a glob pattern.
     Files(PathBuf),
 }
 
-/// Forms of sources, for hints.
+/// Accepted forms of sources, for hints.
 const FORMS: &str = "use https://… (exports API), postgres://…, a path or pattern of files, or demo:";
 
 const DEMO_EVENTS: u64 = 10_000;
 const DEMO_SEED: u64 = 1;
-/// More than anyone needs for a trial, and fewer than a month has microseconds.
+/// Maximum demo events: fewer than the microseconds of a month.
 const MOST_DEMO_EVENTS: u64 = 1_000_000_000;
 
 impl SourceAddress {
-    /// Reads an address.
+    /// Parses an address.
     pub fn parse(address: &str) -> Result<Self> {
         let scheme = address.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_printable_address_hides_what_may_be_a_secret() {
+    fn printable_address_hides_secrets() {
         for plain in ["./archive", "demo:?events=5", "s3://bucket/a/b", "https://api.example", "a@b?c"] {
             assert_eq!(printable(plain), plain);
         }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_secrets_even_in_what_is_no_valid_url() {
+    fn finds_secrets_in_invalid_urls() {
         for address in [
             "https://user:canary@api.example",
             "https://canary@api.example/x",
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_kept_as_it_was_written_and_its_user_is_no_secret() {
+    fn keeps_database_url_as_written_and_treats_its_user_as_public() {
         for address in [
             "postgres://",
             "postgres:///events?host=/run/postgresql",
@@ -248,13 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn blots_out_secrets_in_the_midst_of_a_text() {
+    fn redacts_secrets_within_text() {
         let text = "unexpected argument 'https://u:cana ry@host/x' found\nhttps://host/x";
         assert_eq!(redact(text), "unexpected argument 'https://[secret]' found\nhttps://host/x");
     }
 
     #[test]
-    fn a_demo_source_has_events_and_a_seed() {
+    fn demo_source_has_events_and_seed() {
         let demo = |address| SourceAddress::parse(address).ok();
         assert_eq!(demo("demo:"), Some(SourceAddress::Demo { events: 10_000, seed: 1 }));
         assert_eq!(demo("demo:?events=5&seed=7"), Some(SourceAddress::Demo { events: 5, seed: 7 }));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_has_neither_user_nor_query() {
+    fn api_address_has_neither_user_nor_query() {
         assert!(SourceAddress::parse("https://api.example/base/").is_ok());
         for address in ["https://api.example?x=1", "https://api.example/#x", "https://", "http://u@h"] {
             let error = SourceAddress::parse(address).unwrap_err();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_a_path() {
+    fn text_that_is_not_a_url_is_a_path() {
         let files = |address| match SourceAddress::parse(address) {
             Ok(SourceAddress::Files(path)) => path.to_str().unwrap().to_owned(),
             other => panic!("{address}: {other:?}"),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn other_places_are_refused() {
+    fn rejects_other_schemes() {
         let addresses = ["postgres:x", "s3://bucket/x.csv", "gs://b/x", "ftp://host/x.csv", ""];
         let no_files = ["file:x.csv", "file://host/x.csv", "file:///x.csv?a=b", "file:///x#a", "file://u@/x.csv"];
         for address in addresses.into_iter().chain(no_files) {

@@ -1,19 +1,19 @@
-//! An archive at a location: its store, its identity and its chain.
+//! An archive at a location: its store, identity and chain.
 
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
 use archive_formats::{Chain, Head, Timestamp, manifest::ArchiveDocument};
 use uuid::Uuid;
 
-/// A store that holds an archive, before anything of its chain is believed.
+/// A store that contains an archive, before its chain is read.
 ///
-/// [`verify`](crate::verify::verify) starts from it; every other command needs the chain and opens an [`Archive`].
+/// [`verify`](crate::verify::verify) starts here; every other command needs the chain and opens an [`Archive`].
 #[derive(Clone, Debug)]
 pub struct ArchiveRoot {
     sink: Sink,
     document: ArchiveDocument,
 }
 
-/// An archive whose chain of manifests was read and proven.
+/// An archive whose chain of manifests was read and checked.
 #[derive(Clone, Debug)]
 pub struct Archive {
     root: ArchiveRoot,
@@ -21,13 +21,13 @@ pub struct Archive {
 }
 
 impl ArchiveRoot {
-    /// The archive at `location`; `None` where there is none.
+    /// Opens the archive at `location`; `None` if there is none.
     pub async fn find(location: &Location) -> Result<Option<Self>> {
         let sink = Sink::open(location)?;
         Ok(sink.identity().await?.map(|document| Self { sink, document }))
     }
 
-    /// The archive at `location`. Fails with [`ErrorKind::NoArchive`] where there is none.
+    /// Opens the archive at `location`. Fails with [`ErrorKind::NoArchive`] if there is none.
     pub async fn open(location: &Location) -> Result<Self> {
         Self::find(location).await?.ok_or_else(|| {
             Error::new(ErrorKind::NoArchive, "no archive here")
@@ -36,29 +36,29 @@ impl ArchiveRoot {
         })
     }
 
-    /// The identity of an archive that does not exist yet: a random UUID.
+    /// Returns the identity of a new archive, with a random UUID.
     pub fn new_identity(created_at: Timestamp) -> ArchiveDocument {
         ArchiveDocument::new(Uuid::new_v4().to_string(), created_at)
     }
 
-    /// Makes an archive in `sink`, or opens the one that another host made there at the same time: all of them continue
-    /// with one identity.
+    /// Creates an archive in `sink`, or opens the one that another host created there at the same time: all hosts
+    /// continue with one identity.
     pub async fn create(sink: Sink, document: &ArchiveDocument) -> Result<Self> {
         let document = sink.create(document).await?;
         Ok(Self { sink, document })
     }
 
-    /// The archive in `sink`, whose identity is `document`.
+    /// Creates the handle from a store and the identity in it.
     pub const fn new(sink: Sink, document: ArchiveDocument) -> Self {
         Self { sink, document }
     }
 
-    /// The archive with what is known of its chain. Commits and replications read what is missing of it.
+    /// Adds a chain that may be incomplete. Commits and replications read the missing manifests.
     pub const fn with_chain(self, chain: Chain) -> Archive {
         Archive { root: self, chain }
     }
 
-    /// Reads the chain. A broken one is [`ErrorKind::BrokenChain`].
+    /// Reads the chain. Fails with [`ErrorKind::BrokenChain`] if it is broken.
     pub async fn read_chain(self) -> Result<Archive> {
         let chain = self.sink.chain(self.id()).await?;
         Ok(self.with_chain(chain))
@@ -69,19 +69,19 @@ impl ArchiveRoot {
         &self.sink
     }
 
-    /// The UUID.
+    /// The archive's UUID.
     pub fn id(&self) -> &str {
         &self.document.archive
     }
 
-    /// The URL or path as the user wrote it; it never holds a password or a query.
+    /// The URL or path as the user wrote it, without password and query.
     pub fn url(&self) -> &str {
         self.sink.url()
     }
 }
 
 impl Archive {
-    /// The archive at `location`; `None` where there is none.
+    /// Opens the archive at `location`; `None` if there is none.
     pub async fn find(location: &Location) -> Result<Option<Self>> {
         match ArchiveRoot::find(location).await? {
             Some(root) => root.read_chain().await.map(Some),
@@ -89,17 +89,17 @@ impl Archive {
         }
     }
 
-    /// The archive at `location`. Fails with [`ErrorKind::NoArchive`] where there is none.
+    /// Opens the archive at `location`. Fails with [`ErrorKind::NoArchive`] if there is none.
     pub async fn open(location: &Location) -> Result<Self> {
         ArchiveRoot::open(location).await?.read_chain().await
     }
 
-    /// The archive without its chain.
+    /// Drops the chain.
     pub fn into_root(self) -> ArchiveRoot {
         self.root
     }
 
-    /// Adds the manifests that were committed since the chain was read.
+    /// Appends the manifests committed since the chain was read.
     pub async fn refresh(&mut self) -> Result<()> {
         self.root.sink.catch_up(&mut self.chain).await
     }
@@ -109,7 +109,7 @@ impl Archive {
         &self.root.sink
     }
 
-    /// The chain, as far as it was read.
+    /// The chain, as of the last read.
     pub const fn chain(&self) -> &Chain {
         &self.chain
     }
@@ -119,17 +119,17 @@ impl Archive {
         (&self.root.sink, &mut self.chain)
     }
 
-    /// The UUID.
+    /// The archive's UUID.
     pub fn id(&self) -> &str {
         self.root.id()
     }
 
-    /// The URL or path as the user wrote it; it never holds a password or a query.
+    /// The URL or path as the user wrote it, without password and query.
     pub fn url(&self) -> &str {
         self.root.url()
     }
 
-    /// When the archive was created.
+    /// Creation time of the archive.
     pub const fn created_at(&self) -> Timestamp {
         self.root.document.created_at
     }

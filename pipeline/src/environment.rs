@@ -1,19 +1,19 @@
-//! The environment, as `main` passed it in.
+//! Environment variables, passed in by `main`.
 
 use archive_connectors::{Error, ErrorKind, Result};
 use std::{collections::BTreeMap, ffi::OsString, fmt};
 
-/// Variables and their values. Empty ones count as unset, since that is how shells and service files unset them.
+/// Variables and their values. Empty ones count as unset, as shells and service files unset them.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// Prefixes of the variables that change what a command does. Those of reporting, such as `OTEL_…`, are none of them.
+/// Prefixes of the variables that change what a command does. Reporting variables such as `OTEL_…` are not among them.
 const OURS: [&str; 8] =
     ["KT_ARCHIVE_", "KEEPTRUSTS_", "API_TOKEN", "PG", "AWS_", "GOOGLE_", "AZURE_", "XDG_STATE_HOME"];
 
 impl Environment {
-    /// Takes over the variables of the process. One of ours that is not UTF-8 is refused: ignoring it would archive
-    /// from or to another place than the operator set.
+    /// Copies the variables of the process. Rejects a variable with one of these prefixes that is not UTF-8:
+    /// ignoring it would archive from or to another location than the operator set.
     pub fn from_os(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self> {
         let mut texts = BTreeMap::new();
         for (name, value) in variables {
@@ -29,12 +29,12 @@ impl Environment {
         Ok(Self(texts))
     }
 
-    /// The value of `name`, if it has one.
+    /// The value of `name`, if set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The variables whose names begin with `prefix`, in the order of their names.
+    /// The variables whose names begin with `prefix`, ordered by name.
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let names = self.0.keys().filter(move |name| name.starts_with(prefix));
         names.filter_map(|name| Some((name.as_str(), self.get(name)?)))
@@ -47,7 +47,7 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
     }
 }
 
-/// Names only: values may be secrets.
+/// Prints names only: values may be secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_variables_are_unset_and_values_are_not_shown() {
+    fn empty_variables_are_unset_and_debug_hides_values() {
         let environment = Environment::from([("KT_ARCHIVE_GRACE", ""), ("API_TOKEN", "canary")]);
         assert_eq!(environment.get("KT_ARCHIVE_GRACE"), None);
         assert_eq!(environment.with_prefix("KT_ARCHIVE_").count(), 0);

@@ -1,25 +1,25 @@
-//! Exit codes: the one table of what a cron job sees.
+//! Exit codes.
 
 use archive_connectors::ErrorKind;
 
-/// The code that the program exits with. Part of the contract of the command line.
+/// Exit code of the program. Part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExitCode {
-    /// 0: done, or archived before.
+    /// 0: done, or already archived.
     Done,
     /// 1: failed for another reason.
     Failed,
-    /// 2: usage or configuration.
+    /// 2: invalid usage or configuration.
     Usage,
-    /// 3: some months or replicas done, some not.
+    /// 3: some months or replicas succeeded, others failed.
     Partial,
     /// 4: damage, a broken chain, or a restored month that differs.
     Damaged,
-    /// 5: the data are incomplete or contradict each other.
+    /// 5: the data are incomplete or contradictory.
     Incomplete,
-    /// 6: the source, or the database of a restore, failed for good.
+    /// 6: permanent failure of the source, or of the database of a restore.
     Source,
-    /// 7: a store failed for good.
+    /// 7: permanent failure of a store.
     Store,
     /// 8: another run holds the lock.
     Locked,
@@ -33,8 +33,8 @@ pub enum ExitCode {
     Terminated,
 }
 
-/// When every month failed, the first of these that occurred is the code of the run: what a person must mend comes
-/// before what mends itself.
+/// Exit codes by severity, for runs in which every month failed: failures that need an operator come before transient
+/// ones.
 const GRAVEST_FIRST: [ExitCode; 8] = [
     ExitCode::Damaged,
     ExitCode::Unauthorized,
@@ -47,7 +47,7 @@ const GRAVEST_FIRST: [ExitCode; 8] = [
 ];
 
 impl ExitCode {
-    /// The number.
+    /// The numeric code.
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -66,8 +66,8 @@ impl ExitCode {
         }
     }
 
-    /// The code of several outcomes: one outcome gives its own, good and bad ones together are partial, and of bad ones
-    /// alone the gravest counts. A stop by signal keeps its own code.
+    /// Combines several outcomes into one code: a single failure keeps its own, success and failure together are
+    /// partial, and of failures alone the most severe counts. A stop by signal keeps its own code.
     pub fn combine(good: bool, failures: impl IntoIterator<Item = Self>) -> Self {
         let failures = failures.into_iter().collect::<Vec<_>>();
         if let Some(signal) = failures.iter().find(|code| matches!(code, Self::Interrupted | Self::Terminated)) {
@@ -110,25 +110,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_outcome_gives_its_own_code() {
+    fn single_outcome_keeps_its_code() {
         assert_eq!(ExitCode::combine(true, []), ExitCode::Done);
         assert_eq!(ExitCode::combine(false, [ExitCode::TryLater]), ExitCode::TryLater);
     }
 
     #[test]
-    fn good_and_bad_outcomes_together_are_partial() {
+    fn success_and_failure_together_are_partial() {
         assert_eq!(ExitCode::combine(true, [ExitCode::Source]), ExitCode::Partial);
     }
 
     #[test]
-    fn of_bad_outcomes_alone_the_gravest_counts() {
+    fn most_severe_of_several_failures_counts() {
         let codes = [ExitCode::Failed, ExitCode::TryLater, ExitCode::Incomplete, ExitCode::Source, ExitCode::Store];
         assert_eq!(ExitCode::combine(false, codes), ExitCode::Store);
         assert_eq!(ExitCode::combine(false, [ExitCode::TryLater, ExitCode::Incomplete]), ExitCode::Incomplete);
     }
 
     #[test]
-    fn a_signal_is_said_even_when_months_were_done() {
+    fn signal_code_wins_over_completed_months() {
         assert_eq!(ExitCode::combine(true, [ExitCode::Terminated]), ExitCode::Terminated);
     }
 }

@@ -1,29 +1,29 @@
-//! The head that an archive must at least have.
+//! The head that an archive must have reached.
 
 use archive_formats::Sha256;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::str::FromStr;
 
-/// What someone noted of an archive's head: its number, its digest, or both. An archive whose chain does not hold it
-/// was cut back, however well the rest of it fits together.
+/// A previously noted archive head: its number, its digest, or both. An archive whose chain does not contain it was
+/// truncated, even if the rest is consistent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedHead {
-    /// The number.
+    /// Sequence number of the manifest.
     pub sequence: Option<u64>,
-    /// How the digest of the manifest's bytes begins: 16 to 64 lower-case hexadecimal digits.
+    /// Prefix of the manifest's SHA-256: 16 to 64 lower-case hexadecimal digits.
     pub digest: Option<String>,
 }
 
-/// A text that names no head.
+/// Text that is not a valid head.
 #[derive(Debug, thiserror::Error)]
 #[error("expected the number of a manifest, its SHA-256 (16 digits or more), or NUMBER:SHA256, not {0:?}")]
 pub struct ExpectedHeadError(String);
 
-/// As few digits as commands print of a head.
+/// Minimum digits of a digest: as many as commands print.
 const FEWEST_DIGITS: usize = 16;
 
 impl ExpectedHead {
-    /// Whether a manifest with this digest may be the one that was noted.
+    /// Returns whether a manifest with this digest matches.
     pub fn matches(&self, sha256: &Sha256) -> bool {
         self.digest.as_ref().is_none_or(|digits| sha256.to_string().starts_with(digits))
     }
@@ -46,7 +46,7 @@ impl FromStr for ExpectedHead {
     }
 }
 
-/// The digits of a digest, also as they were copied from a line that cuts them off with an ellipsis.
+/// Parses the digits of a digest, with an optional trailing ellipsis from copied output.
 fn digest(text: &str) -> Option<String> {
     let digits = text.trim_end_matches('…');
     let valid = (FEWEST_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_a_number_a_digest_or_both() {
+    fn parses_a_number_a_digest_or_both() {
         let digest = Sha256::digest(b"manifest").to_string();
         let read = |text: &str| text.parse::<ExpectedHead>().ok().map(|head| (head.sequence, head.digest));
         assert_eq!(read("42"), Some((Some(42), None)));

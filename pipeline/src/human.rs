@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers formatted for people.
 
 use archive_formats::{Head, Month, Timestamp};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub fn count(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
-/// Bytes with one decimal of the largest binary unit that fits.
+/// Bytes in the largest fitting binary unit, with one decimal.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
@@ -37,24 +37,24 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, unit.unwrap_or(&"EiB"))
 }
 
-/// How many times `part` is in `whole`, with one decimal, cut off.
+/// `whole` divided by `part`, with one decimal, truncated.
 pub fn ratio(whole: u64, part: u64) -> String {
     let tenths = u128::from(whole) * 10 / u128::from(part.max(1));
     let whole = u64::try_from(tenths / 10).unwrap_or(u64::MAX);
     format!("{}.{}", thousands(whole), tenths % 10)
 }
 
-/// `104.8 bytes an event`; nothing where there are no events.
+/// `104.8 bytes an event`; `None` without events.
 pub fn bytes_an_event(bytes: u64, events: u64) -> Option<String> {
     (events > 0).then(|| format!("{} bytes an event", ratio(bytes, events)))
 }
 
-/// How much smaller something became: `12.3 : 1`.
+/// Compression ratio: `12.3 : 1`.
 pub fn to_one(delivered: u64, archived: u64) -> String {
     format!("{} : 1", ratio(delivered, archived))
 }
 
-/// A part of a whole in per cent, with one decimal.
+/// `part` of `whole` in per cent, with one decimal.
 pub fn percent(part: u64, whole: u64) -> String {
     let tenths = (u128::from(part) * 1_000 + u128::from(whole) / 2) / u128::from(whole.max(1));
     format!("{}.{} %", tenths / 10, tenths % 10)
@@ -65,7 +65,7 @@ pub fn date(at: Timestamp) -> String {
     at.to_seconds_string().chars().take(10).collect()
 }
 
-/// A time of work: `0.8 s`, `1m 15s`, `2h 03m`.
+/// Elapsed time: `0.8 s`, `1m 15s`, `2h 03m`.
 pub fn time(seconds: f64) -> String {
     let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     match whole {
@@ -75,7 +75,7 @@ pub fn time(seconds: f64) -> String {
     }
 }
 
-/// The head, with as much of its digest as a person compares.
+/// The head, with an abbreviated digest.
 pub fn head(head: Option<&Head>) -> String {
     match head {
         Some(head) => format!("head {} {}…", head.sequence, head.sha256.short()),
@@ -83,7 +83,7 @@ pub fn head(head: Option<&Head>) -> String {
     }
 }
 
-/// Months in ascending order, neighbours as a range: `2024-12 to 2025-01, 2025-03`.
+/// Months in ascending order, adjacent ones as a range: `2024-12 to 2025-01, 2025-03`.
 pub fn month_ranges(months: impl IntoIterator<Item = Month>) -> String {
     let mut ranges: Vec<(Month, Month)> = Vec::new();
     for month in months {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_have_one_decimal_and_never_four_digits() {
+    fn sizes_have_one_decimal_and_at_most_three_digits() {
         let sizes = [0, 1023, 1024, 1_258_291, 1_048_575, 1 << 40, u64::MAX].map(size);
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.1 MiB", "1023.9 KiB", "1.0 TiB", "15.9 EiB"]);
     }
@@ -122,19 +122,19 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_compared_with_events_and_with_what_was_delivered() {
+    fn sizes_are_related_to_events_and_delivered_bytes() {
         assert_eq!([bytes_an_event(1_048, 10), bytes_an_event(5, 0)], [Some("104.8 bytes an event".to_owned()), None]);
         assert_eq!(to_one(123, 10), "12.3 : 1");
         assert_eq!([percent(1, 3), percent(0, 0), percent(5, 5)], ["33.3 %", "0.0 %", "100.0 %"]);
     }
 
     #[test]
-    fn dates_are_those_of_utc() {
+    fn dates_are_in_utc() {
         assert_eq!(date("2025-04-10T23:59:59.999999Z".parse().unwrap()), "2025-04-10");
     }
 
     #[test]
-    fn times_have_two_units_at_most() {
+    fn times_have_at_most_two_units() {
         assert_eq!([0.04, 0.84, 75.0, 7_380.0].map(time), ["0.0 s", "0.8 s", "1m 15s", "2h 03m"]);
     }
 }

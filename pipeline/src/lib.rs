@@ -1,8 +1,7 @@
 //! Archives governance events of Keeptrusts by month, with manifests that prove that nothing is missing and nothing was
 //! changed.
 //!
-//! This is the library; the program `kt-archive` is a crate of its own in `pipeline/cli/`. Events flow one way, and
-//! [`month`] reads like this diagram:
+//! This is the library; the program `kt-archive` is the crate in `pipeline/cli/`. Events flow one way, as in [`month`]:
 //!
 //! ```text
 //! Source -> EventBatch -> EventBatch -> StagedFile -> StoredFile -> Manifest -> Committed
@@ -11,13 +10,13 @@
 //!    `------------- artifact --------------'
 //! ```
 //!
-//! # Where do I find
+//! # Modules
 //!
-//! | what | where |
+//! | topic | module |
 //! |---|---|
 //! | an archive: its store, identity and chain | [`Archive`] |
-//! | which months a run archives | [`plan`], pure |
-//! | a whole run, one month, its steps | [`mod@run`], [`month`], [`stage`] |
+//! | months to archive | [`plan`], without I/O |
+//! | a run, one month, its stages | [`mod@run`], [`month`], [`stage`] |
 //! | events that share an id | [`duplicates`] |
 //! | dropped, renamed and pseudonymised columns | [`transform`] |
 //! | reading committed files | `reader` |
@@ -31,22 +30,22 @@
 //! | metrics, notifications, traces | [`monitoring`] |
 //! | options, and the checked settings | [`config`], [`settings`] |
 //!
-//! Below this crate are `archive_connectors` (sources, and the sink over an object store) and `archive_formats` (bytes).
-//! No crate knows one above it. `examples/` shows all three in use.
+//! Below this crate are `archive_connectors` (sources, and the sink over an object store) and `archive_formats` (file
+//! formats). Dependencies point downwards only. `examples/` uses all three.
 //!
 //! # Invariants
 //!
-//! 1. A manifest is written only after every file that it names is stored and confirmed: manifests are made of
-//!    [`StoredFile`](archive_connectors::sink::StoredFile)s, and only the sink makes those.
-//! 2. The report at the end of a source's stream is the only way to a commit. A short read is an error, never an end.
+//! 1. A manifest is written only after every file that it names is stored and confirmed: manifests are built from
+//!    [`StoredFile`](archive_connectors::sink::StoredFile)s, which only the sink creates.
+//! 2. A month is committed only after the report at the end of the source's stream. A short read is an error.
 //! 3. The state of an archive is replayed from its manifests. Nothing else records progress; the state folder may be
 //!    lost.
-//! 4. The same events make the same bytes, on any host, at any time, with any number of cores.
-//! 5. Committed objects are never changed: names carry digests, manifests are created only where nothing is.
+//! 4. The same events produce the same bytes, on any host, at any time, with any number of cores.
+//! 5. Committed objects are never changed: names contain digests, and manifests are created with put-if-absent.
 //! 6. Windows are half-open, in UTC, and never cross a month.
-//! 7. No event value and no secret is ever logged. Counts, names of files, windows and digests may be.
+//! 7. No event value and no secret is ever logged. Counts, file names, windows and digests may be.
 //! 8. Memory does not grow with the size of a month.
-//! 9. Nothing here prints, and nothing knows the command line.
+//! 9. This crate prints nothing and does not depend on the command line.
 
 pub mod activity;
 pub mod address;

@@ -1,4 +1,4 @@
-//! One run at a time.
+//! A lock that allows one run at a time.
 
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use std::{
@@ -6,17 +6,17 @@ use std::{
     path::Path,
 };
 
-/// A lock that is held for as long as the value lives. The system releases it when the process ends, however it ends,
-/// so there is no stale lock to remove.
+/// A lock held for the lifetime of the value. The system releases it when the process ends, even by a crash, so there
+/// is no stale lock to remove.
 #[derive(Debug)]
 pub struct Lock {
     _files: Vec<File>,
 }
 
 impl Lock {
-    /// Locks the archive with the UUID `archive`, however its URL is spelled, for users of the state folder, and a
-    /// directory archive for everybody on this host. On object stores the create-only manifest is what keeps two hosts
-    /// apart. Messages call it `url`.
+    /// Locks the archive with the UUID `archive`, for users of the state folder, and a directory archive for every
+    /// process of this host. On object stores, create-only manifests keep two hosts apart. Messages name the archive by
+    /// `url`.
     pub fn acquire(state: &Path, archive: &str, url: &str, directory: Option<&Path>) -> Result<Self> {
         let folder = state.join("locks");
         std::fs::create_dir_all(&folder).map_err(local("make the folder of locks", &folder))?;
@@ -24,8 +24,8 @@ impl Lock {
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let mut files = vec![lock(file.map_err(local("open the lock", &path))?, url)?];
         if let Some(directory) = directory {
-            // The folder itself is locked: a lock file inside would be no part of the archive, and the folder above may
-            // belong to somebody else.
+            // The folder itself is locked: a lock file in it would not be part of the archive, and the parent folder
+            // may belong to another user.
             let folder = File::open(directory).map_err(local("open the archive's folder", directory))?;
             files.extend(lock_folder(folder, url)?);
         }
@@ -43,7 +43,7 @@ fn lock(file: File, url: &str) -> Result<File> {
     }
 }
 
-/// Some network file systems cannot lock a folder; there the lock in the state folder has to do.
+/// Some network file systems cannot lock a folder; there, only the lock in the state folder applies.
 fn lock_folder(folder: File, url: &str) -> Result<Option<File>> {
     match folder.try_lock() {
         Ok(()) => Ok(Some(folder)),
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_run_is_told_that_the_first_holds_the_lock() {
+    fn second_run_fails_while_the_first_holds_the_lock() {
         let state = tempfile::tempdir().unwrap();
         let first = Lock::acquire(state.path(), "one", "s3://bucket", None).unwrap();
         let second = Lock::acquire(state.path(), "one", "s3://bucket/", None).unwrap_err();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_locked_for_runs_with_another_state_folder() {
+    fn directory_archive_is_locked_across_state_folders() {
         let (archive, one, other) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let _first = Lock::acquire(one.path(), "one", "a", Some(archive.path())).unwrap();

@@ -27,34 +27,33 @@ use archive_formats::{
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Archives months of one source into one archive. Safe to use for several months at once.
+/// Archives months of one source into one archive. Safe to use for several months concurrently.
 #[derive(Debug)]
 pub struct MonthPipeline {
-    /// Where the events come from.
+    /// The event source.
     source: Arc<dyn Source>,
-    /// Where the months go. Commits extend its chain, one at a time.
+    /// The archive. Commits extend its chain, one at a time.
     archive: Mutex<Archive>,
-    /// The store of the archive, for uploads that must not wait for a commit.
+    /// The archive's store, for uploads that must not wait for a commit.
     sink: Sink,
-    /// The UUID of the archive.
+    /// The archive's UUID.
     archive_id: String,
-    /// The time of day.
     clock: Arc<dyn Clock>,
     /// Receives progress.
     pub progress: Arc<dyn Progress>,
     /// The formats to write.
     pub formats: BTreeSet<FileFormat>,
-    /// What is done to events on the way.
+    /// Transforms applied to events.
     pub transforms: Arc<Transforms>,
-    /// What may be committed.
+    /// Rules for rows and months that may be committed.
     pub rules: RowRules,
-    /// Size after which a file ends and the next begins.
+    /// Size in bytes at which a file ends and the next begins.
     pub part_size: u64,
-    /// A local folder for files on their way; it must exist.
+    /// An existing local folder for staged files.
     staging: PathBuf,
 }
 
-/// A month whose files are stored, and which lacks only its manifest.
+/// A month whose files are stored, but whose manifest is not.
 #[derive(Debug)]
 pub struct Ready {
     draft: Draft,
@@ -62,7 +61,7 @@ pub struct Ready {
 }
 
 impl MonthPipeline {
-    /// A pipeline that writes Parquet and reports no progress. Set the public fields for anything else.
+    /// Creates a pipeline that writes Parquet and reports no progress. Set the public fields to change that.
     pub fn new(archive: Archive, source: Arc<dyn Source>, clock: Arc<dyn Clock>, staging: PathBuf) -> Self {
         Self {
             source,
@@ -79,17 +78,17 @@ impl MonthPipeline {
         }
     }
 
-    /// The archive, with every commit that this pipeline made.
+    /// The archive, including every commit of this pipeline.
     pub async fn archive(&self) -> MutexGuard<'_, Archive> {
         self.archive.lock().await
     }
 
-    /// The archive and the source, once no month is under way.
+    /// The archive and the source, after all months have finished.
     pub fn into_parts(self) -> (Archive, Arc<dyn Source>) {
         (self.archive.into_inner(), self.source)
     }
 
-    /// Reads, encodes and stores a month. Nothing of it is visible yet, and dropping the future undoes it.
+    /// Reads, encodes and stores a month. Nothing is visible to readers yet; dropping the future discards the month.
     pub async fn prepare(&self, dataset: &Dataset, month: Month) -> Result<Ready> {
         let staging = tempfile::Builder::new().prefix("month-").tempdir_in(&self.staging);
         let staging = staging.map_err(local("make a staging folder", &self.staging))?;
@@ -120,7 +119,7 @@ impl MonthPipeline {
         Ok(Ready { draft: self.draft(&target, &encoded, conflicts), files })
     }
 
-    /// Commits a month that is ready. Not to be cancelled: see [`Sink::commit`].
+    /// Commits a prepared month. Must not be cancelled: see [`Sink::commit`].
     pub async fn commit(&self, ready: Ready) -> Result<Commit> {
         let Ready { draft, files } = ready;
         let work = stage::store::commit(&self.archive, &draft, &files);
@@ -129,8 +128,7 @@ impl MonthPipeline {
         Ok(commit)
     }
 
-    /// Encodes the month's events, from the beginning again when the source lost its snapshot: a month is never made of
-    /// two.
+    /// Encodes the month's events, restarting if the source lost its snapshot: a month never mixes two snapshots.
     async fn encode_once_whole(&self, target: &Target) -> Result<(Encoded, u64)> {
         let mut attempts = Attempts::new(retry::Policy::per_window());
         loop {
@@ -141,7 +139,7 @@ impl MonthPipeline {
         }
     }
 
-    /// Encodes the month's events without repetitions. Returns how many of them share an id.
+    /// Encodes the month's events without duplicates. Returns how many of them share an id.
     async fn encode(&self, target: &Target) -> Result<(Encoded, u64)> {
         let first = stage::encode::encode(self.read(target), Repetitions::default(), target).await?;
         if first.suspects.is_empty() || self.stops(&first) {
@@ -164,13 +162,13 @@ impl MonthPipeline {
         stage::read::transform(feed, Arc::clone(&self.transforms))
     }
 
-    /// Whether rejected rows keep the month from being committed.
+    /// Returns whether rejected rows prevent the commit.
     fn stops(&self, encoded: &Encoded) -> bool {
         encoded.rejected > 0 && self.rules.rejects == Policy::Fail
     }
 
-    /// Refuses a month with rows that are not accounted for, without events, or with a column that changed its type since
-    /// the last month, as far as the rules ask for it.
+    /// Rejects a month with unaccounted rows, without events, or with a column whose type changed since the last month,
+    /// as the rules require.
     async fn accept(&self, dataset: &Dataset, encoded: &Encoded) -> Result<()> {
         let Encoded { rejected, rejects, report, .. } = encoded;
         if self.stops(encoded) {
@@ -232,8 +230,8 @@ fn conflicting(conflicts: u64, examples: &[u64]) -> Error {
         .with_hint("nothing was committed; find out which version is right, or archive all with --conflicts keep")
 }
 
-/// A month of which every row was rejected has no events either: as a rule its format changed, and it is better read
-/// again than committed for good.
+/// A month whose rows were all rejected has no events either. Its format probably changed, so it should be read again
+/// rather than committed.
 fn empty(rejected: u64) -> Error {
     let error = Error::new(ErrorKind::Incomplete, "the month has no events");
     if rejected > 0 {

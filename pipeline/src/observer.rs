@@ -1,14 +1,14 @@
-//! Who watches a run.
+//! Observer of a run. A file of its own: `run` and `replicate` share the trait.
 
 use crate::{replicate::report::ReplicaReport, run::report::MonthReport};
 use archive_connectors::{Progress, progress::Silent};
 
-/// Sees the progress of months, and each month's outcome as soon as it has one.
+/// Receives the progress of months, and the outcome of each month and replica.
 pub trait Observer: Progress {
-    /// A month is done, well or badly. Called once for each month that the run worked on.
+    /// Called once for each month that the run worked on, when it succeeds or fails.
     fn month_finished(&self, report: &MonthReport);
 
-    /// A replica is done, well or badly. Called once for each replica.
+    /// Called once for each replica, when it succeeds or fails.
     fn replica_finished(&self, report: &ReplicaReport);
 }
 

@@ -1,4 +1,4 @@
-//! Files that people asked for: they appear whole or not at all, and replace nothing unless that was asked for.
+//! Output files: published atomically, and existing files are replaced only on request.
 
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 use tempfile::{NamedTempFile, TempPath};
 
-/// A file that is to be written.
+/// A file to be written.
 #[derive(Clone, Debug)]
 pub struct OutputFile {
     path: PathBuf,
@@ -18,7 +18,7 @@ pub struct OutputFile {
 }
 
 impl OutputFile {
-    /// Checks that a file can be written to `path` before any work is done. An existing file is replaced only with
+    /// Checks, before any work is done, that a file can be written to `path`. An existing file is replaced only with
     /// `force`.
     pub fn new(path: &Path, force: bool) -> Result<Self> {
         let unusable = |message: &str| {
@@ -36,7 +36,7 @@ impl OutputFile {
         }
         match fs::symlink_metadata(path) {
             Ok(_) if !force => return Err(taken(path)),
-            // Whoever is root would replace `/dev/null` for everybody.
+            // As root, this would replace `/dev/null` for the whole host.
             Ok(found) if !found.is_file() => {
                 let error = Error::new(ErrorKind::Configuration, "what is there is no plain file");
                 return Err(error.with_context("path", path.display()).with_hint("choose another --output"));
@@ -46,7 +46,7 @@ impl OutputFile {
         Ok(Self { path: path.to_owned(), folder, force })
     }
 
-    /// Refuses a place inside of the archive, where the file would be taken for one of its own.
+    /// Rejects a path inside the archive, where the file would look like part of it.
     pub fn outside_of(self, archive: Option<&Path>) -> Result<Self> {
         let inside = archive.and_then(|archive| archive.canonicalize().ok());
         let folder = self.folder.canonicalize().map_err(local("look for the folder of the output", &self.folder))?;
@@ -58,13 +58,13 @@ impl OutputFile {
         Ok(self)
     }
 
-    /// The path, as it was given.
+    /// The path as given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A temporary file in the same folder, whose name shows which `command` made it. It vanishes
-    /// with the value. Other people may read it as far as the process' mask lets them, like what any command writes.
+    /// Creates a temporary file in the same folder, named after `command` and deleted on drop. Its permissions follow
+    /// the process' umask.
     pub fn begin(&self, command: &str) -> Result<NamedTempFile> {
         let (prefix, mode) = (format!(".kt-archive-{command}-"), Permissions::from_mode(0o666));
         let begun =
@@ -72,7 +72,7 @@ impl OutputFile {
         begun.map_err(write_failed(&self.path))
     }
 
-    /// Gives what was begun, whose bytes are on disk, its name. What came there in the meantime stays, unless it was to
+    /// Renames a synced temporary file to its final name. A file created there in the meantime is kept, unless it may
     /// be replaced.
     pub fn publish(&self, begun: TempPath) -> Result<()> {
         let published = if self.force { begun.persist(&self.path) } else { begun.persist_noclobber(&self.path) };
@@ -82,7 +82,7 @@ impl OutputFile {
         })
     }
 
-    /// Writes all of the file, which is on disk under its name then.
+    /// Writes and publishes the whole file. It is durable when this returns.
     pub fn write(&self, command: &str, content: &[u8]) -> Result<()> {
         let mut begun = self.begin(command)?;
         let written = begun.write_all(content).and_then(|()| begun.as_file().sync_all());
@@ -91,13 +91,13 @@ impl OutputFile {
         self.flush()
     }
 
-    /// Puts the name on disk.
+    /// Syncs the folder, so that the name is durable.
     pub fn flush(&self) -> Result<()> {
         let flushed = File::open(&self.folder).and_then(|folder| folder.sync_all());
         flushed.map_err(local("flush the folder of the output", &self.folder))
     }
 
-    /// Whether what is there is replaced.
+    /// Returns whether an existing file is replaced.
     pub const fn replaces(&self) -> bool {
         self.force
     }
@@ -109,7 +109,7 @@ fn taken(path: &Path) -> Error {
         .with_hint("choose another --output, or replace it with --force")
 }
 
-/// Why an output cannot be written.
+/// Maps an I/O error of an output file.
 pub fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |error| {
@@ -125,7 +125,7 @@ mod tests {
     use std::os::unix::{fs::symlink, net::UnixListener};
 
     #[test]
-    fn force_replaces_plain_files_alone() {
+    fn force_replaces_only_plain_files() {
         let folder = tempfile::tempdir().unwrap();
         let link = |name: &str, target: &str| symlink(target, folder.path().join(name)).unwrap();
         link("to-a-device", "/dev/null");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_appears_whole_and_replaces_nothing_unasked() {
+    fn writes_atomically_and_replaces_only_with_force() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("page.html");
         let [new, forced] = [false, true].map(|force| OutputFile::new(&path, force).unwrap());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn places_that_cannot_hold_a_file_are_refused_at_once() {
+    fn rejects_unusable_paths_at_once() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("archive")).unwrap();
         let refused = |name: &str| OutputFile::new(&folder.path().join(name), true).map_err(|error| error.kind()).err();

@@ -1,4 +1,4 @@
-//! What a run has to do: pure arithmetic over months, the chain and the time of day.
+//! The plan of a run: computed from months, the chain and the current time, without I/O.
 
 use crate::transform;
 use archive_connectors::{Error, ErrorKind, Result};
@@ -6,66 +6,66 @@ use archive_formats::{Chain, Dataset, Entry, FileFormat, Manifest, Month, Timest
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
 
-/// Which months are wanted.
+/// The requested months.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// The last calendar month, and every gap since the first archived month.
     Due,
-    /// One month, asked for by name.
+    /// One month, requested explicitly.
     Month(Month),
-    /// Every month of a range that is not archived yet, asked for by name.
+    /// Every month of a range that is not archived yet, requested explicitly.
     Backfill {
         /// First month.
         from: Month,
-        /// Last month, included.
+        /// Last month, inclusive.
         to: Month,
-        /// Only say what would be done.
+        /// Plan only, and archive nothing.
         dry_run: bool,
     },
 }
 
-/// What is to be done about one month.
+/// The plan for one month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
     /// The dataset.
     pub dataset: Dataset,
     /// The month.
     pub month: Month,
-    /// What to do.
+    /// The action.
     pub action: Action,
 }
 
-/// What is to be done about a month.
+/// The action for a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Read it and commit it.
+    /// Read and commit it.
     Archive,
-    /// It is committed.
+    /// Already committed.
     Nothing,
-    /// It is not over, or ended too recently.
+    /// It is not over, or is within the grace period.
     Wait,
 }
 
-/// The rules of planning that do not change from month to month.
+/// Planning rules, the same for all months.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The formats that every wanted month must have.
+    /// Formats that every requested month must have.
     pub formats: BTreeSet<FileFormat>,
-    /// The transforms that every wanted month must have, as manifests record them.
+    /// Transforms that every requested month must have, as recorded in manifests.
     pub transforms: Vec<Value>,
     /// How long a month must be over before it is archived: events may arrive late.
     pub grace: Duration,
-    /// The time of day.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl Rules {
-    /// Whether `month` is over, and has been for the grace period.
+    /// Returns whether `month` ended and its grace period is over.
     pub fn is_closed(&self, month: Month) -> bool {
         month.window().to().plus(self.grace) <= self.now
     }
 
-    /// The last calendar month, by the clock alone.
+    /// The last calendar month.
     fn last_month(&self) -> Result<Month> {
         let current = Month::containing(self.now);
         let current =
@@ -80,9 +80,8 @@ impl Rules {
     }
 }
 
-/// What is to be done about every wanted month of `dataset`, oldest first; `chain` is `None` where there is no archive
-/// yet. Fails, before anything is read, when a month
-/// that was asked for by name cannot be archived as it was asked for.
+/// Plans every requested month of `dataset`, oldest first; `chain` is `None` if there is no archive yet. Fails, before
+/// anything is read, if an explicitly requested month cannot be archived as requested.
 pub fn plan(request: Request, dataset: &Dataset, chain: Option<&Chain>, rules: &Rules) -> Result<Vec<Planned>> {
     let months = match request {
         Request::Due => due(dataset, chain, rules)?,
@@ -102,7 +101,7 @@ pub fn plan(request: Request, dataset: &Dataset, chain: Option<&Chain>, rules: &
     planned.collect()
 }
 
-/// The gaps between the first archived month and the last calendar month, and the latter itself.
+/// The gaps between the first archived month and the last calendar month, and that month itself.
 fn due(dataset: &Dataset, chain: Option<&Chain>, rules: &Rules) -> Result<Vec<Month>> {
     let last = rules.last_month()?;
     let Some(chain) = chain else { return Ok(vec![last]) };
@@ -111,7 +110,7 @@ fn due(dataset: &Dataset, chain: Option<&Chain>, rules: &Rules) -> Result<Vec<Mo
     Ok(Month::range(first, last).filter(wanted).collect())
 }
 
-/// A committed month is never committed again, so a format or a transform that it lacks cannot be added.
+/// A committed month is never committed again, so a missing format or transform cannot be added.
 fn already(entry: &Entry, rules: &Rules) -> Result<Action> {
     let manifest = &entry.manifest;
     if manifest.events.archived == 0 {
@@ -144,7 +143,7 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>, separator: &str) -> Str
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(separator)
 }
 
-/// Why a month that was asked for by name is refused.
+/// The error for an explicitly requested month that is not over.
 fn not_over(month: Month, rules: &Rules) -> Error {
     let end = month.window().to();
     let state = if end > rules.now { "is not over yet" } else { "ended too recently" };
@@ -153,7 +152,7 @@ fn not_over(month: Month, rules: &Rules) -> Error {
         .with_hint(format!("it can be archived from {} on", end.plus(rules.grace).to_seconds_string()))
 }
 
-/// Why a month that is due must wait.
+/// The error for a due month that must wait.
 pub fn wait(month: Month, rules: &Rules) -> Error {
     let from = month.window().to().plus(rules.grace).to_seconds_string();
     Error::new(ErrorKind::TryLater, format!("{month} ended too recently, events may still arrive"))
@@ -186,7 +185,7 @@ mod tests {
         Request::Backfill { from: month(from), to: month(to), dry_run: false }
     }
 
-    /// A chain in which these months of events are committed as Parquet.
+    /// A chain with these months of events, committed as Parquet.
     fn chain(months: &[&str]) -> Chain {
         let mut chain = Chain::new("a".to_owned());
         for name in months {
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_run_archives_the_last_calendar_month() {
+    fn first_run_archives_the_last_calendar_month() {
         for (now, expected) in [
             ("2025-03-30T12:00:00Z", "2025-02"),
             ("2025-03-31T23:59:59Z", "2025-02"),
@@ -240,20 +239,20 @@ mod tests {
     }
 
     #[test]
-    fn a_run_closes_the_gaps_since_the_first_archived_month() {
+    fn run_closes_gaps_since_the_first_archived_month() {
         let plan = planned(Request::Due, &["2025-01", "2025-03"], "2025-06-02T00:00:00Z");
         let expected = ["2025-02", "2025-04", "2025-05"].map(|month| (month.to_owned(), Action::Archive));
         assert_eq!(plan, expected);
     }
 
     #[test]
-    fn a_run_says_that_the_last_month_is_there_already() {
+    fn run_reports_an_already_archived_last_month() {
         let plan = planned(Request::Due, &["2025-01", "2025-02"], "2025-03-02T00:00:00Z");
         assert_eq!(plan, [("2025-02".to_owned(), Action::Nothing)]);
     }
 
     #[test]
-    fn a_month_that_ended_within_the_grace_period_waits_when_it_is_due() {
+    fn due_month_within_the_grace_period_waits() {
         let plan = planned(Request::Due, &[], "2025-03-01T00:59:59Z");
         assert_eq!(plan, [("2025-02".to_owned(), Action::Wait)]);
         let plan = planned(Request::Due, &[], "2025-03-01T01:00:00Z");
@@ -261,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_that_is_not_over_is_refused_when_it_is_named() {
+    fn rejects_a_requested_month_that_is_not_over() {
         for name in ["2025-02", "2025-03", "2030-01"] {
             let request = Request::Month(month(name));
             let error = plan(request, &events(), Some(&chain(&[])), &rules("2025-03-01T00:30:00Z")).unwrap_err();
@@ -272,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn a_backfill_asks_only_for_what_is_missing() {
+    fn backfill_plans_only_missing_months() {
         let range = backfill("2025-01", "2025-03");
         let actions = planned(range, &["2025-02"], "2025-05-01T00:00:00Z").into_iter().map(|(_, action)| action);
         assert_eq!(actions.collect::<Vec<_>>(), [Action::Archive, Action::Nothing, Action::Archive]);
     }
 
     #[test]
-    fn a_format_that_a_committed_month_lacks_is_named() {
+    fn names_the_format_that_a_committed_month_lacks() {
         let rules = Rules { formats: [FileFormat::Parquet, FileFormat::Csv].into(), ..rules("2025-05-01T00:00:00Z") };
         let error = plan(Request::Month(month("2025-02")), &events(), Some(&chain(&["2025-02"])), &rules).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);

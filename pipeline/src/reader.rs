@@ -1,7 +1,7 @@
-//! Data files, read from their bytes alone.
+//! Reads data files.
 //!
-//! A run reads every staged file back before it is stored ([`EventReader`]); every other command reads committed files
-//! ([`Reader`]), each only after its bytes were compared with the digest of its manifest.
+//! [`EventReader`] reads a local file; a run uses it to check every staged file before it is stored. [`Reader`] reads
+//! committed files, each only after its bytes matched the digest in its manifest.
 
 use archive_connectors::{Error, ErrorKind, Sink, error::local};
 use archive_formats::{
@@ -29,25 +29,25 @@ use tokio::{
     task::{JoinError, spawn_blocking},
 };
 
-/// Bytes that are hashed or decoded at once.
+/// Bytes hashed or decoded per step.
 const BLOCK: usize = 1024 * 1024;
 
-/// Decoded batches that wait for the consumer of a stream.
+/// Decoded batches buffered for the consumer of a stream.
 const WAITING: usize = 2;
 
-/// Why a file could not be read.
+/// The reason why a file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// The object is missing, or has this other size.
+    /// The object is missing (`None`) or has another size.
     #[error("it is missing, or has another size")]
     Size(Option<u64>),
-    /// The object has other bytes: their digest.
+    /// The object has another digest.
     #[error("it has the SHA-256 {0}")]
     Digest(Sha256),
-    /// Its columns are not those of the manifest.
+    /// The columns differ from the manifest's.
     #[error("it has other columns than its manifest names")]
     Schema,
-    /// It cannot be decoded.
+    /// The file cannot be decoded.
     #[error("it cannot be decoded: {0}")]
     Damaged(String),
     /// The store or the local disk failed.
@@ -56,7 +56,7 @@ pub(crate) enum ReadError {
 }
 
 impl ReadError {
-    /// The error of a command that cannot go on without `file`.
+    /// Converts to the error of a command that requires `file`.
     pub(crate) fn into_error(self, sink: &Sink, file: &DataFile) -> Error {
         match self {
             Self::Failed(error) => error,
@@ -67,7 +67,7 @@ impl ReadError {
     }
 }
 
-/// The error of a committed file that is not what it should be.
+/// The error for a damaged committed file.
 pub(crate) fn damaged(sink: &Sink, file: &DataFile, what: &str) -> Error {
     Error::new(ErrorKind::BrokenChain, format!("a file of the archive {what}"))
         .with_context("path", &file.path)
@@ -75,12 +75,12 @@ pub(crate) fn damaged(sink: &Sink, file: &DataFile, what: &str) -> Error {
         .with_hint("run `kt-archive verify` to see all that is damaged")
 }
 
-/// A part of the events of a file. Other events and other columns may come too, where leaving them out is not cheaper.
+/// The part of a file's events to decode. More events and columns may be returned where skipping them is not cheaper.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
-    /// When the events happened.
+    /// Time range of the events.
     pub(crate) window: Window,
-    /// Names of the columns that are wanted.
+    /// Names of the columns to decode.
     pub(crate) columns: HashSet<String>,
 }
 
@@ -88,12 +88,12 @@ pub(crate) struct Scan {
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     sink: Sink,
-    /// A private folder for fetched files; they have no name there and vanish with the process.
+    /// Private folder for fetched files, which are unnamed and vanish with the process.
     folder: PathBuf,
 }
 
 impl Reader {
-    /// A reader that keeps the file that it reads in `folder`, which must exist.
+    /// Creates a reader that fetches files to `folder`, which must exist.
     pub(crate) const fn new(sink: Sink, folder: PathBuf) -> Self {
         Self { sink, folder }
     }
@@ -103,8 +103,8 @@ impl Reader {
         &self.sink
     }
 
-    /// The events of a Parquet or CSV file, with the types of `schema`; none of other formats. Every page that `scan`
-    /// asks for is decoded, all of them without one. The digest is checked before the first batch comes.
+    /// Streams the events of a Parquet or CSV file, with the types of `schema`; other formats yield none. Decodes the
+    /// pages selected by `scan`, or all. The digest is checked before the first batch is returned.
     pub(crate) fn events<'a>(
         &'a self,
         file: &'a DataFile,
@@ -119,8 +119,8 @@ impl Reader {
         stream::once(decoding).try_flatten()
     }
 
-    /// How many rows a file of rejects holds, every one of which is read. Of an artifact, the rows that the manifest
-    /// counts, once it was unpacked whole: how many rows it has depends on its decoder.
+    /// Counts the rows of a rejects file by reading every row. An artifact is unpacked completely, but the manifest's
+    /// count is returned: its rows depend on its decoder.
     pub(crate) async fn rows(&self, file: &DataFile) -> Result<u64, ReadError> {
         let fetched = self.fetch(file).await?;
         let (format, rows) = (file.format, file.rows);
@@ -131,7 +131,7 @@ impl Reader {
         reading.await.map_err(stopped)?
     }
 
-    /// Copies a file to the local disk, and proves that its bytes are those that were committed.
+    /// Copies a file to the local disk, and checks its digest.
     pub(crate) async fn fetch(&self, file: &DataFile) -> Result<File, ReadError> {
         let local_file = tempfile::tempfile_in(&self.folder).map_err(local("create a file", &self.folder))?;
         let copy = local_file.try_clone().map_err(local("create a file", &self.folder))?;
@@ -164,8 +164,7 @@ impl Reader {
     }
 }
 
-/// The events of a file whose digest was checked, decoded on a thread of its own. A decoder that stops early ends the
-/// stream with an error.
+/// Decodes a checked file on a separate thread. A decoder that stops early ends the stream with an error.
 fn decode(
     file: File,
     format: FileFormat,
@@ -175,7 +174,7 @@ fn decode(
     let (sender, receiver) = mpsc::channel(WAITING);
     let decoding = spawn_blocking(move || {
         for batch in EventReader::new(file, format, &schema, scan.as_ref())? {
-            // Without a consumer there is nothing left to do.
+            // The consumer is gone.
             if sender.blocking_send(batch?).is_err() {
                 break;
             }
@@ -191,7 +190,7 @@ fn stopped(error: JoinError) -> ReadError {
     Error::new(ErrorKind::Internal, "reading a file stopped").with_source(error).into()
 }
 
-/// The events of a local file, batch by batch. Blocking.
+/// Iterator over the event batches of a local file. Blocking.
 pub(crate) struct EventReader(Decoder);
 
 enum Decoder {
@@ -234,7 +233,7 @@ impl Iterator for EventReader {
 }
 
 struct CsvEvents {
-    /// Unpacked text; `None` once it was read to its end.
+    /// Unpacked text; `None` after the end.
     text: Option<GzDecoder<BufReader<File>>>,
     splitter: CsvSplitter,
     block: Vec<u8>,
@@ -262,7 +261,7 @@ impl CsvEvents {
         Ok(None)
     }
 
-    /// Whole records of the file.
+    /// The next chunk of whole records.
     fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         loop {
             if let Some(chunk) = self.splitter.next_chunk() {
@@ -280,7 +279,7 @@ impl CsvEvents {
     }
 }
 
-/// Digest of what a gzip file unpacks to, all of which is unpacked.
+/// Unpacks a gzip file completely, and returns the digest of the content.
 pub(crate) fn unpacked(file: File) -> Result<Sha256, ReadError> {
     let mut content = MultiGzDecoder::new(BufReader::new(file));
     let mut hasher = Hasher::default();
@@ -293,7 +292,7 @@ pub(crate) fn unpacked(file: File) -> Result<Sha256, ReadError> {
     }
 }
 
-/// How many rows a file of rejects holds, every one of which is read.
+/// Counts the rows of a rejects file by reading every row.
 pub(crate) fn rejects(file: File) -> Result<u64, ReadError> {
     let text = BufReader::with_capacity(BLOCK, MultiGzDecoder::new(BufReader::new(file)));
     RejectsReader::new(text).map(|row| row.map(|_| 1).map_err(undecodable)).sum()

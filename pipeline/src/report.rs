@@ -1,21 +1,21 @@
-//! What a command found out: one `--json` document, one text, one exit code.
+//! The result of a command: one `--json` document, one text, one exit code.
 
 use crate::{exit::ExitCode, style::Style};
 use archive_connectors::Error;
 use serde::Serialize;
 
-/// What a command found out. The fields of its `--json` document are those that it serializes; its default is the
-/// document of a command that failed before it found out anything.
+/// The result of a command. Its serialized fields are the `--json` document; its default is the document of a command
+/// that failed before it had a result.
 pub trait Report: Default + Serialize {
-    /// The code that the command exits with.
+    /// The exit code.
     fn exit(&self) -> ExitCode {
         ExitCode::Done
     }
 
-    /// The report for people, each line with its line feed.
+    /// Text for people; every line ends with a line feed.
     fn text(&self, style: Style) -> String;
 
-    /// Why the exit code is not zero, in one sentence.
+    /// One sentence that explains a nonzero exit code.
     fn failure(&self) -> Option<Failure> {
         None
     }
@@ -26,14 +26,14 @@ pub trait Report: Default + Serialize {
     }
 }
 
-/// A failure as a person or a program reads it.
+/// A failure, for people and programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// What failed, on what, and why.
+    /// What failed, on which object, and why.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
-    /// The code that this failure alone exits with.
+    /// The exit code of this failure alone.
     #[serde(skip)]
     pub exit: ExitCode,
 }
@@ -44,7 +44,7 @@ impl From<&Error> for Failure {
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
             let text = error.to_string();
-            // Some crates print their cause inside their own message.
+            // Some crates include the message of their source in their own.
             if !message.contains(&text) {
                 message = format!("{message}: {text}");
             }

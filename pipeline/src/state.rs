@@ -8,24 +8,24 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Makes `folder` and what is missing above it, readable for its owner alone: it holds events on their way.
+/// Creates `folder` and its parents, readable only by their owner: it holds events in transit.
 pub fn private_folder(folder: PathBuf) -> Result<PathBuf> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     made.map_err(local("make a folder for the state", &folder))?;
     Ok(folder)
 }
 
-/// A private folder of a command that only reads. It vanishes with this value, or with the next command of its kind.
+/// Private folder of a read-only command. Removed on drop, or by the next command of its kind.
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
-    /// Shows the others that somebody works there.
+    /// Marks the folder as in use.
     _lock: File,
 }
 
 impl Scratch {
-    /// A new folder below `kind`, from which those that killed commands left are removed. Without a writable state
-    /// folder it is made in the system's folder for temporary files.
+    /// Creates a folder below `kind`, and removes those of killed commands. Falls back to the system's temporary folder
+    /// if the state folder is not writable.
     pub fn new(state: &Path, kind: &str) -> Result<Self> {
         Self::below(state, kind).or_else(|error| {
             tracing::debug!(%error, "fetched files go to the system's folder for temporary files");
@@ -38,7 +38,7 @@ impl Scratch {
     fn below(state: &Path, kind: &str) -> Result<Self> {
         let folder = private_folder(state.join(kind))?;
         let failed = || local("make a folder for fetched files", &folder);
-        // One after another: a folder is taken for left until its owner has locked it.
+        // Serialized: a folder counts as abandoned until its owner has locked it.
         let all = File::open(&folder).map_err(failed())?;
         if all.lock().is_ok() {
             for left in fs::read_dir(&folder).map_err(failed())?.flatten().map(|entry| entry.path()) {
@@ -49,19 +49,19 @@ impl Scratch {
         }
         let made = TempDir::new_in(&folder).map_err(failed())?;
         let lock = File::open(made.path()).map_err(failed())?;
-        // Where folders cannot be locked, none is ever removed.
+        // Where folders cannot be locked, none is removed.
         drop(lock.try_lock());
         Ok(Self { folder: made, _lock: lock })
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// The folder for files on their way into `archive`, emptied of what a crashed run left. Only for the holder of the
-/// archive's lock.
+/// The folder for files on their way into `archive`, emptied of the leftovers of crashed runs. Requires the archive's
+/// lock.
 pub fn staging(state: &Path, archive: &str) -> Result<PathBuf> {
     let folder = private_folder(state.join("staging").join(archive))?;
     for left in fs::read_dir(&folder).map_err(local("look into the staging folder", &folder))? {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_killed_command_left_goes_with_the_next_one_and_what_is_in_use_stays() {
+    fn removes_abandoned_folders_and_keeps_those_in_use() {
         let state = tempfile::tempdir().unwrap();
         let used = Scratch::new(state.path(), "pull").unwrap();
         fs::write(used.path().join("file"), "events").unwrap();

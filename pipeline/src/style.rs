@@ -1,25 +1,25 @@
-//! Colour on terminals.
+//! Colours of terminal text. A short file of its own: every report depends on it, and it on no report.
 
 use crate::environment::Environment;
 use std::io::IsTerminal;
 
-/// What a text means, and so how it looks on a terminal.
+/// Meaning of a text, which selects its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
-    /// As it is.
+    /// Uncoloured.
     #[default]
     Plain,
     /// Green.
     Good,
-    /// Yellow: soon bad.
+    /// Yellow: needs attention soon.
     Warn,
     /// Red.
     Bad,
-    /// Less than the rest.
+    /// Dimmed.
     Faint,
 }
 
-/// Whether a stream takes colour.
+/// Whether output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     color: bool,
@@ -31,18 +31,18 @@ impl Style {
         Self { color: false }
     }
 
-    /// Coloured on a terminal, unless the user set `NO_COLOR` (no-color.org).
+    /// Colours a terminal, unless the user set `NO_COLOR` (no-color.org).
     pub fn of(stream: &impl IsTerminal, environment: Option<&Environment>) -> Self {
         let refused = environment.is_none_or(|it| it.get("NO_COLOR").is_some() || it.get("TERM") == Some("dumb"));
         Self { color: stream.is_terminal() && !refused }
     }
 
-    /// Whether there is colour.
+    /// Returns whether output is coloured.
     pub const fn has_color(self) -> bool {
         self.color
     }
 
-    /// `text`, in the colour of its meaning.
+    /// `text` in the colour of its tone.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Good => "32",

@@ -1,15 +1,15 @@
-//! Aligned columns. Data beats layout: nothing is ever cut off, and what is usual fits into 80 columns.
+//! Aligned columns. Values are never truncated; usual ones fit into 80 columns.
 
 use crate::style::{Style, Tone};
 
-/// On which side a column's values stand.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
     Right,
 }
 
-/// One value.
+/// A value with its tone.
 #[derive(Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -28,7 +28,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// Rows below titles.
+/// Rows with column titles.
 #[derive(Debug)]
 pub(crate) struct Table<const N: usize> {
     columns: [(&'static str, Align); N],
@@ -46,7 +46,7 @@ impl<const N: usize> Table<N> {
         self.rows.push(row);
     }
 
-    /// The table, each line with its line feed; nothing when there are no rows.
+    /// Renders the table, every line with its line feed; empty without rows.
     pub(crate) fn render(&self, style: Style) -> String {
         if self.rows.is_empty() {
             return String::new();
@@ -68,7 +68,7 @@ impl<const N: usize> Table<N> {
             if index > 0 {
                 line.push_str(GAP);
             }
-            // Padded before it is painted: escape sequences have no width.
+            // Padded before it is coloured: escape sequences have no width.
             let padding = " ".repeat(width.saturating_sub(cell.text.chars().count()));
             let text = style.paint(cell.tone, &cell.text);
             match align {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_rows_is_nothing() {
+    fn table_without_rows_is_empty() {
         assert_eq!(Table::new([("A", Align::Left)]).render(Style::plain()), "");
     }
 }

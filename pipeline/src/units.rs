@@ -1,10 +1,10 @@
-//! How settings spell durations, sizes, counts, switches and lists. Flags, environment and file use the same spellings;
-//! in the file, numbers and `true` may also stand for themselves.
+//! Types that parse durations, sizes, counts, switches and lists. Flags, environment and file use the same syntax; the
+//! file may also use numbers and booleans.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-/// A text that a setting cannot have.
+/// A value that does not parse.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected {expected}, not {found:?}")]
 pub struct UnitError {
@@ -20,7 +20,7 @@ fn error(expected: &'static str, found: &str) -> UnitError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-/// A century, in seconds: longer durations are typing errors, and leave the calendar.
+/// A century, in seconds: longer durations are typing errors, and overflow the calendar.
 const LONGEST_SPAN: u64 = 100 * 365 * 86_400;
 
 impl FromStr for Span {
@@ -65,7 +65,7 @@ impl FromStr for Size {
     }
 }
 
-/// A number of things.
+/// A count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub u32);
 
@@ -77,7 +77,7 @@ impl FromStr for Count {
     }
 }
 
-/// A switch: `true` or `1`, `false` or `0`.
+/// A boolean: `true` or `1`, `false` or `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch(pub bool);
 
@@ -93,7 +93,7 @@ impl FromStr for Switch {
     }
 }
 
-/// Several values: a text with commas, or in the file also an array.
+/// Several values, separated by commas; in the file also an array.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct List<T>(pub Vec<T>);
 
@@ -116,7 +116,7 @@ enum NumberOrText {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match NumberOrText::deserialize(deserializer)? {
-            // Seconds or minutes? Refused, with the message that shows the spelling.
+            // The unit would be ambiguous: rejected with the message that shows the syntax.
             NumberOrText::Number(number) => parse(&number.to_string()),
             NumberOrText::Text(text) => parse(&text),
         }
@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for Switch {
     }
 }
 
-/// What a list is in a configuration file.
+/// A list in a configuration file.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a text or an array of texts")]
 pub(crate) enum TextOrTexts {
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_a_number_and_one_unit() {
+    fn durations_have_a_number_and_one_unit() {
         let seconds = |text: &str| text.parse::<Span>().map(|span| span.0.as_secs()).ok();
         assert_eq!(
             ["90s", "15m", "1h", "2d", "0s"].map(seconds),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_may_write_numbers_switches_and_arrays_as_themselves() {
+    fn file_accepts_plain_numbers_booleans_and_arrays() {
         #[derive(Debug, Deserialize, PartialEq)]
         struct Values {
             size: Size,

@@ -1,19 +1,19 @@
-//! Which values a column must have.
+//! Conditions on column values.
 
 use crate::units::TextOrTexts;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::str::FromStr;
 
-/// A column and a value that it may have.
+/// A column and one of its accepted values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// Name of the column.
     pub column: String,
-    /// The text that CSV files of the archive have for the value; empty for NULL and for empty text.
+    /// The value's text in the archive's CSV files; empty for NULL and for empty text.
     pub value: String,
 }
 
-/// A text that is no condition. It is not repeated, since it may hold an event's value.
+/// Text that is not a condition. The message omits it, since it may contain an event's value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected COLUMN=VALUE")]
 pub struct ConditionError;
@@ -27,7 +27,7 @@ impl FromStr for Condition {
     }
 }
 
-/// Several conditions. Unlike in other lists, commas separate nothing: values may have commas.
+/// Several conditions. Unlike other lists, they are not split at commas: values may contain commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions(pub Vec<Condition>);
 
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_equals_sign_divides() {
+    fn splits_at_the_first_equals_sign() {
         let read = |text: &str| text.parse::<Condition>().map(|it| (it.column, it.value));
         let pair = |column: &str, value: &str| Ok((column.to_owned(), value.to_owned()));
         assert_eq!(read("note=a=b, c"), pair("note", "a=b, c"));

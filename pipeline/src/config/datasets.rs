@@ -1,4 +1,4 @@
-//! Datasets, and what a configuration file may say of each.
+//! Datasets, and their descriptions in the configuration file.
 
 use super::Config;
 use crate::units::List;
@@ -7,32 +7,33 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::collections::HashSet;
 use toml::Value;
 
-/// Datasets, in their order: a text with commas, or in the file also an array of names and tables.
+/// Datasets in order: text with commas, or in the file also an array of names and tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Datasets(pub Vec<DatasetEntry>);
 
-/// A dataset, and where it is in a database.
+/// A dataset, and its location in a database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "expected the name of a dataset or a table")]
 pub struct DatasetEntry {
     /// Its name.
     pub name: Dataset,
-    /// The table that holds it.
+    /// Its table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// The column that identifies its events.
+    /// Its id column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_column: Option<String>,
-    /// The column with their times.
+    /// Its time column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_column: Option<String>,
-    /// The columns of the table that are read.
+    /// The columns to read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<List<String>>,
 }
 
 impl Datasets {
-    /// The same datasets, each with its description in `file`, except for keys that a layer above the file sets for all.
+    /// The same datasets, each with its description from `file`, without keys that a higher layer sets for all
+    /// datasets.
     pub(super) fn described_by(self, file: Option<&Self>, above: &Config) -> Self {
         let described = |entry: DatasetEntry| {
             let known = file.and_then(|file| file.0.iter().find(|known| known.name == entry.name));
@@ -48,7 +49,7 @@ impl Datasets {
         Self(self.0.into_iter().map(described).collect())
     }
 
-    /// The datasets as a file spells them, if one has more than a name.
+    /// The datasets as a TOML array of tables, if any has more than a name.
     pub(super) fn tables(&self) -> Option<Value> {
         let is_described = self.0.iter().any(|entry| entry.said().is_some());
         is_described.then(|| Value::try_from(&self.0).ok()).flatten()
@@ -56,7 +57,7 @@ impl Datasets {
 }
 
 impl DatasetEntry {
-    /// A key that is set beside the name.
+    /// The first key that is set besides the name.
     pub fn said(&self) -> Option<&'static str> {
         let Self { name: _, table, id_column, time_column, columns } = self;
         let keys = [
@@ -94,7 +95,7 @@ impl<'de> Deserialize<'de> for Datasets {
     }
 }
 
-/// Of two tables with one name, one would be passed over.
+/// Rejects two entries with one name: one of them would be ignored.
 fn told_apart(entries: Vec<DatasetEntry>) -> Result<Datasets, toml::de::Error> {
     let mut names = HashSet::new();
     match entries.iter().find(|entry| !names.insert(&entry.name)) {

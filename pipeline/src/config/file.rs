@@ -11,7 +11,7 @@ use std::path::Path;
 use toml::{Table, Value, de::DeTable};
 
 impl Layer {
-    /// The layer of the file at `path`, with `${NAME}` filled in from the environment.
+    /// Reads the file at `path`, and substitutes `${NAME}` from the environment.
     pub fn of_file(path: &Path, environment: &Environment) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             invalid("could not read the configuration file").with_context("path", path.display()).with_source(error)
@@ -35,7 +35,7 @@ impl Layer {
     }
 }
 
-/// Before anything else is looked at: a slip in a key explains what is wrong with its value, too.
+/// Checked first: a misspelled key also explains errors in its value.
 fn refuse_unknown_keys(text: &str) -> Result<()> {
     let table = DeTable::parse(text).map_err(|error| not_toml(text, &error))?;
     let table = table.get_ref();
@@ -57,7 +57,7 @@ fn check_keys(text: &str, table: &DeTable<'_>, known: &[&'static str]) -> Result
     }))
 }
 
-/// The parser's own message quotes the line, and a line of a settings file may hold anything.
+/// The parser's own message quotes the line, which may contain a secret.
 fn not_toml(text: &str, error: &toml::de::Error) -> Error {
     let line = line(text, error.span().map_or(0, |span| span.start));
     invalid(format!("line {line} of the configuration file is not TOML: {}", error.message()))
@@ -78,7 +78,7 @@ fn refused(key: &str, refusal: &Refusal) -> Error {
     }
 }
 
-/// A value that does not fit. What a variable holds is not repeated: the file's own text takes its place.
+/// The error for an invalid value. Shows the file's own text instead of the values of variables.
 fn unfit(key: &str, raw: &Value, filled: &Value, reason: &str) -> Error {
     let reason = if raw == filled { Some(reason.to_owned()) } else { read_entry(key, raw.clone()).err() };
     let reason = reason.unwrap_or_else(|| "what its variables hold does not fit".to_owned());

@@ -1,4 +1,4 @@
-//! The known keys, and the nearest of them to an unknown one.
+//! Known configuration keys, and suggestions for unknown ones.
 
 use super::{Config, DatasetEntry};
 use serde::{
@@ -7,7 +7,7 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-/// Every key of the configuration file, as serde knows them: a second list could forget one.
+/// Every key of the configuration file, as derived by serde: a hand-written list could be incomplete.
 pub fn all() -> &'static [&'static str] {
     fields::<Config>()
 }
@@ -19,18 +19,18 @@ pub(super) fn of_dataset() -> &'static [&'static str] {
 
 fn fields<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // Always an error: the deserializer looks at the names and stops.
+    // Always an error: the deserializer only records the field names.
     drop(T::deserialize(FieldNames(&mut names)));
     names
 }
 
-/// The one of the `known` keys that takes the fewest edits to get to from `key`.
+/// The `known` key with the smallest edit distance from `key`.
 pub(super) fn nearest(key: &str, known: &[&'static str]) -> &'static str {
     let key = key.to_ascii_lowercase().replace('_', "-");
     known.iter().min_by_key(|known| edits(&key, known)).copied().unwrap_or_default()
 }
 
-/// Levenshtein's distance, one row of the table at a time.
+/// Levenshtein distance, computed row by row.
 pub(crate) fn edits(from: &str, to: &str) -> usize {
     let mut row = (0..=to.chars().count()).collect::<Vec<_>>();
     for (index, letter) in from.chars().enumerate() {
@@ -79,14 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_the_fields_of_the_config() {
+    fn keys_are_the_config_fields() {
         assert!(all().contains(&"state-dir") && all().contains(&"expect-head") && !all().contains(&"json"));
         assert_eq!(of_dataset(), ["name", "table", "id-column", "time-column", "columns"]);
         assert!(of_dataset()[1..].iter().all(|key| all().contains(key)), "each is explained by the option of its name");
     }
 
     #[test]
-    fn the_nearest_key_takes_the_fewest_edits() {
+    fn nearest_key_has_the_smallest_edit_distance() {
         assert_eq!(nearest("part_size", all()), "part-size");
         assert_eq!(nearest("datasets", all()), "dataset");
         assert_eq!(nearest("achive", all()), "archive");

@@ -1,4 +1,4 @@
-//! Layers of settings, and the one that each setting comes from.
+//! Layers of settings, and the origin of each setting.
 
 use super::{Config, invalid, keys, substitute::names};
 use crate::environment::Environment;
@@ -7,19 +7,19 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeSet;
 use toml::{Table, Value};
 
-/// The settings of one layer: parsed, and as they were written.
+/// The settings of one layer, parsed and as written.
 #[derive(Clone, Debug, Default)]
 pub struct Layer {
     config: Config,
     words: Table,
-    /// Values that name variables, as they were before these were filled in.
+    /// Values with variables, before substitution.
     pub(super) raw: Table,
 }
 
-/// All layers, from the one that beats the others to the one that every other beats.
+/// All layers, by descending precedence.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
-    /// What was typed.
+    /// Command-line flags.
     pub flags: Layer,
     /// The variables of this program.
     pub environment: Layer,
@@ -27,43 +27,43 @@ pub struct Layers {
     pub file: Layer,
 }
 
-/// A setting that is not a default.
+/// A setting with an explicit value.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// Its key.
     pub key: &'static str,
-    /// Its value, as the layer spells it.
+    /// Its value, as written in the layer.
     pub value: Value,
-    /// The layer.
+    /// Its layer.
     pub from: Origin,
 }
 
-/// Where a setting comes from.
+/// The origin of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A flag.
     Flag,
-    /// The variable of this name.
+    /// The variable with this name.
     Variable(String),
     /// The configuration file.
     File,
-    /// No layer sets it.
+    /// Not set by any layer.
     Default,
 }
 
-/// What the variables of this program begin with.
+/// Prefix of this program's variables.
 const PREFIX: &str = "KT_ARCHIVE_";
 
-/// The variable that names the file: the only one that is not a key of it.
+/// The variable with the path of the configuration file; not itself a key of the file.
 pub const CONFIG_VARIABLE: &str = "KT_ARCHIVE_CONFIG";
 
 impl Layer {
-    /// Flags: as they were read, and as they were typed.
+    /// Creates the layer of the flags, parsed and as typed.
     pub fn of_flags(config: Config, words: Table) -> Self {
         Self { config, words, raw: Table::new() }
     }
 
-    /// The layer of the environment, and the names of variables with our prefix that are no options.
+    /// Creates the layer of the environment. Also returns the names of variables with the prefix that are not options.
     pub fn of_environment(environment: &Environment) -> Result<(Self, Vec<String>)> {
         let (mut layer, mut unknown) = (Self::default(), Vec::new());
         for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| *name != CONFIG_VARIABLE) {
@@ -85,12 +85,12 @@ impl Layer {
         &self.config
     }
 
-    /// The value of `key` with the names of variables in it, if there are any.
+    /// The value of `key` before substitution, if it contains variables.
     pub fn unfilled(&self, key: &str) -> Option<&Value> {
         self.raw.get(key)
     }
 
-    /// The variables whose values it is made of.
+    /// The variables used by the values.
     pub fn variables(&self) -> BTreeSet<String> {
         self.raw.values().flat_map(names).collect()
     }
@@ -102,17 +102,17 @@ impl Layer {
 }
 
 impl Layers {
-    /// The settings in force: of each, the value of the highest layer that has one.
+    /// The effective settings: each from the highest layer that sets it.
     pub fn merged(&self) -> Config {
         let Self { flags, environment, file } = self;
         let above = flags.config.clone().or(environment.config.clone());
         let merged = above.clone().or(file.config.clone());
-        // A dataset that is named above the file keeps its description in the file.
+        // A dataset named above the file keeps its description from the file.
         let dataset = merged.dataset.map(|chosen| chosen.described_by(file.config.dataset.as_ref(), &above));
         Config { dataset, ..merged }
     }
 
-    /// Every setting that a layer chose, in the order of the keys.
+    /// Every explicit setting, in the order of the keys.
     pub fn settings(&self) -> Vec<Setting> {
         let tables = self.merged().dataset.and_then(|datasets| datasets.tables());
         let chosen = keys::all().iter().filter_map(|key| {
@@ -128,7 +128,7 @@ impl Layers {
 }
 
 impl Origin {
-    /// In a word.
+    /// The origin as text.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Flag => "flag",
@@ -150,7 +150,7 @@ pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// A layer with this one entry, or why it cannot be.
+/// Parses a layer with this single entry. The error is a message.
 pub(super) fn read_entry(key: &str, value: Value) -> std::result::Result<Config, String> {
     let entry = Value::Table(Table::from_iter([(key.to_owned(), value)]));
     entry.try_into().map_err(|error: toml::de::Error| error.message().to_owned())

@@ -1,4 +1,4 @@
-//! Options from flags, environment and file: parsed and merged, not yet checked.
+//! Options from flags, environment and file: parsed and merged, not yet validated.
 
 mod condition;
 mod datasets;
@@ -29,13 +29,13 @@ use archive_formats::FileFormat;
 use serde::{Deserialize, Serialize, de::IntoDeserializer};
 use std::{path::PathBuf, str::FromStr};
 
-/// Defines [`Config`]: every field is optional, and a layer fills in what the one above it leaves unset.
+/// Defines [`Config`]: every field is optional, and unset fields take the value of the next lower layer.
 macro_rules! config {
     ($($field:ident: $value:ty,)*) => {
         /// One layer of settings: the flags, the environment, or the file. `None` means that the layer does not set it.
         ///
-        /// The names of the fields are the keys of the file; with hyphens for underscores they are the long flags, and in
-        /// capitals after `KT_ARCHIVE_` the variables.
+        /// Field names are the keys of the file; with hyphens they are the long flags, and in capitals after
+        /// `KT_ARCHIVE_` the variables.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
         #[expect(missing_docs, reason = "each field is the option of the same name, which `--help` explains")]
@@ -44,7 +44,7 @@ macro_rules! config {
         }
 
         impl Config {
-            /// This layer, completed by the `lower` one.
+            /// Fills unset fields from `lower`.
             #[must_use]
             pub fn or(self, lower: Self) -> Self {
                 Self { $($field: self.$field.or(lower.$field),)* }
@@ -113,7 +113,7 @@ fn invalid(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests;
 
-/// How logs look.
+/// Log format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
@@ -124,47 +124,47 @@ pub enum LogFormat {
     Json,
 }
 
-/// When progress is shown.
+/// Progress display.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProgressMode {
     /// Bars on a terminal, one line per month otherwise.
     #[default]
     Auto,
-    /// Bars everywhere.
+    /// Always bars.
     Always,
-    /// None.
+    /// No progress.
     Never,
 }
 
-/// How thoroughly `verify` looks.
+/// Thoroughness of a verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Chain, names and sizes.
     Quick,
-    /// Every byte hashed, every row read.
+    /// Hashes every byte, and reads every row.
     #[default]
     Full,
 }
 
-/// What is done about rows that should not be in a month.
+/// How to treat rows that do not belong in a month.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// Nothing of the month is committed.
+    /// Commit nothing of the month.
     #[default]
     Fail,
-    /// They are kept and counted, and the run exits with 5.
+    /// Keep and count them; the run exits with 5.
     Keep,
 }
 
-/// A format that can be asked for. `rejects` cannot: such files are written when there are rejects.
+/// A format that can be requested. `rejects` cannot: such files are written when rows are rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventFormat {
-    /// Of an archive's files, and some of them of slices too.
+    /// Formats of archive files; slices support some of them too.
     Archived(FileFormat),
-    /// Of slices alone.
+    /// Only for slices.
     Jsonl,
 }
 
@@ -182,7 +182,7 @@ impl FromStr for EventFormat {
     }
 }
 
-/// Reads one of an enum's names.
+/// Parses a variant name of an enum.
 pub fn choice<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde::de::value::Error> {
     T::deserialize(text.into_deserializer())
 }

@@ -1,4 +1,4 @@
-//! How the values of each key may be spelled. Asked of the code that reads them: a second list could lie.
+//! Accepted syntax of each key's values, obtained from the deserializers, so that it cannot diverge from them.
 
 use super::{Config, keys, layer::read_entry};
 use archive_formats::FileFormat;
@@ -12,32 +12,31 @@ use serde::{
 };
 use toml::{Table, Value};
 
-/// What a key takes beside texts.
+/// The syntax that a key accepts, besides free text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spelling {
-    /// The words that it takes, and no others; empty when there is no such list.
+    /// The accepted words, if limited to a list; empty otherwise.
     pub words: Vec<&'static str>,
-    /// Whole numbers.
+    /// Accepts integers.
     pub integer: bool,
-    /// `true` and `false`.
+    /// Accepts `true` and `false`.
     pub boolean: bool,
-    /// Several values.
+    /// Accepts several values.
     pub array: bool,
-    /// The keys of the tables that may be among several values, the first of which cannot be left out; empty when there
-    /// are none.
+    /// Keys of the tables accepted among several values, the required one first; empty if tables are not accepted.
     pub tables: &'static [&'static str],
 }
 
-/// Whether `key` takes `value`.
+/// Returns whether `key` accepts `value`.
 pub fn is_value(key: &str, value: impl Into<Value>) -> bool {
     read_entry(key, value.into()).is_ok()
 }
 
-/// How the values of `key` may be spelled.
+/// The syntax of the values of `key`.
 pub fn spelling(key: &'static str) -> Spelling {
     let mut words = variants(key).to_vec();
     if key == "format" {
-        // The one list of words.
+        // Formats are parsed by `FromStr`, so serde has no list of them.
         words = FileFormat::ALL.iter().map(|format| format.as_str()).filter(|word| is_value(key, *word)).collect();
     }
     let name = Value::Table(Table::from_iter([("name".to_owned(), "x".into())]));
@@ -50,11 +49,11 @@ pub fn spelling(key: &'static str) -> Spelling {
     }
 }
 
-/// The names of the enum that `key` takes.
+/// The variant names of the enum that `key` accepts.
 fn variants(key: &'static str) -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
     let entry = MapDeserializer::<_, Error>::new(std::iter::once((key, VariantNames(&mut names))));
-    // Always an error: the deserializer looks at the names and stops.
+    // Always an error: the deserializer only records the names.
     drop(Config::deserialize(entry));
     names
 }
@@ -101,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reader_of_a_value_tells_how_it_is_spelled() {
+    fn deserializers_report_their_syntax() {
         assert_eq!(spelling("progress").words, ["auto", "always", "never"]);
         assert_eq!(spelling("archive"), Spelling::default());
         assert_eq!(spelling("grace"), Spelling::default());

@@ -1,21 +1,21 @@
-//! `${NAME}` in the values of the configuration file: a variable of the environment.
+//! Substitutes `${NAME}` in values of the configuration file by environment variables.
 //!
-//! Values are filled in after the file was parsed, so that what a variable holds can only ever be a part of the value,
-//! whatever quotes and line ends are in it.
+//! Substitution happens after the file was parsed, so the content of a variable, including quotes and line breaks, is
+//! always part of one value.
 
 use crate::environment::Environment;
 use toml::Value;
 
-/// Why a value cannot be filled in. The value of a variable is never a part of it.
+/// Why a value cannot be substituted. Never contains the value of a variable.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// This variable is not set, or empty.
+    /// The variable is unset or empty.
     Unset(String),
-    /// A `${` that no name and `}` follow.
+    /// A `${` without a valid name and `}`.
     Malformed,
 }
 
-/// `value` with the variables of all its texts filled in.
+/// Substitutes the variables in every text of `value`.
 pub(super) fn fill(value: Value, environment: &Environment) -> Result<Value, Refusal> {
     match value {
         Value::String(text) => fill_text(&text, environment).map(Value::String),
@@ -31,16 +31,16 @@ pub(super) fn fill(value: Value, environment: &Environment) -> Result<Value, Ref
     }
 }
 
-/// `text` as a value of the file that means just this text.
+/// Escapes `text`, so that substitution returns it unchanged.
 pub fn escape(text: &str) -> String {
     text.replace("${", "$${")
 }
 
-/// The variables that the texts of `value` name.
+/// The variables referenced by the texts of `value`.
 pub(super) fn names(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => {
-            // Each `$${` is a text by itself, and what stands before a `}` is checked by `fill`.
+            // `$${` is an escape; `fill` checks the names.
             let pieces = text.split("$${").flat_map(|text| text.split("${").skip(1));
             pieces.filter_map(|piece| Some(piece.split_once('}')?.0.to_owned())).collect()
         }
@@ -67,7 +67,7 @@ fn fill_text(text: &str, environment: &Environment) -> Result<String, Refusal> {
     Ok(filled)
 }
 
-/// Whether a shell could have set a variable of this name.
+/// Returns whether a shell could set a variable of this name.
 fn is_name(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_digit())
         && !name.is_empty()
@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_replaced_wherever_it_stands_and_once() {
+    fn substitutes_variables_anywhere_and_once() {
         assert_eq!(filled("${NAME}").as_deref(), Ok("value"));
         assert_eq!(filled("a/${NAME}/${NAME}.x").as_deref(), Ok("a/value/value.x"));
         assert_eq!(filled("${_X1}").as_deref(), Ok("\"\nkey = '${NAME}'"));
     }
 
     #[test]
-    fn a_doubled_dollar_keeps_the_brace_and_others_mean_themselves() {
+    fn doubled_dollar_escapes_the_brace_and_other_dollars_are_literal() {
         assert_eq!(filled("$${NAME}").as_deref(), Ok("${NAME}"));
         assert_eq!(filled("$${NAME}${NAME}").as_deref(), Ok("${NAME}value"));
         for text in ["", "$", "$NAME", "a$$b", "{NAME}", "$ {NAME}", "}"] {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_empty_or_malformed_is_refused() {
+    fn rejects_unset_empty_and_malformed_variables() {
         assert_eq!(filled("${NO_SUCH}"), Err(Refusal::Unset("NO_SUCH".to_owned())));
         assert_eq!(filled("${NAME} ${EMPTY}"), Err(Refusal::Unset("EMPTY".to_owned())));
         for text in ["${", "${NAME", "x${}", "${1A}", "${A-B}", "${A:-b}", "${${NAME}}", "${ NAME }"] {
@@ -110,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn the_variables_of_a_text_are_known_by_name() {
+    fn lists_the_variables_of_a_text() {
         let table = "a = '${A}/${B_1}'\nb = ['$${C}${D}', 'x']".parse::<toml::Table>().unwrap();
         assert_eq!(names(&Value::Table(table)), ["A", "B_1", "D"]);
     }
 
     proptest! {
         #[test]
-        fn an_escaped_text_means_itself(text in r"[${}A-B\PC]{0,12}") {
+        fn escaped_text_is_unchanged(text in r"[${}A-B\PC]{0,12}") {
             prop_assert_eq!(filled(&escape(&text)).ok(), Some(text));
         }
     }

@@ -23,7 +23,7 @@ fn hours(hours: u64) -> Span {
 }
 
 #[test]
-fn flags_beat_the_environment_and_the_environment_beats_the_file() {
+fn flags_beat_environment_and_environment_beats_file() {
     let file = Config::from_toml("grace = '3h'\napi-margin = '3h'\njob-timeout = '3h'\njobs = 2").unwrap();
     let environment = Environment::from([("KT_ARCHIVE_GRACE", "2h"), ("KT_ARCHIVE_API_MARGIN", "2h")]);
     let (environment, unknown) = Config::from_environment(&environment).unwrap();
@@ -35,7 +35,7 @@ fn flags_beat_the_environment_and_the_environment_beats_the_file() {
 }
 
 #[test]
-fn every_key_can_be_set_by_a_variable_and_survives_a_merge() {
+fn every_key_has_a_variable_and_survives_a_merge() {
     for key in keys::all() {
         let value = match *key {
             "log-format" => "json",
@@ -89,7 +89,7 @@ fn datasets_are_names_and_tables_in_one_array() {
 }
 
 #[test]
-fn a_mistake_in_the_table_of_a_dataset_is_told() {
+fn reports_errors_in_dataset_tables() {
     let mistakes = [
         ("[[dataset]]\ntable = 'x'", "missing field `name`", ""),
         ("[[dataset]]\nname = 'Events!'", "not a dataset name", ""),
@@ -99,7 +99,7 @@ fn a_mistake_in_the_table_of_a_dataset_is_told() {
         ("[dataset]\nname = 'a'", "[[dataset]]", ""),
         ("grace = '1h'\n[[dataset]]\nname = 'a'\nid-colum = 'x'", "line 4", "\"id-column\""),
         ("dataset = [{name = 'a', tabel = 'x'}]", "line 1", "\"table\""),
-        // The key is known, but not there.
+        // The key is valid, but not in this table.
         ("[[dataset]]\nname = 'a'\n\ngrace = '1h'", "line 4", "above the first [[dataset]]"),
     ];
     for (text, message, hint) in mistakes {
@@ -110,7 +110,7 @@ fn a_mistake_in_the_table_of_a_dataset_is_told() {
     }
 }
 
-/// What flags with these words make of a file.
+/// Merges flags with this TOML and a file.
 fn merged(flags: &str, file: &str) -> Layers {
     let flags = flags.parse::<toml::Table>().unwrap();
     Layers {
@@ -121,7 +121,7 @@ fn merged(flags: &str, file: &str) -> Layers {
 }
 
 #[test]
-fn a_dataset_that_is_named_above_the_file_keeps_what_the_file_says_of_it() {
+fn dataset_named_above_the_file_keeps_its_description() {
     let file = "id-column = 'of-all'\n[[dataset]]\nname = 'events'\n[[dataset]]\nname = 'decisions'\ntable = 'd'\n\
                 time-column = 't'\ncolumns = 'a'";
     let tables = |flags| merged(flags, file).merged().dataset.unwrap().0;
@@ -129,14 +129,14 @@ fn a_dataset_that_is_named_above_the_file_keeps_what_the_file_says_of_it() {
     assert_eq!(decisions, tables("")[1..]);
     assert_eq!(decisions[0].table.as_deref(), Some("d"));
     assert_eq!(tables("dataset = 'other,decisions'")[1..], decisions);
-    // A flag for all datasets beats an entry of the file for one.
+    // A flag for all datasets beats the file's entry for one.
     let flags = "dataset = 'decisions'\ntable = 'x'\ntime-column = 'y'";
     let [entry] = <[_; 1]>::try_from(tables(flags)).unwrap();
     assert_eq!((entry.table, entry.time_column, entry.columns.is_some()), (None, None, true));
 }
 
 #[test]
-fn the_datasets_that_are_shown_are_those_that_count() {
+fn shown_datasets_are_the_effective_ones() {
     let file = "[[dataset]]\nname = 'events'\n[[dataset]]\nname = 'decisions'\ntable = 'd'\ncolumns = 'a,b'";
     let shown = |flags, file| {
         let layers = merged(flags, file);
@@ -154,7 +154,7 @@ fn the_datasets_that_are_shown_are_those_that_count() {
 }
 
 #[test]
-fn a_condition_is_never_split_at_its_commas() {
+fn condition_is_not_split_at_commas() {
     let conditions = |text| Config::from_toml(text).unwrap().r#match.map(|conditions| conditions.0);
     let one = conditions("match = 'note=a, b=c'").unwrap();
     assert_eq!((one[0].column.as_str(), one[0].value.as_str(), one.len()), ("note", "a, b=c", 1));
@@ -162,7 +162,7 @@ fn a_condition_is_never_split_at_its_commas() {
 }
 
 #[test]
-fn an_unknown_key_of_the_file_names_the_nearest_known_one() {
+fn unknown_key_suggests_the_nearest_known_one() {
     let error = Config::from_toml("grace = '1h'\nachive = '/backup'").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("line 2") && error.to_string().contains("\"achive\""), "{error}");
@@ -170,14 +170,14 @@ fn an_unknown_key_of_the_file_names_the_nearest_known_one() {
 }
 
 #[test]
-fn an_unknown_variable_is_told_and_not_fatal() {
+fn unknown_variable_is_reported_but_not_fatal() {
     let environment = Environment::from([("KT_ARCHIVE_GRASE", "1h"), ("KT_ARCHIVE_CONFIG", "x"), ("OTHER", "y")]);
     let (config, unknown) = Config::from_environment(&environment).unwrap();
     assert_eq!((config, unknown), (Config::default(), vec!["KT_ARCHIVE_GRASE".to_owned()]));
 }
 
 #[test]
-fn a_bad_value_says_where_it_stands() {
+fn invalid_value_names_its_location() {
     let environment = Environment::from([("KT_ARCHIVE_GRACE", "soon")]);
     let error = Config::from_environment(&environment).unwrap_err();
     assert!(error.to_string().starts_with("KT_ARCHIVE_GRACE cannot be used: expected a duration"), "{error}");
@@ -188,20 +188,20 @@ fn a_bad_value_says_where_it_stands() {
 }
 
 #[test]
-fn a_file_that_is_not_toml_is_not_quoted() {
+fn invalid_toml_is_not_quoted() {
     let error = Config::from_toml("grace = '1h'\ntoken = kt_live_canary").unwrap_err();
     assert!(error.to_string().contains("line 2"), "{error}");
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }
 
 #[test]
-fn rejects_are_no_format_that_can_be_asked_for() {
+fn rejects_format_cannot_be_requested() {
     let error = Config::from_toml("format = 'rejects'").unwrap_err();
     assert!(error.to_string().contains("parquet, csv or artifact"), "{error}");
 }
 
 #[test]
-fn variables_are_filled_into_texts_and_arrays_and_can_add_no_key() {
+fn variables_are_substituted_in_texts_and_arrays_and_add_no_keys() {
     let environment = Environment::from([("BUCKET", "b'\"\njobs = 9"), ("SET", "traces")]);
     let file = "archive = 's3://${BUCKET}/x'\ndataset = ['events', '${SET}']\nid-column = '$${ID}'";
     let config = Config::from_toml_in(&environment, file).unwrap();
@@ -211,7 +211,7 @@ fn variables_are_filled_into_texts_and_arrays_and_can_add_no_key() {
 }
 
 #[test]
-fn a_variable_that_is_missing_is_named_with_its_key() {
+fn missing_variable_is_named_with_its_key() {
     for value in ["'${BUCKET}'", "['${BUCKET}']"] {
         let error = Config::from_toml(&format!("archive = {value}")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -222,7 +222,7 @@ fn a_variable_that_is_missing_is_named_with_its_key() {
 }
 
 #[test]
-fn what_a_variable_holds_is_never_told() {
+fn variable_values_are_never_printed() {
     let environment = Environment::from([("TOKEN", "canary")]);
     for text in ["grace = '${TOKEN}'", "level = '${TOKEN}'", "format = ['${TOKEN}']", "dataset = ['!${TOKEN}']"] {
         let error = Config::from_toml_in(&environment, text).unwrap_err();
@@ -232,7 +232,7 @@ fn what_a_variable_holds_is_never_told() {
 }
 
 #[test]
-fn each_setting_knows_the_layer_that_chose_it() {
+fn settings_report_their_layer() {
     let environment = Environment::from([("KT_ARCHIVE_GRACE", "2h"), ("KT_ARCHIVE_JOBS", "3")]);
     let flags = Config { jobs: Some(Count(1)), ..Config::default() };
     let layers = Layers {

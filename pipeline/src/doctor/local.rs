@@ -1,4 +1,4 @@
-//! The host: the state folder, and the space that it has.
+//! Checks of the host: the state folder and its free space.
 
 use super::Check;
 use crate::settings::Settings;
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// With less than this, an artifact and the files that are made of it will hardly have room.
+/// Below this, an artifact and the files made from it may not fit.
 const LEAST_SPACE: u64 = 1 << 30;
 
 pub(super) fn checks(settings: &Settings) -> Vec<Check> {
@@ -23,7 +23,7 @@ pub(super) fn checks(settings: &Settings) -> Vec<Check> {
 
 fn state_folder(folder: &Path) -> Check {
     let found = nearest(folder).and_then(|nearest| {
-        // What is created here vanishes with the value.
+        // Removed on drop.
         tempfile::tempdir_in(&nearest).map_err(local("write into the folder for the state", &nearest))?;
         Ok(nearest)
     });
@@ -38,7 +38,7 @@ fn state_folder(folder: &Path) -> Check {
     }
 }
 
-/// How much room spool and staging have.
+/// Checks the free space for spool and staging.
 pub(super) fn disk(folder: &Path) -> Check {
     let found = nearest(folder).and_then(|nearest| {
         let space =
@@ -59,7 +59,7 @@ fn judge(free: u64, folder: &Path) -> Result<String> {
     Err(error.with_hint("free some space, or choose another --state-dir: a month takes about twice its artifact"))
 }
 
-/// The folder, or the deepest one above it that is there.
+/// The folder, or its nearest existing ancestor.
 fn nearest(folder: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(folder).map_err(local("find the folder for the state", folder))?;
     for ancestor in absolute.ancestors() {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_folder_is_tried_where_it_is_or_is_to_be() {
+    fn state_folder_is_checked_at_its_nearest_existing_ancestor() {
         let home = tempfile::tempdir().unwrap();
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(state_folder(home.path()).hint, None);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_folder_that_cannot_be_is_found_out() {
+    fn detects_an_impossible_state_folder() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for folder in [file.path().join("state"), file.path().to_owned(), "/proc/kt-archive".into()] {
             assert!(!state_folder(&folder).ok, "{}", folder.display());
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_space_is_a_failure_that_says_how_little() {
+    fn too_little_space_fails_with_the_free_bytes() {
         assert_eq!(judge(LEAST_SPACE * 3 / 2, Path::new("/x")).unwrap(), "1.5 GiB free for spool and staging");
         let error = judge(LEAST_SPACE - 1, Path::new("/x")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Local);

@@ -1,6 +1,6 @@
-//! Whether a run would work: what it needs is tried, one thing after another, and nothing is left behind.
+//! Checks, in order, that a run would work. Leaves nothing behind, takes no lock, and needs no archive.
 //!
-//! No lock is taken, and no archive is needed.
+//! Below 60 lines: the checks are in the modules.
 
 mod local;
 mod report;
@@ -14,7 +14,7 @@ use archive_connectors::{Clock, Result, Sink, sink::Location};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Checks of the settings that need neither the source nor a store.
+/// Checks the settings without contacting the source or a store.
 pub async fn offline(settings: &Settings) -> Vec<Check> {
     let mut checks = local::checks(settings);
     checks.extend(source::settings(settings).await);
@@ -22,7 +22,7 @@ pub async fn offline(settings: &Settings) -> Vec<Check> {
     checks
 }
 
-/// Everything that a run needs. `stop` ends it early, but never while something is there that has to be removed.
+/// Checks everything that a run needs. `stop` ends it early, but only after temporary objects are removed.
 pub async fn doctor(settings: &Settings, clock: &Arc<dyn Clock>, stop: &CancellationToken) -> Vec<Check> {
     let mut checks = local::checks(settings);
     checks.push(local::disk(&settings.state_dir));
@@ -37,7 +37,7 @@ pub async fn doctor(settings: &Settings, clock: &Arc<dyn Clock>, stop: &Cancella
     checks
 }
 
-/// The archive and its replicas, each with the name of its check.
+/// The archive and its replicas, with the names of their checks.
 fn locations(settings: &Settings) -> impl Iterator<Item = (String, &Location)> {
     let archive = std::iter::once(("archive".to_owned(), &settings.archive));
     archive.chain(settings.replicas.iter().map(|replica| (format!("replica {}", replica.url()), replica)))

@@ -1,4 +1,4 @@
-//! What was tried before the first run.
+//! The report of `doctor`.
 
 use crate::{
     exit::ExitCode,
@@ -8,42 +8,42 @@ use crate::{
 use archive_connectors::{Error, Probe, Result};
 use serde::Serialize;
 
-/// As wide as a terminal has always been.
+/// Width of a terminal.
 const WIDTH: usize = 80;
 const INDENT: &str = "        ";
 
-/// What was tried.
+/// The report of `doctor`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct DoctorReport {
     /// Every check, in the order of a run.
     pub checks: Vec<Check>,
 }
 
-/// One thing that was tried.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was tried.
+    /// What was checked.
     pub name: String,
-    /// Whether a run would get on with it.
+    /// Whether a run would pass it.
     pub ok: bool,
-    /// What came.
+    /// The result.
     pub message: String,
-    /// What to do; where `ok`, what could be better.
+    /// How to fix it; if `ok`, a possible improvement.
     pub hint: Option<String>,
-    /// The code of a run that fails for this.
+    /// The exit code of a run that fails here.
     #[serde(skip)]
     pub exit: ExitCode,
 }
 
 impl Report for DoctorReport {
-    /// The code that a run would give: that of the gravest failure. A run that only its replicas trouble is partial.
+    /// The exit code of a run: that of the most severe failure. If only replicas fail, the run is partial.
     fn exit(&self) -> ExitCode {
         let failures = self.checks.iter().filter(|check| !check.ok).map(|check| check.exit);
         let (partial, others) = failures.partition::<Vec<_>, _>(|exit| *exit == ExitCode::Partial);
         ExitCode::combine(false, if others.is_empty() { partial.into_iter().take(1).collect() } else { others })
     }
 
-    /// A line for each check, and below it what to do.
+    /// One line per check, followed by its hint.
     fn text(&self, style: Style) -> String {
         self.checks.iter().map(|check| line(check, style)).collect()
     }
@@ -60,7 +60,7 @@ impl Report for DoctorReport {
 }
 
 impl Check {
-    /// A thing that was tried.
+    /// Creates a check from its result.
     pub fn new(name: impl Into<String>, found: Result<String>) -> Self {
         match found {
             Ok(message) => Self { name: name.into(), ok: true, message, hint: None, exit: ExitCode::Done },
@@ -68,13 +68,13 @@ impl Check {
         }
     }
 
-    /// A thing that would make a run fail.
+    /// Creates a check that makes a run fail.
     pub fn failed(name: impl Into<String>, error: &Error) -> Self {
         let Failure { message, hint, exit } = Failure::from(error);
         Self { name: name.into(), ok: false, message, hint, exit }
     }
 
-    /// Adds what could be better.
+    /// Adds a hint.
     #[must_use]
     pub fn with_hint(self, hint: Option<String>) -> Self {
         Self { hint: self.hint.or(hint), ..self }
@@ -98,8 +98,8 @@ fn line(check: &Check, style: Style) -> String {
     text
 }
 
-/// Breaks a text between words, so that it fits beside the indentation. A word that is too long stays whole: it is a path
-/// or a digest that somebody will copy.
+/// Breaks text between words to fit beside the indentation. Longer words are kept whole: they are paths or digests to
+/// copy.
 fn wrap(text: &str) -> String {
     let mut wrapped = String::with_capacity(text.len());
     let mut room = WIDTH - INDENT.len();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn each_check_is_a_line_that_fits_a_terminal() {
+    fn each_check_is_a_line_within_the_terminal_width() {
         let expected = "\
 ok      state folder: /srv/state can be made
 FAILED  source: could not list the export jobs (status: 401)
@@ -148,7 +148,7 @@ FAILED  archive: later
     }
 
     #[test]
-    fn the_gravest_failure_gives_code_and_hint() {
+    fn most_severe_failure_gives_code_and_hint() {
         let failure = report().failure().unwrap();
         assert_eq!(failure.message, "2 of 3 checks failed: source, archive");
         assert_eq!(failure.exit, ExitCode::Unauthorized);
@@ -157,7 +157,7 @@ FAILED  archive: later
     }
 
     #[test]
-    fn lines_are_full_and_long_words_stay_whole() {
+    fn wraps_full_lines_and_keeps_long_words_whole() {
         let wrapped = wrap(&"word ".repeat(40));
         assert!(wrapped.lines().all(|line| line.trim_start().len() <= WIDTH - INDENT.len()), "{wrapped}");
         let path = "x".repeat(100);

@@ -1,4 +1,4 @@
-//! The source, as far as it can be asked without making anything there.
+//! Checks of the source, without creating anything there.
 
 use super::Check;
 use crate::settings::{Settings, SourceSettings};
@@ -11,7 +11,7 @@ use archive_connectors::{
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
-/// What the settings say of the source.
+/// Checks the settings of the source, without contacting it.
 pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
     match settings.source() {
         Err(error) => vec![Check::failed("source", &error)],
@@ -31,7 +31,7 @@ pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
     }
 }
 
-/// The same, and the answers of the server.
+/// Checks the settings of the source and the server's responses.
 pub(super) async fn checks(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     let mut checks = self::settings(settings).await;
     let probes = match &settings.source {
@@ -48,7 +48,7 @@ pub(super) async fn checks(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<C
     checks
 }
 
-/// Where the token comes from, if a run could read it.
+/// Describes where the token comes from, if a run can read it.
 async fn token(credentials: &Credentials) -> Result<String> {
     credentials.probe().await?;
     Ok(match credentials {
@@ -57,7 +57,7 @@ async fn token(credentials: &Credentials) -> Result<String> {
     })
 }
 
-/// What to do about a token file that others may read.
+/// The hint for a token file that other users can read.
 fn careless(credentials: &Credentials) -> Option<String> {
     let Credentials::File(file) = credentials else { return None };
     is_open(file).then(|| format!("others may read it: chmod 600 {}", file.display()))

@@ -1,4 +1,5 @@
-//! A location of an archive: its content, and whether its store keeps the promises that an archive needs.
+//! Checks of an archive location: its content, and the guarantees of its store. A short file: the probes are in the
+//! sink.
 
 use super::Check;
 use crate::{Archive, exit::ExitCode, replicate, settings::Settings};
@@ -7,13 +8,13 @@ use archive_connectors::{
     sink::{self, Location},
 };
 
-/// Looks at the archive, and tries its store unless not even a look is possible.
+/// Checks the archive, then its store if the archive could be read.
 pub(super) async fn archive(settings: &Settings) -> Vec<Check> {
     let location = &settings.archive;
     tried("archive", location, content(location).await).await
 }
 
-/// The same for a replica, and whether it is one of the archive. What goes wrong with it alone leaves a run partial.
+/// Checks a replica like the archive, and that it belongs to it. A run whose only failures are here is partial.
 pub(super) async fn replica(settings: &Settings, location: &Location) -> Vec<Check> {
     let name = format!("replica {}", location.url());
     let mut checks = tried(&name, location, compare(settings, location).await).await;
@@ -23,7 +24,7 @@ pub(super) async fn replica(settings: &Settings, location: &Location) -> Vec<Che
     checks
 }
 
-/// What was found at a place, and how its store behaves.
+/// The content check of a location, followed by the probes of its store.
 async fn tried(name: &str, location: &Location, content: Result<String>) -> Vec<Check> {
     let content = Check::new(name, content);
     if !content.ok {
@@ -43,7 +44,7 @@ async fn content(location: &Location) -> Result<String> {
     Ok(format!("{}: archive {}, {head}", archive.url(), archive.id()))
 }
 
-/// Looks at a replica as a run would: what that puts right is no failure.
+/// Compares a replica as a run would: differences that a run repairs are not failures.
 async fn compare(settings: &Settings, replica: &Location) -> Result<String> {
     let replicas = settings.replicas.iter().filter_map(|location| Sink::open(location).ok()).collect::<Vec<_>>();
     let replica = Sink::open(replica)?;

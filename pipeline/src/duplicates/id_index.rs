@@ -1,4 +1,4 @@
-//! The ids of a month, to find those that appear more than once.
+//! An index of a month's ids, to find those that appear more than once.
 
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use archive_formats::{EventBatch, Ids, Sha256};
@@ -8,22 +8,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Ids are split by their key's first bits, so that equal ids meet in one partition and a partition of a hundred
+/// Ids are partitioned by the first bits of their key: equal ids meet in one partition, and a partition of a hundred
 /// million events still sorts in some 40 MB.
 const PARTITIONS: usize = 64;
 
-/// Bytes of entries that are held in memory before they go to disk: a month of 700,000 events needs no disk at all.
+/// Bytes of entries held in memory before they are spilled: a month of 700,000 events needs no disk.
 const HELD_BYTES: usize = 16 * 1024 * 1024;
 
-/// More events with shared ids than this are no accident of an export, but a broken one, and their list would not fit:
-/// with 1.8 million of them, an artifact that held every event twice, a run peaked at 257 MiB.
+/// Maximum events with shared ids: more indicate a broken export, and their list would not fit in memory. With 1.8
+/// million of them, an artifact with every event twice, a run peaked at 257 MiB.
 const MAX_SUSPECTS: usize = 2_000_000;
 
-/// The id's key, then the event's ordinal.
+/// The id's key, and the event's ordinal.
 type Entry = (u128, u64);
 const ENTRY_BYTES: usize = 24;
 
-/// Collects the ids of a month in the order in which its events are read.
+/// Collects the ids of a month, in the order of its events.
 #[derive(Debug)]
 pub struct IdIndex {
     folder: PathBuf,
@@ -33,7 +33,7 @@ pub struct IdIndex {
     events: u64,
 }
 
-/// Events that share their id with another: their ordinals, each with the number of its group.
+/// Ordinals of the events that share their id with another, each with the number of its group.
 #[derive(Debug, Default)]
 pub struct Suspects {
     /// Sorted by ordinal.
@@ -47,19 +47,19 @@ pub(super) struct Suspect {
 }
 
 impl Suspects {
-    /// How many events share an id.
+    /// Number of events that share an id.
     pub fn len(&self) -> u64 {
         self.events.len() as u64
     }
 
-    /// Whether every id is unique.
+    /// Returns whether every id is unique.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 }
 
 impl IdIndex {
-    /// An index that spills into `folder`, which must exist and belongs to the index.
+    /// Creates an index that spills into `folder`, which must exist and be used by nothing else.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), held: vec![Vec::new(); PARTITIONS], held_bytes: 0, spilled: false, events: 0 }
     }
@@ -132,11 +132,11 @@ impl IdIndex {
     }
 }
 
-/// Sixteen bytes that stand for an id, whose first bits are spread over all partitions.
+/// A 16-byte key of an id, with its first bits spread over all partitions.
 ///
-/// Of a text the first half of its SHA-256: ids may be chosen by senders of events, and two that were made to collide
-/// must not look like one. Other ids are no longer than that and stand for themselves, mixed: a product with an odd number
-/// is the same only for the same id, and its first bits depend on all of the id's, which may begin with its time.
+/// For text, the first half of its SHA-256: senders may choose ids, and two ids made to collide must not have equal
+/// keys. Other ids have at most 16 bytes and are multiplied by an odd number: this maps different ids to different
+/// keys, and mixes all bits into the first ones, even for ids that begin with a time.
 fn key(ids: Ids<'_>, row: usize) -> u128 {
     const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
     match ids {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_begin_alike_are_spread_over_all_partitions() {
+    fn ids_with_equal_prefixes_are_spread_over_all_partitions() {
         let numbers = Int64Array::from_iter_values(0..10_000);
         assert_eq!(partitions(Ids::Int64(&numbers), 10_000), PARTITIONS);
         let begin_alike = (0..10_000_u128).map(|number| (0x0190_0000_0000_7000 << 64 | number).to_be_bytes());

@@ -1,12 +1,11 @@
 //! Events of a month that share an id.
 //!
-//! Exports repeat events: at the edges of pages, after a retry, where two queries overlap. A repetition is dropped and
-//! counted; two events with one id and different content are a conflict that a person must look at.
+//! Exports repeat events: at page boundaries, after retries, in overlapping queries. A repetition is dropped and
+//! counted; two events with one id but different content are a conflict for an operator.
 //!
-//! Months have no upper size, so nothing here holds a month in memory. The first read of a month only indexes ids
-//! ([`IdIndex`]), 24 bytes an event, spilled to disk. Almost every month ends there. Where ids are shared, the month is
-//! read again to compare those few events ([`Comparison`]), and a last time to leave the repetitions out
-//! ([`Repetitions`]).
+//! Months have no maximum size, so nothing here holds a month in memory. The first read only indexes ids ([`IdIndex`]),
+//! 24 bytes per event, spilled to disk. For almost every month that is enough. If ids are shared, the month is read
+//! again to compare those events ([`Comparison`]), and once more to drop the repetitions ([`Repetitions`]).
 
 mod id_index;
 #[cfg(test)]
@@ -19,7 +18,7 @@ use arrow_row::{RowConverter, SortField};
 use id_index::Suspect;
 pub use id_index::{IdIndex, Suspects};
 
-/// Compares the events of [`Suspects`] in a second read of the same month.
+/// Compares the events of [`Suspects`] in a second read of the month.
 #[derive(Debug)]
 pub struct Comparison {
     suspects: std::iter::Peekable<std::vec::IntoIter<Suspect>>,
@@ -28,7 +27,7 @@ pub struct Comparison {
     converter: Option<RowConverter>,
 }
 
-/// Sorted by group, then content, then ordinal: equal contents of a group are neighbours, the earliest first.
+/// Sorted by group, content, ordinal: equal contents of a group are adjacent, the earliest first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
     group: u64,
@@ -36,12 +35,12 @@ struct Seen {
     ordinal: u64,
 }
 
-/// What the comparison found.
+/// The result of a comparison.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// Exact repetitions, without the first of each.
+    /// Exact repetitions, except the first event of each.
     pub repetitions: Repetitions,
-    /// Events left that share an id with another one of different content.
+    /// Remaining events that share an id with one of different content.
     pub conflicts: u64,
     /// Ordinals of the first few of them.
     pub examples: Vec<u64>,
@@ -50,14 +49,14 @@ pub struct Verdict {
 const EXAMPLES: usize = 5;
 
 impl Comparison {
-    /// Will look at `suspects`.
+    /// Creates a comparison of `suspects`.
     pub fn new(suspects: Suspects) -> Self {
-        // Reserved at once: a vector that grows to millions of entries would take half as much again.
+        // Reserved at once: growing to millions of entries would take half as much memory again.
         let seen = Vec::with_capacity(suspects.events.len());
         Self { suspects: suspects.events.into_iter().peekable(), ordinal: 0, seen, converter: None }
     }
 
-    /// Looks at the next events, in the order of the first read.
+    /// Adds the next events, in the order of the first read.
     pub fn add(&mut self, batch: &EventBatch) -> Result<()> {
         let end = self.ordinal + batch.len() as u64;
         let here = std::iter::from_fn(|| self.suspects.next_if(|suspect| suspect.ordinal < end)).collect::<Vec<_>>();
@@ -80,7 +79,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// What is to be done about them.
+    /// Returns repetitions and conflicts.
     pub fn finish(mut self) -> Verdict {
         self.seen.sort_unstable();
         let mut verdict = Verdict::default();
@@ -113,7 +112,7 @@ fn failed(error: arrow_schema::ArrowError) -> Error {
     Error::new(ErrorKind::Internal, "could not compare events").with_source(error)
 }
 
-/// The events that the last read of a month leaves out, by ordinal.
+/// Ordinals of the events that the last read of a month drops.
 #[derive(Clone, Debug, Default)]
 pub struct Repetitions {
     ordinals: Vec<u64>,
@@ -122,23 +121,23 @@ pub struct Repetitions {
 }
 
 impl Repetitions {
-    /// Leaves the events with these ordinals out.
+    /// Creates the set of these ordinals.
     pub fn new(mut ordinals: Vec<u64>) -> Self {
         ordinals.sort_unstable();
         Self { ordinals, next: 0, ordinal: 0 }
     }
 
-    /// How many events are left out.
+    /// Number of dropped events.
     pub fn len(&self) -> u64 {
         self.ordinals.len() as u64
     }
 
-    /// Whether all events stay.
+    /// Returns whether all events are kept.
     pub fn is_empty(&self) -> bool {
         self.ordinals.is_empty()
     }
 
-    /// The next events without the repetitions among them.
+    /// Drops the repetitions from the next events.
     pub fn leave_out(&mut self, batch: EventBatch) -> Result<EventBatch> {
         let start = self.ordinal;
         self.ordinal += batch.len() as u64;

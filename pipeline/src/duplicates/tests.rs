@@ -43,7 +43,7 @@ fn notes(mut repetitions: Repetitions, batches: &[EventBatch]) -> Vec<String> {
 }
 
 #[test]
-fn a_month_of_unique_ids_needs_no_second_look() {
+fn unique_ids_need_no_second_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut index = IdIndex::new(folder.path());
     index.add(&batch(&[("a", None), ("b", None), ("c", None)])).unwrap();
@@ -51,7 +51,7 @@ fn a_month_of_unique_ids_needs_no_second_look() {
 }
 
 #[test]
-fn repetitions_are_left_out_and_the_first_stays() {
+fn drops_repetitions_and_keeps_the_first() {
     let batches =
         [batch(&[("a", Some("1")), ("b", Some("2"))]), batch(&[("a", Some("1")), ("c", Some("3")), ("a", Some("1"))])];
     let verdict = compare(&batches);
@@ -67,12 +67,12 @@ fn one_id_with_two_contents_is_a_conflict() {
 }
 
 #[test]
-fn no_value_and_an_empty_one_are_different_contents() {
+fn null_and_empty_text_are_different_contents() {
     assert_eq!(compare(&[batch(&[("a", None), ("a", Some(""))])]).conflicts, 2);
 }
 
 #[test]
-fn ids_that_are_uuids_or_numbers_are_told_apart_too() {
+fn distinguishes_uuid_and_integer_ids() {
     let uuids = [7_u128, 8, 7, 7 << 64, 7 << 120].map(u128::to_be_bytes);
     let uuids: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter(uuids.iter()).unwrap());
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![7, -7, 7, 7 << 8, 7 << 56]));
@@ -91,7 +91,7 @@ fn ids_that_are_uuids_or_numbers_are_told_apart_too() {
 }
 
 #[test]
-fn an_index_that_spilled_finds_what_one_in_memory_finds() {
+fn spilled_index_finds_the_same_as_one_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let mut index = IdIndex::new(folder.path());
     let names = (0..1_000).map(|name| name.to_string()).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! The columns of a slice: those of its months, united by name.
+//! The columns of a slice: the union of its months' columns by name.
 
 use crate::config::edits;
 use archive_connectors::{Error, ErrorKind, Result};
@@ -15,8 +15,8 @@ pub(crate) struct SliceColumns {
 }
 
 impl SliceColumns {
-    /// The `wanted` columns of the months' `schemas`, or all of them in the order in which they first appear. Every
-    /// column that is named, here or by a filter (`filtered`), must be one of a month.
+    /// Selects the `wanted` columns of the months' `schemas`, or all in order of first appearance. Every column named
+    /// here or in a filter (`filtered`) must exist in some month.
     pub(crate) fn new<'a>(
         schemas: impl IntoIterator<Item = &'a Schema>,
         wanted: Option<&[String]>,
@@ -34,12 +34,12 @@ impl SliceColumns {
         Ok(Self { arrow: arrow_columns(&columns), columns })
     }
 
-    /// In their order.
+    /// The columns, in order.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// These columns of a month's events; NULL where the month does not have them.
+    /// Projects a month's events to these columns; NULL for columns that the month does not have.
     pub(crate) fn project(&self, batch: &EventBatch) -> std::result::Result<RecordBatch, ArrowError> {
         let theirs = batch.schema().columns();
         let arrays = self.columns.iter().zip(self.arrow.fields()).map(|(column, field)| {
@@ -52,12 +52,12 @@ impl SliceColumns {
     }
 }
 
-/// Every column of some months once, in the order in which they first appear.
+/// The union of several months' columns, in order of first appearance.
 #[derive(Default)]
 struct Union<'a> {
     columns: Vec<&'a Column>,
     by_name: HashMap<&'a str, usize>,
-    /// Columns that have another type in another month.
+    /// Columns with another type in another month.
     contradictions: HashMap<usize, &'a Column>,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Union<'a> {
         self.by_name.get(name).copied().ok_or_else(|| self.unknown(name))
     }
 
-    /// A column of the slice. Any of its values may be missing: other months may not have it.
+    /// A column of the slice. Always nullable: other months may not have it.
     fn column(&self, index: usize) -> Result<Column> {
         let column = self.columns[index];
         match self.contradictions.get(&index) {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_united_in_the_order_in_which_they_appear() {
+    fn columns_keep_the_order_of_first_appearance() {
         let months = [schema(&["id", "timestamp", "b"]), schema(&["id", "a", "timestamp", "b"])];
         assert_eq!(names(&SliceColumns::new(&months, None, []).unwrap()), ["id", "timestamp", "b", "a"]);
         let wanted = ["a".to_owned(), "timestamp".to_owned()];
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_a_month_lacks_is_null_there() {
+    fn missing_columns_are_null() {
         let columns = SliceColumns::new(&[schema(&["id", "timestamp", "latency_ms"])], None, []).unwrap();
         let csv = "timestamp,id\n1970-01-01T00:00:00Z,a\n";
         let (layout, header) = CsvLayout::from_header(csv.as_bytes(), &KeyColumns::default()).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_column_names_the_nearest_one_and_all() {
+    fn unknown_column_error_lists_the_nearest_and_all() {
         let months = [schema(&["id", "timestamp", "model"])];
         for error in [
             SliceColumns::new(&months, Some(&["modle".to_owned()]), []).unwrap_err(),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn two_types_for_one_column_are_refused_unless_it_is_left_out() {
+    fn rejects_a_column_with_two_types_unless_left_out() {
         let mut other = schema(&["id", "timestamp", "model"]).columns().to_vec();
         other[2].kind = "int64".parse().unwrap();
         let other = Schema::new(other, "id", "timestamp").unwrap();

@@ -1,4 +1,4 @@
-//! Events -> the events that were asked for.
+//! Filters events by time and by column values.
 
 use super::Condition;
 use archive_formats::{EventBatch, Timestamp, Window, encode::Texts};
@@ -7,19 +7,19 @@ use arrow_schema::ArrowError;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Which events belong to a slice: those of the window in which each named column has one of its values.
+/// Selects the events of the window in which each named column has one of its values.
 #[derive(Debug)]
 pub(super) struct Filter {
     window: Window,
     columns: Vec<(String, BTreeSet<Vec<u8>>)>,
 }
 
-/// What a filter left of a batch.
+/// The result of filtering a batch.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// Events of the window.
+    /// Number of events in the window.
     pub in_window: u64,
-    /// Those of them that have the values.
+    /// Those of them that match the conditions.
     pub batch: EventBatch,
 }
 
@@ -40,12 +40,12 @@ impl Filter {
         self.window
     }
 
-    /// The columns that it looks at, beside the time.
+    /// Names of the filtered columns, besides the time.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The conditions as the manifest of a slice has them.
+    /// The conditions as recorded in a slice manifest.
     pub(super) fn to_json(&self) -> Map<String, Value> {
         let texts = |values: &BTreeSet<Vec<u8>>| {
             Value::from(values.iter().map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>())
@@ -53,7 +53,7 @@ impl Filter {
         self.columns.iter().map(|(name, values)| (name.clone(), texts(values))).collect()
     }
 
-    /// The events of `batch` that belong to the slice. Where a column is missing, no event has a value of it.
+    /// Selects the matching events of `batch`. A missing column matches no value.
     pub(super) fn apply(&self, batch: &EventBatch) -> Result<Kept, ArrowError> {
         let times = batch.times().values().iter();
         let mut keep = times.map(|time| self.window.contains(Timestamp::from_micros(*time))).collect::<Vec<_>>();
@@ -87,7 +87,7 @@ c,1970-01-01T00:00:00.000003Z,one,1,\"x,=y\"
 d,1970-01-01T00:00:00.000004Z,three,,x
 ";
 
-    /// Ids of the events between the instants that fulfil the conditions, and how many there were between the instants.
+    /// Ids of the matching events between the instants, and how many events are between them.
     fn kept(from: i64, to: i64, conditions: &[&str]) -> (Vec<String>, u64) {
         let (layout, header) = CsvLayout::from_header(CSV.as_bytes(), &KeyColumns::default()).unwrap();
         let batch = layout.decode(&CSV.as_bytes()[header..]).batch.unwrap();
@@ -104,13 +104,13 @@ d,1970-01-01T00:00:00.000004Z,three,,x
     }
 
     #[test]
-    fn the_window_has_its_beginning_and_not_its_end() {
+    fn window_includes_its_start_but_not_its_end() {
         assert_eq!(kept(2, 4, &[]), (vec!["b".to_owned(), "c".to_owned()], 2));
         assert_eq!(kept(5, 9, &[]), (Vec::new(), 0));
     }
 
     #[test]
-    fn values_of_one_column_are_alternatives_and_columns_are_not() {
+    fn combines_values_with_or_and_columns_with_and() {
         assert_kept(&["model=one"], &["a", "c"]);
         assert_kept(&["model=one", "model=two"], &["a", "b", "c"]);
         assert_kept(&["model=one", "note=x,=y", "model=three"], &["c"]);
@@ -119,7 +119,7 @@ d,1970-01-01T00:00:00.000004Z,three,,x
     }
 
     #[test]
-    fn values_are_the_exact_texts_of_the_archives_csv() {
+    fn values_match_the_exact_csv_text() {
         assert_kept(&["cost_usd=0.5"], &["a", "b"]);
         assert_kept(&["cost_usd=0.50"], &[]);
         assert_kept(&["timestamp=1970-01-01T00:00:00.000003Z"], &["c"]);
@@ -127,7 +127,7 @@ d,1970-01-01T00:00:00.000004Z,three,,x
     }
 
     #[test]
-    fn no_text_is_null_and_empty_text_but_no_missing_column() {
+    fn empty_value_matches_null_and_empty_text_but_no_missing_column() {
         assert_kept(&["cost_usd="], &["d"]);
         assert_kept(&["note="], &["a"]);
         assert_kept(&["other="], &[]);

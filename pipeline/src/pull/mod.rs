@@ -1,7 +1,7 @@
-//! A slice of an archive for a reviewer, with the proof of its origin.
+//! Cuts a slice out of an archive for a reviewer, with a proof of its origin.
 //!
-//! Only files that manifests name are read, one after the other, each only after its digest was checked. Any doubt ends
-//! the pull without a slice.
+//! Reads only files named in manifests, one at a time, each after its digest was checked. Any inconsistency aborts the
+//! pull without a slice.
 
 pub(crate) mod columns;
 mod filter;
@@ -27,24 +27,24 @@ use output::Output;
 use slicer::{Slicer, Writing};
 use std::{path::PathBuf, sync::Arc};
 
-/// What is to be pulled.
+/// The parameters of a pull.
 #[derive(Clone, Debug)]
 pub struct PullRequest {
     /// The dataset.
     pub dataset: Dataset,
-    /// When the events happened.
+    /// Time range of the events.
     pub window: Window,
-    /// The values that they have: one of those of each column that is named.
+    /// Accepted values: the events have one of them in each named column.
     pub conditions: Vec<Condition>,
     /// The columns of the slice; by default all.
     pub columns: Option<Vec<String>>,
     /// The format of the slice.
     pub format: SliceFormat,
-    /// Whether texts that a spreadsheet would evaluate are changed. For CSV alone.
+    /// Whether to escape texts that a spreadsheet would evaluate. Only for CSV.
     pub csv_safe: bool,
-    /// The slice. Its manifest is written beside it.
+    /// Path of the slice. Its manifest is written beside it.
     pub output: PathBuf,
-    /// Whether what is there is replaced.
+    /// Whether to replace existing files.
     pub force: bool,
     /// Whether months may be missing.
     pub allow_gaps: bool,
@@ -95,13 +95,13 @@ impl PullRequest {
         SliceStyle { format: self.format, gzip: self.is_gzipped(), csv_safe: self.csv_safe }
     }
 
-    /// Whether the name of the output asks for gzip.
+    /// Returns whether the output's name ends in `.gz`.
     pub fn is_gzipped(&self) -> bool {
         self.output.extension().is_some_and(|extension| extension == "gz")
     }
 }
 
-/// A finished slice, with all that its manifest records.
+/// A finished slice, with everything that its manifest records.
 struct Cut<'a> {
     request: &'a PullRequest,
     chain: &'a Chain,

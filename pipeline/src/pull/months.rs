@@ -1,4 +1,4 @@
-//! Which commits and which of their files a slice is cut from.
+//! Selects the commits and files that a slice is cut from.
 
 use crate::human;
 use archive_connectors::{Error, ErrorKind, Result};
@@ -8,15 +8,15 @@ use archive_formats::{
 };
 use std::{collections::BTreeSet, time::Duration};
 
-/// The formats that a slice can be cut from, the better one first: of Parquet only what is wanted has to be decoded.
+/// Formats that a slice can be cut from, by preference: Parquet allows partial decoding.
 const READABLE: [FileFormat; 2] = [FileFormat::Parquet, FileFormat::Csv];
 
 /// The months of a window.
 #[derive(Debug)]
 pub(super) struct Months<'a> {
-    /// Their commits, oldest month first.
+    /// Their commits, by month, ascending.
     pub entries: Vec<&'a Entry>,
-    /// Those that were never committed.
+    /// The months without a commit.
     pub gaps: Vec<Month>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Months<'a> {
         Ok(Self { entries, gaps })
     }
 
-    /// Refuses gaps.
+    /// Rejects gaps.
     pub(super) fn whole(&self, dataset: &Dataset) -> Result<()> {
         let (Some(first), Some(last)) = (self.gaps.first(), self.gaps.last()) else { return Ok(()) };
         let gaps = human::month_ranges(self.gaps.iter().copied());
@@ -50,7 +50,7 @@ impl<'a> Months<'a> {
             )))
     }
 
-    /// The columns of the months; of a range without any, those that the dataset had last.
+    /// The columns of the months; for a range without months, the latest columns of the dataset.
     pub(super) fn schemas(&self, chain: &'a Chain, dataset: &Dataset) -> Result<Vec<&'a Schema>> {
         let schemas = self.entries.iter().filter_map(|entry| entry.manifest.schema.as_ref()).collect::<Vec<_>>();
         if !schemas.is_empty() {
@@ -63,7 +63,7 @@ impl<'a> Months<'a> {
     }
 }
 
-/// The files of a commit that may hold events of `window`, all of one format.
+/// The files of a commit that may contain events of `window`, all in one format.
 pub(crate) fn files(manifest: &Manifest, window: Window) -> Result<Vec<&DataFile>> {
     let Manifest { dataset, month, .. } = manifest;
     let damaged = |message: String| {
@@ -140,7 +140,7 @@ mod tests {
         Window::new(Timestamp::parse_lenient(from).unwrap(), Timestamp::parse_lenient(to).unwrap()).unwrap()
     }
 
-    /// Numbers of the commits of a range, and its gaps.
+    /// Sequence numbers of the commits of a range, and its gaps.
     fn months(commits: &[(&str, &str)], from: &str, to: &str) -> (Vec<u64>, String) {
         let chain = chain(commits);
         let months = Months::of(&chain, &Dataset::default(), window(from, to)).unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_takes_every_month_that_it_touches_and_no_other() {
+    fn range_selects_exactly_the_months_it_overlaps() {
         let commits = [("2025-03", "month"), ("2025-01", "month"), ("2025-02", "month")];
         assert_eq!(months(&commits, "2025-01-31T23:59:59.999999Z", "2025-03-01"), (vec![2, 3], String::new()));
         assert_eq!(months(&commits, "2025-02", "2025-03-01T00:00:00.000001Z"), (vec![3, 1], String::new()));
@@ -157,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn what_came_later_belongs_to_its_month_but_makes_none() {
+    fn late_commits_belong_to_their_month_but_do_not_create_it() {
         let commits = [("2025-01", "month"), ("2025-02", "month"), ("2025-01", "addendum"), ("2025-03", "addendum")];
         assert_eq!(months(&commits, "2025-01", "2025-04"), (vec![1, 3, 2, 4], "2025-03".to_owned()));
     }
 
     #[test]
-    fn parquet_is_read_before_csv_and_artifacts_not_at_all() {
+    fn prefers_parquet_over_csv_and_ignores_artifacts() {
         let empty = Chain::new("a".to_owned());
         let read = |formats: &[&str]| {
             let manifest = manifest(&empty, "2025-03", "month", formats);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn files_without_an_event_of_the_range_are_not_read() {
+    fn skips_files_without_events_in_the_range() {
         let manifest = manifest(&Chain::new("a".to_owned()), "2025-03", "month", &["parquet"]);
         let count = |from, to| files(&manifest, window(from, to)).unwrap().len();
         assert_eq!(count("2025-03-15T12:00:00Z", "2025-03-16"), 1);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_whose_counts_do_not_add_up_is_not_believed() {
+    fn rejects_a_manifest_with_inconsistent_counts() {
         let mut manifest = manifest(&Chain::new("a".to_owned()), "2025-03", "month", &["parquet"]);
         manifest.events.archived = 2;
         let error = files(&manifest, window("2025-03", "2025-04")).unwrap_err();

@@ -1,4 +1,4 @@
-//! Where a slice goes: two files that appear whole or not at all.
+//! The output of a slice: two files, published together.
 
 use crate::output::OutputFile;
 use archive_connectors::Result;
@@ -9,17 +9,17 @@ use std::{
 };
 use tempfile::TempPath;
 
-/// What the hidden files of a pull are named after.
+/// Name prefix of the temporary files.
 const COMMAND: &str = "pull";
 
-/// The places of a slice and of the manifest beside it.
+/// The paths of a slice and its manifest.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
     slice: OutputFile,
     manifest: OutputFile,
 }
 
-/// A slice that is being written, under a temporary name. It vanishes with this value.
+/// A slice being written to a temporary file, which is deleted on drop.
 #[derive(Debug)]
 pub(super) struct Draft {
     output: Output,
@@ -27,12 +27,12 @@ pub(super) struct Draft {
 }
 
 impl Output {
-    /// Checks that a slice can be written to `path` before any work is done.
+    /// Checks, before any work is done, that a slice can be written to `path`.
     pub(super) fn new(path: &Path, force: bool) -> Result<Self> {
         Ok(Self { slice: OutputFile::new(path, force)?, manifest: OutputFile::new(&beside(path), force)? })
     }
 
-    /// Refuses a place inside of the archive, where a slice would be taken for one of its files.
+    /// Rejects a path inside the archive, where a slice would look like one of its files.
     pub(super) fn outside_of(self, archive: Option<&Path>) -> Result<Self> {
         Ok(Self { slice: self.slice.outside_of(archive)?, ..self })
     }
@@ -45,7 +45,7 @@ impl Output {
         self.manifest.path()
     }
 
-    /// Begins the slice.
+    /// Creates the temporary file of the slice.
     pub(super) fn begin(&self) -> Result<(Draft, File)> {
         let (file, path) = self.slice.begin(COMMAND)?.into_parts();
         Ok((Draft { output: self.clone(), path }, file))
@@ -53,8 +53,8 @@ impl Output {
 }
 
 impl Draft {
-    /// Gives the slice, whose bytes are on disk, and its manifest their names. The slice comes last: where it is, the
-    /// manifest is too. What is there already is never replaced, unless that was asked for.
+    /// Renames the synced slice and its manifest to their final names, the slice last: if it exists, so does the
+    /// manifest. Existing files are replaced only on request.
     pub(super) fn publish(self, manifest: &[u8]) -> Result<()> {
         let Output { slice, manifest: beside } = &self.output;
         beside.write(COMMAND, manifest)?;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_that_is_not_published_leaves_nothing() {
+    fn unpublished_slice_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let output = Output::new(&folder.path().join("slice.csv"), false).unwrap();
         let (draft, _file) = output.begin().unwrap();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_in_the_meantime_is_not_replaced() {
+    fn keeps_files_created_in_the_meantime() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slice.csv");
         for taken in ["slice.csv", "slice.csv.manifest.json"] {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn with_force_both_files_are_replaced() {
+    fn force_replaces_both_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slice.csv");
         fs::write(&path, "old").unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_is_no_plain_file_is_refused_too() {
+    fn rejects_a_manifest_path_that_is_not_a_plain_file() {
         let folder = tempfile::tempdir().unwrap();
         symlink("elsewhere", folder.path().join("slice.csv.manifest.json")).unwrap();
         assert!(Output::new(&folder.path().join("slice.csv"), true).is_err());

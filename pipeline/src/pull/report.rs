@@ -1,4 +1,4 @@
-//! What `pull` wrote.
+//! The report of `pull`.
 
 use crate::{
     human::{count, month_ranges, size},
@@ -8,24 +8,24 @@ use crate::{
 use archive_formats::{Dataset, Month};
 use serde::Serialize;
 
-/// What `pull` wrote.
+/// The report of `pull`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PullReport {
     /// Rows of the slice.
     pub rows: u64,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Its path, as it was given.
+    /// Its path, as given.
     pub output: Option<String>,
     /// Path of the manifest beside it.
     pub manifest: Option<String>,
     /// The dataset.
     #[serde(skip)]
     pub dataset: Dataset,
-    /// Events of the window, with any values.
+    /// Events in the window, before filtering by values.
     #[serde(skip)]
     pub in_window: u64,
-    /// Months of the window that the archive does not have.
+    /// Months of the window that are not in the archive.
     #[serde(skip)]
     pub gaps: Vec<Month>,
 }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_lines_show_a_pull_and_one_more_its_gaps() {
+    fn prints_two_lines_and_one_more_for_gaps() {
         let report = PullReport {
             rows: 25,
             bytes: 12_700,

@@ -1,4 +1,4 @@
-//! Archived files -> rows of a slice.
+//! Writes the matching events of archived files to a slice.
 
 use super::{columns::SliceColumns, filter::Filter, months};
 use crate::{
@@ -27,7 +27,7 @@ use std::{
     sync::Arc,
 };
 
-/// What a slice is cut with.
+/// Everything needed to cut a slice.
 #[derive(Debug)]
 pub(super) struct Slicer {
     pub(super) reader: Reader,
@@ -36,25 +36,25 @@ pub(super) struct Slicer {
     pub(super) columns: SliceColumns,
 }
 
-/// The slice as far as it is written.
+/// A slice being written.
 #[derive(Debug)]
 pub(super) struct Writing {
     encoder: Box<dyn SliceEncoder>,
-    /// The encoder's own, to be flushed in the end.
+    /// The encoder's file, for the final sync.
     file: File,
     path: PathBuf,
     counts: SliceCounts,
 }
 
 impl Slicer {
-    /// Appends the matching events of every commit, in their order. Returns the files that it read.
+    /// Appends the matching events of every commit, in order. Returns the files that were read.
     pub(super) async fn cut(&self, entries: &[&Entry], writing: &mut Writing) -> Result<Vec<SliceOrigin>> {
         let mut origins = Vec::new();
         for Entry { sha256, manifest } in entries {
             let files = months::files(manifest, self.filter.window())?;
             let coverage = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
             self.progress.step(&coverage, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
-            // Where there are files, there is a schema.
+            // A commit with files always has a schema.
             if let Some(schema) = manifest.schema.clone().map(Arc::new) {
                 for file in &files {
                     self.file(file, &schema, writing).await?;
@@ -103,7 +103,7 @@ impl Writing {
         self.encoder.write(&rows).map_err(encode_failed(&self.path))
     }
 
-    /// Ends the slice: all its bytes are on disk then.
+    /// Finishes the slice and syncs it to disk.
     pub(super) async fn finish(self) -> Result<(EncodedSlice, SliceCounts)> {
         let Self { encoder, file, path, counts } = self;
         let finishing = tokio::task::spawn_blocking(move || {

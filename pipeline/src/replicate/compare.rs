@@ -1,4 +1,4 @@
-//! The chain of a replica, compared with the archive's before anything is written.
+//! Compares the chain of a replica with the archive's, before anything is written.
 
 use crate::Archive;
 use archive_connectors::{Error, ErrorKind, Result, Sink};
@@ -12,38 +12,38 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 
-/// Manifests that are fetched at once.
+/// Concurrent fetches of manifests.
 const FETCHES: usize = 16;
 
-/// What a replica holds in place of a document of the archive.
+/// The replica's copy of a document of the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Held {
-    /// The same bytes.
+    /// Identical.
     Same,
-    /// Nothing.
+    /// Missing.
     Missing,
-    /// Other bytes, which somebody or something put in the place of ours.
+    /// Different.
     Damaged,
 }
 
-/// What a replica holds of the chain.
+/// The state of a replica's chain.
 #[derive(Debug)]
 pub(super) struct Standing {
     pub(super) identity: Held,
     /// For each manifest of the archive, oldest first.
     pub(super) manifests: Vec<Held>,
-    /// Numbers that have a `SHA256SUMS`.
+    /// Sequence numbers that have a `SHA256SUMS`.
     pub(super) sums: BTreeSet<u64>,
-    /// The last number of which there is a trace; zero where there is none.
+    /// The highest sequence number found; zero if none.
     pub(super) last: u64,
 }
 
 impl Standing {
-    /// Compares the chain of `replica` with that of `archive`, whose `archive.json` is `identity`, and refuses one that
-    /// is not the beginning of it. The chain is refreshed first.
+    /// Compares the chain of `replica` with that of `archive`, whose `archive.json` is `identity`. Fails unless it is a
+    /// prefix. Refreshes the archive's chain first.
     pub(super) async fn of(replica: &Sink, archive: &mut Archive, identity: &Bytes) -> Result<Self> {
         let (last, sums) = numbers(replica).await?;
-        // After the replica was looked at: another host may commit a month and copy it meanwhile.
+        // Only after the replica was listed: another host may commit and copy a month meanwhile.
         archive.refresh().await?;
         let chain = archive.chain();
         let looking = Looking { replica, archive: archive.id() };
@@ -61,7 +61,7 @@ impl Standing {
         Ok(Self { identity, manifests, sums, last })
     }
 
-    /// Refuses damage, which only a repair may mend.
+    /// Rejects damage, which only `--repair` may replace.
     pub(super) fn is_sound(&self, replica: &Sink) -> Result<()> {
         let damaged = self.manifests.iter().zip(1..).find(|(held, _)| **held == Held::Damaged);
         let path = match (self.identity, damaged) {
@@ -74,7 +74,7 @@ impl Standing {
     }
 }
 
-/// The last number of which the replica has a trace, and the numbers of its `SHA256SUMS`.
+/// The highest sequence number in the replica, and the sequence numbers of its `SHA256SUMS`.
 pub(super) async fn numbers(replica: &Sink) -> Result<(u64, BTreeSet<u64>)> {
     let (mut last, mut sums) = (0, BTreeSet::new());
     let mut objects = replica.list(Some(key::MANIFESTS));
@@ -90,12 +90,11 @@ pub(super) async fn numbers(replica: &Sink) -> Result<(u64, BTreeSet<u64>)> {
 
 struct Looking<'a> {
     replica: &'a Sink,
-    /// The archive's UUID.
     archive: &'a str,
 }
 
 impl Looking<'_> {
-    /// What the replica has in the place of a manifest, and whether that shows that it is a replica of this archive.
+    /// The replica's copy of a manifest, and whether it proves that the replica belongs to this archive.
     async fn manifest(&self, ours: &Entry, last: u64) -> Result<(Held, bool)> {
         let sequence = ours.manifest.sequence;
         if sequence > last {
@@ -107,7 +106,7 @@ impl Looking<'_> {
         if Sha256::digest(&bytes) == ours.sha256 {
             return Ok((Held::Same, true));
         }
-        // The replica's own record of what was there: the next manifest, and the sums.
+        // The replica's own record of the original digest: the next manifest, and the sums.
         if self.is_named(ours).await? {
             return Ok((Held::Damaged, true));
         }
@@ -132,8 +131,8 @@ impl Looking<'_> {
         Ok(sums.split(|byte| *byte == b'\n').any(|found| found == line.as_bytes()))
     }
 
-    /// What the replica has in the place of `archive.json`. One that names no archive, or another one, is damaged if the
-    /// manifests beside it are ours; else this is a stranger's place.
+    /// The replica's copy of `archive.json`. If it is unreadable or names another archive, it is damaged if the
+    /// manifests beside it are ours, and the location of something else otherwise.
     async fn identity(&self, ours: &Bytes, is_ours: bool) -> Result<Held> {
         let Some(bytes) = self.replica.document(key::ARCHIVE).await? else { return Ok(Held::Missing) };
         if bytes == *ours {

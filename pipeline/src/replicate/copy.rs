@@ -1,4 +1,4 @@
-//! Bringing one replica up, manifest by manifest.
+//! Copies missing objects to one replica, manifest by manifest.
 
 use super::{
     Replicator, Tally,
@@ -18,11 +18,11 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::HashSet;
 
-/// Files that are copied or compared at once.
+/// Concurrent copies or comparisons of files.
 const AT_ONCE: usize = 2;
 
 impl Replicator<'_> {
-    /// Brings `replica` up. `tally` counts what was done, also after an error.
+    /// Brings `replica` up to date. `tally` counts what was written, even on error.
     pub(super) async fn copy_to(&mut self, replica: &Sink, tally: &mut Tally) -> Result<()> {
         let identity = self.document(key::ARCHIVE).await?;
         let standing = Standing::of(replica, self.archive, &identity).await?;
@@ -39,7 +39,7 @@ impl Replicator<'_> {
             let done = copying.month(entry, *held, &coverage, tally).await;
             self.observer.finish(&coverage);
             match done {
-                // What the archive has lost stops nothing but the manifests that the replica has not.
+                // Data missing from the archive affects only manifests that the replica does not have.
                 Err(error) if error.kind() == ErrorKind::BrokenChain && *held != Held::Missing => {
                     lost.get_or_insert(error);
                 }
@@ -52,7 +52,7 @@ impl Replicator<'_> {
         lost.map_or(Ok(()), Err)
     }
 
-    /// A document of the archive, which must be there.
+    /// Reads a document of the archive, which must exist.
     async fn document(&self, path: &str) -> Result<Bytes> {
         self.archive.sink().document(path).await?.ok_or_else(|| changed(self.archive.sink(), path))
     }
@@ -95,7 +95,7 @@ impl Copying<'_> {
         lost.map_or(Ok(()), Err)
     }
 
-    /// Copies the files that the replica lacks. Returns how many, and the first error.
+    /// Copies missing files. Returns how many, and the first error.
     async fn files(&self, files: &[DataFile], coverage: &DatasetMonth) -> (u64, Option<Error>) {
         let Replicator { archive, observer, repair, .. } = self.replicator;
         let step = if *repair { Step::Check } else { Step::Upload };
@@ -112,7 +112,7 @@ impl Copying<'_> {
         (sent, lost)
     }
 
-    /// The manifest's bytes as they lie in the archive: a verifier hashes them as they are.
+    /// The manifest's bytes as stored in the archive: a verifier hashes them unchanged.
     async fn manifest(&self, entry: &Entry) -> Result<Bytes> {
         let path = key::manifest(entry.manifest.sequence);
         let bytes = self.replicator.document(&path).await?;
@@ -138,7 +138,7 @@ impl Copying<'_> {
         self.put(&path, bytes, held).await
     }
 
-    /// Writes a document unless the replica holds it. Returns whether it was written.
+    /// Writes a document unless the replica has it. Returns whether it was written.
     async fn put(&self, path: &str, bytes: Bytes, held: Held) -> Result<bool> {
         match held {
             Held::Same => return Ok(false),
@@ -152,7 +152,7 @@ impl Copying<'_> {
         Ok(true)
     }
 
-    /// Removes what interrupted writes left in a replica that is a directory.
+    /// Removes leftovers of interrupted writes from a directory replica.
     async fn tidy_up(&self, coverage: &DatasetMonth) {
         let DatasetMonth { dataset, month } = coverage;
         if let Err(error) = self.replica.remove_leftovers(self.replicator.archive.chain(), dataset, *month).await {
@@ -160,7 +160,7 @@ impl Copying<'_> {
         }
     }
 
-    /// Warns of files that no manifest names. They are left alone: their owner is unknown.
+    /// Warns of files that no manifest names. They are kept: their owner is unknown.
     async fn tell_strangers(&self) -> Result<()> {
         let files = self.replicator.archive.chain().entries().iter().flat_map(|entry| &entry.manifest.files);
         let named = files.map(|file| file.path.as_str()).collect::<HashSet<_>>();
@@ -176,7 +176,7 @@ impl Copying<'_> {
     }
 }
 
-/// The error of a document that is not what it was a moment ago.
+/// The error for a document that changed during replication.
 fn changed(sink: &Sink, path: &str) -> Error {
     Error::new(ErrorKind::BrokenChain, "a document changed or vanished while it was copied")
         .with_context("path", path)

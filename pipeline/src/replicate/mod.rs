@@ -1,11 +1,11 @@
-//! Replicas: copies of the archive, the same tree byte for byte.
+//! Replicas: byte-for-byte copies of the archive.
 //!
-//! A replica is brought up in the order of the commits: a month's files, each checked against its digest on the way,
-//! then its manifest, then its `SHA256SUMS`. So a replica is a whole, if older, archive at every moment, and after any
-//! interruption the next run continues. Nothing is locked: documents are created where nothing is, and files are named
-//! after their digests, so that several hosts may bring up one replica at once.
+//! A replica is updated in commit order: a month's files, each checked against its digest while it is copied, then its
+//! manifest, then its `SHA256SUMS`. So a replica is a complete, possibly older archive at every moment, and the next
+//! run continues after an interruption. Nothing is locked: documents are created with put-if-absent and file names
+//! contain digests, so several hosts may update one replica concurrently.
 //!
-//! Nothing is written before it is known that the replica is one of this archive and holds the beginning of its chain.
+//! Nothing is written before the replica is known to belong to this archive and to hold a prefix of its chain.
 
 mod compare;
 mod copy;
@@ -20,30 +20,30 @@ pub use report::{ReplicaReport, ReplicaState, ReplicaStatus, ReplicateReport};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// How replicas are brought up to an archive.
+/// Brings replicas up to date with an archive.
 #[derive(Debug)]
 pub struct Replicator<'a> {
     /// The archive. Its chain is refreshed before each replica.
     pub archive: &'a mut Archive,
-    /// Whether every object of a replica is compared, and replaced where it is damaged.
+    /// Whether to compare every object of a replica, and replace damaged ones.
     pub repair: bool,
     /// Receives progress.
     pub observer: Arc<dyn Observer>,
-    /// Asks the work to end. What is under way is dropped: no half object counts.
+    /// Requests a stop. Work in progress is dropped: uploads are atomic.
     pub stop: CancellationToken,
 }
 
-/// What was written to a replica.
+/// Counts of objects written to a replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
-    /// Manifests that are new to it.
+    /// Manifests that were new to it.
     copied: u64,
-    /// Objects of the manifests that it had before.
+    /// Repaired objects of manifests that it had before.
     mended: u64,
 }
 
-/// Brings every replica of `settings` up to the archive. An error is one of the archive or of the settings, before any
-/// replica was touched; the failure of a replica is in its report.
+/// Brings every replica of `settings` up to date. Errors concern the archive or the settings, before any replica is
+/// written; failures of a replica are in its report.
 pub async fn replicate(
     settings: &Settings,
     repair: bool,
@@ -59,8 +59,8 @@ pub async fn replicate(
     Ok(ReplicateReport { replicas: replicator.bring_up(&settings.replicas).await })
 }
 
-/// Refuses what a run would refuse of `replica`, one of `replicas` of the archive at `location`, before it writes there.
-/// Nothing is written. Returns the number of the last manifest that the replica has a trace of.
+/// Checks `replica`, one of `replicas` of the archive at `location`, as a run does before it writes there. Writes
+/// nothing. Returns the highest sequence number found in the replica.
 pub async fn compare(location: &Location, replica: &Sink, replicas: &[Sink]) -> Result<u64> {
     let sink = Sink::open(location)?;
     has_its_own_place(&sink, replica, replicas)?;
@@ -71,7 +71,7 @@ pub async fn compare(location: &Location, replica: &Sink, replicas: &[Sink]) -> 
     standing.is_sound(replica).map(|()| standing.last)
 }
 
-/// Refuses what can be no replica of an archive that is yet to be made.
+/// Rejects a location that is not empty, as the replica of an archive that does not exist yet.
 async fn is_empty(replica: &Sink) -> Result<()> {
     if replica.identity().await?.is_none() {
         return Ok(());
@@ -86,7 +86,7 @@ async fn is_empty(replica: &Sink) -> Result<()> {
 }
 
 impl Replicator<'_> {
-    /// Brings replicas up, one after another; none stops the next.
+    /// Brings replicas up to date, one after another; a failure does not stop the next.
     pub async fn bring_up(&mut self, replicas: &[Location]) -> Vec<ReplicaReport> {
         let opened = replicas.iter().map(Sink::open).collect::<Vec<_>>();
         let sinks = opened.iter().flatten().cloned().collect::<Vec<_>>();
@@ -104,7 +104,7 @@ impl Replicator<'_> {
         reports
     }
 
-    /// Brings one replica up, wherever it is.
+    /// Brings one replica up to date.
     pub async fn bring_up_one(&mut self, replica: &Sink) -> ReplicaReport {
         let (stop, mut tally) = (self.stop.clone(), Tally::default());
         let done = tokio::select! {
@@ -127,7 +127,7 @@ impl Replicator<'_> {
     }
 }
 
-/// Refuses a replica that shares its place with the archive or with another one of `sinks`, in which it is itself.
+/// Rejects a replica that shares its location with the archive or with another one of `sinks`, which include it.
 fn has_its_own_place(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<()> {
     let message = if archive.overlaps(replica) {
         "a replica and the archive have the same location, or one is inside the other"
@@ -140,11 +140,11 @@ fn has_its_own_place(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<(
     Err(error.with_hint("give every copy a place of its own"))
 }
 
-/// Replicas that are read at once.
+/// Concurrent reads of replicas.
 const ASKED: usize = 8;
 
-/// Compares the last manifest of each replica with the archive's `chain`: a manifest
-/// fixes all manifests before it. Nothing is written, and a replica that cannot be read stops nothing.
+/// Compares the last manifest of each replica with the archive's `chain`: a manifest fixes all before it. Writes
+/// nothing; an unreadable replica is reported, not an error.
 pub async fn glance(chain: &Chain, replicas: &[Location]) -> Vec<ReplicaStatus> {
     let asked = replicas.iter().map(|location| async move {
         let url = location.url().to_owned();
@@ -176,8 +176,8 @@ async fn behind(chain: &Chain, location: &Location) -> Result<u64> {
     }
 }
 
-/// Refuses an archive that is behind one of its replicas, and a new archive (`None`) beside a replica that holds one.
-/// Nothing is written. A replica that cannot be read, or belongs to another archive, is reported when it is brought up.
+/// Fails if the archive is behind one of its replicas, or if a new archive (`None`) has a replica that contains one.
+/// Writes nothing. Replicas that are unreadable or belong to another archive are reported later, when they are updated.
 pub async fn check_not_behind(archive: Option<&Archive>, replicas: &[Location]) -> Result<()> {
     try_join_all(replicas.iter().map(|location| check_one(archive, location))).await.map(drop)
 }
@@ -190,7 +190,7 @@ async fn check_one(archive: Option<&Archive>, location: &Location) -> Result<()>
     if document.archive != archive.id() || last < archive.chain().next_sequence() {
         return Ok(());
     }
-    // Another host may have committed a month and copied it, since the chain was read.
+    // Another host may have committed and copied a month since the chain was read.
     let chain = archive.sink().chain(archive.id()).await?;
     if last < chain.next_sequence() { Ok(()) } else { Err(compare::longer(&replica, archive.sink(), &chain)) }
 }

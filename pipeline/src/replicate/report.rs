@@ -1,4 +1,4 @@
-//! What `replicate` did.
+//! The report of `replicate`.
 
 use crate::{
     exit::ExitCode,
@@ -10,52 +10,52 @@ use crate::{
 use serde::Serialize;
 use std::fmt;
 
-/// What `replicate` did.
+/// The report of `replicate`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReplicateReport {
-    /// Every replica, as they were named.
+    /// Every replica, in the order of the settings.
     pub replicas: Vec<ReplicaReport>,
 }
 
-/// The state of a replica.
+/// The result for one replica.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplicaReport {
-    /// Its URL, printable.
+    /// Its URL, safe to print.
     pub url: String,
-    /// Whether it holds what the archive holds.
+    /// Its state after the command.
     pub state: ReplicaState,
-    /// Why it does not.
+    /// The failure, if any.
     pub error: Option<Failure>,
-    /// How many manifests it was given.
+    /// Number of manifests copied to it.
     #[serde(skip)]
     pub copied: u64,
-    /// How many objects of earlier manifests were repaired; only of a repair.
+    /// Number of repaired objects of earlier manifests; only for repairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mended: Option<u64>,
 }
 
-/// The state of a replica, by its last manifest alone.
+/// The state of a replica, determined from its last manifest.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplicaStatus {
-    /// Its URL, printable.
+    /// Its URL, safe to print.
     pub url: String,
-    /// Whether it holds the archive's chain. Not whether it holds every file: `replicate --repair` checks that.
+    /// Whether it has the archive's chain. Its files are not checked: `replicate --repair` does that.
     pub state: ReplicaState,
-    /// How many of the archive's commits it lacks; null when it could not be asked.
+    /// How many of the archive's commits it lacks; null if unknown.
     pub behind: Option<u64>,
-    /// Why it could not be asked, or is no replica of this archive.
+    /// Why it could not be read, or is not a replica of this archive.
     pub error: Option<Failure>,
 }
 
-/// Whether a replica holds what the archive holds.
+/// Whether a replica has everything that the archive has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReplicaState {
     /// It does.
     Current,
-    /// It may not: the command was stopped before it was done, or there is no archive yet. A later one goes on.
+    /// Possibly not: the command was stopped early, or there is no archive yet. A later one continues.
     Behind,
-    /// It could not be brought up.
+    /// It could not be updated.
     Failed,
 }
 
@@ -102,7 +102,7 @@ impl Report for ReplicateReport {
     }
 }
 
-/// The failed replicas, each with its name.
+/// The failures of replicas, each with its URL.
 pub(crate) fn replica_failures(replicas: &[ReplicaReport]) -> impl Iterator<Item = Failure> {
     let failed = replicas.iter().filter_map(|replica| replica.error.as_ref().map(|error| (replica, error)));
     failed.map(|(replica, error)| Failure {
@@ -111,7 +111,7 @@ pub(crate) fn replica_failures(replicas: &[ReplicaReport]) -> impl Iterator<Item
     })
 }
 
-/// A line for each replica; nothing where there is none.
+/// A line per replica; empty without replicas.
 pub(crate) fn replica_table(replicas: &[ReplicaReport], style: Style) -> String {
     let titles = [("STATE", Align::Left), ("COPIED", Align::Right), ("MENDED", Align::Right), ("REPLICA", Align::Left)];
     let mut table = Table::new(titles);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_replica_is_a_line_and_failures_are_summed_up() {
+    fn prints_a_line_per_replica_and_a_summary_of_failures() {
         let replicas = vec![replica("/b", None), replica("s3://b/x", Some(ExitCode::Store))];
         let expected = "\
 STATE       COPIED    MENDED  REPLICA
@@ -155,7 +155,7 @@ failed   12 months  1 object  s3://b/x
     }
 
     #[test]
-    fn bad_replicas_alone_give_the_gravest_code() {
+    fn failed_replicas_alone_give_the_most_severe_code() {
         let replicas = vec![replica("/b", Some(ExitCode::Store)), replica("/c", Some(ExitCode::Damaged))];
         assert_eq!(ReplicateReport { replicas }.exit(), ExitCode::Damaged);
     }

@@ -1,4 +1,4 @@
-//! Archived files -> rows of a COPY, and digests of what they hold.
+//! Streams archived files as COPY data, and computes digests of their columns.
 
 use super::undigested;
 use crate::{
@@ -21,10 +21,10 @@ use futures::TryStreamExt as _;
 use std::{pin::pin, sync::Arc};
 use tokio::sync::mpsc;
 
-/// Bytes that are sent at once.
+/// Bytes sent per piece.
 const PIECE: usize = 256 * 1024;
 
-/// What a month is read with.
+/// Everything needed to read a month.
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) reader: Reader,
@@ -34,7 +34,7 @@ pub(super) struct Feed {
     pub(super) coverage: DatasetMonth,
 }
 
-/// The month as far as it was sent.
+/// The state of sending a month.
 struct Sending {
     schema: Arc<Schema>,
     columns: SliceColumns,
@@ -94,7 +94,7 @@ impl Sending {
         Ok(())
     }
 
-    /// The events with all columns of the month.
+    /// Adds the month's columns that `batch` lacks.
     fn united(&self, batch: &EventBatch) -> Result<EventBatch> {
         let failed = || Error::new(ErrorKind::Internal, "the columns of a commit do not fit those of the month");
         let records = self.columns.project(batch).map_err(|error| failed().with_source(error))?;
@@ -126,13 +126,13 @@ impl<'a> ArchivedMonth<'a> {
         self.entries.iter().map(|entry| entry.manifest.events.archived).sum()
     }
 
-    /// The table that the events came from, or one that has the name of the dataset.
+    /// The table that the events came from, or the name of the dataset.
     pub(super) fn table(&self) -> String {
         let named = self.entries.iter().find_map(|entry| entry.manifest.source.detail.get("table")?.as_str());
         named.map_or_else(|| self.dataset.as_str().replace('-', "_"), str::to_owned)
     }
 
-    /// The columns of all commits, united by name; none when there is no event.
+    /// The union of all commits' columns by name; `None` without events.
     pub(super) fn schema(&self) -> Result<Option<Schema>> {
         let schemas = || self.entries.iter().filter_map(|entry| entry.manifest.schema.as_ref());
         let Some(first) = schemas().next() else { return Ok(None) };

@@ -1,8 +1,8 @@
-//! An archived month back into a database, and the proof that it is the same.
+//! Restores an archived month into a database, and proves that it is equal.
 //!
-//! Like a pull, it reads only files that manifests name, each once its bytes were compared with its digest. What the
-//! archive holds is digested while it is loaded, what the table gives back is digested again, and only equal digests are
-//! committed.
+//! Like a pull, it reads only files named in manifests, each after its digest was checked. The archive's columns are
+//! digested while they are loaded, the table's rows are read back and digested again, and the transaction commits only
+//! if the digests are equal.
 
 mod feed;
 mod report;
@@ -24,7 +24,7 @@ use futures::{future::join, stream};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// What is to be restored, and where to.
+/// The parameters of a restore.
 #[derive(Clone, Debug)]
 pub struct RestoreRequest {
     /// The dataset.
@@ -33,17 +33,17 @@ pub struct RestoreRequest {
     pub month: Month,
     /// The database.
     pub server: Server,
-    /// The table; by default the one that the month came from, or the name of the dataset.
+    /// The table; default: the one that the month came from, or the name of the dataset.
     pub table: Option<String>,
-    /// Whether a temporary table takes the month, and nothing of it stays.
+    /// Whether to load into a temporary table, and keep nothing.
     pub drill: bool,
 }
 
-/// Pieces and batches that wait for the slower side.
+/// Pieces and batches buffered for the slower side.
 const WAITING: usize = 4;
 
-/// Loads a month of the archive of `settings` into a table, and compares. What differs is in the report, and not in the
-/// table.
+/// Loads a month of the archive of `settings` into a table, and compares. Differences are reported, and the load is
+/// rolled back.
 pub async fn restore(
     settings: &Settings,
     request: &RestoreRequest,
@@ -102,11 +102,11 @@ async fn load(restoration: &Restoration, feed: &Feed, month: &ArchivedMonth<'_>)
     let (sender, receiver) = mpsc::channel(WAITING);
     let pieces = stream::unfold(receiver, |mut pieces| async { Some((pieces.recv().await?, pieces)) });
     let (digests, loaded) = join(feed.send(month, sender), restoration.load(pieces)).await;
-    // When the server gives up, the feed fails too: the server's error counts.
+    // If the server aborts, the feed fails too: the server's error is the cause.
     loaded.and(digests)
 }
 
-/// Reads the table, and returns how many rows it has and the digests of its columns.
+/// Reads the table back. Returns its row count and the digests of its columns.
 async fn read_back(
     restoration: &mut Restoration,
     schema: &Schema,

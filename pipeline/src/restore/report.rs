@@ -1,4 +1,4 @@
-//! What `restore` loaded, and how it compares.
+//! The report of `restore`.
 
 use crate::{
     exit::ExitCode,
@@ -9,7 +9,7 @@ use crate::{
 use archive_formats::{Dataset, Month, Sha256};
 use serde::Serialize;
 
-/// What `restore` loaded, and how it compares.
+/// The report of `restore`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RestoreReport {
     /// The dataset.
@@ -18,22 +18,22 @@ pub struct RestoreReport {
     pub month: Option<Month>,
     /// The database, without user, password and query.
     pub into: Option<String>,
-    /// The table, as SQL spells it.
+    /// The table, as quoted in SQL.
     pub table: Option<String>,
     /// Events of the month in the archive.
     pub rows: u64,
-    /// The columns; none when the month has no event.
+    /// The columns; empty without events.
     pub columns: Vec<RestoredColumn>,
-    /// Whether all of it was taken back in any case.
+    /// Whether the load was rolled back in any case.
     pub drill: bool,
-    /// What is not as it was at the source.
+    /// Differences from the source's table.
     pub notes: Vec<String>,
-    /// Rows of the month that the table gave back.
+    /// Rows of the month read back from the table.
     #[serde(skip)]
     pub rows_back: u64,
 }
 
-/// A column, there and here.
+/// A restored column.
 #[derive(Clone, Debug, Serialize)]
 pub struct RestoredColumn {
     /// Its name.
@@ -41,19 +41,19 @@ pub struct RestoredColumn {
     /// Its type in the table.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The digest of what the archive has in it.
+    /// Digest of its values in the archive.
     pub sha256: Sha256,
-    /// Whether the table has the same.
+    /// Whether the table has the same digest.
     pub equal: bool,
 }
 
 impl RestoreReport {
-    /// The columns that are not as the archive has them.
+    /// The columns whose digests differ.
     pub fn differing(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().filter(|column| !column.equal).map(|column| column.name.as_str())
     }
 
-    /// Whether the table has what the archive has.
+    /// Returns whether the table has the same rows as the archive.
     pub fn is_equal(&self) -> bool {
         self.rows == self.rows_back && self.columns.iter().all(|column| column.equal)
     }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn two_lines_show_a_good_restore() {
+    fn successful_restore_prints_two_lines() {
         let counted = "10,000 events: 2 columns compared, all equal to the archive\n";
         let restored = "events 2025-03 is restored into postgres://db/restored as public.events\n";
         assert_eq!(report(false, true).text(Style::plain()), format!("{restored}{counted}"));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_names_its_columns_or_the_rows() {
+    fn difference_names_columns_or_row_counts() {
         let differs = report(false, false).failure().unwrap();
         assert_eq!(differs.exit, ExitCode::Damaged);
         let expected =

@@ -1,4 +1,4 @@
-//! A run: every month that is wanted, planned, archived and reported.
+//! A run: plans, archives and reports every requested month.
 
 pub(crate) mod report;
 
@@ -29,8 +29,8 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
-/// Archives what `request` asks for. An error is one of the whole run, before any month was tried; what goes wrong with
-/// a month is in its report. `stop` asks the run to end: a commit that has begun is completed, the rest is left.
+/// Archives the months of `request`. Errors concern the whole run, before any month was tried; failures of a month are
+/// in its report. `stop` requests a stop: a started commit is completed, the rest is dropped.
 pub async fn run(
     settings: &Settings,
     request: Request,
@@ -47,7 +47,7 @@ pub async fn run(
     };
     let connect =
         |archive: &str| settings::connect(settings.source()?, archive, &settings.state_dir, &clock, &observer);
-    // Planned without the lock first: a mistake is reported, and a run that has nothing to do ends, without waiting.
+    // Planned before the lock is taken: mistakes are reported, and runs with nothing to do end, without waiting.
     let archive = Archive::find(&settings.archive).await?;
     let chain = archive.as_ref().map(Archive::chain);
     let planned = plan_datasets(chain, settings, request, &rules)?;
@@ -58,7 +58,7 @@ pub async fn run(
             observer.month_finished(month);
         }
         if let (Some(archive), false) = (&archive, dry_run) {
-            // A source that cannot be used, for want of a token say, is no failure of a run that does not need it.
+            // A run with nothing to do does not need the source, which may be unusable, for example without a token.
             let source = connect(archive.id());
             cleanup(archive, source.ok().as_deref(), &planned).await;
         }
@@ -73,7 +73,7 @@ pub async fn run(
         let source = connect(archive.id())?;
         (archive.into_root(), source)
     } else {
-        // A source that cannot be used fails before the location becomes an archive.
+        // An unusable source fails before the archive is created.
         let identity = ArchiveRoot::new_identity(rules.now);
         let source = connect(&identity.archive)?;
         let root = ArchiveRoot::create(Sink::open(&settings.archive)?, &identity).await?;
@@ -82,7 +82,7 @@ pub async fn run(
         (root, source)
     };
     let _lock = Lock::acquire(&state, root.id(), root.url(), settings.archive.directory())?;
-    // Another run may have committed something before the lock was ours.
+    // Another run may have committed before the lock was acquired.
     let archive = root.read_chain().await?;
     let planned = plan_datasets(Some(archive.chain()), settings, request, &rules)?;
     let staging = state::staging(&state, archive.id())?;
@@ -103,7 +103,7 @@ pub async fn run(
     Ok(RunReport { archive: url, head, months, replicas })
 }
 
-/// What the chain leaves to be done, of every dataset.
+/// Plans every dataset.
 fn plan_datasets(chain: Option<&Chain>, settings: &Settings, request: Request, rules: &Rules) -> Result<Vec<Planned>> {
     let mut planned = Vec::new();
     for dataset in &settings.datasets {
@@ -112,8 +112,8 @@ fn plan_datasets(chain: Option<&Chain>, settings: &Settings, request: Request, r
     Ok(planned)
 }
 
-/// Does what runs that crashed right after a commit left undone. Failures are logged and left to the next run: no
-/// committed event depends on this.
+/// Completes the work of runs that crashed right after a commit. Failures are logged and left to the next run: no
+/// committed event depends on it.
 async fn cleanup(archive: &Archive, source: Option<&dyn Source>, planned: &[Planned]) {
     if let Err(error) = archive.sink().complete_sums(archive.chain()).await {
         tracing::warn!(%error, "could not add the SHA256SUMS that are missing");
@@ -126,7 +126,7 @@ async fn cleanup(archive: &Archive, source: Option<&dyn Source>, planned: &[Plan
     }
 }
 
-/// Brings the replicas up to what was archived, by this run and before it. Without an archive they stay behind.
+/// Brings the replicas up to date. Without an archive, they are reported as behind.
 async fn bring_up(
     archive: Option<Archive>,
     replicas: &[Location],
@@ -145,7 +145,7 @@ async fn bring_up(
     reports
 }
 
-/// The report of a month that nothing is done about.
+/// The report of a month that is not archived by this run.
 fn not_archived(planned: &Planned, chain: Option<&Chain>, rules: &Rules) -> MonthReport {
     let Planned { dataset, month, action } = planned;
     match (action, chain.and_then(|chain| chain.month(dataset, *month))) {
@@ -160,7 +160,7 @@ struct Run {
     rules: Rules,
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
-    /// The failures after which no further month is tried: of a dataset, or without one of the run.
+    /// Failures that end a dataset, or with `None` the run.
     given_up: Mutex<Vec<(Option<Dataset>, Failure)>>,
 }
 
@@ -229,14 +229,13 @@ impl Run {
     }
 }
 
-/// Which months a failure ends beside its own.
+/// The months that a failure ends besides its own.
 enum Reach {
     /// Nothing.
     Month,
-    /// That others of its dataset would only ask the same question again: it has no such column, or the token may not
-    /// export it.
+    /// Those of its dataset: they would fail in the same way, for example for want of a column or of a permission.
     Dataset,
-    /// The same for all.
+    /// All of them.
     Run,
 }
 

@@ -1,4 +1,4 @@
-//! What `run` and `backfill` did.
+//! The report of `run` and `backfill`.
 
 use crate::{
     exit::ExitCode,
@@ -12,45 +12,45 @@ use crate::{
 use archive_formats::{Dataset, Entry, FileFormat, Head, Manifest, Month, Sha256, key, manifest::EventCounts};
 use serde::Serialize;
 
-/// What `run` and `backfill` did.
+/// The report of `run` and `backfill`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RunReport {
-    /// The archive's URL, printable.
+    /// The archive's URL, safe to print.
     pub archive: Option<String>,
-    /// The last manifest; null for an archive without any.
+    /// The last manifest; null for an empty archive.
     pub head: Option<Head>,
-    /// Every month that was asked for, oldest first.
+    /// Every requested month, oldest first.
     pub months: Vec<MonthReport>,
     /// Every replica.
     pub replicas: Vec<ReplicaReport>,
 }
 
-/// What became of one month.
+/// The outcome of one month.
 #[derive(Clone, Debug, Serialize)]
 pub struct MonthReport {
     /// The dataset.
     pub dataset: Dataset,
     /// The month.
     pub month: Month,
-    /// What became of it.
+    /// Its outcome.
     pub state: MonthState,
-    /// Number of its manifest.
+    /// Sequence number of its manifest.
     pub sequence: Option<u64>,
     /// Digest of its manifest.
     pub manifest_sha256: Option<Sha256>,
-    /// The manifest's counts.
+    /// The manifest's event counts.
     pub events: Option<EventCounts>,
-    /// How many files it has.
+    /// Number of its files.
     pub files: u64,
-    /// Their size together.
+    /// Total size of its files, in bytes.
     pub bytes: u64,
-    /// How long this run worked on it.
+    /// Seconds that this run spent on it.
     pub seconds: f64,
-    /// Why it failed; of an archived month, what was kept that should not have been there.
+    /// Why it failed; of an archived month, the rejects or conflicts that were kept.
     pub error: Option<Failure>,
 }
 
-/// The reports of months that no time was spent on yet; the run fills the seconds in.
+/// Constructors that leave `seconds` at zero; the run sets it.
 impl MonthReport {
     /// The report of a month that `entry` commits.
     pub fn committed(entry: &Entry, state: MonthState) -> Self {
@@ -96,7 +96,7 @@ impl MonthReport {
     }
 }
 
-/// What a person must look at in a month that was committed all the same.
+/// What an operator must check in a month that was committed.
 fn reservation(manifest: &Manifest) -> Option<Failure> {
     let EventCounts { read, rejected, conflicts, .. } = manifest.events;
     let folder = key::month_folder(&manifest.dataset, FileFormat::Rejects, manifest.month);
@@ -113,13 +113,13 @@ fn reservation(manifest: &Manifest) -> Option<Failure> {
     (!messages.is_empty()).then(|| Failure { message, hint: Some(hints.join("; ")), exit: ExitCode::Incomplete })
 }
 
-/// What became of a month in a run.
+/// The outcome of a month in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MonthState {
     /// Committed by this run.
     Archived,
-    /// Committed before.
+    /// Committed by an earlier run.
     Already,
     /// Not committed.
     Failed,
@@ -128,7 +128,7 @@ pub enum MonthState {
 }
 
 impl MonthState {
-    /// In a word, as JSON has it.
+    /// The state as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Archived => "archived",
@@ -140,7 +140,7 @@ impl MonthState {
 }
 
 impl Report for RunReport {
-    /// A replica that lacked nothing does not make a failed run a partial one.
+    /// Unchanged replicas do not turn a failed run into a partial one.
     fn exit(&self) -> ExitCode {
         let months = self.months.iter().filter_map(|month| month.error.as_ref());
         let replicas = self.replicas.iter().filter_map(|replica| replica.error.as_ref());
@@ -195,7 +195,7 @@ impl Report for RunReport {
     }
 }
 
-/// How many of what there was failed.
+/// How many months and replicas failed.
 fn share(report: &RunReport) -> String {
     let months = report.months.iter().filter(|month| month.error.is_some()).count();
     let replicas = report.replicas.iter().filter(|replica| replica.error.is_some()).count();
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_closing_table_fits_into_80_columns() {
+    fn summary_table_fits_into_80_columns() {
         let months = vec![month("escalations", "2025-03", Some(1_234_567_890)), month("events", "2025-04", None)];
         let text = report(months).text(Style::plain());
         let expected = "\
@@ -267,7 +267,7 @@ head 3 ba7816bf8f01cfea…  archive ./archive
     }
 
     #[test]
-    fn failures_are_named_and_summed_up() {
+    fn names_failures_and_summarises_them() {
         let one = report(vec![month("events", "2025-03", Some(1)), month("events", "2025-04", None)]);
         let sentence = one.failure().unwrap();
         assert_eq!((sentence.message.as_str(), sentence.exit), ("events 2025-04: no answer", ExitCode::Partial));
@@ -278,7 +278,7 @@ head 3 ba7816bf8f01cfea…  archive ./archive
     }
 
     #[test]
-    fn an_archive_that_lacks_nothing_says_so() {
+    fn reports_a_complete_archive() {
         let empty = RunReport { head: None, ..report(Vec::new()) };
         let expected = "nothing to do: every month is archived\nhead none  archive ./archive\n";
         assert_eq!(empty.text(Style::plain()), expected);

@@ -1,4 +1,4 @@
-//! Checked settings. No component after this parses an address, a duration or a size.
+//! Validated settings. Nothing after this module parses an address, a duration or a size.
 
 mod monitoring;
 mod postgres;
@@ -26,56 +26,56 @@ use std::{
 /// The settings of a command.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where events come from. Reading commands have none.
+    /// The event source. `None` for commands that only read archives.
     pub source: Option<SourceSettings>,
-    /// Where the archive is.
+    /// The location of the archive.
     pub archive: Location,
-    /// Where its copies are.
+    /// The locations of its replicas.
     pub replicas: Vec<Location>,
-    /// The datasets that were named, each once, in their order; none when none was named.
+    /// The requested datasets, in order, without duplicates; empty if none was named.
     pub datasets: Vec<Dataset>,
-    /// The formats that a month is written in; at least one.
+    /// The formats of a month's files; at least one.
     pub formats: BTreeSet<FileFormat>,
-    /// What is done to events on the way.
+    /// Transforms applied to events.
     pub transforms: TransformSettings,
-    /// Which rows and months may be committed.
+    /// Rules for rows and months that may be committed.
     pub rows: RowRules,
-    /// Folder of spool, staging, journal and lock.
+    /// Folder for spool, staging, journal and lock.
     pub state_dir: PathBuf,
-    /// Size at which a new file of a month is begun.
+    /// Size in bytes at which a file ends and the next begins.
     pub part_size: u64,
     /// How long a month must be over before it is archived.
     pub grace: Duration,
-    /// How many months are archived at the same time.
+    /// How many months are archived concurrently.
     pub jobs: usize,
-    /// Recipients of reports on runs.
+    /// Recipients of run reports.
     pub monitoring: MonitoringSettings,
-    /// What is printed while a command works.
+    /// Output while a command works.
     pub output: OutputSettings,
 }
 
-/// What is printed while a command works.
+/// Output while a command works.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputSettings {
-    /// When progress is shown.
+    /// When to show progress.
     pub progress: ProgressMode,
-    /// How logs look.
+    /// Log format.
     pub log_format: LogFormat,
-    /// How much is logged: 0 for warnings, 1 for what is done, 2 and more for how.
+    /// Log level: 0 for warnings, 1 for info, 2 and more for debug.
     pub verbosity: u32,
-    /// No progress, and only errors are logged.
+    /// Show no progress, and log only errors.
     pub quiet: bool,
 }
 
 const ARCHIVE: &str = "./archive";
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Default size at which a new file of a month is begun.
+/// Default file size, in bytes.
 pub(crate) const PART_SIZE: u64 = 256 << 20;
-/// Above this, months would wait for the disk and the source rather than for each other.
+/// Above this, months would wait for the disk and the source.
 const MOST_JOBS: u32 = 64;
 
 impl Settings {
-    /// Checks `config`, and adds what only the environment may hold: secrets and the home folder.
+    /// Validates `config`, and adds what only the environment may hold: secrets and the home folder.
     pub fn new(config: Config, environment: &Environment) -> Result<Self> {
         let source = config.source.as_deref().map(|address| SourceSettings::new(address, &config, environment));
         let source = source.transpose()?;
@@ -124,7 +124,7 @@ impl Settings {
     }
 }
 
-/// The location of the archive or of a replica; `what` names it in messages.
+/// Parses the location of the archive or of a replica; `what` names it in messages.
 fn location(what: &str, address: &str, clouds: &BTreeMap<String, String>) -> Result<Location> {
     if address.is_empty() {
         return Err(invalid(format!("the {what}'s address is empty")));
@@ -140,7 +140,7 @@ fn replicas(list: Option<&List<String>>, clouds: &BTreeMap<String, String>) -> R
     list.into_iter().flat_map(|list| &list.0).map(|address| location("replica", address, clouds)).collect()
 }
 
-/// The variables that [`Location::parse`] makes options of a bucket of.
+/// The variables that [`Location::parse`] turns into bucket options.
 fn clouds(environment: &Environment) -> BTreeMap<String, String> {
     let variables = Location::VARIABLES.iter().flat_map(|prefix| environment.with_prefix(prefix));
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -172,7 +172,7 @@ fn archived(format: EventFormat) -> Result<FileFormat> {
     }
 }
 
-/// Artifacts and rejected rows are archived byte for byte, with all that a transform would take out.
+/// Artifacts and rejected rows are archived byte for byte, including values that a transform would remove.
 fn check_redaction(transforms: &TransformSettings, formats: &BTreeSet<FileFormat>, rows: RowRules) -> Result<()> {
     let whole = match rows.rejects {
         _ if formats.contains(&FileFormat::Artifact) => "--format artifact",
@@ -186,7 +186,7 @@ fn check_redaction(transforms: &TransformSettings, formats: &BTreeSet<FileFormat
         .with_hint("redaction holds: ask for one or the other"))
 }
 
-/// A relative `XDG_STATE_HOME` is ignored, as its specification asks.
+/// A relative `XDG_STATE_HOME` is ignored, as its specification requires.
 fn state_dir(chosen: Option<PathBuf>, environment: &Environment) -> Result<PathBuf> {
     let xdg = || environment.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local").join("state"));
@@ -212,16 +212,16 @@ fn invalid(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests;
 
-/// Which rows and months may be committed. By default only sound ones.
+/// Rules for rows and months that may be committed. The default is the strictest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowRules {
-    /// Rows that cannot be events.
+    /// Policy for rows that cannot be events.
     pub rejects: Policy,
-    /// Events that share an id but not their content.
+    /// Policy for events that share an id but not their content.
     pub conflicts: Policy,
-    /// Whether a month without events is committed.
+    /// Whether to commit a month without events.
     pub allow_empty: bool,
-    /// Whether columns may have other types than the dataset had before.
+    /// Whether columns may have other types than in earlier months.
     pub accept_schema_change: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Recipients of reports on runs.
+//! Recipients of run reports.
 
 use super::invalid;
 use crate::config::Config;
@@ -6,10 +6,10 @@ use archive_connectors::{Result, http};
 use std::{fmt, path::PathBuf, time::Duration};
 use url::Url;
 
-/// Recipients of reports on runs. Nothing here changes what a run does.
+/// Recipients of run reports. They do not affect a run.
 #[derive(Clone, Debug, Default)]
 pub struct MonitoringSettings {
-    /// The textfile for Prometheus' node exporter.
+    /// Textfile for Prometheus' node exporter.
     pub metrics_file: Option<PathBuf>,
     /// Webhooks and health checks.
     pub notify: Vec<Recipient>,
@@ -36,29 +36,29 @@ impl MonitoringSettings {
     }
 }
 
-/// What an address of a health check begins with: before `https://…` or `http://…`.
+/// Prefix of a health check's address.
 const HEALTH_CHECK: &str = "healthcheck+";
 
-/// The address of a recipient. Knowing it is often enough to use it, so everything but scheme and host is a secret.
+/// The address of a recipient. It is often the only credential, so everything except scheme and host is secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// What it understands.
+    /// Its protocol.
     pub kind: RecipientKind,
     /// `http://` or `https://`, without user and password.
     pub url: Url,
 }
 
-/// The protocol of an address, by its scheme: hosts of either kind look alike.
+/// The protocol of a recipient, chosen by its scheme: the hosts look alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecipientKind {
     /// JSON.
     Webhook,
-    /// Pings, as healthchecks.io takes them: the address for success, `/start` and `/<exit code>` below it.
+    /// Pings as of healthchecks.io: the address for success, with `/start` or `/<exit code>` appended otherwise.
     HealthCheck,
 }
 
 impl Recipient {
-    /// Reads `https://…` (a webhook) or `healthcheck+https://…`. The error never repeats the address.
+    /// Parses `https://…` (a webhook) or `healthcheck+https://…`. The error never repeats the address.
     pub fn parse(address: &str) -> Result<Self> {
         let (kind, rest) = match address.strip_prefix(HEALTH_CHECK) {
             Some(rest) => (RecipientKind::HealthCheck, rest),
@@ -80,7 +80,7 @@ impl Recipient {
         http::origin(&self.url)
     }
 
-    /// Addresses, with commas between them, as they may be shown: without what makes them secrets.
+    /// Comma-separated addresses in a form safe to print.
     pub fn printable(addresses: &str) -> String {
         addresses.split(',').map(|address| Self::shown(address.trim())).collect::<Vec<_>>().join(",")
     }
@@ -93,7 +93,7 @@ impl Recipient {
     }
 }
 
-/// Scheme and host.
+/// Prints scheme and host only.
 impl fmt::Debug for Recipient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:?} {}", self.kind, self.origin())
@@ -106,7 +106,7 @@ mod tests {
     use crate::units::List;
 
     #[test]
-    fn addresses_are_not_shown() {
+    fn debug_hides_addresses() {
         let notify = Some(List(vec!["https://hooks.example/canary?key=canary".to_owned()]));
         let settings = MonitoringSettings::new(&Config { notify, ..Config::default() }).unwrap();
         let shown = format!("{settings:?}");
@@ -114,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_that_keeps_nothing_is_a_mistake() {
+    fn rejects_zero_retention() {
         let config = Config { platform_retention: Some("0d".parse().unwrap()), ..Config::default() };
         assert!(MonitoringSettings::new(&config).is_err());
     }
 
     #[test]
-    fn the_scheme_tells_webhooks_and_health_checks_apart() {
+    fn scheme_selects_webhook_or_health_check() {
         let webhook = Recipient::parse("https://hooks.example/a").unwrap();
         let check = Recipient::parse("healthcheck+https://hooks.example/a").unwrap();
         assert_eq!((webhook.kind, check.kind), (RecipientKind::Webhook, RecipientKind::HealthCheck));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_and_not_repeated() {
+    fn rejects_invalid_addresses_without_repeating_them() {
         let wrong = [
             "ftp://hooks.example/canary",
             "ping+https://hooks.example/canary",
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_scheme_and_host_is_shown() {
+    fn shows_only_scheme_and_host() {
         for address in ["https://hooks.example:8443/canary", "https://hooks.example:8443/?key=canary#canary"] {
             assert_eq!(Recipient::printable(address), "https://hooks.example:8443/[secret]");
             assert_eq!(format!("{:?}", Recipient::parse(address).unwrap()), "Webhook https://hooks.example:8443");

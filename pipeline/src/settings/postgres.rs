@@ -1,4 +1,4 @@
-//! How a PostgreSQL database is read.
+//! Settings of the PostgreSQL source.
 
 use super::{HOUR, invalid, transforms::names};
 use crate::{
@@ -12,13 +12,13 @@ use archive_connectors::{
 use archive_formats::{Dataset, catalogue::KeyColumns};
 use std::{collections::BTreeMap, thread, time::Duration};
 
-/// However many cores there are: others use the server, too.
+/// Regardless of the number of cores: the server has other clients.
 const MOST_DEFAULT_CONNECTIONS: usize = 16;
-/// Above this, a server of ordinary settings would refuse some of them.
+/// Above this, a server with default settings may refuse connections.
 const MOST_CONNECTIONS: u32 = 64;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is asked of the server at `url`.
+/// Validates the settings of the source at `url`.
 pub(super) fn config(url: &str, config: &Config, environment: &Environment) -> Result<postgres::Config> {
     Ok(postgres::Config {
         server: Server::new(url, &|name| environment.get(name).map(str::to_owned))?,
@@ -49,7 +49,7 @@ fn tables(config: &Config) -> Result<BTreeMap<Dataset, Table>> {
     entries.iter().map(|entry| Ok((entry.name.clone(), table(entry, config)?))).collect()
 }
 
-/// The table of a dataset: its own keys, completed by those for all datasets.
+/// The table of a dataset: its own keys, then those for all datasets.
 fn table(entry: &DatasetEntry, config: &Config) -> Result<Table> {
     let either = |own: &Option<String>, common: &Option<String>| own.clone().or_else(|| common.clone());
     let name = either(&entry.table, &config.table);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_treated_gently_unless_somebody_says_otherwise() {
+    fn defaults_limit_the_load_on_the_server() {
         let config = read("").unwrap();
         assert!((1..=MOST_DEFAULT_CONNECTIONS).contains(&config.connections), "{}", config.connections);
         assert_eq!((config.statement_timeout, config.lock_timeout), (HOUR, Duration::from_secs(10)));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dataset_has_what_is_said_of_it_and_else_what_is_said_of_all() {
+    fn dataset_keys_override_those_for_all_datasets() {
         let toml = "id-column = 'n'\ntime-column = 't'\n[[dataset]]\nname = 'events'\n[[dataset]]\n\
                     name = 'decisions'\ntable = 'ai.d'\ntime-column = 'at'\ncolumns = 'n,at,n'";
         let tables = read(toml).unwrap().tables;
@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_that_of_one_dataset() {
+    fn table_applies_to_a_single_dataset() {
         let one = read("dataset = 'decisions,decisions'\ntable = 'ai.d'").unwrap().tables;
         assert_eq!(of(&one, "decisions").name.as_deref(), Some("ai.d"));
         assert!(refusal("dataset = 'events,decisions'\ntable = 'ai.d'").contains("[[dataset]]"));
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn rejects_invalid_settings() {
         assert!(refusal("connections = 0").contains("0 connections are not possible; use 1 to 64"));
         assert!(refusal("connections = 65").contains("use 1 to 64"));
         assert!(refusal("where-org = ''").contains("--where-org is empty"));

@@ -1,4 +1,4 @@
-//! The source of events, and options that not every source has.
+//! The event source, and options that only some sources have.
 
 use super::{HOUR, invalid, postgres};
 use crate::{address::SourceAddress, config::Config, environment::Environment, observer::Observer};
@@ -13,7 +13,7 @@ use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 use url::Url;
 
-/// Where events come from.
+/// The event source.
 #[derive(Clone, Debug)]
 pub enum SourceSettings {
     /// Generated events.
@@ -30,7 +30,7 @@ const ONLY_DATABASES: &str = "leave it out, or read a database with --source pos
     for other sources, --id-column and --time-column name the columns of all datasets";
 
 impl SourceSettings {
-    /// The settings of the source at the address `written`.
+    /// Validates the settings of the source at the address `written`.
     pub(super) fn new(written: &str, config: &Config, environment: &Environment) -> Result<Self> {
         let address = SourceAddress::parse(written)?;
         if !matches!(address, SourceAddress::Postgres(_)) {
@@ -46,7 +46,7 @@ impl SourceSettings {
         })
     }
 
-    /// Refuses datasets and formats that this source does not have.
+    /// Rejects datasets and formats that this source does not provide.
     pub(super) fn check(&self, datasets: &[Dataset], formats: &BTreeSet<FileFormat>) -> Result<()> {
         if matches!(self, Self::Files(_)) && datasets.len() > 1 {
             return Err(
@@ -65,8 +65,8 @@ impl SourceSettings {
         Ok(())
     }
 
-    /// How many months are archived at the same time by default. The load on a database is bounded by its connections,
-    /// and files are local; an exports API is spared.
+    /// Default number of months archived concurrently. Connections bound the load on a database, and files are local;
+    /// an exports API gets one.
     pub(super) const fn default_jobs(&self) -> u32 {
         match self {
             Self::Postgres(_) | Self::Files(_) => 2,
@@ -75,7 +75,7 @@ impl SourceSettings {
     }
 }
 
-/// Refuses options that only a database has: other sources would ignore them in silence.
+/// Rejects options of databases: other sources would silently ignore them.
 fn refuse_tables(config: &Config) -> Result<()> {
     let options = [("--table", config.table.is_some()), ("--where-org", config.where_org.is_some())];
     if let Some((option, _)) = options.into_iter().find(|(_, is_set)| *is_set) {
@@ -91,7 +91,7 @@ fn refuse_tables(config: &Config) -> Result<()> {
     }
 }
 
-/// The names of the id and the time column, for all datasets.
+/// The id and time columns, for all datasets.
 fn keys(config: &Config) -> KeyColumns {
     KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() }
 }
@@ -121,8 +121,8 @@ fn api(base: Url, config: &Config, environment: &Environment) -> Result<exports_
     })
 }
 
-/// The source that `settings` describe, for the archive with the UUID `archive`; its journal and spool are in `state`.
-/// Nothing is contacted yet, but files have to be there.
+/// Opens the source of `settings`, for the archive with the UUID `archive`; journal and spool are in `state`. Contacts
+/// nothing yet, but files must exist.
 pub fn connect(
     settings: &SourceSettings,
     archive: &str,

@@ -19,7 +19,7 @@ fn api(variables: &Environment) -> exports_api::Config {
 }
 
 #[test]
-fn what_nobody_said_has_the_documented_default() {
+fn unset_options_have_documented_defaults() {
     let settings = Settings::new(Config::default(), &home()).unwrap();
     assert_eq!(settings.archive.url(), "./archive");
     assert_eq!(settings.formats, BTreeSet::from([FileFormat::Parquet]));
@@ -30,7 +30,7 @@ fn what_nobody_said_has_the_documented_default() {
 }
 
 #[test]
-fn the_state_folder_follows_the_xdg_rules() {
+fn state_folder_follows_the_xdg_specification() {
     let folder = |variables: Environment| Settings::new(Config::default(), &variables).map(|it| it.state_dir).ok();
     let both = Environment::from([("HOME", "/home/ada"), ("XDG_STATE_HOME", "/xdg")]);
     assert_eq!(folder(both), Some("/xdg/kt-archive".into()));
@@ -40,7 +40,7 @@ fn the_state_folder_follows_the_xdg_rules() {
 }
 
 #[test]
-fn tokens_come_from_the_environment_in_a_fixed_order() {
+fn tokens_have_a_fixed_order_of_precedence() {
     let all = [("KEEPTRUSTS_API_TOKEN", "first\n"), ("KEEPTRUSTS_API_TOKEN_FILE", "/token"), ("API_TOKEN", "last")];
     let first = api(&Environment::from(all));
     assert_eq!(first.credentials, Credentials::Token(Secret::new("first".to_owned())));
@@ -52,7 +52,7 @@ fn tokens_come_from_the_environment_in_a_fixed_order() {
 }
 
 #[test]
-fn what_cannot_work_is_refused() {
+fn rejects_impossible_settings() {
     let refused = |config: Config| Settings::new(config, &home()).unwrap_err().kind();
     let source = "https://api.example".to_owned();
     for config in [
@@ -72,7 +72,7 @@ fn what_cannot_work_is_refused() {
 }
 
 #[test]
-fn redaction_holds() {
+fn redaction_excludes_artifacts_and_rejects() {
     let base = "source = 'https://api.example'\nstate-dir = '/state'\n";
     let settings = |toml: &str| Settings::new(toml::from_str(&format!("{base}{toml}")).unwrap(), &home());
     let redactions = ["columns = 'a'", "drop = 'a'", "pseudonymise = 'a'\npseudonym-key-file = '/key'"];
@@ -87,7 +87,7 @@ fn redaction_holds() {
 }
 
 #[test]
-fn sources_without_artifacts_are_told_so() {
+fn rejects_artifacts_for_sources_without_them() {
     for (source, name) in [("demo:", "demo:"), ("postgres://u@db/x", "a database")] {
         let config = Config { source: Some(source.to_owned()), ..toml::from_str("format = 'csv,artifact'").unwrap() };
         let error = Settings::new(config, &home()).unwrap_err();
@@ -96,7 +96,7 @@ fn sources_without_artifacts_are_told_so() {
 }
 
 #[test]
-fn two_months_at_a_time_are_read_where_nobody_is_to_be_spared() {
+fn default_jobs_are_two_for_databases_and_files() {
     let jobs = |source: &str, jobs| {
         let config = Config { source: Some(source.to_owned()), jobs, ..Config::default() };
         Settings::new(config, &home()).unwrap().jobs
@@ -107,7 +107,7 @@ fn two_months_at_a_time_are_read_where_nobody_is_to_be_spared() {
 }
 
 #[test]
-fn datasets_are_kept_in_order_and_once() {
+fn datasets_keep_their_order_without_duplicates() {
     let list = ["traces", "events", "traces"].map(|name| name.parse().unwrap());
     let config = Config { dataset: Some(list.to_vec().into()), ..Config::default() };
     let names = Settings::new(config, &home()).unwrap().datasets;
@@ -115,7 +115,7 @@ fn datasets_are_kept_in_order_and_once() {
 }
 
 #[test]
-fn what_only_databases_have_is_refused_elsewhere() {
+fn rejects_database_options_for_other_sources() {
     for source in ["demo:", "https://api.example", "events.csv"] {
         for (toml, named) in [
             ("table = 'x'", "--table"),

@@ -1,4 +1,4 @@
-//! Settings of transforms, checked before any column is known.
+//! Settings of transforms, validated before any column is known.
 
 use super::invalid;
 use crate::{
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The transforms that were asked for. The key of the pseudonyms is not read yet: only commands that archive need it.
+/// The requested transforms. The pseudonym key is not read yet: only commands that archive need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransformSettings {
     selection: Option<Selection>,
@@ -42,19 +42,19 @@ impl TransformSettings {
         }
     }
 
-    /// Reads the key, if there is to be one.
+    /// Reads the key, if one is configured.
     pub fn load(&self) -> Result<Transforms> {
         let key = self.key_file.as_deref().map(read_key).transpose()?;
         let pseudonyms = key.map(|key| Pseudonyms { columns: self.pseudonymise.clone(), key: Key::new(&key) });
         Ok(Transforms { selection: self.selection.clone(), pseudonyms, renaming: self.renaming.clone() })
     }
 
-    /// Whether values of the source are kept out of the archive.
+    /// Returns whether values of the source are kept out of the archive.
     pub fn hides_values(&self) -> bool {
         self.selection.is_some() || !self.pseudonymise.is_empty()
     }
 
-    /// A column that goes cannot be changed: one of the two is a mistake.
+    /// A dropped column cannot be changed: one of the two options is a mistake.
     fn check_that_changed_columns_stay(self) -> Result<Self> {
         let renamed = self.renaming.iter().flat_map(|it| &it.0).map(|rename| &rename.from);
         let mut changed = self.pseudonymise.iter().chain(renamed);
@@ -76,7 +76,7 @@ fn selection(config: &Config) -> Result<Option<Selection>> {
     }
 }
 
-/// The names of a list, each once; messages name the list by `whose`.
+/// The names of a list, without duplicates; `whose` names the list in messages.
 pub(super) fn names(whose: &str, list: Option<&List<String>>) -> Result<Option<Vec<String>>> {
     let Some(List(list)) = list else { return Ok(None) };
     if list.is_empty() || list.iter().any(String::is_empty) {
@@ -101,16 +101,16 @@ fn renaming(List(renames): &List<Rename>) -> Result<Renaming> {
     if renames.is_empty() { Err(invalid("--rename names no column")) } else { Ok(Renaming(renames.clone())) }
 }
 
-/// Shorter keys are easier to guess than the digest is to break.
+/// Minimum key length in bytes: shorter keys are easier to guess than the digest is to break.
 const ENOUGH: usize = 32;
 
-/// What of a mode concerns others than the owner.
+/// Mode bits of group and others.
 const OTHERS: u32 = 0o077;
-/// The same for a file of root, which a group may read: so Kubernetes and systemd hand secrets to a program, and so
-/// libpq takes keys.
+/// The same for a file owned by root, which a group may read: Kubernetes and systemd provide secrets this way, and
+/// libpq accepts such keys.
 const OTHERS_THAN_A_GROUP: u32 = 0o037;
 
-/// The content of the file at `path`, without a line end at its end.
+/// The content of the file at `path`, without a final line break.
 fn read_key(path: &Path) -> Result<Vec<u8>> {
     let refuse = |error: Error| error.with_context("path", path.display());
     let unreadable = |error: std::io::Error| {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused() {
+    fn rejects_contradictory_transforms() {
         for toml in [
             "columns = 'a'\ndrop = 'b'",
             "columns = []",
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn names_count_once_and_only_columns_that_go_hide_values() {
+    fn names_are_deduplicated_and_only_removed_values_are_hidden() {
         let drop = settings("drop = 'a,b,a'").unwrap();
         assert_eq!(drop.selection, Some(Selection::Drop(vec!["a".to_owned(), "b".to_owned()])));
         let pseudonymise = settings("pseudonymise = 'a'\npseudonym-key-file = '/key'").unwrap();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_end_is_no_part_of_the_key() {
+    fn final_line_break_is_not_part_of_the_key() {
         for (content, key) in
             [("k", "k"), ("k\n", "k"), ("k\r\n", "k"), ("k\n\n", "k\n"), ("k\r", "k\r"), (" k \n", " k ")]
         {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_may_touch_is_refused() {
+    fn rejects_a_key_accessible_to_other_users() {
         assert!(is_open(0o640, 1000) && !is_open(0o600, 1000) && !is_open(0o440, 0));
         for mode in [0o604, 0o620, 0o602, 0o610, 0o644] {
             let error = outcome(b"canary", mode).unwrap_err();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_refused() {
+    fn rejects_an_empty_key() {
         for content in ["", "\n", "\r\n"] {
             assert_eq!(outcome(content.as_bytes(), 0o600).unwrap_err().kind(), ErrorKind::Configuration);
         }

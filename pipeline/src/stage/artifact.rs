@@ -1,4 +1,4 @@
-//! Artifacts as they were delivered -> staged files.
+//! Stages delivered artifacts as files.
 
 use super::encode::Target;
 use crate::reader;
@@ -14,11 +14,11 @@ use std::{
     path::Path,
 };
 
-/// Bytes that are copied at once.
+/// Bytes copied per step.
 const BLOCK: usize = 256 * 1024;
 
-/// Makes a file of each artifact: the delivered bytes, packed unless they are gzip already. Each is read back, and an
-/// artifact whose bytes are not those that were delivered, or cannot be had again from the file, is an error.
+/// Stages a file for each artifact: the delivered bytes, compressed unless they are gzip already. Each file is read
+/// back. Fails if an artifact differs from the delivered bytes, or cannot be recovered from the file.
 pub async fn stage(artifacts: Vec<LocalArtifact>, target: &Target) -> Result<Vec<StagedFile>> {
     if artifacts.is_empty() {
         return Err(Error::new(ErrorKind::Configuration, "the source has no artifacts")
@@ -51,10 +51,10 @@ fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<S
     Ok(StagedFile { local: local_path, file })
 }
 
-/// Size and digest of some bytes.
+/// Size and digest.
 type Measured = (u64, Sha256);
 
-/// Copies an artifact to `target`, packed. Measures what was read, and what was written.
+/// Compresses an artifact to `target`. Measures what was read, and what was written.
 fn copy(artifact: &LocalArtifact, target: &Path) -> Result<(Measured, Measured)> {
     let source = File::open(&artifact.path).map_err(local("open an artifact", &artifact.path))?;
     let source = BufReader::with_capacity(BLOCK, source);
@@ -95,7 +95,7 @@ mod tests {
         file
     }
 
-    /// Stages artifacts, each given by its delivered bytes and by its bytes on the disk.
+    /// Stages artifacts, each given by its delivered bytes and its bytes on disk.
     async fn staged(artifacts: &[(&[u8], &[u8], bool)]) -> (TempDir, Result<Vec<StagedFile>>) {
         let folder = tempfile::tempdir().unwrap();
         let artifact = |(number, (delivered, found, gzip)): (usize, &(&[u8], &[u8], bool))| {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn delivered_bytes_are_packed_once() {
+    async fn compresses_delivered_bytes_once() {
         let (plain, gzip) = (b"{}\n".repeat(9), packed(b"{}\n"));
         let (_folder, files) = staged(&[(&plain, &plain, false), (&gzip, &gzip, true)]).await;
         for (number, (file, content)) in files.unwrap().iter().zip([&plain[..], b"{}\n"]).enumerate() {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_artifact_that_changed_on_the_disk_is_not_archived() {
+    async fn rejects_an_artifact_that_changed_on_disk() {
         let gzip = packed(b"{}\n");
         let cases: [(&[u8], &[u8], bool); 4] =
             [(b"{}\n", b"{ }\n", false), (b"{}\n", b"[]\n", false), (&gzip, b"{}\n", true), (b"{}\n", b"{}\n", true)];
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_that_has_no_artifacts_is_told() {
+    async fn rejects_a_source_without_artifacts() {
         assert_eq!(staged(&[]).await.1.unwrap_err().kind(), ErrorKind::Configuration);
     }
 }

@@ -1,4 +1,4 @@
-//! Events -> staged files: encode, roll, hash, and index the ids on the way.
+//! Encodes events to staged files: splits into parts, hashes, and indexes the ids.
 
 use crate::duplicates::{IdIndex, Repetitions, Suspects};
 use archive_connectors::{
@@ -24,28 +24,28 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-/// Batches that wait for an encoder. Two keep it busy while the next is decoded; more would only hold memory.
+/// Batches queued per encoder. Two keep it busy while the next is decoded; more would only cost memory.
 const WAITING: usize = 2;
 
-/// How many rejected rows are named.
+/// Maximum rejected rows named in messages.
 const NAMED_REJECTS: usize = 5;
 
-/// What is to be written, and where.
+/// The output of an encoding.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// What the files say of themselves.
+    /// Metadata of the files.
     pub label: Label,
-    /// The formats to write. Of artifacts nothing is encoded: they come as they are.
+    /// The formats to write. Artifacts are not encoded.
     pub formats: BTreeSet<FileFormat>,
-    /// Whether rejected rows are written too.
+    /// Whether to write rejected rows too.
     pub keep_rejects: bool,
-    /// Size after which a file ends and the next begins.
+    /// Size in bytes at which a file ends and the next begins.
     pub part_size: u64,
-    /// A local folder that belongs to this month alone.
+    /// A local folder used only by this month.
     pub folder: PathBuf,
 }
 
-/// What one pass over a month's events came to.
+/// The result of one pass over a month's events.
 #[derive(Debug)]
 pub struct Encoded {
     /// The files, on the local disk.
@@ -56,22 +56,22 @@ pub struct Encoded {
     pub first: Option<Timestamp>,
     /// Time of the latest event.
     pub last: Option<Timestamp>,
-    /// Events that were left out as repetitions.
+    /// Events dropped as repetitions.
     pub repetitions: u64,
     /// Rows that could not become events.
     pub rejected: u64,
     /// The first few of them.
     pub rejects: Vec<Reject>,
-    /// Events in the files whose id appears more than once.
+    /// Archived events whose id appears more than once.
     pub suspects: Suspects,
-    /// The columns; none when there was no event.
+    /// The columns; `None` without events.
     pub schema: Option<Arc<Schema>>,
-    /// The report at the end of the source.
+    /// The report at the end of the source's stream.
     pub report: SourceReport,
 }
 
-/// Writes the events of `feed` but for `repetitions`. Each format, the rejects and the index of ids are a thread each,
-/// fed by a short queue: the slowest of them sets the pace, and nothing piles up.
+/// Writes the events of `feed` except `repetitions`. Each format, the rejects and the id index have a thread each, fed
+/// by a short queue: the slowest thread limits the rate, and memory stays bounded.
 pub async fn encode(mut feed: EventStream, mut repetitions: Repetitions, target: &Target) -> Result<Encoded> {
     let mut queues = Vec::new();
     let mut writers =
@@ -87,7 +87,7 @@ pub async fn encode(mut feed: EventStream, mut repetitions: Repetitions, target:
             SourceItem::Batch(batch) => {
                 let batch = repetitions.leave_out(batch)?;
                 tally.take(&batch);
-                // A closed queue means that its thread failed; its own error is found when it is joined.
+                // A closed queue means that its thread failed; joining it returns the error.
                 if !batch.is_empty() && !send(&queues, &batch).await {
                     break;
                 }
@@ -187,7 +187,7 @@ fn spawn_index(queues: &mut Vec<mpsc::Sender<EventBatch>>, folder: &Path) -> Joi
     })
 }
 
-/// A thread that makes the files of one format out of what comes to it.
+/// Spawns a thread that writes the files of one format.
 fn spawn_writer<T: Send + 'static>(
     mut receiver: mpsc::Receiver<T>,
     mut parts: Parts<T>,
@@ -201,10 +201,10 @@ fn spawn_writer<T: Send + 'static>(
     })
 }
 
-/// Makes the encoder of a file.
+/// Creates the encoder of a file.
 type Begin<T> = fn(BufWriter<File>, &Target) -> Box<dyn FileEncoder<T>>;
 
-/// The files of one format, of which each is ended at the size of a part.
+/// The files of one format, split at the part size.
 pub(super) struct Parts<T> {
     format: FileFormat,
     target: Target,
@@ -214,26 +214,26 @@ pub(super) struct Parts<T> {
 }
 
 impl Parts<EventBatch> {
-    /// Events as Parquet.
+    /// Creates a writer of Parquet files.
     pub(super) fn parquet(target: &Target) -> Self {
         Self::new(FileFormat::Parquet, target, |file, target| {
             Box::new(ParquetEncoder::new(file, target.label.clone(), target.part_size))
         })
     }
 
-    /// Events as CSV.
+    /// Creates a writer of CSV files.
     pub(super) fn csv(target: &Target) -> Self {
         Self::new(FileFormat::Csv, target, |file, _| Box::new(CsvEncoder::new(file)))
     }
 
-    /// In pieces that fit into a part, so that a part is not much larger than it should be.
+    /// Writes a batch in pieces, so that a part does not exceed its size by much.
     pub(super) fn write_pieces(&mut self, batch: &EventBatch) -> Result<()> {
         batch.pieces(self.target.part_size).try_for_each(|piece| self.write(&piece))
     }
 }
 
 impl Parts<Reject> {
-    /// Rejected rows.
+    /// Creates a writer of rejected rows.
     pub(super) fn rejects(target: &Target) -> Self {
         Self::new(FileFormat::Rejects, target, |file, _| Box::new(RejectsEncoder::new(file)))
     }
@@ -244,7 +244,7 @@ impl<T> Parts<T> {
         Self { format, target: target.clone(), begin, current: None, files: Vec::new() }
     }
 
-    /// Appends `item` to the present file.
+    /// Appends `item` to the current file.
     pub(super) fn write(&mut self, item: &T) -> Result<()> {
         let (path, encoder) = match self.current.take() {
             Some(current) => current,
@@ -255,7 +255,7 @@ impl<T> Parts<T> {
         if encoder.bytes_written() >= self.target.part_size { self.close() } else { Ok(()) }
     }
 
-    /// Ends the last file.
+    /// Closes the last file.
     pub(super) fn finish(mut self) -> Result<Vec<StagedFile>> {
         self.close()?;
         Ok(self.files)
@@ -278,7 +278,7 @@ impl<T> Parts<T> {
 }
 
 impl Target {
-    /// The manifest's entry of file number `part` of a format, whose names end in `extension`.
+    /// The manifest entry of file number `part` of a format, with names ending in `extension`.
     pub(super) fn data_file(&self, format: FileFormat, extension: &str, part: usize, whole: &EncodedFile) -> DataFile {
         let EncodedFile { rows, bytes, sha256, first, last } = *whole;
         let folder = key::month_folder(&self.label.dataset, format, self.label.month);

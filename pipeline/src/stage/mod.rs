@@ -1,4 +1,4 @@
-//! The stages of a month, each a plain function and each in its own file. [`crate::month`] puts them in a row.
+//! The stages of a month, one function and one file each. [`crate::month`] combines them.
 
 pub mod artifact;
 pub mod encode;

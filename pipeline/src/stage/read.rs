@@ -1,4 +1,4 @@
-//! Source -> events, with the source held to its contract.
+//! Reads and transforms events, and enforces the contract of the source.
 
 use crate::{
     duplicates::{Comparison, Suspects, Verdict},
@@ -9,8 +9,8 @@ use archive_formats::{Dataset, EventBatch, Schema, Timestamp, Window};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
 
-/// The events of `window`. A feed that ends without the source's report, goes on after it, changes its columns or
-/// leaves its window is an error: later, none of them could be distinguished from a whole month.
+/// Streams the events of `window`. Fails if the feed ends without the source's report, continues after it, changes its
+/// columns or leaves its window: later, none of these could be detected.
 pub fn read(source: &dyn Source, dataset: &Dataset, window: Window) -> EventStream {
     let guard = Guard { feed: source.read(dataset, window), window, schema: None, ended: false };
     stream::try_unfold(guard, |mut guard| async move {
@@ -58,17 +58,16 @@ impl Guard {
     }
 }
 
-/// Batches that are transformed at once: pseudonyms take time, and their order stays.
+/// Batches transformed concurrently, in order: pseudonyms take time.
 const AT_ONCE: usize = 2;
 
-/// An item, and what is to be done to it if it is a batch.
+/// An item of the feed, to be transformed if it is a batch.
 enum Task {
     Transform(EventBatch, Arc<Bound>),
     Pass(SourceItem),
 }
 
-/// The items of `feed`, whose events all have the same columns, with the events transformed. Rejects pass: they are no
-/// events.
+/// Transforms the events of `feed`, which all have the same columns. Rejects are passed on unchanged.
 pub fn transform(feed: EventStream, transforms: Arc<Transforms>) -> EventStream {
     let mut known: Option<Arc<Bound>> = None;
     let tasks = feed.map(move |item| match item? {
@@ -140,13 +139,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_short_read_is_an_error_and_never_an_end() {
+    async fn short_read_is_an_error() {
         assert_eq!(outcome(Vec::new).await, Err(ErrorKind::Truncated));
         assert_eq!(outcome(|| vec![report()]).await, Ok(1));
     }
 
     #[tokio::test]
-    async fn nothing_comes_after_the_report() {
+    async fn rejects_items_after_the_report() {
         assert_eq!(outcome(|| vec![report(), report()]).await, Err(ErrorKind::Internal));
     }
 }

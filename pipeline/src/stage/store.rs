@@ -1,4 +1,4 @@
-//! Staged files -> stored files.
+//! Checks and uploads staged files.
 
 use crate::{
     Archive,
@@ -15,10 +15,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::{fs::File, sync::Arc};
 use tokio::sync::Mutex;
 
-/// Files that are read back or uploaded at once: while one is sent, the next is checked.
+/// Concurrent files: one is uploaded while the next is checked.
 const AT_ONCE: usize = 2;
 
-/// Reads every file back, stores it, and returns them in the same order once the store confirmed each.
+/// Checks every file, stores it, and returns them in order after the store has confirmed each.
 pub async fn store(
     files: Vec<StagedFile>,
     schema: Option<&Arc<Schema>>,
@@ -30,16 +30,16 @@ pub async fn store(
     let stored = files.into_iter().map(|staged| async move {
         let staged = check(staged, schema.cloned()).await?;
         let stored = sink.store(&staged, |bytes| progress.advance(coverage, bytes)).await?;
-        // Staged files of a large month would otherwise fill the disk until its end.
+        // Removed at once: staged files of a large month could fill the disk.
         drop(tokio::fs::remove_file(&staged.local).await);
         Ok(stored)
     });
     stream::iter(stored).buffered(AT_ONCE).try_collect().await
 }
 
-/// Decodes a staged file again from the disk, every page, and compares the events with the encoder's counts. What an
-/// encoder or a disk got wrong is found here, before it becomes evidence; that its bytes are those that the encoder wrote
-/// is found when they are stored, where they are hashed on their way. `schema` is that of the events, if there are any.
+/// Decodes every page of a staged file and compares the events with the encoder's counts, to find errors of an encoder
+/// or a disk before they are committed. The digest is checked during the upload. `schema` is that of the events, if
+/// there are any.
 pub async fn check(staged: StagedFile, schema: Option<Arc<Schema>>) -> Result<StagedFile> {
     let task = tokio::task::spawn_blocking(move || read_back(&staged, schema.as_ref()).map(|()| staged));
     task.await.map_err(|error| Error::new(ErrorKind::Internal, "the read-back stopped").with_source(error))?
@@ -62,7 +62,7 @@ fn contents(
     let open = || File::open(path).map_err(local("open a file", path));
     let (mut rows, mut times) = (0, TimeSpan::default());
     match (file.format, schema) {
-        // The content was compared when it was packed.
+        // The content was compared when it was compressed.
         (FileFormat::Artifact, _) => rows = file.rows,
         (FileFormat::Rejects, _) => rows = reader::rejects(open()?)?,
         (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
@@ -83,8 +83,8 @@ fn differs(staged: &StagedFile) -> Error {
         .with_hint("check the disk of the state folder, then run again; nothing was committed")
 }
 
-/// Commits a month, then removes what crashed runs left in its folders. Months of one run commit one at a time: they
-/// would only race each other for the next number.
+/// Commits a month, then removes leftovers of crashed runs from its folders. Months of one run commit one at a time:
+/// concurrent commits would race for the next sequence number.
 pub async fn commit(archive: &Mutex<Archive>, draft: &Draft, files: &[StoredFile]) -> Result<Commit> {
     let mut archive = archive.lock().await;
     let (sink, chain) = archive.commit_parts();
@@ -93,8 +93,8 @@ pub async fn commit(archive: &Mutex<Archive>, draft: &Draft, files: &[StoredFile
     Ok(commit)
 }
 
-/// Removes what crashed runs left in the folders of a committed month. A failure is only logged: orphans
-/// cost space, and every run that finds the month committed tries again.
+/// Removes leftovers of crashed runs from the folders of a committed month. Failures are only logged: orphans cost
+/// space, and every run that finds the month committed tries again.
 pub async fn remove_orphans(archive: &Archive, dataset: &Dataset, month: Month) {
     match archive.sink().remove_orphans(archive.chain(), dataset, month).await {
         Ok(removed) if removed.is_empty() => {}

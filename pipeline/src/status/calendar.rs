@@ -1,8 +1,8 @@
-//! Months as a calendar: years down, months across.
+//! Months as a calendar: one row per year, one column per month.
 
-use crate::status::report::{MonthStatus, Presence};
+use super::report::{MonthStatus, Presence};
 
-/// Heads of the columns of a calendar.
+/// Column titles of a calendar.
 pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A row of a calendar.
@@ -10,11 +10,11 @@ pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
 pub struct Year<'a> {
     /// The year.
     pub year: u16,
-    /// January to December; none where the range does not reach.
+    /// January to December; `None` outside the range.
     pub months: [Option<&'a MonthStatus>; 12],
 }
 
-/// The rows of a calendar of `months`, which are in ascending order: a row for each year that has one of them.
+/// Groups `months`, in ascending order, into a row for each year that has any of them.
 pub fn years(months: &[MonthStatus]) -> Vec<Year<'_>> {
     let mut years: Vec<Year<'_>> = Vec::new();
     for status in months {
@@ -40,13 +40,13 @@ impl Year<'_> {
         self.shown().filter_map(|month| month.events).fold(0, u64::saturating_add)
     }
 
-    /// The size of their files.
+    /// Total size of the year's files, in bytes.
     pub fn bytes(&self) -> u64 {
         self.shown().filter_map(|month| month.bytes).fold(0, u64::saturating_add)
     }
 }
 
-/// The letter of a month. Colour repeats it, and never replaces it.
+/// Letter of a month's state. Colour only repeats it.
 pub fn letter(month: &MonthStatus) -> char {
     match (month.state, month.events) {
         (Presence::Archived, Some(0)) => '0',
@@ -56,7 +56,7 @@ pub fn letter(month: &MonthStatus) -> char {
     }
 }
 
-/// What a letter means.
+/// Meaning of each letter.
 pub const LEGEND: [(char, &str); 4] =
     [('A', "archived"), ('0', "archived, no events"), ('!', "MISSING"), ('.', "not over")];
 
@@ -66,7 +66,7 @@ mod tests {
     use crate::status::testing::month;
 
     #[test]
-    fn a_calendar_has_a_row_for_each_year_and_nothing_outside_of_the_range() {
+    fn calendar_has_a_row_per_year_and_no_months_outside_the_range() {
         let names = ["2023-12", "2024-01", "2024-02"];
         let months = names.map(|name| month(name, Presence::Archived)).to_vec();
         let years = years(&months);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn every_letter_is_explained() {
+    fn legend_explains_every_letter() {
         let mut empty = month("2025-01", Presence::Archived);
         empty.events = Some(0);
         let states = [Presence::Archived, Presence::Missing, Presence::Open];

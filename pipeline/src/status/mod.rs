@@ -1,4 +1,4 @@
-//! Which months of an archive are there, and which are not.
+//! The state of an archive: archived and missing months.
 
 pub mod calendar;
 pub(crate) mod report;
@@ -14,24 +14,24 @@ use archive_formats::{Chain, Dataset, Entry, Month, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
 
-/// What is to be shown.
+/// The parameters of `status`.
 #[derive(Clone, Debug, Default)]
 pub struct StatusRequest {
-    /// First month; by default the first archived one.
+    /// First month; default: the first archived one.
     pub from: Option<Month>,
-    /// Last month; by default the last one that is over.
+    /// Last month; default: the last one that is over.
     pub to: Option<Month>,
-    /// Datasets; all when empty.
+    /// Datasets; empty for all.
     pub datasets: Vec<Dataset>,
-    /// How the text shows the months.
+    /// Text layout of the months.
     pub layout: Layout,
 }
 
-/// How long a month may be over before it is called late: a cron job tries on the first three days.
+/// Time after which a missing month counts as late: a cron job tries on the first three days.
 const PUNCTUAL: Duration = Duration::from_secs(3 * 86_400);
 const DAY: i64 = 86_400_000_000;
 
-/// The state of the archive of `settings`, and of its replicas. A replica that cannot be asked fails nothing.
+/// Reads the state of the archive of `settings`, and of its replicas. An unreadable replica is not an error.
 pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Clock) -> Result<StatusReport> {
     let archive = Archive::open(&settings.archive).await?;
     Ok(StatusReport {
@@ -43,7 +43,7 @@ pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Cl
     })
 }
 
-/// The state of every wanted month of `chain`, as it is at `now`.
+/// The state of every requested month of `chain` at `now`.
 pub fn datasets(
     chain: &Chain,
     request: &StatusRequest,
@@ -53,7 +53,7 @@ pub fn datasets(
     let (formats, retention) = (settings.formats.clone(), settings.monitoring.platform_retention);
     let rules = &Rules { formats, transforms: Vec::new(), grace: settings.grace, now };
     let wanted = |dataset: &&Dataset| request.datasets.is_empty() || request.datasets.contains(dataset);
-    // A dataset that was asked for is shown even when nothing of it is archived.
+    // A requested dataset is shown even if none of its months is archived.
     let datasets = chain.datasets().into_iter().filter(wanted).chain(&request.datasets);
     let datasets = datasets.collect::<std::collections::BTreeSet<_>>();
     let datasets = datasets.into_iter().map(|dataset| {
@@ -75,7 +75,7 @@ fn is_late(month: Month, now: Timestamp) -> bool {
     month.window().to().plus(PUNCTUAL) <= now
 }
 
-/// Whatever months are shown: the deadline is that of the dataset.
+/// Independent of the requested range: the deadline applies to the dataset.
 fn prune_deadline(chain: &Chain, dataset: &Dataset, retention: Duration, rules: &Rules) -> Result<PruneDeadline> {
     let first = chain.span(dataset).map_or(rules.last_closed()?, |(first, _)| first);
     let month = gap(chain, dataset, first);
@@ -128,7 +128,7 @@ fn month_status(chain: &Chain, dataset: &Dataset, month: Month, rules: &Rules) -
     }
 }
 
-/// What the exports API delivered, as its manifests record it.
+/// Bytes delivered by the exports API, as recorded in the manifest.
 fn source_bytes(entry: &Entry) -> Option<u64> {
     let jobs = entry.manifest.source.detail.get("jobs").and_then(Value::as_array)?;
     let bytes = jobs.iter().map(|job| job.get("artifact_bytes").and_then(Value::as_u64));

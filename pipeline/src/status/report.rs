@@ -1,4 +1,4 @@
-//! The state of an archive.
+//! The report of `status`.
 
 use crate::{
     human::{count, date},
@@ -7,34 +7,34 @@ use crate::{
 use archive_formats::{Dataset, Head, Month, Timestamp};
 use serde::Serialize;
 
-/// The state of an archive.
+/// The report of `status`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct StatusReport {
-    /// The archive's URL, printable.
+    /// The archive's URL, safe to print.
     pub archive: Option<String>,
-    /// The last manifest; null for an archive without any.
+    /// The last manifest; null for an empty archive.
     pub head: Option<Head>,
     /// Every dataset.
     pub datasets: Vec<DatasetStatus>,
-    /// Every replica, as they were named.
+    /// Every replica, in the order of the settings.
     pub replicas: Vec<ReplicaStatus>,
-    /// How the text shows the months.
+    /// Text layout of the months.
     #[serde(skip)]
     pub layout: Layout,
 }
 
-/// How the text of a status shows months.
+/// Text layout of the months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
-    /// A letter for each month, years down.
+    /// A row per year, a letter per month.
     #[default]
     Calendar,
-    /// A line for each month.
+    /// A line per month.
     List,
 }
 
 impl StatusReport {
-    /// The archive's URL, printable.
+    /// The archive's URL, safe to print.
     pub fn archive(&self) -> &str {
         self.archive.as_deref().unwrap_or_default()
     }
@@ -45,19 +45,18 @@ impl StatusReport {
 pub struct DatasetStatus {
     /// Its name.
     pub dataset: Dataset,
-    /// Every month of the range, both ends included.
+    /// Every month of the range, both ends inclusive.
     pub months: Vec<MonthStatus>,
-    /// How many months are missing although they ended three days ago: the job of the first of the month should have
-    /// archived them.
+    /// Number of missing months that ended more than three days ago, when the monthly job should have archived them.
     pub late: u64,
-    /// The end of the months that are archived without a gap since the first one; none while none is.
+    /// End of the gapless months since the first archived one; `None` if none is archived.
     #[serde(skip)]
     pub complete_until: Option<Timestamp>,
-    /// When the platform begins to lose what is not archived; null when its retention is not set.
+    /// When the platform begins to delete unarchived events; null if its retention is not set.
     pub prune: Option<PruneDeadline>,
 }
 
-/// What some months add up to.
+/// Sums over months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Archived months.
@@ -66,17 +65,17 @@ pub struct Totals {
     pub missing: u64,
     /// Archived events.
     pub events: u64,
-    /// The size of their files.
+    /// Size of their files, in bytes.
     pub bytes: u64,
-    /// Rows that were no events and are kept.
+    /// Rejected rows that are kept.
     pub rejected: u64,
-    /// What the source delivered for those months of which that is known, and the size of their files; none when it is
-    /// known of no month.
+    /// Bytes that the source delivered, and bytes of the files, for the months where the former is known; `None` if
+    /// there is no such month.
     pub delivered: Option<(u64, u64)>,
 }
 
 impl DatasetStatus {
-    /// What its months add up to.
+    /// Sums over its months.
     pub fn totals(&self) -> Totals {
         Totals::of(&self.months)
     }
@@ -88,7 +87,7 @@ impl DatasetStatus {
 }
 
 impl Totals {
-    /// The sums of `months`.
+    /// Sums over `months`.
     pub fn of<'a>(months: impl IntoIterator<Item = &'a MonthStatus>) -> Self {
         months.into_iter().fold(Self::default(), Self::with)
     }
@@ -108,33 +107,33 @@ impl Totals {
     }
 }
 
-/// When the platform prunes what is not archived.
+/// When the platform deletes unarchived events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PruneDeadline {
-    /// The oldest month since the first archived one that is not archived, which may not be over yet.
+    /// The oldest unarchived month since the first archived one. It may not be over yet.
     pub month: Month,
-    /// When its first event is pruned.
+    /// When its first event is deleted.
     pub at: Timestamp,
-    /// Whole days until then; below zero once it is past.
+    /// Whole days until then; negative if it has passed.
     pub days: i64,
 }
 
-/// How much a deadline matters.
+/// Urgency of a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// It is over.
+    /// It has passed.
     Past,
-    /// Less is left than a month, which is how often a cron job comes by.
+    /// Less than 30 days left: the interval of a monthly job.
     Soon,
-    /// There is time.
+    /// More than that.
     Later,
 }
 
-/// Days that are few.
+/// Days below which a deadline is [`Urgency::Soon`].
 const FEW_DAYS: i64 = 30;
 
 impl PruneDeadline {
-    /// How much it matters.
+    /// The urgency of this deadline.
     pub const fn urgency(&self) -> Urgency {
         match self.days {
             ..0 => Urgency::Past,
@@ -143,7 +142,7 @@ impl PruneDeadline {
         }
     }
 
-    /// The deadline in a sentence. Its days are counted `from_when`.
+    /// The deadline as a sentence. Its days are counted `from_when`.
     pub fn sentence(&self, from_when: &str) -> String {
         let Self { month, days, .. } = self;
         let at = date(self.at);
@@ -163,21 +162,21 @@ impl PruneDeadline {
 pub struct MonthStatus {
     /// The month.
     pub month: Month,
-    /// Whether it is there.
+    /// Whether it is archived.
     pub state: Presence,
     /// Its archived events.
     pub events: Option<u64>,
-    /// The size of its files.
+    /// Size of its files, in bytes.
     pub bytes: Option<u64>,
     /// Its rejected rows.
     #[serde(skip)]
     pub rejected: Option<u64>,
-    /// How much the source delivered for it, where the source is one of artifacts: before anything was decoded.
+    /// Bytes that the source delivered before decoding, for sources of artifacts.
     #[serde(skip)]
     pub source_bytes: Option<u64>,
     /// When it was committed.
     pub committed_at: Option<Timestamp>,
-    /// Number of its manifest.
+    /// Sequence number of its manifest.
     pub sequence: Option<u64>,
 }
 
@@ -197,7 +196,7 @@ pub enum Presence {
 pub(crate) mod testing {
     use super::*;
 
-    /// A month with ten thousand events in a mebibyte, if it is archived.
+    /// A month with ten thousand events in one mebibyte, if it is archived.
     pub(crate) fn month(month: &str, state: Presence) -> MonthStatus {
         let archived = state == Presence::Archived;
         MonthStatus {
@@ -213,7 +212,7 @@ pub(crate) mod testing {
     }
 
     #[test]
-    fn what_was_delivered_is_compared_with_the_months_of_which_it_is_known() {
+    fn delivered_bytes_are_compared_only_for_months_that_record_them() {
         let mut months = ["2025-01", "2025-02", "2025-03"].map(|name| month(name, Presence::Archived)).to_vec();
         months[1].source_bytes = Some(5 << 20);
         months.push(month("2025-04", Presence::Missing));
@@ -225,7 +224,7 @@ pub(crate) mod testing {
     }
 
     #[test]
-    fn few_days_are_soon_and_none_is_said_in_clear_words() {
+    fn deadline_is_soon_within_30_days_and_explicit_when_passed() {
         let at = |days| {
             let at = "2025-04-01T00:00:00Z".parse().unwrap();
             let prune = PruneDeadline { month: "2024-04".parse().unwrap(), at, days };

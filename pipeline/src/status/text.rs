@@ -1,4 +1,4 @@
-//! The status as people read it.
+//! The text output of `status`.
 
 use super::{
     calendar::{LEGEND, MONTHS, Year, letter, years},
@@ -44,7 +44,7 @@ fn ending(report: &StatusReport, style: Style) -> String {
     format!("{}{head}  archive {}\n", replicas(&report.replicas, style), report.archive())
 }
 
-/// What the months add up to, and which are missing.
+/// Sums over the months, and the missing ones.
 fn totals(status: &DatasetStatus) -> String {
     if status.months.is_empty() {
         return format!("{}: nothing of it is archived in this range", status.dataset);
@@ -56,7 +56,7 @@ fn totals(status: &DatasetStatus) -> String {
     format!("{}: {months}, {events}, {}, {missing}", status.dataset, size(bytes))
 }
 
-/// Lines below the calendar of a dataset: compression, late months, and the platform's deadline.
+/// Lines below a dataset's calendar: compression, late months, and the platform's deadline.
 fn remarks(status: &DatasetStatus, style: Style) -> String {
     let compression = compression(&status.totals()).map(|text| (Tone::Plain, text));
     let late = (status.late > 0).then(|| {
@@ -65,7 +65,7 @@ fn remarks(status: &DatasetStatus, style: Style) -> String {
     });
     let prune = status.prune.as_ref().map(deadline);
     let lines = [compression, late, prune].into_iter().flatten();
-    // Painted line by line: escape sequences have no width.
+    // Coloured line by line: escape sequences have no width.
     let painted = |(tone, text): (Tone, String)| {
         wrapped(&text).lines().flat_map(|line| [style.paint(tone, line), "\n".to_owned()]).collect::<String>()
     };
@@ -89,7 +89,7 @@ fn compression(totals: &Totals) -> Option<String> {
     Some(an_event + &delivered)
 }
 
-/// A line for each replica, and one for each that could not be asked; nothing where there is none.
+/// A line per replica, and one per failure; empty without replicas.
 fn replicas(replicas: &[ReplicaStatus], style: Style) -> String {
     let mut table = Table::new([("STATE", Align::Left), ("BEHIND", Align::Right), ("REPLICA", Align::Left)]);
     for replica in replicas {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_seen_in_the_list_and_named_below_it() {
+    fn list_shows_gaps_and_names_them_below() {
         let expected = "\
 DATASET  MONTH    STATE     EVENTS     SIZE  COMMITTED
 events   2024-11  archived  10,000  1.0 MiB  2025-05-01T02:03:04Z
@@ -252,7 +252,7 @@ head none  archive ./archive
     }
 
     #[test]
-    fn a_calendar_says_what_is_missing_how_small_it_is_and_how_long_there_is_time() {
+    fn calendar_shows_missing_months_compression_and_deadline() {
         let mut months = months();
         months[0].source_bytes = Some(5 << 20);
         let mut report = report(months);
@@ -276,7 +276,7 @@ head 2 ba7816bf8f01cfea…  archive ./archive
     }
 
     #[test]
-    fn replicas_say_how_far_they_are_behind_or_why_nobody_knows() {
+    fn replicas_show_how_far_they_are_behind_or_the_error() {
         let failure = Failure { message: "no answer".to_owned(), hint: None, exit: ExitCode::Store };
         let replica = |url: &str, state, behind, error| ReplicaStatus { url: url.to_owned(), state, behind, error };
         let all = [
@@ -295,7 +295,7 @@ replica s3://c: no answer
     }
 
     #[test]
-    fn long_names_and_many_gaps_stay_within_80_columns() {
+    fn long_names_and_many_gaps_fit_into_80_columns() {
         let every_other = (1..=12).map(|number| {
             month(&format!("2024-{number:02}"), if number % 2 == 0 { Presence::Missing } else { Presence::Archived })
         });
@@ -307,7 +307,7 @@ replica s3://c: no answer
     }
 
     #[test]
-    fn an_archive_without_months_is_a_line() {
+    fn archive_without_months_is_one_line() {
         let empty = StatusReport { datasets: Vec::new(), ..report(Vec::new()) };
         assert_eq!(calendars(&empty, Style::plain()), "head none  archive ./archive\n");
     }

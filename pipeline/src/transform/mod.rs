@@ -1,8 +1,8 @@
-//! Transforms of events between the source and the archive: dropping columns, replacing values by pseudonyms, renaming
-//! columns. Always in this order, and always by the source's names.
+//! Transforms of events between the source and the archive: drop columns, pseudonymise values, rename columns. Always
+//! in this order, and always by the source's names.
 //!
-//! Pure functions over batches. What was done is recorded in the manifest; the id and the time of an event are never
-//! changed: every proof of an archive needs them.
+//! Pure functions over batches. Manifests record the transforms. The id and the time of an event are never changed:
+//! every proof of an archive depends on them.
 
 mod pseudonymise;
 
@@ -14,18 +14,18 @@ pub use pseudonymise::{Key, Pseudonyms};
 use serde_json::{Map, Value, json};
 use std::{fmt, str::FromStr, sync::Arc};
 
-/// What is to be done to every month.
+/// Transforms, for every month.
 #[derive(Clone, Debug, Default)]
 pub struct Transforms {
-    /// The columns that stay.
+    /// The columns to keep.
     pub selection: Option<Selection>,
-    /// The columns whose values become pseudonyms.
+    /// The columns to pseudonymise.
     pub pseudonyms: Option<Pseudonyms>,
-    /// The columns that get another name.
+    /// The columns to rename.
     pub renaming: Option<Renaming>,
 }
 
-/// The same, for the columns of one month.
+/// Transforms bound to the columns of one month.
 #[derive(Debug)]
 pub struct Bound {
     schema: Arc<Schema>,
@@ -36,24 +36,24 @@ pub struct Bound {
 /// A column of the archive.
 #[derive(Debug)]
 struct Output {
-    /// Its position at the source.
+    /// Its index at the source.
     position: usize,
-    /// What it is there.
+    /// The column at the source.
     column: Column,
-    /// The key of its pseudonyms, if its values become some.
+    /// The pseudonym key, if the column is pseudonymised.
     key: Option<Key>,
 }
 
 impl Transforms {
-    /// What manifests say about it, in the order in which it is done.
+    /// The transforms as recorded in manifests, in order of application.
     pub fn records(&self) -> Vec<Value> {
         let selection = self.selection.iter().map(Selection::record);
         let pseudonyms = self.pseudonyms.iter().map(Pseudonyms::record);
         selection.chain(pseudonyms).chain(self.renaming.iter().map(Renaming::record)).collect()
     }
 
-    /// Fits the transforms to the columns of a month. A name that the month does not have is refused, for a slip of the
-    /// hand would put into the archive what should not be there; names that events are known to have may be absent.
+    /// Binds the transforms to the columns of a month. Rejects names that the month does not have: a misspelled name
+    /// would archive values that should be hidden. Names of known event columns may be absent.
     pub fn bind(&self, source: &Schema) -> Result<Bound> {
         self.check_names(source)?;
         let is_key = |name: &str| name == source.id() || name == source.time();
@@ -98,12 +98,12 @@ impl Transforms {
 }
 
 impl Bound {
-    /// The columns of the archive.
+    /// The archived columns.
     pub const fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }
 
-    /// The events of `batch`, which has the columns that this was bound to, as they are archived.
+    /// Transforms the events of `batch`, which must have the bound columns.
     pub fn apply(&self, batch: &EventBatch) -> Result<EventBatch> {
         let columns = self.outputs.iter().map(|output| output.take_from(batch.records()));
         let columns = columns.collect::<Result<Vec<_>>>()?;
@@ -122,7 +122,7 @@ impl Output {
     }
 }
 
-/// Whether two records of manifests say the same: it does not matter in which order columns were named.
+/// Returns whether two manifest records are equal, ignoring the order of column names.
 pub fn is_same(one: &Value, other: &Value) -> bool {
     let unordered = |record: &Value| {
         let mut record = record.clone();
@@ -151,7 +151,7 @@ fn check_folders(schema: &Schema) -> Result<()> {
     })
 }
 
-/// The columns that could have been meant.
+/// The available columns, for hints.
 fn choice(schema: &Schema) -> String {
     const MOST: usize = 100;
     let names = schema.columns().iter().take(MOST).map(|column| column.name.as_str()).collect::<Vec<_>>();
@@ -170,16 +170,16 @@ fn failed(error: impl fmt::Display) -> Error {
 #[cfg(test)]
 mod tests;
 
-/// Another name for a column, written `from=to`.
+/// A rename of a column, written `from=to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rename {
-    /// The source's name.
+    /// Name at the source.
     pub from: String,
-    /// The archive's name.
+    /// Name in the archive.
     pub to: String,
 }
 
-/// Other names for some columns. No name appears twice on the same side.
+/// Renames of columns. No name appears twice on one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renaming(pub Vec<Rename>);
 
@@ -197,7 +197,7 @@ impl FromStr for Rename {
 }
 
 impl Renaming {
-    /// The archive's name for the column that the source calls `name`.
+    /// The archive's name for the source column `name`.
     pub fn name_of<'a>(&'a self, name: &'a str) -> &'a str {
         self.0.iter().find(|rename| rename.from == name).map_or(name, |rename| &rename.to)
     }
@@ -208,24 +208,24 @@ impl Renaming {
     }
 }
 
-/// The columns that stay, beside the id and the time. They keep the order of the source.
+/// The columns to keep, besides the id and the time, in the order of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// These alone.
+    /// Only these.
     Columns(Vec<String>),
-    /// All but these.
+    /// All except these.
     Drop(Vec<String>),
 }
 
 impl Selection {
-    /// The columns that were named.
+    /// The named columns.
     pub fn names(&self) -> &[String] {
         match self {
             Self::Columns(names) | Self::Drop(names) => names,
         }
     }
 
-    /// Whether a column stays.
+    /// Returns whether a column is kept.
     pub fn keeps(&self, name: &str) -> bool {
         match self {
             Self::Columns(names) => names.iter().any(|kept| kept == name),

@@ -1,4 +1,4 @@
-//! Pseudonyms: keyed digests, which show whether two values are equal and, without the key, nothing else.
+//! Pseudonyms: keyed digests. Without the key they reveal only whether two values are equal.
 
 use archive_formats::{Column, encode::Texts};
 use arrow_array::{Array, ArrayRef, builder::StringBuilder};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use std::{fmt, io, sync::Arc};
 
-/// The columns whose values become pseudonyms.
+/// The columns to pseudonymise.
 #[derive(Clone, Debug)]
 pub struct Pseudonyms {
     /// Their names.
     pub columns: Vec<String>,
-    /// What the pseudonyms depend on.
+    /// The key.
     pub key: Key,
 }
 
@@ -22,35 +22,35 @@ impl Pseudonyms {
     }
 }
 
-/// A key of pseudonyms. It is kept as the initial state of digests, from which it cannot be read; `Debug` shows its id.
+/// A pseudonym key, stored as the initial digest states, from which it cannot be recovered; `Debug` shows its id.
 #[derive(Clone)]
 pub struct Key {
     start: Hmac<Sha256>,
     id: String,
 }
 
-/// What the id of a key is the pseudonym of.
+/// The text whose pseudonym is the key's id.
 const ID_TEXT: &[u8] = b"kt-archive pseudonym key";
 
-/// Hexadecimal digits of an id.
+/// Hexadecimal digits of a key id.
 const ID_DIGITS: usize = 16;
 
 type Pseudonym = [u8; 64];
 
 impl Key {
-    /// The key with these bytes.
+    /// Creates the key from its bytes.
     pub fn new(bytes: &[u8]) -> Self {
         let start = Hmac::new_from_slice(bytes).unwrap_or_else(|_| unreachable!("keys may have any length"));
         let id = String::from_utf8_lossy(&pseudonym(&start, ID_TEXT)[..ID_DIGITS]).into_owned();
         Self { start, id }
     }
 
-    /// The name of the key in manifests: it distinguishes keys, and reveals nothing about them.
+    /// The key's id in manifests: identifies the key without revealing it.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The pseudonyms of the `values` of `column`; NULL stays NULL.
+    /// Pseudonymises the `values` of `column`; NULL stays NULL.
     pub(super) fn pseudonyms(&self, column: &Column, values: &ArrayRef) -> io::Result<ArrayRef> {
         let texts = Texts::new(column, values);
         let mut pseudonyms = StringBuilder::with_capacity(values.len(), values.len() * size_of::<Pseudonym>());

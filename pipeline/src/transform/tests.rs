@@ -68,7 +68,7 @@ fn assert_refused(transforms: &Transforms, kind: ErrorKind, said: &str) {
 }
 
 #[test]
-fn columns_keep_the_order_of_the_source_and_the_keys_always_stay() {
+fn columns_keep_source_order_and_key_columns_are_kept() {
     assert_eq!(archived(&selecting(Selection::Columns(names(&["tokens", "user"])))), ["user", "id", "tokens", "time"]);
     assert_eq!(archived(&selecting(Selection::Columns(names(&["id", "tokens"])))), ["id", "tokens", "time"]);
     assert_eq!(archived(&selecting(Selection::Drop(names(&["tokens", "user"])))), ["id", "time", "cost_usd"]);
@@ -76,7 +76,7 @@ fn columns_keep_the_order_of_the_source_and_the_keys_always_stay() {
 }
 
 #[test]
-fn without_transforms_events_stay_what_they_are() {
+fn no_transforms_leave_events_unchanged() {
     let batch = batch(&[Some("ada"), None]);
     let bound = Transforms::default().bind(batch.schema()).unwrap();
     assert_eq!(bound.schema(), batch.schema());
@@ -85,24 +85,24 @@ fn without_transforms_events_stay_what_they_are() {
 }
 
 #[test]
-fn a_pseudonym_is_the_hmac_of_the_text_in_hexadecimal() {
+fn pseudonym_is_the_hexadecimal_hmac_of_the_text() {
     let transforms = pseudonymising(&["user", "tokens", "cost_usd"], b"key");
     let batch = batch(&[Some("The quick brown fox jumps over the lazy dog"), None, Some("")]);
     let bound = transforms.bind(batch.schema()).unwrap();
     let events = bound.apply(&batch).unwrap();
     let text = |column: usize, row: usize| events.records().column(column).as_string::<i32>().value(row).to_owned();
-    // The example that everybody uses, and `printf 1 | openssl dgst -sha256 -hmac key`.
+    // The well-known HMAC example, and `printf 1 | openssl dgst -sha256 -hmac key`.
     assert_eq!(text(0, 0), "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
     assert_eq!(text(2, 1), "6da91fb91517be1f5cdcf3af91d7d40c717dd638a306157606fb2e584f7ae926");
     assert!(events.records().column(0).is_null(1) && !events.records().column(0).is_null(2));
-    // As a CSV file of the archive has it: 0.000000000000000001.
+    // Pseudonym of its CSV text: 0.000000000000000001.
     assert_eq!(text(4, 1), "7924634ce663fc05950c331d2a4e0f937f6a5fba6d2ed43f524be536aef683db");
     let kinds = bound.schema().columns().iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
     assert_eq!(kinds, ["text", "text", "text", "timestamp(us,UTC)", "text"]);
 }
 
 #[test]
-fn what_was_done_is_recorded_in_its_order() {
+fn records_transforms_in_order() {
     let transforms = Transforms {
         selection: Some(Selection::Drop(names(&["tokens"]))),
         pseudonyms: pseudonymising(&["user"], b"key").pseudonyms,
@@ -121,7 +121,7 @@ fn what_was_done_is_recorded_in_its_order() {
 }
 
 #[test]
-fn the_key_is_not_shown_and_its_id_tells_keys_apart() {
+fn key_is_hidden_and_its_id_distinguishes_keys() {
     let transforms = pseudonymising(&["user"], b"canary");
     let shown = format!("{transforms:?} {:?}", transforms.bind(&schema()).unwrap());
     assert!(!shown.contains("canary") && shown.contains(Key::new(b"canary").id()), "{shown}");
@@ -130,7 +130,7 @@ fn the_key_is_not_shown_and_its_id_tells_keys_apart() {
 }
 
 #[test]
-fn the_id_and_the_time_are_never_changed() {
+fn id_and_time_are_never_changed() {
     for key in ["id", "time"] {
         for transforms in [
             selecting(Selection::Drop(names(&["user", key]))),
@@ -143,7 +143,7 @@ fn the_id_and_the_time_are_never_changed() {
 }
 
 #[test]
-fn a_name_that_the_month_does_not_have_is_refused_unless_events_may_have_it() {
+fn rejects_missing_columns_except_known_event_columns() {
     for transforms in [
         selecting(Selection::Columns(names(&["usr"]))),
         selecting(Selection::Drop(names(&["usr"]))),
@@ -156,14 +156,14 @@ fn a_name_that_the_month_does_not_have_is_refused_unless_events_may_have_it() {
 }
 
 #[test]
-fn two_columns_never_get_one_name() {
+fn rejects_two_columns_with_one_name() {
     assert_refused(&renaming(&["user=tokens"]), ErrorKind::Configuration, "collide");
     let swapped = archived(&renaming(&["user=tokens", "tokens=user"]));
     assert_eq!(swapped, ["tokens", "id", "user", "time", "cost_usd"]);
 }
 
 #[test]
-fn a_column_that_the_folders_have_must_be_renamed_or_dropped() {
+fn rejects_columns_named_like_partition_folders() {
     let columns = [schema().columns().to_vec(), vec![column("Month", ColumnType::Text)]].concat();
     let source = Schema::new(columns, "id", "time").unwrap();
     let error = Transforms::default().bind(&source).unwrap_err();
@@ -174,9 +174,9 @@ fn a_column_that_the_folders_have_must_be_renamed_or_dropped() {
 }
 
 proptest! {
-    /// Pseudonyms are worth nothing unless equal values have equal ones, and others have others.
+    /// Equal values have equal pseudonyms, and different values different ones.
     #[test]
-    fn pseudonyms_are_equal_where_values_are(users in vec(option::of("[ab]{0,2}"), 1..12)) {
+    fn pseudonyms_are_equal_iff_values_are(users in vec(option::of("[ab]{0,2}"), 1..12)) {
         let batch = batch(&users.iter().map(Option::as_deref).collect::<Vec<_>>());
         let events = pseudonymising(&["user"], b"key").bind(batch.schema()).unwrap().apply(&batch).unwrap();
         let pseudonyms = events.records().column(0).as_string::<i32>().iter().collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! The chain of manifests, walked without believing it.
+//! Verifies the chain of manifests.
 
 use super::{Code, Findings, Listing, Verifier};
 use crate::expected_head::ExpectedHead;
@@ -12,15 +12,15 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Manifests that are fetched at once.
+/// Concurrent fetches of manifests.
 const AT_ONCE: usize = 8;
 
-/// Missing manifests in a row that are reported one by one.
+/// Maximum missing manifests in a row that are reported one by one.
 const LONG_HOLE: u64 = 1_000;
 
 const MISSING: &str = "the manifest is missing";
 
-/// A manifest that could be read, and the digest of its bytes.
+/// A readable manifest, and the digest of its bytes.
 #[derive(Debug)]
 pub(super) struct Commit {
     pub(super) sha256: Sha256,
@@ -31,8 +31,8 @@ pub(super) struct Commit {
 pub(super) type Commits = BTreeMap<u64, Commit>;
 
 impl Verifier {
-    /// Reads every manifest and `SHA256SUMS`, and reports what does not fit. Returns the manifests that can be read,
-    /// whether or not they fit: their files are verified all the same.
+    /// Reads every manifest and `SHA256SUMS`, and reports inconsistencies. Returns all readable manifests, consistent
+    /// or not: their files are verified too.
     pub(super) async fn chain(&self, archive: &str, listing: &Listing, findings: &mut Findings) -> Result<Commits> {
         let numbers = listing.keys().filter_map(|path| match ObjectName::parse(path) {
             ObjectName::Manifest(sequence) | ObjectName::Sums(sequence) => Some(sequence),
@@ -60,9 +60,9 @@ struct Walk<'a> {
     archive: &'a str,
     findings: &'a mut Findings,
     commits: Commits,
-    /// The digest of every manifest that is there, readable or not.
+    /// Digest of every existing manifest, readable or not.
     digests: BTreeMap<u64, Sha256>,
-    /// The number that comes next where nothing is missing.
+    /// The expected next sequence number.
     next: u64,
 }
 
@@ -91,8 +91,8 @@ impl Walk<'_> {
         }
     }
 
-    /// V004: every number before `sequence` of which there is no trace. A file with an absurd number must not make as many
-    /// findings, so that the rest of a very long hole is one.
+    /// V004: missing sequence numbers before `sequence`. A file with a huge number must not cause as many findings, so
+    /// the rest of a very long hole is one finding.
     fn holes(&mut self, sequence: u64) {
         let rest = self.next.saturating_add(LONG_HOLE).min(sequence);
         for missing in self.next..rest {
@@ -104,7 +104,7 @@ impl Walk<'_> {
         }
     }
 
-    /// V003: whether this manifest names the one before it.
+    /// V003: whether this manifest references the previous one.
     fn link(&mut self, sequence: u64, manifest: &Manifest) {
         let named = manifest.previous.as_ref().map(|link| (link.sequence, link.sha256));
         let before = sequence.checked_sub(1).filter(|before| *before > 0);
@@ -117,7 +117,7 @@ impl Walk<'_> {
                     self.findings.damage(Code::ChainBroken, key::manifest(before), message);
                 }
             }
-            // The one before is missing, which is a finding of its own.
+            // The previous one is missing, which is reported separately.
             (Some((number, _)), Some((before, None))) if number == before => {}
             _ => {
                 let message = "the manifest does not name the one before it";
@@ -181,11 +181,11 @@ impl Walk<'_> {
     }
 }
 
-/// V005: whether the head that the caller knows is still in the chain.
+/// V005: whether the chain contains the expected head.
 pub(super) fn expect_head(commits: &Commits, expected: &ExpectedHead, findings: &mut Findings) {
     let head = commits.keys().next_back().copied().unwrap_or(0);
     let found = match expected.sequence {
-        // An unreadable manifest with a later one behind it is a finding of its own.
+        // An unreadable manifest before the head is reported separately.
         Some(sequence) if expected.digest.is_none() => sequence <= head,
         Some(sequence) => commits.get(&sequence).is_some_and(|commit| expected.matches(&commit.sha256)),
         None => commits.values().any(|commit| expected.matches(&commit.sha256)),

@@ -1,4 +1,4 @@
-//! The objects that manifests name, and those that none does.
+//! Verifies the objects that manifests name, and finds unnamed ones.
 
 use super::{Code, Findings, Level, Listing, Verifier, chain::Commits, rows::MonthRows};
 use crate::reader::{ReadError, Reader};
@@ -38,8 +38,7 @@ impl Verifier {
     }
 }
 
-/// Reads a file of which the listing has nothing wrong to say. A file with other bytes is not decoded: findings about its
-/// rows would be about something that was never committed.
+/// Reads a file whose listed size is correct. A file with other bytes is not decoded: its rows were never committed.
 async fn read(reader: &Reader, file: &DataFile, rows: &mut MonthRows, findings: &mut Findings) -> Result<()> {
     let found = match (file.format, rows.schema().cloned()) {
         (FileFormat::Artifact | FileFormat::Rejects, _) => reader.rows(file).await,
@@ -52,7 +51,7 @@ async fn read(reader: &Reader, file: &DataFile, rows: &mut MonthRows, findings: 
     check(found, file, findings)
 }
 
-/// V010, V011, V012, V020 and V024: whether a file holds the rows that it should.
+/// V010, V011, V012, V020 and V024: whether a file contains the expected rows.
 fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &mut Findings) -> Result<()> {
     let path = file.path.as_str();
     match read {
@@ -73,7 +72,7 @@ fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &
     Ok(())
 }
 
-/// V010 and V011: whether an object that has `bytes`, if it exists, may be `file`.
+/// V010 and V011: whether an object exists and has the size of `file`.
 fn is_there(file: &DataFile, bytes: Option<u64>, findings: &mut Findings) -> bool {
     match bytes {
         None => findings.damage(Code::Missing, file.path.clone(), "the object is missing"),
@@ -86,7 +85,7 @@ fn is_there(file: &DataFile, bytes: Option<u64>, findings: &mut Findings) -> boo
     false
 }
 
-/// V015: objects that no manifest names. In the folder of a committed month a reader would take them for events.
+/// V015: objects that no manifest names. In the folder of a committed month, a reader would mistake them for events.
 pub(super) fn unnamed(listing: &Listing, commits: &Commits, range: Option<(Month, Month)>, findings: &mut Findings) {
     let manifests = || commits.values().map(|commit| &commit.manifest);
     let named = manifests().flat_map(|manifest| &manifest.files).map(|file| file.path.as_str()).collect::<HashSet<_>>();

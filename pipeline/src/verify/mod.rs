@@ -1,7 +1,7 @@
-//! Proof that an archive is what was committed: nothing missing, nothing added, nothing changed.
+//! Proves that an archive is exactly what was committed: nothing missing, added or changed.
 //!
-//! Verification trusts nothing that it did not compute. It goes on after every finding, so that one run shows all of
-//! the damage, and it needs neither the source nor the state folder: a copy of an archive is verified like the archive.
+//! Verification recomputes everything. It continues after findings, so that one run reports all damage, and it needs
+//! neither the source nor the state folder: copies of an archive are verified in the same way.
 
 mod chain;
 mod files;
@@ -23,31 +23,31 @@ use std::{
     sync::Arc,
 };
 
-/// What is to be verified.
+/// The parameters of a verification.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyRequest {
-    /// The months whose files are read, and which must be there; by default all that are committed. The chain is always
-    /// verified whole.
+    /// The months whose files are read, and which must be archived; default: all committed ones. The chain is always
+    /// verified as a whole.
     pub range: Option<(Month, Month)>,
-    /// How thoroughly.
+    /// How thoroughly to verify.
     pub level: Level,
-    /// What the caller knows of the head.
+    /// The head that the archive must have reached.
     pub expect_head: Option<ExpectedHead>,
 }
 
-/// What verification works with.
+/// Verifies an archive.
 #[derive(Debug)]
 pub struct Verifier {
     /// The archive.
     pub sink: Sink,
-    /// A local folder for files that are fetched; it must exist.
+    /// An existing local folder for fetched files.
     pub folder: PathBuf,
     /// Receives progress.
     pub progress: Arc<dyn Progress>,
 }
 
-/// Verifies the archive of `settings`, and puts what was found on record. Findings are in the report; an error means
-/// that the archive could not be read.
+/// Verifies the archive of `settings`, and records the result. Findings are in the report; an error means that the
+/// archive could not be read.
 pub async fn verify(
     settings: &Settings,
     request: &VerifyRequest,
@@ -59,17 +59,16 @@ pub async fn verify(
     let folder = scratch.path().to_owned();
     let report = Verifier { sink: root.sink().clone(), folder, progress }.verify(root.id(), request).await?;
     let record = Record::of(&settings.state_dir, root.id(), &settings.archive);
-    // Whoever may only read verifies all the same.
+    // A read-only state folder does not prevent verification.
     if let Err(error) = record.add(Verification::new(request, &report, clock.now())) {
         tracing::warn!(%error, "what was found is not on record for `kt-archive report`");
     }
     Ok(report)
 }
 
-/// The objects of an archive by their paths, with their sizes.
+/// Sizes of an archive's objects by path.
 type Listing = BTreeMap<String, u64>;
 
-/// Findings, collected.
 #[derive(Debug, Default)]
 struct Findings(Vec<Finding>);
 
@@ -121,7 +120,7 @@ impl Verifier {
     }
 }
 
-/// V030: months of the range that no manifest commits.
+/// V030: months of the range that are not committed.
 fn missing_months(commits: &chain::Commits, request: &VerifyRequest, findings: &mut Findings) {
     let Some((first, last)) = request.range else { return };
     let mut datasets = commits.values().map(|commit| &commit.manifest.dataset).collect::<BTreeSet<_>>();

@@ -1,5 +1,5 @@
-//! The results of the last verifications, in the state folder. They are for the page of `report`; they prove nothing, and
-//! another verification brings them back.
+//! Results of the last verifications, in the state folder, for the page of `report`. They prove nothing; another
+//! verification restores them.
 
 use super::{Finding, Level, Severity, VerifyReport, VerifyRequest};
 use crate::state::private_folder;
@@ -12,23 +12,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The format of a record; one of another version is as good as none.
+/// Format of a record; other versions are ignored.
 const FORMAT: &str = "kt-archive-verifications/1";
 
-/// Findings that are kept of a verification. A folder of strangers' files must not make a record without bounds.
+/// Maximum recorded findings: many unknown files must not make a record unbounded.
 const KEPT: usize = 200;
 
-/// No record is larger, by far.
+/// Maximum size of a record, in bytes.
 const MOST_BYTES: u64 = 4 << 20;
 
-/// A verification that came to an end.
+/// A finished verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     /// When it ended.
     pub finished_at: Timestamp,
-    /// How thoroughly it looked.
+    /// How thoroughly it verified.
     pub level: Level,
-    /// The months whose files were looked at; all of them when there is none.
+    /// The months whose files were read; `None` for all.
     pub range: Option<(Month, Month)>,
     /// The last manifest at that time.
     pub head: Option<Head>,
@@ -40,15 +40,15 @@ pub struct Verification {
     pub events: u64,
     /// Their size.
     pub bytes: u64,
-    /// How many findings were damage.
+    /// Number of findings of damage.
     pub damage: u64,
-    /// How many were warnings.
+    /// Number of warnings.
     pub warnings: u64,
-    /// The first of them, damage before warnings.
+    /// The first findings, damage before warnings.
     pub findings: Vec<Finding>,
 }
 
-/// The verifications of an archive that are on record.
+/// The recorded verifications of an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verifications {
     /// The last one.
@@ -65,7 +65,7 @@ struct Document {
     verifications: Verifications,
 }
 
-/// The verifications of one copy of an archive: a sound archive proves nothing about its replicas.
+/// The record of one copy of an archive: verifying an archive proves nothing about its replicas.
 #[derive(Clone, Debug)]
 pub struct Record {
     archive: String,
@@ -73,7 +73,7 @@ pub struct Record {
 }
 
 impl Verification {
-    /// What is kept of `report`.
+    /// Creates the record of `report`.
     pub fn new(request: &VerifyRequest, report: &VerifyReport, finished_at: Timestamp) -> Self {
         let VerifyReport { head, manifests, files, events, bytes, .. } = *report;
         let count = |severity| report.findings.iter().filter(|found| found.severity == severity).count() as u64;
@@ -113,7 +113,7 @@ impl Record {
         Self { archive: archive.to_owned(), path: state.join("verifications").join(archive).join(name) }
     }
 
-    /// What is on record. One that cannot be read is none.
+    /// Reads the record. An unreadable one is empty.
     pub fn read(&self) -> Verifications {
         match self.document() {
             Ok(document) => document.map(|document| document.verifications).unwrap_or_default(),
@@ -137,11 +137,11 @@ impl Record {
         Ok(Some(document).filter(|known| known.format == FORMAT && known.archive == self.archive))
     }
 
-    /// Puts `verification` on record. Two at once do so one after the other, so that neither is lost.
+    /// Adds `verification` to the record. Concurrent additions are serialized, so that neither is lost.
     pub fn add(&self, verification: Verification) -> Result<()> {
         let folder = private_folder(self.path.parent().map(Path::to_owned).unwrap_or_default())?;
         let folder = File::open(&folder).map_err(local("open the folder of the record", &folder))?;
-        // Where folders cannot be locked, a record is no reason to stop.
+        // Where folders cannot be locked, the record is written without a lock.
         drop(folder.lock());
         let known = self.document().ok().flatten().map(|document| document.verifications).unwrap_or_default();
         let whole = if verification.is_whole() { Some(verification.clone()) } else { known.whole };
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quick_look_or_one_at_a_month_does_not_hide_the_last_whole_one() {
+    fn quick_or_partial_verification_keeps_the_last_whole_one() {
         let state = tempfile::tempdir().unwrap();
         let record = record(state.path(), "/archive");
         assert_eq!(record.read(), Verifications::default());
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn verifications_that_end_at_once_lose_no_whole_one() {
+    fn concurrent_verifications_keep_the_whole_one() {
         for _ in 0..20 {
             let state = tempfile::tempdir().unwrap();
             let whole = verification(Level::Full, None, Vec::new());
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_are_counted_whole_and_kept_in_part_damage_first() {
+    fn counts_all_findings_and_keeps_the_first_damage_first() {
         let mut findings = vec![finding(Severity::Warning); 300];
         findings.push(finding(Severity::Damage));
         let verification = verification(Level::Full, None, findings);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn every_copy_has_its_own_record_however_its_folder_is_spelled() {
+    fn each_copy_has_its_own_record_for_all_spellings_of_its_folder() {
         let (state, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let path = copy.path().to_str().unwrap();
         record(state.path(), path).add(verification(Level::Full, None, Vec::new())).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_cannot_be_read_is_none_and_is_replaced() {
+    fn unreadable_record_is_empty_and_replaced() {
         let state = tempfile::tempdir().unwrap();
         let record = record(state.path(), "/archive");
         fs::create_dir_all(record.path.parent().unwrap()).unwrap();

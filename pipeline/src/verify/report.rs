@@ -1,4 +1,4 @@
-//! What `verify` found.
+//! The report of `verify`.
 
 use crate::{
     config::Level,
@@ -11,12 +11,12 @@ use crate::{
 use archive_formats::Head;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// What `verify` found.
+/// The report of `verify`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct VerifyReport {
     /// How thoroughly the archive was read.
     pub level: Option<Level>,
-    /// The last manifest that can be read.
+    /// The last readable manifest.
     #[serde(skip)]
     pub head: Option<Head>,
     /// Manifests that were read.
@@ -27,37 +27,37 @@ pub struct VerifyReport {
     pub events: u64,
     /// Their size.
     pub bytes: u64,
-    /// What is wrong, in the order of the paths.
+    /// The findings, ordered by path.
     pub findings: Vec<Finding>,
 }
 
-/// One thing that `verify` found wrong.
+/// One inconsistency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
-    /// What kind of finding.
+    /// Its code.
     pub code: Code,
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// The object that it is about.
+    /// The object that it concerns.
     pub path: String,
     /// What was expected and what was found.
     pub message: String,
 }
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The archive is not what was committed.
+    /// The archive differs from what was committed.
     Damage,
-    /// Worth a look; the committed events are whole.
+    /// Needs attention; the committed events are complete.
     Warning,
 }
 
-/// The codes of `verify`. They are part of the contract of the command line and never change their meaning.
+/// Codes of findings. Part of the command line's contract; their meaning never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Code {
-    /// V003: a manifest is not the one that its successor names.
+    /// V003: the digest of a manifest differs from the reference in its successor.
     ChainBroken,
     /// V004: a manifest is missing.
     SequenceHole,
@@ -65,27 +65,27 @@ pub enum Code {
     OldHead,
     /// V006: `SHA256SUMS` differs from its manifest, or is missing.
     Sums,
-    /// V007: a manifest of another archive.
+    /// V007: a manifest belongs to another archive.
     ForeignManifest,
     /// V010: an object is missing.
     Missing,
     /// V011: an object has another size.
     Size,
-    /// V012: an object has other bytes.
+    /// V012: an object has another digest.
     Digest,
     /// V015: a file that no manifest names.
     Unnamed,
     /// V016: a month was committed twice.
     MonthTwice,
-    /// V020: a file holds another number of rows.
+    /// V020: a file has another number of rows.
     RowCount,
-    /// V021: counts do not add up.
+    /// V021: counts are inconsistent.
     Balance,
     /// V022: a row is outside its month.
     OutsideMonth,
     /// V023: an id appears more often than the manifest counts.
     IdTwice,
-    /// V024: a file has other columns than its manifest names.
+    /// V024: a file has other columns than its manifest.
     Schema,
     /// V030: a month of the range is missing.
     MonthMissing,
@@ -112,7 +112,7 @@ impl Code {
         Self::MonthMissing,
     ];
 
-    /// The code as it is printed.
+    /// The code as text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ChainBroken => "V003",
@@ -150,7 +150,7 @@ impl<'de> Deserialize<'de> for Code {
 }
 
 impl Report for VerifyReport {
-    /// Damage beats a missing month; warnings alone are no failure.
+    /// Damage takes precedence over a missing month; warnings alone are not a failure.
     fn exit(&self) -> ExitCode {
         if self.findings.iter().any(|finding| finding.severity == Severity::Damage) {
             ExitCode::Damaged
@@ -204,7 +204,7 @@ impl Report for VerifyReport {
     }
 }
 
-/// Whether nothing is wrong but files that somebody put where they do not belong. Those no repair removes.
+/// Returns whether the only findings are unnamed files, which a repair does not remove.
 fn is_only_unnamed(report: &VerifyReport) -> bool {
     let mut damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);
     damage.all(|finding| finding.code == Code::Unnamed)
@@ -248,14 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_archive_is_one_line() {
+    fn intact_archive_is_one_line() {
         let expected = "verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: no findings\n";
         assert_eq!(report(Vec::new()).text(Style::plain()), expected);
         assert_eq!(report(Vec::new()).failure(), None);
     }
 
     #[test]
-    fn findings_are_listed_before_they_are_counted() {
+    fn lists_findings_before_their_counts() {
         let found = vec![finding(Code::Digest, Severity::Damage), finding(Code::Unnamed, Severity::Warning)];
         let expected = "\
 CODE  SEVERITY  PATH      MESSAGE
@@ -268,7 +268,7 @@ verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 w
     }
 
     #[test]
-    fn no_repair_is_advised_for_a_file_too_many() {
+    fn does_not_advise_repair_for_unnamed_files() {
         let hint = |code| report(vec![finding(code, Severity::Damage)]).failure().and_then(|failure| failure.hint);
         assert!(hint(Code::Digest).unwrap().contains("--repair"));
         assert!(!hint(Code::Unnamed).unwrap().contains("--repair"));

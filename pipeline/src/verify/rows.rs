@@ -1,4 +1,4 @@
-//! The rows of a month's files.
+//! Verifies the rows of a month's files.
 
 use super::{Code, Findings};
 use crate::{duplicates::IdIndex, reader::ReadError};
@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 
-/// What the files of one month hold, read one after the other.
+/// The rows of one month's files, read one file at a time.
 #[derive(Debug)]
 pub(super) struct MonthRows {
     sequence: u64,
@@ -32,7 +32,7 @@ pub(super) struct MonthRows {
 #[derive(Debug)]
 struct FormatRows {
     index: IdIndex,
-    /// Events of files that could be read.
+    /// Events of readable files.
     read: u64,
 }
 
@@ -48,12 +48,12 @@ impl MonthRows {
         }
     }
 
-    /// The columns of the events; none when there is no event.
+    /// The columns of the events; `None` without events.
     pub(super) const fn schema(&self) -> Option<&Arc<Schema>> {
         self.schema.as_ref()
     }
 
-    /// Looks at the events of a file, and returns how many there are. V021 and V022.
+    /// V021 and V022: verifies the events of a file. Returns their number.
     pub(super) async fn read(
         &mut self,
         file: &DataFile,
@@ -87,7 +87,7 @@ impl MonthRows {
         Ok(end)
     }
 
-    /// What was read of a format, to be put back with more.
+    /// Takes the state of a format, to be put back after the next file.
     fn format(&mut self, format: FileFormat) -> Result<FormatRows> {
         if let Some(known) = self.formats.remove(&format) {
             return Ok(known);
@@ -97,8 +97,8 @@ impl MonthRows {
         Ok(FormatRows { index: IdIndex::new(&folder), read: 0 })
     }
 
-    /// V023, once every file of the month was read. Fewer shared ids than the manifest counts are V021, unless a damaged
-    /// file was left out.
+    /// V023, after every file of the month was read. Fewer shared ids than the manifest counts are V021, unless a
+    /// damaged file was skipped.
     pub(super) fn finish(self, findings: &mut Findings) -> Result<()> {
         let EventCounts { archived, conflicts, .. } = self.events;
         for (format, FormatRows { index, read }) in self.formats {
