@@ -114,9 +114,9 @@ impl Session {
     fn layered(&self, flags: Config) -> Result<(Layers, Vec<String>)> {
         let flags = flags.or(self.flags.clone());
         refuse_typed_secrets(&flags)?;
-        let flags = Layer::of_flags(flags, self.typed.clone());
-        let (environment, unknown) = Layer::of_environment(&self.environment)?;
-        let file = self.file().map(|path| Layer::of_file(&path, &self.environment)).transpose()?;
+        let flags = Layer::from_flags(flags, self.typed.clone());
+        let (environment, unknown) = Layer::from_environment(&self.environment)?;
+        let file = self.file().map(|path| Layer::from_file(&path, &self.environment)).transpose()?;
         Ok((Layers { flags, environment, file: file.unwrap_or_default() }, unknown))
     }
 
@@ -146,19 +146,19 @@ fn refuse_typed_secrets(flags: &Config) -> Result<()> {
         let message = format!("{option} holds a user, a password or a token, which every user of this host can see");
         Err(Error::new(ErrorKind::Configuration, message).with_hint(hint))
     };
-    if let Some(source) = flags.source.as_deref().filter(|source| address::holds_a_secret(source)) {
+    if let Some(source) = flags.source.as_deref().filter(|source| address::contains_secret(source)) {
         return refuse("--source", if address::is_postgres(source) { address::PASSWORD_HINT } else { API_SECRETS });
     }
-    if flags.into.as_deref().is_some_and(address::holds_a_secret) {
+    if flags.into.as_deref().is_some_and(address::contains_secret) {
         return refuse("--into", address::PASSWORD_HINT);
     }
-    if flags.archive.as_deref().is_some_and(address::holds_a_secret) {
+    if flags.archive.as_deref().is_some_and(address::contains_secret) {
         return refuse("--archive", STORE_SECRETS);
     }
-    if flags.replica.iter().flat_map(|list| &list.0).any(|address| address::holds_a_secret(address)) {
+    if flags.replica.iter().flat_map(|list| &list.0).any(|address| address::contains_secret(address)) {
         return refuse("--replica", STORE_SECRETS);
     }
-    if flags.notify.iter().flat_map(|list| &list.0).any(|address| address::holds_a_secret(address)) {
+    if flags.notify.iter().flat_map(|list| &list.0).any(|address| address::contains_secret(address)) {
         return refuse("--notify", NOTIFY_SECRETS);
     }
     Ok(())

@@ -22,7 +22,7 @@ pub fn is_postgres(address: &str) -> bool {
 /// Returns whether the address contains a user, a password or a token. It need not be a valid URL.
 ///
 /// The user of a database is not a secret; its password is.
-pub fn holds_a_secret(address: &str) -> bool {
+pub fn contains_secret(address: &str) -> bool {
     let Some((_, rest)) = address.split_once("://") else { return false };
     let rest = if is_postgres(address) { without_user(rest) } else { rest };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -42,7 +42,7 @@ fn without_user(rest: &str) -> &str {
 pub fn redact(text: &str) -> String {
     const ENDS: [char; 4] = ['\n', '\'', '"', '`'];
     let blot = |part: &str| match part.split_once("://") {
-        Some((scheme, _)) if holds_a_secret(part) => {
+        Some((scheme, _)) if contains_secret(part) => {
             let end = part.chars().next_back().filter(|letter| ENDS.contains(letter));
             format!("{scheme}://[secret]{}", end.map(String::from).unwrap_or_default())
         }
@@ -55,7 +55,7 @@ pub fn redact(text: &str) -> String {
 /// the query of a database URL are kept: both are useful, and neither contains a secret.
 pub fn printable(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    if !rest.contains(['@', '?', '#']) || (is_postgres(text) && !holds_a_secret(text)) {
+    if !rest.contains(['@', '?', '#']) || (is_postgres(text) && !contains_secret(text)) {
         return text.to_owned();
     }
     let hidden = || format!("{scheme}://[secret]");
@@ -97,7 +97,7 @@ const FORMS: &str = "use https://… (exports API), postgres://…, a path or pa
 const DEMO_EVENTS: u64 = 10_000;
 const DEMO_SEED: u64 = 1;
 /// Maximum demo events: fewer than the microseconds of a month.
-const MOST_DEMO_EVENTS: u64 = 1_000_000_000;
+const MAX_DEMO_EVENTS: u64 = 1_000_000_000;
 
 impl SourceAddress {
     /// Parses an address.
@@ -141,15 +141,15 @@ fn demo(address: &str) -> Result<SourceAddress> {
             _ => return Err(invalid(format!("a demo source has no option {key:?}")).with_hint(hint)),
         }
     }
-    if events > MOST_DEMO_EVENTS {
-        return Err(invalid(format!("a demo source has at most {MOST_DEMO_EVENTS} events a month")));
+    if events > MAX_DEMO_EVENTS {
+        return Err(invalid(format!("a demo source has at most {MAX_DEMO_EVENTS} events a month")));
     }
     Ok(SourceAddress::Demo { events, seed })
 }
 
 fn exports_api(address: &str) -> Result<SourceAddress> {
     let url = Url::parse(address).map_err(|error| invalid("the source is not a URL").with_source(error))?;
-    if !url.username().is_empty() || url.password().is_some() || holds_a_secret(address) {
+    if !url.username().is_empty() || url.password().is_some() || contains_secret(address) {
         return Err(invalid("the source's URL holds a user, a password or a token")
             .with_hint("take it out, and set KEEPTRUSTS_API_TOKEN or KEEPTRUSTS_API_TOKEN_FILE instead"));
     }
@@ -161,7 +161,7 @@ fn exports_api(address: &str) -> Result<SourceAddress> {
 }
 
 fn postgres(address: &str) -> Result<SourceAddress> {
-    if holds_a_secret(address) {
+    if contains_secret(address) {
         return Err(invalid("the source's URL holds a password").with_hint(PASSWORD_HINT));
     }
     if !address.contains("://") {
@@ -176,7 +176,7 @@ fn file_url(address: &str) -> Result<SourceAddress> {
     let url = Url::parse(address).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
     // `file:events.csv` would be read as `/events.csv`.
     let url = url.filter(|_| address.get("file:".len()..).is_some_and(|rest| rest.starts_with('/')));
-    let path = url.filter(|_| !holds_a_secret(address)).and_then(|url| url.to_file_path().ok());
+    let path = url.filter(|_| !contains_secret(address)).and_then(|url| url.to_file_path().ok());
     path.map(SourceAddress::Files).ok_or_else(|| invalid("the source is not a URL of a file here").with_hint(hint))
 }
 
@@ -220,11 +220,11 @@ mod tests {
             "postgres://u@db/x?sslpassword=canary",
             "https://api.example/?token=canary",
         ] {
-            assert!(holds_a_secret(address), "{address}");
+            assert!(contains_secret(address), "{address}");
             assert!(!format!("{:?}", SourceAddress::parse(address).unwrap_err()).contains("canary"), "{address}");
         }
         for address in ["./a@b", "s3://bucket/a@b", "https://api.example:8080/x", "demo:?events=1", "/path?token=1"] {
-            assert!(!holds_a_secret(address), "{address}");
+            assert!(!contains_secret(address), "{address}");
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
             "postgres://archiver@[::1]:5432,db2:5433/keeptrusts",
             "Postgres://db/x",
         ] {
-            assert!(!holds_a_secret(address), "{address}");
+            assert!(!contains_secret(address), "{address}");
             assert_eq!(printable(address), address);
             assert_eq!(SourceAddress::parse(address).ok(), Some(SourceAddress::Postgres(address.to_owned())));
         }

@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, ffi::OsString, fmt};
 pub struct Environment(BTreeMap<String, String>);
 
 /// Prefixes of the variables that change what a command does. Reporting variables such as `OTEL_…` are not among them.
-const OURS: [&str; 8] =
+const PREFIXES: [&str; 8] =
     ["KT_ARCHIVE_", "KEEPTRUSTS_", "API_TOKEN", "PG", "AWS_", "GOOGLE_", "AZURE_", "XDG_STATE_HOME"];
 
 impl Environment {
-    /// Copies the variables of the process. Rejects a variable with one of these prefixes that is not UTF-8:
+    /// Copies the variables of the process. Rejects a variable with a known prefix that is not UTF-8:
     /// ignoring it would archive from or to another location than the operator set.
     pub fn from_os(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self> {
         let mut texts = BTreeMap::new();
@@ -20,7 +20,7 @@ impl Environment {
             let Ok(name) = name.into_string() else { continue };
             match value.into_string() {
                 Ok(value) => drop(texts.insert(name, value)),
-                Err(_) if OURS.iter().any(|prefix| name.starts_with(prefix)) => {
+                Err(_) if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => {
                     return Err(Error::new(ErrorKind::Configuration, format!("{name} is not UTF-8")));
                 }
                 Err(_) => {}

@@ -35,7 +35,7 @@ pub enum ExitCode {
 
 /// Exit codes by severity, for runs in which every month failed: failures that need an operator come before transient
 /// ones.
-const GRAVEST_FIRST: [ExitCode; 8] = [
+const BY_SEVERITY: [ExitCode; 8] = [
     ExitCode::Damaged,
     ExitCode::Unauthorized,
     ExitCode::Store,
@@ -77,7 +77,7 @@ impl ExitCode {
             [] => Self::Done,
             _ if good => Self::Partial,
             [only] => *only,
-            _ => GRAVEST_FIRST.into_iter().find(|code| failures.contains(code)).unwrap_or(Self::Failed),
+            _ => BY_SEVERITY.into_iter().find(|code| failures.contains(code)).unwrap_or(Self::Failed),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct ExpectedHead {
 pub struct ExpectedHeadError(String);
 
 /// Minimum digits of a digest: as many as commands print.
-const FEWEST_DIGITS: usize = 16;
+const MIN_DIGITS: usize = 16;
 
 impl ExpectedHead {
     /// Returns whether a manifest with this digest matches.
@@ -49,7 +49,7 @@ impl FromStr for ExpectedHead {
 /// Parses the digits of a digest, with an optional trailing ellipsis from copied output.
 fn digest(text: &str) -> Option<String> {
     let digits = text.trim_end_matches('…');
-    let valid = (FEWEST_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let valid = (MIN_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     valid.then(|| digits.to_ascii_lowercase())
 }
 

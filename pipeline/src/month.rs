@@ -112,9 +112,9 @@ impl MonthPipeline {
             let work = stage::artifact::stage(encoded.report.artifacts.clone(), &target);
             staged.extend(spans::within(spans::artifact(), work).await?);
         }
-        let coverage = DatasetMonth { dataset: dataset.clone(), month };
+        let dataset_month = DatasetMonth { dataset: dataset.clone(), month };
         let schema = encoded.schema.as_ref();
-        let work = stage::store::store(staged, schema, &self.sink, &coverage, self.progress.as_ref());
+        let work = stage::store::store(staged, schema, &self.sink, &dataset_month, self.progress.as_ref());
         let files = spans::within(spans::store(), work).await?;
         Ok(Ready { draft: self.draft(&target, &encoded, conflicts), files })
     }

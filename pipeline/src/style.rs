@@ -32,7 +32,7 @@ impl Style {
     }
 
     /// Colours a terminal, unless the user set `NO_COLOR` (no-color.org).
-    pub fn of(stream: &impl IsTerminal, environment: Option<&Environment>) -> Self {
+    pub fn new(stream: &impl IsTerminal, environment: Option<&Environment>) -> Self {
         let refused = environment.is_none_or(|it| it.get("NO_COLOR").is_some() || it.get("TERM") == Some("dumb"));
         Self { color: stream.is_terminal() && !refused }
     }

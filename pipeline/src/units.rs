@@ -18,12 +18,12 @@ fn error(expected: &'static str, found: &str) -> UnitError {
 
 /// A duration such as `90s`, `15m`, `1h` or `2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub struct DurationArg(pub Duration);
 
 /// A century, in seconds: longer durations are typing errors, and overflow the calendar.
-const LONGEST_SPAN: u64 = 100 * 365 * 86_400;
+const MAX_DURATION: u64 = 100 * 365 * 86_400;
 
-impl FromStr for Span {
+impl FromStr for DurationArg {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -36,7 +36,7 @@ impl FromStr for Span {
             "d" => 86_400,
             _ => return Err(error()),
         };
-        let seconds = number.checked_mul(seconds).filter(|seconds| *seconds <= LONGEST_SPAN);
+        let seconds = number.checked_mul(seconds).filter(|seconds| *seconds <= MAX_DURATION);
         seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(error)
     }
 }
@@ -113,7 +113,7 @@ enum NumberOrText {
     Text(String),
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for DurationArg {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match NumberOrText::deserialize(deserializer)? {
             // The unit would be ambiguous: rejected with the message that shows the syntax.
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn durations_have_a_number_and_one_unit() {
-        let seconds = |text: &str| text.parse::<Span>().map(|span| span.0.as_secs()).ok();
+        let seconds = |text: &str| text.parse::<DurationArg>().map(|duration| duration.0.as_secs()).ok();
         assert_eq!(
             ["90s", "15m", "1h", "2d", "0s"].map(seconds),
             [Some(90), Some(900), Some(3600), Some(172_800), Some(0)]

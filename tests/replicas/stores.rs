@@ -27,7 +27,7 @@ async fn bring_up(copies: &Copies, store: &FaultyStore, repair: bool) -> Replica
     let mut archive = Archive::open(&location).await.unwrap();
     let (observer, stop) = (Arc::new(Silent), CancellationToken::new());
     let replica = Sink::from_store(Arc::new(store.clone()), Confirm::ReadBack, "memory");
-    Replicator { archive: &mut archive, repair, observer, stop }.bring_up_one(&replica).await
+    Replicator { archive: &mut archive, repair, observer, stop }.update_one(&replica).await
 }
 
 /// Every object and its digest.

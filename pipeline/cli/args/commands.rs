@@ -5,7 +5,7 @@ use crate::schedule::Kind;
 use archive::{
     config::{Condition, EventFormat, choice},
     expected_head::ExpectedHead,
-    units::{Count, Span},
+    units::{Count, DurationArg},
     verify::Level,
 };
 use archive_formats::{Dataset, Month, Timestamp};
@@ -79,7 +79,7 @@ pub(crate) struct StandingArgs {
     pub(crate) replica: Vec<String>,
     /// How long the platform keeps events, such as 365d: says how many days are left to archive them
     #[arg(long, value_name = "DURATION")]
-    pub(crate) platform_retention: Option<Span>,
+    pub(crate) platform_retention: Option<DurationArg>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use archive::{
     config::{EventFormat, Policy, choice},
     transform::Rename,
-    units::{Count, Size, Span},
+    units::{Count, DurationArg, Size},
 };
 use archive_connectors::exports_api::{ArtifactFormat, Layout};
 use archive_formats::Dataset;
@@ -29,7 +29,7 @@ pub(crate) struct SourceArgs {
     pub(crate) format: Vec<EventFormat>,
     /// How long a month must be over before it is archived [default: 1h]
     #[arg(long, value_name = "DURATION")]
-    pub(crate) grace: Option<Span>,
+    pub(crate) grace: Option<DurationArg>,
     /// Begin another file of the month at this size [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) part_size: Option<Size>,
@@ -99,10 +99,10 @@ pub(crate) struct ApiArgs {
     pub(crate) api_format: Option<ArtifactFormat>,
     /// Ask for this much more on both sides of the month, and keep what belongs to it [default: 1h]
     #[arg(long, value_name = "DURATION")]
-    pub(crate) api_margin: Option<Span>,
+    pub(crate) api_margin: Option<DurationArg>,
     /// How long an export job may take before the run gives up with exit code 75 [default: 1h]
     #[arg(long, value_name = "DURATION")]
-    pub(crate) job_timeout: Option<Span>,
+    pub(crate) job_timeout: Option<DurationArg>,
     /// Allow http:// to hosts that are neither loopback nor private
     #[arg(long)]
     pub(crate) allow_http: bool,
@@ -123,10 +123,10 @@ pub(crate) struct PostgresArgs {
     pub(crate) where_org: Option<String>,
     /// How long a statement may take on the server; 0s for as long as it likes [default: 1h]
     #[arg(long, value_name = "DURATION")]
-    pub(crate) statement_timeout: Option<Span>,
+    pub(crate) statement_timeout: Option<DurationArg>,
     /// How long a statement may wait for a lock; 0s for as long as it likes [default: 10s]
     #[arg(long, value_name = "DURATION")]
-    pub(crate) lock_timeout: Option<Span>,
+    pub(crate) lock_timeout: Option<DurationArg>,
 }
 
 #[derive(Debug, Args)]
@@ -143,5 +143,5 @@ pub(crate) struct MonitoringArgs {
     pub(crate) notify: Vec<String>,
     /// How long the platform keeps events, such as 365d: says how many days are left to archive them
     #[arg(long, value_name = "DURATION")]
-    pub(crate) platform_retention: Option<Span>,
+    pub(crate) platform_retention: Option<DurationArg>,
 }

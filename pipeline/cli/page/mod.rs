@@ -47,7 +47,7 @@ pub(crate) async fn write(
     let output = OutputFile::new(&request.output, request.force)?.outside_of(settings.archive.directory())?;
     let archive = Archive::open(&settings.archive).await?;
     let chain = archive.chain();
-    let record = Record::of(&settings.state_dir, archive.id(), &settings.archive);
+    let record = Record::new(&settings.state_dir, archive.id(), &settings.archive);
     let now = clock.now();
     let statuses = status::datasets(chain, &request.status, settings, now)?;
     let datasets = datasets(&archive, statuses, settings, progress).await?;
@@ -60,7 +60,7 @@ pub(crate) async fn write(
         head: chain.head(),
         committed_at: chain.entries().last().map(|entry| entry.manifest.committed_at),
         datasets,
-        replicas: replicate::glance(chain, &settings.replicas).await,
+        replicas: replicate::replica_statuses(chain, &settings.replicas).await,
         verified: Verified::new(record.read(), chain),
     };
     let text = render(&page);

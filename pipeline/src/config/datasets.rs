@@ -51,14 +51,14 @@ impl Datasets {
 
     /// The datasets as a TOML array of tables, if any has more than a name.
     pub(super) fn tables(&self) -> Option<Value> {
-        let is_described = self.0.iter().any(|entry| entry.said().is_some());
+        let is_described = self.0.iter().any(|entry| entry.first_key().is_some());
         is_described.then(|| Value::try_from(&self.0).ok()).flatten()
     }
 }
 
 impl DatasetEntry {
     /// The first key that is set besides the name.
-    pub fn said(&self) -> Option<&'static str> {
+    pub fn first_key(&self) -> Option<&'static str> {
         let Self { name: _, table, id_column, time_column, columns } = self;
         let keys = [
             ("table", table.is_some()),
@@ -66,7 +66,7 @@ impl DatasetEntry {
             ("time-column", time_column.is_some()),
             ("columns", columns.is_some()),
         ];
-        keys.into_iter().find(|(_, is_said)| *is_said).map(|(key, _)| key)
+        keys.into_iter().find(|(_, is_set)| *is_set).map(|(key, _)| key)
     }
 }
 
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for Datasets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let datasets = match Value::deserialize(deserializer)? {
             Value::Array(values) if values.iter().any(Value::is_table) => {
-                values.into_iter().map(entry).collect::<Result<_, _>>().and_then(told_apart)
+                values.into_iter().map(entry).collect::<Result<_, _>>().and_then(reject_duplicates)
             }
             Value::Table(_) => Err(toml::de::Error::custom("a table of datasets begins with [[dataset]]")),
             names => List::deserialize(names).map(|List(names)| Vec::into(names)),
@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for Datasets {
 }
 
 /// Rejects two entries with one name: one of them would be ignored.
-fn told_apart(entries: Vec<DatasetEntry>) -> Result<Datasets, toml::de::Error> {
+fn reject_duplicates(entries: Vec<DatasetEntry>) -> Result<Datasets, toml::de::Error> {
     let mut names = HashSet::new();
     match entries.iter().find(|entry| !names.insert(&entry.name)) {
         Some(entry) => Err(toml::de::Error::custom(format!("two datasets have the name {:?}", entry.name.as_str()))),

@@ -12,20 +12,20 @@ use toml::{Table, Value, de::DeTable};
 
 impl Layer {
     /// Reads the file at `path`, and substitutes `${NAME}` from the environment.
-    pub fn of_file(path: &Path, environment: &Environment) -> Result<Self> {
+    pub fn from_file(path: &Path, environment: &Environment) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             invalid("could not read the configuration file").with_context("path", path.display()).with_source(error)
         })?;
-        Self::of_toml(&text, environment).map_err(|error| error.with_context("path", path.display()))
+        Self::from_toml(&text, environment).map_err(|error| error.with_context("path", path.display()))
     }
 
-    pub(super) fn of_toml(text: &str, environment: &Environment) -> Result<Self> {
+    pub(super) fn from_toml(text: &str, environment: &Environment) -> Result<Self> {
         refuse_unknown_keys(text)?;
         let table = text.parse::<Table>().map_err(|error| not_toml(text, &error))?;
         let mut layer = Self::default();
         for (key, raw) in table {
             let value = fill(raw.clone(), environment).map_err(|refusal| refused(&key, &refusal))?;
-            let entry = read_entry(&key, value.clone()).map_err(|reason| unfit(&key, &raw, &value, &reason))?;
+            let entry = read_entry(&key, value.clone()).map_err(|reason| invalid_value(&key, &raw, &value, &reason))?;
             if !names(&raw).is_empty() {
                 layer.raw.insert(key.clone(), raw);
             }
@@ -42,7 +42,7 @@ fn refuse_unknown_keys(text: &str) -> Result<()> {
     check_keys(text, table, keys::all())?;
     let datasets = table.get("dataset").and_then(|datasets| datasets.get_ref().as_array());
     let mut tables = datasets.into_iter().flatten().filter_map(|entry| entry.get_ref().as_table());
-    tables.try_for_each(|table| check_keys(text, table, keys::of_dataset()))
+    tables.try_for_each(|table| check_keys(text, table, keys::dataset()))
 }
 
 fn check_keys(text: &str, table: &DeTable<'_>, known: &[&'static str]) -> Result<()> {
@@ -79,7 +79,7 @@ fn refused(key: &str, refusal: &Refusal) -> Error {
 }
 
 /// The error for an invalid value. Shows the file's own text instead of the values of variables.
-fn unfit(key: &str, raw: &Value, filled: &Value, reason: &str) -> Error {
+fn invalid_value(key: &str, raw: &Value, filled: &Value, reason: &str) -> Error {
     let reason = if raw == filled { Some(reason.to_owned()) } else { read_entry(key, raw.clone()).err() };
     let reason = reason.unwrap_or_else(|| "what its variables hold does not fit".to_owned());
     invalid(format!("{key:?} in the configuration file cannot be used: {reason}"))

@@ -13,7 +13,7 @@ pub fn all() -> &'static [&'static str] {
 }
 
 /// Every key of a `[[dataset]]` table.
-pub(super) fn of_dataset() -> &'static [&'static str] {
+pub(super) fn dataset() -> &'static [&'static str] {
     fields::<DatasetEntry>()
 }
 
@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn keys_are_the_config_fields() {
         assert!(all().contains(&"state-dir") && all().contains(&"expect-head") && !all().contains(&"json"));
-        assert_eq!(of_dataset(), ["name", "table", "id-column", "time-column", "columns"]);
-        assert!(of_dataset()[1..].iter().all(|key| all().contains(key)), "each is explained by the option of its name");
+        assert_eq!(dataset(), ["name", "table", "id-column", "time-column", "columns"]);
+        assert!(dataset()[1..].iter().all(|key| all().contains(key)), "each is explained by the option of its name");
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(nearest("part_size", all()), "part-size");
         assert_eq!(nearest("datasets", all()), "dataset");
         assert_eq!(nearest("achive", all()), "archive");
-        assert_eq!(nearest("id_colum", of_dataset()), "id-column");
+        assert_eq!(nearest("id_colum", dataset()), "id-column");
         assert_eq!((edits("", "abc"), edits("kitten", "sitting"), edits("same", "same")), (3, 3, 0));
     }
 }

@@ -59,12 +59,12 @@ pub const CONFIG_VARIABLE: &str = "KT_ARCHIVE_CONFIG";
 
 impl Layer {
     /// Creates the layer of the flags, parsed and as typed.
-    pub fn of_flags(config: Config, words: Table) -> Self {
+    pub fn from_flags(config: Config, words: Table) -> Self {
         Self { config, words, raw: Table::new() }
     }
 
     /// Creates the layer of the environment. Also returns the names of variables with the prefix that are not options.
-    pub fn of_environment(environment: &Environment) -> Result<(Self, Vec<String>)> {
+    pub fn from_environment(environment: &Environment) -> Result<(Self, Vec<String>)> {
         let (mut layer, mut unknown) = (Self::default(), Vec::new());
         for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| *name != CONFIG_VARIABLE) {
             let key = name.trim_start_matches(PREFIX).to_ascii_lowercase().replace('_', "-");

@@ -45,7 +45,7 @@ pub fn spelling(key: &'static str) -> Spelling {
         integer: is_value(key, 1),
         boolean: is_value(key, true),
         array: is_value(key, Value::Array(Vec::new())),
-        tables: if is_value(key, vec![name]) { keys::of_dataset() } else { &[] },
+        tables: if is_value(key, vec![name]) { keys::dataset() } else { &[] },
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(spelling("part-size"), Spelling { integer: true, ..Spelling::default() });
         assert_eq!(spelling("quiet"), Spelling { boolean: true, ..Spelling::default() });
         assert_eq!(spelling("replica"), Spelling { array: true, ..Spelling::default() });
-        assert_eq!(spelling("dataset"), Spelling { array: true, tables: keys::of_dataset(), ..Spelling::default() });
+        assert_eq!(spelling("dataset"), Spelling { array: true, tables: keys::dataset(), ..Spelling::default() });
         assert!(spelling("format").array && spelling("format").words.starts_with(&["parquet", "csv"]));
     }
 }

@@ -10,16 +10,16 @@ impl Config {
     }
 
     fn from_toml_in(environment: &Environment, text: &str) -> Result<Self> {
-        Layer::of_toml(text, environment).map(|layer| layer.config().clone())
+        Layer::from_toml(text, environment).map(|layer| layer.config().clone())
     }
 
     fn from_environment(environment: &Environment) -> Result<(Self, Vec<String>)> {
-        Layer::of_environment(environment).map(|(layer, unknown)| (layer.config().clone(), unknown))
+        Layer::from_environment(environment).map(|(layer, unknown)| (layer.config().clone(), unknown))
     }
 }
 
-fn hours(hours: u64) -> Span {
-    Span(Duration::from_secs(hours * 3600))
+fn hours(hours: u64) -> DurationArg {
+    DurationArg(Duration::from_secs(hours * 3600))
 }
 
 #[test]
@@ -114,9 +114,9 @@ fn reports_errors_in_dataset_tables() {
 fn merged(flags: &str, file: &str) -> Layers {
     let flags = flags.parse::<toml::Table>().unwrap();
     Layers {
-        flags: Layer::of_flags(flags.clone().try_into().unwrap(), flags),
+        flags: Layer::from_flags(flags.clone().try_into().unwrap(), flags),
         environment: Layer::default(),
-        file: Layer::of_toml(file, &Environment::default()).unwrap(),
+        file: Layer::from_toml(file, &Environment::default()).unwrap(),
     }
 }
 
@@ -236,9 +236,9 @@ fn settings_report_their_layer() {
     let environment = Environment::from([("KT_ARCHIVE_GRACE", "2h"), ("KT_ARCHIVE_JOBS", "3")]);
     let flags = Config { jobs: Some(Count(1)), ..Config::default() };
     let layers = Layers {
-        flags: Layer::of_flags(flags, toml::Table::from_iter([("jobs".to_owned(), 1.into())])),
-        environment: Layer::of_environment(&environment).unwrap().0,
-        file: Layer::of_toml("grace = '3h'\njob-timeout = '3h'", &environment).unwrap(),
+        flags: Layer::from_flags(flags, toml::Table::from_iter([("jobs".to_owned(), 1.into())])),
+        environment: Layer::from_environment(&environment).unwrap().0,
+        file: Layer::from_toml("grace = '3h'\njob-timeout = '3h'", &environment).unwrap(),
     };
     let settings = layers.settings().into_iter().map(|it| (it.key, it.value, it.from)).collect::<Vec<_>>();
     let expected = [

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Below this, an artifact and the files made from it may not fit.
-const LEAST_SPACE: u64 = 1 << 30;
+const MIN_SPACE: u64 = 1 << 30;
 
 pub(super) fn checks(settings: &Settings) -> Vec<Check> {
     let key = settings.transforms.load().map(|transforms| {
@@ -50,9 +50,9 @@ pub(super) fn disk(folder: &Path) -> Check {
 }
 
 fn judge(free: u64, folder: &Path) -> Result<String> {
-    let tenths = free / (LEAST_SPACE / 10);
+    let tenths = free / (MIN_SPACE / 10);
     let text = format!("{}.{} GiB free for spool and staging", tenths / 10, tenths % 10);
-    if free >= LEAST_SPACE {
+    if free >= MIN_SPACE {
         return Ok(text);
     }
     let error = Error::new(ErrorKind::Local, format!("only {text}")).with_context("path", folder.display());
@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn too_little_space_fails_with_the_free_bytes() {
-        assert_eq!(judge(LEAST_SPACE * 3 / 2, Path::new("/x")).unwrap(), "1.5 GiB free for spool and staging");
-        let error = judge(LEAST_SPACE - 1, Path::new("/x")).unwrap_err();
+        assert_eq!(judge(MIN_SPACE * 3 / 2, Path::new("/x")).unwrap(), "1.5 GiB free for spool and staging");
+        let error = judge(MIN_SPACE - 1, Path::new("/x")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Local);
         assert!(error.to_string().starts_with("only 1.0 GiB") || error.to_string().starts_with("only 0.9 GiB"));
     }

@@ -26,7 +26,7 @@ pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
         }
         Ok(SourceSettings::ExportsApi(config)) => {
             let credentials = &config.credentials;
-            vec![Check::new("token", token(credentials).await).with_hint(careless(credentials))]
+            vec![Check::new("token", token(credentials).await).with_hint(permissions_hint(credentials))]
         }
     }
 }
@@ -58,7 +58,7 @@ async fn token(credentials: &Credentials) -> Result<String> {
 }
 
 /// The hint for a token file that other users can read.
-fn careless(credentials: &Credentials) -> Option<String> {
+fn permissions_hint(credentials: &Credentials) -> Option<String> {
     let Credentials::File(file) = credentials else { return None };
     is_open(file).then(|| format!("others may read it: chmod 600 {}", file.display()))
 }

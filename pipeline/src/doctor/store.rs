@@ -11,13 +11,13 @@ use archive_connectors::{
 /// Checks the archive, then its store if the archive could be read.
 pub(super) async fn archive(settings: &Settings) -> Vec<Check> {
     let location = &settings.archive;
-    tried("archive", location, content(location).await).await
+    with_probes("archive", location, content(location).await).await
 }
 
 /// Checks a replica like the archive, and that it belongs to it. A run whose only failures are here is partial.
 pub(super) async fn replica(settings: &Settings, location: &Location) -> Vec<Check> {
     let name = format!("replica {}", location.url());
-    let mut checks = tried(&name, location, compare(settings, location).await).await;
+    let mut checks = with_probes(&name, location, compare(settings, location).await).await;
     for check in checks.iter_mut().filter(|check| !check.ok) {
         check.exit = ExitCode::Partial;
     }
@@ -25,7 +25,7 @@ pub(super) async fn replica(settings: &Settings, location: &Location) -> Vec<Che
 }
 
 /// The content check of a location, followed by the probes of its store.
-async fn tried(name: &str, location: &Location, content: Result<String>) -> Vec<Check> {
+async fn with_probes(name: &str, location: &Location, content: Result<String>) -> Vec<Check> {
     let content = Check::new(name, content);
     if !content.ok {
         return vec![content];

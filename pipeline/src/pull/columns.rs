@@ -22,7 +22,7 @@ impl SliceColumns {
         wanted: Option<&[String]>,
         filtered: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self> {
-        let known = Union::of(schemas);
+        let known = Union::from_schemas(schemas);
         for name in filtered {
             known.position(name)?;
         }
@@ -62,7 +62,7 @@ struct Union<'a> {
 }
 
 impl<'a> Union<'a> {
-    fn of(schemas: impl IntoIterator<Item = &'a Schema>) -> Self {
+    fn from_schemas(schemas: impl IntoIterator<Item = &'a Schema>) -> Self {
         let mut union = Self::default();
         for column in schemas.into_iter().flat_map(Schema::columns) {
             let next = union.columns.len();

@@ -61,7 +61,7 @@ pub async fn pull(
     let output = output.outside_of(settings.archive.directory())?;
     let archive = Archive::open(&settings.archive).await?;
     let chain = archive.chain();
-    let months = Months::of(chain, &request.dataset, request.window)?;
+    let months = Months::from_chain(chain, &request.dataset, request.window)?;
     if !request.allow_gaps {
         months.whole(&request.dataset)?;
     }

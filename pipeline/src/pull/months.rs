@@ -21,7 +21,7 @@ pub(super) struct Months<'a> {
 }
 
 impl<'a> Months<'a> {
-    pub(super) fn of(chain: &'a Chain, dataset: &Dataset, window: Window) -> Result<Self> {
+    pub(super) fn from_chain(chain: &'a Chain, dataset: &Dataset, window: Window) -> Result<Self> {
         let month = |at: Timestamp| {
             Month::containing(at).map_err(|error| {
                 Error::new(ErrorKind::Configuration, "the range leaves the calendar").with_source(error)
@@ -143,7 +143,7 @@ mod tests {
     /// Sequence numbers of the commits of a range, and its gaps.
     fn months(commits: &[(&str, &str)], from: &str, to: &str) -> (Vec<u64>, String) {
         let chain = chain(commits);
-        let months = Months::of(&chain, &Dataset::default(), window(from, to)).unwrap();
+        let months = Months::from_chain(&chain, &Dataset::default(), window(from, to)).unwrap();
         let numbers = months.entries.iter().map(|entry| entry.manifest.sequence).collect();
         (numbers, human::month_ranges(months.gaps))
     }

@@ -52,16 +52,16 @@ impl Slicer {
         let mut origins = Vec::new();
         for Entry { sha256, manifest } in entries {
             let files = months::files(manifest, self.filter.window())?;
-            let coverage = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
-            self.progress.step(&coverage, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
+            let dataset_month = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
+            self.progress.step(&dataset_month, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
             // A commit with files always has a schema.
             if let Some(schema) = manifest.schema.clone().map(Arc::new) {
                 for file in &files {
                     self.file(file, &schema, writing).await?;
-                    self.progress.advance(&coverage, file.bytes);
+                    self.progress.advance(&dataset_month, file.bytes);
                 }
             }
-            self.progress.finish(&coverage);
+            self.progress.finish(&dataset_month);
             let named = |file: &&DataFile| SliceFile { path: file.path.clone(), sha256: file.sha256, rows: file.rows };
             let files = files.iter().map(named).collect();
             origins.push(SliceOrigin { sequence: manifest.sequence, sha256: *sha256, month: manifest.month, files });

@@ -28,7 +28,7 @@ pub(super) enum Held {
 
 /// The state of a replica's chain.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct ReplicaChain {
     pub(super) identity: Held,
     /// For each manifest of the archive, oldest first.
     pub(super) manifests: Vec<Held>,
@@ -38,19 +38,19 @@ pub(super) struct Standing {
     pub(super) last: u64,
 }
 
-impl Standing {
+impl ReplicaChain {
     /// Compares the chain of `replica` with that of `archive`, whose `archive.json` is `identity`. Fails unless it is a
     /// prefix. Refreshes the archive's chain first.
-    pub(super) async fn of(replica: &Sink, archive: &mut Archive, identity: &Bytes) -> Result<Self> {
+    pub(super) async fn compare(replica: &Sink, archive: &mut Archive, identity: &Bytes) -> Result<Self> {
         let (last, sums) = numbers(replica).await?;
         // Only after the replica was listed: another host may commit and copy a month meanwhile.
         archive.refresh().await?;
         let chain = archive.chain();
-        let looking = Looking { replica, archive: archive.id() };
-        let found = stream::iter(chain.entries()).map(|entry| looking.manifest(entry, last)).buffered(FETCHES);
+        let comparison = Comparison { replica, archive: archive.id() };
+        let found = stream::iter(chain.entries()).map(|entry| comparison.manifest(entry, last)).buffered(FETCHES);
         let found = found.try_collect::<Vec<_>>().await?;
         let is_ours = found.iter().any(|(_, is_ours)| *is_ours);
-        let identity = looking.identity(identity, is_ours).await?;
+        let identity = comparison.identity(identity, is_ours).await?;
         let manifests = found.into_iter().map(|(held, _)| held).collect::<Vec<_>>();
         if last > chain.entries().len() as u64 {
             return Err(longer(replica, archive.sink(), chain));
@@ -62,7 +62,7 @@ impl Standing {
     }
 
     /// Rejects damage, which only `--repair` may replace.
-    pub(super) fn is_sound(&self, replica: &Sink) -> Result<()> {
+    pub(super) fn check_undamaged(&self, replica: &Sink) -> Result<()> {
         let damaged = self.manifests.iter().zip(1..).find(|(held, _)| **held == Held::Damaged);
         let path = match (self.identity, damaged) {
             (Held::Damaged, _) => key::ARCHIVE.to_owned(),
@@ -88,12 +88,12 @@ pub(super) async fn numbers(replica: &Sink) -> Result<(u64, BTreeSet<u64>)> {
     Ok((last.max(sums.last().copied().unwrap_or(0)), sums))
 }
 
-struct Looking<'a> {
+struct Comparison<'a> {
     replica: &'a Sink,
     archive: &'a str,
 }
 
-impl Looking<'_> {
+impl Comparison<'_> {
     /// The replica's copy of a manifest, and whether it proves that the replica belongs to this archive.
     async fn manifest(&self, ours: &Entry, last: u64) -> Result<(Held, bool)> {
         let sequence = ours.manifest.sequence;

@@ -2,7 +2,7 @@
 
 use super::{
     Replicator, Tally,
-    compare::{Held, Standing},
+    compare::{Held, ReplicaChain},
 };
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
@@ -19,25 +19,25 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::HashSet;
 
 /// Concurrent copies or comparisons of files.
-const AT_ONCE: usize = 2;
+const CONCURRENT_FILES: usize = 2;
 
 impl Replicator<'_> {
     /// Brings `replica` up to date. `tally` counts what was written, even on error.
     pub(super) async fn copy_to(&mut self, replica: &Sink, tally: &mut Tally) -> Result<()> {
         let identity = self.document(key::ARCHIVE).await?;
-        let standing = Standing::of(replica, self.archive, &identity).await?;
+        let replica_chain = ReplicaChain::compare(replica, self.archive, &identity).await?;
         if !self.repair {
-            standing.is_sound(replica)?;
+            replica_chain.check_undamaged(replica)?;
         }
-        let copying = Copying { replicator: self, replica, standing: &standing };
-        if copying.put(key::ARCHIVE, identity, standing.identity).await? && standing.last > 0 {
+        let copying = Copying { replicator: self, replica, replica_chain: &replica_chain };
+        if copying.put(key::ARCHIVE, identity, replica_chain.identity).await? && replica_chain.last > 0 {
             tally.mended += 1;
         }
         let mut lost = None;
-        for (entry, held) in self.archive.chain().entries().iter().zip(&standing.manifests) {
-            let coverage = DatasetMonth { dataset: entry.manifest.dataset.clone(), month: entry.manifest.month };
-            let done = copying.month(entry, *held, &coverage, tally).await;
-            self.observer.finish(&coverage);
+        for (entry, held) in self.archive.chain().entries().iter().zip(&replica_chain.manifests) {
+            let dataset_month = DatasetMonth { dataset: entry.manifest.dataset.clone(), month: entry.manifest.month };
+            let done = copying.month(entry, *held, &dataset_month, tally).await;
+            self.observer.finish(&dataset_month);
             match done {
                 // Data missing from the archive affects only manifests that the replica does not have.
                 Err(error) if error.kind() == ErrorKind::BrokenChain && *held != Held::Missing => {
@@ -47,7 +47,7 @@ impl Replicator<'_> {
             }
         }
         if self.repair {
-            copying.tell_strangers().await?;
+            copying.warn_of_unnamed_files().await?;
         }
         lost.map_or(Ok(()), Err)
     }
@@ -61,17 +61,17 @@ impl Replicator<'_> {
 struct Copying<'a> {
     replicator: &'a Replicator<'a>,
     replica: &'a Sink,
-    standing: &'a Standing,
+    replica_chain: &'a ReplicaChain,
 }
 
 impl Copying<'_> {
     /// Copies what the replica lacks of one commit: files, manifest, sums, in this order. A repair compares all of it.
-    async fn month(&self, entry: &Entry, held: Held, coverage: &DatasetMonth, tally: &mut Tally) -> Result<()> {
+    async fn month(&self, entry: &Entry, held: Held, dataset_month: &DatasetMonth, tally: &mut Tally) -> Result<()> {
         let sequence = entry.manifest.sequence;
-        let is_new = sequence > self.standing.last;
+        let is_new = sequence > self.replica_chain.last;
         let (mut written, lost) = match held {
             Held::Same if !self.replicator.repair => (0, None),
-            _ => self.files(&entry.manifest.files, coverage).await,
+            _ => self.files(&entry.manifest.files, dataset_month).await,
         };
         if held == Held::Missing
             && let Some(error) = lost
@@ -90,20 +90,21 @@ impl Copying<'_> {
         }
         let is_head = sequence + 1 == self.replicator.archive.chain().next_sequence();
         if written > 0 || is_head {
-            self.tidy_up(coverage).await;
+            self.cleanup(dataset_month).await;
         }
         lost.map_or(Ok(()), Err)
     }
 
     /// Copies missing files. Returns how many, and the first error.
-    async fn files(&self, files: &[DataFile], coverage: &DatasetMonth) -> (u64, Option<Error>) {
+    async fn files(&self, files: &[DataFile], dataset_month: &DatasetMonth) -> (u64, Option<Error>) {
         let Replicator { archive, observer, repair, .. } = self.replicator;
         let step = if *repair { Step::Check } else { Step::Upload };
-        observer.step(coverage, step, Some(files.iter().map(|file| file.bytes).sum()));
-        let copies =
-            files.iter().map(|file| self.replica.copy(archive.sink(), file, |bytes| observer.advance(coverage, bytes)));
+        observer.step(dataset_month, step, Some(files.iter().map(|file| file.bytes).sum()));
+        let copies = files
+            .iter()
+            .map(|file| self.replica.copy(archive.sink(), file, |bytes| observer.advance(dataset_month, bytes)));
         let (mut sent, mut lost) = (0, None);
-        for copied in stream::iter(copies).buffered(AT_ONCE).collect::<Vec<_>>().await {
+        for copied in stream::iter(copies).buffered(CONCURRENT_FILES).collect::<Vec<_>>().await {
             match copied {
                 Ok(was_sent) => sent += u64::from(was_sent),
                 Err(error) => drop(lost.get_or_insert(error)),
@@ -126,7 +127,7 @@ impl Copying<'_> {
     async fn sums(&self, entry: &Entry) -> Result<bool> {
         let path = key::sums(entry.manifest.sequence);
         let bytes = Bytes::from(entry.manifest.sha256sums(&entry.sha256));
-        let held = match self.standing.sums.contains(&entry.manifest.sequence) {
+        let held = match self.replica_chain.sums.contains(&entry.manifest.sequence) {
             false => Held::Missing,
             true if !self.replicator.repair => Held::Same,
             true => match self.replica.document(&path).await? {
@@ -153,15 +154,15 @@ impl Copying<'_> {
     }
 
     /// Removes leftovers of interrupted writes from a directory replica.
-    async fn tidy_up(&self, coverage: &DatasetMonth) {
-        let DatasetMonth { dataset, month } = coverage;
+    async fn cleanup(&self, dataset_month: &DatasetMonth) {
+        let DatasetMonth { dataset, month } = dataset_month;
         if let Err(error) = self.replica.remove_leftovers(self.replicator.archive.chain(), dataset, *month).await {
             tracing::warn!(%error, "could not look for leftovers of interrupted writes");
         }
     }
 
     /// Warns of files that no manifest names. They are kept: their owner is unknown.
-    async fn tell_strangers(&self) -> Result<()> {
+    async fn warn_of_unnamed_files(&self) -> Result<()> {
         let files = self.replicator.archive.chain().entries().iter().flat_map(|entry| &entry.manifest.files);
         let named = files.map(|file| file.path.as_str()).collect::<HashSet<_>>();
         let mut objects = self.replica.list(None);

@@ -14,7 +14,7 @@ pub(crate) mod report;
 use crate::{Archive, observer::Observer, report::Failure, settings::Settings};
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
 use archive_formats::{Chain, Sha256, key};
-use compare::Standing;
+use compare::ReplicaChain;
 use futures::{StreamExt as _, future::try_join_all, stream};
 pub use report::{ReplicaReport, ReplicaState, ReplicaStatus, ReplicateReport};
 use std::sync::Arc;
@@ -56,19 +56,19 @@ pub async fn replicate(
     }
     let mut archive = Archive::open(&settings.archive).await?;
     let mut replicator = Replicator { archive: &mut archive, repair, observer, stop };
-    Ok(ReplicateReport { replicas: replicator.bring_up(&settings.replicas).await })
+    Ok(ReplicateReport { replicas: replicator.update(&settings.replicas).await })
 }
 
 /// Checks `replica`, one of `replicas` of the archive at `location`, as a run does before it writes there. Writes
 /// nothing. Returns the highest sequence number found in the replica.
 pub async fn compare(location: &Location, replica: &Sink, replicas: &[Sink]) -> Result<u64> {
     let sink = Sink::open(location)?;
-    has_its_own_place(&sink, replica, replicas)?;
+    check_own_location(&sink, replica, replicas)?;
     let Some((mut archive, identity)) = Archive::find(location).await?.zip(sink.document(key::ARCHIVE).await?) else {
         return is_empty(replica).await.map(|()| 0);
     };
-    let standing = Standing::of(replica, &mut archive, &identity).await?;
-    standing.is_sound(replica).map(|()| standing.last)
+    let replica_chain = ReplicaChain::compare(replica, &mut archive, &identity).await?;
+    replica_chain.check_undamaged(replica).map(|()| replica_chain.last)
 }
 
 /// Rejects a location that is not empty, as the replica of an archive that does not exist yet.
@@ -87,15 +87,15 @@ async fn is_empty(replica: &Sink) -> Result<()> {
 
 impl Replicator<'_> {
     /// Brings replicas up to date, one after another; a failure does not stop the next.
-    pub async fn bring_up(&mut self, replicas: &[Location]) -> Vec<ReplicaReport> {
+    pub async fn update(&mut self, replicas: &[Location]) -> Vec<ReplicaReport> {
         let opened = replicas.iter().map(Sink::open).collect::<Vec<_>>();
         let sinks = opened.iter().flatten().cloned().collect::<Vec<_>>();
         let mut reports = Vec::new();
         for (location, opened) in replicas.iter().zip(opened) {
             let placed =
-                opened.and_then(|replica| has_its_own_place(self.archive.sink(), &replica, &sinks).map(|()| replica));
+                opened.and_then(|replica| check_own_location(self.archive.sink(), &replica, &sinks).map(|()| replica));
             let report = match placed {
-                Ok(replica) => Box::pin(self.bring_up_one(&replica)).await,
+                Ok(replica) => Box::pin(self.update_one(&replica)).await,
                 Err(error) => self.report(location.url(), Some(error), Tally::default()),
             };
             self.observer.replica_finished(&report);
@@ -105,7 +105,7 @@ impl Replicator<'_> {
     }
 
     /// Brings one replica up to date.
-    pub async fn bring_up_one(&mut self, replica: &Sink) -> ReplicaReport {
+    pub async fn update_one(&mut self, replica: &Sink) -> ReplicaReport {
         let (stop, mut tally) = (self.stop.clone(), Tally::default());
         let done = tokio::select! {
             biased;
@@ -128,7 +128,7 @@ impl Replicator<'_> {
 }
 
 /// Rejects a replica that shares its location with the archive or with another one of `sinks`, which include it.
-fn has_its_own_place(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<()> {
+fn check_own_location(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<()> {
     let message = if archive.overlaps(replica) {
         "a replica and the archive have the same location, or one is inside the other"
     } else if sinks.iter().filter(|sink| sink.overlaps(replica)).count() > 1 {
@@ -141,11 +141,11 @@ fn has_its_own_place(archive: &Sink, replica: &Sink, sinks: &[Sink]) -> Result<(
 }
 
 /// Concurrent reads of replicas.
-const ASKED: usize = 8;
+const CONCURRENT_READS: usize = 8;
 
 /// Compares the last manifest of each replica with the archive's `chain`: a manifest fixes all before it. Writes
 /// nothing; an unreadable replica is reported, not an error.
-pub async fn glance(chain: &Chain, replicas: &[Location]) -> Vec<ReplicaStatus> {
+pub async fn replica_statuses(chain: &Chain, replicas: &[Location]) -> Vec<ReplicaStatus> {
     let asked = replicas.iter().map(|location| async move {
         let url = location.url().to_owned();
         match behind(chain, location).await {
@@ -156,7 +156,7 @@ pub async fn glance(chain: &Chain, replicas: &[Location]) -> Vec<ReplicaStatus> 
             }
         }
     });
-    stream::iter(asked).buffered(ASKED).collect().await
+    stream::iter(asked).buffered(CONCURRENT_READS).collect().await
 }
 
 /// How many manifests of `chain` the replica lacks.

@@ -31,7 +31,7 @@ pub(super) struct Feed {
     /// The columns of the month.
     pub(super) schema: Arc<Schema>,
     pub(super) progress: Arc<dyn Progress>,
-    pub(super) coverage: DatasetMonth,
+    pub(super) dataset_month: DatasetMonth,
 }
 
 /// The state of sending a month.
@@ -50,14 +50,14 @@ impl Feed {
         let digests = ColumnDigests::new(&self.schema);
         let mut sending = Sending { schema: Arc::clone(&self.schema), columns, digests, pieces };
         let bytes = month.entries.iter().map(|entry| entry.manifest.bytes()).sum();
-        self.progress.step(&self.coverage, Step::Upload, Some(bytes));
+        self.progress.step(&self.dataset_month, Step::Upload, Some(bytes));
         for entry in &month.entries {
             let manifest = &entry.manifest;
-            let files = months::files(manifest, self.coverage.month.window())?;
+            let files = months::files(manifest, self.dataset_month.month.window())?;
             let Some(schema) = manifest.schema.clone().map(Arc::new) else { continue };
             for file in files {
                 self.file(file, &schema, &mut sending).await?;
-                self.progress.advance(&self.coverage, file.bytes);
+                self.progress.advance(&self.dataset_month, file.bytes);
             }
         }
         Ok(sending.digests.finish())
@@ -65,7 +65,7 @@ impl Feed {
 
     async fn file(&self, file: &DataFile, schema: &Arc<Schema>, sending: &mut Sending) -> Result<()> {
         let columns = schema.columns().iter().map(|column| column.name.clone()).collect();
-        let scan = Scan { window: self.coverage.month.window(), columns };
+        let scan = Scan { window: self.dataset_month.month.window(), columns };
         let mut batches = pin!(self.reader.events(file, schema, Some(scan)));
         let failed = |error: ReadError| error.into_error(self.reader.sink(), file);
         while let Some(batch) = batches.try_next().await.map_err(failed)? {
@@ -111,7 +111,7 @@ pub(super) struct ArchivedMonth<'a> {
 }
 
 impl<'a> ArchivedMonth<'a> {
-    pub(super) fn of(chain: &'a Chain, dataset: &'a Dataset, month: Month) -> Result<Self> {
+    pub(super) fn from_chain(chain: &'a Chain, dataset: &'a Dataset, month: Month) -> Result<Self> {
         let of_month = |entry: &&Entry| entry.manifest.dataset == *dataset && entry.manifest.month == month;
         let entries = chain.entries().iter().filter(of_month).collect::<Vec<_>>();
         if entries.iter().any(|entry| entry.manifest.kind == CommitKind::Month) {

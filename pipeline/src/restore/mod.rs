@@ -50,26 +50,26 @@ pub async fn restore(
     progress: Arc<dyn Progress>,
 ) -> Result<RestoreReport> {
     let archive = Archive::open(&settings.archive).await?;
-    let month = ArchivedMonth::of(archive.chain(), &request.dataset, request.month)?;
+    let month = ArchivedMonth::from_chain(archive.chain(), &request.dataset, request.month)?;
     let table = request.table.clone().unwrap_or_else(|| month.table());
     let mut report = empty_report(request, &month, &table);
     let Some(schema) = month.schema()? else { return Ok(report) };
     let schema = Arc::new(schema);
     let scratch = Scratch::new(&settings.state_dir, "restore")?;
-    let coverage = DatasetMonth { dataset: request.dataset.clone(), month: request.month };
+    let dataset_month = DatasetMonth { dataset: request.dataset.clone(), month: request.month };
     let feed = Feed {
         reader: Reader::new(archive.sink().clone(), scratch.path().to_owned()),
         schema: Arc::clone(&schema),
         progress: Arc::clone(&progress),
-        coverage: coverage.clone(),
+        dataset_month: dataset_month.clone(),
     };
 
     let destination = Destination { server: request.server.clone(), table, drill: request.drill };
     let mut restoration = Restoration::begin(&destination, &schema, request.month.window()).await?;
     let archived = load(&restoration, &feed, &month).await?;
-    progress.step(&coverage, Step::Decode, Some(month.rows()));
-    let (rows_back, restored) = read_back(&mut restoration, &schema, &progress, &coverage).await?;
-    progress.finish(&coverage);
+    progress.step(&dataset_month, Step::Decode, Some(month.rows()));
+    let (rows_back, restored) = read_back(&mut restoration, &schema, &progress, &dataset_month).await?;
+    progress.finish(&dataset_month);
 
     report.rows_back = rows_back;
     report.table = Some(restoration.table().to_owned());
@@ -111,15 +111,15 @@ async fn read_back(
     restoration: &mut Restoration,
     schema: &Schema,
     progress: &Arc<dyn Progress>,
-    coverage: &DatasetMonth,
+    dataset_month: &DatasetMonth,
 ) -> Result<(u64, Vec<Sha256>)> {
     let (sender, mut batches) = mpsc::channel::<EventBatch>(WAITING);
     let mut digests = ColumnDigests::new(schema);
-    let (progress, coverage) = (Arc::clone(progress), coverage.clone());
+    let (progress, dataset_month) = (Arc::clone(progress), dataset_month.clone());
     let digesting = tokio::task::spawn_blocking(move || {
         while let Some(batch) = batches.blocking_recv() {
             digests.add(batch.records()).map_err(undigested)?;
-            progress.advance(&coverage, batch.len() as u64);
+            progress.advance(&dataset_month, batch.len() as u64);
         }
         Ok(digests.finish())
     });

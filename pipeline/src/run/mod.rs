@@ -64,7 +64,7 @@ pub async fn run(
         }
         let replicas = if dry_run { &[][..] } else { &settings.replicas };
         let head = archive.as_ref().and_then(Archive::head);
-        let replicas = bring_up(archive, replicas, observer, stop).await;
+        let replicas = update_replicas(archive, replicas, observer, stop).await;
         return Ok(RunReport { archive: url, head, months, replicas });
     }
     replicate::check_not_behind(archive.as_ref(), &settings.replicas).await?;
@@ -99,7 +99,7 @@ pub async fn run(
     let (archive, source) = pipeline.into_parts();
     cleanup(&archive, Some(source.as_ref()), &planned).await;
     let head = archive.head();
-    let replicas = bring_up(Some(archive), &settings.replicas, observer, stop).await;
+    let replicas = update_replicas(Some(archive), &settings.replicas, observer, stop).await;
     Ok(RunReport { archive: url, head, months, replicas })
 }
 
@@ -127,7 +127,7 @@ async fn cleanup(archive: &Archive, source: Option<&dyn Source>, planned: &[Plan
 }
 
 /// Brings the replicas up to date. Without an archive, they are reported as behind.
-async fn bring_up(
+async fn update_replicas(
     archive: Option<Archive>,
     replicas: &[Location],
     observer: Arc<dyn Observer>,
@@ -138,7 +138,7 @@ async fn bring_up(
     };
     let mut replicator = Replicator { archive: &mut archive, repair: false, observer, stop };
     let span = if replicas.is_empty() { Span::none() } else { spans::replicate() };
-    let reports = replicator.bring_up(replicas).instrument(span.clone()).await;
+    let reports = replicator.update(replicas).instrument(span.clone()).await;
     if let Some(failure) = reports.iter().find_map(|report| report.error.as_ref()) {
         spans::record_failure(&span, failure);
     }

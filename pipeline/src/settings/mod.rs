@@ -72,7 +72,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// Default file size, in bytes.
 pub(crate) const PART_SIZE: u64 = 256 << 20;
 /// Above this, months would wait for the disk and the source.
-const MOST_JOBS: u32 = 64;
+const MAX_JOBS: u32 = 64;
 
 impl Settings {
     /// Validates `config`, and adds what only the environment may hold: secrets and the home folder.
@@ -84,8 +84,8 @@ impl Settings {
         if part_size == 0 {
             return Err(invalid("the part size is zero"));
         }
-        if !(1..=MOST_JOBS).contains(&jobs) {
-            return Err(invalid(format!("{jobs} jobs are not possible")).with_hint(format!("use 1 to {MOST_JOBS}")));
+        if !(1..=MAX_JOBS).contains(&jobs) {
+            return Err(invalid(format!("{jobs} jobs are not possible")).with_hint(format!("use 1 to {MAX_JOBS}")));
         }
         let (formats, rows) = (formats(config.format.as_ref())?, RowRules::from(&config));
         let transforms = TransformSettings::new(&config)?;
@@ -129,7 +129,7 @@ fn location(what: &str, address: &str, clouds: &BTreeMap<String, String>) -> Res
     if address.is_empty() {
         return Err(invalid(format!("the {what}'s address is empty")));
     }
-    if address::holds_a_secret(address) {
+    if address::contains_secret(address) {
         return Err(invalid(format!("the {what}'s URL holds a user or a password"))
             .with_hint("take it out, and set the AWS_…, GOOGLE_… or AZURE_… variables instead"));
     }

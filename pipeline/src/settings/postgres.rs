@@ -13,9 +13,9 @@ use archive_formats::{Dataset, catalogue::KeyColumns};
 use std::{collections::BTreeMap, thread, time::Duration};
 
 /// Regardless of the number of cores: the server has other clients.
-const MOST_DEFAULT_CONNECTIONS: usize = 16;
+const MAX_DEFAULT_CONNECTIONS: usize = 16;
 /// Above this, a server with default settings may refuse connections.
-const MOST_CONNECTIONS: u32 = 64;
+const MAX_CONNECTIONS: u32 = 64;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Validates the settings of the source at `url`.
@@ -32,10 +32,10 @@ pub(super) fn config(url: &str, config: &Config, environment: &Environment) -> R
 
 fn connections(config: &Config) -> Result<usize> {
     match config.connections.map(|count| count.0) {
-        None => Ok(thread::available_parallelism().map_or(1, usize::from).min(MOST_DEFAULT_CONNECTIONS)),
-        Some(count @ 1..=MOST_CONNECTIONS) => Ok(usize::try_from(count).unwrap_or(1)),
+        None => Ok(thread::available_parallelism().map_or(1, usize::from).min(MAX_DEFAULT_CONNECTIONS)),
+        Some(count @ 1..=MAX_CONNECTIONS) => Ok(usize::try_from(count).unwrap_or(1)),
         Some(count) => Err(invalid(format!("{count} connections are not possible"))
-            .with_hint(format!("use 1 to {MOST_CONNECTIONS} for --connections"))),
+            .with_hint(format!("use 1 to {MAX_CONNECTIONS} for --connections"))),
     }
 }
 
@@ -86,14 +86,14 @@ mod tests {
         format!("{error}; {}", error.hint().unwrap_or_default())
     }
 
-    fn of(tables: &BTreeMap<Dataset, Table>, name: &str) -> Table {
+    fn table_of(tables: &BTreeMap<Dataset, Table>, name: &str) -> Table {
         tables[&name.parse::<Dataset>().unwrap()].clone()
     }
 
     #[test]
     fn defaults_limit_the_load_on_the_server() {
         let config = read("").unwrap();
-        assert!((1..=MOST_DEFAULT_CONNECTIONS).contains(&config.connections), "{}", config.connections);
+        assert!((1..=MAX_DEFAULT_CONNECTIONS).contains(&config.connections), "{}", config.connections);
         assert_eq!((config.statement_timeout, config.lock_timeout), (HOUR, Duration::from_secs(10)));
         assert_eq!((config.tables.len(), config.org), (0, None));
         let config =
@@ -108,16 +108,16 @@ mod tests {
                     name = 'decisions'\ntable = 'ai.d'\ntime-column = 'at'\ncolumns = 'n,at,n'";
         let tables = read(toml).unwrap().tables;
         let keys = |id: &str, time: &str| KeyColumns { id: Some(id.to_owned()), time: Some(time.to_owned()) };
-        assert_eq!(of(&tables, "events"), Table { keys: keys("n", "t"), ..Table::default() });
+        assert_eq!(table_of(&tables, "events"), Table { keys: keys("n", "t"), ..Table::default() });
         let columns = Some(["n", "at"].map(str::to_owned).to_vec());
         let name = Some("ai.d".to_owned());
-        assert_eq!(of(&tables, "decisions"), Table { name, keys: keys("n", "at"), columns });
+        assert_eq!(table_of(&tables, "decisions"), Table { name, keys: keys("n", "at"), columns });
     }
 
     #[test]
     fn table_applies_to_a_single_dataset() {
         let one = read("dataset = 'decisions,decisions'\ntable = 'ai.d'").unwrap().tables;
-        assert_eq!(of(&one, "decisions").name.as_deref(), Some("ai.d"));
+        assert_eq!(table_of(&one, "decisions").name.as_deref(), Some("ai.d"));
         assert!(refusal("dataset = 'events,decisions'\ntable = 'ai.d'").contains("[[dataset]]"));
     }
 

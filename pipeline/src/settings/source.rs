@@ -81,8 +81,9 @@ fn refuse_tables(config: &Config) -> Result<()> {
     if let Some((option, _)) = options.into_iter().find(|(_, is_set)| *is_set) {
         return Err(invalid(format!("{option} is for databases alone")).with_hint(ONLY_DATABASES));
     }
-    let said = config.dataset.iter().flat_map(|datasets| &datasets.0).find_map(|entry| Some((entry, entry.said()?)));
-    match said {
+    let database_key =
+        config.dataset.iter().flat_map(|datasets| &datasets.0).find_map(|entry| Some((entry, entry.first_key()?)));
+    match database_key {
         Some((entry, key)) => {
             Err(invalid(format!("{key:?} of the dataset {} is for databases alone", entry.name))
                 .with_hint(ONLY_DATABASES))

@@ -1,5 +1,5 @@
 use super::*;
-use crate::units::{Count, Size, Span};
+use crate::units::{Count, DurationArg, Size};
 use archive_connectors::{
     Secret,
     exports_api::{self, Credentials},
@@ -65,7 +65,7 @@ fn rejects_impossible_settings() {
         Config { replica: Some(List(vec!["az://key@box/x".to_owned()])), ..Config::default() },
         Config { format: Some(List(Vec::new())), ..Config::default() },
         Config { format: Some(List(vec![EventFormat::Jsonl])), ..Config::default() },
-        Config { source: Some(source), job_timeout: Some(Span(Duration::ZERO)), ..Config::default() },
+        Config { source: Some(source), job_timeout: Some(DurationArg(Duration::ZERO)), ..Config::default() },
     ] {
         assert_eq!(refused(config.clone()), ErrorKind::Configuration, "{config:?}");
     }

@@ -102,7 +102,7 @@ fn renaming(List(renames): &List<Rename>) -> Result<Renaming> {
 }
 
 /// Minimum key length in bytes: shorter keys are easier to guess than the digest is to break.
-const ENOUGH: usize = 32;
+const MIN_KEY_BYTES: usize = 32;
 
 /// Mode bits of group and others.
 const OTHERS: u32 = 0o077;
@@ -139,8 +139,8 @@ fn read_key(path: &Path) -> Result<Vec<u8>> {
     if key.is_empty() {
         return Err(refuse(invalid("the key of the pseudonyms is empty")));
     }
-    if key.len() < ENOUGH {
-        tracing::warn!(path = %path.display(), "the key of the pseudonyms is shorter than {ENOUGH} bytes: it can be guessed");
+    if key.len() < MIN_KEY_BYTES {
+        tracing::warn!(path = %path.display(), "the key of the pseudonyms is shorter than {MIN_KEY_BYTES} bytes: it can be guessed");
     }
     Ok(key)
 }

@@ -59,7 +59,7 @@ impl Guard {
 }
 
 /// Batches transformed concurrently, in order: pseudonyms take time.
-const AT_ONCE: usize = 2;
+const CONCURRENT_BATCHES: usize = 2;
 
 /// An item of the feed, to be transformed if it is a batch.
 enum Task {
@@ -80,7 +80,7 @@ pub fn transform(feed: EventStream, transforms: Arc<Transforms>) -> EventStream 
         }
         item => Ok(Task::Pass(item)),
     });
-    tasks.map_ok(perform).try_buffered(AT_ONCE).boxed()
+    tasks.map_ok(perform).try_buffered(CONCURRENT_BATCHES).boxed()
 }
 
 async fn perform(task: Task) -> Result<SourceItem> {

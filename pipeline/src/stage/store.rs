@@ -16,25 +16,25 @@ use std::{fs::File, sync::Arc};
 use tokio::sync::Mutex;
 
 /// Concurrent files: one is uploaded while the next is checked.
-const AT_ONCE: usize = 2;
+const CONCURRENT_FILES: usize = 2;
 
 /// Checks every file, stores it, and returns them in order after the store has confirmed each.
 pub async fn store(
     files: Vec<StagedFile>,
     schema: Option<&Arc<Schema>>,
     sink: &Sink,
-    coverage: &DatasetMonth,
+    dataset_month: &DatasetMonth,
     progress: &dyn Progress,
 ) -> Result<Vec<StoredFile>> {
-    progress.step(coverage, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));
+    progress.step(dataset_month, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));
     let stored = files.into_iter().map(|staged| async move {
         let staged = check(staged, schema.cloned()).await?;
-        let stored = sink.store(&staged, |bytes| progress.advance(coverage, bytes)).await?;
+        let stored = sink.store(&staged, |bytes| progress.advance(dataset_month, bytes)).await?;
         // Removed at once: staged files of a large month could fill the disk.
         drop(tokio::fs::remove_file(&staged.local).await);
         Ok(stored)
     });
-    stream::iter(stored).buffered(AT_ONCE).try_collect().await
+    stream::iter(stored).buffered(CONCURRENT_FILES).try_collect().await
 }
 
 /// Decodes every page of a staged file and compares the events with the encoder's counts, to find errors of an encoder

@@ -28,7 +28,7 @@ pub struct StatusRequest {
 }
 
 /// Time after which a missing month counts as late: a cron job tries on the first three days.
-const PUNCTUAL: Duration = Duration::from_secs(3 * 86_400);
+const LATE_AFTER: Duration = Duration::from_secs(3 * 86_400);
 const DAY: i64 = 86_400_000_000;
 
 /// Reads the state of the archive of `settings`, and of its replicas. An unreadable replica is not an error.
@@ -38,7 +38,7 @@ pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Cl
         archive: Some(archive.url().to_owned()),
         head: archive.head(),
         datasets: datasets(archive.chain(), request, settings, clock.now())?,
-        replicas: replicate::glance(archive.chain(), &settings.replicas).await,
+        replicas: replicate::replica_statuses(archive.chain(), &settings.replicas).await,
         layout: request.layout,
     })
 }
@@ -72,7 +72,7 @@ pub fn datasets(
 }
 
 fn is_late(month: Month, now: Timestamp) -> bool {
-    month.window().to().plus(PUNCTUAL) <= now
+    month.window().to().plus(LATE_AFTER) <= now
 }
 
 /// Independent of the requested range: the deadline applies to the dataset.

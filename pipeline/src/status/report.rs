@@ -77,7 +77,7 @@ pub struct Totals {
 impl DatasetStatus {
     /// Sums over its months.
     pub fn totals(&self) -> Totals {
-        Totals::of(&self.months)
+        Totals::from_months(&self.months)
     }
 
     /// The months that are over and not archived.
@@ -88,7 +88,7 @@ impl DatasetStatus {
 
 impl Totals {
     /// Sums over `months`.
-    pub fn of<'a>(months: impl IntoIterator<Item = &'a MonthStatus>) -> Self {
+    pub fn from_months<'a>(months: impl IntoIterator<Item = &'a MonthStatus>) -> Self {
         months.into_iter().fold(Self::default(), Self::with)
     }
 

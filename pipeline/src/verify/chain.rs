@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Concurrent fetches of manifests.
-const AT_ONCE: usize = 8;
+const CONCURRENT_FETCHES: usize = 8;
 
 /// Maximum missing manifests in a row that are reported one by one.
 const LONG_HOLE: u64 = 1_000;
@@ -43,7 +43,7 @@ impl Verifier {
             let sums = self.document(&key::sums(sequence), listing).await?;
             Ok::<_, archive_connectors::Error>((sequence, manifest, sums))
         });
-        let mut fetched = fetched.buffered(AT_ONCE);
+        let mut fetched = fetched.buffered(CONCURRENT_FETCHES);
         let mut walk = Walk { archive, findings, commits: Commits::new(), digests: BTreeMap::new(), next: 1 };
         while let Some((sequence, manifest, sums)) = fetched.try_next().await? {
             walk.step(sequence, manifest, sums);

@@ -21,19 +21,19 @@ impl Verifier {
     ) -> Result<()> {
         let folder = tempfile::Builder::new().prefix("verify-").tempdir_in(&self.folder);
         let folder = folder.map_err(local("make a folder for fetched files", &self.folder))?;
-        let coverage = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
+        let dataset_month = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
         let reader = Reader::new(self.sink.clone(), folder.path().to_owned());
         let mut rows = MonthRows::new(manifest, folder.path());
         if level == Level::Full {
-            self.progress.step(&coverage, Step::Check, Some(manifest.bytes()));
+            self.progress.step(&dataset_month, Step::Check, Some(manifest.bytes()));
         }
         for file in &manifest.files {
-            if is_there(file, listing.get(&file.path).copied(), findings) && level == Level::Full {
+            if check_size(file, listing.get(&file.path).copied(), findings) && level == Level::Full {
                 read(&reader, file, &mut rows, findings).await?;
-                self.progress.advance(&coverage, file.bytes);
+                self.progress.advance(&dataset_month, file.bytes);
             }
         }
-        self.progress.finish(&coverage);
+        self.progress.finish(&dataset_month);
         if level == Level::Full { rows.finish(findings) } else { Ok(()) }
     }
 }
@@ -60,7 +60,7 @@ fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &
         }
         Ok(_) => {}
         Err(ReadError::Failed(error)) => return Err(error),
-        Err(ReadError::Size(bytes)) => drop(is_there(file, bytes, findings)),
+        Err(ReadError::Size(bytes)) => drop(check_size(file, bytes, findings)),
         Err(ReadError::Digest(found)) => {
             let message = format!("the object has the SHA-256 {found} instead of {}", file.sha256);
             findings.damage(Code::Digest, path, message);
@@ -73,7 +73,7 @@ fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &
 }
 
 /// V010 and V011: whether an object exists and has the size of `file`.
-fn is_there(file: &DataFile, bytes: Option<u64>, findings: &mut Findings) -> bool {
+fn check_size(file: &DataFile, bytes: Option<u64>, findings: &mut Findings) -> bool {
     match bytes {
         None => findings.damage(Code::Missing, file.path.clone(), "the object is missing"),
         Some(bytes) if bytes != file.bytes => {

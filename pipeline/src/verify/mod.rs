@@ -58,7 +58,7 @@ pub async fn verify(
     let scratch = Scratch::new(&settings.state_dir, "verify")?;
     let folder = scratch.path().to_owned();
     let report = Verifier { sink: root.sink().clone(), folder, progress }.verify(root.id(), request).await?;
-    let record = Record::of(&settings.state_dir, root.id(), &settings.archive);
+    let record = Record::new(&settings.state_dir, root.id(), &settings.archive);
     // A read-only state folder does not prevent verification.
     if let Err(error) = record.add(Verification::new(request, &report, clock.now())) {
         tracing::warn!(%error, "what was found is not on record for `kt-archive report`");

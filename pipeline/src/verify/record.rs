@@ -16,10 +16,10 @@ use std::{
 const FORMAT: &str = "kt-archive-verifications/1";
 
 /// Maximum recorded findings: many unknown files must not make a record unbounded.
-const KEPT: usize = 200;
+const MAX_FINDINGS: usize = 200;
 
 /// Maximum size of a record, in bytes.
-const MOST_BYTES: u64 = 4 << 20;
+const MAX_BYTES: u64 = 4 << 20;
 
 /// A finished verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl Verification {
         let count = |severity| report.findings.iter().filter(|found| found.severity == severity).count() as u64;
         let mut findings = report.findings.clone();
         findings.sort_by_key(|finding| finding.severity);
-        findings.truncate(KEPT);
+        findings.truncate(MAX_FINDINGS);
         let (damage, warnings) = (count(Severity::Damage), count(Severity::Warning));
         Self {
             finished_at,
@@ -103,7 +103,7 @@ impl Verification {
 
 impl Record {
     /// The record of the archive with the UUID `archive` at `location`.
-    pub fn of(state: &Path, archive: &str, location: &Location) -> Self {
+    pub fn new(state: &Path, archive: &str, location: &Location) -> Self {
         let folder = location.directory().map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
         let place = folder.map_or_else(
             || location.url().trim_end_matches('/').to_owned(),
@@ -131,7 +131,7 @@ impl Record {
             file => file.map_err(failed())?,
         };
         let mut bytes = Vec::new();
-        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed())?;
+        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed())?;
         let document = serde_json::from_slice::<Document>(&bytes)
             .map_err(|error| Error::new(ErrorKind::Local, "it is damaged").with_source(error))?;
         Ok(Some(document).filter(|known| known.format == FORMAT && known.archive == self.archive))
@@ -160,7 +160,7 @@ mod tests {
     const ARCHIVE: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
     fn record(state: &Path, place: &str) -> Record {
-        Record::of(state, ARCHIVE, &Location::parse(place, &BTreeMap::new()).unwrap())
+        Record::new(state, ARCHIVE, &Location::parse(place, &BTreeMap::new()).unwrap())
     }
 
     fn verification(level: Level, range: Option<(Month, Month)>, findings: Vec<Finding>) -> Verification {
@@ -219,7 +219,7 @@ mod tests {
         let mut findings = vec![finding(Severity::Warning); 300];
         findings.push(finding(Severity::Damage));
         let verification = verification(Level::Full, None, findings);
-        assert_eq!((verification.damage, verification.warnings, verification.findings.len()), (1, 300, KEPT));
+        assert_eq!((verification.damage, verification.warnings, verification.findings.len()), (1, 300, MAX_FINDINGS));
         assert_eq!(verification.findings[0].severity, Severity::Damage);
     }
 

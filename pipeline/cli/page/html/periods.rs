@@ -36,7 +36,7 @@ impl<'a> Periods<'a> {
 
     /// Totals of the months of each bar; none if no month is archived.
     pub(super) fn totals(&self) -> impl Iterator<Item = Option<Totals>> {
-        self.0.iter().map(|months| Some(Totals::of(*months)).filter(|totals| totals.archived > 0))
+        self.0.iter().map(|months| Some(Totals::from_months(*months)).filter(|totals| totals.archived > 0))
     }
 
     /// Names of months, of years, or of decades.

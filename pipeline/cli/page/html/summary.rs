@@ -77,7 +77,7 @@ impl Card {
 }
 
 fn cards(page: &Page) -> Vec<Card> {
-    let totals = Totals::of(page.datasets.iter().flat_map(|dataset| &dataset.status.months));
+    let totals = Totals::from_months(page.datasets.iter().flat_map(|dataset| &dataset.status.months));
     let Totals { archived, missing, events, bytes, delivered, .. } = totals;
     let gaps = if missing == 0 { "no gaps".to_owned() } else { format!("{} missing", thousands(missing)) };
     let datasets = count(page.datasets.len() as u64, "dataset");
