@@ -1,9 +1,9 @@
-//! Completion scripts, in the shells that they are for.
+//! Completion scripts, run in their shells.
 
 use crate::support::cli::Host;
 use std::{fs, path::PathBuf, process::Command};
 
-/// A host with the script of a shell.
+/// A host with the completion script of a shell.
 fn script(shell: &str) -> (Host, PathBuf) {
     let host = Host::new();
     let path = host.path("completions");
@@ -19,7 +19,7 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What bash offers for the last of these words.
+/// The completions of bash for the last word.
 #[track_caller]
 fn bash(words: &[&str]) -> Vec<String> {
     let (_host, path) = script("bash");
@@ -36,7 +36,7 @@ fn bash(words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn bash_completes_commands_options_and_their_words() {
+fn bash_completes_commands_options_and_values() {
     let (_host, path) = script("bash");
     output(Command::new("bash").arg("-n").arg(&path));
     assert_eq!(bash(&["kt-archive", "sch"]), ["schedule"]);
@@ -49,7 +49,7 @@ fn bash_completes_commands_options_and_their_words() {
 }
 
 #[test]
-fn fish_completes_commands_options_and_their_words() {
+fn fish_completes_commands_options_and_values() {
     let (_host, path) = script("fish");
     output(Command::new("fish").arg("--no-execute").arg(&path));
     let complete = |line: &str| {
@@ -62,7 +62,7 @@ fn fish_completes_commands_options_and_their_words() {
 }
 
 #[test]
-fn zsh_reads_it_and_defines_the_completion() {
+fn zsh_loads_the_completion() {
     let (host, path) = script("zsh");
     output(Command::new("zsh").arg("-n").arg(&path));
     fs::rename(&path, host.path("_kt-archive")).unwrap();
@@ -71,12 +71,12 @@ fn zsh_reads_it_and_defines_the_completion() {
          autoload +X -Uz _kt-archive; functions _kt-archive | grep -c 'github-actions'",
         host.path("").display()
     );
-    let said = output(Command::new("zsh").args(["-f", "-c", &program]));
-    assert!(said.starts_with("_kt-archive\n") && !said.ends_with("\n0\n"), "{said}");
+    let stdout = output(Command::new("zsh").args(["-f", "-c", &program]));
+    assert!(stdout.starts_with("_kt-archive\n") && !stdout.ends_with("\n0\n"), "{stdout}");
 }
 
 #[test]
-fn a_shell_that_is_not_known_is_refused_with_those_that_are() {
+fn unknown_shell_is_refused_with_the_known_ones() {
     let host = Host::new();
     let refused = host.run(&["completions", "tcsh"]).expect(2);
     assert!(refused.stderr.contains("bash"), "{}", refused.stderr);

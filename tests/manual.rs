@@ -1,4 +1,4 @@
-//! Manual pages, through the programs that show them and index them.
+//! Manual pages, read by `man` and `lexgrog`.
 
 use crate::support::cli::Host;
 use std::{
@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-/// Every page, in a folder of a host.
+/// All pages, in a folder of a host.
 fn pages() -> (Host, Vec<PathBuf>) {
     let host = Host::new();
     let written = host.run(&["man", "share/man/man1"]).expect(0).stdout;
@@ -24,7 +24,7 @@ fn shown(page: &Path) -> (String, String) {
 }
 
 #[test]
-fn every_command_has_a_page_that_is_set_without_a_warning() {
+fn every_command_has_a_page_without_warnings() {
     let (host, pages) = pages();
     let help = host.run(&["--help"]).expect(0).stdout;
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
@@ -42,18 +42,18 @@ fn every_command_has_a_page_that_is_set_without_a_warning() {
 }
 
 #[test]
-fn whatis_finds_every_page_by_its_name() {
+fn every_page_can_be_indexed_for_whatis() {
     let (_host, pages) = pages();
     for page in &pages {
         let output = Command::new("lexgrog").arg(page).env("LC_ALL", "C.UTF-8").output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
         let name = page.file_stem().unwrap().to_str().unwrap();
-        assert!(output.status.success() && said.contains(&format!("\"{name} - ")), "{said}");
+        assert!(output.status.success() && stdout.contains(&format!("\"{name} - ")), "{stdout}");
     }
 }
 
 #[test]
-fn a_page_tells_exit_codes_variables_files_and_what_to_type() {
+fn page_has_exit_codes_variables_files_and_examples() {
     let (_host, pages) = pages();
     let run = pages.iter().find(|page| page.ends_with("kt-archive-run.1")).unwrap();
     let text = shown(run).0;
@@ -69,7 +69,7 @@ fn a_page_tells_exit_codes_variables_files_and_what_to_type() {
 }
 
 #[test]
-fn pages_are_made_anew_and_a_folder_that_cannot_be_is_an_error() {
+fn pages_are_replaced_and_an_unusable_folder_is_an_error() {
     let (host, pages) = pages();
     let before = fs::read(&pages[0]).unwrap();
     let document = host.run(&["man", "share/man/man1", "--json"]).expect(0).json();

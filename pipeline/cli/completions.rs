@@ -13,10 +13,10 @@ use clap_complete::Shell;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// Options whose value is a folder.
+/// Options whose value is a folder, by id.
 const FOLDERS: [&str; 1] = ["state_dir"];
 
-/// What `completions` prints.
+/// The report of `completions`.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct PrintedCompletions {
     shell: Option<String>,
@@ -35,19 +35,19 @@ pub(super) fn completions(args: &CompletionsArgs, style: Style) -> Outcome {
 }
 
 fn script(shell: Shell) -> String {
-    let (mut script, mut command) = (Vec::new(), told(Arguments::command()));
+    let (mut script, mut command) = (Vec::new(), with_values(Arguments::command()));
     clap_complete::generate(shell, &mut command, "kt-archive", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
-        // The script sets a name for each command and looks for another one, if the program's has a hyphen.
+        // clap_complete uses two names for a program with a hyphen: one is set, the other is looked up.
         Shell::Bash => script.replace("kt__subcmd__archive", "kt__archive"),
-        Shell::Fish => script + &fish_words(&command),
+        Shell::Fish => script + &fish_positionals(&command),
         _ => script,
     }
 }
 
-/// The words of arguments without a name, which scripts for fish leave out.
-fn fish_words(command: &Command) -> String {
+/// The values of positional arguments, which clap_complete omits for fish.
+fn fish_positionals(command: &Command) -> String {
     let mut lines = String::new();
     for below in command.get_subcommands() {
         for argument in below.get_positionals() {
@@ -63,15 +63,15 @@ fn fish_words(command: &Command) -> String {
     lines
 }
 
-/// The command line with what the reader of the configuration knows: which words an option takes.
-fn told(command: Command) -> Command {
+/// Adds the possible values of options, as the configuration defines them.
+fn with_values(command: Command) -> Command {
     let slices = command.get_name() == "pull";
-    let command = command.mut_args(|argument| told_argument(argument, slices));
-    command.mut_subcommands(told)
+    let command = command.mut_args(|argument| with_argument_values(argument, slices));
+    command.mut_subcommands(with_values)
 }
 
-fn told_argument(argument: Arg, slices: bool) -> Arg {
-    // Where the help names the words already, it hides this list of them.
+fn with_argument_values(argument: Arg, slices: bool) -> Arg {
+    // Values that the help text lists are hidden for `--help` only.
     let argument = argument.hide_possible_values(false);
     let id = argument.get_id().to_string();
     if FOLDERS.contains(&id.as_str()) {
@@ -91,16 +91,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_completed_with_the_words_that_they_take() {
+    fn options_are_completed_with_their_possible_values() {
         let script = script(Shell::Fish);
-        let of = |command: &str, option: &str| {
-            let mut lines = script.lines().filter(|line| line.contains(command) && line.contains(option));
+        let line = |command: &str, option: &str| {
+            let mut lines = script.lines().filter(|text| text.contains(command) && text.contains(option));
             lines.next().unwrap_or_else(|| panic!("{command} {option}")).to_owned()
         };
-        assert!(of("subcommand run", "-l format").contains("artifact"));
-        assert!(of("subcommand pull", "-l format").contains("jsonl"));
-        assert!(of("subcommand verify", "-l level").contains("quick"));
-        assert!(of("subcommand schedule", "github-actions").contains("cron systemd"));
-        assert!(!of("subcommand run", "-l source").contains("auto"));
+        assert!(line("subcommand run", "-l format").contains("artifact"));
+        assert!(line("subcommand pull", "-l format").contains("jsonl"));
+        assert!(line("subcommand verify", "-l level").contains("quick"));
+        assert!(line("subcommand schedule", "github-actions").contains("cron systemd"));
+        assert!(!line("subcommand run", "-l source").contains("auto"));
     }
 }

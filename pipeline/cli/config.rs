@@ -39,14 +39,14 @@ async fn check(args: SourceArgs, session: &Session) -> Outcome {
         Err(error) => vec![Check::failed("settings", &error)],
     };
     let outcome = Outcome::new(&DoctorReport { checks }, session.results);
-    // Whatever a run would make of it: here it is a matter of configuration.
+    // Every failed check counts as a configuration error here, also where a run would exit with another code.
     match outcome.exit {
         ExitCode::Done => outcome,
         _ => Outcome { exit: ExitCode::Usage, ..outcome },
     }
 }
 
-/// What `config schema` prints.
+/// The report of `config schema`.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct PrintedSchema {
     schema: Option<serde_json::Value>,
@@ -58,11 +58,11 @@ impl Report for PrintedSchema {
     }
 }
 
-/// What `config show` prints.
+/// The report of `config show`.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct ShownSettings {
     settings: Vec<Shown>,
-    /// Lines about the secrets, which are never shown.
+    /// Comment lines that name the variables with secrets; values are never shown.
     #[serde(skip)]
     secrets: String,
 }
@@ -73,14 +73,14 @@ impl Report for ShownSettings {
     }
 }
 
-/// A setting as it is shown.
+/// A setting with its origin.
 #[derive(Debug, Serialize)]
 struct Shown {
     key: &'static str,
-    /// Null where nobody set it and the default is no value.
+    /// Null if it is not set and its default is a sentence.
     value: Option<Value>,
     from: Origin,
-    /// The default that is no value.
+    /// A default that is a sentence, not a value.
     #[serde(skip)]
     sentence: Option<String>,
 }
@@ -109,26 +109,26 @@ fn chosen(layers: &Layers) -> BTreeMap<&'static str, Setting> {
 
 fn shown(key: &'static str, setting: Option<Setting>, documented: Option<&Documented>) -> Shown {
     if let Some(Setting { value, from, .. }) = setting {
-        let hide = if key == "notify" { Recipient::printable } else { address::printable };
-        return Shown { key, value: Some(printable(value, hide)), from, sentence: None };
+        let redact = if key == "notify" { Recipient::printable } else { address::printable };
+        return Shown { key, value: Some(printable(value, redact)), from, sentence: None };
     }
     let value = documented.and_then(|documented| documented.default_value(key));
     let sentence = documented.and_then(|documented| documented.default.clone());
     Shown { key, value, from: Origin::Default, sentence }
 }
 
-/// A value without what a URL may hide.
-fn printable(value: Value, hide: fn(&str) -> String) -> Value {
-    let printable = |value| printable(value, hide);
+/// `value` with the secrets of URLs redacted.
+fn printable(value: Value, redact: fn(&str) -> String) -> Value {
+    let printable = |value| printable(value, redact);
     match value {
-        Value::String(text) => Value::String(hide(&text)),
+        Value::String(text) => Value::String(redact(&text)),
         Value::Array(values) => Value::Array(values.into_iter().map(printable).collect()),
         Value::Table(table) => Value::Table(table.into_iter().map(|(key, value)| (key, printable(value))).collect()),
         other => other,
     }
 }
 
-/// The setting as a line of a configuration file, or as a comment where there is no value.
+/// The setting as a line of a configuration file, or as a comment if it has no value.
 fn line(shown: &Shown) -> String {
     let Shown { key, value, from, sentence } = shown;
     match value {
@@ -149,7 +149,7 @@ fn escaped(value: Value) -> Value {
     }
 }
 
-/// Which variables are set that may hold secrets, and that no file takes.
+/// Names the variables that are set and may hold secrets.
 fn secrets(session: &Session) -> String {
     let prefixes = ["KEEPTRUSTS_API_TOKEN", "API_TOKEN", "PG"].into_iter().chain(Location::VARIABLES);
     let names = prefixes.flat_map(|prefix| session.environment.with_prefix(prefix)).map(|(name, _)| name);

@@ -1,4 +1,4 @@
-//! `kt-archive doctor`.
+//! `kt-archive doctor`. Short, since the checks are in [`archive::doctor`].
 
 use super::{
     args::DoctorArgs,
@@ -26,8 +26,8 @@ pub(super) async fn doctor(args: DoctorArgs, session: Session) -> Result<Outcome
     let signals = Signals::listen()?;
     let stop = signals.stop();
     let clock = Arc::new(SystemClock) as Arc<dyn Clock>;
-    // An object that was written to try a store is removed, whatever signal comes.
-    let guarded = signals.let_finish(Box::pin(doctor::doctor(&opened.settings, &clock, &stop))).await;
+    // The first signal must not leave a test object in a store.
+    let guarded = signals.finish_on_signal(Box::pin(doctor::doctor(&opened.settings, &clock, &stop))).await;
     if let Some(signal) = guarded.signal {
         return Err(stopped(signal));
     }

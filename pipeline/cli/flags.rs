@@ -1,6 +1,6 @@
-//! What was typed, as a layer of the configuration.
+//! Command-line arguments as a layer of the configuration.
 
-use super::args::{CommonArgs, PullArgs, RestoreArgs, SourceArgs, StandingArgs};
+use super::args::{CommonArgs, OverviewArgs, PullArgs, RestoreArgs, SourceArgs};
 use archive::{
     config::{Conditions, Config, Datasets},
     units::{Count, List, Switch},
@@ -59,8 +59,8 @@ impl From<SourceArgs> for Config {
     }
 }
 
-impl From<StandingArgs> for Config {
-    fn from(args: StandingArgs) -> Self {
+impl From<OverviewArgs> for Config {
+    fn from(args: OverviewArgs) -> Self {
         Self {
             dataset: datasets(args.dataset),
             replica: list(args.replica),
@@ -98,17 +98,17 @@ impl From<RestoreArgs> for Config {
     }
 }
 
-/// A switch that was not typed says nothing: the environment or the file may have turned it on.
+/// A switch that was not typed is unset, not off: the environment or the file may turn it on.
 pub(super) fn switch(on: bool) -> Option<Switch> {
     on.then_some(Switch(true))
 }
 
-/// Datasets by their names alone; none were typed says nothing.
+/// Datasets by name; unset if none was typed.
 pub(super) fn datasets(names: Vec<Dataset>) -> Option<Datasets> {
     (!names.is_empty()).then(|| names.into())
 }
 
-/// A list that was not typed says nothing.
+/// A list; unset if it was not typed.
 pub(super) fn list<T>(values: Vec<T>) -> Option<List<T>> {
     (!values.is_empty()).then_some(List(values))
 }

@@ -38,7 +38,7 @@ use serde_json::{Map, Value};
 use session::Session;
 use std::ffi::OsString;
 
-/// Does what the arguments say and prints what came of it.
+/// Runs the command that `arguments` name, prints its outcome and returns the exit code.
 pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result<Environment>) -> ExitCode {
     let arguments = arguments.collect::<Vec<_>>();
     let console = Console::new(&arguments, environment.as_ref().ok());
@@ -49,7 +49,7 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
         Err(error) => return console.usage(&error, empty_report),
     };
     let name = parsed.command.name();
-    let console = console.of(name);
+    let console = console.with_command(name);
     let outcome = match environment {
         Ok(environment) => {
             let session = Session::new(parsed.common, typed, environment, &console);
@@ -58,15 +58,15 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
         Err(error) => Err(error),
     };
     let mut outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error, empty_report(Some(name))));
-    let ending = outcome.ending.take();
+    let notifications = outcome.notifications.take();
     let exit = console.finish(outcome);
-    if let Some(ending) = ending {
-        ending.tell(exit).await;
+    if let Some(notifications) = notifications {
+        notifications.send(exit).await;
     }
     exit
 }
 
-/// Says that not even the runtime could be started.
+/// Prints that the runtime could not be started.
 pub fn cannot_start(error: &std::io::Error) {
     let error = Error::new(ErrorKind::Local, "could not start the worker threads").with_source(error.to_string());
     outcome::print_failure(&(&error).into(), Style::plain());
@@ -90,7 +90,7 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
     }
 }
 
-/// The fields of a command that failed before it had a report, by its name: readers find every field that they know.
+/// The fields of a command that failed before it had a report: the same keys as otherwise, with default values.
 fn empty_report(command: Option<&str>) -> Value {
     match command {
         Some("run" | "backfill") => fields(&RunReport::default()),

@@ -1,4 +1,4 @@
-//! The entry point of `kt-archive`: arguments and environment in, exit code out.
+//! The entry point of `kt-archive`. Short, since the command line is the library `archive_cli`.
 
 use archive::{environment::Environment, exit::ExitCode};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// How long blocking threads may go on once the outcome is printed.
+/// How long blocking threads may continue after the outcome is printed.
 const LINGER: Duration = Duration::from_millis(500);
 
 fn main() -> process::ExitCode {
@@ -31,16 +31,16 @@ fn main() -> process::ExitCode {
     exit.code().into()
 }
 
-/// glibc's variable; see `mallopt(3)`.
+/// The glibc variable, see `mallopt(3)`.
 const ARENA_MAX: &str = "MALLOC_ARENA_MAX";
 
-/// Starts the program anew, once and as the same process, with one heap for all threads.
+/// Re-executes the program once with a single malloc arena.
 ///
-/// glibc gives threads arenas of their own, and hardly returns memory that was freed in one of them to the system or to
-/// another. A run hands large buffers from thread to thread: a backfill of a million events took 385 MiB instead of 104,
-/// in the same time. glibc reads the limit when a process starts, and safe code cannot change it afterwards.
+/// glibc gives each thread an arena and rarely returns freed memory to the system or to another arena. A run passes
+/// large buffers between threads: a backfill of a million events used 385 MiB instead of 104, in the same time. glibc
+/// reads the limit at process start, and safe code cannot change it afterwards.
 ///
-/// Returns where a user has set the variable, and where starting anew fails: that costs memory only.
+/// Returns if the variable is set already, or if the exec fails, which costs only memory.
 fn use_one_arena() {
     if cfg!(not(all(target_os = "linux", target_env = "gnu"))) || env::var_os(ARENA_MAX).is_some() {
         return;

@@ -1,4 +1,4 @@
-//! `kt-archive man`: a manual page for each command, made from the definition of the command line.
+//! `kt-archive man`: a manual page for each command, generated from the clap definition.
 
 use super::{
     args::{Arguments, ManArgs},
@@ -19,10 +19,10 @@ use std::{
 
 const MANUAL: &str = "Archives of Keeptrusts events";
 
-/// Where the help of a command tells the exit codes.
+/// The heading of the exit codes in the long help.
 const EXIT_CODES: &str = "\n\nExit codes:\n";
 
-/// What `man` wrote.
+/// The report of `man`.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct WrittenPages {
     /// Paths of the pages.
@@ -50,13 +50,12 @@ pub(super) fn man(args: &ManArgs, style: Style) -> Result<Outcome> {
 /// A manual page.
 #[derive(Debug)]
 struct Page {
-    /// Its file.
+    /// File name.
     name: String,
-    /// Its content.
     roff: Vec<u8>,
 }
 
-/// The page of the program, and those of all commands.
+/// The pages of the program and of all its commands.
 fn pages() -> Vec<Page> {
     let mut program = Arguments::command().disable_help_subcommand(true);
     program.build();
@@ -80,21 +79,20 @@ fn display_name(command: &Command) -> String {
     command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
 }
 
-/// Whether the page of one command is worth naming in that of the other: all pages in that of the program, and in the
-/// others that of the program and those of a command's own commands.
+/// Whether two pages refer to each other: one command is an ancestor of the other.
 fn are_near(name: &str, other: &str) -> bool {
     let below = |name: &str, above: &str| name.strip_prefix(above).is_some_and(|rest| rest.starts_with('-'));
     below(name, other) || below(other, name)
 }
 
 fn page(command: &Command, near: &[String]) -> Vec<u8> {
-    // The usage of `--help`, instead of a list of all options before the list of all options.
+    // The short usage of `--help`: clap_mangen would list every option twice.
     let usage = command.clone().render_usage().to_string();
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
     let long_help = command.get_after_long_help().map(ToString::to_string);
     let man = Man::new(command.clone().override_usage(usage));
     let mut bytes = Vec::new();
-    // Writing into memory cannot fail.
+    // Writing to memory cannot fail.
     drop(sections(&man, command, &mut bytes));
     let mut roff = Roff::new();
     if let Some(text) = long_help {
@@ -120,7 +118,7 @@ fn page(command: &Command, near: &[String]) -> Vec<u8> {
 }
 
 fn sections(man: &Man, command: &Command, bytes: &mut Vec<u8>) -> io::Result<()> {
-    // An empty date, which `render_title` leaves out, so that what follows would move up.
+    // `Man::render_title` omits an empty date, which shifts the fields after it.
     writeln!(bytes, ".TH {} 1 \"\" \"{}\" \"{MANUAL}\"", display_name(command).to_uppercase(), version())?;
     man.render_name_section(bytes)?;
     man.render_synopsis_section(bytes)?;
@@ -135,13 +133,13 @@ fn version() -> String {
     format!("kt-archive {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The first line end keeps the indentation of what follows.
+/// Begins with a line end to keep the indentation of the first line.
 const FILES: &str = "
   $XDG_STATE_HOME/kt-archive  spool, staging, journal and locks, else ~/.local/state/kt-archive;
                               losing it costs time, never data
   ~/.pgpass                   passwords of PostgreSQL servers, unless PGPASSFILE names another file";
 
-/// A command's page, what is wanted, and what to type.
+/// The page, the purpose and the command line of an example.
 type Example = (&'static str, &'static str, &'static str);
 
 const EXAMPLES: &[Example] = &[
@@ -206,20 +204,20 @@ const EXAMPLES: &[Example] = &[
     ("kt-archive-man", "The pages, for this user", "kt-archive man ~/.local/share/man/man1"),
 ];
 
-/// Adds the examples of a command, if there are any.
+/// Adds the examples of `page`, if it has any.
 fn render_examples(roff: &mut Roff, page: &str) {
-    let mut examples = EXAMPLES.iter().filter(|(of, ..)| *of == page).peekable();
+    let mut examples = EXAMPLES.iter().filter(|(name, ..)| *name == page).peekable();
     if examples.peek().is_some() {
         roff.control("SH", ["EXAMPLES"]);
     }
-    for (_, wanted, typed) in examples {
+    for (_, purpose, line) in examples {
         roff.control("TP", []);
-        roff.text([roman(format!("{wanted}:"))]);
-        roff.text([bold(*typed)]);
+        roff.text([roman(format!("{purpose}:"))]);
+        roff.text([bold(*line)]);
     }
 }
 
-/// Adds `text`: lines that belong together as a paragraph, and indented ones, a term and what it means, as a list.
+/// Adds `text`: consecutive lines become a paragraph, indented lines of a term and its meaning become a list.
 fn render_prose(roff: &mut Roff, text: &str) {
     for block in text.split("\n\n") {
         let mut lines = block.lines().peekable();
@@ -244,7 +242,7 @@ fn render_prose(roff: &mut Roff, text: &str) {
     }
 }
 
-/// The term of a list and what follows it.
+/// A list item: the term and its meaning.
 fn row(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?;
     line.split_once("  ").map(|(term, meaning)| (term, meaning.trim()))
@@ -262,7 +260,7 @@ mod tests {
     use clap::Parser as _;
 
     #[test]
-    fn every_command_has_a_page_and_every_exit_code_is_in_it() {
+    fn every_command_has_a_page_with_the_exit_codes() {
         let pages = pages();
         let names = pages.iter().map(|page| page.name.as_str()).collect::<Vec<_>>();
         for name in ["kt-archive.1", "kt-archive-run.1", "kt-archive-config-show.1"] {
@@ -279,12 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn the_help_tells_exit_codes_where_the_pages_look_for_them() {
+    fn long_help_has_the_heading_of_the_exit_codes() {
         assert!(LONG.contains(EXIT_CODES));
     }
 
     #[test]
-    fn every_example_can_be_typed() {
+    fn every_example_parses() {
         for (page, _, typed) in EXAMPLES {
             let words = typed.split(" > ").next().unwrap().split_whitespace();
             let parsed = Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{typed}: {error}"));
@@ -294,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn paragraphs_are_filled_and_lists_have_terms() {
+    fn prose_becomes_paragraphs_and_lists() {
         let mut roff = Roff::new();
         render_prose(&mut roff, "One\nsentence.\n\nThese:\n  A, B   first\n         line\n  C      second\nEnd.");
         let expected =

@@ -1,4 +1,4 @@
-//! What the command line knows about the keys of the configuration: their help texts, and which of them were typed.
+//! Configuration keys as command-line options: their help texts, and which of them were typed.
 
 use super::args::Arguments;
 use archive::config;
@@ -6,17 +6,16 @@ use clap::{ArgMatches, Command, CommandFactory as _, parser::ValueSource};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
-/// What `--help` says about an option.
+/// The help text of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Documented {
-    /// What it is for.
     pub(super) description: String,
-    /// What counts when nobody sets it: a value, or a sentence.
+    /// The default: a value, or a sentence.
     pub(super) default: Option<String>,
 }
 
 impl Documented {
-    /// The default, where it is a value of `key` and no sentence.
+    /// The default, if it is a value of `key` and not a sentence.
     pub(super) fn default_value(&self, key: &'static str) -> Option<Value> {
         let spelling = config::spelling(key);
         match &self.default {
@@ -31,7 +30,7 @@ impl Documented {
     }
 }
 
-/// The help of every key. Where several commands have an option of one name, that of the first counts.
+/// The help of every key. If several commands have an option of that name, the first one counts.
 pub(super) fn documented() -> BTreeMap<&'static str, Documented> {
     let command = Arguments::command();
     let keys = config::keys().iter();
@@ -44,7 +43,7 @@ fn help(command: &Command, id: &str) -> Option<String> {
     own.map(ToString::to_string).or_else(|| command.get_subcommands().find_map(|below| help(below, id)))
 }
 
-/// `What it is for [default: x]`.
+/// Splits `description [default: value]`.
 fn split(help: &str) -> Documented {
     let (description, default) = match help.strip_suffix(']').and_then(|help| help.rsplit_once("[default: ")) {
         Some((description, default)) => (description, Some(default.to_owned())),
@@ -53,7 +52,7 @@ fn split(help: &str) -> Documented {
     Documented { description: description.trim().to_owned(), default }
 }
 
-/// The options that were typed, as the configuration file would spell them.
+/// The options that were typed, in the notation of the configuration file.
 pub(super) fn typed(matches: &ArgMatches) -> Table {
     let mut words = matches.subcommand().map(|(_, below)| typed(below)).unwrap_or_default();
     for key in config::keys() {
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_that_are_told_are_those_that_count() {
+    fn documented_defaults_equal_the_effective_ones() {
         let documented = documented();
         let defaults = config::keys().iter().filter_map(|key| {
             let value = documented.get(key)?.default_value(key)?;
@@ -105,17 +104,17 @@ mod tests {
         let mut defaults = defaults.collect::<Table>();
         assert!(defaults.contains_key("grace") && defaults.contains_key("allow-http"), "{defaults}");
         assert_eq!(defaults.remove("dataset"), Some("events".into()));
-        let told = defaults.try_into::<Config>().unwrap();
+        let documented = defaults.try_into::<Config>().unwrap();
         let environment = Environment::from([("HOME", "/home/ada"), ("KEEPTRUSTS_API_TOKEN", "t")]);
         let settings = |config: Config| {
             let config = Config { source: Some("https://api.example".to_owned()), ..config };
             format!("{:?}", Settings::new(config, &environment).unwrap())
         };
-        assert_eq!(settings(told), settings(Config::default()));
+        assert_eq!(settings(documented), settings(Config::default()));
     }
 
     #[test]
-    fn what_was_typed_is_kept_as_a_file_would_spell_it() {
+    fn typed_options_have_the_notation_of_the_file() {
         let typed = typed_in("kt-archive --quiet config show --format csv --format parquet --grace 2h --state-dir /s");
         let expected = "quiet = true\nformat = ['csv', 'parquet']\ngrace = '2h'\nstate-dir = '/s'";
         assert_eq!(typed, expected.parse::<Table>().unwrap());

@@ -1,8 +1,8 @@
-//! What a command came to, and how that is told.
+//! The outcome of a command, and its output on stdout and stderr.
 
 use super::{
     args::Arguments,
-    signals::Ending,
+    signals::Notifications,
     terminal::{self, Screen},
 };
 use archive::{
@@ -23,31 +23,30 @@ use std::{
     io::{self, Write as _},
 };
 
-/// What a command came to.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// The exit code.
     pub(super) exit: ExitCode,
-    /// Why it is not zero, in one sentence.
+    /// Why the exit code is not zero, in one sentence.
     pub(super) error: Option<Failure>,
-    /// Failures of single months, which stderr tells instead of the sentence.
+    /// Failures of single months, printed to stderr instead of `error`.
     pub(super) details: Vec<Failure>,
     /// The fields of the `--json` document.
     pub(super) report: Value,
     /// The report for people.
     pub(super) text: String,
-    /// What is told once all that is printed.
-    pub(super) ending: Option<Box<Ending>>,
+    /// Sent after everything is printed.
+    pub(super) notifications: Option<Box<Notifications>>,
 }
 
 impl Outcome {
-    /// What `report` shows.
+    /// The outcome of `report`.
     pub(super) fn new<R: Report>(report: &R, style: Style) -> Self {
         let (exit, error, details) = (report.exit(), report.failure(), report.details());
-        Self { exit, error, details, report: fields(report), text: report.text(style), ending: None }
+        Self { exit, error, details, report: fields(report), text: report.text(style), notifications: None }
     }
 
-    /// The same, and if a signal ended the command early, with what that signal comes to.
+    /// Adds the error of the signal that ended the command early, if one did.
     pub(super) fn stopped(mut self, error: Option<Error>) -> Self {
         if let Some(failure) = error.map(Failure::from) {
             self.exit = failure.exit;
@@ -61,25 +60,25 @@ impl Outcome {
     pub(super) fn failed(failure: impl Into<Failure>, report: Value) -> Self {
         let failure = failure.into();
         let (exit, error) = (failure.exit, Some(failure));
-        Self { exit, error, details: Vec::new(), report, text: String::new(), ending: None }
+        Self { exit, error, details: Vec::new(), report, text: String::new(), notifications: None }
     }
 }
 
-/// The two streams, and what was asked of them.
+/// The formats of stdout and stderr.
 #[derive(Debug)]
 pub(super) struct Console {
     json: bool,
     command: Option<String>,
-    /// How messages look that come before the settings are known.
+    /// The format of messages before the settings are known.
     log_format: LogFormat,
-    /// How stdout looks.
+    /// Style of stdout.
     pub(super) results: Style,
-    /// How stderr looks.
+    /// Style of stderr.
     pub(super) messages: Style,
 }
 
 impl Console {
-    /// Looks at the arguments without understanding them: what cannot be parsed must still be answered in JSON.
+    /// Scans the arguments without parsing them: with `--json`, parse errors are JSON too.
     pub(super) fn new(arguments: &[OsString], environment: Option<&Environment>) -> Self {
         let words =
             || arguments.iter().skip(1).filter_map(|argument| argument.to_str()).take_while(|word| *word != "--");
@@ -97,12 +96,12 @@ impl Console {
         }
     }
 
-    /// The console of a command that was understood.
-    pub(super) fn of(self, command: &str) -> Self {
+    /// Sets the command that was parsed.
+    pub(super) fn with_command(self, command: &str) -> Self {
         Self { command: Some(command.to_owned()), ..self }
     }
 
-    /// Tells why the arguments cannot be used, or shows the help that they asked for.
+    /// Prints a usage error, or the help that was asked for.
     pub(super) fn usage(&self, error: &clap::Error, empty_report: fn(Option<&str>) -> Value) -> ExitCode {
         match error.kind() {
             ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
@@ -130,22 +129,22 @@ impl Console {
         };
         let sentence = outcome.error.iter().filter(|_| outcome.details.is_empty());
         for failure in sentence.chain(&outcome.details) {
-            self.tell(failure);
+            self.report_failure(failure);
         }
         match printed {
             Ok(()) => outcome.exit,
             Err(error) => {
                 let message = format!("could not write the result to stdout: {error}");
-                self.tell(&Failure { message, hint: None, exit: ExitCode::Failed });
+                self.report_failure(&Failure { message, hint: None, exit: ExitCode::Failed });
                 if outcome.exit == ExitCode::Done { ExitCode::Failed } else { outcome.exit }
             }
         }
     }
 
-    /// Prints a failure in the form of everything else on stderr.
-    fn tell(&self, failure: &Failure) {
+    /// Prints a failure in the log format of stderr.
+    fn report_failure(&self, failure: &Failure) {
         let output = OutputSettings { log_format: self.log_format, ..OutputSettings::default() };
-        // Without effect where the command has started its logs.
+        // No effect if the command has started its logs.
         terminal::start(output, &Screen::new(output), self.messages, &Retries::default(), &Telemetry::default());
         match terminal::format() {
             LogFormat::Text => print_failure(failure, self.messages),
@@ -154,7 +153,7 @@ impl Console {
     }
 }
 
-/// A reader that has seen enough, such as `head`, is no failure.
+/// Ignores a broken pipe: a reader such as `head` may close early.
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -163,9 +162,9 @@ fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints `error: …` and, where there is something to do about it, `hint: …`.
+/// Prints `error: …` and, if there is one, `hint: …`.
 pub(super) fn print_failure(failure: &Failure, style: Style) {
-    // Nothing can be said about a failure to print to stderr.
+    // A failure to write to stderr cannot be reported.
     drop(io::stderr().write_all(render(failure, style).as_bytes()));
 }
 
@@ -174,7 +173,7 @@ fn render(failure: &Failure, style: Style) -> String {
     format!("{} {}\n{}", style.paint(Tone::Bad, "error:"), failure.message, hint.unwrap_or_default())
 }
 
-/// A failure of clap in our own form. What was typed is repeated in it, so passwords of URLs are blotted out.
+/// Converts an error of clap. Its text repeats the arguments, so passwords in URLs are redacted.
 pub(super) fn usage(error: &clap::Error, command: Option<&str>) -> Failure {
     let text = address::redact(&error.render().to_string());
     let mut paragraphs = text.split("\n\n");
@@ -187,7 +186,7 @@ pub(super) fn usage(error: &clap::Error, command: Option<&str>) -> Failure {
     Failure { message, hint: Some(hint), exit: ExitCode::Usage }
 }
 
-/// The one document of a command, on one line: what every command has, then the fields of its report.
+/// The JSON document of a command, on one line: common fields first, then those of the report.
 pub(super) fn document(command: Option<&str>, exit: ExitCode, error: Option<&Failure>, report: Value) -> String {
     let mut document = Map::new();
     document.insert("command".to_owned(), json!(command));
@@ -230,13 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_was_typed_is_not_repeated() {
+    fn typed_passwords_are_redacted() {
         let failure = failure("kt-archive run https://user:canary@api.example");
         assert!(!failure.message.contains("canary"), "{}", failure.message);
     }
 
     #[test]
-    fn a_failure_has_its_message_its_hint_and_the_fields_of_the_report() {
+    fn json_of_a_failure_has_the_fields_of_the_report() {
         let failure = Failure { message: "no".to_owned(), hint: None, exit: ExitCode::Usage };
         let text = document(Some("status"), ExitCode::Usage, Some(&failure), fields(&StatusReport::default()));
         let expected = r#"{"command":"status","exit":2,"error":{"message":"no","hint":null},"archive":null,"head":null,"datasets":[],"replicas":[]}"#;

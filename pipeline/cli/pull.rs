@@ -22,7 +22,7 @@ pub(super) async fn pull(args: PullArgs, session: Session) -> Result<Outcome> {
     let opened = session.open_pulling(args.into())?;
     let request = request(&opened, window)?;
     let work = pull::pull(&opened.settings, &request, &SystemClock, opened.screen.observer());
-    let report = Signals::listen()?.give_up(work).await;
+    let report = Signals::listen()?.abort_on_signal(work).await;
     opened.screen.close();
     let report = report?;
     Ok(Outcome::new(&report, session.results))
@@ -73,7 +73,7 @@ fn output_path(path: Option<PathBuf>) -> Result<PathBuf> {
     path.ok_or_else(|| invalid("no output was given").with_hint("name the file to write with --output"))
 }
 
-/// Refuses what contradicts itself.
+/// Refuses options that contradict each other.
 fn check(request: &PullRequest) -> Result<()> {
     let PullRequest { format, csv_safe, columns, .. } = request;
     if *csv_safe && *format != SliceFormat::Csv {

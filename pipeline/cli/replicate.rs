@@ -1,4 +1,4 @@
-//! `kt-archive replicate`.
+//! `kt-archive replicate`. Short, since the work is done by [`archive::replicate`].
 
 use super::{args::ReplicateArgs, flags, outcome::Outcome, session::Session, signals::Signals};
 use archive::{config::Config, replicate};
@@ -10,7 +10,7 @@ pub(super) async fn replicate(args: ReplicateArgs, session: Session) -> Result<O
     let repair = opened.config.repair.is_some_and(|on| on.0);
     let signals = Signals::listen()?;
     let work = replicate::replicate(&opened.settings, repair, opened.screen.observer(), signals.stop());
-    let guarded = signals.let_finish(work).await;
+    let guarded = signals.finish_on_signal(work).await;
     opened.screen.close();
     let (report, stopped) = guarded.into_report()?;
     Ok(Outcome::new(&report, session.results).stopped(stopped))

@@ -1,4 +1,4 @@
-//! `kt-archive restore`.
+//! `kt-archive restore`. Short, since the work is done by [`archive::restore`].
 
 use super::{
     args::RestoreArgs,
@@ -18,8 +18,8 @@ pub(super) async fn restore(args: RestoreArgs, session: Session) -> Result<Outco
     let opened = session.open_reading(args.into())?;
     let request = request(&opened, &session, month)?;
     let work = restore::restore(&opened.settings, &request, opened.screen.observer());
-    // What was restored until then, the server takes back once we are gone.
-    let report = Signals::listen()?.give_up(Box::pin(work)).await;
+    // The server rolls the transaction back when the connection closes.
+    let report = Signals::listen()?.abort_on_signal(Box::pin(work)).await;
     opened.screen.close();
     let report = report?;
     Ok(Outcome::new(&report, session.results))

@@ -5,7 +5,7 @@ use super::{
     flags,
     outcome::{Outcome, fields},
     session::{Opened, Session, check_range},
-    signals::{self, Ending, Signals},
+    signals::{self, Notifications, Signals},
 };
 use archive::{
     config::Config,
@@ -38,7 +38,7 @@ pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Out
     archive("backfill", opened, Request::Backfill { from, to, dry_run }, session.results).await
 }
 
-/// Archives, and tells of it whoever is to know; of what would be done, nobody.
+/// Archives, with notifications and telemetry. A dry run notifies no receiver.
 async fn archive(command: &'static str, opened: Opened, request: Request, style: Style) -> Result<Outcome> {
     let signals = Signals::listen()?;
     if matches!(request, Request::Backfill { dry_run: true, .. }) {
@@ -53,7 +53,7 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
     let span = spans::run(command);
     opened.telemetry.set_parent(&span);
     let work = work(signals, &opened, request, observer).instrument(span.clone());
-    let (done, ended) = Box::pin(signals::beside(begun, work)).await;
+    let (done, ended) = Box::pin(signals::run_alongside(begun, work)).await;
     let (outcome, report) = match done {
         Ok((report, stopped)) => (Outcome::new(&report, style).stopped(stopped), Some(report)),
         Err(error) => (Outcome::failed(&error, fields(&RunReport::default())), None),
@@ -67,7 +67,8 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
         report,
         work: Work { stages: stopwatch.stages(), retries: opened.retries.counts() },
     };
-    Ok(Outcome { ending: Some(Ending::new(opened.settings, opened.telemetry, finished)), ..outcome })
+    let notifications = Notifications::new(opened.settings, opened.telemetry, finished);
+    Ok(Outcome { notifications: Some(notifications), ..outcome })
 }
 
 async fn work(
@@ -77,7 +78,7 @@ async fn work(
     observer: Arc<dyn Observer>,
 ) -> Result<(RunReport, Option<Error>)> {
     let work = run::run(&opened.settings, request, Arc::new(SystemClock), observer, signals.stop());
-    let guarded = signals.let_finish(work).await;
+    let guarded = signals.finish_on_signal(work).await;
     opened.screen.close();
     guarded.into_report()
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 type Documentation = BTreeMap<&'static str, Documented>;
 
-/// The schema. Keys and spellings are those of the code that reads the file, descriptions and defaults those of `--help`.
+/// The schema. Keys and types come from the reader of the file, descriptions and defaults from `--help`.
 pub(super) fn schema() -> Value {
     let documented = documented();
     let properties = config::keys().iter().map(|key| ((*key).to_owned(), property(key, &documented)));
@@ -37,7 +37,7 @@ fn property(key: &'static str, documentation: &Documentation) -> Value {
     Value::Object(property)
 }
 
-/// A table among the values of a key. What its own keys mean is what the options of the same names mean.
+/// A table as a value of a key. Its keys have the descriptions of the options of the same names.
 fn table(keys: &[&'static str], documentation: &Documentation) -> Value {
     let properties = keys.iter().map(|key| ((*key).to_owned(), property(key, documentation)));
     json!({
@@ -59,7 +59,7 @@ fn values(spelling: &Spelling, documentation: &Documentation) -> Map<String, Val
     let others = [
         integer.then(|| json!({"type": "integer", "minimum": 0})),
         boolean.then(|| json!({"type": "boolean"})),
-        // One text may hold several, with commas.
+        // A list may be one string with commas.
         array.then(|| json!({"type": "array", "items": item})),
         array.then(|| json!({"type": "string"})),
     ];

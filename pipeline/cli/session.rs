@@ -1,4 +1,4 @@
-//! What every command does first: layers of settings become one, are checked, and logs begin.
+//! The first steps of every command: merge and check the layers of settings, then start the logs.
 
 use super::{
     args::CommonArgs,
@@ -17,10 +17,10 @@ use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::{Dataset, Month};
 use std::path::PathBuf;
 
-/// The platform's own variable for what is `--source` here. Ours beats it.
+/// The platform's variable for the source. `--source`, `KT_ARCHIVE_SOURCE` and the file take precedence.
 pub(super) const SOURCE_VARIABLE: &str = "KEEPTRUSTS_API_URL";
 
-/// What was said to the program beside the command.
+/// The input of a command: common flags, environment and configuration file.
 #[derive(Debug)]
 pub(super) struct Session {
     flags: Config,
@@ -28,31 +28,30 @@ pub(super) struct Session {
     typed: toml::Table,
     file: Option<PathBuf>,
     pub(super) environment: Environment,
-    /// How stdout looks.
+    /// Style of stdout.
     pub(super) results: Style,
     messages: Style,
 }
 
-/// Settings that a command can work with.
+/// Checked settings, and where progress and logs go.
 #[derive(Debug)]
 pub(super) struct Opened {
-    /// What all layers said together.
+    /// All layers merged.
     pub(super) config: Config,
     /// The same, checked.
     pub(super) settings: Settings,
-    /// Where progress and logs go.
     pub(super) screen: Screen,
-    /// Counts what has to be tried again.
+    /// Counts retries.
     pub(super) retries: Retries,
-    /// Takes what a run says of itself.
+    /// Exports the traces and metrics of a run.
     pub(super) telemetry: Telemetry,
 }
 
-/// Who takes what a command says of itself, by the environment; over plain HTTP to anybody, if that is allowed.
-type Listeners = fn(&Environment, bool) -> Telemetry;
+/// Telemetry from the environment; the flag allows plain HTTP to any host.
+type TelemetryFactory = fn(&Environment, bool) -> Telemetry;
 
-/// Of commands that archive nothing, nothing is told.
-fn untold(_: &Environment, _: bool) -> Telemetry {
+/// Commands that do not archive export nothing.
+fn no_telemetry(_: &Environment, _: bool) -> Telemetry {
     Telemetry::default()
 }
 
@@ -63,7 +62,7 @@ impl Session {
         Self { flags, typed, file: args.config, environment, results, messages }
     }
 
-    /// Settings of a command that archives: it has a source, and datasets.
+    /// Settings of a command that archives. Fails without a source.
     pub(super) fn open_writing(&self, flags: Config) -> Result<Opened> {
         let (config, _, unknown) = self.writing(flags)?;
         let opened = self.open(config, &unknown, Telemetry::from_environment)?;
@@ -71,11 +70,10 @@ impl Session {
         Ok(opened)
     }
 
-    /// Settings as a command that archives would have them, with the layers that they come from. A source may be
-    /// missing.
+    /// Settings of a command that archives, with their layers. The source may be missing.
     pub(super) fn open_all(&self, flags: Config) -> Result<(Opened, Layers)> {
         let (config, layers, unknown) = self.writing(flags)?;
-        Ok((self.open(config, &unknown, untold)?, layers))
+        Ok((self.open(config, &unknown, no_telemetry)?, layers))
     }
 
     fn writing(&self, flags: Config) -> Result<(Config, Layers, Vec<String>)> {
@@ -86,20 +84,20 @@ impl Session {
         Ok((config, layers, unknown))
     }
 
-    /// Settings of a command that reads: whatever the layers say about how months are archived does not matter to it.
+    /// Settings of a command that reads. Ignores settings of how months are archived.
     pub(super) fn open_reading(&self, flags: Config) -> Result<Opened> {
         let (layers, unknown) = self.layered(flags)?;
         self.open_as_reader(layers.merged(), &unknown)
     }
 
-    /// Settings of a pull. The columns of the file are those of a run.
+    /// Settings of a pull. Ignores the columns of the file, which are those of a run.
     pub(super) fn open_pulling(&self, flags: Config) -> Result<Opened> {
         let (layers, unknown) = self.layered(flags)?;
         let chosen = layers.flags.config().columns.as_ref().or(layers.environment.config().columns.as_ref());
         self.open_as_reader(Config { columns: chosen.cloned(), ..layers.merged() }, &unknown)
     }
 
-    /// The configuration file, as it was named.
+    /// The configuration file, from the flag or the environment.
     pub(super) fn file(&self) -> Option<PathBuf> {
         self.file.clone().or_else(|| self.environment.get(CONFIG_VARIABLE).map(PathBuf::from))
     }
@@ -108,7 +106,7 @@ impl Session {
         let mut checked = Config { source: None, format: None, columns: None, drop: None, ..config.clone() };
         (checked.pseudonymise, checked.pseudonym_key_file, checked.rename) = (None, None, None);
         (checked.notify, checked.metrics_file) = (None, None);
-        Ok(Opened { config, ..self.open(checked, unknown, untold)? })
+        Ok(Opened { config, ..self.open(checked, unknown, no_telemetry)? })
     }
 
     fn layered(&self, flags: Config) -> Result<(Layers, Vec<String>)> {
@@ -120,7 +118,7 @@ impl Session {
         Ok((Layers { flags, environment, file: file.unwrap_or_default() }, unknown))
     }
 
-    fn open(&self, config: Config, unknown: &[String], telemetry: Listeners) -> Result<Opened> {
+    fn open(&self, config: Config, unknown: &[String], telemetry: TelemetryFactory) -> Result<Opened> {
         let settings = Settings::new(config.clone(), &self.environment)?;
         let screen = Screen::new(settings.output);
         let retries = Retries::default();
@@ -140,7 +138,7 @@ const STORE_SECRETS: &str = "take it out and set the AWS_…, GOOGLE_… or AZUR
 
 const NOTIFY_SECRETS: &str = "set KT_ARCHIVE_NOTIFY instead, or notify in the configuration file";
 
-/// Whoever lists the processes of the host sees what was typed.
+/// Refuses secrets in arguments, which every user of the host can read in the process list.
 fn refuse_typed_secrets(flags: &Config) -> Result<()> {
     let refuse = |option: &str, hint: &str| {
         let message = format!("{option} holds a user, a password or a token, which every user of this host can see");
@@ -173,7 +171,7 @@ pub(super) fn check_range(from: Month, to: Month) -> Result<()> {
     Err(error.with_hint("--from names the first month, --to the last one; both are included"))
 }
 
-/// The same of a range whose ends may be open.
+/// [`check_range`] for a range whose ends may be open.
 pub(super) fn check_open_range(from: Option<Month>, to: Option<Month>) -> Result<()> {
     from.zip(to).map_or(Ok(()), |(from, to)| check_range(from, to))
 }

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM ask the work to stop; the process does not die by them.
+//! SIGINT and SIGTERM stop the work instead of killing the process, and the last notifications of a run.
 
 use archive::{
     exit::ExitCode,
@@ -13,7 +13,7 @@ use std::pin::pin;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Listens for both signals.
+/// Handlers of both signals.
 #[derive(Debug)]
 pub(super) struct Signals {
     interrupt: Signal,
@@ -21,28 +21,28 @@ pub(super) struct Signals {
     stop: CancellationToken,
 }
 
-/// What became of work that was listened for.
+/// The result of work that a signal can stop.
 #[derive(Debug)]
 pub(super) struct Guarded<T> {
-    /// What it returned; nothing when it was given up.
+    /// The output; `None` if the work was aborted.
     pub(super) output: Option<T>,
-    /// The signal that came first.
+    /// The first signal.
     pub(super) signal: Option<ExitCode>,
 }
 
 impl<T> Guarded<Result<T>> {
-    /// The report of the work, and the error of the signal that ended it early. Where there is no report, why.
+    /// The report of the work, with the error of the signal that ended it early. Fails if there is no report.
     pub(super) fn into_report(self) -> Result<(T, Option<Error>)> {
         match (self.output, self.signal.map(stopped)) {
             (Some(Ok(report)), stopped) => Ok((report, stopped)),
             (_, Some(error)) | (Some(Err(error)), None) => Err(error),
-            (None, None) => unreachable!("work is given up after a signal only"),
+            (None, None) => unreachable!("only a signal aborts the work"),
         }
     }
 }
 
 impl Signals {
-    /// Starts to listen.
+    /// Installs the handlers.
     pub(super) fn listen() -> Result<Self> {
         let failed = |error| Error::new(ErrorKind::Local, "could not listen for signals").with_source(error);
         let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -50,14 +50,14 @@ impl Signals {
         Ok(Self { interrupt, terminate, stop: CancellationToken::new() })
     }
 
-    /// What is cancelled by the first signal.
+    /// The token that the first signal cancels, with [`Self::finish_on_signal`].
     pub(super) fn stop(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// Awaits work that finishes what it must once [`Self::stop`] is cancelled. A second signal gives it up: nothing is
-    /// lost by that which a crash would not lose too.
-    pub(super) async fn let_finish<T>(mut self, work: impl Future<Output = T>) -> Guarded<T> {
+    /// Awaits work that stops by itself once [`Self::stop`] is cancelled. A second signal aborts it, which loses no more
+    /// than a crash.
+    pub(super) async fn finish_on_signal<T>(mut self, work: impl Future<Output = T>) -> Guarded<T> {
         let mut work = pin!(work);
         let signal = tokio::select! {
             biased;
@@ -72,8 +72,8 @@ impl Signals {
         }
     }
 
-    /// Awaits work that only reads, and gives it up at the first signal.
-    pub(super) async fn give_up<T>(mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Awaits work that only reads. The first signal aborts it.
+    pub(super) async fn abort_on_signal<T>(mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             output = work => output,
@@ -89,7 +89,7 @@ async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> ExitCode {
     }
 }
 
-/// The error of work that commits, and that a signal stopped.
+/// The error of work that commits and was stopped by a signal.
 pub(super) fn stopped(signal: ExitCode) -> Error {
     error(signal).with_hint("run the same command again: what is committed stays, and the rest goes on from there")
 }
@@ -101,50 +101,50 @@ fn error(signal: ExitCode) -> Error {
     }
 }
 
-/// A run that is over, but for being told.
+/// The notifications and metrics that a finished run has yet to send.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct Notifications {
     settings: Settings,
     telemetry: Telemetry,
     finished: Finished,
 }
 
-impl Ending {
+impl Notifications {
     pub(super) fn new(settings: Settings, telemetry: Telemetry, finished: Finished) -> Box<Self> {
         Box::new(Self { settings, telemetry, finished })
     }
 
-    /// Tells that the run ended with `exit`.
-    pub(super) async fn tell(self, exit: ExitCode) {
+    /// Sends them: the run ended with `exit`.
+    pub(super) async fn send(self, exit: ExitCode) {
         let Self { settings, telemetry, mut finished } = self;
         if exit != finished.exit {
             let message = "could not write the result to stdout".to_owned();
             finished.error.get_or_insert(Failure { message, hint: None, exit });
             finished.exit = exit;
         }
-        unless_stopped(monitoring::end(&settings, &finished, telemetry)).await;
+        await_until_signal(monitoring::end(&settings, &finished, telemetry)).await;
     }
 }
 
-/// Awaits `work` with `telling` beside it, and after it what is left of that. Says when the work ended.
-pub(super) async fn beside<T>(telling: impl Future, work: impl Future<Output = T>) -> (T, Timestamp) {
+/// Awaits `work` and `notifications` concurrently. Returns the output of `work` and when it ended.
+pub(super) async fn run_alongside<T>(notifications: impl Future, work: impl Future<Output = T>) -> (T, Timestamp) {
     let work = async { (work.await, SystemClock.now()) };
-    match Box::pin(select(pin!(telling), pin!(work))).await {
+    match Box::pin(select(pin!(notifications), pin!(work))).await {
         Either::Left((_, work)) => work.await,
-        Either::Right((done, telling)) => {
-            unless_stopped(telling).await;
+        Either::Right((done, notifications)) => {
+            await_until_signal(notifications).await;
             done
         }
     }
 }
 
-/// Awaits `telling`, which a signal ends: the run is over, and stays what it was.
-async fn unless_stopped(telling: impl Future) {
-    let told = async {
-        telling.await;
+/// Awaits `notifications` until a signal comes. The outcome of the run does not change.
+async fn await_until_signal(notifications: impl Future) {
+    let sent = async {
+        notifications.await;
         Ok(())
     };
     if let Ok(signals) = Signals::listen() {
-        drop(Box::pin(signals.give_up(told)).await);
+        drop(Box::pin(signals.abort_on_signal(sent)).await);
     }
 }

@@ -1,4 +1,4 @@
-//! `kt-archive status`.
+//! `kt-archive status`. Short, since the work is done by [`archive::status`].
 
 use super::{
     args::StatusArgs,
@@ -14,13 +14,13 @@ use archive::{
 use archive_connectors::{Result, clock::SystemClock};
 
 pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome> {
-    let (from, to) = (args.standing.from, args.standing.to);
+    let (from, to) = (args.overview.from, args.overview.to);
     check_open_range(from, to)?;
-    let opened = session.open_reading(Config { list: flags::switch(args.list), ..args.standing.into() })?;
+    let opened = session.open_reading(Config { list: flags::switch(args.list), ..args.overview.into() })?;
     let is_list = opened.config.list.is_some_and(|on| on.0);
     let layout = if is_list { Layout::List } else { Layout::Calendar };
     let request = StatusRequest { from, to, datasets: opened.settings.datasets.clone(), layout };
     let work = status::status(&opened.settings, &request, &SystemClock);
-    let report = Signals::listen()?.give_up(work).await?;
+    let report = Signals::listen()?.abort_on_signal(work).await?;
     Ok(Outcome::new(&report, session.results))
 }

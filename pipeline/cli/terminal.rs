@@ -1,4 +1,4 @@
-//! Progress on stderr: bars on a terminal, one line per month otherwise.
+//! Progress and logs on stderr: bars on a terminal, one line per month otherwise.
 
 use archive::{
     config::{LogFormat, ProgressMode},
@@ -28,18 +28,18 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
 };
 
-/// The part of stderr that bars share with logs and lines.
+/// Stderr, shared by progress bars, lines and logs.
 #[derive(Clone, Debug)]
 pub(super) struct Screen {
     bars: MultiProgress,
-    manner: Manner,
+    mode: Mode,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+enum Mode {
     Bars,
     Lines,
-    /// Lines among logs that are read by a machine.
+    /// Log records, for logs in JSON.
     Records,
     Silent,
 }
@@ -47,30 +47,28 @@ enum Manner {
 impl Screen {
     pub(super) fn new(output: OutputSettings) -> Self {
         let terminal = io::stderr().is_terminal();
-        let (manner, target) = match output.progress {
-            _ if output.quiet => (Manner::Silent, ProgressDrawTarget::hidden()),
-            ProgressMode::Never => (Manner::Silent, ProgressDrawTarget::hidden()),
-            ProgressMode::Auto if output.log_format == LogFormat::Json => {
-                (Manner::Records, ProgressDrawTarget::hidden())
-            }
-            ProgressMode::Auto if !terminal => (Manner::Lines, ProgressDrawTarget::hidden()),
-            ProgressMode::Always if !terminal => (Manner::Bars, ProgressDrawTarget::term_like(Box::new(NoTerminal))),
-            ProgressMode::Auto | ProgressMode::Always => (Manner::Bars, ProgressDrawTarget::stderr()),
+        let (mode, target) = match output.progress {
+            _ if output.quiet => (Mode::Silent, ProgressDrawTarget::hidden()),
+            ProgressMode::Never => (Mode::Silent, ProgressDrawTarget::hidden()),
+            ProgressMode::Auto if output.log_format == LogFormat::Json => (Mode::Records, ProgressDrawTarget::hidden()),
+            ProgressMode::Auto if !terminal => (Mode::Lines, ProgressDrawTarget::hidden()),
+            ProgressMode::Always if !terminal => (Mode::Bars, ProgressDrawTarget::term_like(Box::new(NoTerminal))),
+            ProgressMode::Auto | ProgressMode::Always => (Mode::Bars, ProgressDrawTarget::stderr()),
         };
-        Self { bars: MultiProgress::with_draw_target(target), manner }
+        Self { bars: MultiProgress::with_draw_target(target), mode }
     }
 
-    /// Who watches a run on this screen.
+    /// The observer that shows a run on this screen.
     pub(super) fn observer(&self) -> Arc<dyn Observer> {
-        match self.manner {
-            Manner::Bars => Arc::new(Bars { screen: self.clone(), months: Mutex::default() }),
-            Manner::Lines => Arc::new(Lines(self.clone())),
-            Manner::Records => Arc::new(Records),
-            Manner::Silent => Arc::new(Silent),
+        match self.mode {
+            Mode::Bars => Arc::new(Bars { screen: self.clone(), months: Mutex::default() }),
+            Mode::Lines => Arc::new(Lines(self.clone())),
+            Mode::Records => Arc::new(Records),
+            Mode::Silent => Arc::new(Silent),
         }
     }
 
-    /// Takes the bars away, those too that nobody finished: results come next.
+    /// Removes all bars, also unfinished ones, before results are printed.
     pub(super) fn close(&self) {
         drop(self.bars.clear());
         self.bars.set_draw_target(ProgressDrawTarget::hidden());
@@ -78,7 +76,7 @@ impl Screen {
 
     /// Writes above the bars.
     pub(super) fn write(&self, bytes: &[u8]) {
-        // Nothing can be said about a failure to write to stderr.
+        // A failure to write to stderr cannot be reported.
         self.bars.suspend(|| drop(io::stderr().write_all(bytes)));
     }
 }
@@ -107,7 +105,7 @@ fn replica_line(report: &ReplicaReport) -> String {
     format!("replica {}  {}{}\n", report.url, report.state, copied.unwrap_or_default())
 }
 
-/// One line for each month that is done.
+/// Prints a line per finished month.
 #[derive(Debug)]
 struct Lines(Screen);
 
@@ -129,7 +127,7 @@ impl Observer for Lines {
     }
 }
 
-/// One log record for each month that is done.
+/// Logs a record per finished month.
 #[derive(Debug)]
 struct Records;
 
@@ -154,47 +152,47 @@ impl Observer for Records {
     }
 }
 
-/// A bar for each month that is worked on, and a line for each that is done.
+/// Shows a bar per month in work, and prints a line per finished month.
 #[derive(Debug)]
 struct Bars {
     screen: Screen,
     months: Mutex<HashMap<DatasetMonth, ProgressBar>>,
 }
 
-/// How often a bar moves by itself, so that waiting does not look like hanging.
+/// Redraw interval of a bar, so that waiting does not look like hanging.
 const TICK: Duration = Duration::from_millis(200);
 
 impl Bars {
-    /// A thread that panicked with the lock left a map that is as good as before.
+    /// Ignores poisoning: every change of the map is a single call.
     fn months(&self) -> MutexGuard<'_, HashMap<DatasetMonth, ProgressBar>> {
         self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, coverage: &DatasetMonth) -> ProgressBar {
-        let bar = self.screen.bars.add(ProgressBar::new_spinner()).with_prefix(coverage.to_string());
+    fn start(&self, dataset_month: &DatasetMonth) -> ProgressBar {
+        let bar = self.screen.bars.add(ProgressBar::new_spinner()).with_prefix(dataset_month.to_string());
         bar.enable_steady_tick(TICK);
         bar
     }
 }
 
 impl Progress for Bars {
-    fn step(&self, coverage: &DatasetMonth, step: Step, total: Option<u64>) {
+    fn step(&self, dataset_month: &DatasetMonth, step: Step, total: Option<u64>) {
         let mut months = self.months();
-        let bar = months.entry(coverage.clone()).or_insert_with(|| self.start(coverage));
+        let bar = months.entry(dataset_month.clone()).or_insert_with(|| self.start(dataset_month));
         bar.reset();
         bar.set_length(total.unwrap_or_default());
         bar.set_message(step.name());
         bar.set_style(style(step, total.is_some()));
     }
 
-    fn advance(&self, coverage: &DatasetMonth, amount: u64) {
-        if let Some(bar) = self.months().get(coverage) {
+    fn advance(&self, dataset_month: &DatasetMonth, amount: u64) {
+        if let Some(bar) = self.months().get(dataset_month) {
             bar.inc(amount);
         }
     }
 
-    fn finish(&self, coverage: &DatasetMonth) {
-        if let Some(bar) = self.months().remove(coverage) {
+    fn finish(&self, dataset_month: &DatasetMonth) {
+        if let Some(bar) = self.months().remove(dataset_month) {
             bar.finish_and_clear();
             self.screen.bars.remove(&bar);
         }
@@ -223,7 +221,7 @@ fn style(step: Step, bounded: bool) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Stderr where bars were asked for although it is no terminal: a log viewer may know the escape sequences.
+/// Stderr that is not a terminal, with `--progress always`: a log viewer may interpret the escape sequences.
 #[derive(Debug)]
 struct NoTerminal;
 
@@ -275,22 +273,22 @@ impl TermLike for NoTerminal {
     }
 }
 
-/// Our own crates; those of others only warn, however verbose we are.
+/// Crates of this workspace. Other crates log warnings only, at any verbosity.
 const OURS: [&str; 3] = ["archive", "archive_connectors", "archive_formats"];
 
-/// Which months are done: said however little is logged, unless progress is not wanted.
+/// Target of records of finished months: logged at any verbosity except `--quiet`.
 pub(super) const PROGRESS: &str = "archive::progress";
 
-/// Set once, as the subscriber is.
+/// Set once, together with the subscriber.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
-/// How everything on stderr looks.
+/// The format of everything on stderr.
 pub(super) fn format() -> LogFormat {
     FORMAT.get().copied().unwrap_or_default()
 }
 
-/// Sends logs to the screen, where they do not tear the bars apart, and has others listen: who counts retries, and who
-/// takes traces. The first call counts.
+/// Installs the subscriber: logs to the screen, above the bars, the retry counter and telemetry. Later calls have no
+/// effect.
 pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style, retries: &Retries, telemetry: &Telemetry) {
     if FORMAT.set(output.log_format).is_err() {
         return;
@@ -303,7 +301,7 @@ pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style, retri
     };
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter(output)));
     let subscriber = subscriber.with(retries.clone().with_filter(Retries::filter())).with(telemetry.layer());
-    // Fails when a test, which shares its process with others, has started one before.
+    // Fails if another test of the same process has installed one.
     drop(tracing::subscriber::set_global_default(subscriber));
 }
 
@@ -319,7 +317,7 @@ fn filter(output: OutputSettings) -> Targets {
     targets.with_target(PROGRESS, if output.quiet { LevelFilter::ERROR } else { LevelFilter::INFO })
 }
 
-/// The subscriber writes each event with one call.
+/// Writes logs above the bars. The subscriber writes each event with one call.
 #[derive(Debug)]
 struct LogWriter(Screen);
 
@@ -357,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn every_template_is_understood() {
+    fn every_template_is_valid() {
         for step in Step::ALL {
             for bounded in [true, false] {
                 let bar = ProgressBar::hidden().with_style(style(step, bounded));
@@ -367,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn verbosity_is_about_our_own_crates() {
+    fn verbosity_applies_to_workspace_crates_only() {
         let verbose = filter(OutputSettings { verbosity: 2, ..OutputSettings::default() });
         assert!(verbose.would_enable("archive_connectors::exports_api", &Level::DEBUG));
         assert!(!verbose.would_enable("hyper::client", &Level::INFO));

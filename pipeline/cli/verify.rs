@@ -1,4 +1,4 @@
-//! `kt-archive verify`.
+//! `kt-archive verify`. Short, since the work is done by [`archive::verify`].
 
 use super::{
     args::VerifyArgs,
@@ -23,7 +23,7 @@ pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome
     let request = VerifyRequest { range, level, expect_head: opened.config.expect_head.clone() };
     let progress = opened.screen.observer();
     let work = verify::verify(&opened.settings, &request, &SystemClock, progress);
-    let report = Signals::listen()?.give_up(work).await;
+    let report = Signals::listen()?.abort_on_signal(work).await;
     opened.screen.close();
     let report = report?;
     Ok(Outcome::new(&report, session.results))

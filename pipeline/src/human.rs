@@ -1,4 +1,4 @@
-//! Numbers formatted for people.
+//! Formats numbers, sizes, dates and months for people.
 
 use archive_formats::{Head, Month, Timestamp};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub fn count(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
-/// Bytes in the largest fitting binary unit, with one decimal.
+/// Bytes in the largest binary unit that fits, with one decimal.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
@@ -37,7 +37,7 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, unit.unwrap_or(&"EiB"))
 }
 
-/// `whole` divided by `part`, with one decimal, truncated.
+/// `whole / part` with one decimal, rounded down. A `part` of 0 counts as 1.
 pub fn ratio(whole: u64, part: u64) -> String {
     let tenths = u128::from(whole) * 10 / u128::from(part.max(1));
     let whole = u64::try_from(tenths / 10).unwrap_or(u64::MAX);
@@ -49,12 +49,12 @@ pub fn bytes_an_event(bytes: u64, events: u64) -> Option<String> {
     (events > 0).then(|| format!("{} bytes an event", ratio(bytes, events)))
 }
 
-/// Compression ratio: `12.3 : 1`.
+/// The compression ratio: `12.3 : 1`.
 pub fn to_one(delivered: u64, archived: u64) -> String {
     format!("{} : 1", ratio(delivered, archived))
 }
 
-/// `part` of `whole` in per cent, with one decimal.
+/// `part` of `whole` in per cent, with one decimal, rounded.
 pub fn percent(part: u64, whole: u64) -> String {
     let tenths = (u128::from(part) * 1_000 + u128::from(whole) / 2) / u128::from(whole.max(1));
     format!("{}.{} %", tenths / 10, tenths % 10)
@@ -65,7 +65,7 @@ pub fn date(at: Timestamp) -> String {
     at.to_seconds_string().chars().take(10).collect()
 }
 
-/// Elapsed time: `0.8 s`, `1m 15s`, `2h 03m`.
+/// A duration: `0.8 s`, `1m 15s`, `2h 03m`.
 pub fn time(seconds: f64) -> String {
     let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     match whole {
@@ -75,7 +75,7 @@ pub fn time(seconds: f64) -> String {
     }
 }
 
-/// The head, with an abbreviated digest.
+/// The head with an abbreviated digest.
 pub fn head(head: Option<&Head>) -> String {
     match head {
         Some(head) => format!("head {} {}…", head.sequence, head.sha256.short()),
@@ -83,7 +83,7 @@ pub fn head(head: Option<&Head>) -> String {
     }
 }
 
-/// Months in ascending order, adjacent ones as a range: `2024-12 to 2025-01, 2025-03`.
+/// Ascending months, neighbours as a range: `2024-12 to 2025-01, 2025-03`.
 pub fn month_ranges(months: impl IntoIterator<Item = Month>) -> String {
     let mut ranges: Vec<(Month, Month)> = Vec::new();
     for month in months {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_related_to_events_and_delivered_bytes() {
+    fn ratios_and_percentages_have_units() {
         assert_eq!([bytes_an_event(1_048, 10), bytes_an_event(5, 0)], [Some("104.8 bytes an event".to_owned()), None]);
         assert_eq!(to_one(123, 10), "12.3 : 1");
         assert_eq!([percent(1, 3), percent(0, 0), percent(5, 5)], ["33.3 %", "0.0 %", "100.0 %"]);

@@ -24,7 +24,7 @@ fn assert_well_behaved(host: &Host, charts: usize) {
     assert!(seen["pages"].as_u64().unwrap() > 0, "it prints nothing");
 }
 
-/// One first heading, and none that skips a level.
+/// One heading of level 1, and no skipped level.
 #[track_caller]
 fn assert_headings(levels: &Value) {
     let levels = levels.as_array().unwrap().iter().map(|level| level.as_u64().unwrap()).collect::<Vec<_>>();
@@ -33,14 +33,14 @@ fn assert_headings(levels: &Value) {
 }
 
 #[test]
-fn a_page_of_a_single_month_makes_no_requests() {
+fn page_of_a_single_month_makes_no_requests() {
     let (host, _) = archived("2025-03", "2025-03");
     page(&host, &[]);
     assert_well_behaved(&host, 2);
 }
 
 #[test]
-fn years_with_gaps_damage_and_hostile_names_fit_and_can_be_read_aloud() {
+fn page_with_gaps_damage_and_hostile_names_is_accessible() {
     let (host, archive) = archived("2023-11", "2024-06");
     host.run(&["backfill", "--from", "2024-09", "--to", "2025-02", "--quiet"]).expect(0);
     host.run(&["run", "--month", "2025-02", "--dataset", "ai-decision-events-of-a-department", "--quiet"]).expect(0);
@@ -53,7 +53,7 @@ fn years_with_gaps_damage_and_hostile_names_fit_and_can_be_read_aloud() {
 }
 
 #[test]
-fn an_archive_with_nothing_to_show_is_a_page_too() {
+fn page_without_months_is_accessible() {
     let (host, _) = archived("2025-03", "2025-03");
     page(&host, &["--dataset", "traces"]);
     assert_well_behaved(&host, 0);

@@ -1,6 +1,6 @@
-//! The numbers of the page, compared with a count of the archive's CSV.
+//! The numbers of the page, compared with counts of the archive's CSV.
 
-use super::{archived, assert_same, assert_says, page, read};
+use super::{archived, assert_contains, assert_same, page, read};
 use crate::support::{
     archive::{Archive, Row, files},
     cli::Host,
@@ -11,7 +11,7 @@ use crate::support::{
 use archive_formats::Month;
 use std::{collections::BTreeMap, fs};
 
-/// Events by day and verdict, as the archive's CSV has them.
+/// Events by day and verdict, counted from rows of CSV.
 fn counted(rows: impl IntoIterator<Item = Row>) -> BTreeMap<String, BTreeMap<String, u64>> {
     let mut days = BTreeMap::<String, BTreeMap<String, u64>>::new();
     for row in rows {
@@ -21,7 +21,7 @@ fn counted(rows: impl IntoIterator<Item = Row>) -> BTreeMap<String, BTreeMap<Str
     days
 }
 
-/// The tables of the page that have a line for each day: the names of their columns, and the numbers of each day.
+/// The daily tables of the page: numbers by day and column name.
 fn tables(page: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
     let mut days = BTreeMap::new();
     for table in page.split("<th scope=\"col\">Day</th>").skip(1) {
@@ -54,7 +54,7 @@ fn assert_counted(page: &str, archive: &Archive, months: &[impl AsRef<str>]) {
 }
 
 #[test]
-fn every_day_has_the_events_that_the_archive_has_from_parquet_and_from_csv() {
+fn daily_counts_match_the_archive_from_parquet_and_csv() {
     let months = Month::range("2024-02".parse().unwrap(), "2025-03".parse().unwrap());
     let months = months.map(|month| month.to_string()).collect::<Vec<_>>();
     for format in ["parquet,csv", "csv"] {
@@ -70,7 +70,7 @@ fn every_day_has_the_events_that_the_archive_has_from_parquet_and_from_csv() {
 }
 
 #[test]
-fn hostile_and_missing_verdicts_are_shown_as_texts() {
+fn hostile_and_missing_verdicts_are_shown_as_text() {
     let evil = "<script>alert(1)</script>";
     let verdicts = ["allowed", "blocked", "", evil, "a\u{202e}b"];
     let at = |(index, verdict): (usize, &&str)| {
@@ -80,20 +80,20 @@ fn hostile_and_missing_verdicts_are_shown_as_texts() {
     world.archive_month("2025-03").expect(0);
     let page = page(&world.host, &["--from", "2025-03", "--to", "2025-03"]);
     assert!(!page.contains("<script"), "a value became a tag");
-    assert_says(&page, &["&lt;script&gt;alert(1)&lt;/script&gt;", "(none)", "a\u{fffd}b"]);
+    assert_contains(&page, &["&lt;script&gt;alert(1)&lt;/script&gt;", "(none)", "a\u{fffd}b"]);
     let days = tables(&page);
     assert_eq!((days["2025-03-01"]["allowed"], days["2025-03-03"]["(none)"]), (1, 1));
 }
 
 #[test]
-fn files_are_counted_once_and_again_when_the_counts_are_lost_or_damaged() {
+fn counts_are_cached_until_lost_or_damaged() {
     let (host, archive) = archived("2025-01", "2025-03");
     let first = page(&host, &[]);
     assert_counted(&first, &archive, &["2025-01", "2025-02", "2025-03"]);
     let folder = host.state_dir().join("activity");
     let entries = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     assert_eq!(entries().len(), 3);
-    // What was counted is believed without reading the file, as long as it is what was kept.
+    // Cached counts are used without reading the file, unless the entry is damaged.
     let file = archive.path(&archive.file("2025-02", "parquet"));
     let bytes = fs::read(&file).unwrap();
     fs::write(&file, vec![b'x'; bytes.len()]).unwrap();
@@ -110,7 +110,7 @@ fn files_are_counted_once_and_again_when_the_counts_are_lost_or_damaged() {
 }
 
 #[test]
-fn a_column_with_too_many_values_to_be_verdicts_is_no_verdict() {
+fn column_with_too_many_values_is_no_verdict() {
     let at = |index: usize| {
         let verdict = format!("reason {}", index % 40);
         Event::at(format!("evt_{index}"), format!("2025-03-0{}T00:00:00Z", index % 9 + 1)).with("decision", verdict)
@@ -125,7 +125,7 @@ fn a_column_with_too_many_values_to_be_verdicts_is_no_verdict() {
 }
 
 #[test]
-fn a_dataset_without_a_verdict_is_counted_whole() {
+fn dataset_without_verdicts_is_counted() {
     let (host, _) = archived("2025-03", "2025-03");
     host.run(&["run", "--month", "2025-03", "--dataset", "traces", "--drop", "decision", "--quiet"]).expect(0);
     let page = page(&host, &["--dataset", "traces"]);
@@ -137,7 +137,7 @@ fn a_dataset_without_a_verdict_is_counted_whole() {
 }
 
 #[test]
-fn what_the_platform_delivered_is_compared_with_what_it_became() {
+fn delivered_and_archived_sizes_are_compared() {
     let world = World::new(Script::new(events::month("2025-03", 200)));
     world.archive_month("2025-03").expect(0);
     let archive = world.archive();
@@ -145,20 +145,20 @@ fn what_the_platform_delivered_is_compared_with_what_it_became() {
     let bytes = files(&archive.manifest(1)).map(|file| file["bytes"].as_u64().unwrap()).sum::<u64>();
     let ratio = format!("{}.{} : 1", delivered / bytes, delivered * 10 / bytes % 10);
     let page = page(&world.host, &["--from", "2025-03", "--to", "2025-03"]);
-    assert_says(&page, &["delivered : archived", &format!("<td>{ratio}</td>")]);
+    assert_contains(&page, &["delivered : archived", &format!("<td>{ratio}</td>")]);
     let text = world.run(&["status", "--from", "2025-03", "--to", "2025-03"]).expect(0).stdout;
     assert!(text.contains(" delivered are ") && text.contains(&format!(" here, {ratio}\n")), "{text}");
     assert!(!super::page(&archived("2025-03", "2025-03").0, &[]).contains("<th scope=\"col\">Delivered"));
 }
 
 #[test]
-fn months_of_artifacts_alone_are_said_to_be_uncounted_which_is_no_damage() {
+fn months_of_artifacts_only_are_uncounted_not_damaged() {
     let mut world = World::new(Script::new(events::month("2025-03", 20)));
     world.host.set("KT_ARCHIVE_FORMAT", "artifact");
     world.archive_month("2025-03").expect(0);
     let document = super::report(&world.host, &["--from", "2025-03", "--to", "2025-03"]).expect(0).json();
     assert_eq!(document["unread"][0]["month"], "2025-03");
-    assert_says(
+    assert_contains(
         &read(&world.host),
         &[
             "no format whose events can be counted",
@@ -170,7 +170,7 @@ fn months_of_artifacts_alone_are_said_to_be_uncounted_which_is_no_damage() {
 }
 
 #[test]
-fn a_range_and_a_dataset_are_all_that_is_shown() {
+fn page_shows_only_the_selected_range_and_dataset() {
     let (host, _) = archived("2024-10", "2025-03");
     host.run(&["run", "--month", "2025-03", "--dataset", "traces", "--quiet"]).expect(0);
     let page = page(&host, &["--dataset", "events", "--from", "2025-01", "--to", "2025-02"]);

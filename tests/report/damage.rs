@@ -1,10 +1,10 @@
 //! Damaged and incomplete archives in the page and the exit code.
 
-use super::{archived, assert_says, read, report};
+use super::{archived, assert_contains, read, report};
 use std::fs;
 
 #[test]
-fn a_damaged_file_is_named_and_does_not_stop_the_page() {
+fn damaged_file_is_named_and_the_page_is_written() {
     for damage in ["other bytes", ""] {
         let (host, archive) = archived("2025-01", "2025-03");
         let file = archive.file("2025-02", "parquet");
@@ -15,10 +15,10 @@ fn a_damaged_file_is_named_and_does_not_stop_the_page() {
         assert_eq!((unread.len(), &unread[0]["month"]), (1, &"2025-02".into()));
         assert!(document["error"]["hint"].as_str().unwrap().contains("kt-archive verify"), "{document}");
         let page = read(&host);
-        assert_says(&page, &["files of 2025-02 are damaged", "Not counted:", &file, ">unread<", "2025-03-31"]);
+        assert_contains(&page, &["files of 2025-02 are damaged", "Not counted:", &file, ">unread<", "2025-03-31"]);
         assert!(!page.contains("<th scope=\"row\">2025-02-01</th>"), "days of a month that could not be read");
         // In the calendar, the legend and the table of months.
-        assert_says(
+        assert_contains(
             &page,
             &["Damaged: 2025-02.", "title=\"2025-02: damaged, ", ">D</span> damaged", ">damaged</span></td>"],
         );
@@ -26,17 +26,17 @@ fn a_damaged_file_is_named_and_does_not_stop_the_page() {
 }
 
 #[test]
-fn a_missing_file_is_damage_too() {
+fn missing_file_is_damage() {
     let (host, archive) = archived("2025-03", "2025-03");
     fs::remove_file(archive.path(&archive.file("2025-03", "parquet"))).unwrap();
     let outcome = host.run(&["report", "--output", "report.html"]).expect(4);
     assert!(outcome.stdout.starts_with("without the days of events 2025-03: "), "{}", outcome.stdout);
-    assert_says(&outcome.stderr, &["hint: run `kt-archive verify`"]);
-    assert_says(&read(&host), &["No event of events could be counted."]);
+    assert_contains(&outcome.stderr, &["hint: run `kt-archive verify`"]);
+    assert_contains(&read(&host), &["No event of events could be counted."]);
 }
 
 #[test]
-fn what_was_counted_before_is_no_excuse_for_a_file_that_is_gone_or_cut() {
+fn missing_and_truncated_files_are_damage_despite_cached_counts() {
     for format in ["parquet", "csv"] {
         let (host, archive) = archived("2025-01", "2025-03");
         let file = archive.file("2025-02", format);
@@ -47,7 +47,7 @@ fn what_was_counted_before_is_no_excuse_for_a_file_that_is_gone_or_cut() {
             let document = report(&host, &[]).expect(4).json();
             let unread = document["unread"].as_array().unwrap();
             assert_eq!((unread.len(), &unread[0]["month"]), (1, &"2025-02".into()), "{damage}");
-            assert_says(&read(&host), &["files of 2025-02 are damaged", &file, ">2025-01-31</th>"]);
+            assert_contains(&read(&host), &["files of 2025-02 are damaged", &file, ">2025-01-31</th>"]);
         };
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert_named("cut");
@@ -59,7 +59,7 @@ fn what_was_counted_before_is_no_excuse_for_a_file_that_is_gone_or_cut() {
 }
 
 #[test]
-fn files_changed_after_the_count_are_left_to_verify() {
+fn files_changed_after_the_count_are_found_by_verify_only() {
     let (host, archive) = archived("2025-01", "2025-03");
     report(&host, &[]).expect(0);
     let path = archive.path(&archive.file("2025-02", "parquet"));
@@ -68,14 +68,14 @@ fn files_changed_after_the_count_are_left_to_verify() {
     bytes[middle] ^= 1;
     fs::write(&path, bytes).unwrap();
     report(&host, &[]).expect(0);
-    assert_says(&read(&host), &["were not read again. This page proves nothing by itself"]);
+    assert_contains(&read(&host), &["were not read again. This page proves nothing by itself"]);
     host.run(&["verify", "--quiet"]).expect(4);
     report(&host, &[]).expect(0);
-    assert_says(&read(&host), &["the last verification found damage"]);
+    assert_contains(&read(&host), &["the last verification found damage"]);
 }
 
 #[test]
-fn a_chain_that_is_broken_has_no_page() {
+fn broken_chain_has_no_page() {
     let (host, archive) = archived("2025-01", "2025-03");
     fs::remove_file(archive.path("manifests/00000002.json")).unwrap();
     let document = report(&host, &[]).expect(4).json();
@@ -84,14 +84,14 @@ fn a_chain_that_is_broken_has_no_page() {
 }
 
 #[test]
-fn gaps_and_replicas_that_are_behind_need_attention() {
+fn gaps_and_outdated_replicas_need_attention() {
     let (host, _) = archived("2024-11", "2024-12");
     host.run(&["replicate", "--replica", "old", "--quiet"]).expect(0);
     host.run(&["run", "--month", "2025-02", "--quiet"]).expect(0);
     let more = ["--replica", "old", "--replica", "nowhere/at-all", "--platform-retention", "110d"];
     report(&host, &more).expect(0);
     let page = read(&host);
-    assert_says(
+    assert_contains(
         &page,
         &[
             "events: missing 2025-01, 2025-03",
@@ -104,7 +104,7 @@ fn gaps_and_replicas_that_are_behind_need_attention() {
 }
 
 #[test]
-fn a_place_without_an_archive_is_7() {
+fn location_without_an_archive_exits_with_7() {
     let (host, _) = archived("2025-03", "2025-03");
     let document = report(&host, &["--archive", "nowhere"]).expect(7).json();
     let empty = serde_json::json!({"output": null, "bytes": 0, "archive": null, "head": null, "unread": []});

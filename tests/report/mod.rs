@@ -1,4 +1,5 @@
-//! `report`: the content of the page, its behaviour in a browser, and failures.
+//! `report`: the content of the page, its behaviour in a browser, and failures. Short, since it only holds the modules and
+//! what they share.
 
 mod browser;
 mod counts;
@@ -12,7 +13,7 @@ use crate::support::{
 };
 use std::fs;
 
-/// A host on the 10th of April 2025, with an archive of the demo source's events of these months.
+/// A host on 2025-04-10 with an archive of demo events of these months.
 fn archived(from: &str, to: &str) -> (Host, Archive) {
     let mut host = Host::new();
     let archive = Archive::at(host.path("archive"));
@@ -23,12 +24,12 @@ fn archived(from: &str, to: &str) -> (Host, Archive) {
     (host, archive)
 }
 
-/// Writes the page, replacing what is there.
+/// Writes the page, with `--force`.
 fn report(host: &Host, more: &[&str]) -> Outcome {
     host.run(&[&["report", "--output", "report.html", "--force", "--json"][..], more].concat())
 }
 
-/// The page of a report that went well.
+/// Writes the page and returns it.
 #[track_caller]
 fn page(host: &Host, more: &[&str]) -> String {
     report(host, more).expect(0);
@@ -39,7 +40,7 @@ fn read(host: &Host) -> String {
     fs::read_to_string(host.path("report.html")).unwrap()
 }
 
-/// Asserts that two pages differ in nothing but when they were made.
+/// Asserts that two pages are equal except for their time.
 #[track_caller]
 fn assert_same(one: &str, other: &str) {
     let timeless = |page: &str| {
@@ -52,7 +53,7 @@ fn assert_same(one: &str, other: &str) {
 }
 
 #[track_caller]
-fn assert_says(page: &str, words: &[&str]) {
+fn assert_contains(page: &str, words: &[&str]) {
     for word in words {
         assert!(page.contains(word), "{word} is missing");
     }

@@ -1,4 +1,4 @@
-//! Where the page goes, and what is left when it does not get there.
+//! The output file of the page: replacement, refused paths, and interruption.
 
 use super::{archived, assert_same, page, report};
 use crate::support::cli::Host;
@@ -31,7 +31,7 @@ fn existing_files_are_replaced_only_with_force() {
 }
 
 #[test]
-fn a_page_has_a_place_of_its_own_and_a_name() {
+fn output_inside_the_archive_or_without_a_name_is_refused() {
     let (host, archive) = archived("2025-03", "2025-03");
     let before = archive.snapshot();
     for output in ["archive/report.html", "archive/events/report.html", "archive", "no/folder/report.html", ""] {
@@ -44,7 +44,7 @@ fn a_page_has_a_place_of_its_own_and_a_name() {
 }
 
 #[test]
-fn the_path_is_printed_as_text_and_as_json() {
+fn path_is_printed_as_text_and_as_json() {
     let (host, archive) = archived("2025-03", "2025-03");
     let document = report(&host, &[]).expect(0).json();
     let bytes = fs::metadata(host.path("report.html")).unwrap().len();
@@ -59,7 +59,7 @@ fn the_path_is_printed_as_text_and_as_json() {
 }
 
 #[test]
-fn a_signal_leaves_nothing_and_a_kill_no_page() {
+fn interrupted_report_leaves_no_page() {
     let mut host = Host::new();
     host.set("KT_ARCHIVE_SOURCE", "demo:?events=200000&seed=7");
     host.run(&["run", "--month", "2025-03", "--quiet"]).expect(0);
@@ -84,7 +84,7 @@ fn a_signal_leaves_nothing_and_a_kill_no_page() {
 }
 
 #[test]
-fn a_page_needs_no_state_folder() {
+fn page_needs_no_state_folder() {
     let (mut host, _) = archived("2025-03", "2025-03");
     let first = page(&host, &[]);
     fs::write(host.path("file"), "").unwrap();

@@ -1,16 +1,16 @@
-//! The record of what `verify` found, and what the page makes of it.
+//! The record of `verify` and its presentation in the page.
 
-use super::{archived, assert_says, page, report};
+use super::{archived, assert_contains, page, report};
 use crate::support::archive::Archive;
 use std::fs;
 
 #[test]
-fn the_page_shows_the_last_verification_and_what_came_after_it() {
+fn page_shows_the_last_verification_and_later_commits() {
     let (host, _) = archived("2025-01", "2025-02");
-    assert_says(&page(&host, &[]), &["No verification is on record on the host that made this page."]);
+    assert_contains(&page(&host, &[]), &["No verification is on record on the host that made this page."]);
     host.run(&["verify", "--quiet"]).expect(0);
     let sound = page(&host, &["--from", "2025-01", "--to", "2025-02"]);
-    assert_says(
+    assert_contains(
         &sound,
         &[
             "Nothing needs attention.",
@@ -22,7 +22,7 @@ fn the_page_shows_the_last_verification_and_what_came_after_it() {
     );
     host.run(&["run", "--month", "2025-03", "--quiet"]).expect(0);
     host.run(&["verify", "--level", "quick", "--month", "2025-01", "--quiet"]).expect(0);
-    assert_says(
+    assert_contains(
         &page(&host, &[]),
         &[
             "chain, names and sizes of 2025-01",
@@ -33,7 +33,7 @@ fn the_page_shows_the_last_verification_and_what_came_after_it() {
 }
 
 #[test]
-fn findings_are_shown_and_a_sound_replica_hides_none_of_them() {
+fn findings_are_kept_apart_from_those_of_a_replica() {
     let (host, archive) = archived("2025-01", "2025-03");
     host.run(&["replicate", "--replica", "copy", "--quiet"]).expect(0);
     let file = archive.file("2025-02", "csv");
@@ -42,24 +42,24 @@ fn findings_are_shown_and_a_sound_replica_hides_none_of_them() {
     host.run(&["verify", "--quiet"]).expect(4);
     host.run(&["verify", "--archive", "copy", "--quiet"]).expect(0);
     let page = page(&host, &[]);
-    assert_says(&page, &["V012", &file, "the last verification found damage: 1 finding", "1 finding of damage"]);
+    assert_contains(&page, &["V012", &file, "the last verification found damage: 1 finding", "1 finding of damage"]);
     report(&host, &["--archive", "copy"]).expect(0);
     assert!(!super::read(&host).contains("V012"));
 }
 
 #[test]
-fn an_archive_that_was_cut_back_after_it_was_verified_is_told() {
+fn archive_truncated_after_verification_is_reported() {
     let (host, archive) = archived("2025-01", "2025-03");
     host.run(&["verify", "--quiet"]).expect(0);
     for name in ["00000003.json", "00000003.SHA256SUMS"] {
         fs::remove_file(archive.path(&format!("manifests/{name}"))).unwrap();
     }
     let page = page(&host, &[]);
-    assert_says(&page, &["the chain does not hold the head of the last verification any more"]);
+    assert_contains(&page, &["the chain does not hold the head of the last verification any more"]);
 }
 
 #[test]
-fn what_cannot_be_put_on_record_changes_no_verification() {
+fn verification_works_without_a_record() {
     let (mut host, archive) = archived("2025-01", "2025-03");
     let found = host.run(&["verify", "--json"]).expect(0).json();
     fs::write(host.path("file"), "").unwrap();
@@ -72,7 +72,7 @@ fn what_cannot_be_put_on_record_changes_no_verification() {
 }
 
 #[test]
-fn a_record_is_private_and_holds_no_more_than_it_needs() {
+fn record_holds_a_limited_number_of_findings() {
     let (host, archive) = archived("2025-03", "2025-03");
     for number in 0..500 {
         fs::write(archive.path(&format!("stray-{number:03}")), "").unwrap();
@@ -83,5 +83,5 @@ fn a_record_is_private_and_holds_no_more_than_it_needs() {
     assert_eq!(records.len(), 1, "{records:?}");
     let text = fs::read_to_string(folder.join(records.first().unwrap())).unwrap();
     assert_eq!(text.matches("V015").count(), 200);
-    assert_says(&page(&host, &[]), &["These are the first 200 of 500 findings."]);
+    assert_contains(&page(&host, &[]), &["These are the first 200 of 500 findings."]);
 }

@@ -1,10 +1,10 @@
-//! The DAG, as Python compiles and reads it. Airflow itself is too large to install for every run of the tests.
+//! The DAG, compiled and run by Python with a stub of Airflow, which is too large to install for the tests.
 
-use super::{NASTY, host_with_teller, job, piped, python, settings};
+use super::{NASTY, host_with_printer, job, piped, python, settings};
 use crate::support::{cli::Host, test_variable};
 use std::{fs, process::Command};
 
-/// Airflow's names, as far as the file uses them: enough to run its task.
+/// A stub of the parts of Airflow that the DAG uses, which runs its task.
 const AIRFLOW: &str = r#"
 import sys, types
 
@@ -35,7 +35,7 @@ except (Failed, Hopeless) as error:
 "#;
 
 #[test]
-fn python_compiles_it() {
+fn dag_compiles() {
     let host = Host::new();
     for arguments in [&["--source", "demo:"][..], &["--source", "https://api.example", "--archive", "s3://b/x"]] {
         let file = host.path("kt_archive.py");
@@ -46,7 +46,7 @@ fn python_compiles_it() {
 }
 
 #[test]
-fn its_task_archives_the_last_month() {
+fn task_archives_the_last_month() {
     let host = Host::new();
     let dag = job(&host, "airflow", &["--source", "demo:?events=50", "--archive", "it's 100%"]);
     assert!(python(AIRFLOW, &dag).contains("archived"), "{dag}");
@@ -54,7 +54,7 @@ fn its_task_archives_the_last_month() {
 }
 
 #[test]
-fn what_no_try_mends_is_tried_once_and_everything_else_again() {
+fn final_exit_codes_are_not_retried() {
     let host = Host::new();
     for (code, outcome) in
         [(0, ""), (2, "Hopeless"), (4, "Hopeless"), (5, "Hopeless"), (9, "Hopeless"), (75, "Failed"), (7, "Failed")]
@@ -75,20 +75,20 @@ fn secrets_are_variables_of_airflow() {
     fs::write(&program, "#!/bin/sh\necho \"$KEEPTRUSTS_API_TOKEN, $KT_ARCHIVE_NOTIFY\"\n").unwrap();
     Command::new("chmod").arg("+x").arg(&program).status().unwrap();
     let arguments = ["--source", "https://api.example", "--program", &program.display().to_string()];
-    let told = python(AIRFLOW, &job(&host, "airflow", &arguments));
+    let printed = python(AIRFLOW, &job(&host, "airflow", &arguments));
     let expected = "value of kt_archive_keeptrusts_api_token_secret, value of kt_archive_kt_archive_notify_secret";
-    assert_eq!(told.trim(), expected);
+    assert_eq!(printed.trim(), expected);
 }
 
 #[test]
-fn every_setting_arrives_whatever_is_in_it() {
+fn settings_round_trip() {
     for nasty in NASTY.into_iter().chain(["two\nlines"]) {
-        let (mut host, teller) = host_with_teller();
+        let (mut host, printer) = host_with_printer();
         host.set("KT_ARCHIVE_TIME_COLUMN", nasty);
         let column = format!("--id-column={nasty}");
-        let program = teller.display().to_string();
+        let program = printer.display().to_string();
         let dag = job(&host, "airflow", &["--source", "demo:", &column, "--program", &program]);
-        let told = settings(python(AIRFLOW, &dag).trim());
-        assert_eq!((&told["id-column"], &told["time-column"]), (&nasty.into(), &nasty.into()), "{dag}");
+        let printed = settings(python(AIRFLOW, &dag).trim());
+        assert_eq!((&printed["id-column"], &printed["time-column"]), (&nasty.into(), &nasty.into()), "{dag}");
     }
 }

@@ -1,10 +1,10 @@
-//! The crontab line, through cron's own parser and the shell that cron starts.
+//! The crontab line, checked by `crontab -n` and run by the shell as cron does.
 
-use super::{NASTY, host_with_teller, job, python, settings};
+use super::{NASTY, host_with_printer, job, python, settings};
 use crate::support::cli::Host;
 use std::{fs, process::Command};
 
-/// The command of the last line, as cron hands it to the shell.
+/// The command of the last line, as cron passes it to the shell.
 #[track_caller]
 fn command(crontab: &str) -> String {
     let line = crontab.lines().last().unwrap();
@@ -14,7 +14,7 @@ fn command(crontab: &str) -> String {
     unescaped.replace('\0', "%")
 }
 
-/// Runs a command as cron does: another folder, hardly any environment.
+/// Runs a command as cron does: in another folder, with a minimal environment.
 #[track_caller]
 fn run(host: &Host, command: &str) -> std::process::Output {
     let mut shell = Command::new("/bin/sh");
@@ -24,7 +24,7 @@ fn run(host: &Host, command: &str) -> std::process::Output {
 }
 
 #[test]
-fn the_line_archives_the_last_month_and_a_second_try_ends_at_once() {
+fn line_archives_the_last_month_once() {
     let host = Host::new();
     let crontab = job(&host, "cron", &["--source", "demo:?events=50", "--archive", "./my archive 100%"]);
     for _ in 0..2 {
@@ -38,7 +38,7 @@ fn the_line_archives_the_last_month_and_a_second_try_ends_at_once() {
 }
 
 #[test]
-fn what_goes_wrong_is_mailed_with_the_exit_code_of_the_program() {
+fn errors_go_to_stderr_with_the_exit_code_of_the_program() {
     let host = Host::new();
     let crontab = job(&host, "cron", &["--source", "./no-such-*.csv"]);
     let output = run(&host, &command(&crontab));
@@ -48,7 +48,7 @@ fn what_goes_wrong_is_mailed_with_the_exit_code_of_the_program() {
 }
 
 #[test]
-fn variables_with_secrets_come_from_a_file_that_the_line_reads() {
+fn variables_with_secrets_are_read_from_a_file() {
     let mut host = Host::new();
     host.set("KT_ARCHIVE_NOTIFY", "http://127.0.0.1:9/canary");
     let crontab = job(&host, "cron", &["--source", "demo:?events=50"]);
@@ -63,7 +63,7 @@ fn variables_with_secrets_come_from_a_file_that_the_line_reads() {
 }
 
 #[test]
-fn cron_takes_the_lines_and_knows_when_the_months_are_over() {
+fn cron_accepts_the_lines_and_runs_on_the_first_three_days() {
     let host = Host::new();
     let crontab = job(&host, "cron", &["--source", "demo:", "--archive", "/srv/100% sure", "--format", "csv,parquet"]);
     let file = host.path("crontab");
@@ -79,29 +79,29 @@ fn cron_takes_the_lines_and_knows_when_the_months_are_over() {
 }
 
 #[test]
-fn every_setting_arrives_whatever_is_in_it() {
+fn settings_round_trip() {
     for nasty in NASTY {
-        let (mut host, teller) = host_with_teller();
+        let (mut host, printer) = host_with_printer();
         host.set("KT_ARCHIVE_GRACE", "3h");
         host.set("KT_ARCHIVE_TIME_COLUMN", nasty);
         let column = format!("--id-column={nasty}");
         let arguments =
             ["--source", "demo:", "--replica", "r 1,r2", "--archive", nasty.trim_start_matches('-'), &column];
         let there = host.run(&[&["config", "show", "--json"], &arguments[..]].concat()).expect(0).stdout;
-        let program = teller.display().to_string();
+        let program = printer.display().to_string();
         let crontab = job(&host, "cron", &[&arguments[..], &["--program", &program]].concat());
-        let told = run(&host, command(&crontab).trim_end_matches(" >/dev/null"));
-        assert!(told.status.success(), "{}\n{crontab}", String::from_utf8_lossy(&told.stderr));
+        let printed = run(&host, command(&crontab).trim_end_matches(" >/dev/null"));
+        assert!(printed.status.success(), "{}\n{crontab}", String::from_utf8_lossy(&printed.stderr));
         let mut there = settings(&there);
         let here = |name: &str| host.path(name).display().to_string();
         there.insert("archive".to_owned(), here(nasty.trim_start_matches('-')).into());
         there.insert("replica".to_owned(), format!("{},{}", here("r 1"), here("r2")).into());
-        assert_eq!(settings(&String::from_utf8(told.stdout).unwrap()), there, "{crontab}");
+        assert_eq!(settings(&String::from_utf8(printed.stdout).unwrap()), there, "{crontab}");
     }
 }
 
 #[test]
-fn what_a_crontab_cannot_hold_is_refused_with_a_way_out() {
+fn values_that_a_crontab_cannot_hold_are_refused_with_a_hint() {
     let host = Host::new();
     let long = format!("--id-column={}", "x".repeat(1000));
     for argument in ["--id-column=two\nlines", &long] {
@@ -111,17 +111,17 @@ fn what_a_crontab_cannot_hold_is_refused_with_a_way_out() {
 }
 
 #[test]
-fn a_configuration_file_is_named_and_its_relative_paths_mean_the_same() {
-    let (host, teller) = host_with_teller();
+fn relative_paths_of_the_configuration_file_are_resolved() {
+    let (host, printer) = host_with_printer();
     let file = "archive = 'a'\nstate-dir = 's'\nsource = 'postgres://u@db/x'\njobs = 3\n\
                 [[dataset]]\nname = 'events'\ntable = 'public.e'\n";
     fs::write(host.path("k t.toml"), file).unwrap();
-    let program = teller.display().to_string();
+    let program = printer.display().to_string();
     let crontab = job(&host, "cron", &["--config", "k t.toml", "--program", &program, "--grace", "2h"]);
-    let told = run(&host, command(&crontab).trim_end_matches(" >/dev/null"));
-    let told = settings(&String::from_utf8(told.stdout).unwrap());
-    assert_eq!(told["archive"], host.path("a").display().to_string());
-    assert_eq!((&told["jobs"], &told["grace"]), (&3.into(), &"2h".into()));
-    assert_eq!(told["dataset"][0]["table"], "public.e");
+    let printed = run(&host, command(&crontab).trim_end_matches(" >/dev/null"));
+    let printed = settings(&String::from_utf8(printed.stdout).unwrap());
+    assert_eq!(printed["archive"], host.path("a").display().to_string());
+    assert_eq!((&printed["jobs"], &printed["grace"]), (&3.into(), &"2h".into()));
+    assert_eq!(printed["dataset"][0]["table"], "public.e");
     assert!(crontab.contains(&format!("--state-dir={}", host.path("s").display())), "{crontab}");
 }

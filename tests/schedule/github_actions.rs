@@ -1,4 +1,4 @@
-//! The workflow, against GitHub's schema, and its steps in a shell.
+//! The workflow, checked by GitHub's schema, and its steps run in a shell.
 
 use super::{NASTY, installed, job, python, read_config};
 use crate::support::cli::Host;
@@ -14,7 +14,7 @@ fn workflow(text: &str) -> Value {
 }
 
 #[test]
-fn github_takes_it() {
+fn workflow_matches_the_schema() {
     let host = Host::new();
     let file = host.path("workflow.yml");
     let check = |text: String| {
@@ -29,7 +29,7 @@ fn github_takes_it() {
 }
 
 #[test]
-fn an_archive_that_would_vanish_with_the_runner_is_refused() {
+fn archives_on_the_disk_of_the_runner_are_refused() {
     let host = Host::new();
     for arguments in [&["--source", "demo:"][..], &[&ARGUMENTS[..], &["--replica", "/r"]].concat()] {
         let refused = host.run(&[&["schedule", "github-actions"], arguments].concat()).expect(2);
@@ -38,7 +38,7 @@ fn an_archive_that_would_vanish_with_the_runner_is_refused() {
 }
 
 #[test]
-fn every_setting_arrives_whatever_is_in_it_and_none_is_an_expression() {
+fn settings_round_trip_without_expressions() {
     for nasty in NASTY.into_iter().chain(["two\nlines"]) {
         let host = Host::new();
         let column = format!("--id-column={nasty}");
@@ -50,9 +50,9 @@ fn every_setting_arrives_whatever_is_in_it_and_none_is_an_expression() {
     }
 }
 
-/// The last step, with the program in the place where the first one puts it.
+/// Runs the last step, with the program where the first step installs it.
 #[test]
-fn the_step_that_archives_runs_in_a_shell() {
+fn archive_step_runs_in_a_shell() {
     let host = Host::new();
     let text = job(&host, "github-actions", &["--source", "demo:?events=50", "--archive", "s3://bucket/x"]);
     let workflow = workflow(&text);
@@ -68,7 +68,7 @@ fn the_step_that_archives_runs_in_a_shell() {
 }
 
 #[test]
-fn the_program_is_taken_only_with_its_digest() {
+fn program_is_installed_only_with_its_digest() {
     let host = Host::new();
     let workflow = workflow(&job(&host, "github-actions", &ARGUMENTS));
     let install = workflow["jobs"]["archive"]["steps"][0]["run"].as_str().unwrap();
@@ -84,7 +84,7 @@ fn the_program_is_taken_only_with_its_digest() {
 }
 
 #[test]
-fn nothing_that_makes_this_host_known_to_a_cloud_goes_to_a_runner() {
+fn cloud_identity_of_this_host_is_left_out() {
     let mut host = Host::new();
     host.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/x");
     host.set("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token");

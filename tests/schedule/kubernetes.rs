@@ -1,4 +1,4 @@
-//! The `CronJob`, against the schemas of Kubernetes and through `kubectl`, neither of which needs a cluster.
+//! The `CronJob`, checked by the schemas of Kubernetes and read by `kubectl`, without a cluster.
 
 use super::{NASTY, installed, job, python, read_config};
 use crate::support::cli::Host;
@@ -11,7 +11,7 @@ const SOURCES: [&[&str]; 3] = [
     &["--source", "postgres://u@db/x", "--metrics-file", "/var/lib/node_exporter/kt.prom", "--grace", "2h"],
 ];
 
-/// Every document of a file, as another parser reads it.
+/// The documents of a file, read by another YAML parser.
 #[track_caller]
 fn documents(text: &str) -> Vec<Value> {
     let program = "import sys, json, yaml\nprint(json.dumps(list(yaml.safe_load_all(sys.stdin))))";
@@ -19,15 +19,19 @@ fn documents(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn kubernetes_takes_it_to_the_last_field() {
+fn manifest_matches_the_strict_schema() {
     for arguments in SOURCES {
         let host = Host::new();
         let file = host.path("job.yaml");
         fs::write(&file, job(&host, "kubernetes", arguments)).unwrap();
         let strict = Command::new(installed("kubernetes-validate")).arg("--strict").arg(&file).output().unwrap();
-        let said = [strict.stdout, strict.stderr].concat();
-        assert!(strict.status.success(), "{}", String::from_utf8_lossy(&said));
-        assert!(String::from_utf8_lossy(&said).contains("cronjob/kt-archive"), "{}", String::from_utf8_lossy(&said));
+        let output = [strict.stdout, strict.stderr].concat();
+        assert!(strict.status.success(), "{}", String::from_utf8_lossy(&output));
+        assert!(
+            String::from_utf8_lossy(&output).contains("cronjob/kt-archive"),
+            "{}",
+            String::from_utf8_lossy(&output)
+        );
         let mut kubectl = Command::new("kubectl");
         let read = kubectl.args(["set", "env", "--local", "--list", "-f"]).arg(&file).env("KUBECONFIG", "/dev/null");
         let read = read.output().unwrap();
@@ -37,7 +41,7 @@ fn kubernetes_takes_it_to_the_last_field() {
 }
 
 #[test]
-fn a_slip_would_be_found() {
+fn strict_schema_refuses_unknown_fields() {
     let host = Host::new();
     let file = host.path("job.yaml");
     let text = job(&host, "kubernetes", SOURCES[0]).replace("concurrencyPolicy", "concurencyPolicy");
@@ -47,7 +51,7 @@ fn a_slip_would_be_found() {
 }
 
 #[test]
-fn every_volume_is_mounted_and_every_setting_leads_there() {
+fn paths_of_settings_are_on_mounted_volumes() {
     for arguments in SOURCES {
         let host = Host::new();
         let documents = documents(&job(&host, "kubernetes", arguments));
@@ -82,34 +86,34 @@ fn every_volume_is_mounted_and_every_setting_leads_there() {
 }
 
 #[test]
-fn every_setting_arrives_whatever_is_in_it() {
+fn settings_round_trip() {
     for nasty in NASTY.into_iter().chain(["two\nlines\tand \u{85} \r\u{7f}"]) {
         let mut host = Host::new();
         host.set("PGOPTIONS", nasty);
         host.set("KT_ARCHIVE_JOBS", "3");
         let column = format!("--id-column={nasty}");
         let documents = documents(&job(&host, "kubernetes", &["--source", "postgres://u@db/x", &column]));
-        let told = read_config(&host, documents[0]["data"]["kt-archive.toml"].as_str().unwrap());
-        assert_eq!((&told["id-column"], &told["jobs"]), (&nasty.into(), &"3".into()));
+        let printed = read_config(&host, documents[0]["data"]["kt-archive.toml"].as_str().unwrap());
+        assert_eq!((&printed["id-column"], &printed["jobs"]), (&nasty.into(), &"3".into()));
         let pod = &documents.last().unwrap()["spec"]["jobTemplate"]["spec"]["template"]["spec"];
         let variables = pod["containers"][0]["env"].as_array().unwrap();
         let options = variables.iter().find(|variable| variable["name"] == "PGOPTIONS").unwrap();
-        // The kubelet reads `$$` as `$`, and `$(NAME)` as a variable.
+        // The kubelet reads `$$` as `$` and expands `$(NAME)`.
         assert_eq!(options["value"].as_str().unwrap().replace("$$", "$"), nasty);
         assert!(!options["value"].as_str().unwrap().replace("$$", "").contains('$'));
     }
 }
 
 #[test]
-fn tables_of_datasets_go_along() {
+fn dataset_tables_are_in_the_settings() {
     let host = Host::new();
     let file =
         "source = 'postgres://u@db/x'\n[[dataset]]\nname = 'events'\ntable = 'public.e'\ncolumns = ['a,b', 'c']\n";
     fs::write(host.path("kt.toml"), file).unwrap();
     let documents = documents(&job(&host, "kubernetes", &["--config", "kt.toml"]));
-    let told = read_config(&host, documents[0]["data"]["kt-archive.toml"].as_str().unwrap());
-    assert_eq!(told["dataset"][0]["table"], "public.e");
-    assert_eq!(told["dataset"][0]["columns"][0], "a,b");
+    let printed = read_config(&host, documents[0]["data"]["kt-archive.toml"].as_str().unwrap());
+    assert_eq!(printed["dataset"][0]["table"], "public.e");
+    assert_eq!(printed["dataset"][0]["columns"][0], "a,b");
 }
 
 /// The variables of the pod, by name.
@@ -121,9 +125,9 @@ fn environment(job: &str) -> BTreeMap<String, Value> {
     variables.into_iter().map(|it| (it["name"].as_str().unwrap().to_owned(), it)).collect()
 }
 
-/// A pod waits forever for a key that its secret does not have.
+/// A pod does not start while its Secret lacks a key.
 #[test]
-fn a_pod_asks_for_the_variables_that_its_settings_name_and_for_no_others() {
+fn pod_has_only_the_variables_that_its_settings_name() {
     let mut host = Host::new();
     for (name, value) in
         [("BUCKET", "acme"), ("COPIES", "gs://a,gs://b"), ("ORG", "org"), ("HOOK", "x"), ("OTHER", "x")]
@@ -149,7 +153,7 @@ fn a_pod_asks_for_the_variables_that_its_settings_name_and_for_no_others() {
 }
 
 #[test]
-fn a_pod_that_a_cloud_knows_starts_without_its_keys() {
+fn cloud_keys_are_optional_for_pods_with_an_identity() {
     let mut host = Host::new();
     let arguments = ["--source", "demo:", "--archive", "s3://b"];
     let text = job(&host, "kubernetes", &arguments);
@@ -167,7 +171,7 @@ fn a_pod_that_a_cloud_knows_starts_without_its_keys() {
 }
 
 #[test]
-fn a_try_that_cannot_mend_anything_is_not_made() {
+fn final_exit_codes_are_not_retried() {
     let host = Host::new();
     let documents = documents(&job(&host, "kubernetes", SOURCES[0]));
     let rules = &documents.last().unwrap()["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"];
@@ -175,7 +179,7 @@ fn a_try_that_cannot_mend_anything_is_not_made() {
 }
 
 #[test]
-fn files_of_this_host_are_no_source_of_a_pod() {
+fn files_of_this_host_are_refused_as_a_source() {
     let host = Host::new();
     for kind in ["kubernetes", "github-actions"] {
         let refused = host.run(&["schedule", kind, "--source", "x/*.csv", "--archive", "s3://b"]).expect(2);

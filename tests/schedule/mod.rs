@@ -20,7 +20,7 @@ use std::{
 
 const KINDS: [&str; 5] = ["cron", "systemd", "kubernetes", "github-actions", "airflow"];
 
-/// Names that some shell, scheduler or language would take for something else.
+/// Values with a special meaning in some shell, scheduler or language.
 const NASTY: [&str; 14] = [
     "it's \"quoted\"",
     "two words",
@@ -38,24 +38,24 @@ const NASTY: [&str; 14] = [
     "~/x ]]> <!-- */ \"\"\"",
 ];
 
-/// The job of a kind, with these arguments.
+/// Prints the job of a kind with these arguments.
 #[track_caller]
 fn job(host: &Host, kind: &str, arguments: &[&str]) -> String {
     host.run(&[&["schedule", kind], arguments].concat()).expect(0).stdout
 }
 
-/// A host with a program that tells which settings it was started with.
-fn host_with_teller() -> (Host, PathBuf) {
+/// A host with a program that prints the settings it was started with.
+fn host_with_printer() -> (Host, PathBuf) {
     let host = Host::new();
-    let teller = host.path("teller");
+    let printer = host.path("printer");
     let program = env!("CARGO_BIN_EXE_kt-archive");
-    fs::write(&teller, format!("#!/bin/sh\n[ \"$1\" = run ] && shift\nexec {program} config show --json \"$@\"\n"))
+    fs::write(&printer, format!("#!/bin/sh\n[ \"$1\" = run ] && shift\nexec {program} config show --json \"$@\"\n"))
         .unwrap();
-    fs::set_permissions(&teller, fs::Permissions::from_mode(0o755)).unwrap();
-    (host, teller)
+    fs::set_permissions(&printer, fs::Permissions::from_mode(0o755)).unwrap();
+    (host, printer)
 }
 
-/// The settings that count, but for those that say only how a run is shown.
+/// The settings of a document of `config show`, except for output, program and state folder.
 fn settings(document: &str) -> BTreeMap<String, Value> {
     let document = serde_json::from_str::<Value>(document).unwrap_or_else(|error| panic!("{error}: {document}"));
     let settings = document["settings"].as_array().unwrap().iter();
@@ -63,7 +63,7 @@ fn settings(document: &str) -> BTreeMap<String, Value> {
     settings.filter(|(key, _)| !["quiet", "program", "state-dir"].contains(&key.as_str())).collect()
 }
 
-/// One text with commas and a list of texts mean the same.
+/// A list of strings becomes one string with commas, which is equivalent.
 fn listed(value: &Value) -> Value {
     match value {
         Value::Array(values) if values.iter().all(Value::is_string) => {
@@ -73,7 +73,7 @@ fn listed(value: &Value) -> Value {
     }
 }
 
-/// Runs Python with a text on its stdin; fails unless it ends well.
+/// Runs Python with `input` on stdin; panics if it fails.
 #[track_caller]
 fn python(program: &str, input: &str) -> String {
     piped(Command::new(test_variable("KT_TEST_PYTHON")).args(["-c", program]), input)
@@ -89,7 +89,7 @@ fn piped(command: &mut Command, input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A program of the virtual environment.
+/// A program of the Python virtual environment.
 fn installed(name: &str) -> PathBuf {
     Path::new(&test_variable("KT_TEST_PYTHON")).with_file_name(name)
 }
@@ -105,7 +105,7 @@ fn read_config(host: &Host, text: &str) -> BTreeMap<String, Value> {
 }
 
 #[test]
-fn a_job_needs_settings_that_a_run_can_use() {
+fn settings_that_a_run_cannot_use_are_refused() {
     let host = Host::new();
     for kind in KINDS {
         let refused = host.run(&["schedule", kind]).expect(2);
@@ -119,7 +119,7 @@ fn a_job_needs_settings_that_a_run_can_use() {
 }
 
 #[test]
-fn nothing_is_written_where_a_job_is_printed() {
+fn printing_a_job_creates_no_files() {
     let host = Host::new();
     for kind in ["cron", "systemd", "kubernetes", "airflow"] {
         job(&host, kind, &["--source", "demo:"]);
@@ -130,14 +130,14 @@ fn nothing_is_written_where_a_job_is_printed() {
 #[test]
 fn jobs_document_their_failure_notifications() {
     let mut host = Host::new();
-    let told = |host: &Host, words: &str| {
+    let assert_documented = |host: &Host, words: &str| {
         for kind in KINDS {
             let text = job(host, kind, &["--source", "demo:", "--archive", "s3://b"]);
             let text = text.replace("\n#", "");
             assert!(text.contains("Failure notifications: ") && text.contains(words), "{kind}: {text}");
         }
     };
-    told(&host, "set --notify or KT_ARCHIVE_NOTIFY");
+    assert_documented(&host, "set --notify or KT_ARCHIVE_NOTIFY");
     host.set("KT_ARCHIVE_NOTIFY", "https://hooks.example/x");
-    told(&host, "the receivers of notify");
+    assert_documented(&host, "the receivers of notify");
 }

@@ -1,4 +1,4 @@
-//! No job holds a secret, wherever the secret was.
+//! Jobs hold no secret, from any input.
 
 use super::KINDS;
 use crate::support::cli::Host;
@@ -6,7 +6,7 @@ use std::fs;
 
 const SOURCES: [&str; 3] = ["https://api.example", "postgres://u@db/x", "demo:"];
 
-/// A host with a secret everywhere that a secret can be.
+/// A host with a secret in every variable that can hold one.
 fn host() -> Host {
     let mut host = Host::new();
     for name in [
@@ -31,7 +31,7 @@ fn host() -> Host {
 }
 
 #[test]
-fn no_job_holds_a_secret() {
+fn jobs_hold_no_secret_of_the_environment() {
     let host = host();
     for kind in KINDS {
         for source in SOURCES {
@@ -50,7 +50,7 @@ fn no_job_holds_a_secret() {
 }
 
 #[test]
-fn an_address_that_was_typed_is_not_repeated() {
+fn typed_receivers_are_not_printed() {
     let host = Host::new();
     for kind in KINDS {
         let arguments = ["--source", "demo:", "--archive", "s3://b", "--notify", "https://hooks.example/canary"];
@@ -64,7 +64,7 @@ fn an_address_that_was_typed_is_not_repeated() {
 }
 
 #[test]
-fn what_a_variable_holds_stays_in_the_variable() {
+fn variables_of_the_file_are_not_expanded() {
     let host = host();
     let file = "source = 'postgres://${DATABASE_USER}@db/x'\nwhere-org = '${DATABASE_USER}'\narchive = 's3://b'\n\
                 notify = 'https://hooks.example/${DATABASE_USER}'\n";
@@ -77,7 +77,7 @@ fn what_a_variable_holds_stays_in_the_variable() {
 }
 
 #[test]
-fn files_that_hold_secrets_are_named() {
+fn paths_of_secret_files_are_printed() {
     let mut host = Host::new();
     host.set("KEEPTRUSTS_API_TOKEN_FILE", "secrets/token");
     for kind in ["cron", "systemd", "airflow"] {
@@ -88,14 +88,14 @@ fn files_that_hold_secrets_are_named() {
 }
 
 #[test]
-fn a_secret_in_the_plain_text_of_a_file_is_not_repeated() {
+fn secrets_in_the_configuration_file_are_not_printed() {
     let mut host = Host::new();
     let file = host.path("kt.toml");
     fs::write(&file, "source = 'demo:'\narchive = 's3://b'\nnotify = 'https://hooks.example/canary'\n").unwrap();
     for kind in KINDS {
         let outcome = host.run(&["schedule", kind, "--config", "kt.toml"]).expect(0);
         assert!(!outcome.output().contains("canary"), "{}", outcome.output());
-        // Where the file does not go, its receivers have to be told again.
+        // A job without the file needs its receivers as a secret.
         let is_elsewhere = ["kubernetes", "github-actions"].contains(&kind);
         assert_eq!(
             outcome.stdout.contains("{name: kt-archive, key: KT_ARCHIVE_NOTIFY}")
@@ -118,7 +118,7 @@ fn a_secret_in_the_plain_text_of_a_file_is_not_repeated() {
 }
 
 #[test]
-fn what_leads_through_the_network_goes_along() {
+fn proxies_certificates_and_telemetry_are_passed() {
     let mut host = Host::new();
     host.set("HTTPS_PROXY", "http://proxy.example:3128");
     host.set("no_proxy", "localhost,.example");

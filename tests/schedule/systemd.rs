@@ -1,6 +1,6 @@
-//! The units, as `systemd-analyze` of the distribution reads them.
+//! The units, checked by the distribution's `systemd-analyze`.
 
-use super::{NASTY, host_with_teller, job, settings};
+use super::{NASTY, host_with_printer, job, settings};
 use crate::support::cli::Host;
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-/// Saves both units as their comments say, and returns the folder.
+/// Saves both units with the command in their comments, and returns the folder.
 #[track_caller]
 fn saved(host: &Host, job: &str) -> PathBuf {
     let folder = host.path("units");
@@ -27,41 +27,41 @@ fn verified(folder: &Path) -> String {
     let mut verify = Command::new("systemd-analyze");
     verify.args(["verify", "--man=no"]).args(&units).env("SYSTEMD_LOG_LEVEL", "debug").env("SYSTEMD_LOG_COLOR", "0");
     let output = verify.output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let log = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     let service = || fs::read_to_string(&units[0]).unwrap();
-    assert!(output.status.success(), "{said}\n{}", service());
-    // A setting that it does not know is no failure to it. That its own groups of system calls have newer calls than the
-    // host's library of filters is no fault of the unit.
+    assert!(output.status.success(), "{log}\n{}", service());
+    // `verify` accepts unknown settings with a warning. Unknown system calls are ignored: systemd's groups may be newer than the
+    // host's libseccomp.
     let complaints = ["Unknown", "Failed to parse", "ignoring", "deprecated", "Refusing"];
-    let about = said.lines().filter(|line| !line.contains("Failed to parse system call"));
+    let about = log.lines().filter(|line| !line.contains("Failed to parse system call"));
     let about = about.filter(|line| line.contains("kt-archive.") && complaints.iter().any(|it| line.contains(it)));
     let about = about.collect::<Vec<_>>();
     assert_eq!(about, [] as [&str; 0], "{}", service());
-    said
+    log
 }
 
-/// The command as systemd starts it, for a shell.
-fn command(said: &str) -> String {
-    let line = said.lines().find_map(|line| line.trim().strip_prefix("Command Line: ")).unwrap();
-    // For the shell it has a backslash; what is doubled stands for itself when the command is started.
+/// The command that systemd starts, from its log, for a shell.
+fn command(log: &str) -> String {
+    let line = log.lines().find_map(|line| line.trim().strip_prefix("Command Line: ")).unwrap();
+    // The log escapes `$` for a shell, and systemd starts the command with `$` for `$$`.
     line.replace("\\$\\$", "\\$")
 }
 
 #[test]
-fn the_units_are_what_systemd_takes() {
+fn units_are_valid() {
     for arguments in [
         &["--source", "demo:"][..],
         &["--source", "https://api.example", "--archive", "s3://bucket/x", "--replica", "/mnt/nas/x"],
         &["--source", "postgres://u@db/x", "--metrics-file", "/var/lib/node_exporter/kt.prom", "--state-dir", "/var/x"],
     ] {
         let host = Host::new();
-        let said = verified(&saved(&host, &job(&host, "systemd", arguments)));
-        assert!(said.contains("Command Line: "), "{said}");
+        let log = verified(&saved(&host, &job(&host, "systemd", arguments)));
+        assert!(log.contains("Command Line: "), "{log}");
     }
 }
 
 #[test]
-fn what_systemd_starts_archives_the_last_month() {
+fn service_archives_the_last_month() {
     let host = Host::new();
     let folder = saved(&host, &job(&host, "systemd", &["--source", "demo:?events=50", "--archive", "it's 100%"]));
     let command = command(&verified(&folder)).replace("/var/lib/kt-archive", &host.path("lib").display().to_string());
@@ -71,39 +71,39 @@ fn what_systemd_starts_archives_the_last_month() {
 }
 
 #[test]
-fn the_timer_starts_it_on_the_first_three_days_of_a_month_in_utc() {
+fn timer_runs_on_the_first_three_days_of_a_month_in_utc() {
     let host = Host::new();
     let units = job(&host, "systemd", &["--source", "demo:"]);
     let times = units.lines().find_map(|line| line.strip_prefix("OnCalendar=")).unwrap();
     let mut calendar = Command::new("systemd-analyze");
     calendar.args(["calendar", "--iterations=4", "--base-time=2026-01-31 12:00:00 UTC", times]).env("TZ", "UTC");
     let output = calendar.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let log = String::from_utf8(output.stdout).unwrap();
     for time in ["2026-02-01 04:00:00", "2026-02-02 04:00:00", "2026-02-03 04:00:00", "2026-03-01 04:00:00"] {
-        assert!(said.contains(time), "{said}");
+        assert!(log.contains(time), "{log}");
     }
 }
 
 #[test]
-fn every_setting_arrives_whatever_is_in_it() {
+fn settings_round_trip() {
     for nasty in NASTY.into_iter().filter(|nasty| !nasty.chars().any(char::is_control)) {
-        let (mut host, teller) = host_with_teller();
+        let (mut host, printer) = host_with_printer();
         host.set("KT_ARCHIVE_TIME_COLUMN", nasty);
         let column = format!("--id-column={nasty}");
-        let program = teller.display().to_string();
+        let program = printer.display().to_string();
         let units = job(&host, "systemd", &["--source", "demo:", &column, "--archive", "/a", "--program", &program]);
-        let said = verified(&saved(&host, &units));
+        let log = verified(&saved(&host, &units));
         let output =
-            Command::new("/bin/sh").args(["-c", &command(&said)]).env_clear().env("HOME", "/").output().unwrap();
-        let told = settings(&String::from_utf8(output.stdout).unwrap());
-        assert_eq!((&told["id-column"], &told["archive"]), (&nasty.into(), &"/a".into()), "{units}");
+            Command::new("/bin/sh").args(["-c", &command(&log)]).env_clear().env("HOME", "/").output().unwrap();
+        let printed = settings(&String::from_utf8(output.stdout).unwrap());
+        assert_eq!((&printed["id-column"], &printed["archive"]), (&nasty.into(), &"/a".into()), "{units}");
         let environment = format!("Environment: KT_ARCHIVE_TIME_COLUMN={nasty}");
-        assert!(said.lines().any(|line| line.trim() == environment.trim()), "{environment}\n{units}");
+        assert!(log.lines().any(|line| line.trim() == environment.trim()), "{environment}\n{units}");
     }
 }
 
 #[test]
-fn a_service_may_write_where_it_archives_and_nowhere_else() {
+fn service_can_write_only_to_its_folders() {
     let host = Host::new();
     let arguments = [
         "--source",
@@ -115,25 +115,25 @@ fn a_service_may_write_where_it_archives_and_nowhere_else() {
         "--metrics-file",
         "/p/x.prom",
     ];
-    let said = verified(&saved(&host, &job(&host, "systemd", &arguments)));
-    let line = said.lines().find(|line| line.contains("ReadWritePaths:")).unwrap();
+    let log = verified(&saved(&host, &job(&host, "systemd", &arguments)));
+    let line = log.lines().find(|line| line.contains("ReadWritePaths:")).unwrap();
     assert_eq!(line.trim(), "ReadWritePaths: /srv/it's \"a\" /mnt/100% b /p");
     let mut exposure = Command::new("systemd-analyze");
     let folder = host.path("units/kt-archive.service");
-    // Of 10 for a service that may do everything.
+    // An exposure of 2.0, of 10 for a service without sandboxing.
     let judged = exposure.args(["security", "--offline=true", "--threshold=20"]).arg(folder).output().unwrap();
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stdout));
 }
 
 #[test]
-fn what_a_unit_cannot_hold_is_refused_with_a_way_out() {
+fn values_that_a_unit_cannot_hold_are_refused_with_a_hint() {
     let host = Host::new();
     let refused = host.run(&["schedule", "systemd", "--source", "demo:", "--id-column=two\nlines"]).expect(2);
     assert!(refused.stderr.contains("--config"), "{}", refused.stderr);
 }
 
 #[test]
-fn certificates_in_a_home_folder_can_be_read() {
+fn certificates_in_a_home_folder_are_readable() {
     let mut host = Host::new();
     host.set("SSL_CERT_FILE", "/home/ada/ca.pem");
     let units =

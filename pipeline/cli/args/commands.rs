@@ -37,7 +37,7 @@ pub(crate) struct BackfillArgs {
     /// [default: 2 from PostgreSQL and files, else 1]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<Count>,
-    /// Only say which months would be archived
+    /// Print which months would be archived, and archive nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub(crate) struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct StandingArgs {
+pub(crate) struct OverviewArgs {
     /// First month [default: the first archived one]
     #[arg(long, value_name = "YYYY-MM")]
     pub(crate) from: Option<Month>,
@@ -77,7 +77,7 @@ pub(crate) struct StandingArgs {
     /// A copy of the archive, to see how far it is behind; repeat it or use commas
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(crate) replica: Vec<String>,
-    /// How long the platform keeps events, such as 365d: says how many days are left to archive them
+    /// How long the platform keeps events, such as 365d, to show how many days are left to archive them
     #[arg(long, value_name = "DURATION")]
     pub(crate) platform_retention: Option<DurationArg>,
 }
@@ -85,7 +85,7 @@ pub(crate) struct StandingArgs {
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub(crate) standing: StandingArgs,
+    pub(crate) overview: OverviewArgs,
     /// A line for each month, with its events, its size and when it was committed, instead of the calendar
     #[arg(long)]
     pub(crate) list: bool,
@@ -94,7 +94,7 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
-    pub(crate) standing: StandingArgs,
+    pub(crate) overview: OverviewArgs,
     /// The page to write
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -117,7 +117,7 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Say what is wrong with the settings, without asking source or stores
+    /// Check the settings, without asking source or stores
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Check(SourceArgs),
     /// Print the settings that count as a configuration file, each with where it comes from
@@ -204,7 +204,7 @@ pub(crate) struct ScheduleArgs {
     pub(crate) source: SourceArgs,
 }
 
-/// The words of the kinds, and what they stand for.
+/// Parses the name of a scheduler.
 fn kinds() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|word| choice::<Kind>(&word))
 }
@@ -216,7 +216,7 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
-/// The shells whose scripts are tried by the tests.
+/// Parses the name of a shell: those whose scripts the tests run.
 fn shells() -> impl TypedValueParser<Value = Shell> {
     PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|word| word.parse::<Shell>())
 }

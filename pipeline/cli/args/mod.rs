@@ -1,4 +1,4 @@
-//! What can be typed. The comments are the help texts.
+//! The command line for clap. Doc comments are the help texts.
 
 #![expect(clippy::doc_markdown, reason = "a help text on a terminal has no backticks")]
 
@@ -6,8 +6,8 @@ mod commands;
 mod source;
 
 pub(super) use commands::{
-    BackfillArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ManArgs, PullArgs, ReplicateArgs, ReportArgs,
-    RestoreArgs, RunArgs, ScheduleArgs, StandingArgs, StatusArgs, VerifyArgs,
+    BackfillArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ManArgs, OverviewArgs, PullArgs,
+    ReplicateArgs, ReportArgs, RestoreArgs, RunArgs, ScheduleArgs, StatusArgs, VerifyArgs,
 };
 pub(super) use source::SourceArgs;
 
@@ -35,7 +35,7 @@ Secrets come from the environment, or from files that it names:
                              PGSSLMODE … fill in what its URL leaves open
   AWS_*, GOOGLE_*, AZURE_*   credentials and endpoint of an archive at s3://,
                              gs:// or az://
-  KT_ARCHIVE_NOTIFY          addresses that are told of runs
+  KT_ARCHIVE_NOTIFY          addresses that are notified of runs
 KEEPTRUSTS_API_URL is the source when there is no --source.
 
 Exit codes:
@@ -78,7 +78,7 @@ pub(super) enum Command {
     /// Show which months are archived and which are missing, as a calendar
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Status(StatusArgs),
-    /// Write a page (HTML) that says where the archive stands, for an auditor
+    /// Write a page (HTML) about the state of the archive, for an auditor
     ///
     /// Coverage, events a day by verdict, sizes, chain head, the last verification on record and the replicas, in one
     /// file without scripts that needs no network. Months whose files are missing, have another size, or turn out to be
@@ -110,7 +110,7 @@ pub(super) enum Command {
     /// Print a job that archives every month with these settings, for cron, systemd, Kubernetes, GitHub Actions or Airflow
     ///
     /// The job does what `kt-archive run` with the same settings does, at 04:00 UTC on the first three days of the month:
-    /// on the 2nd and the 3rd it ends at once when the month is archived. Its comments say what to change. It holds no
+    /// on the 2nd and the 3rd it ends at once when the month is archived. Its comments name what to change. It holds no
     /// secret, only the names of the files, variables and secret stores that they are taken from.
     #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Schedule(Box<ScheduleArgs>),
@@ -121,7 +121,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// What was typed for it.
+    /// The name as typed, with that of a subcommand.
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Run(_) => "run",
@@ -178,19 +178,19 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn definition_is_valid() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn common_options_may_stand_before_and_after_the_command() {
+    fn common_options_are_accepted_before_and_after_the_command() {
         for line in ["kt-archive --json status", "kt-archive status --json"] {
             assert!(Arguments::try_parse_from(line.split(' ')).unwrap().common.json, "{line}");
         }
     }
 
     #[test]
-    fn months_and_ranges_do_not_mix() {
+    fn invalid_combinations_and_values_are_refused() {
         for line in [
             "kt-archive verify --month 2025-03 --from 2025-01 --to 2025-02",
             "kt-archive verify --from 2025-01",

@@ -1,4 +1,4 @@
-//! What is archived, from where, and how.
+//! Options of commands that archive: source, datasets, formats and monitoring.
 
 use archive::{
     config::{EventFormat, Policy, choice},
@@ -115,7 +115,7 @@ pub(crate) struct PostgresArgs {
     /// name, with underscores for hyphens]
     #[arg(long, value_name = "SCHEMA.NAME")]
     pub(crate) table: Option<String>,
-    /// How many connections read at the same time, whatever the number of months [default: as many as cores, at most 16]
+    /// How many connections read at the same time, for all months together [default: as many as cores, at most 16]
     #[arg(long, value_name = "N")]
     pub(crate) connections: Option<Count>,
     /// Archive rows with this value of the column org_id alone [default: all rows]
@@ -132,16 +132,16 @@ pub(crate) struct PostgresArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Monitoring")]
 pub(crate) struct MonitoringArgs {
-    /// Write what the run did, and where the archive stands, to this file for Prometheus' node exporter; *.prom in the
+    /// Write what the run did, and the state of the archive, to this file for Prometheus' node exporter; *.prom in the
     /// folder of its textfile collector
     #[arg(long, value_name = "FILE")]
     pub(crate) metrics_file: Option<PathBuf>,
-    /// Tell this address when the run begins, and how it ended: https://… is a webhook, which gets JSON, and
-    /// healthcheck+https://… a check like those of healthchecks.io, which gets pings; repeat it or use commas. Whoever knows such
-    /// an address can often use it: KT_ARCHIVE_NOTIFY and the file keep it from lists of processes
+    /// Notify this address when the run begins, and how it ended: https://… is a webhook, which gets JSON, and
+    /// healthcheck+https://… a check like those of healthchecks.io, which gets pings; repeat it or use commas. Such an
+    /// address is often a credential: KT_ARCHIVE_NOTIFY and the file keep it out of process lists
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(crate) notify: Vec<String>,
-    /// How long the platform keeps events, such as 365d: says how many days are left to archive them
+    /// How long the platform keeps events, such as 365d, to show how many days are left to archive them
     #[arg(long, value_name = "DURATION")]
     pub(crate) platform_retention: Option<DurationArg>,
 }

@@ -1,4 +1,4 @@
-//! `kt-archive report`.
+//! `kt-archive report`. Short, since it only turns arguments into a request.
 
 use super::{PageRequest, write};
 use crate::{
@@ -12,10 +12,10 @@ use archive::{config::Config, status::StatusRequest};
 use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock};
 
 pub(crate) async fn report(args: ReportArgs, session: Session) -> Result<Outcome> {
-    let (from, to) = (args.standing.from, args.standing.to);
+    let (from, to) = (args.overview.from, args.overview.to);
     check_open_range(from, to)?;
     let (output, force) = (args.output, flags::switch(args.force));
-    let opened = session.open_reading(Config { output, force, ..args.standing.into() })?;
+    let opened = session.open_reading(Config { output, force, ..args.overview.into() })?;
     let named = opened.config.output.clone().filter(|path| !path.as_os_str().is_empty());
     let output = named.ok_or_else(|| {
         let error = Error::new(ErrorKind::Configuration, "no output was given");
@@ -24,7 +24,7 @@ pub(crate) async fn report(args: ReportArgs, session: Session) -> Result<Outcome
     let status = StatusRequest { from, to, datasets: opened.settings.datasets.clone(), ..StatusRequest::default() };
     let request = PageRequest { status, output, force: opened.config.force.is_some_and(|on| on.0) };
     let work = write(&opened.settings, &request, &SystemClock, opened.screen.observer());
-    let report = Signals::listen()?.give_up(work).await;
+    let report = Signals::listen()?.abort_on_signal(work).await;
     opened.screen.close();
     let report = report?;
     Ok(Outcome::new(&report, session.results))

@@ -1,7 +1,7 @@
 //! The HTML report of an archive, for auditors.
 //!
-//! [`write()`] collects the values (`Page`), `render` turns them into HTML. The page is self-contained: no script, no
-//! network, no font.
+//! [`write()`] collects the values into a [`Page`], [`render`] turns them into HTML. The page is self-contained: it has no
+//! script and loads nothing.
 
 mod command;
 mod html;
@@ -25,19 +25,19 @@ use archive::{
 use archive_connectors::{Clock, Progress, Result};
 use std::{path::PathBuf, sync::Arc};
 
-/// The options of a page.
+/// The request for a page.
 #[derive(Clone, Debug)]
 pub(crate) struct PageRequest {
     /// Months and datasets of the page.
     pub status: StatusRequest,
-    /// The file.
+    /// The file to write.
     pub output: PathBuf,
     /// Whether an existing file is replaced.
     pub force: bool,
 }
 
-/// Writes the page of the archive of `settings`. Months that cannot be read are named in the page and in the report; an
-/// error means that there is no page.
+/// Writes the page of the archive of `settings`. The page and the report name months that cannot be read; after an error
+/// there is no page.
 pub(crate) async fn write(
     settings: &Settings,
     request: &PageRequest,
@@ -74,7 +74,7 @@ pub(crate) async fn write(
     })
 }
 
-/// Counts the datasets, one after the other.
+/// Counts the events of the datasets, one dataset at a time.
 async fn datasets(
     archive: &Archive,
     statuses: Vec<DatasetStatus>,
@@ -95,10 +95,10 @@ async fn datasets(
 }
 
 fn unread(page: &Page) -> Vec<UnreadMonth> {
-    let of_dataset = |dataset: &DatasetPage| {
+    let unread_months = |dataset: &DatasetPage| {
         let unread = dataset.activity.unread.clone().into_iter();
         let name = dataset.status.dataset.clone();
         unread.map(move |(month, error)| UnreadMonth { dataset: name.clone(), month, error }).collect::<Vec<_>>()
     };
-    page.datasets.iter().flat_map(of_dataset).collect()
+    page.datasets.iter().flat_map(unread_months).collect()
 }

@@ -9,12 +9,12 @@ use archive::{
 };
 use archive_formats::{Chain, Head, Month, Timestamp};
 
-/// All values of the page. The same values make the same page.
+/// All values of the page, which is a function of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     /// The archive's URL, printable.
     pub(crate) archive: String,
-    /// Its UUID.
+    /// The archive's UUID.
     pub(crate) uuid: String,
     /// When the archive was created.
     pub(crate) created_at: Timestamp,
@@ -24,22 +24,20 @@ pub(crate) struct Page {
     pub(crate) version: &'static str,
     /// The last manifest.
     pub(crate) head: Option<Head>,
-    /// When it was committed.
+    /// When the last manifest was committed.
     pub(crate) committed_at: Option<Timestamp>,
-    /// Every dataset.
     pub(crate) datasets: Vec<DatasetPage>,
-    /// Every replica.
     pub(crate) replicas: Vec<ReplicaStatus>,
     /// The recorded verifications.
     pub(crate) verified: Verified,
 }
 
-/// A dataset.
+/// A dataset of the page.
 #[derive(Clone, Debug)]
 pub(crate) struct DatasetPage {
-    /// Its months.
+    /// The state of its months.
     pub(crate) status: DatasetStatus,
-    /// Its events by day.
+    /// Its events per day.
     pub(crate) activity: Activity,
 }
 
@@ -62,9 +60,8 @@ pub(crate) struct Verified {
 /// A recorded verification, and the commits after it.
 #[derive(Clone, Debug)]
 pub(crate) struct VerificationRecord {
-    /// The verification.
     pub(crate) verification: Verification,
-    /// What became of the head of that time.
+    /// The head of that time in the current chain.
     pub(crate) since: Since,
 }
 
@@ -80,11 +77,11 @@ pub(crate) enum Since {
 impl Verified {
     /// Compares `verifications` with `chain`.
     pub(crate) fn new(verifications: Verifications, chain: &Chain) -> Self {
-        let look = |verification: Verification| VerificationRecord {
+        let record = |verification: Verification| VerificationRecord {
             since: Since::new(verification.head, chain),
             verification,
         };
-        Self { last: verifications.last.map(look), whole: verifications.whole.map(look) }
+        Self { last: verifications.last.map(record), whole: verifications.whole.map(record) }
     }
 }
 

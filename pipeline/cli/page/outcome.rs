@@ -1,4 +1,4 @@
-//! What `report` wrote.
+//! The report of the command `report`.
 
 use archive::{
     exit::ExitCode,
@@ -9,16 +9,16 @@ use archive::{
 use archive_formats::{Dataset, Head, Month};
 use serde::Serialize;
 
-/// What `report` wrote.
+/// The report of the command `report`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct PageReport {
-    /// The page.
+    /// The path of the page; null if it was not written.
     pub output: Option<String>,
-    /// Its size.
+    /// The size of the page in bytes.
     pub bytes: u64,
     /// The archive's URL, printable.
     pub archive: Option<String>,
-    /// The last manifest; null for an archive without any.
+    /// The last manifest; null if there is none.
     pub head: Option<Head>,
     /// The months whose events could not be counted. The page names them.
     pub unread: Vec<UnreadMonth>,
@@ -27,16 +27,14 @@ pub(crate) struct PageReport {
 /// A month whose events could not be counted.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct UnreadMonth {
-    /// The dataset.
     pub dataset: Dataset,
-    /// The month.
     pub month: Month,
-    /// Why.
+    /// The reason.
     pub error: Failure,
 }
 
 impl Report for PageReport {
-    /// Damage is damage, also where there is a page. A month that was archived in no format that can be counted is none.
+    /// Damage fails the command although the page is written. A month in no countable format is not damage.
     fn exit(&self) -> ExitCode {
         let is_damaged = self.unread.iter().any(|month| month.error.exit == ExitCode::Damaged);
         if is_damaged { ExitCode::Damaged } else { ExitCode::Done }
@@ -89,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_page_lacks_is_said() {
+    fn uncounted_months_are_reported() {
         let damaged = report(&[ExitCode::Damaged]);
         assert_eq!(
             damaged.text(Style::plain()),
@@ -99,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_in_no_countable_format_is_no_failure() {
+    fn month_in_no_countable_format_is_no_failure() {
         assert_eq!(report(&[ExitCode::Incomplete]).failure(), None);
         assert_eq!(report(&[]).failure(), None);
     }

@@ -1,4 +1,4 @@
-//! A DAG of Airflow.
+//! A DAG of Airflow. Short, since most of it is the template.
 
 use super::{Job, SourceKind, TIMES, comment, final_codes, notifications, quote::quoted, template::fill};
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ pub(super) fn render(job: &Job) -> String {
     fill(TEMPLATE, &values.each_ref().map(|(name, value)| (*name, value.as_str())))
 }
 
-/// A line of a dictionary.
+/// An entry of a dictionary, on its own line.
 fn entry(key: &str, value: &str) -> String {
     format!("{}: {},\n", quoted(key), quoted(value))
 }
@@ -50,10 +50,10 @@ fn files(job: &Job) -> impl Iterator<Item = (&str, &String)> {
 }
 
 fn secrets(job: &Job) -> BTreeSet<&str> {
-    let of_source = match job.source {
+    let source_secret = match job.source {
         SourceKind::ExportsApi if job.token_file.is_none() => Some("KEEPTRUSTS_API_TOKEN"),
         SourceKind::Postgres if job.password_file.is_none() => Some("PGPASSWORD"),
         _ => None,
     };
-    of_source.into_iter().chain(job.host_secrets()).collect()
+    source_secret.into_iter().chain(job.host_secrets()).collect()
 }

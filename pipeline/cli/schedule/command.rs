@@ -1,6 +1,6 @@
 //! `kt-archive schedule`.
 
-use super::{Given, Job, render};
+use super::{Job, JobInput, render};
 use crate::{
     args::{Arguments, ScheduleArgs},
     outcome::Outcome,
@@ -16,7 +16,7 @@ use clap::CommandFactory as _;
 use serde::Serialize;
 use std::{env, path::Path};
 
-/// What `schedule` prints.
+/// The report of `schedule`.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct PrintedJob {
     kind: Option<&'static str>,
@@ -34,7 +34,7 @@ pub(crate) fn schedule(args: ScheduleArgs, session: &Session) -> Result<Outcome>
     let (opened, layers) = session.open_all(Config { program, ..source.into() })?;
     let folder = env::current_dir().map_err(local("find the current folder", Path::new(".")))?;
     let folder = utf8(&folder)?;
-    let given = Given {
+    let input = JobInput {
         layers: &layers,
         settings: &opened.settings,
         source: opened.config.source.clone().unwrap_or_default(),
@@ -48,7 +48,7 @@ pub(crate) fn schedule(args: ScheduleArgs, session: &Session) -> Result<Outcome>
             None => absolute(&env::current_exe().map_err(local("find this program", Path::new("/proc/self/exe")))?)?,
         },
         config: session.file().map(|file| absolute(&file)).transpose()?,
-        ..Job::new(&given)?
+        ..Job::new(&input)?
     };
     let text = render(kind, &job)?;
     Ok(Outcome::new(&PrintedJob { kind: Some(kind.as_str()), job: Some(text) }, session.results))
@@ -64,10 +64,10 @@ fn utf8(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| error().with_hint("a job needs paths that are UTF-8"))
 }
 
-/// The settings that count for a run: those that can be typed for it, and how many months it archives at a time.
+/// The settings of a run: the options of `run`, and `jobs`, which the file and the environment set.
 fn keys_of_run() -> Vec<&'static str> {
     let mut program = Arguments::command();
-    // Options of every command are known to each after this.
+    // Adds the global options to every command.
     program.build();
     let run = program.find_subcommand("run");
     let is_known = |key: &&&str| {
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_takes_over_what_counts_for_a_run_and_nothing_else() {
+    fn job_has_the_settings_of_a_run_only() {
         let keys = keys_of_run();
         for key in ["archive", "state-dir", "source", "notify", "metrics-file", "jobs", "quiet"] {
             assert!(keys.contains(&key), "{key}");

@@ -9,18 +9,18 @@ use archive_connectors::Result;
 
 /// The file of variables with secrets.
 const ENVIRONMENT: &str = "/etc/kt-archive/env";
-/// Files with secrets, unless the environment names others.
+/// Default files with secrets.
 const TOKEN: &str = "/etc/kt-archive/token";
 const PASSWORDS: &str = "/etc/kt-archive/pgpass";
 
-/// Longest command of Debian's cron, which silently ignores longer ones.
-const MOST_BYTES: usize = 998;
+/// Maximum command length of Debian's cron, which silently ignores longer ones.
+const MAX_BYTES: usize = 998;
 
 pub(super) fn render(job: &Job) -> Result<String> {
     let command = command(job)?;
-    if command.len() > MOST_BYTES {
+    if command.len() > MAX_BYTES {
         return Err(unsupported(
-            format!("the command has {} bytes, and cron accepts {MOST_BYTES}", command.len()),
+            format!("the command has {} bytes, and cron accepts {MAX_BYTES}", command.len()),
             "write the settings into a configuration file, and name that with --config",
         ));
     }

@@ -1,7 +1,7 @@
 //! A workflow of GitHub Actions.
 
 use super::{
-    Job, Place, SourceKind, TIMES, comment, notifications,
+    Job, SourceKind, StoreLocation, TIMES, comment, notifications,
     quote::{quoted, toml_line},
     template::fill,
     unsupported,
@@ -23,7 +23,7 @@ pub(super) fn render(job: &Job) -> Result<String> {
             "archive them from the host that has them: kt-archive schedule systemd, or cron",
         ));
     }
-    if job.places().any(|place| place.folder().is_some()) {
+    if job.locations().any(|location| location.folder().is_some()) {
         return Err(unsupported(
             "the disk of a runner is deleted with the job, and an archive on it too",
             "archive into a bucket: --archive s3://…, gs://… or az://…, and --replica likewise",
@@ -43,8 +43,8 @@ pub(super) fn render(job: &Job) -> Result<String> {
 fn comments(job: &Job) -> String {
     let mut text = notifications(
         job,
-        "GitHub mails the last person who changed the times below, if that person has enabled it, and nobody when a workflow \
-         did not start at all.",
+        "GitHub mails the last person who changed the times below, if that person has enabled it, and sends nothing when a \
+         workflow did not start at all.",
     );
     if job.metrics_file.is_some() {
         text.push_str(&comment("metrics-file was left out: no node exporter reads the disk of a runner."));
@@ -55,7 +55,7 @@ fn comments(job: &Job) -> String {
             "Secrets of the repository (Settings, Secrets and variables, Actions): {names}."
         )));
     }
-    if job.has_place("s3") {
+    if job.has_scheme("s3") {
         text.push_str(&comment(
             "To authenticate to AWS without keys (OIDC): set permissions to {id-token: write}, add a step with \
              aws-actions/configure-aws-credentials and its role-to-assume before the last one, and remove AWS_ACCESS_KEY_ID \
@@ -67,25 +67,25 @@ fn comments(job: &Job) -> String {
 
 /// Names of the repository's secrets.
 fn secrets(job: &Job) -> BTreeSet<&str> {
-    let of_source = match job.source {
+    let source_secret = match job.source {
         SourceKind::ExportsApi => Some("KEEPTRUSTS_API_TOKEN"),
         SourceKind::Postgres => Some("PGPASSWORD"),
         SourceKind::Demo | SourceKind::Files => None,
     };
     let key = job.pseudonym_key.is_some().then_some("PSEUDONYM_KEY");
-    of_source.into_iter().chain(key).chain(job.secrets_elsewhere()).collect()
+    source_secret.into_iter().chain(key).chain(job.secrets_elsewhere()).collect()
 }
 
-/// The configuration file, which the step takes from a variable, so that no shell expands it.
+/// The configuration file. The step reads it from a variable, so the shell does not expand it.
 fn settings(job: &Job) -> String {
-    let url = |place: &Place| match place {
-        Place::Bucket { spelled: address, .. } | Place::Folder(address) => Value::from(address.clone()),
+    let url = |location: &StoreLocation| match location {
+        StoreLocation::Bucket { spelled: address, .. } | StoreLocation::Folder(address) => Value::from(address.clone()),
     };
     let replicas = job.replicas.iter().map(url).collect::<Vec<_>>();
     let replicas = (!replicas.is_empty()).then(|| ("replica".to_owned(), replicas.into()));
     let archive = ("archive".to_owned(), url(&job.archive));
     let settings = job.settings.iter().cloned().chain([archive]).chain(replicas);
-    // The escape means the same in TOML, and keeps GitHub from reading an expression.
+    // An escape of TOML, so that GitHub does not evaluate an expression.
     let lines = settings.map(|(key, value)| toml_line(&key, &value).replace("${{", "$\\u007b{"));
     let key = job.pseudonym_key.is_some().then(|| "pseudonym-key-file = \"${RUNNER_TEMP}/pseudonym-key\"\n".to_owned());
     lines.chain(key).collect()

@@ -1,8 +1,8 @@
-//! A job: what `kt-archive run` would do with the settings at hand, wherever and whenever it is started.
+//! A job: `kt-archive run` with the current settings, independent of the folder and the environment that start it.
 
 use super::{
-    Place,
-    paths::{absolute, below, places},
+    StoreLocation,
+    paths::{absolute, below, locations},
     quote::{escaped, flags, names, text},
     secrets::{Variables, is_of_host, is_path, variables},
 };
@@ -18,68 +18,68 @@ use toml::Value;
 /// A job.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
-    /// The program, on the host where it is.
+    /// Path of the program.
     pub program: String,
-    /// The configuration file, on that host.
+    /// Path of the configuration file.
     pub config: Option<String>,
-    /// Flags of `run`, except for the file.
+    /// Flags of `run` without `--config`.
     pub flags: Vec<String>,
-    /// The variables of this program that are set.
+    /// The `KT_ARCHIVE_…` variables that are set.
     pub own: BTreeMap<String, String>,
-    /// Variables of others, none of which holds a secret.
+    /// Other variables, without secrets.
     pub public: BTreeMap<String, String>,
-    /// The names of variables that hold secrets, or may.
+    /// Names of variables that may hold secrets.
     pub secret: BTreeSet<String>,
-    /// The names of variables that the configuration file is made of: without one of them it cannot be read.
+    /// Names of variables that the configuration file refers to. It cannot be read without them.
     pub file_variables: BTreeSet<String>,
-    /// All settings but for places and secrets, as a configuration file spells them, for a host that has no file.
+    /// All settings except locations and secrets, in the notation of the file, for a host without it.
     pub settings: Vec<(String, Value)>,
-    /// What is read.
+    /// Kind of the source.
     pub source: SourceKind,
-    /// Where the archive is.
-    pub archive: Place,
-    /// Where its copies are.
-    pub replicas: Vec<Place>,
-    /// The state folder, if it was set.
+    /// Location of the archive.
+    pub archive: StoreLocation,
+    /// Locations of the replicas.
+    pub replicas: Vec<StoreLocation>,
+    /// The state folder, if a setting names it.
     pub state_dir: Option<String>,
-    /// The state folder that a variable chose which no job has.
+    /// The state folder of this host, if `XDG_STATE_HOME` chose it, which the job does not have.
     pub own_state: Option<String>,
     /// The textfile for Prometheus.
     pub metrics_file: Option<String>,
-    /// The file with the key of pseudonyms.
+    /// The file with the pseudonymisation key.
     pub pseudonym_key: Option<String>,
-    /// The file with the token of the exports API, if there is one.
+    /// The file with the token of the exports API.
     pub token_file: Option<String>,
-    /// The file with passwords of databases, if there is one.
+    /// The password file of PostgreSQL.
     pub password_file: Option<String>,
     /// Whether the configuration file sets `notify`.
     pub file_notifies: bool,
 }
 
-/// Where a job's events come from.
+/// The kind of a job's source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SourceKind {
-    /// Nowhere: they are invented.
+    /// Generated events.
     #[default]
     Demo,
     /// The exports API.
     ExportsApi,
-    /// A database.
+    /// A PostgreSQL database.
     Postgres,
     /// Files of the host.
     Files,
 }
 
-/// The input of a job.
+/// The input of [`Job::new`].
 #[derive(Debug)]
-pub struct Given<'a> {
-    /// Every layer of settings.
+pub struct JobInput<'a> {
+    /// The layers of settings.
     pub layers: &'a Layers,
-    /// The same, checked.
+    /// The merged settings, checked.
     pub settings: &'a Settings,
     /// The source's address.
     pub source: String,
-    /// Where relative paths begin.
+    /// The base of relative paths.
     pub folder: &'a str,
     /// The environment.
     pub environment: &'a Environment,
@@ -87,27 +87,27 @@ pub struct Given<'a> {
     pub keys: &'a [&'static str],
 }
 
-/// A setting that is a secret itself: its addresses can be used without credentials.
+/// A setting that is a secret: its URLs need no other credentials.
 const NOTIFY: &str = "notify";
 
-/// Settings that have a place of their own in a job.
-const PLACES: [&str; 5] = ["archive", "replica", "state-dir", "metrics-file", "pseudonym-key-file"];
+/// Settings that have their own field in a job.
+const FIELDS: [&str; 5] = ["archive", "replica", "state-dir", "metrics-file", "pseudonym-key-file"];
 
 impl Job {
-    /// The job that does with `given` what a run would do. The program and the configuration file are told by the caller.
-    pub fn new(given: &Given<'_>) -> Result<Self> {
-        let Given { settings, environment, folder, .. } = given;
+    /// Creates the job of a run with `input`. The caller sets the program and the configuration file.
+    pub fn new(input: &JobInput<'_>) -> Result<Self> {
+        let JobInput { settings, environment, folder, .. } = input;
         let file = |name: &str| environment.get(name).map(|path| below(folder, path.trim()));
-        let said = given.layers.settings();
+        let chosen = input.layers.settings();
         let optional = |key: &str| {
-            let setting = said.iter().find(|setting| setting.key == key)?;
+            let setting = chosen.iter().find(|setting| setting.key == key)?;
             Some(below(folder, &text(setting.value.clone())))
         };
-        let archive = places("archive", std::slice::from_ref(&settings.archive), &said, given);
+        let archive = locations("archive", std::slice::from_ref(&settings.archive), &chosen, input);
         let mut job = Self {
             source: source(settings.source()?),
             archive: archive.into_iter().next().unwrap_or_default(),
-            replicas: places("replica", &settings.replicas, &said, given),
+            replicas: locations("replica", &settings.replicas, &chosen, input),
             state_dir: optional("state-dir"),
             metrics_file: optional("metrics-file"),
             pseudonym_key: optional("pseudonym-key-file"),
@@ -115,11 +115,11 @@ impl Job {
             password_file: file("PGPASSFILE"),
             ..Self::default()
         };
-        let Variables { public, secret } = variables(job.source, &job.places(), environment);
+        let Variables { public, secret } = variables(job.source, &job.locations(), environment);
         job.public = public;
         for (name, value) in job.public.iter_mut().filter(|(name, _)| is_path(name)) {
             *value = match (name.as_str(), value.as_str()) {
-                // `system` is no path: libpq has it for the authorities of the system.
+                // Not a path: libpq reads `system` as the trusted certificates of the system.
                 (_, "system") => continue,
                 ("SSL_CERT_DIR", folders) => {
                     folders.split(':').map(|path| below(folder, path)).collect::<Vec<_>>().join(":")
@@ -128,23 +128,23 @@ impl Job {
             };
         }
         job.secret = secret;
-        let is_said = ["source", "archive"].map(|key| said.iter().any(|setting| setting.key == key));
-        for setting in said {
-            job.add(setting, given)?;
+        let is_set = ["source", "archive"].map(|key| chosen.iter().any(|setting| setting.key == key));
+        for setting in chosen {
+            job.add(setting, input)?;
         }
-        job.complete(is_said, given)?;
-        job.file_variables = given.layers.file.variables();
+        job.complete(is_set, input)?;
+        job.file_variables = input.layers.file.variables();
         Ok(job)
     }
 
-    /// The archive and its copies.
-    pub fn places(&self) -> impl Iterator<Item = &Place> + Clone {
+    /// The archive and its replicas.
+    pub fn locations(&self) -> impl Iterator<Item = &StoreLocation> + Clone {
         std::iter::once(&self.archive).chain(&self.replicas)
     }
 
-    /// The folders that a run writes into, the state folder apart.
+    /// The folders that a run writes to, except the state folder.
     pub(super) fn folders(&self) -> Vec<String> {
-        self.places().filter_map(Place::folder).map(str::to_owned).chain(self.metrics_folder()).collect()
+        self.locations().filter_map(StoreLocation::folder).map(str::to_owned).chain(self.metrics_folder()).collect()
     }
 
     /// The folder of the textfile for Prometheus.
@@ -158,39 +158,39 @@ impl Job {
         self.secret.contains(&config::variable(NOTIFY))
     }
 
-    /// The variables that hold secrets on a host which has the configuration file, and all that this is made of.
+    /// The variables that a host with the configuration file sets: those with secrets, and those that the file refers to.
     pub(super) fn host_secrets(&self) -> BTreeSet<&str> {
         let in_file = |name: &String| self.file_notifies && self.config.is_some() && *name == config::variable(NOTIFY);
         let is_printed = |name: &String| self.own.contains_key(name) || self.public.contains_key(name);
-        let of_file = self.file_variables.iter().filter(|name| !is_printed(name));
-        self.secret.iter().filter(|name| !in_file(name)).chain(of_file).map(String::as_str).collect()
+        let in_settings = self.file_variables.iter().filter(|name| !is_printed(name));
+        self.secret.iter().filter(|name| !in_file(name)).chain(in_settings).map(String::as_str).collect()
     }
 
-    /// The variables that hold secrets where no file of this host is, and those that the printed settings name.
+    /// The variables that a host without the file sets: those with secrets, and those that the printed settings refer to.
     pub(super) fn secrets_elsewhere(&self) -> BTreeSet<&str> {
         let has_file = self.public.keys().any(|name| is_path(name) && name.starts_with("GOOGLE_"));
         let key = has_file.then_some("GOOGLE_SERVICE_ACCOUNT_KEY");
         let secret = self.secret.iter().filter(|name| !is_of_host(name)).map(String::as_str);
-        let spelled = self.places().filter_map(|place| match place {
-            Place::Folder(_) => None,
-            Place::Bucket { spelled, .. } => Some(Value::from(spelled.clone())),
+        let spelled = self.locations().filter_map(|location| match location {
+            StoreLocation::Folder(_) => None,
+            StoreLocation::Bucket { spelled, .. } => Some(Value::from(spelled.clone())),
         });
         let printed = spelled.chain(self.settings.iter().map(|(_, value)| value.clone())).collect::<Vec<_>>();
         let is_set = |name: &str| self.public_elsewhere().any(|(set, _)| set == name);
-        let of_file = self.file_variables.iter().map(String::as_str);
-        let of_file = of_file.filter(|name| !is_set(name) && printed.iter().any(|value| names(value, name)));
-        secret.chain(key).chain(of_file).collect()
+        let referred = self.file_variables.iter().map(String::as_str);
+        let referred = referred.filter(|name| !is_set(name) && printed.iter().any(|value| names(value, name)));
+        secret.chain(key).chain(referred).collect()
     }
 
-    /// The variables without secrets, and without those that make a process of this host known to a cloud.
+    /// The variables without secrets, except for the cloud identity of this host.
     pub(super) fn public_elsewhere(&self) -> impl Iterator<Item = (&str, &str)> {
         let public = self.public.iter().filter(|(name, _)| !is_of_host(name));
         public.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether an archive or a copy is in a bucket of this scheme.
-    pub(super) fn has_place(&self, scheme: &str) -> bool {
-        self.places().any(|place| place.scheme() == Some(scheme))
+    /// Whether the archive or a replica is in a bucket of this scheme.
+    pub(super) fn has_scheme(&self, scheme: &str) -> bool {
+        self.locations().any(|location| location.scheme() == Some(scheme))
     }
 
     /// The files of this host that public variables name.
@@ -199,7 +199,7 @@ impl Job {
         files.flat_map(|(_, value)| value.split(':'))
     }
 
-    /// A comment on files of this host that the job needs elsewhere.
+    /// A comment that names the files of this host that the job needs elsewhere.
     pub(super) fn files_elsewhere(&self) -> Option<String> {
         let files = self.public_elsewhere().filter(|(name, value)| is_path(name) && *value != "system");
         let names = files.map(|(name, _)| name).collect::<Vec<_>>();
@@ -207,15 +207,15 @@ impl Job {
             .then(|| format!("Bring along the files of this host that these name: {}.", names.join(", ")))
     }
 
-    /// The words after the program.
+    /// The arguments of the program.
     pub(super) fn arguments(&self) -> Vec<String> {
         let config = self.config.iter().map(|path| format!("--config={path}"));
         std::iter::once("run".to_owned()).chain(config).chain(self.flags.iter().cloned()).collect()
     }
 
-    fn add(&mut self, setting: Setting, given: &Given<'_>) -> Result<()> {
+    fn add(&mut self, setting: Setting, input: &JobInput<'_>) -> Result<()> {
         let Setting { key, value, from } = setting;
-        if !given.keys.contains(&key) {
+        if !input.keys.contains(&key) {
             return Ok(());
         }
         if key == NOTIFY {
@@ -223,35 +223,35 @@ impl Job {
             self.secret.insert(config::variable(NOTIFY));
             return Ok(());
         }
-        let made = absolute(key, value.clone(), given.folder)?;
+        let made = absolute(key, value.clone(), input.folder)?;
         let is_moved = made != value;
-        if !PLACES.contains(&key) {
-            // What a variable holds stays in the variable: it may be a secret.
-            let unfilled = given.layers.file.unfilled(key).filter(|_| from == Origin::File);
+        if !FIELDS.contains(&key) {
+            // Keeps `${NAME}` unexpanded: the value may be a secret.
+            let unfilled = input.layers.file.unfilled(key).filter(|_| from == Origin::File);
             self.settings.push((key.to_owned(), unfilled.cloned().unwrap_or_else(|| escaped(made.clone()))));
         }
         match from {
             Origin::Variable(name) => drop(self.own.insert(name, text(made))),
             Origin::Flag => self.flags.extend(flags(key, made)?),
-            // A path that is relative in the file would mean another place in the folder of the job.
+            // The job may run in another folder, where a relative path of the file is another path.
             Origin::File if is_moved => self.flags.extend(flags(key, made)?),
             Origin::File | Origin::Default => {}
         }
         Ok(())
     }
 
-    /// Adds what the layers leave to defaults that may differ where the job runs.
-    fn complete(&mut self, [has_source, has_archive]: [bool; 2], given: &Given<'_>) -> Result<()> {
+    /// Adds settings whose defaults may differ where the job runs.
+    fn complete(&mut self, [has_source, has_archive]: [bool; 2], input: &JobInput<'_>) -> Result<()> {
         if !has_source {
-            self.flags.insert(0, format!("--source={}", given.source));
-            self.settings.insert(0, ("source".to_owned(), escaped(given.source.clone().into())));
+            self.flags.insert(0, format!("--source={}", input.source));
+            self.settings.insert(0, ("source".to_owned(), escaped(input.source.clone().into())));
         }
         if !has_archive {
-            let archive = absolute("archive", given.settings.archive.url().into(), given.folder)?;
+            let archive = absolute("archive", input.settings.archive.url().into(), input.folder)?;
             self.flags.push(format!("--archive={}", text(archive)));
         }
-        if self.state_dir.is_none() && given.environment.get("XDG_STATE_HOME").is_some() {
-            self.own_state = Some(given.settings.state_dir.display().to_string());
+        if self.state_dir.is_none() && input.environment.get("XDG_STATE_HOME").is_some() {
+            self.own_state = Some(input.settings.state_dir.display().to_string());
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A `CronJob` of Kubernetes, with its settings and its volumes.
 
 use super::{
-    Job, Place, SourceKind, TIMES, comment, final_codes, notifications,
+    Job, SourceKind, StoreLocation, TIMES, comment, final_codes, notifications,
     quote::{quoted, toml_line},
     secrets::is_cloud_key,
     template::fill,
@@ -18,7 +18,7 @@ const SECRETS: &str = "/run/secrets/kt-archive";
 const METRICS: &str = "/metrics";
 const STATE: &str = "/state";
 
-/// A volume that outlives the pods.
+/// A persistent volume claim.
 struct Claim {
     name: String,
     path: String,
@@ -62,8 +62,8 @@ fn claims(job: &Job) -> Vec<Claim> {
         path: STATE.to_owned(),
         note: "Spool, staging and journal: losing it costs time, never data. Size it for the files of a month.",
     }];
-    for (name, place) in mounted(job) {
-        if place.folder().is_some() {
+    for (name, location) in mounted(job) {
+        if location.folder().is_some() {
             let note = "Large enough for years, and part of your backups.";
             claims.push(Claim { path: format!("/{name}"), name: format!("kt-archive-{name}"), note });
         }
@@ -76,9 +76,9 @@ fn claims(job: &Job) -> Vec<Claim> {
 }
 
 /// The archive and its replicas, each with the name of its volume.
-fn mounted(job: &Job) -> impl Iterator<Item = (String, &Place)> {
+fn mounted(job: &Job) -> impl Iterator<Item = (String, &StoreLocation)> {
     let name = |index| if index == 0 { "archive".to_owned() } else { format!("replica-{index}") };
-    job.places().enumerate().map(move |(index, place)| (name(index), place))
+    job.locations().enumerate().map(move |(index, location)| (name(index), location))
 }
 
 /// Keys of the Secret that are mounted as files.
@@ -108,7 +108,7 @@ fn secret_comment(job: &Job) -> String {
 
 /// How to authenticate the pod without keys.
 fn identity_comment(job: &Job) -> String {
-    if !["s3", "gs", "az"].into_iter().any(|scheme| job.has_place(scheme)) {
+    if !["s3", "gs", "az"].into_iter().any(|scheme| job.has_scheme(scheme)) {
         return String::new();
     }
     let keys = secret_variables(job).into_iter().filter(|name| is_cloud_key(name)).collect::<Vec<_>>().join(", ");
@@ -125,9 +125,9 @@ fn settings(job: &Job) -> String {
         config.push_str(&toml_line(key, value));
     }
     let mut add = |key: &str, value: Value| config.push_str(&toml_line(key, &value));
-    let addresses = mounted(job).map(|(name, place)| match place {
-        Place::Folder(_) => format!("/{name}"),
-        Place::Bucket { spelled, .. } => spelled.clone(),
+    let addresses = mounted(job).map(|(name, location)| match location {
+        StoreLocation::Folder(_) => format!("/{name}"),
+        StoreLocation::Bucket { spelled, .. } => spelled.clone(),
     });
     let mut addresses = addresses.map(Value::from);
     add("archive", addresses.next().unwrap_or_else(|| "/archive".into()));

@@ -15,8 +15,8 @@ mod systemd;
 mod template;
 
 pub(crate) use command::{PrintedJob, schedule};
-pub use job::{Given, Job, SourceKind};
-pub use paths::Place;
+pub use job::{Job, JobInput, SourceKind};
+pub use paths::StoreLocation;
 
 use archive::exit::ExitCode;
 use archive_connectors::{Error, ErrorKind, Result};
@@ -97,7 +97,7 @@ fn notifications(job: &Job, scheduler: &str) -> String {
 /// `text` as comment lines of at most 100 columns.
 fn comment(text: &str) -> String {
     let mut lines = String::new();
-    // Some parsers end a line, and with it the comment, at more characters than `lines` does.
+    // Some parsers end a comment at more characters than those that `lines` splits at.
     let text = text.replace(|character| character != '\n' && !quote::is_plain(character), "\u{fffd}");
     for paragraph in text.lines() {
         let mut line = "#".to_owned();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn long_comments_are_wrapped_and_stay_comments() {
+    fn long_comments_are_wrapped() {
         let text = comment(&format!("{}\nnext", "word ".repeat(60)));
         assert!(text.lines().all(|line| line.starts_with("# ") && line.len() <= 100), "{text}");
         assert!(text.ends_with("\n# next\n"), "{text}");

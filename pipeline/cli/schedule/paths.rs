@@ -1,6 +1,6 @@
 //! Paths of a job, made absolute, and the locations of the archive and its replicas.
 
-use super::{Given, unsupported};
+use super::{JobInput, unsupported};
 use archive::config::{self, Origin, Setting};
 use archive_connectors::{Result, sink::Location};
 use std::{
@@ -9,47 +9,47 @@ use std::{
 };
 use toml::Value;
 
-/// Keys whose value is a path, always one on this host.
+/// Keys whose value is a local path.
 const PATHS: [&str; 3] = ["state-dir", "pseudonym-key-file", "metrics-file"];
 
-/// The value of `key`, with absolute paths for relative ones, which mean what they mean in `folder`.
+/// The value of `key` with relative paths resolved against `folder`.
 pub(super) fn absolute(key: &str, value: Value, folder: &str) -> Result<Value> {
     match (key, value) {
-        ("archive", Value::String(text)) => Ok(place(&text, folder).into()),
+        ("archive", Value::String(text)) => Ok(resolve(&text, folder).into()),
         ("source", Value::String(text)) => source(&text, folder).map(Value::String),
         ("replica", Value::String(text)) => {
-            let places = text.split(',').map(|part| place(part.trim(), folder));
-            Ok(places.collect::<Vec<_>>().join(",").into())
+            let locations = text.split(',').map(|part| resolve(part.trim(), folder));
+            Ok(locations.collect::<Vec<_>>().join(",").into())
         }
         ("replica", Value::Array(values)) => {
-            let places = values.into_iter().map(|value| match value {
-                Value::String(text) => place(&text, folder).into(),
+            let locations = values.into_iter().map(|value| match value {
+                Value::String(text) => resolve(&text, folder).into(),
                 other => other,
             });
-            Ok(Value::Array(places.collect()))
+            Ok(Value::Array(locations.collect()))
         }
         (_, Value::String(text)) if PATHS.contains(&key) => Ok(below(folder, &text).into()),
         (_, other) => Ok(other),
     }
 }
 
-/// A path of `folder`, unless it is absolute.
+/// Resolves `path` against `folder`.
 pub(super) fn below(folder: &str, path: &str) -> String {
     let path = Path::new(path);
     if path.is_absolute() {
         return path.display().to_string();
     }
-    // `./x` is `x`; a `..` may lead through a symbolic link, and stays.
+    // Strips a leading `./` only: `..` may follow a symbolic link.
     let inside = path.strip_prefix(".").unwrap_or(path);
     Path::new(folder).join(inside).display().to_string()
 }
 
-fn place(address: &str, folder: &str) -> String {
+fn resolve(address: &str, folder: &str) -> String {
     let is_path = Location::parse(address, &BTreeMap::new()).is_ok_and(|it| it.directory().is_some());
     if is_path && !address.starts_with("file:") { below(folder, address) } else { address.to_owned() }
 }
 
-/// Files may be a pattern, in which letters of the folder would mean something else.
+/// Resolves a source. Refuses a pattern in a folder whose name has wildcards, which would become part of it.
 fn source(address: &str, folder: &str) -> Result<String> {
     let is_path = !address.contains("://") && !["demo:", "file:"].iter().any(|scheme| address.starts_with(scheme));
     if !is_path || address.starts_with(MAIN_SEPARATOR) {
@@ -64,28 +64,28 @@ fn source(address: &str, folder: &str) -> Result<String> {
     Ok(below(folder, address))
 }
 
-/// Where an archive is.
+/// Location of an archive or a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StoreLocation {
     /// An absolute path.
     Folder(String),
     /// A bucket, or a folder of it.
     Bucket {
         /// The URL.
         url: String,
-        /// The same as a configuration file spells it: what a variable holds stays in the variable.
+        /// The URL in the notation of the configuration file, with `${NAME}` unexpanded.
         spelled: String,
     },
 }
 
-impl Default for Place {
+impl Default for StoreLocation {
     fn default() -> Self {
         Self::Folder("/srv/keeptrusts-archive".to_owned())
     }
 }
 
-impl Place {
-    /// What an address means that is relative to `folder`, if it is relative.
+impl StoreLocation {
+    /// Resolves `address` against `folder`.
     pub(super) fn new(address: &str, spelled: Option<&str>, folder: &str) -> Self {
         let location = Location::parse(address, &BTreeMap::new());
         match location.as_ref().ok().and_then(Location::directory) {
@@ -97,7 +97,7 @@ impl Place {
         }
     }
 
-    /// The path, if it is one of the host.
+    /// The local path, if it is one.
     pub fn folder(&self) -> Option<&str> {
         match self {
             Self::Folder(path) => Some(path),
@@ -105,7 +105,7 @@ impl Place {
         }
     }
 
-    /// What the URL begins with, if it is one.
+    /// The scheme of the URL, if it is one.
     pub(super) fn scheme(&self) -> Option<&str> {
         match self {
             Self::Folder(_) => None,
@@ -114,14 +114,20 @@ impl Place {
     }
 }
 
-/// The places that `key` names, `addresses` once everything is filled in.
-pub(super) fn places(key: &str, addresses: &[Location], said: &[Setting], given: &Given<'_>) -> Vec<Place> {
-    let is_of_file = said.iter().any(|setting| setting.key == key && setting.from == Origin::File);
-    let unfilled = given.layers.file.unfilled(key).filter(|_| is_of_file).map_or_else(Vec::new, parts);
-    // A variable that holds several addresses cannot be told apart: then the addresses stand for it.
+/// The locations of `key`: `addresses`, in the notation of the file where it sets them.
+pub(super) fn locations(
+    key: &str,
+    addresses: &[Location],
+    chosen: &[Setting],
+    input: &JobInput<'_>,
+) -> Vec<StoreLocation> {
+    let is_of_file = chosen.iter().any(|setting| setting.key == key && setting.from == Origin::File);
+    let unfilled = input.layers.file.unfilled(key).filter(|_| is_of_file).map_or_else(Vec::new, parts);
+    // A variable may hold several addresses. Then its parts are unknown, and the addresses are printed.
     let unfilled = if unfilled.len() == addresses.len() { unfilled } else { Vec::new() };
-    let place =
-        |(index, address): (usize, &Location)| Place::new(address.url(), unfilled.get(index).copied(), given.folder);
+    let place = |(index, address): (usize, &Location)| {
+        StoreLocation::new(address.url(), unfilled.get(index).copied(), input.folder)
+    };
     addresses.iter().enumerate().map(place).collect()
 }
 
@@ -142,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn relative_paths_mean_what_they_mean_here() {
+    fn relative_paths_are_resolved() {
         assert_eq!(made("archive", "./archive"), "/home/ada/archive".into());
         assert_eq!(made("archive", "s3://bucket/x"), "s3://bucket/x".into());
         assert_eq!(made("archive", "file:///srv/a"), "file:///srv/a".into());
@@ -162,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_does_not_swallow_its_folder() {
+    fn patterns_in_folders_with_wildcards_are_refused() {
         assert!(absolute("source", "*.csv".into(), "/home/[ada]").is_err());
         assert!(absolute("source", "a.csv".into(), "/home/[ada]").is_ok());
     }

@@ -1,4 +1,4 @@
-//! Quoting: of words for shells and crontabs, of literals for TOML, YAML and Python, and of values for the command line.
+//! Quoting of words for shells and crontabs, of string literals for TOML, YAML and Python, and of values for flags.
 
 use super::unsupported;
 use archive::config;
@@ -6,7 +6,7 @@ use archive_connectors::Result;
 use std::fmt::Write as _;
 use toml::Value;
 
-/// `word` as the shell reads it back.
+/// Quotes a word for POSIX shells.
 pub(super) fn shell_quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_@+=:,./-".contains(letter);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -15,8 +15,8 @@ pub(super) fn shell_quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// `word` for a shell that cron starts. cron ends a command at a `%` that has no backslash before it, and some take the
-/// first of two backslashes away: so a backslash has a quote after it, never another one or a `%`.
+/// Quotes a word for a shell that cron starts. cron ends a command at a `%` without a backslash, and some
+/// implementations read two backslashes as one, so a backslash is followed by a quote, never by another one or a `%`.
 pub(super) fn cron_quoted(word: &str) -> Result<String> {
     if word.contains(['\n', '\r', '\0']) {
         return Err(unsupported(
@@ -27,11 +27,11 @@ pub(super) fn cron_quoted(word: &str) -> Result<String> {
     Ok(shell_quoted(&word.replace('\\', BACKSLASH)).replace(BACKSLASH, "\\''").replace('%', "\\%"))
 }
 
-/// Stands for a backslash while quotes are put around the others; no argument can hold it.
+/// Placeholder of a backslash during quoting. No argument can contain it.
 const BACKSLASH: &str = "\0";
 
-/// `text` as a literal. The escapes are those that all three languages have, and everything that one of their readers
-/// takes for a line end, or cannot have in a text, is escaped.
+/// Formats a double-quoted literal of TOML, YAML and Python. Uses the escapes that all three have, for every character
+/// that one of their parsers reads as a line end or refuses.
 pub(super) fn quoted(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('"');
@@ -51,16 +51,16 @@ pub(super) fn quoted(text: &str) -> String {
     literal
 }
 
-/// Whether every reader takes it as it is.
+/// Whether every parser accepts the character unescaped.
 pub(super) fn is_plain(letter: char) -> bool {
     let is_nonchar = u32::from(letter) & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&letter);
-    // Marks that turn the direction of a text could make a line look like another.
+    // Bidirectional marks can make one line look like another.
     let is_hidden =
         matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     !letter.is_control() && !is_nonchar && !is_hidden
 }
 
-/// A line of a configuration file with this value, which is spelled as such files spell it.
+/// A line of a configuration file. `value` is in the notation of the file.
 pub(super) fn toml_line(key: &str, value: &Value) -> String {
     format!("{key} = {}\n", toml_value(value))
 }
@@ -80,7 +80,7 @@ fn toml_value(value: &Value) -> String {
     }
 }
 
-/// A value as a variable has it.
+/// A value as the text of a variable.
 pub(super) fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,
@@ -89,7 +89,7 @@ pub(super) fn text(value: Value) -> String {
     }
 }
 
-/// A value as a configuration file spells it: there, `${` begins a variable.
+/// A value in the notation of the configuration file, where `${` begins a variable.
 pub(super) fn escaped(value: Value) -> Value {
     match value {
         Value::String(text) => config::escape(&text).into(),
@@ -99,7 +99,7 @@ pub(super) fn escaped(value: Value) -> Value {
     }
 }
 
-/// Whether a configuration file with this value needs the variable `name`.
+/// Whether `value` of a configuration file refers to the variable `name`.
 pub(super) fn names(value: &Value, name: &str) -> bool {
     match value {
         Value::String(text) => text.replace("$${", "").contains(&format!("${{{name}}}")),
@@ -109,7 +109,7 @@ pub(super) fn names(value: &Value, name: &str) -> bool {
     }
 }
 
-/// A setting as it is typed.
+/// A setting as flags.
 pub(super) fn flags(key: &str, value: Value) -> Result<Vec<String>> {
     let values = match value {
         Value::Boolean(on) => return Ok(on.then(|| format!("--{key}")).into_iter().collect()),
@@ -117,14 +117,14 @@ pub(super) fn flags(key: &str, value: Value) -> Result<Vec<String>> {
         Value::Array(values) => values.into_iter().map(name).collect::<Result<Vec<_>>>()?,
         other => vec![text(other)],
     };
-    // What was typed and is no text any more would lead the job to another place.
+    // A lossy conversion of a path would be another path.
     if values.iter().any(|value| value.contains('\u{fffd}')) {
         return Err(unsupported(format!("--{key} is not UTF-8"), "use names that are UTF-8"));
     }
     Ok(values.into_iter().map(|value| format!("--{key}={value}")).collect())
 }
 
-/// One of several values. Of a dataset the name is typed, and the file describes it.
+/// An item of a list. A dataset is its name, since only the file can describe its table.
 fn name(value: Value) -> Result<String> {
     let value = match value {
         Value::Table(mut table) => table.remove("name").map(text).unwrap_or_default(),
@@ -146,7 +146,7 @@ mod tests {
     use std::process::Command;
     use toml::Table;
 
-    /// The words that the shell makes of `line`.
+    /// Splits `line` with the shell.
     fn words(line: &str) -> Vec<String> {
         let output = Command::new("sh").args(["-c", &format!("printf '%s\\0' {line}")]).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");
@@ -154,7 +154,7 @@ mod tests {
         text.strip_suffix('\0').unwrap().split('\0').map(str::to_owned).collect()
     }
 
-    /// The command that cron hands to the shell. Implementations differ in what `\\` means.
+    /// The command that cron passes to the shell. Implementations differ in the meaning of `\\`.
     fn through_cron(line: &str, halves_backslashes: bool) -> String {
         let (mut command, mut letters) = (String::new(), line.chars().peekable());
         while let Some(letter) = letters.next() {
@@ -178,13 +178,13 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_shell_reads_back_every_word(list in prop::collection::vec(nasty(), 1..20)) {
+        fn shell_words_round_trip(list in prop::collection::vec(nasty(), 1..20)) {
             let line = list.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" ");
             prop_assert_eq!(words(&line), list);
         }
 
         #[test]
-        fn the_shell_behind_any_cron_reads_back_every_word(list in prop::collection::vec(nasty(), 1..20)) {
+        fn cron_words_round_trip(list in prop::collection::vec(nasty(), 1..20)) {
             let list = list.into_iter().filter(|word| !word.contains(['\n', '\r'])).collect::<Vec<_>>();
             prop_assume!(!list.is_empty());
             let line = list.iter().map(|word| cron_quoted(word).unwrap()).collect::<Vec<_>>().join(" ");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_words_stay_plain_and_lines_do_not_end_early() {
+    fn plain_words_are_not_quoted_and_line_ends_are_refused() {
         assert_eq!(shell_quoted("--archive=/srv/archive"), "--archive=/srv/archive");
         assert_eq!(shell_quoted(""), "''");
         assert_eq!(cron_quoted("50%").unwrap(), "'50\\%'");
@@ -213,7 +213,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn toml_reads_what_was_written(text in any::<String>()) {
+        fn toml_literals_round_trip(text in any::<String>()) {
             let read = format!("key = {}", quoted(&text)).parse::<Table>().unwrap();
             prop_assert_eq!(read["key"].as_str(), Some(text.as_str()));
             prop_assert_eq!(quoted(&text).lines().count(), 1);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_is_typed_as_it_was() {
+    fn settings_become_flags() {
         let typed = |key, value| flags(key, value).unwrap();
         assert_eq!(typed("grace", "2h".into()), ["--grace=2h"]);
         assert_eq!(typed("format", vec!["csv", "parquet"].into()), ["--format=csv", "--format=parquet"]);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_only_spelled_out_is_not_needed() {
+    fn escaped_variables_are_not_references() {
         let value = Value::from(vec!["a/${DIR}", "$${NO}/${B"]);
         assert_eq!(["DIR", "NO", "B", "D"].map(|name| names(&value, name)), [true, false, false, false]);
         assert!(!names(&escaped("${DIR}".into()), "DIR"));

@@ -1,19 +1,19 @@
-//! Which variables a job needs, and which of them hold secrets.
+//! The environment variables that a job needs, and which of them hold secrets.
 
-use super::{Place, SourceKind};
+use super::{SourceKind, StoreLocation};
 use archive::{address, environment::Environment};
 use archive_connectors::sink::Location;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The variables of a cloud. The connectors know schemes and prefixes too, but not which values may be printed.
-/// [`Location::is_option`] decides which variables count.
+/// The variables of a cloud. The connectors decide which variables they read ([`Location::is_option`]), and this table
+/// which values may be printed.
 struct Cloud {
     scheme: &'static str,
     prefix: &'static str,
-    /// Variables that hold no secret.
+    /// Variables without secrets.
     public: &'static [&'static str],
-    /// Credentials that it needs if the environment has none.
-    usual: &'static [&'static str],
+    /// Credentials to ask for if the environment has none.
+    credentials: &'static [&'static str],
 }
 
 const CLOUDS: [Cloud; 3] = [
@@ -33,23 +33,23 @@ const CLOUDS: [Cloud; 3] = [
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
             "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
         ],
-        usual: &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        credentials: &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
     },
     Cloud {
         scheme: "gs",
         prefix: "GOOGLE_",
         public: &["GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"],
-        usual: &["GOOGLE_SERVICE_ACCOUNT_KEY"],
+        credentials: &["GOOGLE_SERVICE_ACCOUNT_KEY"],
     },
     Cloud {
         scheme: "az",
         prefix: "AZURE_",
         public: &["AZURE_ALLOW_HTTP", "AZURE_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_STORAGE_ACCOUNT_NAME"],
-        usual: &["AZURE_STORAGE_ACCOUNT_KEY"],
+        credentials: &["AZURE_STORAGE_ACCOUNT_KEY"],
     },
 ];
 
-/// Variables of libpq that hold no secret. `PGPASSFILE` has a place of its own.
+/// Variables of libpq without secrets. `PGPASSFILE` is [`super::Job::password_file`].
 const POSTGRES: [&str; 13] = [
     "PGHOST",
     "PGHOSTADDR",
@@ -80,10 +80,10 @@ const NETWORK: [&str; 10] = [
     "SSL_CERT_DIR",
 ];
 
-/// Variables of other programs.
+/// Variables that are not `KT_ARCHIVE_…`.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
-    /// With their values.
+    /// Values by name.
     pub(super) public: BTreeMap<String, String>,
     /// Names of those that hold secrets.
     pub(super) secret: BTreeSet<String>,
@@ -102,7 +102,7 @@ impl Variables {
 /// The variables of the network, the source and the locations in `environment`.
 pub(super) fn variables<'a>(
     source: SourceKind,
-    places: &(impl Iterator<Item = &'a Place> + Clone),
+    locations: &(impl Iterator<Item = &'a StoreLocation> + Clone),
     environment: &Environment,
 ) -> Variables {
     let mut found = Variables::default();
@@ -111,7 +111,7 @@ pub(super) fn variables<'a>(
         found.public.extend(set);
     }
     for name in NETWORK {
-        // A proxy may be named without a scheme.
+        // A proxy without a scheme is no URL, so `@` alone marks credentials.
         if let Some(value) = environment.get(name) {
             found.add(name, value, !value.contains('@'));
         }
@@ -119,7 +119,7 @@ pub(super) fn variables<'a>(
     for (name, value) in environment.with_prefix("OTEL_") {
         found.add(name, value, !name.contains("HEADERS"));
     }
-    let uses = |cloud: &&Cloud| places.clone().any(|place| place.scheme() == Some(cloud.scheme));
+    let uses = |cloud: &&Cloud| locations.clone().any(|location| location.scheme() == Some(cloud.scheme));
     for cloud in CLOUDS.iter().filter(uses) {
         for (name, value) in environment.with_prefix(cloud.prefix).filter(|(name, _)| Location::is_option(name)) {
             found.add(name, value, cloud.public.contains(&name));
@@ -127,13 +127,13 @@ pub(super) fn variables<'a>(
         let has_credentials = found.secret.iter().any(|name| name.starts_with(cloud.prefix))
             || found.public.keys().any(|name| name.starts_with(cloud.prefix) && is_path(name));
         if !has_credentials {
-            found.secret.extend(cloud.usual.iter().map(|name| (*name).to_owned()));
+            found.secret.extend(cloud.credentials.iter().map(|name| (*name).to_owned()));
         }
     }
     found
 }
 
-/// Variables that hold the path of a file.
+/// Variables that hold a path.
 const FILES: [&str; 11] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -148,7 +148,7 @@ const FILES: [&str; 11] = [
     "SSL_CERT_FILE",
 ];
 
-/// Variables that a platform gives its processes, so that a cloud knows them. Another platform has its own.
+/// Variables of the cloud identity that a platform assigns to its processes.
 const IDENTITY: [&str; 4] = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -156,12 +156,12 @@ const IDENTITY: [&str; 4] = [
     "AWS_ROLE_SESSION_NAME",
 ];
 
-/// Whether the variable tells a cloud who a process of this host is, and would tell it nothing elsewhere.
+/// Whether the variable belongs to the cloud identity of this host, which is not valid elsewhere.
 pub(super) fn is_of_host(name: &str) -> bool {
     IDENTITY.contains(&name) || (is_path(name) && CLOUDS.iter().any(|cloud| name.starts_with(cloud.prefix)))
 }
 
-/// Whether the variable may be a key of a cloud, which a process that the cloud knows does without.
+/// Whether the variable may be a cloud key, which a process with a cloud identity does not need.
 pub(super) fn is_cloud_key(name: &str) -> bool {
     CLOUDS.iter().any(|cloud| name.starts_with(cloud.prefix) && !cloud.public.contains(&name))
 }
@@ -175,16 +175,16 @@ pub(super) fn is_path(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(source: SourceKind, place: &str, set: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+    fn found(source: SourceKind, location: &str, set: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
         let set = set.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment::from_os(set).unwrap();
-        let place = Place::new(place, None, "/");
-        let Variables { public, secret } = variables(source, &[place].iter(), &environment);
+        let location = StoreLocation::new(location, None, "/");
+        let Variables { public, secret } = variables(source, &[location].iter(), &environment);
         (public.into_iter().map(|(name, value)| format!("{name}={value}")).collect(), secret.into_iter().collect())
     }
 
     #[test]
-    fn variables_that_may_hold_a_secret_are_known_by_name_alone() {
+    fn values_of_secret_variables_are_not_printed() {
         let set = [
             ("AWS_REGION", "eu-central-1"),
             ("AWS_ENDPOINT", "https://u:canary@minio.example"),
@@ -193,24 +193,24 @@ mod tests {
             ("PGPASSWORD", "canary"),
             ("PGUSER", "ada"),
         ];
-        let (public, secret) = of(SourceKind::Postgres, "s3://bucket", &set);
+        let (public, secret) = found(SourceKind::Postgres, "s3://bucket", &set);
         assert_eq!(public, ["AWS_REGION=eu-central-1", "PGUSER=ada"]);
         assert_eq!(secret, ["AWS_ENDPOINT", "AWS_SECRET_ACCESS_KEY"]);
-        assert_eq!(of(SourceKind::Demo, "/srv/archive", &set), (Vec::new(), Vec::new()));
+        assert_eq!(found(SourceKind::Demo, "/srv/archive", &set), (Vec::new(), Vec::new()));
     }
 
     #[test]
-    fn a_bucket_without_credentials_is_told_which_ones_it_takes() {
-        assert_eq!(of(SourceKind::Demo, "gs://b", &[]).1, ["GOOGLE_SERVICE_ACCOUNT_KEY"]);
-        assert_eq!(of(SourceKind::Demo, "gs://b", &[("GOOGLE_SERVICE_ACCOUNT", "/key.json")]).1, [] as [&str; 0]);
+    fn bucket_without_credentials_asks_for_them() {
+        assert_eq!(found(SourceKind::Demo, "gs://b", &[]).1, ["GOOGLE_SERVICE_ACCOUNT_KEY"]);
+        assert_eq!(found(SourceKind::Demo, "gs://b", &[("GOOGLE_SERVICE_ACCOUNT", "/key.json")]).1, [] as [&str; 0]);
         assert_eq!(
-            of(SourceKind::Demo, "az://b", &[("AZURE_STORAGE_ACCOUNT_NAME", "a")]).1,
+            found(SourceKind::Demo, "az://b", &[("AZURE_STORAGE_ACCOUNT_NAME", "a")]).1,
             ["AZURE_STORAGE_ACCOUNT_KEY"]
         );
     }
 
     #[test]
-    fn what_the_network_and_a_collector_need_goes_along_and_their_secrets_do_not() {
+    fn network_and_telemetry_variables_are_passed_without_secrets() {
         let set = [
             ("HTTPS_PROXY", "http://proxy.example:3128"),
             ("http_proxy", "ada:canary@proxy.example"),
@@ -222,7 +222,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=canary"),
             ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://u:canary@collector.example"),
         ];
-        let (public, secret) = of(SourceKind::Demo, "s3://b", &set);
+        let (public, secret) = found(SourceKind::Demo, "s3://b", &set);
         let expected = [
             "HTTPS_PROXY=http://proxy.example:3128",
             "NO_PROXY=localhost,.example",
@@ -243,9 +243,9 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_of_a_cloud_is_one_that_its_client_reads() {
+    fn cloud_variables_are_options_of_the_connectors() {
         for cloud in &CLOUDS {
-            let names = cloud.public.iter().chain(cloud.usual);
+            let names = cloud.public.iter().chain(cloud.credentials);
             let unknown = names.filter(|name| !name.starts_with(cloud.prefix) || !Location::is_option(name));
             assert_eq!(unknown.collect::<Vec<_>>(), [] as [&&str; 0]);
         }

@@ -1,13 +1,13 @@
 //! A service of systemd, and its timer.
 
-use super::{Job, Place, SourceKind, comment, final_codes, notifications, quote::shell_quoted, unsupported};
+use super::{Job, SourceKind, StoreLocation, comment, final_codes, notifications, quote::shell_quoted, unsupported};
 use archive_connectors::Result;
 use std::fmt::Write as _;
 
 const SERVICE: &str = "/etc/systemd/system/kt-archive.service";
 const TIMER: &str = "/etc/systemd/system/kt-archive.timer";
 
-/// Settings that remove rights which the service does not need.
+/// Sandboxing options.
 const HARDENING: &str = "\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -96,13 +96,14 @@ pub(super) fn render(job: &Job) -> Result<String> {
     Ok(text)
 }
 
-/// Commands that create what the unit needs.
+/// Commands that create the user and the folders of the unit.
 fn preparations(job: &Job) -> Vec<String> {
     let mut steps =
         vec!["useradd --system --home-dir /var/lib/kt-archive --shell /usr/sbin/nologin kt-archive".to_owned()];
-    let places = job.places().filter_map(Place::folder).chain(job.state_dir.as_deref());
-    steps
-        .extend(places.map(|folder| format!("install -d -o kt-archive -g kt-archive -m 750 {}", shell_quoted(folder))));
+    let locations = job.locations().filter_map(StoreLocation::folder).chain(job.state_dir.as_deref());
+    steps.extend(
+        locations.map(|folder| format!("install -d -o kt-archive -g kt-archive -m 750 {}", shell_quoted(folder))),
+    );
     // That folder belongs to the node exporter.
     steps.extend(job.metrics_folder().map(|folder| format!("setfacl -m u:kt-archive:rwx {}", shell_quoted(&folder))));
     steps
@@ -135,7 +136,7 @@ fn service(job: &Job) -> Result<String> {
     Ok(text)
 }
 
-/// Files with secrets, owned by root, which systemd passes to this service alone.
+/// Credentials, which only this service can read, and variables with secrets.
 fn secrets(job: &Job) -> Result<String> {
     let mut text = String::new();
     if job.pseudonym_key.is_some() || job.source == SourceKind::ExportsApi {
@@ -168,7 +169,7 @@ fn secrets(job: &Job) -> Result<String> {
     Ok(text)
 }
 
-/// The parts of the file system that the service can read and write.
+/// Access to the file system.
 fn files(job: &Job) -> Result<String> {
     let mut text = String::new();
     let mut written = job.folders();

@@ -1,5 +1,5 @@
-//! Counts of files that were read before, in the state folder. Losing them costs time, never data: files are named by
-//! their digests, so that what was counted once stays true.
+//! Cached counts of files, in the state folder. Losing them costs time, never data. Entries never expire, since their
+//! key is the digest of the file.
 
 use super::counts::{DayCounts, Days, Verdict};
 use archive_connectors::{Error, ErrorKind, Result, spool::write_durably};
@@ -11,19 +11,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What counts by other rules wrote is as good as none.
+/// Version of the counting rules. Entries of other versions are ignored.
 const FORMAT: &str = "kt-archive-days/2";
 
-/// No entry is larger, by far.
-const MOST_BYTES: u64 = 1 << 20;
+/// Maximum bytes read of an entry, far above the size of any.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// Counts by the digest of the file that they were counted from.
+/// Counts by the digest of the counted file.
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
     folder: PathBuf,
 }
 
-/// An entry, with its digest.
+/// An entry with its digest.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -57,10 +57,10 @@ impl Cache {
         self.folder.join(format!("{}.json", file.sha256))
     }
 
-    /// The counts of `file` by `column`, if they are known. An entry that is not as it was written is none.
+    /// The cached counts of `file` by `column`. A damaged entry is ignored.
     pub(super) fn get(&self, file: &DataFile, column: Option<&str>) -> Option<DayCounts> {
         let mut bytes = Vec::new();
-        fs::File::open(self.path(file)).ok()?.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+        fs::File::open(self.path(file)).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
         let Document { sha256, entry } = serde_json::from_slice(&bytes).ok()?;
         let same = entry.format == FORMAT && entry.file == file.sha256 && entry.column.as_deref() == column;
         if !same || entry.digest().ok()? != sha256 {
@@ -70,7 +70,7 @@ impl Cache {
         (counts.events() == file.rows).then_some(counts)
     }
 
-    /// Keeps the counts of `file`.
+    /// Stores the counts of `file`.
     pub(super) fn put(&self, file: &DataFile, column: Option<&str>, counts: &DayCounts) -> Result<()> {
         let counts = counts.iter().map(|(verdict, days)| (verdict.clone(), *days)).collect();
         let (format, column) = (FORMAT.to_owned(), column.map(str::to_owned));
@@ -98,7 +98,7 @@ mod tests {
 
     fn counts() -> DayCounts {
         let mut counts = DayCounts::default();
-        counts.add(&Verdict::of(Some("<allowed>")), 0, 3);
+        counts.add(&Verdict::from_value(Some("<allowed>")), 0, 3);
         counts.add(&Verdict::Blank, 30, 2);
         counts
     }

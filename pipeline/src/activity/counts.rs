@@ -4,39 +4,39 @@ use archive_formats::{ColumnType, Schema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Most days of a month.
+/// Maximum number of days of a month.
 pub(crate) const DAYS: usize = 31;
 
-/// Verdicts that a month may have. A column with more values holds texts of another kind, and must not take all memory.
-const MOST_VERDICTS: usize = 32;
+/// Maximum number of verdicts of a month, which limits memory. A column with more values does not hold verdicts.
+const MAX_VERDICTS: usize = 32;
 
-/// Characters that are kept of a verdict.
-const LONGEST_VERDICT: usize = 48;
+/// Maximum number of characters of a verdict.
+const MAX_VERDICT_CHARS: usize = 48;
 
-/// Events of each day of a month; what comes after its last day is zero.
+/// Events per day of a month; zero after its last day.
 pub type Days = [u64; DAYS];
 
-/// What became of an event.
+/// The verdict of an event, such as `allowed`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// The value of its column, cut off where it is long.
+    /// The value of the verdict column, truncated if it is long.
     Named(String),
-    /// It has none: NULL, or an empty text.
+    /// NULL or an empty text.
     Blank,
-    /// Unknown: there is no such column, or it has too many values to be verdicts.
+    /// Unknown: there is no verdict column, or it has too many values.
     Unsplit,
 }
 
 /// The events of a month by verdict and day.
 ///
-/// Verdicts are told apart all or not at all: what is counted without them, or has too many, is [`Verdict::Unsplit`] as a
-/// whole. So sums do not depend on the order in which files are counted, and no verdict has fewer events than there are.
+/// Either all verdicts are distinguished or none: with too many verdicts, or if some events were counted without, all
+/// events are [`Verdict::Unsplit`]. So sums do not depend on the order of the files, and no verdict is undercounted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DayCounts(BTreeMap<Verdict, Days>);
 
 impl DayCounts {
-    /// Counts events of a day, of which 0 is the first.
+    /// Counts events of a day, counted from 0.
     pub fn add(&mut self, verdict: &Verdict, day: usize, events: u64) {
         if day < DAYS && events > 0 {
             let mut days = [0; DAYS];
@@ -45,7 +45,7 @@ impl DayCounts {
         }
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: &Self) {
         other.iter().for_each(|(verdict, days)| self.add_days(verdict, days));
     }
@@ -53,7 +53,7 @@ impl DayCounts {
     fn add_days(&mut self, verdict: &Verdict, days: &Days) {
         let verdict = if self.is_unsplit() { &Verdict::Unsplit } else { verdict };
         add(self.0.entry(verdict.clone()).or_insert([0; DAYS]), days);
-        if self.0.len() > MOST_VERDICTS || self.is_unsplit() && self.0.len() > 1 {
+        if self.0.len() > MAX_VERDICTS || self.is_unsplit() && self.0.len() > 1 {
             let mut whole = [0; DAYS];
             for days in std::mem::take(&mut self.0).values() {
                 add(&mut whole, days);
@@ -67,12 +67,12 @@ impl DayCounts {
         self.0.contains_key(&Verdict::Unsplit)
     }
 
-    /// The verdicts and their days, in the order of the verdicts.
+    /// The verdicts in order, with their days.
     pub fn iter(&self) -> impl Iterator<Item = (&Verdict, &Days)> {
         self.0.iter()
     }
 
-    /// All events.
+    /// The number of events.
     pub fn events(&self) -> u64 {
         self.0.values().flatten().fold(0, |sum, events| sum.saturating_add(*events))
     }
@@ -93,11 +93,11 @@ fn add(sums: &mut Days, days: &Days) {
 }
 
 impl Verdict {
-    /// The verdict that a column's value stands for.
-    pub fn of(value: Option<&str>) -> Self {
+    /// The verdict for a value of the verdict column.
+    pub fn from_value(value: Option<&str>) -> Self {
         match value {
             None | Some("") => Self::Blank,
-            Some(value) => match value.char_indices().nth(LONGEST_VERDICT) {
+            Some(value) => match value.char_indices().nth(MAX_VERDICT_CHARS) {
                 Some((end, _)) => Self::Named(format!("{}…", &value[..end])),
                 None => Self::Named(value.to_owned()),
             },
@@ -105,10 +105,10 @@ impl Verdict {
     }
 }
 
-/// Its names, best first: the platform's pages show six.
+/// Names of the verdict column by precedence. The platform's pages show all six.
 const VERDICTS: [&str; 6] = ["verdict", "decision", "action", "policy_outcome", "policy_decision", "outcome"];
 
-/// The column of the verdict, if the events have one. Documents and numbers are none.
+/// The verdict column, which is a text column, if the events have one.
 pub(super) fn verdict_column(schema: &Schema) -> Option<&str> {
     let texts = || schema.columns().iter().filter(|column| column.kind == ColumnType::Text);
     VERDICTS.iter().find_map(|name| texts().map(|column| column.name.as_str()).find(|known| known == name))
@@ -120,32 +120,32 @@ mod tests {
     use archive_formats::catalogue::{KeyColumns, text_schema};
 
     fn named(name: &str) -> Verdict {
-        Verdict::of(Some(name))
+        Verdict::from_value(Some(name))
     }
 
     #[test]
-    fn a_column_of_free_texts_takes_no_more_memory_than_one_of_verdicts() {
+    fn memory_of_a_free_text_column_is_limited() {
         let mut counts = DayCounts::default();
         for number in 0..1_000 {
             counts.add(&named(&format!("{number}{}", "é".repeat(100))), number % DAYS, 1);
         }
         assert_eq!((counts.events(), counts.iter().count(), counts.is_unsplit()), (1_000, 1, true));
         let Verdict::Named(name) = named(&"é".repeat(1_000)) else { panic!("a text is a name") };
-        assert_eq!(name.chars().count(), LONGEST_VERDICT + 1);
+        assert_eq!(name.chars().count(), MAX_VERDICT_CHARS + 1);
     }
 
     #[test]
-    fn as_many_verdicts_as_fit_are_told_apart_and_one_more_is_none() {
+    fn verdicts_are_distinguished_up_to_the_limit() {
         let counted = |values: usize| {
             let mut counts = DayCounts::default();
             (0..values).for_each(|number| counts.add(&named(&number.to_string()), 0, 1));
             (counts.iter().count(), counts.is_unsplit())
         };
-        assert_eq!([counted(MOST_VERDICTS), counted(MOST_VERDICTS + 1)], [(MOST_VERDICTS, false), (1, true)]);
+        assert_eq!([counted(MAX_VERDICTS), counted(MAX_VERDICTS + 1)], [(MAX_VERDICTS, false), (1, true)]);
     }
 
     #[test]
-    fn too_many_values_and_files_without_any_make_the_same_sums_in_any_order() {
+    fn unsplit_sums_are_independent_of_order() {
         let part = |names: std::ops::Range<usize>| {
             let mut counts = DayCounts::default();
             names.for_each(|name| counts.add(&named(&name.to_string()), name % DAYS, 1 + name as u64));
@@ -164,7 +164,7 @@ mod tests {
                 for part in parts {
                     sum.merge(part);
                 }
-                // One event after the other, as they come from a file.
+                // Day by day, as a tally adds them.
                 let mut single = DayCounts::default();
                 for (verdict, days) in parts.iter().flat_map(|part| part.iter()) {
                     days.iter().enumerate().for_each(|(day, events)| single.add(verdict, day, *events));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_the_same_in_any_order() {
+    fn sums_are_independent_of_order() {
         let (mut left, mut right) = (DayCounts::default(), DayCounts::default());
         left.add(&named("allowed"), 0, 2);
         right.add(&named("allowed"), 30, 3);
@@ -194,11 +194,11 @@ mod tests {
 
     #[test]
     fn empty_text_counts_as_null() {
-        assert_eq!([Verdict::of(None), Verdict::of(Some(""))], [Verdict::Blank, Verdict::Blank]);
+        assert_eq!([Verdict::from_value(None), Verdict::from_value(Some(""))], [Verdict::Blank, Verdict::Blank]);
     }
 
     #[test]
-    fn the_best_name_wins_in_any_position() {
+    fn verdict_column_is_chosen_by_name_not_by_position() {
         let found = |names: &[&str]| {
             let names = [&["id", "timestamp"], names].concat();
             verdict_column(&text_schema(&names, &KeyColumns::default()).unwrap()).map(str::to_owned)

@@ -1,8 +1,8 @@
-//! Events a day by verdict, counted from the files that manifests name.
+//! Events per day by verdict, counted from the files that manifests name.
 //!
-//! Each file is read once, and only after its bytes were compared with its digest; of Parquet only the columns that are
-//! needed are decoded. What was counted is kept by the file's digest, so that a report of years reads the new month
-//! alone. Of all other files it is only seen that they are there with their sizes: proving their bytes is for `verify`.
+//! A file is read once, after a check of its digest; of Parquet only the needed columns are decoded. Counts are cached by
+//! the file's digest, so that a report of years reads the new month only. For all other files only existence and size
+//! are checked; `verify` checks their bytes.
 
 mod cache;
 mod counts;
@@ -31,41 +31,40 @@ use std::{
 };
 use tally::Tally;
 
-/// Files that are looked at at once.
-const LOOKS: usize = 16;
+/// Number of concurrent size requests.
+const CONCURRENT_HEADS: usize = 16;
 
-/// What happened in a dataset.
+/// The counted events of a dataset.
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
-    /// The columns that the verdicts come from: none, one, or several where months differ. One whose values are too many
-    /// to be verdicts is none.
+    /// The verdict columns: several if months differ. Excludes columns with too many values.
     pub columns: BTreeSet<String>,
-    /// The months that were counted.
+    /// The counts of the months.
     pub months: BTreeMap<Month, DayCounts>,
-    /// The months that could not be counted, and why. A month is here or there, never in both.
+    /// The months that could not be counted, with the reason. Disjoint from `months`.
     pub unread: BTreeMap<Month, Failure>,
 }
 
-/// What counting works with.
+/// Counts events of an archive, with a cache in the state folder.
 #[derive(Debug)]
 pub struct Counter {
     reader: Reader,
     cache: Cache,
-    /// The folder of the reader. It vanishes with this value.
+    /// The folder of the reader, removed on drop.
     _scratch: Scratch,
     progress: Arc<dyn Progress>,
 }
 
 impl Counter {
-    /// Counts in the archive of `sink`; what was counted is kept in the folder `state`.
+    /// Creates a counter of the archive in `sink`, with its cache in the folder `state`.
     pub fn new(sink: Sink, state: &Path, progress: Arc<dyn Progress>) -> Result<Self> {
         let scratch = Scratch::new(state, "report")?;
         let reader = Reader::new(sink, scratch.path().to_owned());
         Ok(Self { reader, cache: Cache::new(state), _scratch: scratch, progress })
     }
 
-    /// Counts the events of `dataset` in the months from `first` to `last`. What is damaged is said of its month and
-    /// stops nothing; other errors stop the count.
+    /// Counts the events of `dataset` in the months from `first` to `last`. Damaged months are returned as unread; other
+    /// errors end the count.
     pub async fn count(&self, chain: &Chain, dataset: &Dataset, first: Month, last: Month) -> Result<Activity> {
         let mut activity = Activity::default();
         let mut columns = BTreeMap::<Month, BTreeSet<String>>::new();
@@ -94,32 +93,32 @@ impl Counter {
 
     async fn month(&self, manifest: &Manifest) -> Result<DayCounts> {
         let files = months::files(manifest, manifest.month.window())?;
-        let coverage = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
-        self.progress.step(&coverage, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
-        let counted = self.files(manifest, &files, &coverage).await;
-        self.progress.finish(&coverage);
+        let dataset_month = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
+        self.progress.step(&dataset_month, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
+        let counted = self.files(manifest, &files, &dataset_month).await;
+        self.progress.finish(&dataset_month);
         counted
     }
 
-    async fn files(&self, manifest: &Manifest, files: &[&DataFile], coverage: &DatasetMonth) -> Result<DayCounts> {
-        self.look(&manifest.files).await?;
+    async fn files(&self, manifest: &Manifest, files: &[&DataFile], dataset_month: &DatasetMonth) -> Result<DayCounts> {
+        self.check_sizes(&manifest.files).await?;
         let mut counts = DayCounts::default();
-        // Where there are files, there is a schema.
+        // A manifest without a schema has no files of events.
         let Some(schema) = manifest.schema.clone().map(Arc::new) else { return Ok(counts) };
         for file in files {
             counts.merge(&self.file(file, &schema, manifest.month).await?);
-            self.progress.advance(coverage, file.bytes);
+            self.progress.advance(dataset_month, file.bytes);
         }
         Ok(counts)
     }
 
-    /// Looks whether `files` are there with their sizes, also those of other formats and those that were counted before.
-    async fn look(&self, files: &[DataFile]) -> Result<()> {
-        let looks = files.iter().map(|file| async move {
+    /// Checks that `files` exist with their sizes, also those of other formats and those with cached counts.
+    async fn check_sizes(&self, files: &[DataFile]) -> Result<()> {
+        let checks = files.iter().map(|file| async move {
             let is_there = self.reader.sink().head(&file.path).await? == Some(file.bytes);
             if is_there { Ok(()) } else { Err(damaged(self.reader.sink(), file, "is missing, or has another size")) }
         });
-        stream::iter(looks).buffered(LOOKS).try_collect().await
+        stream::iter(checks).buffered(CONCURRENT_HEADS).try_collect().await
     }
 
     async fn file(&self, file: &DataFile, schema: &Arc<Schema>, month: Month) -> Result<DayCounts> {
@@ -139,7 +138,7 @@ impl Counter {
             return Err(damaged(sink, file, "holds events of another month, or not as many as it should"));
         }
         if let Err(error) = self.cache.put(file, column, &counts) {
-            tracing::debug!(%error, "what was counted will be counted again");
+            tracing::debug!(%error, "could not cache the counts of a file");
         }
         Ok(counts)
     }
@@ -153,23 +152,23 @@ mod tests {
     use serde_json::json;
     use std::{fs, sync::Mutex};
 
-    /// Every bar that appeared, and every one that went.
+    /// The bars that were started and those that were finished.
     #[derive(Debug, Default)]
     struct Bars(Mutex<(Vec<DatasetMonth>, Vec<DatasetMonth>)>);
 
     impl Progress for Bars {
-        fn step(&self, coverage: &DatasetMonth, _: Step, _: Option<u64>) {
-            self.0.lock().unwrap().0.push(coverage.clone());
+        fn step(&self, dataset_month: &DatasetMonth, _: Step, _: Option<u64>) {
+            self.0.lock().unwrap().0.push(dataset_month.clone());
         }
 
         fn advance(&self, _: &DatasetMonth, _: u64) {}
 
-        fn finish(&self, coverage: &DatasetMonth) {
-            self.0.lock().unwrap().1.push(coverage.clone());
+        fn finish(&self, dataset_month: &DatasetMonth) {
+            self.0.lock().unwrap().1.push(dataset_month.clone());
         }
     }
 
-    /// A commit without events, which names a file of rejected rows all the same.
+    /// Adds a commit without events but with a file of rejected rows.
     fn commit(chain: &mut Chain, month: &str) {
         let file = json!({"path": format!("events/rejects/month={month}/part"), "format": "rejects", "rows": 0, "bytes": 3,
             "sha256": Sha256::digest(b"abc"), "first": null, "last": null});
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_bar_of_a_damaged_month_goes_too() {
+    async fn progress_of_a_damaged_month_is_finished() {
         let (place, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut chain = Chain::new("a".to_owned());
         for month in ["2025-01", "2025-02"] {

@@ -1,14 +1,14 @@
-//! Events -> counts.
+//! Counts the events of record batches.
 
 use super::counts::{DAYS, DayCounts, Days, Verdict};
 use archive_formats::{EventBatch, Month};
 use arrow_array::{Array as _, StringArray, cast::AsArray as _};
 use std::collections::BTreeMap;
 
-/// Microseconds of a day.
+/// A day in microseconds.
 const DAY: i64 = 86_400_000_000;
 
-/// Counts the events of a month as they come by. Those of other months are not counted.
+/// Counts the events of a month; ignores those of other months.
 #[derive(Debug)]
 pub(super) struct Tally<'a> {
     column: Option<&'a str>,
@@ -17,7 +17,7 @@ pub(super) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    /// Counts by the texts of `column`, if there is one.
+    /// Counts by the values of `column`, if there is one.
     pub(super) fn new(month: Month, column: Option<&'a str>) -> Self {
         Self { column, start: month.window().from().as_micros(), counts: DayCounts::default() }
     }
@@ -25,7 +25,7 @@ impl<'a> Tally<'a> {
     pub(super) fn add(&mut self, batch: &EventBatch) {
         let column = self.column.filter(|_| !self.counts.is_unsplit());
         let verdicts = column.and_then(|column| texts(batch, column));
-        // In the order of the values, so that the same events are counted in the same way.
+        // Sorted, so that the result does not depend on the order of the rows.
         let mut sums = BTreeMap::<Option<&str>, Days>::new();
         for (row, time) in batch.times().values().iter().enumerate() {
             let value = verdicts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
@@ -35,7 +35,7 @@ impl<'a> Tally<'a> {
             }
         }
         for (value, days) in sums {
-            let verdict = verdicts.map_or(Verdict::Unsplit, |_| Verdict::of(value));
+            let verdict = verdicts.map_or(Verdict::Unsplit, |_| Verdict::from_value(value));
             days.iter().enumerate().for_each(|(day, events)| self.counts.add(&verdict, day, *events));
         }
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_those_of_utc_and_events_of_other_months_do_not_count() {
+    fn days_are_in_utc_and_other_months_are_ignored() {
         let batch = batch(&[
             ("2025-02-28T23:59:59.999999Z", Some("allowed")),
             ("2025-03-01T00:00:00Z", Some("allowed")),
@@ -84,12 +84,12 @@ mod tests {
         (allowed[0], allowed[30]) = (1, 1);
         let mut blank = [0; DAYS];
         blank[30] = 1;
-        let expected = [(Verdict::of(Some("allowed")), allowed), (Verdict::Blank, blank)];
+        let expected = [(Verdict::from_value(Some("allowed")), allowed), (Verdict::Blank, blank)];
         assert_eq!(counts, expected.into_iter().collect());
     }
 
     #[test]
-    fn a_column_of_free_texts_is_counted_like_none() {
+    fn free_text_columns_are_counted_without_verdicts() {
         let texts = (0..100).map(|number| format!("reason {number}")).collect::<Vec<_>>();
         let rows = texts.iter().map(|text| ("2025-03-02T00:00:00Z", Some(text.as_str()))).collect::<Vec<_>>();
         let mut tally = Tally::new("2025-03".parse().unwrap(), Some("decision"));
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_column_events_are_counted_all_the_same() {
+    fn events_are_counted_without_a_verdict_column() {
         let mut tally = Tally::new("2025-03".parse().unwrap(), None);
         tally.add(&batch(&[("2025-03-02T00:00:00Z", Some("allowed")), ("2025-03-02T01:00:00Z", None)]));
         let counts = tally.finish();

@@ -1,4 +1,4 @@
-//! Events a day by verdict: a chart for each range of months, and its numbers as a table.
+//! Events per day by verdict: a chart for each range of months, and its numbers as a table.
 
 use super::{
     chart::{self, Chart, Row},
@@ -102,7 +102,7 @@ impl Figure<'_> {
         months.fold(0, u64::saturating_add)
     }
 
-    /// The days of the range, by month and number, of which 0 is the first.
+    /// The days of the range: month and day, counted from 0.
     fn days(&self) -> impl Iterator<Item = (Month, usize)> {
         self.range.months.iter().flat_map(|month| (0..days(*month)).map(move |day| (*month, day)))
     }
@@ -152,10 +152,10 @@ impl Figure<'_> {
     }
 }
 
-/// Verdicts that have a row of their own.
+/// Maximum number of verdicts with their own row.
 const LEADING: usize = 6;
 
-/// Tones of verdicts, by how their names begin.
+/// CSS classes of verdicts, by prefix of the name.
 const TONES: [(&[&str], &str); 5] = [
     (&["allow", "pass", "permit"], "v-allow"),
     (&["block", "den", "reject"], "v-block"),
@@ -164,7 +164,7 @@ const TONES: [(&[&str], &str); 5] = [
     (&["flag", "warn"], "v-flag"),
 ];
 
-/// A row of a chart: a verdict, or all that have none of their own.
+/// A row of a chart: a verdict, or several without their own row. No verdicts mean all events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Series {
     pub(super) name: String,
@@ -178,7 +178,7 @@ impl Series {
         Self { name: "all events".to_owned(), tone: "v-all", verdicts: BTreeSet::new() }
     }
 
-    /// The events of a day of a month, of which 0 is the first; none of a month that was not counted.
+    /// The events of a day, counted from 0; `None` if the month was not counted.
     pub(super) fn day(&self, activity: &Activity, month: Month, day: usize) -> Option<u64> {
         let counts = activity.months.get(&month)?;
         Some(self.days(counts).filter_map(|days| days.get(day)).fold(0, |sum, events| sum.saturating_add(*events)))
@@ -196,7 +196,7 @@ impl Series {
     }
 }
 
-/// The rows of a dataset's charts: all events first, then the verdicts, if there are any to be told apart.
+/// The rows of a dataset's charts: all events, then the verdicts by frequency, if they are known.
 pub(super) fn series(activity: &Activity) -> Vec<Series> {
     let mut totals = BTreeMap::<&Verdict, u64>::new();
     for (verdict, days) in activity.months.values().flat_map(DayCounts::iter) {
@@ -251,7 +251,7 @@ mod tests {
     fn activity(verdicts: &[(&str, u64)]) -> Activity {
         let mut counts = DayCounts::default();
         for (verdict, events) in verdicts {
-            counts.add(&Verdict::of(Some(verdict)), 2, *events);
+            counts.add(&Verdict::from_value(Some(verdict)), 2, *events);
         }
         let month = "2025-03".parse().unwrap();
         Activity {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_frequent_verdicts_come_first_and_the_rest_is_one_row() {
+    fn frequent_verdicts_come_first_and_the_rest_is_one_row() {
         let many = (0..20).map(|number| (format!("verdict {number:02}"), 100 - number)).collect::<Vec<_>>();
         let many = many.iter().map(|(name, events)| (name.as_str(), *events)).chain([("blocked", 500), ("", 300)]);
         let activity = activity(&many.collect::<Vec<_>>());
@@ -279,15 +279,15 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_have_the_tones_of_their_meaning_however_they_are_spelled() {
+    fn tones_match_verdicts_by_prefix_ignoring_case() {
         let tones = ["allow", "Allowed", "BLOCKED", "denied", "redacted", "escalate", "flagged", "unheard of"]
-            .map(|verdict| tone(&Verdict::of(Some(verdict))));
+            .map(|verdict| tone(&Verdict::from_value(Some(verdict))));
         let expected = ["v-allow", "v-allow", "v-block", "v-block", "v-redact", "v-escalate", "v-flag", "v-plain"];
         assert_eq!(tones, expected);
     }
 
     #[test]
-    fn without_a_column_there_is_one_row() {
+    fn datasets_without_verdicts_have_one_row() {
         assert_eq!(series(&activity(&[])), [Series::all()]);
         let mut activity = activity(&[]);
         activity.months.values_mut().for_each(|counts| counts.add(&Verdict::Unsplit, 0, 1));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn months_without_verdicts_are_a_row_beside_those_that_have_some() {
+    fn months_without_verdicts_have_their_own_row() {
         let mut activity = activity(&[("allowed", 3)]);
         let (march, april) = ("2025-03".parse().unwrap(), "2025-04".parse().unwrap());
         activity.months.entry(april).or_default().add(&Verdict::Unsplit, 0, 5);

@@ -10,14 +10,13 @@ use archive::{
 use archive_formats::Timestamp;
 use std::time::Duration;
 
-/// A sentence, and its weight.
+/// A sentence with its weight. Points sort by weight, problems first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Point {
     pub(super) weight: Weight,
     pub(super) text: String,
 }
 
-/// The weight of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
     /// A problem.
@@ -26,10 +25,10 @@ pub(super) enum Weight {
     Warn,
 }
 
-/// A verification should not be older: one a month, and a few days late.
-const FRESH: Duration = Duration::from_secs(40 * 86_400);
+/// Maximum age of a verification: one a month, a few days late.
+const MAX_VERIFICATION_AGE: Duration = Duration::from_secs(40 * 86_400);
 
-/// All points; none if all is well.
+/// All points, problems first.
 pub(super) fn points(page: &Page) -> Vec<Point> {
     let mut points = page.datasets.iter().flat_map(dataset_points).collect::<Vec<_>>();
     points.extend(verification(page));
@@ -64,7 +63,7 @@ fn dataset_points(dataset: &DatasetPage) -> Vec<Point> {
     [missing, damaged, uncounted, prune].into_iter().flatten().collect()
 }
 
-/// Counts days from the time of the page, which may be read much later.
+/// Days are relative to the time of the page, which may be read much later.
 fn deadline(name: &str, prune: &PruneDeadline) -> Option<Point> {
     let weigh = match prune.urgency() {
         Urgency::Past => bad,
@@ -96,7 +95,7 @@ fn verification(page: &Page) -> Vec<Point> {
 }
 
 fn is_old(at: Timestamp, now: Timestamp) -> bool {
-    at.plus(FRESH) < now
+    at.plus(MAX_VERIFICATION_AGE) < now
 }
 
 fn replicas(page: &Page) -> Vec<Point> {

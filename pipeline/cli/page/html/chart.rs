@@ -1,5 +1,5 @@
-//! Small bar charts, one below the other, over a common axis of time. Every chart has a title and a description in
-//! words; no information depends on colour, since each row has its name beside it.
+//! Small bar charts, stacked over a common time axis. Every chart has a title and a text description, and no
+//! information depends on colour: each row has its name next to it.
 
 use super::short;
 use archive::{
@@ -14,15 +14,14 @@ use maud::{Markup, html};
 pub(super) struct Chart {
     /// Unique in the page.
     pub(super) id: String,
-    /// What it shows.
     pub(super) title: String,
-    /// What can be seen in it.
+    /// Text alternative of the chart.
     pub(super) description: String,
-    /// How many bars each row has room for.
+    /// Number of bars that fit into a row.
     pub(super) slots: usize,
-    /// Labels of the axis.
+    /// Labels of the time axis.
     pub(super) ticks: Vec<Tick>,
-    /// Slots without values, and why.
+    /// Slots without values, with the reason.
     pub(super) bands: Vec<Band>,
     /// Rows from top to bottom.
     pub(super) rows: Vec<Row>,
@@ -34,25 +33,25 @@ pub(super) struct Row {
     pub(super) name: String,
     /// Below the name.
     pub(super) note: String,
-    /// Class of its colour.
+    /// CSS class of the bars.
     pub(super) tone: &'static str,
-    /// One for each slot; none where there is nothing to show.
+    /// One per slot; `None` for a slot without data.
     pub(super) values: Vec<Option<u64>>,
     pub(super) top: Top,
 }
 
-/// Units of the drawing, which are tenths where a bar is placed.
+/// Sizes in SVG units. Positions of bars are in tenths of a unit.
 const WIDTH: usize = 780;
 const LEFT: usize = 216;
 const PLOT: usize = WIDTH - LEFT - 8;
 const ABOVE: usize = 10;
 const BARS: usize = 36;
 const PITCH: usize = 56;
-/// Bars at least this wide, in tenths, stand apart.
+/// Minimum width of a slot, in tenths, for a margin around its bar.
 const APART: usize = 50;
-/// Bars at most this wide, in tenths.
+/// Maximum width of a bar, in tenths.
 const WIDEST: usize = 400;
-/// Letters of the usual size, in units: what is longer does not fit.
+/// Approximate width of a letter, to omit labels that do not fit.
 const LETTER: usize = 6;
 
 impl Chart {
@@ -71,7 +70,7 @@ impl Chart {
         }
     }
 
-    /// Where a slot begins, in tenths.
+    /// The left edge of a slot, in tenths.
     fn x(&self, slot: usize) -> usize {
         LEFT * 10 + PLOT * 10 * slot / self.slots.max(1)
     }
@@ -99,7 +98,7 @@ impl Chart {
         }
     }
 
-    /// One path for all bars. Even the smallest value is visible.
+    /// One path for all bars. The smallest value is still visible.
     fn bars(&self, row: &Row, base: usize) -> String {
         let mut path = String::new();
         let apart = self.x(1) - self.x(0) >= APART;
@@ -128,7 +127,7 @@ impl Chart {
     }
 }
 
-/// A number of tenths.
+/// Formats a number of tenths.
 fn tenths(number: usize) -> String {
     if number.is_multiple_of(10) { (number / 10).to_string() } else { format!("{}.{}", number / 10, number % 10) }
 }
@@ -141,10 +140,10 @@ pub(super) struct Run<T> {
     pub(super) what: T,
 }
 
-/// A name for some slots.
+/// A label of consecutive slots.
 pub(super) type Tick = Run<String>;
 
-/// Slots without values.
+/// Consecutive slots without values.
 pub(super) type Band = Run<Absence>;
 
 /// Why slots have no values.
@@ -159,7 +158,7 @@ pub(super) enum Absence {
 }
 
 impl Absence {
-    /// Why `month` has no values, if it has none.
+    /// The reason why `month` has no values; `None` if it is archived.
     pub(super) const fn from_state(month: &MonthStatus) -> Option<Self> {
         match month.state {
             Presence::Missing => Some(Self::Missing),
@@ -168,7 +167,6 @@ impl Absence {
         }
     }
 
-    /// Its label.
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -177,7 +175,6 @@ impl Absence {
         }
     }
 
-    /// Its CSS class.
     pub(super) const fn class(self) -> &'static str {
         match self {
             Self::Missing | Self::Unread => "gap lost",
@@ -186,7 +183,7 @@ impl Absence {
     }
 }
 
-/// Merges neighbours with the same value into runs. Each part has its number of slots.
+/// Merges neighbours with the same value. Each part is a number of slots and their value.
 pub(super) fn runs<T: PartialEq>(parts: impl IntoIterator<Item = (usize, T)>) -> Vec<Run<T>> {
     let (mut runs, mut first): (Vec<Run<T>>, usize) = (Vec::new(), 0);
     for (slots, what) in parts {
@@ -205,7 +202,7 @@ pub(super) fn bands(parts: impl IntoIterator<Item = (usize, Option<Absence>)>) -
     runs(parts).into_iter().filter_map(absent).collect()
 }
 
-/// The names of `months`, with their years unless they are all of one.
+/// The names of `months`, with years if they span several.
 pub(super) fn names(months: impl Iterator<Item = Month> + Clone) -> impl Iterator<Item = String> {
     let is_a_year = months.clone().zip(months.clone().skip(1)).all(|(one, next)| one.year() == next.year());
     let name = |month: Month| MONTHS[usize::from(month.number()) - 1].to_owned();
@@ -219,7 +216,7 @@ pub(super) struct Top {
     pub(super) label: String,
 }
 
-/// The first round number that is not below `most`.
+/// The smallest round number that is at least `most`.
 fn round(most: u64) -> u64 {
     let mut power = 1_u64;
     loop {
@@ -271,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_has_a_name_and_a_description_in_words() {
+    fn chart_has_an_accessible_name_and_description() {
         let svg = chart(vec![Some(1), None]).draw().into_string();
         assert!(svg.contains(r#"role="img" aria-labelledby="c1-t c1-d""#), "{svg}");
         assert!(svg.contains(r#"<title id="c1-t">Events &lt;a&gt; day</title><desc id="c1-d">…</desc>"#), "{svg}");
@@ -285,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_of_a_year_stand_side_by_side_and_stay_in_the_plot() {
+    fn daily_bars_of_a_year_fit_into_the_plot() {
         let mut values = vec![None; 365];
         (values[0], values[364]) = (Some(2), Some(1));
         let chart = chart(values);
@@ -294,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_that_are_absent_for_the_same_reason_are_one_band() {
+    fn neighbours_with_the_same_reason_are_one_band() {
         let (missing, open) = (Some(Absence::Missing), Some(Absence::NotOver));
         let parts = [(31, None), (28, missing), (31, missing), (30, None), (31, missing), (30, open)];
         let found = bands(parts).into_iter().map(|band| (band.first, band.slots, band.what));
@@ -303,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn months_have_their_years_where_there_are_several() {
+    fn months_of_several_years_have_their_year() {
         let names = |first: &str, last: &str| {
             let months = Month::range(first.parse().unwrap(), last.parse().unwrap()).collect::<Vec<_>>();
             names(months.into_iter()).collect::<Vec<_>>()
@@ -314,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn open_months_are_not_drawn_as_lost() {
+    fn open_months_have_another_class_than_missing_ones() {
         let classes = [Absence::Missing, Absence::Unread, Absence::NotOver].map(|why| (why.label(), why.class()));
         assert_eq!(classes, [("missing", "gap lost"), ("unread", "gap lost"), ("not over", "gap")]);
     }

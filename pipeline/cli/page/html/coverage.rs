@@ -1,4 +1,4 @@
-//! The calendar of every dataset: years down, months across, a letter and a colour for each.
+//! The calendar of every dataset: a row per year, and a letter and a colour per month.
 
 use super::scrolled;
 use crate::page::DatasetPage;
@@ -82,7 +82,7 @@ fn cell(dataset: &DatasetPage, month: &MonthStatus) -> Markup {
     }
 }
 
-/// The letters that are there, and what they mean.
+/// The meaning of the letters that occur.
 fn legend(datasets: &[DatasetPage]) -> Markup {
     let months = || datasets.iter().flat_map(|dataset| &dataset.status.months);
     let used = LEGEND.iter().filter_map(|(known, _)| months().find(|month| letter(month) == *known));
@@ -97,7 +97,7 @@ fn legend(datasets: &[DatasetPage]) -> Markup {
     }
 }
 
-/// Of a month whose files were found damaged.
+/// Class, letter and state of a month with damaged files.
 pub(super) const DAMAGED: (&str, char, &str) = ("m-missing", 'D', "damaged");
 
 /// Class, letter and state of a month.
@@ -105,7 +105,7 @@ pub(super) fn mark(dataset: &DatasetPage, month: &MonthStatus) -> (&'static str,
     if dataset.is_damaged(month.month) { DAMAGED } else { (class(month), letter(month), state(month)) }
 }
 
-/// The class of a month, which is that of its letter.
+/// The CSS class of a month, by its letter.
 pub(super) fn class(month: &MonthStatus) -> &'static str {
     match letter(month) {
         'A' => "m-archived",

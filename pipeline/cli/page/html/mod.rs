@@ -1,6 +1,6 @@
-//! [`Page`] -> HTML. Pure, and deterministic: the same page has the same bytes.
+//! [`Page`] -> HTML. Pure and deterministic: the same page has the same bytes.
 //!
-//! maud escapes every text, and closes what it opens. What the archive holds also goes through [`shown`].
+//! maud escapes text and closes tags. Values of the archive also pass through [`shown`].
 
 mod activity;
 mod attention;
@@ -15,13 +15,13 @@ use super::Page;
 use archive_formats::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// The style, for light and dark screens and for paper.
+/// The style sheet for light and dark screens and for print.
 const STYLE: &str = include_str!("style.css");
 
-/// Forbids to load or run anything, in case a value of the archive became markup.
+/// Forbids loading and running anything, in case a value of the archive became markup.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// The page.
+/// Renders the page.
 pub(crate) fn render(page: &Page) -> String {
     let title = format!("Archive report: {}", shown(&page.archive));
     let document = html! {
@@ -83,7 +83,7 @@ fn footer(page: &Page) -> Markup {
     }
 }
 
-/// Content that may be wider than the page: it scrolls on its own, also with the keyboard.
+/// Wide content in a region that scrolls by itself, also with the keyboard.
 fn scrolled(name: &str, content: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(name) tabindex="0" { (content) } }
 }
@@ -92,7 +92,7 @@ fn scrolled(name: &str, content: &Markup) -> Markup {
 mod testing {
     use archive::status::{MonthStatus, Presence};
 
-    /// A month with ten thousand events in a mebibyte, if it is archived.
+    /// A month; if archived, with 10,000 events in 1 MiB.
     pub(super) fn month(month: &str, state: Presence) -> MonthStatus {
         let archived = state == Presence::Archived;
         MonthStatus {
@@ -108,18 +108,17 @@ mod testing {
     }
 }
 
-/// `text` without control characters, and without those that change the direction of writing, with which one value can
-/// look like another.
+/// Replaces control characters and bidirectional marks, which can make one value look like another.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().map(|letter| if steers(letter) { '\u{fffd}' } else { letter }).collect()
+    text.chars().map(|letter| if is_control_or_mark(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
-fn steers(letter: char) -> bool {
+fn is_control_or_mark(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The beginning of `text`, fit for a label of `most` characters.
+/// Truncates `text` to a label of `most` characters.
 pub(super) fn short(text: &str, most: usize) -> String {
     let text = shown(text);
     match text.char_indices().nth(most) {

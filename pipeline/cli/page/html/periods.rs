@@ -1,4 +1,4 @@
-//! The axes of time that charts share: months (in a very long history years), and the days of some months.
+//! Time axes of the charts: months, or years of a long history, and the days of some months.
 
 use super::chart::{Absence, Band, Tick, bands, names, runs};
 use archive::{
@@ -8,13 +8,13 @@ use archive::{
 use archive_formats::Month;
 use std::collections::BTreeSet;
 
-/// Bars that a chart has room for; with more months, each is a year.
-const MOST_BARS: usize = 180;
+/// Maximum number of bars; with more months, each bar is a year.
+const MAX_BARS: usize = 180;
 
-/// Months whose names fit below their bars.
+/// Maximum number of bars with a label each.
 const NAMED: usize = 12;
 
-/// The bars of a chart, each with its months.
+/// The bars of a chart, each a slice of months.
 #[derive(Clone, Debug)]
 pub(super) struct Periods<'a>(Vec<&'a [MonthStatus]>);
 
@@ -22,10 +22,10 @@ impl<'a> Periods<'a> {
     /// A bar for each of `months`, or for each of their years.
     pub(super) fn new(months: &'a [MonthStatus]) -> Self {
         let one = months.chunks(1);
-        Self(if months.len() <= MOST_BARS { one.collect() } else { by_year(months).collect() })
+        Self(if months.len() <= MAX_BARS { one.collect() } else { by_year(months).collect() })
     }
 
-    /// What a bar is.
+    /// The period of a bar: `month` or `year`.
     pub(super) fn unit(&self) -> &'static str {
         if self.0.iter().any(|months| months.len() > 1) { "year" } else { "month" }
     }
@@ -34,7 +34,7 @@ impl<'a> Periods<'a> {
         self.0.len()
     }
 
-    /// Totals of the months of each bar; none if no month is archived.
+    /// Totals of each bar; `None` if none of its months is archived.
     pub(super) fn totals(&self) -> impl Iterator<Item = Option<Totals>> {
         self.0.iter().map(|months| Some(Totals::from_months(*months)).filter(|totals| totals.archived > 0))
     }
@@ -52,7 +52,7 @@ impl<'a> Periods<'a> {
         }))
     }
 
-    /// The missing bars, and why.
+    /// The missing bars, with the reason.
     pub(super) fn bands(&self) -> Vec<Band> {
         bands(self.0.iter().map(|months| (1, absence(months))))
     }
@@ -62,24 +62,24 @@ fn by_year(months: &[MonthStatus]) -> impl Iterator<Item = &[MonthStatus]> {
     months.chunk_by(|one, next| one.month.year() == next.month.year())
 }
 
-/// Why a bar is missing: all of its months are, for the same reason.
+/// The reason why a bar is missing, if all its months are missing for the same one.
 fn absence(months: &[MonthStatus]) -> Option<Absence> {
     let first = months.first().and_then(Absence::from_state);
     first.filter(|_| months.iter().all(|month| Absence::from_state(month) == first))
 }
 
-/// Months that are shown in one chart; with more, every year has a chart of its own.
+/// Maximum number of months in one chart; with more, there is a chart per year.
 const TOGETHER: usize = 12;
 
-/// Consecutive months, and what they are called.
+/// Consecutive months with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ChartRange {
     pub(super) name: String,
     pub(super) months: Vec<Month>,
 }
 
-/// The charts of a dataset: its months until now, in one chart, or the whole years that they lie in. A year of which
-/// nothing is archived has none: the calendar shows it.
+/// The charts of a dataset: one for a few months, else one per year. Years without an archived month have none, since
+/// the calendar shows them.
 pub(super) fn chart_ranges(status: &DatasetStatus) -> Vec<ChartRange> {
     let months = status.months.iter().filter(|month| month.state != Presence::Open).map(|month| month.month);
     let months = months.collect::<Vec<_>>();
@@ -91,25 +91,25 @@ pub(super) fn chart_ranges(status: &DatasetStatus) -> Vec<ChartRange> {
     let is_archived = |month: &&MonthStatus| month.state == Presence::Archived;
     let archived = status.months.iter().filter(is_archived).map(|month| month.month.year());
     let years = archived.collect::<BTreeSet<_>>().into_iter();
-    years.map(|year| ChartRange { name: year.to_string(), months: of_year(year) }).collect()
+    years.map(|year| ChartRange { name: year.to_string(), months: months_of(year) }).collect()
 }
 
-fn of_year(year: u16) -> Vec<Month> {
+fn months_of(year: u16) -> Vec<Month> {
     (1..=12).filter_map(|number| Month::new(year, number).ok()).collect()
 }
 
-/// How many days a month has.
+/// The number of days of a month.
 pub(super) fn days(month: Month) -> usize {
     usize::try_from(month.window().length().as_secs() / 86_400).unwrap_or_default()
 }
 
 impl ChartRange {
-    /// All days.
+    /// The number of days.
     pub(super) fn days(&self) -> usize {
         self.months.iter().copied().map(days).sum()
     }
 
-    /// Labels of the axis: months, or the days of a single month.
+    /// Labels of the axis: months, or days if there is one month.
     pub(super) fn ticks(&self) -> Vec<Tick> {
         if let [month] = self.months.as_slice() {
             let days = (1..=days(*month)).filter(|day| *day == 1 || day.is_multiple_of(5));
@@ -119,7 +119,7 @@ impl ChartRange {
         runs(months.clone().map(days).zip(names(months)))
     }
 
-    /// The days without counts, and why. Months outside of the range have no band.
+    /// The days without counts, with the reason. Months without a status have no band.
     pub(super) fn bands(&self, status: &DatasetStatus, activity: &Activity) -> Vec<Band> {
         let known = |month: Month| status.months.iter().find(|known| known.month == month);
         bands(
@@ -128,7 +128,7 @@ impl ChartRange {
     }
 }
 
-/// Why a month has no counts.
+/// The reason why a month has no counts.
 fn uncounted(month: &MonthStatus, activity: &Activity) -> Option<Absence> {
     Absence::from_state(month).or_else(|| activity.unread.contains_key(&month.month).then_some(Absence::Unread))
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_named_as_far_as_there_is_room() {
+    fn bars_are_labelled_by_month_year_or_decade() {
         assert_eq!(labels(&months("2025-03", "2025-03")), (1, vec![(1, "Mar".to_owned())]));
         assert_eq!(labels(&months("2024-12", "2025-01")).1[1], (1, "2025-01".to_owned()));
         let five_years =
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_year_is_one_chart_and_more_are_a_chart_each() {
+    fn up_to_twelve_months_are_one_chart_and_more_are_one_per_year() {
         let names =
             |first, last| chart_ranges(&status(first, last)).into_iter().map(|range| range.name).collect::<Vec<_>>();
         assert_eq!(names("2025-03", "2025-03"), ["2025-03"]);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_axis_has_days_months_or_months_with_years() {
+    fn axis_shows_days_or_months_or_months_with_years() {
         let labels = |first, last| {
             let ticks = chart_ranges(&status(first, last))[0].ticks().into_iter();
             ticks.map(|tick| (tick.first, tick.what)).collect::<Vec<_>>()
@@ -209,7 +209,7 @@ mod tests {
         for (index, state) in [(1, Presence::Missing), (2, Presence::Missing), (3, Presence::Open)] {
             status.months[index].state = state;
         }
-        let range = ChartRange { name: "2025".to_owned(), months: of_year(2025) };
+        let range = ChartRange { name: "2025".to_owned(), months: months_of(2025) };
         let bands = range.bands(&status, &Activity::default());
         let bands = bands.iter().map(|band| (band.first, band.slots, band.what)).collect::<Vec<_>>();
         assert_eq!(bands, [(31, 59, Absence::Missing), (90, 30, Absence::NotOver)]);

@@ -33,8 +33,8 @@ fn chain(page: &Page) -> Markup {
             None => p { "Nothing is committed yet." },
             Some(Head { sequence, sha256 }) => {
                 p {
-                    "Every commit names the SHA-256 of the one before it, so that this digest stands for all of them. "
-                    "Whoever keeps it can tell later whether the archive was cut back or exchanged:"
+                    "Every commit names the SHA-256 of the one before it, so this digest covers all of them. "
+                    "Keep it to detect later whether the archive was truncated or replaced:"
                 }
                 code.command { "kt-archive verify --expect-head " (sequence) ":" (sha256) }
                 dl.facts {
@@ -58,39 +58,39 @@ fn verification(verified: &Verified) -> Markup {
     };
     let whole = verified.whole.as_ref().filter(|whole| whole.verification != last.verification);
     html! {
-        (look(last))
+        (details(last))
         @if let Some(whole) = whole {
             h3 { "Last verification of everything" }
-            (look(whole))
+            (details(whole))
         } @else if verified.whole.is_none() {
             p.warn { "No verification of every byte of every month is on record." }
         }
     }
 }
 
-fn look(look: &VerificationRecord) -> Markup {
-    let Verification { finished_at, manifests, files, events, bytes, findings, .. } = &look.verification;
-    let Verification { damage, warnings, .. } = &look.verification;
+fn details(record: &VerificationRecord) -> Markup {
+    let Verification { finished_at, manifests, files, events, bytes, findings, .. } = &record.verification;
+    let Verification { damage, warnings, .. } = &record.verification;
     let checked = [count(*manifests, "manifest"), count(*files, "file"), count(*events, "event"), size(*bytes)];
     html! {
-        p class=(if *damage > 0 { "bad" } else { "good" }) { (result(&look.verification)) }
+        p class=(if *damage > 0 { "bad" } else { "good" }) { (result(&record.verification)) }
         dl.facts {
             dt { "When" } dd { (time(*finished_at)) }
-            dt { "What" } dd { (extent(&look.verification)) }
+            dt { "What" } dd { (extent(&record.verification)) }
             dt { "Checked" } dd { (checked.join(", ")) }
             dt { "Head" } dd {
-                @match look.verification.head {
+                @match record.verification.head {
                     Some(head) => { (thousands(head.sequence)) " " code { (head.sha256) } },
                     None => "none",
                 }
             }
-            dt { "Since then" } dd { (since(look.since)) }
+            dt { "Since then" } dd { (since(record.since)) }
         }
         @if !findings.is_empty() { (table(findings, damage + warnings)) }
     }
 }
 
-/// The result of a verification, in a few words.
+/// The result of a verification as text.
 pub(super) fn result(verification: &Verification) -> String {
     match (verification.damage, verification.warnings) {
         (0, 0) => "No findings".to_owned(),
@@ -100,7 +100,7 @@ pub(super) fn result(verification: &Verification) -> String {
     }
 }
 
-/// The extent of a verification.
+/// The level and the months of a verification as text.
 pub(super) fn extent(verification: &Verification) -> String {
     let level = match verification.level {
         Level::Full => "every byte and every row",
@@ -172,7 +172,7 @@ fn replicas(replicas: &[ReplicaStatus]) -> Markup {
         }
     };
     html! {
-        p { "A replica that is current holds the archive’s chain. Whether it holds every byte, a verification of the replica tells." }
+        p { "A replica that is current holds the archive’s chain. To check every byte, verify the replica." }
         (scrolled("Replicas of the archive", &table))
     }
 }

@@ -1,4 +1,4 @@
-//! How large the archive is, and how small it became: a chart for each dataset, and its months as a table.
+//! Sizes and compression: a chart for each dataset, and its months as a table.
 
 use super::{
     chart::{self, Chart, Row, Top},
@@ -13,8 +13,8 @@ use archive::{
 };
 use maud::{Markup, html};
 
-/// Room for a year, so that bars of few months are no wider than those of many.
-const FEWEST_SLOTS: usize = 12;
+/// Minimum number of slots, so that a few bars are not wider than those of a year.
+const MIN_SLOTS: usize = 12;
 
 pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
     html! {
@@ -22,7 +22,7 @@ pub(super) fn section(datasets: &[DatasetPage]) -> Markup {
             h2 id="sizes" { "Sizes and compression" }
             p {
                 "The size of a month is that of its files, in all the formats that it is archived in. "
-                "“Delivered” is what the source sent for it, where the source says so."
+                "“Delivered” is the size of what the source sent for it, where that is known."
             }
             @for (index, dataset) in datasets.iter().enumerate() { (dataset_figure(dataset, index)) }
         }
@@ -54,7 +54,7 @@ fn chart(dataset: &DatasetPage, id: String) -> Chart {
         id,
         title: format!("{}: size and compression by {}", status.dataset, periods.unit()),
         description: description(&status.totals(), &status.months),
-        slots: periods.len().max(FEWEST_SLOTS),
+        slots: periods.len().max(MIN_SLOTS),
         ticks: periods.ticks(),
         bands: periods.bands(),
         rows: rows(&status.totals(), &periods),
@@ -62,8 +62,8 @@ fn chart(dataset: &DatasetPage, id: String) -> Chart {
 }
 
 fn rows(totals: &Totals, periods: &Periods<'_>) -> Vec<Row> {
-    let row = |name: &str, note: String, of: &dyn Fn(&Totals) -> Option<u64>, top: &dyn Fn(u64) -> Top| {
-        let values = periods.totals().map(|totals| totals.as_ref().and_then(of)).collect::<Vec<_>>();
+    let row = |name: &str, note: String, value: &dyn Fn(&Totals) -> Option<u64>, top: &dyn Fn(u64) -> Top| {
+        let values = periods.totals().map(|totals| totals.as_ref().and_then(value)).collect::<Vec<_>>();
         let top = top(values.iter().flatten().copied().max().unwrap_or_default());
         Row { name: name.to_owned(), note, tone: "v-all", values, top }
     };
@@ -100,7 +100,7 @@ fn description(totals: &Totals, months: &[MonthStatus]) -> String {
 
 fn table(dataset: &DatasetPage) -> Markup {
     let (name, months) = (dataset.status.dataset.as_str(), &dataset.status.months);
-    // Most sources do not say what they delivered.
+    // Most sources do not report the delivered size.
     let is_compared = months.iter().any(|month| month.source_bytes.is_some());
     html! {
         table.numbers {

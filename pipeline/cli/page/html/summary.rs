@@ -120,7 +120,7 @@ fn replicas(page: &Page) -> Option<Card> {
     (all > 0).then(|| Card { name: "Replicas", value: format!("{current} of {all}"), note: note.to_owned() })
 }
 
-/// The nearest day on which the platform prunes something that is not archived.
+/// The nearest deadline of a month that is not archived.
 fn prune(page: &Page) -> Option<Card> {
     let deadlines = page.datasets.iter().filter_map(|dataset| Some((dataset.status.prune?, &dataset.status.dataset)));
     let (prune, dataset) = deadlines.min_by_key(|(prune, _)| prune.at)?;

@@ -1,4 +1,4 @@
-//! The page as a whole.
+//! Tests of the whole page.
 
 use super::{STYLE, attention::points, render, short, shown, time};
 use crate::page::{DatasetPage, Page, Since, VerificationRecord, Verified};
@@ -27,7 +27,7 @@ fn dataset(name: &str, first: &str, last: &str) -> DatasetPage {
     let months = months(first, last);
     let mut counts = DayCounts::default();
     for (verdict, events) in [("allowed", 9), ("blocked", 2)] {
-        (0..28).for_each(|day| counts.add(&Verdict::of(Some(verdict)), day, events));
+        (0..28).for_each(|day| counts.add(&Verdict::from_value(Some(verdict)), day, events));
     }
     let activity = Activity {
         columns: BTreeSet::from(["decision".to_owned()]),
@@ -56,9 +56,9 @@ fn verification(level: Level, findings: Vec<Finding>) -> Verification {
     }
 }
 
-/// A page of an archive that lacks nothing.
+/// A page of a complete archive.
 fn sound(datasets: Vec<DatasetPage>) -> Page {
-    let look = VerificationRecord { verification: verification(Level::Full, Vec::new()), since: Since::Commits(0) };
+    let record = VerificationRecord { verification: verification(Level::Full, Vec::new()), since: Since::Commits(0) };
     Page {
         archive: "s3://bucket/archive".to_owned(),
         uuid: "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned(),
@@ -69,7 +69,7 @@ fn sound(datasets: Vec<DatasetPage>) -> Page {
         committed_at: Some("2025-04-01T03:00:00Z".parse().unwrap()),
         datasets,
         replicas: Vec::new(),
-        verified: Verified { last: Some(look.clone()), whole: Some(look) },
+        verified: Verified { last: Some(record.clone()), whole: Some(record) },
     }
 }
 
@@ -81,11 +81,11 @@ fn replica(state: ReplicaState, behind: Option<u64>, error: Option<Failure>) -> 
     ReplicaStatus { url: "/mnt/nas".to_owned(), state, behind, error }
 }
 
-/// A page in which everything that the archive or its surroundings can say is hostile.
+/// A page in which every value from the archive and its environment is hostile.
 fn hostile() -> Page {
     let mut evil = dataset("events", "2025-01", "2025-03");
     let mut counts = DayCounts::default();
-    counts.add(&Verdict::of(Some(EVIL)), 3, 7);
+    counts.add(&Verdict::from_value(Some(EVIL)), 3, 7);
     evil.activity.months.insert(month("2025-02"), counts);
     evil.activity.columns = BTreeSet::from([EVIL.to_owned()]);
     evil.activity.months.remove(&month("2025-03"));
@@ -93,17 +93,17 @@ fn hostile() -> Page {
     let finding = |severity| Finding { code: Code::Unnamed, severity, path: EVIL.to_owned(), message: EVIL.to_owned() };
     let found = verification(Level::Full, vec![finding(Severity::Damage), finding(Severity::Warning)]);
     let failed = replica(ReplicaState::Failed, None, Some(failure(EVIL)));
-    let look = VerificationRecord { verification: found, since: Since::Gone };
+    let record = VerificationRecord { verification: found, since: Since::Gone };
     Page {
         archive: format!("/srv/{EVIL}"),
         uuid: EVIL.to_owned(),
         replicas: vec![ReplicaStatus { url: EVIL.to_owned(), ..failed }],
-        verified: Verified { last: Some(look), whole: None },
+        verified: Verified { last: Some(record), whole: None },
         ..sound(vec![evil])
     }
 }
 
-/// What stands between `before` and the next quotation mark, everywhere in `page`.
+/// Every text in `page` between `before` and the next quotation mark.
 fn values<'a>(page: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
     page.split(before).skip(1).filter_map(|rest| rest.split('"').next())
 }
@@ -118,7 +118,7 @@ fn values_of_the_archive_are_never_markup() {
 }
 
 #[test]
-fn the_page_needs_nothing_but_itself() {
+fn page_refers_to_no_other_resource() {
     for page in [render(&hostile()), render(&sound(vec![dataset("events", "2021-09", "2025-03")]))] {
         for reference in
             ["src=\"", "http://", "https://", "url(", "@import", "<link", "<script", "<iframe", "javascript:"]
@@ -131,7 +131,7 @@ fn the_page_needs_nothing_but_itself() {
 }
 
 #[test]
-fn every_name_that_is_referred_to_is_there_once() {
+fn ids_are_unique_and_references_resolve() {
     let page = render(&sound(["events", "traces"].map(|name| dataset(name, "2023-11", "2025-03")).to_vec()));
     let ids = values(&page, " id=\"").collect::<Vec<_>>();
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
@@ -141,7 +141,7 @@ fn every_name_that_is_referred_to_is_there_once() {
 }
 
 #[test]
-fn every_chart_has_words_and_numbers() {
+fn every_chart_has_a_description_and_a_table() {
     let page = render(&sound(vec![dataset("events", "2023-11", "2025-03")]));
     let count = |text: &str| page.matches(text).count();
     assert_eq!(count("<svg"), 4, "a chart for each year, and one of the sizes");
@@ -155,7 +155,7 @@ fn every_chart_has_words_and_numbers() {
 }
 
 #[test]
-fn the_same_values_make_the_same_page() {
+fn rendering_is_deterministic() {
     assert_eq!(render(&hostile()), render(&hostile()));
 }
 
@@ -209,16 +209,16 @@ fn control_characters_are_replaced() {
 }
 
 #[test]
-fn labels_are_short_and_times_are_said_with_their_zone() {
+fn labels_are_truncated_and_times_have_a_zone() {
     assert_eq!([short("allowed", 7), short("allowed!", 7)], ["allowed", "allowe…"]);
     let at = "2025-04-10T03:00:00.123456Z".parse().unwrap();
     assert_eq!(time(at), "2025-04-10 03:00:00 UTC");
 }
 
-/// A name for each colour.
+/// Colours by name.
 type Palette = BTreeMap<String, [f64; 3]>;
 
-/// The colours on light paper and on dark screens.
+/// The light and the dark palette of the style sheet.
 fn palettes() -> [Palette; 2] {
     let blocks = STYLE.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap());
     let palettes = blocks.map(|block| {
@@ -245,7 +245,7 @@ fn contrast(palette: &Palette, one: &str, other: &str) -> f64 {
 }
 
 #[test]
-fn contrast_is_what_the_guidelines_say_it_is() {
+fn contrast_matches_the_wcag_examples() {
     let palette = BTreeMap::from([("black", "000000"), ("white", "ffffff"), ("grey", "767676")]);
     let palette = palette.into_iter().map(|(name, digits)| (name.to_owned(), linear(digits))).collect();
     assert!((contrast(&palette, "black", "white") - 21.0).abs() < 0.01);
@@ -266,7 +266,7 @@ fn text_has_enough_contrast_on_its_background() {
 }
 
 #[test]
-fn every_bar_stands_out() {
+fn bars_have_enough_contrast() {
     for palette in palettes() {
         let bars = palette.keys().filter(|name| name.starts_with("v-"));
         let contrasts = bars.map(|name| (name, contrast(&palette, name, "page"))).collect::<Vec<_>>();
