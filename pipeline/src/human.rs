@@ -39,9 +39,9 @@ pub fn size(bytes: u64) -> String {
 
 /// `whole / part` with one decimal, rounded down. A `part` of 0 counts as 1.
 pub fn ratio(whole: u64, part: u64) -> String {
-    let tenths = u128::from(whole) * 10 / u128::from(part.max(1));
-    let whole = u64::try_from(tenths / 10).unwrap_or(u64::MAX);
-    format!("{}.{}", thousands(whole), tenths % 10)
+    let part = part.max(1);
+    let tenth = u128::from(whole % part) * 10 / u128::from(part);
+    format!("{}.{tenth}", thousands(whole / part))
 }
 
 /// `104.8 bytes an event`; `None` without events.
@@ -67,6 +67,7 @@ pub fn date(at: Timestamp) -> String {
 
 /// A duration: `0.8 s`, `1m 15s`, `2h 03m`.
 pub fn time(seconds: f64) -> String {
+    // Only a negative duration or one of more than 2^64 seconds is out of range.
     let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     match whole {
         0..60 => format!("{seconds:.1} s"),

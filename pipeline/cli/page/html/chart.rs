@@ -105,7 +105,8 @@ impl Chart {
         for (slot, value) in row.values.iter().enumerate() {
             let Some(value) = value.filter(|value| *value > 0) else { continue };
             let height = u128::from(value) * (BARS as u128 * 10) / u128::from(row.top.value.max(1));
-            let height = usize::try_from(height).unwrap_or(BARS * 10).clamp(8, BARS * 10);
+            // Saturates: a bar is never taller than its row.
+            let height = usize::try_from(height).unwrap_or(usize::MAX).clamp(8, BARS * 10);
             let (from, to) = (self.x(slot), self.x(slot + 1));
             let margin = if apart { ((to - from) / 8).max((to - from).saturating_sub(WIDEST) / 2) } else { 0 };
             let (from, to) = (from + margin, to - margin);

@@ -99,8 +99,9 @@ fn months_of(year: u16) -> Vec<Month> {
 }
 
 /// The number of days of a month.
+#[expect(clippy::expect_used, reason = "a month has at most 31 days")]
 pub(super) fn days(month: Month) -> usize {
-    usize::try_from(month.window().length().as_secs() / 86_400).unwrap_or_default()
+    usize::try_from(month.window().length().as_secs() / 86_400).expect("at most 31")
 }
 
 impl ChartRange {

@@ -83,6 +83,7 @@ fn rows(totals: &Totals, periods: &Periods<'_>) -> Vec<Row> {
     rows
 }
 
+/// `whole / part` in tenths. Saturates, since it is only drawn.
 fn tenths(whole: u64, part: u64) -> u64 {
     u64::try_from(u128::from(whole) * 10 / u128::from(part.max(1))).unwrap_or(u64::MAX)
 }
