@@ -46,7 +46,7 @@ fn script(shell: Shell) -> String {
     }
 }
 
-/// The values of positional arguments, which clap_complete omits for fish.
+/// The values of positional arguments, which `clap_complete` omits for fish.
 fn fish_positionals(command: &Command) -> String {
     let mut lines = String::new();
     for below in command.get_subcommands() {

@@ -83,10 +83,10 @@ fn secrets_are_variables_of_airflow() {
 #[test]
 fn settings_round_trip() {
     for nasty in NASTY.into_iter().chain(["two\nlines"]) {
-        let (mut host, printer) = host_with_printer();
+        let (mut host, script) = host_with_printer();
         host.set("KT_ARCHIVE_TIME_COLUMN", nasty);
         let column = format!("--id-column={nasty}");
-        let program = printer.display().to_string();
+        let program = script.display().to_string();
         let dag = job(&host, "airflow", &["--source", "demo:", &column, "--program", &program]);
         let printed = settings(python(AIRFLOW, &dag).trim());
         assert_eq!((&printed["id-column"], &printed["time-column"]), (&nasty.into(), &nasty.into()), "{dag}");

@@ -81,14 +81,14 @@ fn cron_accepts_the_lines_and_runs_on_the_first_three_days() {
 #[test]
 fn settings_round_trip() {
     for nasty in NASTY {
-        let (mut host, printer) = host_with_printer();
+        let (mut host, script) = host_with_printer();
         host.set("KT_ARCHIVE_GRACE", "3h");
         host.set("KT_ARCHIVE_TIME_COLUMN", nasty);
         let column = format!("--id-column={nasty}");
         let arguments =
             ["--source", "demo:", "--replica", "r 1,r2", "--archive", nasty.trim_start_matches('-'), &column];
         let there = host.run(&[&["config", "show", "--json"], &arguments[..]].concat()).expect(0).stdout;
-        let program = printer.display().to_string();
+        let program = script.display().to_string();
         let crontab = job(&host, "cron", &[&arguments[..], &["--program", &program]].concat());
         let printed = run(&host, command(&crontab).trim_end_matches(" >/dev/null"));
         assert!(printed.status.success(), "{}\n{crontab}", String::from_utf8_lossy(&printed.stderr));
@@ -112,11 +112,11 @@ fn values_that_a_crontab_cannot_hold_are_refused_with_a_hint() {
 
 #[test]
 fn relative_paths_of_the_configuration_file_are_resolved() {
-    let (host, printer) = host_with_printer();
+    let (host, script) = host_with_printer();
     let file = "archive = 'a'\nstate-dir = 's'\nsource = 'postgres://u@db/x'\njobs = 3\n\
                 [[dataset]]\nname = 'events'\ntable = 'public.e'\n";
     fs::write(host.path("k t.toml"), file).unwrap();
-    let program = printer.display().to_string();
+    let program = script.display().to_string();
     let crontab = job(&host, "cron", &["--config", "k t.toml", "--program", &program, "--grace", "2h"]);
     let printed = run(&host, command(&crontab).trim_end_matches(" >/dev/null"));
     let printed = settings(&String::from_utf8(printed.stdout).unwrap());

@@ -47,12 +47,12 @@ fn job(host: &Host, kind: &str, arguments: &[&str]) -> String {
 /// A host with a program that prints the settings it was started with.
 fn host_with_printer() -> (Host, PathBuf) {
     let host = Host::new();
-    let printer = host.path("printer");
+    let script = host.path("script");
     let program = env!("CARGO_BIN_EXE_kt-archive");
-    fs::write(&printer, format!("#!/bin/sh\n[ \"$1\" = run ] && shift\nexec {program} config show --json \"$@\"\n"))
+    fs::write(&script, format!("#!/bin/sh\n[ \"$1\" = run ] && shift\nexec {program} config show --json \"$@\"\n"))
         .unwrap();
-    fs::set_permissions(&printer, fs::Permissions::from_mode(0o755)).unwrap();
-    (host, printer)
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    (host, script)
 }
 
 /// The settings of a document of `config show`, except for output, program and state folder.

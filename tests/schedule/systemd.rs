@@ -87,10 +87,10 @@ fn timer_runs_on_the_first_three_days_of_a_month_in_utc() {
 #[test]
 fn settings_round_trip() {
     for nasty in NASTY.into_iter().filter(|nasty| !nasty.chars().any(char::is_control)) {
-        let (mut host, printer) = host_with_printer();
+        let (mut host, script) = host_with_printer();
         host.set("KT_ARCHIVE_TIME_COLUMN", nasty);
         let column = format!("--id-column={nasty}");
-        let program = printer.display().to_string();
+        let program = script.display().to_string();
         let units = job(&host, "systemd", &["--source", "demo:", &column, "--archive", "/a", "--program", &program]);
         let log = verified(&saved(&host, &units));
         let output =
