@@ -121,8 +121,8 @@ fn header_error_without_an_option_has_its_own_hint() {
     for (artifact, hint) in [(month, "--rename month="), ("id,timestamp,verdict,verdict\r\n", "at the source")] {
         let world = World::new(Script::from_bytes(artifact));
         let outcome = world.archive_month(MONTH).expect(6).json();
-        let told = outcome["error"]["hint"].as_str().unwrap();
-        assert!(told.contains(hint) && !told.contains("--id-column"), "{artifact}: {told}");
+        let shown = outcome["error"]["hint"].as_str().unwrap();
+        assert!(shown.contains(hint) && !shown.contains("--id-column"), "{artifact}: {shown}");
         world.assert_nothing_committed();
     }
 }

@@ -66,8 +66,8 @@ mod values {
         world.database.sql("create schema copies");
         let report = world.restore(&["--table", "copies.\"March 2025\""]).expect(0).json();
         assert_eq!(world.difference("events", "copies.\"March 2025\""), "");
-        let told = ["dataset", "month", "table", "rows", "drill"].map(|key| report[key].to_string());
-        assert_eq!(told, ["\"events\"", "\"2025-03\"", r#""copies.\"March 2025\"""#, "1000", "false"]);
+        let shown = ["dataset", "month", "table", "rows", "drill"].map(|key| report[key].to_string());
+        assert_eq!(shown, ["\"events\"", "\"2025-03\"", r#""copies.\"March 2025\"""#, "1000", "false"]);
         assert_eq!(report["into"], format!("postgres://{}/{}", world.database.server(), world.database.name()));
         let columns = report["columns"].as_array().unwrap();
         let names = columns.iter().map(|column| column["name"].as_str().unwrap()).collect::<Vec<_>>();
@@ -292,9 +292,9 @@ mod differences {
     }
 
     #[track_caller]
-    fn assert_different(world: &DatabaseWorld, told: &str, columns: &[&str]) {
+    fn assert_different(world: &DatabaseWorld, shown: &str, columns: &[&str]) {
         let outcome = world.restore(&["--table", "other"]).expect(4);
-        assert!(message(&outcome).contains(told), "{}", outcome.stdout);
+        assert!(message(&outcome).contains(shown), "{}", outcome.stdout);
         let report = outcome.json();
         let differing = report["columns"].as_array().unwrap().iter().filter(|column| column["equal"] == false);
         assert_eq!(differing.map(|column| column["name"].as_str().unwrap()).collect::<Vec<_>>(), columns);

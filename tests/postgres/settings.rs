@@ -89,7 +89,7 @@ fn unknown_parameter_is_refused() {
 fn invalid_settings_are_refused_before_connecting() {
     let mut host = host("");
     host.set("KT_ARCHIVE_SOURCE", SOURCE);
-    for (arguments, told, to_do) in [
+    for (arguments, shown, to_do) in [
         (&["--connections", "0"][..], "0 connections", "--connections"),
         (&["--dataset", "events,decisions", "--table", "ai.decisions"], "one dataset", "[[dataset]]"),
         (&["--format", "parquet,artifact"], "artifacts", "--format"),
@@ -97,7 +97,7 @@ fn invalid_settings_are_refused_before_connecting() {
         (&["--source", "demo:", "--where-org", "x"], "--where-org", "postgres://"),
     ] {
         let (message, hint) = refusal(&host, arguments);
-        assert!(message.contains(told) && hint.contains(to_do), "{arguments:?}: {message}; {hint}");
+        assert!(message.contains(shown) && hint.contains(to_do), "{arguments:?}: {message}; {hint}");
     }
     for arguments in [&["--statement-timeout", "soon"][..], &["--lock-timeout", "5x"], &["--connections", "many"]] {
         assert!(refusal(&host, arguments).0.contains(arguments[1]), "{arguments:?}");
@@ -133,9 +133,9 @@ fn mistake_in_a_dataset_table_is_found() {
         ("[[dataset]]\nname = 'a'\ncolumns = []", "dataset a", ""),
         ("[[dataset]]\nname = 'a'\ntable = '${NO_SUCH}'", "NO_SUCH", "NO_SUCH"),
     ];
-    for (tables, told, to_do) in mistakes {
+    for (tables, shown, to_do) in mistakes {
         let (message, hint) = refusal(&host(&format!("source = '{SOURCE}'\n{tables}\n")), &[]);
-        assert!(message.contains(told) && hint.contains(to_do), "{tables}: {message}; {hint}");
+        assert!(message.contains(shown) && hint.contains(to_do), "{tables}: {message}; {hint}");
     }
     let (message, hint) = refusal(&host(TABLES), &["--source", "demo:"]);
     assert!(message.contains("dataset decisions") && hint.contains("postgres://"), "{message}; {hint}");

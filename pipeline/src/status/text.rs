@@ -144,7 +144,7 @@ fn row(dataset: &Dataset, month: &MonthStatus) -> [Cell; 6] {
     ]
 }
 
-/// Columns of a terminal that nobody made wider.
+/// The default width of a terminal, in columns.
 const WIDTH: usize = 80;
 
 /// The calendar, each line with its line feed; nothing without months.
@@ -187,7 +187,7 @@ const fn tone(month: &MonthStatus) -> Tone {
     }
 }
 
-/// What the letters of these months mean, in one line.
+/// The meaning of the letters of these months, in one line.
 fn legend<'a>(months: impl Iterator<Item = &'a MonthStatus>, style: Style) -> String {
     let letters = months.map(|month| (letter(month), tone(month))).collect::<Vec<_>>();
     let used = LEGEND.iter().filter_map(|(known, meaning)| {
