@@ -110,7 +110,7 @@ fn replica_at_the_archive_location_is_refused() {
     std::os::unix::fs::symlink(copies.archive.root(), copies.host.path("link")).unwrap();
     for place in ["archive", "./archive/", "link", "archive/replica", "."] {
         let outcome = copies.replicate_to(place, &[]).expect(2);
-        assert_contains(&outcome, &["the place of the archive"]);
+        assert_contains(&outcome, &["a replica and the archive have the same location"]);
     }
     assert_eq!(copies.archive.snapshot(), before);
 }

@@ -18,6 +18,7 @@ use opentelemetry::{
 use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
+    error::OTelSdkResult,
     metrics::{PeriodicReader, SdkMeterProvider},
     propagation::TraceContextPropagator,
     trace::SdkTracerProvider,
@@ -113,7 +114,9 @@ impl Traces {
     pub(crate) async fn flush(self, exit: ExitCode) {
         let Some((tracer, sender)) = self.0 else { return };
         let limit = time_limit(exit);
-        if timeout(limit, spawn_blocking(move || tracer.shutdown_with_timeout(limit))).await.is_err() {
+        // The exporter's own limit may pass first: its error is a timeout, too.
+        let sent = timeout(limit, spawn_blocking(move || tracer.shutdown_with_timeout(limit))).await;
+        if !matches!(sent, Ok(Ok(Ok(())))) {
             sender.warn_timeout();
         }
     }
@@ -134,7 +137,7 @@ impl Metrics {
         let sent = match exporter.build() {
             Ok(exporter) => {
                 let work = spawn_blocking(move || send_gauges(&families, exporter, resource()));
-                timeout(time_limit(snapshot.finished.exit), work).await.is_ok()
+                matches!(timeout(time_limit(snapshot.finished.exit), work).await, Ok(Ok(Ok(()))))
             }
             Err(_) => false,
         };
@@ -172,7 +175,7 @@ fn unusable(_: &dyn std::error::Error) -> Error {
 }
 
 /// Sends `families` once. Blocks until that succeeds or fails.
-fn send_gauges(families: &[Family], exporter: MetricExporter, resource: Resource) {
+fn send_gauges(families: &[Family], exporter: MetricExporter, resource: Resource) -> OTelSdkResult {
     // All values are known, so the only collection is the one at shutdown.
     const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
     let reader = PeriodicReader::builder(exporter).with_interval(NEVER).build();
@@ -186,5 +189,5 @@ fn send_gauges(families: &[Family], exporter: MetricExporter, resource: Resource
         }
     }
     // The sender has logged the failure.
-    drop(provider.shutdown());
+    provider.shutdown()
 }
