@@ -45,6 +45,7 @@ pub(crate) async fn write(
     progress: Arc<dyn Progress>,
 ) -> Result<PageReport> {
     let output = OutputFile::new(&request.output, request.force)?.outside_of(settings.archive.directory())?;
+    replicate::check_options(&settings.replicas)?;
     let archive = Archive::open(&settings.archive).await?;
     let chain = archive.chain();
     let record = Record::new(&settings.state_dir, archive.id(), &settings.archive);

@@ -54,6 +54,7 @@ pub async fn replicate(
         let error = Error::new(ErrorKind::Configuration, "no replica was named");
         return Err(error.with_hint("name one with --replica, or set KT_ARCHIVE_REPLICA"));
     }
+    check_options(&settings.replicas)?;
     let mut archive = Archive::open(&settings.archive).await?;
     let mut replicator = Replicator { archive: &mut archive, repair, observer, stop };
     Ok(ReplicateReport { replicas: replicator.update(&settings.replicas).await })
@@ -174,6 +175,12 @@ async fn behind(chain: &Chain, location: &Location) -> Result<u64> {
             .with_context("replica", replica.url())
             .with_hint("run `kt-archive replicate` for the details")),
     }
+}
+
+/// Refuses replicas in buckets whose options cannot be used. Contacts no store.
+pub fn check_options(replicas: &[Location]) -> Result<()> {
+    let mut buckets = replicas.iter().filter(|replica| replica.directory().is_none());
+    buckets.try_for_each(|replica| Sink::open(replica).map(drop))
 }
 
 /// Fails if the archive is behind one of its replicas, or if a new archive (`None`) has a replica that contains one.

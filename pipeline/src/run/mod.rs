@@ -39,15 +39,12 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<RunReport> {
     let (url, transforms) = (Some(settings.archive.url().to_owned()), Arc::new(settings.transforms.load()?));
-    let rules = Rules {
-        formats: settings.formats.clone(),
-        transforms: transforms.records(),
-        grace: settings.grace,
-        now: clock.now(),
-    };
+    let (formats, grace, now) = (settings.formats.clone(), settings.grace, clock.now());
+    let rules = Rules { formats, transforms: transforms.records(), grace, now };
     let connect =
         |archive: &str| settings::connect(settings.source()?, archive, &settings.state_dir, &clock, &observer);
     // Planned before the lock is taken: mistakes are reported, and runs with nothing to do end, without waiting.
+    replicate::check_options(&settings.replicas)?;
     let archive = Archive::find(&settings.archive).await?;
     let chain = archive.as_ref().map(Archive::chain);
     let planned = plan_datasets(chain, settings, request, &rules)?;

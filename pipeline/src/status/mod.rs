@@ -33,6 +33,7 @@ const DAY: i64 = 86_400_000_000;
 
 /// Reads the state of the archive of `settings`, and of its replicas. An unreadable replica is not an error.
 pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Clock) -> Result<StatusReport> {
+    replicate::check_options(&settings.replicas)?;
     let archive = Archive::open(&settings.archive).await?;
     Ok(StatusReport {
         archive: Some(archive.url().to_owned()),
