@@ -26,7 +26,7 @@ use std::{
 use tokio::{
     io::AsyncWriteExt as _,
     sync::mpsc,
-    task::{JoinError, spawn_blocking},
+    task::{JoinError, spawn_blocking, yield_now},
 };
 
 /// Bytes hashed or decoded per step.
@@ -181,7 +181,12 @@ fn decode(
         }
         Ok(())
     });
-    let batches = stream::unfold(receiver, |mut batches| async { Some((batches.recv().await?, batches)) });
+    let batches = stream::unfold(receiver, |mut batches| async {
+        let batch = batches.recv().await?;
+        // Consumers work on this task: a signal is noticed between two batches.
+        yield_now().await;
+        Some((batch, batches))
+    });
     let end = stream::once(async { decoding.await.map_err(stopped).flatten() });
     batches.map(Ok).chain(end.filter_map(|end| async { end.err().map(Err) }))
 }

@@ -78,8 +78,6 @@ impl Slicer {
         let failed = |error: ReadError| error.into_error(self.reader.sink(), file);
         while let Some(batch) = batches.try_next().await.map_err(failed)? {
             writing.append(&batch, &self.filter, &self.columns)?;
-            // A signal is noticed between two batches.
-            tokio::task::yield_now().await;
         }
         writing.counts.read += file.rows;
         Ok(())

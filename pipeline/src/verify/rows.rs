@@ -74,8 +74,6 @@ impl MonthRows {
             outside += batch.times().values().iter().filter(|time| !in_window(time)).count() as u64;
             rows += batch.len() as u64;
             format.index.add(&batch)?;
-            // A signal is noticed between two batches.
-            tokio::task::yield_now().await;
         };
         format.read += rows;
         self.formats.insert(file.format, format);
