@@ -1,20 +1,14 @@
 //! `kt-archive completions`.
 
-use super::{
-    args::{Arguments, CompletionsArgs},
-    outcome::Outcome,
-};
+use super::{args, outcome::Outcome};
 use archive::{config, report::Report, style::Style};
 use clap::{
-    Arg, Command, CommandFactory as _, ValueHint,
+    Arg, Command,
     builder::{PossibleValue, PossibleValuesParser},
 };
 use clap_complete::Shell;
 use serde::Serialize;
 use std::fmt::Write as _;
-
-/// Options whose value is a folder, by id.
-const FOLDERS: [&str; 1] = ["state_dir"];
 
 /// The report of `completions`.
 #[derive(Debug, Default, Serialize)]
@@ -29,13 +23,13 @@ impl Report for PrintedCompletions {
     }
 }
 
-pub(super) fn completions(args: &CompletionsArgs, style: Style) -> Outcome {
-    let (shell, script) = (Some(args.shell.to_string()), Some(script(args.shell)));
+pub(super) fn completions(shell: Shell, style: Style) -> Outcome {
+    let (shell, script) = (Some(shell.to_string()), Some(script(shell)));
     Outcome::new(&PrintedCompletions { shell, script }, style)
 }
 
 fn script(shell: Shell) -> String {
-    let (mut script, mut command) = (Vec::new(), with_values(Arguments::command()));
+    let (mut script, mut command) = (Vec::new(), with_values(args::command()));
     clap_complete::generate(shell, &mut command, "kt-archive", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
@@ -74,11 +68,7 @@ fn with_argument_values(argument: Arg, slices: bool) -> Arg {
     // Values that the help text lists are hidden for `--help` only.
     let argument = argument.hide_possible_values(false);
     let id = argument.get_id().to_string();
-    if FOLDERS.contains(&id.as_str()) {
-        return argument.value_hint(ValueHint::DirPath);
-    }
-    let key = config::keys().iter().find(|key| key.replace('-', "_") == id);
-    let words = key.map(|key| config::spelling(key).words).unwrap_or_default();
+    let words = config::option(&id).map(|option| config::spelling(option.key).words).unwrap_or_default();
     match id.as_str() {
         "format" if slices => argument.value_parser(PossibleValuesParser::new(["csv", "parquet", "jsonl"])),
         _ if words.is_empty() => argument,

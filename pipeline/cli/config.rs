@@ -1,15 +1,14 @@
 //! `kt-archive config`.
 
 use super::{
-    args::{ConfigCommand, SourceArgs},
-    options::{self, Documented},
+    args::ConfigCommand,
     outcome::Outcome,
     schema,
     session::{SOURCE_VARIABLE, Session},
 };
 use archive::{
     address,
-    config::{self, Config, Layers, Origin, Setting},
+    config::{self, ConfigOption, Layers, OPTIONS, Origin, Setting},
     doctor::{Check, DoctorReport},
     exit::ExitCode,
     report::Report,
@@ -23,14 +22,14 @@ use toml::Value;
 
 pub(super) async fn config(command: ConfigCommand, session: Session) -> Result<Outcome> {
     match command {
-        ConfigCommand::Check(args) => Ok(check(args, &session).await),
-        ConfigCommand::Show(args) => show(args, &session),
+        ConfigCommand::Check => Ok(check(&session).await),
+        ConfigCommand::Show => show(&session),
         ConfigCommand::Schema => Ok(Outcome::new(&PrintedSchema { schema: Some(schema::schema()) }, session.results)),
     }
 }
 
-async fn check(args: SourceArgs, session: &Session) -> Outcome {
-    let checks = match session.open_all(Config::from(args)) {
+async fn check(session: &Session) -> Outcome {
+    let checks = match session.open_all() {
         Ok((opened, _)) => {
             let mut checks = vec![Check::new("settings", Ok("can be used".to_owned()))];
             checks.extend(archive::doctor::offline(&opened.settings).await);
@@ -82,11 +81,11 @@ struct Shown {
     from: Origin,
     /// A default that is a sentence, not a value.
     #[serde(skip)]
-    sentence: Option<String>,
+    sentence: Option<&'static str>,
 }
 
-fn show(args: SourceArgs, session: &Session) -> Result<Outcome> {
-    let (opened, layers) = session.open_all(Config::from(args))?;
+fn show(session: &Session) -> Result<Outcome> {
+    let (opened, layers) = session.open_all()?;
     let mut chosen = chosen(&layers);
     let derived = [
         ("source", opened.config.source.clone(), Origin::Variable(SOURCE_VARIABLE.to_owned())),
@@ -97,9 +96,7 @@ fn show(args: SourceArgs, session: &Session) -> Result<Outcome> {
             chosen.entry(key).or_insert_with(|| Setting { key, value: value.into(), from });
         }
     }
-    let documented = options::documented();
-    let shown = config::keys().iter().map(|key| shown(key, chosen.remove(key), documented.get(key)));
-    let shown = shown.collect::<Vec<_>>();
+    let shown = OPTIONS.iter().map(|option| shown(option, chosen.remove(option.key))).collect::<Vec<_>>();
     Ok(Outcome::new(&ShownSettings { settings: shown, secrets: secrets(session) }, session.results))
 }
 
@@ -107,14 +104,13 @@ fn chosen(layers: &Layers) -> BTreeMap<&'static str, Setting> {
     layers.settings().into_iter().map(|setting| (setting.key, setting)).collect()
 }
 
-fn shown(key: &'static str, setting: Option<Setting>, documented: Option<&Documented>) -> Shown {
+fn shown(option: &ConfigOption, setting: Option<Setting>) -> Shown {
+    let key = option.key;
     if let Some(Setting { value, from, .. }) = setting {
         let redact = if key == "notify" { Recipient::printable } else { address::printable };
         return Shown { key, value: Some(printable(value, redact)), from, sentence: None };
     }
-    let value = documented.and_then(|documented| documented.default_value(key));
-    let sentence = documented.and_then(|documented| documented.default.clone());
-    Shown { key, value, from: Origin::Default, sentence }
+    Shown { key, value: option.default_value(), from: Origin::Default, sentence: option.default }
 }
 
 /// `value` with the secrets of URLs redacted.

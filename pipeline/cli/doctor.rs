@@ -1,20 +1,16 @@
 //! `kt-archive doctor`. Short, since the checks are in [`archive::doctor`].
 
 use super::{
-    args::DoctorArgs,
     outcome::Outcome,
     session::Session,
     signals::{Signals, stopped},
 };
-use archive::{
-    config::Config,
-    doctor::{self, Check, DoctorReport},
-};
+use archive::doctor::{self, Check, DoctorReport};
 use archive_connectors::{Clock, Result, clock::SystemClock};
 use std::sync::Arc;
 
-pub(super) async fn doctor(args: DoctorArgs, session: Session) -> Result<Outcome> {
-    let opened = match session.open_all(Config::from(args.source)) {
+pub(super) async fn doctor(session: Session) -> Result<Outcome> {
+    let opened = match session.open_all() {
         Ok((opened, _)) => opened,
         Err(error) => {
             return Ok(Outcome::new(

@@ -4,7 +4,6 @@ mod args;
 mod completions;
 mod config;
 mod doctor;
-mod flags;
 mod man;
 mod options;
 mod outcome;
@@ -26,8 +25,7 @@ use archive::{
     restore::RestoreReport, run::RunReport, status::StatusReport, style::Style, verify::VerifyReport,
 };
 use archive_connectors::{Error, ErrorKind, Result};
-use args::{Arguments, Command};
-use clap::{CommandFactory as _, FromArgMatches as _};
+use args::Command;
 use completions::PrintedCompletions;
 use config::{PrintedSchema, ShownSettings};
 use man::WrittenPages;
@@ -42,9 +40,7 @@ use std::ffi::OsString;
 pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result<Environment>) -> ExitCode {
     let arguments = arguments.collect::<Vec<_>>();
     let console = Console::new(&arguments, environment.as_ref().ok());
-    let parsed = Arguments::command().try_get_matches_from(&arguments);
-    let parsed = parsed.and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, options::typed(&matches))));
-    let (parsed, typed) = match parsed {
+    let (parsed, typed) = match args::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return console.usage(&error, empty_report),
     };
@@ -52,7 +48,7 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
     let console = console.with_command(name);
     let outcome = match environment {
         Ok(environment) => {
-            let session = Session::new(parsed.common, typed, environment, &console);
+            let session = Session::new(parsed.config, typed, environment, &console);
             Box::pin(dispatch(parsed.command, session)).await
         }
         Err(error) => Err(error),
@@ -74,19 +70,19 @@ pub fn cannot_start(error: &std::io::Error) {
 
 async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
     match command {
-        Command::Run(args) => Box::pin(run::run(args, session)).await,
+        Command::Run { month } => Box::pin(run::run(month, session)).await,
         Command::Backfill(args) => Box::pin(run::backfill(args, session)).await,
         Command::Verify(args) => verify::verify(args, session).await,
         Command::Status(args) => status::status(args, session).await,
         Command::Report(args) => page::report(args, session).await,
-        Command::Doctor(args) => doctor::doctor(args, session).await,
-        Command::Config(args) => config::config(args.command, session).await,
-        Command::Replicate(args) => replicate::replicate(args, session).await,
+        Command::Doctor => doctor::doctor(session).await,
+        Command::Config { command } => config::config(command, session).await,
+        Command::Replicate => replicate::replicate(session).await,
         Command::Pull(args) => pull::pull(args, session).await,
-        Command::Restore(args) => restore::restore(args, session).await,
-        Command::Schedule(args) => schedule::schedule(*args, &session),
-        Command::Completions(args) => Ok(completions::completions(&args, session.results)),
-        Command::Man(args) => man::man(&args, session.results),
+        Command::Restore { month } => restore::restore(month, session).await,
+        Command::Schedule { kind } => schedule::schedule(kind, &session),
+        Command::Completions { shell } => Ok(completions::completions(shell, session.results)),
+        Command::Man { folder } => man::man(&folder, session.results),
     }
 }
 

@@ -1,12 +1,9 @@
 //! `kt-archive man`: a manual page for each command, generated from the clap definition.
 
-use super::{
-    args::{Arguments, ManArgs},
-    outcome::Outcome,
-};
+use super::{args, outcome::Outcome};
 use archive::{report::Report, style::Style};
 use archive_connectors::{Result, error::local};
-use clap::{Command, CommandFactory as _};
+use clap::Command;
 use clap_mangen::{
     Man,
     roff::{Roff, bold, roman},
@@ -15,6 +12,7 @@ use serde::Serialize;
 use std::{
     fs,
     io::{self, Write as _},
+    path::Path,
 };
 
 const MANUAL: &str = "Archives of Keeptrusts events";
@@ -35,8 +33,7 @@ impl Report for WrittenPages {
     }
 }
 
-pub(super) fn man(args: &ManArgs, style: Style) -> Result<Outcome> {
-    let folder = &args.folder;
+pub(super) fn man(folder: &Path, style: Style) -> Result<Outcome> {
     fs::create_dir_all(folder).map_err(local("make the folder of the manual pages", folder))?;
     let mut paths = Vec::new();
     for page in pages() {
@@ -57,7 +54,7 @@ struct Page {
 
 /// The pages of the program and of all its commands.
 fn pages() -> Vec<Page> {
-    let mut program = Arguments::command().disable_help_subcommand(true);
+    let mut program = args::command().disable_help_subcommand(true);
     program.build();
     let mut commands = Vec::new();
     collect(&program, &mut commands);
@@ -257,7 +254,6 @@ mod tests {
     use super::*;
     use crate::args::LONG;
     use archive::exit::ExitCode;
-    use clap::Parser as _;
 
     #[test]
     fn every_command_has_a_page_with_the_exit_codes() {
@@ -285,7 +281,7 @@ mod tests {
     fn every_example_parses() {
         for (page, _, typed) in EXAMPLES {
             let words = typed.split(" > ").next().unwrap().split_whitespace();
-            let parsed = Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{typed}: {error}"));
+            let (parsed, _) = args::parse(words).unwrap_or_else(|error| panic!("{typed}: {error}"));
             let name = format!("kt-archive-{}", parsed.command.name().replace(' ', "-"));
             assert!(*page == "kt-archive" || *page == name, "{page}: {typed}");
         }

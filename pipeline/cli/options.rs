@@ -1,78 +1,159 @@
-//! Configuration keys as command-line options: their help texts, and which of them were typed.
+//! The options of the configuration as arguments: which of them a command takes, and which were typed.
 
-use super::args::Arguments;
-use archive::config;
-use clap::{ArgMatches, Command, CommandFactory as _, parser::ValueSource};
-use std::collections::BTreeMap;
+use super::args::{COMMON, ENVIRONMENT, LONG};
+use archive::config::{self, ConfigOption, OPTIONS};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, parser::ValueSource};
 use toml::{Table, Value};
 
-/// The help text of an option.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Documented {
-    pub(super) description: String,
-    /// The default: a value, or a sentence.
-    pub(super) default: Option<String>,
+/// Options under a heading; without one they are under clap's own.
+type Section = (Option<&'static str>, &'static [&'static str]);
+
+/// The options of a command that archives.
+const ARCHIVING: [Section; 6] = [
+    (None, &["source", "replica", "dataset", "format", "grace", "part-size", "id-column", "time-column"]),
+    (Some("What may be committed"), &["rejects", "conflicts", "allow-empty", "accept-schema-change"]),
+    (
+        Some("Columns (the id and the time of an event always stay)"),
+        &["columns", "drop", "pseudonymise", "pseudonym-key-file", "rename"],
+    ),
+    (Some("Exports API"), &["api-layout", "api-format", "api-margin", "job-timeout", "allow-http"]),
+    (Some("PostgreSQL"), &["table", "connections", "where-org", "statement-timeout", "lock-timeout"]),
+    (Some("Monitoring"), &["metrics-file", "notify", "platform-retention"]),
+];
+
+/// The options of every command.
+const EVERYWHERE: [&str; 6] = ["archive", "state-dir", "log-format", "progress", "verbose", "quiet"];
+
+/// Adds its options to each command.
+pub(super) fn add(program: Command) -> Command {
+    let common = EVERYWHERE.iter().map(|key| argument(key).global(true).help_heading(COMMON));
+    documented(program.args(common)).mut_subcommands(|command| match command.get_name() {
+        "run" | "doctor" => archiving(command),
+        "backfill" => archiving(with(command, &["jobs", "dry-run"])),
+        "verify" => documented(with(command, &["level", "expect-head"])),
+        "status" => documented(with(command, &["dataset", "replica", "platform-retention", "list"])),
+        "report" => documented(with(command, &["dataset", "replica", "platform-retention", "output", "force"])),
+        "config" => {
+            command.mut_subcommands(|below| if below.get_name() == "schema" { below } else { archiving(below) })
+        }
+        "replicate" => documented(with(command, &["replica", "repair"])),
+        "pull" => documented(with(
+            command,
+            &["dataset", "match", "columns", "format", "output", "force", "allow-gaps", "csv-safe"],
+        )),
+        "restore" => documented(with(command, &["into", "dataset", "table", "drill"])),
+        "schedule" => archiving(with(command, &["program"])),
+        _ => command,
+    })
 }
 
-impl Documented {
-    /// The default, if it is a value of `key` and not a sentence.
-    pub(super) fn default_value(&self, key: &'static str) -> Option<Value> {
-        let spelling = config::spelling(key);
-        match &self.default {
-            None if spelling.boolean => Some(false.into()),
-            Some(text) if !text.contains([' ', '$']) => {
-                let number = text.parse::<i64>().ok().filter(|_| spelling.integer).map(Value::from);
-                let value = number.unwrap_or_else(|| text.as_str().into());
-                config::is_value(key, value.clone()).then_some(value)
-            }
-            _ => None,
+fn with(command: Command, keys: &[&str]) -> Command {
+    let name = command.get_name().to_owned();
+    command.args(keys.iter().map(|key| as_in(&name, argument(key))))
+}
+
+fn archiving(command: Command) -> Command {
+    documented(ARCHIVING.into_iter().fold(command, |command, (heading, keys)| {
+        command.args(keys.iter().map(|key| argument(key).help_heading(heading)))
+    }))
+}
+
+/// Adds the notes on environment, secrets and exit codes.
+fn documented(command: Command) -> Command {
+    command.after_help(ENVIRONMENT).after_long_help(LONG)
+}
+
+/// Options that mean less to a command that reads than to one that archives.
+fn as_in(command: &str, argument: Arg) -> Arg {
+    match (command, argument.get_id().as_str()) {
+        ("status" | "report", "dataset") => {
+            argument.help("Show these datasets; repeat it or use commas [default: all]")
         }
+        ("status" | "report", "replica") => {
+            argument.help("A copy of the archive, to see how far it is behind; repeat it or use commas")
+        }
+        ("report", "output") => argument.help("The page to write"),
+        ("replicate", "replica") => {
+            argument.help("A copy of the archive: a place like --archive; repeat it or use commas")
+        }
+        ("pull", "dataset") => argument.help("The dataset [default: events]"),
+        ("pull", "columns") => argument.help(
+            "These columns, in this order; repeat it or use commas. Those of the configuration file are the columns of \
+             a run [default: all]",
+        ),
+        ("pull", "format") => argument.help("csv, parquet or jsonl (a JSON object per line)"),
+        ("restore", "dataset") => {
+            argument.help("The dataset [default: events]").action(ArgAction::Set).value_delimiter(None)
+        }
+        ("restore", "table") => argument.value_name("NAME").help(
+            "The table, as SQL spells it: name or schema.name [default: the one that the month came from, else the \
+             dataset's name]",
+        ),
+        _ => argument,
     }
 }
 
-/// The help of every key. If several commands have an option of that name, the first one counts.
-pub(super) fn documented() -> BTreeMap<&'static str, Documented> {
-    let command = Arguments::command();
-    let keys = config::keys().iter();
-    keys.filter_map(|key| Some((*key, split(&help(&command, &key.replace('-', "_"))?)))).collect()
-}
-
-fn help(command: &Command, id: &str) -> Option<String> {
-    let own = command.get_arguments().find(|argument| argument.get_id() == id);
-    let own = own.and_then(|argument| argument.get_long_help().or_else(|| argument.get_help()));
-    own.map(ToString::to_string).or_else(|| command.get_subcommands().find_map(|below| help(below, id)))
-}
-
-/// Splits `description [default: value]`.
-fn split(help: &str) -> Documented {
-    let (description, default) = match help.strip_suffix(']').and_then(|help| help.rsplit_once("[default: ")) {
-        Some((description, default)) => (description, Some(default.to_owned())),
-        None => (help, None),
+/// The option with this key as an argument, which checks its values as the other layers do.
+#[expect(clippy::expect_used, reason = "a test adds the options of every command")]
+fn argument(key: &str) -> Arg {
+    let option = config::option(key).expect("a command names options of the configuration");
+    let ConfigOption { key, help, value_name, default } = *option;
+    let default = default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+    let argument = Arg::new(key).long(key).help(format!("{help}{default}"));
+    let Some(value_name) = value_name else {
+        return match key {
+            "verbose" => argument.short('v').action(ArgAction::Count),
+            "quiet" => argument.short('q').action(ArgAction::SetTrue).conflicts_with("verbose"),
+            _ => argument.action(ArgAction::SetTrue),
+        };
     };
-    Documented { description: description.trim().to_owned(), default }
+    let is_list = config::spelling(key).array;
+    let check = move |text: &str| {
+        let value = if is_list { Value::from(vec![text]) } else { Value::from(text) };
+        config::check(key, value).map(|()| text.to_owned())
+    };
+    let hint = match value_name {
+        "FILE" => ValueHint::AnyPath,
+        "DIR" => ValueHint::DirPath,
+        _ => ValueHint::Unknown,
+    };
+    let argument = argument.value_name(value_name).value_hint(hint).value_parser(check);
+    match key {
+        // The value of a condition may hold commas.
+        "match" => argument.action(ArgAction::Append),
+        _ if is_list => argument.action(ArgAction::Append).value_delimiter(','),
+        _ => argument,
+    }
+}
+
+/// The keys of the settings of a run: its options, and `jobs`, which only the file and the environment set.
+pub(super) fn keys_of_run() -> Vec<&'static str> {
+    let run = ARCHIVING.iter().flat_map(|(_, keys)| *keys).chain(&EVERYWHERE).chain(&["jobs"]);
+    let run = run.collect::<Vec<_>>();
+    OPTIONS.iter().map(|option| option.key).filter(|key| run.contains(&key)).collect()
 }
 
 /// The options that were typed, in the notation of the configuration file.
 pub(super) fn typed(matches: &ArgMatches) -> Table {
     let mut words = matches.subcommand().map(|(_, below)| typed(below)).unwrap_or_default();
-    for key in config::keys() {
-        let id = key.replace('-', "_");
-        let is_known = matches.try_contains_id(&id).is_ok();
-        if is_known && matches.value_source(&id) == Some(ValueSource::CommandLine) {
-            words.entry(*key).or_insert_with(|| value(matches, key, &id));
+    for ConfigOption { key, .. } in OPTIONS {
+        let is_known = matches.try_contains_id(key).is_ok();
+        if is_known && matches.value_source(key) == Some(ValueSource::CommandLine) {
+            words.entry(*key).or_insert_with(|| value(matches, key));
         }
     }
     words
 }
 
-fn value(matches: &ArgMatches, key: &'static str, id: &str) -> Value {
-    let raw = matches.get_raw(id).into_iter().flatten().map(|text| text.to_string_lossy().into_owned());
+fn value(matches: &ArgMatches, key: &'static str) -> Value {
+    let raw = matches.get_raw(key).into_iter().flatten().map(|text| text.to_string_lossy().into_owned());
     let texts = raw.collect::<Vec<_>>();
-    let spelling = config::spelling(key);
+    let syntax = config::spelling(key);
     match texts.as_slice() {
-        _ if spelling.boolean => true.into(),
-        _ if spelling.array => texts.into(),
-        [.., last] if spelling.integer => last.parse::<i64>().map_or_else(|_| last.as_str().into(), Value::from),
+        _ if key == "verbose" => i64::from(matches.get_count(key)).into(),
+        _ if syntax.boolean => true.into(),
+        _ if syntax.array => texts.into(),
+        [.., last] if syntax.integer => last.parse::<i64>().map_or_else(|_| last.as_str().into(), Value::from),
         [.., last] => last.as_str().into(),
         [] => "".into(),
     }
@@ -81,26 +162,27 @@ fn value(matches: &ArgMatches, key: &'static str, id: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::{command, parse};
     use archive::{config::Config, environment::Environment, settings::Settings};
 
     fn typed_in(line: &str) -> Table {
-        typed(&Arguments::command().try_get_matches_from(line.split(' ')).unwrap())
+        parse(line.split(' ')).unwrap().1
     }
 
     #[test]
-    fn every_key_is_documented() {
-        let documented = documented();
-        let missing = config::keys().iter().filter(|key| !documented.contains_key(*key)).collect::<Vec<_>>();
-        assert_eq!(missing, [] as [&&str; 0], "no option has their name");
+    fn every_option_belongs_to_a_command() {
+        fn takes(command: &Command, key: &str) -> bool {
+            command.get_arguments().any(|argument| argument.get_id() == key)
+                || command.get_subcommands().any(|below| takes(below, key))
+        }
+        let command = command();
+        let missing = OPTIONS.iter().map(|option| option.key).filter(|key| !takes(&command, key)).collect::<Vec<_>>();
+        assert_eq!(missing, [] as [&str; 0]);
     }
 
     #[test]
     fn documented_defaults_equal_the_effective_ones() {
-        let documented = documented();
-        let defaults = config::keys().iter().filter_map(|key| {
-            let value = documented.get(key)?.default_value(key)?;
-            Some(((*key).to_owned(), value))
-        });
+        let defaults = OPTIONS.iter().filter_map(|option| Some((option.key.to_owned(), option.default_value()?)));
         let mut defaults = defaults.collect::<Table>();
         assert!(defaults.contains_key("grace") && defaults.contains_key("allow-http"), "{defaults}");
         assert_eq!(defaults.remove("dataset"), Some("events".into()));
@@ -120,5 +202,16 @@ mod tests {
         assert_eq!(typed, expected.parse::<Table>().unwrap());
         assert_eq!(typed_in("kt-archive run -vv"), "verbose = 2".parse::<Table>().unwrap());
         assert_eq!(typed_in("kt-archive verify"), Table::new());
+    }
+
+    #[test]
+    fn job_has_the_settings_of_a_run_only() {
+        let keys = keys_of_run();
+        for key in ["archive", "state-dir", "source", "notify", "metrics-file", "jobs", "quiet"] {
+            assert!(keys.contains(&key), "{key}");
+        }
+        for key in ["output", "repair", "level", "program", "into", "dry-run"] {
+            assert!(!keys.contains(&key), "{key}");
+        }
     }
 }

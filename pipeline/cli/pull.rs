@@ -19,7 +19,7 @@ pub(super) async fn pull(args: PullArgs, session: Session) -> Result<Outcome> {
     let window = Window::new(args.from, args.to).map_err(|error| {
         invalid(&error.to_string()).with_hint("--from is the first instant of the slice, --to the first one after it")
     })?;
-    let opened = session.open_pulling(args.into())?;
+    let opened = session.open_pulling()?;
     let request = request(&opened, window)?;
     let work = pull::pull(&opened.settings, &request, &SystemClock, opened.screen.observer());
     let report = Signals::listen()?.abort_on_signal(work).await;

@@ -1,12 +1,11 @@
 //! `kt-archive replicate`. Short, since the work is done by [`archive::replicate`].
 
-use super::{args::ReplicateArgs, flags, outcome::Outcome, session::Session, signals::Signals};
-use archive::{config::Config, replicate};
+use super::{outcome::Outcome, session::Session, signals::Signals};
+use archive::replicate;
 use archive_connectors::Result;
 
-pub(super) async fn replicate(args: ReplicateArgs, session: Session) -> Result<Outcome> {
-    let flags = Config { replica: flags::list(args.replica), repair: flags::switch(args.repair), ..Config::default() };
-    let opened = session.open_reading(flags)?;
+pub(super) async fn replicate(session: Session) -> Result<Outcome> {
+    let opened = session.open_reading()?;
     let repair = opened.config.repair.is_some_and(|on| on.0);
     let signals = Signals::listen()?;
     let work = replicate::replicate(&opened.settings, repair, opened.screen.observer(), signals.stop());

@@ -1,7 +1,6 @@
 //! `kt-archive restore`. Short, since the work is done by [`archive::restore`].
 
 use super::{
-    args::RestoreArgs,
     outcome::Outcome,
     session::{Opened, Session},
     signals::Signals,
@@ -13,9 +12,8 @@ use archive::{
 use archive_connectors::{Error, ErrorKind, Result, postgres::Server};
 use archive_formats::{Dataset, Month};
 
-pub(super) async fn restore(args: RestoreArgs, session: Session) -> Result<Outcome> {
-    let month = args.month;
-    let opened = session.open_reading(args.into())?;
+pub(super) async fn restore(month: Month, session: Session) -> Result<Outcome> {
+    let opened = session.open_reading()?;
     let request = request(&opened, &session, month)?;
     let work = restore::restore(&opened.settings, &request, opened.screen.observer());
     // The server rolls the transaction back when the connection closes.

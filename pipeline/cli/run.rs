@@ -1,14 +1,12 @@
 //! `kt-archive run` and `kt-archive backfill`.
 
 use super::{
-    args::{BackfillArgs, RunArgs},
-    flags,
+    args::BackfillArgs,
     outcome::{Outcome, fields},
     session::{Opened, Session, check_range},
     signals::{self, Notifications, Signals},
 };
 use archive::{
-    config::Config,
     monitoring::{
         self, Attempt, Finished,
         metrics::{Stopwatch, Work},
@@ -20,20 +18,20 @@ use archive::{
     style::Style,
 };
 use archive_connectors::{Clock as _, Error, Result, clock::SystemClock};
+use archive_formats::Month;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
-pub(super) async fn run(args: RunArgs, session: Session) -> Result<Outcome> {
-    let opened = session.open_writing(args.source.into())?;
-    let request = args.month.map_or(Request::Due, Request::Month);
+pub(super) async fn run(month: Option<Month>, session: Session) -> Result<Outcome> {
+    let opened = session.open_writing()?;
+    let request = month.map_or(Request::Due, Request::Month);
     archive("run", opened, request, session.results).await
 }
 
 pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Outcome> {
-    let BackfillArgs { from, to, .. } = args;
+    let BackfillArgs { from, to } = args;
     check_range(from, to)?;
-    let flags = Config { jobs: args.jobs, dry_run: flags::switch(args.dry_run), ..args.source.into() };
-    let opened = session.open_writing(flags)?;
+    let opened = session.open_writing()?;
     let dry_run = opened.config.dry_run.is_some_and(|on| on.0);
     archive("backfill", opened, Request::Backfill { from, to, dry_run }, session.results).await
 }

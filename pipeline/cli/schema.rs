@@ -1,16 +1,11 @@
 //! The JSON Schema of the configuration file.
 
-use super::options::{Documented, documented};
-use archive::config::{self, Spelling};
+use archive::config::{self, OPTIONS, Spelling};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
-type Documentation = BTreeMap<&'static str, Documented>;
-
-/// The schema. Keys and types come from the reader of the file, descriptions and defaults from `--help`.
+/// The schema. Types come from the reader of the file.
 pub(super) fn schema() -> Value {
-    let documented = documented();
-    let properties = config::keys().iter().map(|key| ((*key).to_owned(), property(key, &documented)));
+    let properties = OPTIONS.iter().map(|option| (option.key.to_owned(), property(option.key)));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of kt-archive",
@@ -23,23 +18,24 @@ pub(super) fn schema() -> Value {
     })
 }
 
-fn property(key: &'static str, documentation: &Documentation) -> Value {
+fn property(key: &'static str) -> Value {
     let mut property = Map::new();
-    if let Some(documented) = documentation.get(key) {
-        let sentence = documented.default.as_ref().filter(|_| documented.default_value(key).is_none());
+    if let Some(option) = config::option(key) {
+        let default = option.default_value();
+        let sentence = option.default.filter(|_| default.is_none());
         let sentence = sentence.map(|sentence| format!(" [default: {sentence}]")).unwrap_or_default();
-        property.insert("description".to_owned(), format!("{}{sentence}", documented.description).into());
-        if let Some(default) = documented.default_value(key) {
+        property.insert("description".to_owned(), format!("{}{sentence}", option.help).into());
+        if let Some(default) = default {
             property.insert("default".to_owned(), json!(default));
         }
     }
-    property.extend(values(&config::spelling(key), documentation));
+    property.extend(values(&config::spelling(key)));
     Value::Object(property)
 }
 
 /// A table as a value of a key. Its keys have the descriptions of the options of the same names.
-fn table(keys: &[&'static str], documentation: &Documentation) -> Value {
-    let properties = keys.iter().map(|key| ((*key).to_owned(), property(key, documentation)));
+fn table(keys: &[&'static str]) -> Value {
+    let properties = keys.iter().map(|key| ((*key).to_owned(), property(key)));
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -48,14 +44,14 @@ fn table(keys: &[&'static str], documentation: &Documentation) -> Value {
     })
 }
 
-fn values(spelling: &Spelling, documentation: &Documentation) -> Map<String, Value> {
+fn values(spelling: &Spelling) -> Map<String, Value> {
     let word = if spelling.words.is_empty() {
         json!({"type": "string"})
     } else {
         json!({"anyOf": [{"enum": spelling.words}, {"$ref": "#/$defs/variable"}]})
     };
     let Spelling { integer, boolean, array, tables, .. } = spelling;
-    let item = if tables.is_empty() { word.clone() } else { json!({"anyOf": [word, table(tables, documentation)]}) };
+    let item = if tables.is_empty() { word.clone() } else { json!({"anyOf": [word, table(tables)]}) };
     let others = [
         integer.then(|| json!({"type": "integer", "minimum": 0})),
         boolean.then(|| json!({"type": "boolean"})),

@@ -1,7 +1,6 @@
 //! The first steps of every command: merge and check the layers of settings, then start the logs.
 
 use super::{
-    args::CommonArgs,
     outcome::Console,
     terminal::{self, Screen},
 };
@@ -20,11 +19,10 @@ use std::path::PathBuf;
 /// The platform's variable for the source. `--source`, `KT_ARCHIVE_SOURCE` and the file take precedence.
 pub(super) const SOURCE_VARIABLE: &str = "KEEPTRUSTS_API_URL";
 
-/// The input of a command: common flags, environment and configuration file.
+/// The input of a command: flags, environment and configuration file.
 #[derive(Debug)]
 pub(super) struct Session {
-    flags: Config,
-    /// The flags as they were typed.
+    /// The options that were typed, in the notation of the file.
     typed: toml::Table,
     file: Option<PathBuf>,
     pub(super) environment: Environment,
@@ -56,28 +54,27 @@ fn no_telemetry(_: &Environment, _: bool) -> Telemetry {
 }
 
 impl Session {
-    pub(super) fn new(args: CommonArgs, typed: toml::Table, environment: Environment, console: &Console) -> Self {
-        let flags = Config::from(&args);
+    pub(super) fn new(file: Option<PathBuf>, typed: toml::Table, environment: Environment, console: &Console) -> Self {
         let Console { results, messages, .. } = *console;
-        Self { flags, typed, file: args.config, environment, results, messages }
+        Self { typed, file, environment, results, messages }
     }
 
     /// Settings of a command that archives. Fails without a source.
-    pub(super) fn open_writing(&self, flags: Config) -> Result<Opened> {
-        let (config, _, unknown) = self.writing(flags)?;
+    pub(super) fn open_writing(&self) -> Result<Opened> {
+        let (config, _, unknown) = self.writing()?;
         let opened = self.open(config, &unknown, Telemetry::from_environment)?;
         opened.settings.source()?;
         Ok(opened)
     }
 
     /// Settings of a command that archives, with their layers. The source may be missing.
-    pub(super) fn open_all(&self, flags: Config) -> Result<(Opened, Layers)> {
-        let (config, layers, unknown) = self.writing(flags)?;
+    pub(super) fn open_all(&self) -> Result<(Opened, Layers)> {
+        let (config, layers, unknown) = self.writing()?;
         Ok((self.open(config, &unknown, no_telemetry)?, layers))
     }
 
-    fn writing(&self, flags: Config) -> Result<(Config, Layers, Vec<String>)> {
-        let (layers, unknown) = self.layered(flags)?;
+    fn writing(&self) -> Result<(Config, Layers, Vec<String>)> {
+        let (layers, unknown) = self.layered()?;
         let mut config = layers.merged();
         config.source = config.source.or_else(|| self.environment.get(SOURCE_VARIABLE).map(str::to_owned));
         config.dataset = config.dataset.or_else(|| Some(vec![Dataset::default()].into()));
@@ -85,14 +82,14 @@ impl Session {
     }
 
     /// Settings of a command that reads. Ignores settings of how months are archived.
-    pub(super) fn open_reading(&self, flags: Config) -> Result<Opened> {
-        let (layers, unknown) = self.layered(flags)?;
+    pub(super) fn open_reading(&self) -> Result<Opened> {
+        let (layers, unknown) = self.layered()?;
         self.open_as_reader(layers.merged(), &unknown)
     }
 
     /// Settings of a pull. Ignores the columns of the file, which are those of a run.
-    pub(super) fn open_pulling(&self, flags: Config) -> Result<Opened> {
-        let (layers, unknown) = self.layered(flags)?;
+    pub(super) fn open_pulling(&self) -> Result<Opened> {
+        let (layers, unknown) = self.layered()?;
         let chosen = layers.flags.config().columns.as_ref().or(layers.environment.config().columns.as_ref());
         self.open_as_reader(Config { columns: chosen.cloned(), ..layers.merged() }, &unknown)
     }
@@ -109,10 +106,9 @@ impl Session {
         Ok(Opened { config, ..self.open(checked, unknown, no_telemetry)? })
     }
 
-    fn layered(&self, flags: Config) -> Result<(Layers, Vec<String>)> {
-        let flags = flags.or(self.flags.clone());
-        refuse_typed_secrets(&flags)?;
-        let flags = Layer::from_flags(flags, self.typed.clone());
+    fn layered(&self) -> Result<(Layers, Vec<String>)> {
+        let flags = Layer::from_flags(self.typed.clone())?;
+        refuse_typed_secrets(flags.config())?;
         let (environment, unknown) = Layer::from_environment(&self.environment)?;
         let file = self.file().map(|path| Layer::from_file(&path, &self.environment)).transpose()?;
         Ok((Layers { flags, environment, file: file.unwrap_or_default() }, unknown))

@@ -1,22 +1,18 @@
 //! `kt-archive status`. Short, since the work is done by [`archive::status`].
 
 use super::{
-    args::StatusArgs,
-    flags,
+    args::PeriodArgs,
     outcome::Outcome,
     session::{Session, check_open_range},
     signals::Signals,
 };
-use archive::{
-    config::Config,
-    status::{self, Layout, StatusRequest},
-};
+use archive::status::{self, Layout, StatusRequest};
 use archive_connectors::{Result, clock::SystemClock};
 
-pub(super) async fn status(args: StatusArgs, session: Session) -> Result<Outcome> {
-    let (from, to) = (args.overview.from, args.overview.to);
+pub(super) async fn status(args: PeriodArgs, session: Session) -> Result<Outcome> {
+    let PeriodArgs { from, to } = args;
     check_open_range(from, to)?;
-    let opened = session.open_reading(Config { list: flags::switch(args.list), ..args.overview.into() })?;
+    let opened = session.open_reading()?;
     let is_list = opened.config.list.is_some_and(|on| on.0);
     let layout = if is_list { Layout::List } else { Layout::Calendar };
     let request = StatusRequest { from, to, datasets: opened.settings.datasets.clone(), layout };

@@ -6,10 +6,7 @@ use super::{
     session::{Session, check_range},
     signals::Signals,
 };
-use archive::{
-    config::Config,
-    verify::{self, VerifyRequest},
-};
+use archive::verify::{self, VerifyRequest};
 use archive_connectors::{Result, clock::SystemClock};
 
 pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome> {
@@ -17,8 +14,7 @@ pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome
     if let Some((from, to)) = range {
         check_range(from, to)?;
     }
-    let flags = Config { level: args.level, expect_head: args.expect_head, ..Config::default() };
-    let opened = session.open_reading(flags)?;
+    let opened = session.open_reading()?;
     let level = opened.config.level.unwrap_or_default();
     let request = VerifyRequest { range, level, expect_head: opened.config.expect_head.clone() };
     let progress = opened.screen.observer();

@@ -2,20 +2,18 @@
 
 use super::{PageRequest, write};
 use crate::{
-    args::ReportArgs,
-    flags,
+    args::PeriodArgs,
     outcome::Outcome,
     session::{Session, check_open_range},
     signals::Signals,
 };
-use archive::{config::Config, status::StatusRequest};
+use archive::status::StatusRequest;
 use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock};
 
-pub(crate) async fn report(args: ReportArgs, session: Session) -> Result<Outcome> {
-    let (from, to) = (args.overview.from, args.overview.to);
+pub(crate) async fn report(args: PeriodArgs, session: Session) -> Result<Outcome> {
+    let PeriodArgs { from, to } = args;
     check_open_range(from, to)?;
-    let (output, force) = (args.output, flags::switch(args.force));
-    let opened = session.open_reading(Config { output, force, ..args.overview.into() })?;
+    let opened = session.open_reading()?;
     let named = opened.config.output.clone().filter(|path| !path.as_os_str().is_empty());
     let output = named.ok_or_else(|| {
         let error = Error::new(ErrorKind::Configuration, "no output was given");

@@ -1,18 +1,9 @@
 //! `kt-archive schedule`.
 
-use super::{Job, JobInput, render};
-use crate::{
-    args::{Arguments, ScheduleArgs},
-    outcome::Outcome,
-    session::Session,
-};
-use archive::{
-    config::{self, Config},
-    report::Report,
-    style::Style,
-};
+use super::{Job, JobInput, Kind, render};
+use crate::{options::keys_of_run, outcome::Outcome, session::Session};
+use archive::{report::Report, style::Style};
 use archive_connectors::{Error, ErrorKind, Result, error::local};
-use clap::CommandFactory as _;
 use serde::Serialize;
 use std::{env, path::Path};
 
@@ -29,9 +20,8 @@ impl Report for PrintedJob {
     }
 }
 
-pub(crate) fn schedule(args: ScheduleArgs, session: &Session) -> Result<Outcome> {
-    let ScheduleArgs { kind, program, source } = args;
-    let (opened, layers) = session.open_all(Config { program, ..source.into() })?;
+pub(crate) fn schedule(kind: Kind, session: &Session) -> Result<Outcome> {
+    let (opened, layers) = session.open_all()?;
     let folder = env::current_dir().map_err(local("find the current folder", Path::new(".")))?;
     let folder = utf8(&folder)?;
     let input = JobInput {
@@ -62,33 +52,4 @@ fn absolute(path: &Path) -> Result<String> {
 fn utf8(path: &Path) -> Result<&str> {
     let error = || Error::new(ErrorKind::Configuration, "a path is not UTF-8").with_context("path", path.display());
     path.to_str().ok_or_else(|| error().with_hint("a job needs paths that are UTF-8"))
-}
-
-/// The settings of a run: the options of `run`, and `jobs`, which the file and the environment set.
-fn keys_of_run() -> Vec<&'static str> {
-    let mut program = Arguments::command();
-    // Adds the global options to every command.
-    program.build();
-    let run = program.find_subcommand("run");
-    let is_known = |key: &&&str| {
-        let id = key.replace('-', "_");
-        **key == "jobs" || run.is_some_and(|run| run.get_arguments().any(|argument| *argument.get_id() == *id))
-    };
-    config::keys().iter().filter(is_known).copied().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn job_has_the_settings_of_a_run_only() {
-        let keys = keys_of_run();
-        for key in ["archive", "state-dir", "source", "notify", "metrics-file", "jobs", "quiet"] {
-            assert!(keys.contains(&key), "{key}");
-        }
-        for key in ["output", "repair", "level", "program", "into", "dry-run"] {
-            assert!(!keys.contains(&key), "{key}");
-        }
-    }
 }

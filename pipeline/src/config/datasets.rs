@@ -57,6 +57,9 @@ impl Datasets {
 }
 
 impl DatasetEntry {
+    /// The keys of a `[[dataset]]` table, the required one first. Each is explained by the option of its name.
+    pub(super) const KEYS: [&str; 5] = ["name", "table", "id-column", "time-column", "columns"];
+
     /// The first key that is set besides the name.
     pub fn first_key(&self) -> Option<&'static str> {
         let Self { name: _, table, id_column, time_column, columns } = self;

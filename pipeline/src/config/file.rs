@@ -1,8 +1,9 @@
 //! The configuration file.
 
 use super::{
-    Layer, invalid, keys,
+    DatasetEntry, Layer, OPTIONS, invalid,
     layer::read_entry,
+    option,
     substitute::{Refusal, fill, names},
 };
 use crate::environment::Environment;
@@ -39,22 +40,28 @@ impl Layer {
 fn refuse_unknown_keys(text: &str) -> Result<()> {
     let table = DeTable::parse(text).map_err(|error| not_toml(text, &error))?;
     let table = table.get_ref();
-    check_keys(text, table, keys::all())?;
+    check_keys(text, table, &OPTIONS.iter().map(|option| option.key).collect::<Vec<_>>())?;
     let datasets = table.get("dataset").and_then(|datasets| datasets.get_ref().as_array());
     let mut tables = datasets.into_iter().flatten().filter_map(|entry| entry.get_ref().as_table());
-    tables.try_for_each(|table| check_keys(text, table, keys::dataset()))
+    tables.try_for_each(|table| check_keys(text, table, &DatasetEntry::KEYS))
 }
 
 fn check_keys(text: &str, table: &DeTable<'_>, known: &[&'static str]) -> Result<()> {
     let Some(key) = table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) else { return Ok(()) };
     let (line, name) = (line(text, key.span().start), key.get_ref());
     let error = invalid(format!("line {line} of the configuration file has an unknown key {name:?}"));
-    Err(error.with_hint(if keys::all().contains(&name.as_ref()) {
+    Err(error.with_hint(if option(name).is_some() {
         format!("put {name:?} above the first [[dataset]]: keys below such a line belong to that dataset alone")
     } else {
-        let nearest = keys::nearest(name, known);
+        let nearest = nearest(name, known);
         format!("did you mean {nearest:?}? `kt-archive config schema` lists every key")
     }))
+}
+
+/// The `known` key with the smallest edit distance from `key`.
+fn nearest(key: &str, known: &[&'static str]) -> &'static str {
+    let key = key.to_ascii_lowercase().replace('_', "-");
+    known.iter().min_by_key(|known| strsim::levenshtein(&key, known)).copied().unwrap_or_default()
 }
 
 /// The parser's own message quotes the line, which may contain a secret.
@@ -83,4 +90,16 @@ fn invalid_value(key: &str, raw: &Value, filled: &Value, reason: &str) -> Error 
     let reason = if raw == filled { Some(reason.to_owned()) } else { read_entry(key, raw.clone()).err() };
     let reason = reason.unwrap_or_else(|| "what its variables hold does not fit".to_owned());
     invalid(format!("{key:?} in the configuration file cannot be used: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_key_has_the_smallest_edit_distance() {
+        let known = ["archive", "part-size", "dataset", "id-column"];
+        let typed = ["part_size", "datasets", "achive", "id_colum"];
+        assert_eq!(typed.map(|key| nearest(key, &known)), ["part-size", "dataset", "archive", "id-column"]);
+    }
 }

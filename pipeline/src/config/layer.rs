@@ -1,6 +1,6 @@
 //! Layers of settings, and the origin of each setting.
 
-use super::{Config, invalid, keys, substitute::names};
+use super::{Config, ConfigOption, OPTIONS, invalid, option, substitute::names};
 use crate::environment::Environment;
 use archive_connectors::Result;
 use serde::{Serialize, Serializer};
@@ -58,9 +58,18 @@ const PREFIX: &str = "KT_ARCHIVE_";
 pub const CONFIG_VARIABLE: &str = "KT_ARCHIVE_CONFIG";
 
 impl Layer {
-    /// Creates the layer of the flags, parsed and as typed.
-    pub fn from_flags(config: Config, words: Table) -> Self {
-        Self { config, words, raw: Table::new() }
+    /// Creates the layer of the flags, from the notation of the file.
+    pub fn from_flags(typed: Table) -> Result<Self> {
+        let mut layer = Self::default();
+        for (key, value) in typed {
+            let entry = read_entry(&key, value.clone());
+            layer.add(
+                key.clone(),
+                value,
+                entry.map_err(|reason| invalid(format!("--{key} cannot be used: {reason}")))?,
+            );
+        }
+        Ok(layer)
     }
 
     /// Creates the layer of the environment. Also returns the names of variables with the prefix that are not options.
@@ -68,7 +77,7 @@ impl Layer {
         let (mut layer, mut unknown) = (Self::default(), Vec::new());
         for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| *name != CONFIG_VARIABLE) {
             let key = name.trim_start_matches(PREFIX).to_ascii_lowercase().replace('_', "-");
-            if keys::all().contains(&key.as_str()) {
+            if option(&key).is_some() {
                 let value = Value::String(value.to_owned());
                 let entry = read_entry(&key, value.clone());
                 let entry = entry.map_err(|reason| invalid(format!("{name} cannot be used: {reason}")))?;
@@ -115,7 +124,7 @@ impl Layers {
     /// Every explicit setting, in the order of the keys.
     pub fn settings(&self) -> Vec<Setting> {
         let tables = self.merged().dataset.and_then(|datasets| datasets.tables());
-        let chosen = keys::all().iter().filter_map(|key| {
+        let chosen = OPTIONS.iter().filter_map(|ConfigOption { key, .. }| {
             let (value, from) = None
                 .or_else(|| Some((self.flags.words.get(*key)?, Origin::Flag)))
                 .or_else(|| Some((self.environment.words.get(*key)?, Origin::Variable(variable(key)))))

@@ -3,108 +3,22 @@
 mod condition;
 mod datasets;
 mod file;
-mod keys;
 mod layer;
+mod options;
 mod spelling;
 mod substitute;
 
 pub use condition::{Condition, Conditions};
 pub use datasets::{DatasetEntry, Datasets};
-pub use keys::all as keys;
-pub(crate) use keys::edits;
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting, variable};
-pub use spelling::{Spelling, is_value, spelling};
+pub use options::{Config, ConfigOption, OPTIONS, option};
+pub use spelling::{Spelling, check, is_value, spelling};
 pub use substitute::escape;
 
-use crate::{
-    expected_head::ExpectedHead,
-    transform::Rename,
-    units::{Count, DurationArg, List, Size, Switch},
-};
-use archive_connectors::{
-    Error, ErrorKind,
-    exports_api::{ArtifactFormat, Layout},
-};
+use archive_connectors::{Error, ErrorKind};
 use archive_formats::FileFormat;
 use serde::{Deserialize, Serialize, de::IntoDeserializer};
-use std::{path::PathBuf, str::FromStr};
-
-/// Defines [`Config`]: every field is optional, and unset fields take the value of the next lower layer.
-macro_rules! config {
-    ($($field:ident: $value:ty,)*) => {
-        /// One layer of settings: the flags, the environment, or the file. `None` means that the layer does not set it.
-        ///
-        /// Field names are the keys of the file; with hyphens they are the long flags, and in capitals after
-        /// `KT_ARCHIVE_` the variables.
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-        #[expect(missing_docs, reason = "each field is the option of the same name, which `--help` explains")]
-        pub struct Config {
-            $(pub $field: Option<$value>,)*
-        }
-
-        impl Config {
-            /// Fills unset fields from `lower`.
-            #[must_use]
-            pub fn or(self, lower: Self) -> Self {
-                Self { $($field: self.$field.or(lower.$field),)* }
-            }
-        }
-    };
-}
-
-config! {
-    archive: String,
-    state_dir: PathBuf,
-    log_format: LogFormat,
-    progress: ProgressMode,
-    verbose: Count,
-    quiet: Switch,
-    source: String,
-    replica: List<String>,
-    dataset: Datasets,
-    format: List<EventFormat>,
-    grace: DurationArg,
-    part_size: Size,
-    columns: List<String>,
-    drop: List<String>,
-    rename: List<Rename>,
-    pseudonymise: List<String>,
-    pseudonym_key_file: PathBuf,
-    rejects: Policy,
-    conflicts: Policy,
-    allow_empty: Switch,
-    accept_schema_change: Switch,
-    api_layout: Layout,
-    api_format: ArtifactFormat,
-    api_margin: DurationArg,
-    job_timeout: DurationArg,
-    allow_http: Switch,
-    id_column: String,
-    time_column: String,
-    table: String,
-    connections: Count,
-    where_org: String,
-    statement_timeout: DurationArg,
-    lock_timeout: DurationArg,
-    program: PathBuf,
-    metrics_file: PathBuf,
-    notify: List<String>,
-    platform_retention: DurationArg,
-    jobs: Count,
-    dry_run: Switch,
-    repair: Switch,
-    list: Switch,
-    level: Level,
-    expect_head: ExpectedHead,
-    r#match: Conditions,
-    output: PathBuf,
-    allow_gaps: Switch,
-    csv_safe: Switch,
-    force: Switch,
-    into: String,
-    drill: Switch,
-}
+use std::str::FromStr;
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)

@@ -1,6 +1,6 @@
 //! Accepted syntax of each key's values, obtained from the deserializers, so that it cannot diverge from them.
 
-use super::{Config, keys, layer::read_entry};
+use super::{Config, DatasetEntry, layer::read_entry};
 use archive_formats::FileFormat;
 use serde::{
     Deserialize, Deserializer,
@@ -27,9 +27,14 @@ pub struct Spelling {
     pub tables: &'static [&'static str],
 }
 
+/// Checks that `key` accepts `value`. The error is a message.
+pub fn check(key: &str, value: impl Into<Value>) -> Result<(), String> {
+    read_entry(key, value.into()).map(drop)
+}
+
 /// Returns whether `key` accepts `value`.
 pub fn is_value(key: &str, value: impl Into<Value>) -> bool {
-    read_entry(key, value.into()).is_ok()
+    check(key, value).is_ok()
 }
 
 /// The syntax of the values of `key`.
@@ -45,7 +50,7 @@ pub fn spelling(key: &'static str) -> Spelling {
         integer: is_value(key, 1),
         boolean: is_value(key, true),
         array: is_value(key, Value::Array(Vec::new())),
-        tables: if is_value(key, vec![name]) { keys::dataset() } else { &[] },
+        tables: if is_value(key, vec![name]) { &DatasetEntry::KEYS } else { &[] },
     }
 }
 
@@ -107,7 +112,7 @@ mod tests {
         assert_eq!(spelling("part-size"), Spelling { integer: true, ..Spelling::default() });
         assert_eq!(spelling("quiet"), Spelling { boolean: true, ..Spelling::default() });
         assert_eq!(spelling("replica"), Spelling { array: true, ..Spelling::default() });
-        assert_eq!(spelling("dataset"), Spelling { array: true, tables: keys::dataset(), ..Spelling::default() });
+        assert_eq!(spelling("dataset"), Spelling { array: true, tables: &DatasetEntry::KEYS, ..Spelling::default() });
         assert!(spelling("format").array && spelling("format").words.starts_with(&["parquet", "csv"]));
     }
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::environment::Environment;
+use crate::{
+    environment::Environment,
+    units::{Count, DurationArg},
+};
 use archive_connectors::Result;
 use archive_formats::Dataset;
 use std::time::Duration;
@@ -36,7 +39,7 @@ fn flags_beat_environment_and_environment_beats_file() {
 
 #[test]
 fn every_key_has_a_variable_and_survives_a_merge() {
-    for key in keys::all() {
+    for ConfigOption { key, .. } in OPTIONS {
         let value = match *key {
             "log-format" => "json",
             "progress" => "never",
@@ -114,7 +117,7 @@ fn reports_errors_in_dataset_tables() {
 fn merged(flags: &str, file: &str) -> Layers {
     let flags = flags.parse::<toml::Table>().unwrap();
     Layers {
-        flags: Layer::from_flags(flags.clone().try_into().unwrap(), flags),
+        flags: Layer::from_flags(flags).unwrap(),
         environment: Layer::default(),
         file: Layer::from_toml(file, &Environment::default()).unwrap(),
     }
@@ -234,9 +237,8 @@ fn variable_values_are_never_printed() {
 #[test]
 fn settings_report_their_layer() {
     let environment = Environment::from([("KT_ARCHIVE_GRACE", "2h"), ("KT_ARCHIVE_JOBS", "3")]);
-    let flags = Config { jobs: Some(Count(1)), ..Config::default() };
     let layers = Layers {
-        flags: Layer::from_flags(flags, toml::Table::from_iter([("jobs".to_owned(), 1.into())])),
+        flags: Layer::from_flags(toml::Table::from_iter([("jobs".to_owned(), 1.into())])).unwrap(),
         environment: Layer::from_environment(&environment).unwrap().0,
         file: Layer::from_toml("grace = '3h'\njob-timeout = '3h'", &environment).unwrap(),
     };
@@ -248,4 +250,13 @@ fn settings_report_their_layer() {
     ];
     assert_eq!(settings, expected);
     assert_eq!(layers.merged().jobs, Some(Count(1)));
+}
+
+#[test]
+fn every_key_of_a_dataset_is_read_and_has_an_option_that_explains_it() {
+    let table = DatasetEntry::KEYS.map(|key| format!("{key} = 'x'\n")).concat();
+    let datasets = Config::from_toml(&format!("[[dataset]]\n{table}")).unwrap().dataset.unwrap();
+    let written = toml::Table::try_from(&datasets.0[0]).unwrap();
+    assert_eq!(written.keys().len(), DatasetEntry::KEYS.len(), "{written}");
+    assert!(DatasetEntry::KEYS[1..].iter().all(|key| option(key).is_some()));
 }

@@ -1,6 +1,5 @@
 //! The columns of a slice: the union of its months' columns by name.
 
-use crate::config::edits;
 use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::{Column, EventBatch, Schema, schema::arrow_columns};
 use arrow_array::{RecordBatch, new_null_array};
@@ -97,7 +96,7 @@ impl<'a> Union<'a> {
 
     fn unknown(&self, name: &str) -> Error {
         let names = || self.columns.iter().map(|column| column.name.as_str());
-        let nearest = names().min_by_key(|known| edits(name, known)).unwrap_or_default();
+        let nearest = names().min_by_key(|known| strsim::levenshtein(name, known)).unwrap_or_default();
         let all = names().collect::<Vec<_>>().join(", ");
         Error::new(ErrorKind::Configuration, format!("no file of the range has a column {name:?}"))
             .with_hint(format!("did you mean {nearest:?}? there are {all}"))

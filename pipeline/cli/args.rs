@@ -1,21 +1,23 @@
-//! The command line for clap. Doc comments are the help texts.
+//! The command line for clap: the commands, and the arguments that are no options of the configuration. Doc comments are
+//! the help texts.
 
-#![expect(clippy::doc_markdown, reason = "a help text on a terminal has no backticks")]
-
-mod commands;
-mod source;
-
-pub(super) use commands::{
-    BackfillArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ManArgs, OverviewArgs, PullArgs,
-    ReplicateArgs, ReportArgs, RestoreArgs, RunArgs, ScheduleArgs, StatusArgs, VerifyArgs,
+use super::{options, schedule::Kind};
+use archive::config::choice;
+use archive_formats::{Month, Timestamp};
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
 };
-pub(super) use source::SourceArgs;
+use clap_complete::Shell;
+use std::{ffi::OsString, path::PathBuf};
 
-use archive::config::{LogFormat, ProgressMode, choice};
-use clap::{ArgAction, Args, Parser, Subcommand};
-use std::path::PathBuf;
+/// The heading of the options that every command has.
+pub(super) const COMMON: &str = "Common options";
 
-const ENVIRONMENT: &str = "\
+/// Puts `--config` and `--json` after the options of the configuration.
+const LAST: usize = 100;
+
+pub(super) const ENVIRONMENT: &str = "\
 Every option but --month, --from, --to and --json can be set as
 KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, and all but --config in the
 configuration file under its own name. A flag beats the environment, which
@@ -56,136 +58,198 @@ Exit codes:
 /// Archives Keeptrusts events by month, with manifests that prove nothing is missing or changed.
 #[derive(Debug, Parser)]
 #[command(name = "kt-archive", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = ENVIRONMENT, after_long_help = LONG)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
-    #[command(flatten)]
-    pub(super) common: CommonArgs,
+    /// Read settings from this TOML file
+    #[arg(long, global = true, value_name = "FILE", help_heading = COMMON, display_order = LAST)]
+    pub(super) config: Option<PathBuf>,
+    /// Print one JSON document on stdout, and nothing else there
+    #[arg(long, global = true, help_heading = COMMON, display_order = LAST)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Archive a month, by default the last one and every gap
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
-    Run(RunArgs),
+    Run {
+        /// The month [default: the last calendar month, and every gap since the first archived month]
+        #[arg(long, value_name = "YYYY-MM")]
+        month: Option<Month>,
+    },
     /// Archive every month of a range that is not archived yet
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Backfill(BackfillArgs),
     /// Read the archive back and prove it
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Verify(VerifyArgs),
     /// Show which months are archived and which are missing, as a calendar
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
-    Status(StatusArgs),
+    Status(PeriodArgs),
     /// Write a page (HTML) about the state of the archive, for an auditor
     ///
     /// Coverage, events a day by verdict, sizes, chain head, the last verification on record and the replicas, in one
     /// file without scripts that needs no network. Months whose files are missing, have another size, or turn out to be
     /// damaged while they are counted are named in it, and then the exit code is 4. What was counted before is not read
     /// again: `kt-archive verify` does that.
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
-    Report(ReportArgs),
+    Report(PeriodArgs),
     /// Check settings, credentials, source and stores before the first run; leaves nothing behind
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
-    Doctor(DoctorArgs),
+    Doctor,
     /// Check the settings, show where they come from, or print their schema
-    Config(ConfigArgs),
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Bring every replica up to the archive
     ///
     /// Copies the months that a replica lacks: first their files, each checked against its digest, then their
     /// manifests. What the replica has of earlier months is not read again; --repair reads all of it.
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
-    Replicate(ReplicateArgs),
+    Replicate,
     /// Write a slice of the archive for a reviewer, with the proof of where it came from
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
     Pull(PullArgs),
     /// Load an archived month back into PostgreSQL, and compare every value with the archive
     ///
     /// The table is created unless it exists; one that has rows of the month already is refused. The server gives all
     /// rows back, and a digest of each column is compared with that of the archive. A difference is exit code 4. All of
     /// it is one transaction: what fails or differs leaves nothing behind.
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
-    Restore(RestoreArgs),
+    Restore {
+        /// The month
+        #[arg(long, value_name = "YYYY-MM")]
+        month: Month,
+    },
     /// Print a job that archives every month with these settings, for cron, systemd, Kubernetes, GitHub Actions or Airflow
     ///
     /// The job does what `kt-archive run` with the same settings does, at 04:00 UTC on the first three days of the month:
     /// on the 2nd and the 3rd it ends at once when the month is archived. Its comments name what to change. It holds no
     /// secret, only the names of the files, variables and secret stores that they are taken from.
-    #[command(after_help = ENVIRONMENT, after_long_help = LONG)]
-    Schedule(Box<ScheduleArgs>),
+    Schedule {
+        /// What runs the job: cron, systemd, kubernetes, github-actions or airflow
+        #[arg(value_name = "KIND", value_parser = kinds(), hide_possible_values = true)]
+        kind: Kind,
+    },
     /// Print a completion script for a shell
-    Completions(CompletionsArgs),
+    Completions {
+        /// bash, zsh or fish
+        #[arg(value_name = "SHELL", value_parser = shells(), hide_possible_values = true)]
+        shell: Shell,
+    },
     /// Write the manual pages into a folder
-    Man(ManArgs),
+    Man {
+        /// The folder, such as ~/.local/share/man/man1; it is made if there is none, and older pages in it are replaced
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 impl Command {
     /// The name as typed, with that of a subcommand.
     pub(super) const fn name(&self) -> &'static str {
         match self {
-            Self::Run(_) => "run",
+            Self::Run { .. } => "run",
             Self::Backfill(_) => "backfill",
             Self::Verify(_) => "verify",
             Self::Status(_) => "status",
             Self::Report(_) => "report",
-            Self::Doctor(_) => "doctor",
-            Self::Config(ConfigArgs { command: ConfigCommand::Check(_) }) => "config check",
-            Self::Config(ConfigArgs { command: ConfigCommand::Show(_) }) => "config show",
-            Self::Config(ConfigArgs { command: ConfigCommand::Schema }) => "config schema",
-            Self::Replicate(_) => "replicate",
+            Self::Doctor => "doctor",
+            Self::Config { command: ConfigCommand::Check } => "config check",
+            Self::Config { command: ConfigCommand::Show } => "config show",
+            Self::Config { command: ConfigCommand::Schema } => "config schema",
+            Self::Replicate => "replicate",
             Self::Pull(_) => "pull",
-            Self::Restore(_) => "restore",
-            Self::Schedule(_) => "schedule",
-            Self::Completions(_) => "completions",
-            Self::Man(_) => "man",
+            Self::Restore { .. } => "restore",
+            Self::Schedule { .. } => "schedule",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
         }
     }
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Common options")]
-pub(super) struct CommonArgs {
-    /// Where the archive is: a folder, file://…, s3://bucket/prefix, gs://… or az://… [default: ./archive]
-    #[arg(long, global = true, value_name = "URL")]
-    pub(super) archive: Option<String>,
-    /// Read settings from this TOML file
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// Folder for spool, staging, journal and lock [default: $XDG_STATE_HOME/kt-archive, else ~/.local/state/kt-archive]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub(super) state_dir: Option<PathBuf>,
-    /// Print one JSON document on stdout, and nothing else there
-    #[arg(long, global = true)]
-    pub(super) json: bool,
-    /// How logs on stderr look: text or json [default: text]
-    #[arg(long, global = true, value_name = "FORMAT", value_parser = choice::<LogFormat>)]
-    pub(super) log_format: Option<LogFormat>,
-    /// Progress on stderr: auto (bars on a terminal, else a line per month), always (bars) or never [default: auto]
-    #[arg(long, global = true, value_name = "WHEN", value_parser = choice::<ProgressMode>)]
-    pub(super) progress: Option<ProgressMode>,
-    /// Log what is done; twice: and how
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub(super) verbose: u8,
-    /// No progress, and log errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
+pub(super) struct BackfillArgs {
+    /// First month
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) from: Month,
+    /// Last month, included
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) to: Month,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Verify this month alone
+    #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"])]
+    pub(super) month: Option<Month>,
+    /// First month [default: the whole archive]
+    #[arg(long, value_name = "YYYY-MM", requires = "to")]
+    pub(super) from: Option<Month>,
+    /// Last month, included
+    #[arg(long, value_name = "YYYY-MM", requires = "from")]
+    pub(super) to: Option<Month>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct PeriodArgs {
+    /// First month [default: the first archived one]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) from: Option<Month>,
+    /// Last month, included [default: the last closed one]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(super) to: Option<Month>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Check the settings, without asking source or stores
+    Check,
+    /// Print the settings that count as a configuration file, each with where it comes from
+    Show,
+    /// Print the JSON Schema of the configuration file, for editors
+    Schema,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct PullArgs {
+    /// When the slice begins, included: a time (2025-03-01T08:00:00Z) or a date, for its midnight in UTC
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse_lenient)]
+    pub(super) from: Timestamp,
+    /// When it ends, not included
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse_lenient)]
+    pub(super) to: Timestamp,
+}
+
+/// Parses the name of a scheduler.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|word| choice::<Kind>(&word))
+}
+
+/// Parses the name of a shell: those whose scripts the tests run.
+fn shells() -> impl TypedValueParser<Value = Shell> {
+    PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|word| word.parse::<Shell>())
+}
+
+/// The whole command line: every command with its options.
+pub(super) fn command() -> clap::Command {
+    options::add(Arguments::command())
+}
+
+/// Parses a command line. Returns the arguments, and the options in the notation of the configuration file.
+pub(super) fn parse(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<(Arguments, toml::Table), clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    Ok((Arguments::from_arg_matches(&matches)?, options::typed(&matches)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn definition_is_valid() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn common_options_are_accepted_before_and_after_the_command() {
         for line in ["kt-archive --json status", "kt-archive status --json"] {
-            assert!(Arguments::try_parse_from(line.split(' ')).unwrap().common.json, "{line}");
+            assert!(parse(line.split(' ')).unwrap().0.json, "{line}");
         }
     }
 
@@ -201,7 +265,7 @@ mod tests {
             "kt-archive pull --from 2025-03-01 --to yesterday",
             "kt-archive pull --from 2025-03-01 --to 2025-03-02 --match model",
         ] {
-            assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
+            assert!(parse(line.split(' ')).is_err(), "{line}");
         }
     }
 }
