@@ -40,6 +40,9 @@ const ARENA_MAX: &str = "MALLOC_ARENA_MAX";
 /// large buffers between threads: a backfill of a million events used 385 MiB instead of 104, in the same time. glibc
 /// reads the limit at process start, and safe code cannot change it afterwards.
 ///
+/// Other allocators are no substitute: a run of 2 million events peaked at 123 MiB with one arena and at 215 with
+/// mimalloc 2.0, for the same processor time; a backfill at 212 MiB, and at 234 with jemalloc 5.3.
+///
 /// Returns if the variable is set already, or if the exec fails, which costs only memory.
 fn use_one_arena() {
     if cfg!(not(all(target_os = "linux", target_env = "gnu"))) || env::var_os(ARENA_MAX).is_some() {
