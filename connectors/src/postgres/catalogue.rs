@@ -2,16 +2,17 @@
 
 use super::{
     config::Table,
+    connection::with_role_search_path,
     failure::{self, configuration},
     types::{ColumnMapping, Form, ServerType},
 };
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
-use tokio_postgres::{Client, Row, error::SqlState};
+use tokio_postgres::{Client, Row, error::SqlState, types::ToSql};
 
 /// A table, before it is locked.
 #[derive(Clone, Debug)]
@@ -82,14 +83,17 @@ impl Relation {
     /// Finds the table of `dataset`. The server parses its name, so that it follows the rules of SQL.
     pub(super) async fn find(client: &Client, dataset: &Dataset, table: &Table) -> Result<Self> {
         let name = table.name.clone().unwrap_or_else(|| default_table(dataset));
-        let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text \
-                     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-                     where c.oid = pg_catalog.to_regclass($1)";
-        let rows = match client.query(query, &[&name]).await {
-            Ok(rows) => rows,
+        let parameters: [&(dyn ToSql + Sync); 1] = [&name];
+        let named = client.query_one("select pg_catalog.to_regclass($1)::pg_catalog.oid", &parameters);
+        let oid = match with_role_search_path(client, named).await? {
+            Ok(row) => row.get::<_, Option<u32>>(0),
             Err(error) if is_invalid_name(&error) => return Err(missing_table(client, &name).await),
             Err(error) => return Err(failure::lost("find the table", error)),
         };
+        let query = "select c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text \
+                     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+                     where c.oid = $1";
+        let rows = client.query(query, &[&oid]).await.map_err(|error| failure::lost("find the table", error))?;
         let found = rows.first().and_then(|row| {
             let (oid, name, kind) = (row.get(0), row.get(1), RelationKind::parse(row.get(2))?);
             Some(Self { oid, name, kind })
@@ -103,12 +107,15 @@ impl Relation {
     /// The columns of `table`. Those in `nested` have arrays of several dimensions, which their declaration does not show. The
     /// relation must be locked, or it may change meanwhile.
     pub(super) async fn columns(&self, client: &Client, table: &Table, nested: &Nested) -> Result<Columns> {
-        let rows = client.query(COLUMNS, &[&self.oid]).await;
-        let rows = rows.map_err(|error| failure::lost("read the catalogue", error))?;
-        let mut all = rows.iter().map(CatalogueColumn::read).collect::<Vec<_>>();
+        let lost = |error| failure::lost("read the catalogue", error);
+        let rows = client.query(COLUMNS, &[&self.oid]).await.map_err(lost)?;
+        let parameters: [&(dyn ToSql + Sync); 1] = [&self.oid];
+        let types = with_role_search_path(client, client.query(TYPES, &parameters)).await?.map_err(lost)?;
+        let types = types.iter().map(|row| (row.get(0), row.get(1))).collect::<HashMap<i16, String>>();
+        let mut all = rows.iter().map(|row| CatalogueColumn::read(row, &types)).collect::<Vec<_>>();
         for found in all.iter_mut().filter(|found| nested.has(&self.name, &found.name)) {
             if matches!(found.mapping.kind, ColumnType::List(_)) {
-                found.mapping = ColumnMapping::NESTED;
+                found.mapping = found.server.nested();
             }
         }
         let names = all.iter().map(|found| found.name.as_str()).collect::<Vec<_>>();
@@ -118,16 +125,19 @@ impl Relation {
         })?;
         let wanted = WantedColumns { id, time, names: table.columns.as_deref() };
         wanted.check(self, &all)?;
-        let kept = all.iter().filter(|found| wanted.keeps(&found.name)).collect::<Vec<_>>();
+        let has = |name: &String| all.iter().any(|found| found.name == *name);
+        let archived = table.archived.as_deref().filter(|archived| archived.iter().all(has));
+        let is_archived = |name: &str| WantedColumns { names: archived, ..wanted }.keeps(name);
+        let kept = all.iter().filter(|found| wanted.keeps(&found.name) && is_archived(&found.name)).collect::<Vec<_>>();
         let columns = kept.iter().map(|found| found.column(&wanted)).collect();
         let schema = Schema::new(columns, id, time).map_err(|error| configuration(error.to_string()))?;
-        let expressions = kept.iter().map(|found| found.mapping.form.expression(&found.quoted)).collect();
+        let expressions = kept.iter().map(|found| found.expression()).collect();
         let key = all.iter().find(|found| found.name == time);
         let key = key.ok_or_else(|| Error::new(ErrorKind::Internal, "the time column is missing"))?;
         Ok(Columns {
             schema,
             expressions,
-            forms: kept.iter().map(|found| found.mapping.form).collect(),
+            forms: kept.iter().map(|found| found.mapping.form.clone()).collect(),
             time: key.quoted.clone(),
             time_number: key.number,
             time_has_zone: key.mapping.kind == ColumnType::TimestampUtc,
@@ -166,19 +176,27 @@ with recursive types(number, oid, modifier, dimensions) as (
 ), elements(number, oid, modifier) as (
   select b.number, t.typelem, b.modifier
     from types b join pg_catalog.pg_type t on t.oid = b.oid
-   where t.typcategory = 'A' and t.typtype <> 'd' and t.typelem <> 0 and t.typlen = -1
+   where t.typcategory = 'A' and t.typtype <> 'd' and t.typelem <> 0 and t.typarray = 0
   union all
   select e.number, t.typbasetype, case when t.typtypmod = -1 then e.modifier else t.typtypmod end
     from elements e join pg_catalog.pg_type t on t.oid = e.oid where t.typtype = 'd'
 )
 select a.attname::text, pg_catalog.quote_ident(a.attname), a.attnum, a.attnotnull,
-       pg_catalog.format_type(a.atttypid, a.atttypmod), b.oid, coalesce(e.modifier, b.modifier), b.dimensions, e.oid
+       b.oid, coalesce(e.modifier, b.modifier), b.dimensions, e.oid, pg_catalog.format('%I.%I', n.nspname, p.proname),
+       case when a.atttypid <> b.oid then pg_catalog.format('%I.%I', bn.nspname, bt.typname) end
   from pg_catalog.pg_attribute a
   join types b on b.number = a.attnum
   join pg_catalog.pg_type bt on bt.oid = b.oid and bt.typtype <> 'd'
+  join pg_catalog.pg_namespace bn on bn.oid = bt.typnamespace
+  join pg_catalog.pg_proc p on p.oid = bt.typoutput
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   left join (elements e join pg_catalog.pg_type et on et.oid = e.oid and et.typtype <> 'd') on e.number = a.attnum
  where a.attrelid = $1
  order by a.attnum";
+
+/// The names of the columns' types. Queried with the role's search path, where the operator could be any.
+const TYPES: &str = "select a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
+    where a.attrelid operator(pg_catalog.=) $1";
 
 /// A column as the catalogue describes it.
 struct CatalogueColumn {
@@ -187,19 +205,29 @@ struct CatalogueColumn {
     number: i16,
     not_null: bool,
     source_type: String,
+    server: ServerType,
     mapping: ColumnMapping,
 }
 
 impl CatalogueColumn {
-    fn read(row: &Row) -> Self {
-        let server = ServerType { oid: row.get(5), modifier: row.get(6), dimensions: row.get(7), element: row.get(8) };
+    fn read(row: &Row, types: &HashMap<i16, String>) -> Self {
+        let server = ServerType {
+            oid: row.get(4),
+            modifier: row.get(5),
+            dimensions: row.get(6),
+            element: row.get(7),
+            output: row.get(8),
+            base: row.get(9),
+        };
+        let number = row.get(2);
         Self {
             name: row.get(0),
             quoted: row.get(1),
-            number: row.get(2),
+            number,
             not_null: row.get(3),
-            source_type: row.get(4),
+            source_type: types.get(&number).cloned().unwrap_or_default(),
             mapping: server.mapping(),
+            server,
         }
     }
 
@@ -209,6 +237,14 @@ impl CatalogueColumn {
             kind: self.mapping.kind.clone(),
             source_type: Some(self.source_type.clone()),
             nullable: !self.not_null && self.name != wanted.id && self.name != wanted.time,
+        }
+    }
+
+    fn expression(&self) -> String {
+        match (&self.mapping.form, &self.server.base) {
+            (Form::Own, _) | (_, None) => self.mapping.form.expression(&self.quoted),
+            // The output function of an enum does not take a domain.
+            (form, Some(base)) => form.expression(&format!("{}::{base}", self.quoted)),
         }
     }
 
@@ -222,6 +258,7 @@ impl CatalogueColumn {
     }
 }
 
+#[derive(Clone, Copy)]
 struct WantedColumns<'a> {
     id: &'a str,
     time: &'a str,

@@ -117,6 +117,8 @@ pub struct Table {
     pub keys: KeyColumns,
     /// The columns to read, in addition to those of `keys`; by default all.
     pub columns: Option<Vec<String>>,
+    /// The columns that are archived of them, by default all. The others are not read, unless the table lacks one of these.
+    pub archived: Option<Vec<String>>,
 }
 
 /// `target_session_attrs`.

@@ -228,10 +228,36 @@ const SETTINGS: &[(&str, &str)] = &[
     ("transaction_timeout", "0"),
 ];
 
+/// Keeps the role's search path, and then finds functions, operators and types in `pg_catalog` alone: a schema before it could
+/// have others of the same names. The first statement of a session, since even `=` is such a name.
+const PIN_SEARCH_PATH: &str = "\
+    select pg_catalog.set_config('kt_archive.search_path', pg_catalog.current_setting('search_path'), false); \
+    set search_path = pg_catalog, pg_temp";
+
+const ROLE_SEARCH_PATH: &str =
+    "select pg_catalog.set_config('search_path', pg_catalog.current_setting('kt_archive.search_path'), false)";
+
+/// Runs `work` with the search path of the role, which gives meaning to the names that its user writes and reads.
+pub(super) async fn with_role_search_path<T, E>(
+    client: &Client,
+    work: impl Future<Output = std::result::Result<T, E>>,
+) -> Result<std::result::Result<T, E>> {
+    let changed = |error| failure("change the search path", error);
+    client.batch_execute(ROLE_SEARCH_PATH).await.map_err(changed)?;
+    let done = work.await;
+    let pinned = client.batch_execute("set search_path = pg_catalog, pg_temp").await;
+    match done {
+        Ok(_) => pinned.map_err(changed).map(|()| done),
+        // A transaction that failed takes no statement. Its end also takes the change of the path back.
+        Err(_) => Ok(done),
+    }
+}
+
 impl Session {
     /// Applies the settings to the session of `client`.
     pub(super) async fn prepare(&self, client: &Client) -> Result<()> {
-        client.batch_execute(&self.sql()).await.map_err(|error| failure("prepare the session", error))
+        let sql = format!("{PIN_SEARCH_PATH}; {}", self.sql());
+        client.batch_execute(&sql).await.map_err(|error| failure("prepare the session", error))
     }
 
     /// One statement that applies the settings that this server has: versions and compatible databases differ.
@@ -252,7 +278,7 @@ impl Session {
 }
 
 /// A duration in milliseconds, rounded up since zero means no limit, and capped at the server's `int4`.
-fn milliseconds(duration: Duration) -> String {
+pub(super) fn milliseconds(duration: Duration) -> String {
     let whole = duration.as_nanos().div_ceil(1_000_000);
     whole.min(2_147_483_647).to_string()
 }

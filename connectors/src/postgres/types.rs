@@ -15,7 +15,14 @@ pub(super) struct ServerType {
     pub(super) dimensions: i32,
     /// `pg_type.oid` of an array's elements.
     pub(super) element: Option<u32>,
+    /// The output function of the type, quoted, with its schema.
+    pub(super) output: String,
+    /// The type under the column's domain, quoted, with its schema; `None` if the column's type is no domain.
+    pub(super) base: Option<String>,
 }
+
+/// The first OID of types that are not built in.
+const FIRST_USER_TYPE: u32 = 16_384;
 
 /// How a column is selected, and its type in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,38 +33,32 @@ pub(super) struct ColumnMapping {
     pub(super) form: Form,
 }
 
-/// The form in which a column is selected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The form in which a column is selected. Text is what the type's output function prints, as in COPY: a cast to text may be
+/// any function that the owner of the type chose, and for some built-in types it adds or drops something.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// The binary form of its type.
     Own,
-    /// The text of a cast, which equals that of the output function.
-    Text,
-    /// An array of such texts.
+    /// The text of this output function.
+    Text(String),
+    /// An array of the texts of its elements.
     Texts,
-    /// An array of the texts of the output function, where a cast prints something else.
-    PrintedTexts,
-    /// The text of this output function, where the cast prints something else.
-    Printed(&'static str),
     /// An array as JSON.
     Json,
-}
-
-impl ColumnMapping {
-    /// Arrays of several dimensions, which a list column cannot hold.
-    pub(super) const NESTED: Self = Self { kind: ColumnType::Json, form: Form::Json };
+    /// An array of the texts of its elements, as JSON.
+    TextsAsJson,
 }
 
 impl Form {
     /// The expression that selects `column`, a quoted identifier.
-    pub(super) fn expression(self, column: &str) -> String {
+    pub(super) fn expression(&self, column: &str) -> String {
+        let json = |array: &str| format!("pg_catalog.array_to_json({array})::text");
         match self {
             Self::Own => column.to_owned(),
-            Self::Text => format!("{column}::text"),
-            Self::Texts => format!("{column}::text[]"),
-            Self::PrintedTexts => format!("{column}::text::text[]"),
-            Self::Printed(output) => format!("pg_catalog.textin(pg_catalog.{output}({column}))"),
-            Self::Json => format!("pg_catalog.array_to_json({column})::text"),
+            Self::Text(output) => format!("pg_catalog.textin({output}({column}))"),
+            Self::Texts => format!("pg_catalog.textin(pg_catalog.array_out({column}))::text[]"),
+            Self::Json => json(column),
+            Self::TextsAsJson => json(&Self::Texts.expression(column)),
         }
     }
 }
@@ -66,24 +67,31 @@ impl ServerType {
     /// The mapping of a column of this type.
     pub(super) fn mapping(&self) -> ColumnMapping {
         match self.element {
-            None => scalar(self.oid, self.modifier),
-            Some(_) if self.dimensions > 1 => ColumnMapping::NESTED,
+            None => match binary(self.oid, self.modifier) {
+                Some(kind) => ColumnMapping { kind, form: Form::Own },
+                None => ColumnMapping { kind: ColumnType::Text, form: Form::Text(self.output.clone()) },
+            },
+            Some(_) if self.dimensions > 1 => self.nested(),
             Some(element) => {
-                let ColumnMapping { kind, form } = scalar(element, self.modifier);
-                let form = match form {
-                    Form::Own => Form::Own,
-                    Form::Printed(_) => Form::PrintedTexts,
-                    _ => Form::Texts,
-                };
-                ColumnMapping { kind: ColumnType::List(Box::new(kind)), form }
+                let kind = binary(element, self.modifier);
+                let form = if kind.is_some() { Form::Own } else { Form::Texts };
+                ColumnMapping { kind: ColumnType::List(Box::new(kind.unwrap_or(ColumnType::Text))), form }
             }
         }
     }
+
+    /// The mapping of an array of several dimensions, which a list column cannot hold.
+    pub(super) fn nested(&self) -> ColumnMapping {
+        // The server would call a cast to JSON if the type has one.
+        let is_built_in = self.element.is_none_or(|element| element < FIRST_USER_TYPE);
+        ColumnMapping { kind: ColumnType::Json, form: if is_built_in { Form::Json } else { Form::TextsAsJson } }
+    }
 }
 
-/// The OIDs are those of `pg_type.dat`, which are the same in all versions.
-fn scalar(oid: u32, modifier: i32) -> ColumnMapping {
-    let kind = match oid {
+/// The column type for values in binary form, if it holds all of them. The OIDs are those of `pg_type.dat`, which are the same
+/// in all versions.
+fn binary(oid: u32, modifier: i32) -> Option<ColumnType> {
+    Some(match oid {
         16 => ColumnType::Bool,
         17 => ColumnType::Binary,
         20 => ColumnType::Int64,
@@ -99,18 +107,10 @@ fn scalar(oid: u32, modifier: i32) -> ColumnMapping {
         1083 => ColumnType::Time,
         1114 => ColumnType::Timestamp,
         1184 => ColumnType::TimestampUtc,
-        1700 => match decimal(modifier) {
-            Some(kind) => kind,
-            None => return ColumnMapping { kind: ColumnType::Text, form: Form::Text },
-        },
+        1700 => return decimal(modifier),
         2950 => ColumnType::Uuid,
-        // Casts of these add a netmask or drop trailing zeros, unlike their output functions.
-        869 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("inet_out") },
-        650 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("cidr_out") },
-        18 => return ColumnMapping { kind: ColumnType::Text, form: Form::Printed("charout") },
-        _ => return ColumnMapping { kind: ColumnType::Text, form: Form::Text },
-    };
-    ColumnMapping { kind, form: Form::Own }
+        _ => return None,
+    })
 }
 
 /// The decimal type that holds every `numeric` of this modifier, if there is one. The modifier is four more than the precision
@@ -127,7 +127,9 @@ mod tests {
     use super::*;
 
     fn read(oid: u32, modifier: i32) -> (String, String) {
-        let ColumnMapping { kind, form } = ServerType { oid, modifier, dimensions: 0, element: None }.mapping();
+        let output = "pg_catalog.range_out".to_owned();
+        let server = ServerType { oid, modifier, dimensions: 0, element: None, output, base: None };
+        let ColumnMapping { kind, form } = server.mapping();
         (kind.to_string(), form.expression("c"))
     }
 
@@ -140,24 +142,33 @@ mod tests {
         assert_eq!(read(1700, numeric(18, 8)).0, "decimal(18,8)");
         assert_eq!(read(1700, numeric(38, 38)).0, "decimal(38,38)");
         for modifier in [-1, numeric(39, 0), numeric(5, -2), numeric(3, 5), numeric(1000, 500)] {
-            assert_eq!(read(1700, modifier), ("text".to_owned(), "c::text".to_owned()), "{modifier}");
+            assert_eq!(read(1700, modifier).0, "text", "{modifier}");
         }
     }
 
     #[test]
-    fn other_types_are_selected_as_text() {
-        assert_eq!(read(1186, -1), ("text".to_owned(), "c::text".to_owned()));
-        assert_eq!(read(869, -1).1, "pg_catalog.textin(pg_catalog.inet_out(c))");
+    fn other_types_are_selected_as_the_text_of_their_output_function() {
+        let printed = "pg_catalog.textin(pg_catalog.range_out(c))".to_owned();
+        assert_eq!(read(3904, -1), ("text".to_owned(), printed));
         assert_eq!(read(2950, -1), ("uuid".to_owned(), "c".to_owned()));
     }
 
     #[test]
     fn arrays_map_to_lists_of_their_element_type() {
-        let array = |element, dimensions| ServerType { oid: 0, modifier: -1, dimensions, element: Some(element) };
+        let array = |element, dimensions| ServerType {
+            oid: 0,
+            modifier: -1,
+            dimensions,
+            element: Some(element),
+            output: "pg_catalog.array_out".to_owned(),
+            base: None,
+        };
         let read = |array: ServerType| (array.mapping().kind.to_string(), array.mapping().form.expression("c"));
         assert_eq!(read(array(23, 1)), ("list<int32>".to_owned(), "c".to_owned()));
-        assert_eq!(read(array(1186, 0)), ("list<text>".to_owned(), "c::text[]".to_owned()));
-        assert_eq!(read(array(869, 0)), ("list<text>".to_owned(), "c::text::text[]".to_owned()));
+        let texts = "pg_catalog.textin(pg_catalog.array_out(c))::text[]";
+        assert_eq!(read(array(1186, 0)), ("list<text>".to_owned(), texts.to_owned()));
         assert_eq!(read(array(23, 2)), ("json".to_owned(), "pg_catalog.array_to_json(c)::text".to_owned()));
+        let texts_as_json = format!("pg_catalog.array_to_json({texts})::text");
+        assert_eq!(read(array(FIRST_USER_TYPE, 2)), ("json".to_owned(), texts_as_json));
     }
 }

@@ -60,6 +60,7 @@ fn table(entry: &DatasetEntry, config: &Config) -> Result<Table> {
             time: either(&entry.time_column, &config.time_column),
         },
         columns: names(&format!("the dataset {}", entry.name), entry.columns.as_ref())?,
+        archived: names("--columns", config.columns.as_ref())?,
     })
 }
 
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(table_of(&tables, "events"), Table { keys: keys("n", "t"), ..Table::default() });
         let columns = Some(["n", "at"].map(str::to_owned).to_vec());
         let name = Some("ai.d".to_owned());
-        assert_eq!(table_of(&tables, "decisions"), Table { name, keys: keys("n", "at"), columns });
+        assert_eq!(table_of(&tables, "decisions"), Table { name, keys: keys("n", "at"), columns, archived: None });
     }
 
     #[test]

@@ -172,6 +172,82 @@ fn database_settings_do_not_change_the_archive() {
 }
 
 #[test]
+fn text_is_what_copy_prints_whatever_casts_there_are() {
+    let world = DatabaseWorld::new(
+        "create type verdict as enum ('allow', 'block');
+         create domain final as verdict;
+         create type pair as (verdict verdict, note text);
+         create function meddle(verdict) returns text language sql immutable as $$ select 'meddled' $$;
+         create function meddle(pair) returns text language sql immutable as $$ select 'meddled' $$;
+         create function meddle_json(verdict) returns json language sql immutable as $$ select '\"meddled\"'::json $$;
+         create function meddle_all(verdict[]) returns text language sql immutable as $$ select 'meddled' $$;
+         create cast (verdict as text) with function meddle(verdict) as implicit;
+         create cast (pair as text) with function meddle(pair) as assignment;
+         create cast (verdict as json) with function meddle_json(verdict);
+         create cast (verdict[] as text) with function meddle_all(verdict[]) as assignment;
+         create table events (id text primary key, created_at timestamptz default '2025-03-10', one verdict,
+           two final, three pair, list verdict[], finals final[], pairs pair[], grid verdict[][], range int8range,
+           own oidvector, letter \"char\", host inet);
+         insert into events values ('a', default, 'block', 'block', row('block', 'x, y'), '{allow,block,NULL}', '{block}',
+           array[row('block', 'z')::pair], '{{allow,block},{block,NULL}}', '[1,5)', '1 2', 'c', '10.0.0.1/32');",
+    );
+    world.run(&[]).expect(0);
+    let printed = world
+        .database
+        .sql("copy (select one, two, three, list, finals, pairs, range, own, letter, host from events) to stdout");
+    assert_eq!(
+        printed,
+        "block\tblock\t(block,\"x, y\")\t{allow,block,NULL}\t{block}\t{\"(block,z)\"}\t[1,5)\t1 2\tc\t10.0.0.1"
+    );
+    for reader in ["duckdb", "pyarrow"] {
+        let row = &read_exactly(reader, &world.archive()).1["a"];
+        let text = |column: &str| row[column].to_string();
+        for (column, value) in [
+            ("one", "block"),
+            ("two", "block"),
+            ("three", "(block,\\\"x, y\\\")"),
+            ("range", "[1,5)"),
+            ("own", "1 2"),
+            ("letter", "c"),
+            ("host", "10.0.0.1"),
+            ("list", "block"),
+            ("finals", "block"),
+            ("pairs", "(block,z)"),
+            ("grid", "block"),
+        ] {
+            assert!(text(column).contains(value), "{reader} {column}: {}", text(column));
+            assert!(!text(column).contains("meddled"), "{reader} {column}: {}", text(column));
+        }
+    }
+}
+
+#[test]
+fn operators_and_functions_of_the_search_path_are_not_called() {
+    let mut world = DatabaseWorld::new(
+        &(march(1_000)
+            + "create schema own;
+               create function own.less(timestamptz, timestamptz) returns boolean language sql immutable as
+                 $$ select $1 operator(pg_catalog.<) $2 - interval '1 day' $$;
+               create operator own.< (function = own.less, leftarg = timestamptz, rightarg = timestamptz);
+               create function own.equal(text, text) returns boolean language sql immutable as $$ select false $$;
+               create operator own.= (function = own.equal, leftarg = text, rightarg = text);
+               create type own.verdict as enum ('allow');
+               alter table events add verdict own.verdict default 'allow';
+               alter table events set schema own;"),
+    );
+    let role = world.database.role("");
+    world.database.sql(&format!(
+        "grant usage on schema own to {role}; grant select on own.events to {role};
+         alter role {role} set search_path = own, pg_catalog, public"
+    ));
+    world.host.set("KT_ARCHIVE_SOURCE", world.database.url_for(&role));
+    world.run(&[]).expect(0);
+    assert_eq!(world.archived_ids(MONTH).len(), 1_000);
+    let columns = world.archive().month(MONTH)["schema"]["columns"].clone();
+    assert_eq!(columns[3]["source_type"], "verdict", "as the role names it");
+}
+
+#[test]
 fn dropped_columns_are_skipped_and_generated_ones_read() {
     let world = DatabaseWorld::new(&march(5));
     world.database.sql(

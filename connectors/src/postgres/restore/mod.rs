@@ -10,7 +10,7 @@ use super::{
     catalogue::Relation,
     config::Server,
     connect::connect,
-    connection::{Connection, Session},
+    connection::{Connection, Session, with_role_search_path},
     copy::CopyOutError,
     failure::restore_failure,
     partition::{PartitionRows, Query},
@@ -146,12 +146,12 @@ impl Restoration {
         if self.plan.has_arrays_as_json {
             client.batch_execute(plan::CREATE_LITERAL).await.map_err(restore_failure("create a temporary function"))?;
         }
-        client.batch_execute(&self.plan.insert).await.map_err(restore_failure("insert the rows into the table"))?;
+        // Types of columns and functions of triggers may be named without their schema.
+        let inserted = with_role_search_path(client, client.batch_execute(&self.plan.insert)).await?;
+        inserted.map_err(restore_failure("insert the rows into the table"))?;
         // Deferred checks and triggers must run before the comparison.
-        client
-            .batch_execute("set constraints all immediate")
-            .await
-            .map_err(restore_failure("check the rows of the table"))
+        let checked = with_role_search_path(client, client.batch_execute("set constraints all immediate")).await?;
+        checked.map_err(restore_failure("check the rows of the table"))
     }
 }
 

@@ -41,11 +41,11 @@ impl Plan {
     /// columns to read back, in the archive's order and types.
     pub(super) fn new(table: &str, schema: &Schema, found: Columns, generated: &[String]) -> Result<(Self, Columns)> {
         let targets = found.schema.columns().iter().zip(&found.expressions).zip(&found.forms);
-        let targets = targets.map(|((column, expression), form)| (column.name.as_str(), (column, expression, *form)));
+        let targets = targets.map(|((column, expression), form)| (column.name.as_str(), (column, expression, form)));
         let targets = targets.collect::<HashMap<_, _>>();
         let step = |(number, column): (usize, &Column)| {
             let (target, expression, form) = targets.get(column.name.as_str()).ok_or_else(|| missing(column))?;
-            ColumnPlan::new(number, column, target, expression, *form)
+            ColumnPlan::new(number, column, target, expression, form)
         };
         let steps = schema.columns().iter().enumerate().map(step).collect::<Result<Vec<_>>>()?;
         let written = schema.columns().iter().zip(&steps).filter(|(column, _)| !generated.contains(&column.name));
@@ -77,14 +77,14 @@ impl Plan {
 
 impl ColumnPlan {
     /// Plans `column`, which is written to `target` and selected from it in `form` by `expression`.
-    fn new(number: usize, column: &Column, target: &Column, expression: &str, form: Form) -> Result<Self> {
+    fn new(number: usize, column: &Column, target: &Column, expression: &str, form: &Form) -> Result<Self> {
         let plain = server_type(&column.kind).ok_or_else(|| unsupported(column))?;
         let own = target.source_type.clone().unwrap_or_else(|| plain.clone());
         let is_same = target.kind == column.kind;
         let staged = format!("c{number}");
         let written = match form {
             _ if own == plain => staged.clone(),
-            Form::Json if is_same => format!("{LITERAL}({staged})::{own}"),
+            Form::Json | Form::TextsAsJson if is_same => format!("{LITERAL}({staged})::{own}"),
             _ => format!("{staged}::{own}"),
         };
         let taken = if is_same { expression.to_owned() } else { format!("{}::{plain}", quote(&column.name)) };
@@ -124,7 +124,8 @@ mod tests {
     /// The expressions that write and read back a column of type `kind`, for a target of this type, archived type and form.
     fn step(kind: &str, (own, target, form): (&str, &str, Form)) -> (String, String) {
         let expression = form.expression("c");
-        let step = ColumnPlan::new(0, &column("c", kind, "any"), &column("c", target, own), &expression, form).unwrap();
+        let step =
+            ColumnPlan::new(0, &column("c", kind, "any"), &column("c", target, own), &expression, &form).unwrap();
         (step.written, step.taken)
     }
 
@@ -132,7 +133,9 @@ mod tests {
     fn values_are_cast_into_the_table_and_read_back_as_archived() {
         let pair = |written: &str, taken: &str| (written.to_owned(), taken.to_owned());
         assert_eq!(step("int64", ("bigint", "int64", Form::Own)), pair("c0", "c"));
-        assert_eq!(step("text", ("interval", "text", Form::Text)), pair("c0::interval", "c::text"));
+        let printed = pair("c0::interval", "pg_catalog.textin(pg_catalog.interval_out(c))");
+        let form = Form::Text("pg_catalog.interval_out".to_owned());
+        assert_eq!(step("text", ("interval", "text", form)), printed);
         assert_eq!(step("json", ("jsonb", "json", Form::Own)), pair("c0::jsonb", "c"));
         let array = pair("pg_temp.kt_archive_array(c0)::integer[]", "pg_catalog.array_to_json(c)::text");
         assert_eq!(step("json", ("integer[]", "json", Form::Json)), array);
@@ -143,7 +146,8 @@ mod tests {
         let pair = |written: &str, taken: &str| (written.to_owned(), taken.to_owned());
         assert_eq!(step("text", ("uuid", "uuid", Form::Own)), pair("c0::uuid", "\"c\"::text"));
         assert_eq!(step("int16", ("bigint", "int64", Form::Own)), pair("c0::bigint", "\"c\"::smallint"));
-        let numeric = step("decimal(18,8)", ("numeric", "text", Form::Text));
+        let form = Form::Text("pg_catalog.numeric_out".to_owned());
+        let numeric = step("decimal(18,8)", ("numeric", "text", form));
         assert_eq!(numeric, pair("c0::numeric", "\"c\"::numeric(18,8)"));
     }
 

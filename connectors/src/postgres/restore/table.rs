@@ -5,11 +5,12 @@ use crate::{
     postgres::{
         catalogue::{Nested, Relation, RelationKind},
         config::Table,
+        connection::with_role_search_path,
         failure::restore_failure,
     },
 };
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue::KeyColumns, encode::copy::server_type};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, types::ToSql};
 
 /// The parts of a table's name: an optional schema, and the table.
 pub(super) struct TableName(Vec<String>);
@@ -75,7 +76,9 @@ async fn is_type(client: &Client, text: &str) -> Result<bool> {
     if text.contains("--") || text.contains("/*") {
         return Ok(false);
     }
-    match client.query_one("select pg_catalog.to_regtype($1) is not null", &[&text]).await {
+    let parameters: [&(dyn ToSql + Sync); 1] = [&text];
+    let named = client.query_one("select pg_catalog.to_regtype($1) is not null", &parameters);
+    match with_role_search_path(client, named).await? {
         Ok(row) => Ok(row.get(0)),
         Err(error) if error.code().is_some_and(|code| code.code().starts_with("42")) => Ok(false),
         Err(error) => Err(restore_failure("look for a type")(error)),
@@ -94,7 +97,8 @@ pub(super) async fn find_or_create(
     let mut notes = Vec::new();
     if is_temporary || !exists(client, &quoted).await? {
         let sql = create(&quoted, is_temporary, schema, types);
-        client.batch_execute(&sql).await.map_err(restore_failure("create the table"))?;
+        let created = with_role_search_path(client, client.batch_execute(&sql)).await?;
+        created.map_err(restore_failure("create the table"))?;
         notes = types.iter().filter_map(|(_, note)| note.clone()).collect();
     }
     let named = Table { name: Some(quoted), ..Table::default() };
@@ -110,7 +114,9 @@ pub(super) async fn find_or_create(
 }
 
 async fn exists(client: &Client, quoted: &str) -> Result<bool> {
-    let found = client.query_one("select pg_catalog.to_regclass($1) is not null", &[&quoted]).await;
+    let parameters: [&(dyn ToSql + Sync); 1] = [&quoted];
+    let named = client.query_one("select pg_catalog.to_regclass($1) is not null", &parameters);
+    let found = with_role_search_path(client, named).await?;
     Ok(found.map_err(restore_failure("look for the table"))?.get(0))
 }
 
@@ -130,9 +136,9 @@ fn create(quoted: &str, is_temporary: bool, schema: &Schema, types: &Types) -> S
 /// A selection of the columns of `schema`.
 pub(super) fn wanted(schema: &Schema) -> Table {
     Table {
-        name: None,
         keys: KeyColumns { id: Some(schema.id().to_owned()), time: Some(schema.time().to_owned()) },
         columns: Some(schema.columns().iter().map(|column| column.name.clone()).collect()),
+        ..Table::default()
     }
 }
 
