@@ -155,7 +155,7 @@ fn world_of_new_role(statements: &str) -> (DatabaseWorld, String) {
 fn role_without_rights_exits_with_9_and_names_the_grant() {
     let (world, role) = world_of_new_role(&march(3));
     let outcome = world.run(&[]).expect(9);
-    assert!(error(&outcome).1.contains("GRANT SELECT"), "{}", outcome.output());
+    assert!(error(&outcome).1.contains("SELECT on the table"), "{}", outcome.output());
     world.database.sql(&format!("grant select (id, created_at) on events to {role}"));
     world.run(&[]).expect(9);
     world.database.sql(&format!("revoke connect on database {} from public", world.database.name()));
@@ -166,6 +166,45 @@ fn role_without_rights_exits_with_9_and_names_the_grant() {
         world.database.name()
     ));
     world.run(&[]).expect(0);
+}
+
+#[test]
+fn grants_on_the_named_columns_are_enough() {
+    let (world, role) = world_of_new_role(
+        "create table events (id int, created_at timestamptz, secret text) partition by range (created_at);
+         create table march partition of events for values from ('2025-03-01') to ('2025-04-01');
+         insert into events select n, '2025-03-02', 'secret' from generate_series(1, 50) as n;",
+    );
+    world.database.sql(&format!("grant select (id, created_at) on events to {role}"));
+    world.database.sql(&format!(
+        "create view open_events as table events; grant select (id, created_at) on open_events to {role}"
+    ));
+    for table in ["events", "open_events"] {
+        let named = ["--dataset", "events", "--table", table, "--columns", "id,created_at", "--connections", "2"];
+        world.host.run(&[&["doctor", "--json"], named.as_slice()].concat()).expect(0);
+        world.run(&["--table", table]).expect(9);
+        world.assert_nothing_committed();
+        world.run(&named).expect(0);
+        assert_eq!(world.archived_ids(MONTH).len(), 50);
+        fs::remove_dir_all(world.host.path("archive")).unwrap();
+    }
+}
+
+#[test]
+fn table_that_is_being_rewritten_is_not_read_as_empty_with_grants_on_columns() {
+    let (world, role) = world_of_new_role(&march(300));
+    world.database.sql(&format!("grant select (id, created_at) on events to {role}"));
+    let mut session = world.database.session();
+    session.run("begin; lock table events");
+    let running =
+        world.host.start(&["run", "--month", MONTH, "--json", "--columns", "id,created_at", "--lock-timeout", "60s"]);
+    let waiting = "select count(*) from pg_locks where not granted and relation = 'events'::regclass";
+    while world.database.sql(waiting) == "0" {
+        thread::sleep(Duration::from_millis(20));
+    }
+    session.run("alter table events alter note type varchar(100); alter table events alter id type int; commit");
+    running.wait().expect(0);
+    assert_eq!(world.archived_ids(MONTH).len(), 300);
 }
 
 #[test]

@@ -97,12 +97,19 @@ fn hint(reported: &DbError) -> Option<&'static str> {
             "a row-level security policy would hide rows of the table: use a role with BYPASSRLS, or one without policies",
         ),
         "42501" => Some(
-            "grant the role what it needs: CONNECT on the database, USAGE on the schema, and GRANT SELECT ON the table",
+            "grant the role what it needs: CONNECT on the database, USAGE on the schema, and SELECT on the table or on the columns that --columns names",
         ),
         "28P01" => Some("check the password: it comes from PGPASSWORD, or else from the password file (~/.pgpass)"),
         "28000" => Some("check the role, and its rules in pg_hba.conf of the server"),
         "3D000" => Some("check the database in the URL, or PGDATABASE"),
         "3F000" => Some("create the schema, or name another one with --table"),
+        "42P01" | "42883" | "42704" => Some(
+            "sessions have the search path pg_catalog: functions that a view calls must name schemas, or have a search_path of \
+             their own (alter function … set search_path = …)",
+        ),
+        "22021" | "22P05" => {
+            Some("a text of the table cannot be converted to UTF-8: correct it, or leave its column out with --columns")
+        }
         "40001" => Some(
             "queries on a standby conflict with its recovery: raise max_standby_streaming_delay there, or set \
              hot_standby_feedback",
@@ -124,6 +131,10 @@ pub(super) fn restore_failure(what: &'static str) -> impl FnOnce(tokio_postgres:
             "42501" if !error.as_db_error().is_some_and(is_by_policy) => failure(what, error).with_hint(
                 "grant the role CREATE on the schema for a table that does not exist yet, SELECT and INSERT on one that \
                  does, and TEMPORARY on the database",
+            ),
+            "54000" => redacted().with_hint(
+                "a row of the month is larger than a page of the server: take slices of fewer --columns by `kt-archive pull`, \
+                 and load those",
             ),
             // Messages about data quote values.
             _ if code.starts_with("22") => redacted().with_hint(

@@ -18,6 +18,7 @@ mod probe;
 pub mod restore;
 mod snapshot;
 mod stream;
+mod table_lock;
 mod tls;
 mod types;
 

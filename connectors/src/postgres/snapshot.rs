@@ -1,13 +1,14 @@
 //! An exported snapshot, in which any number of connections read a window.
 
 use super::{
-    catalogue::{Columns, Nested, Relation, RelationKind},
+    catalogue::{Columns, Nested, Relation},
     config::{Config, Table},
     connect::connect,
     connection::{Connection, Session},
     failure::{self, configuration},
     open_transactions,
     partition::{PartitionPlan, PartitionRows, Query},
+    table_lock::TableLock,
 };
 use crate::{
     Clock, Error, ErrorKind, Result,
@@ -27,8 +28,7 @@ pub(super) struct Snapshot {
     name: String,
     /// The table, quoted.
     pub(super) table: String,
-    /// The statement that locks the table, if it can be locked.
-    lock: Option<String>,
+    lock: TableLock,
     pub(super) query: Query,
     pub(super) layout: Arc<CopyLayout>,
     pub(super) partitions: PartitionPlan,
@@ -79,7 +79,7 @@ impl Snapshot {
         }
         let relation = Relation::find(client, dataset, &table).await?;
         open_transactions::refuse(client, window).await?;
-        begin(&holder, &relation).await?;
+        let lock = TableLock::begin(&holder, config, &relation).await?;
         let facts = facts(&holder).await?;
         let source_clock = timestamp(facts.now)?;
         check_skew(Some(source_clock), clock.now())?;
@@ -103,7 +103,7 @@ impl Snapshot {
             partitions.partitions.push(relation.partition(PartitionRows::WithoutTime));
         }
         let layout = CopyLayout::new(columns.schema).map_err(|error| configuration(error.to_string()))?;
-        let (name, lock, table, rows) = (facts.name, lock(&relation), relation.name, within + strays);
+        let (name, table, rows) = (facts.name, relation.name, within + strays);
         Ok(Self {
             name,
             table,
@@ -118,11 +118,10 @@ impl Snapshot {
         })
     }
 
-    /// Opens a session that sees what this snapshot sees. It locks with `nowait`, since waiting would deadlock: a session that
-    /// is ahead in the queue waits for the holder of the snapshot, which waits for this one.
+    /// Opens a session that sees what this snapshot sees.
     pub(super) async fn join(&self, config: &Config) -> Result<Connection> {
         let connection = connect_read_only(config).await?;
-        let lock = self.lock.as_ref().map(|lock| format!("; {lock} nowait")).unwrap_or_default();
+        let lock = self.lock.without_waiting(config);
         let statement =
             format!("begin isolation level repeatable read read only; set transaction snapshot '{}'{lock}", self.name);
         let begun = connection.client().batch_execute(&statement).await;
@@ -170,7 +169,7 @@ pub(super) async fn may_read(
     table: &Table,
 ) -> Result<Columns> {
     let looked = async {
-        begin(connection, relation).await?;
+        TableLock::begin(connection, config, relation).await?;
         let columns = relation.columns(connection.client(), table, &Nested::default()).await?;
         organisation(connection, config, &columns, relation).await?;
         Ok(columns)
@@ -178,26 +177,6 @@ pub(super) async fn may_read(
     let looked = looked.await;
     let ended = connection.client().batch_execute("rollback").await;
     ended.map_err(|error| failure::lost("end the transaction", error)).and(looked)
-}
-
-/// The statement that locks the table and its leaf tables. Locking a view locks its tables; materialized views and foreign
-/// tables cannot be locked.
-fn lock(relation: &Relation) -> Option<String> {
-    match relation.kind {
-        RelationKind::Table | RelationKind::Partitioned | RelationKind::View => {
-            Some(format!("lock table {} in access share mode", relation.name))
-        }
-        RelationKind::Materialized | RelationKind::Foreign => None,
-    }
-}
-
-/// Begins the transaction, and locks the table before the snapshot is taken: after a rewrite in between, the snapshot would
-/// see an empty table.
-async fn begin(holder: &Connection, relation: &Relation) -> Result<()> {
-    let lock = lock(relation).map(|lock| format!("; {lock}")).unwrap_or_default();
-    let statement = format!("begin isolation level repeatable read read only{lock}");
-    let begun = holder.client().batch_execute(&statement).await;
-    begun.map_err(|error| failure::lost("lock the table", error).with_context("table", &relation.name))
 }
 
 async fn facts(holder: &Connection) -> Result<SnapshotFacts> {
