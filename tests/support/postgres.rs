@@ -44,9 +44,20 @@ impl Database {
         Self::on(url.rsplit_once('@').expect("a user").1)
     }
 
+    /// An empty database whose texts are bytes of no encoding.
+    pub(crate) fn new_sql_ascii() -> Self {
+        let url = test_variable("KT_TEST_POSTGRES");
+        Self::with(url.rsplit_once('@').expect("a user").1, "encoding 'SQL_ASCII' locale 'C' template template0")
+    }
+
     fn on(server: &str) -> Self {
+        Self::with(server, "")
+    }
+
+    /// With these options of `create database`.
+    fn with(server: &str, options: &str) -> Self {
         let database = Self { server: server.to_owned(), name: unique("kt"), roles: Mutex::default() };
-        database.administer(&format!("create database {}", database.name));
+        database.administer(&format!("create database {} {options}", database.name));
         database
     }
 

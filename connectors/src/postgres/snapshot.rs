@@ -59,6 +59,11 @@ pub(super) async fn connect_read_only(config: &Config) -> Result<Connection> {
     retry(Policy::per_call(), || connect(&config.server, &session)).await
 }
 
+/// Takes texts as they are from a database without an encoding. The server would end the COPY at the first that is not UTF-8;
+/// the decoder rejects its row alone.
+const UNCHECKED_TEXT: &str = "select pg_catalog.set_config('client_encoding', 'SQL_ASCII', true) \
+    where pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'";
+
 impl Snapshot {
     /// Takes a snapshot for `window` of the table of `dataset`. Fails while an open transaction could still add rows to the
     /// window.
@@ -122,8 +127,10 @@ impl Snapshot {
     pub(super) async fn join(&self, config: &Config) -> Result<Connection> {
         let connection = connect_read_only(config).await?;
         let lock = self.lock.without_waiting(config);
-        let statement =
-            format!("begin isolation level repeatable read read only; set transaction snapshot '{}'{lock}", self.name);
+        let statement = format!(
+            "begin isolation level repeatable read read only; set transaction snapshot '{}'{lock}; {UNCHECKED_TEXT}",
+            self.name
+        );
         let begun = connection.client().batch_execute(&statement).await;
         begun.map_err(gone)?;
         Ok(connection)

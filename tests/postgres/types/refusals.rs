@@ -1,7 +1,7 @@
 //! Values that the archive's types cannot hold: their rows are rejected.
 
 use super::{DatabaseWorld, MONTH, march};
-use crate::support::together;
+use crate::support::{postgres::Database, together};
 
 /// Asserts that of a good and a bad value, the row of the bad one is rejected.
 #[track_caller]
@@ -24,6 +24,24 @@ fn assert_rejected(declared: &str, good: &str, bad: &str) {
     let events = archive.month(MONTH)["events"].clone();
     let counts = ["read", "archived", "rejected", "source_count"].map(|name| events[name].as_u64().unwrap());
     assert_eq!(counts, [3, 2, 1, 3]);
+}
+
+#[test]
+fn text_that_is_not_utf8_is_rejected_in_a_database_without_an_encoding() {
+    let mut world = DatabaseWorld::new("");
+    let bytes = Database::new_sql_ascii();
+    bytes.sql(
+        "create table events (id text primary key, created_at timestamptz default '2025-03-10', note text, list text[]);
+         insert into events (id, note, list) values ('a', 'ü', null), ('b', E'\\xff', null), ('c', null, array[E'\\xe4']);",
+    );
+    world.host.set("KT_ARCHIVE_SOURCE", bytes.url());
+    world.host.set("KT_ARCHIVE_CONNECTIONS", "2");
+    world.run(&[]).expect(5);
+    world.assert_nothing_committed();
+    let outcome = world.run(&["--rejects", "keep"]).expect(5);
+    assert_eq!(world.archived_ids(MONTH).into_iter().collect::<Vec<_>>(), ["a"], "{}", outcome.output());
+    let rejects = world.archive().month(MONTH)["events"]["rejected"].clone();
+    assert_eq!(rejects, 2);
 }
 
 #[test]
