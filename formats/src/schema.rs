@@ -135,7 +135,7 @@ impl Schema {
     }
 
     /// The position of the time column.
-    pub(crate) const fn time_index(&self) -> usize {
+    pub const fn time_index(&self) -> usize {
         self.time
     }
 

@@ -3,7 +3,7 @@
 use super::{DatabaseWorld, MONTH, march, types::table};
 use crate::support::{cli::Outcome, postgres::Database};
 use serde_json::Value;
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 impl DatabaseWorld {
     /// Restores the month into the source database.
@@ -123,6 +123,47 @@ mod values {
         world.database.sql("create table flat (like events); alter table flat alter grid type integer[]");
         world.restore(&["--table", "flat"]).expect(0);
         assert_eq!(world.difference("events", "flat"), "");
+    }
+
+    #[test]
+    fn columns_with_names_that_a_table_cannot_have_are_renamed_with_a_note() {
+        let world = DatabaseWorld::new(&march(1));
+        let (long, longer) = ("prompt_".repeat(12), "prompt_".repeat(12) + "b");
+        let source = world.host.path("events.csv");
+        fs::write(&source, format!("id,created_at,{long},{longer},xmin,tableoid\n1,2025-03-04T00:00:00Z,a,b,c,d\n"))
+            .unwrap();
+        let source = source.display().to_string();
+        world.run(&["--source", &source]).expect(0);
+        for flags in [&["--drill"][..], &[], &["--drill"]] {
+            let report = world.restore(&[&["--table", "named"], flags].concat()).expect(0).json();
+            assert!(report["notes"].to_string().contains("xmin_1"), "{report}");
+            assert!(report["columns"].to_string().contains(&longer), "the report has the archive's names");
+        }
+        let columns = "select string_agg(attname, ' ' order by attnum) from pg_attribute \
+                       where attrelid = 'named'::regclass and attnum > 2";
+        let short = &long[..61];
+        assert_eq!(world.database.sql(columns), format!("{short}_1 {short}_2 xmin_1 tableoid_1"));
+        assert_eq!(world.database.sql("select xmin_1, tableoid_1 from named"), "c|d");
+    }
+
+    #[test]
+    fn vectors_are_restored_and_texts_with_nul_are_refused_with_their_column() {
+        let world = DatabaseWorld::new(
+            "create table events (id text primary key, created_at timestamptz default '2025-03-10', list oidvector, pair int2vector);
+             insert into events values ('a', default, '1 2', '3 4');",
+        );
+        world.run(&[]).expect(0);
+        world.restore(&["--table", "again"]).expect(0);
+        assert_eq!(world.difference("events", "again"), "");
+        let source = world.host.path("events.jsonl");
+        fs::write(&source, "{\"id\": \"1\", \"created_at\": \"2025-02-04T00:00:00Z\", \"model\": \"a\\u0000b\"}\n")
+            .unwrap();
+        let source = source.display().to_string();
+        world.host.run(&["run", "--month", "2025-02", "--source", &source, "--json"]).expect(0);
+        let restored =
+            world.host.run(&["restore", "--month", "2025-02", "--into", &world.database.url(), "--drill", "--json"]);
+        let error = restored.expect(5).json()["error"].to_string();
+        assert!(error.contains("U+0000") && error.contains("model"), "{error}");
     }
 
     #[test]
@@ -266,9 +307,9 @@ mod refusals {
         let world = DatabaseWorld::new(&march(3));
         world.run(&[]).expect(0);
         let path = world.archive().path(&world.archive().file(MONTH, "parquet"));
-        let mut bytes = std::fs::read(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
         bytes[100] ^= 1;
-        std::fs::write(&path, bytes).unwrap();
+        fs::write(&path, bytes).unwrap();
         let before = objects(&world.database);
         let damaged = world.restore(&["--table", "other"]).expect(4);
         assert!(message(&damaged).contains("kt-archive verify"), "{}", damaged.stdout);

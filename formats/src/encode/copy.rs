@@ -3,7 +3,8 @@
 //! Values have the binary form of their [`server_type`]; columns of that type accept them without a conversion.
 
 use super::values::{Lists, Values};
-use crate::{ColumnType, EventBatch, column_type::Typed};
+use crate::{Column, ColumnType, EventBatch, column_type::Typed};
+use arrow_array::{ArrayRef, ListArray, cast::AsArray as _};
 
 /// The signature, and a header without flags or extension.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -37,6 +38,16 @@ pub fn write_rows<E>(
         spill(out)?;
     }
     Ok(())
+}
+
+/// The first column with a text that contains U+0000, which PostgreSQL's texts cannot hold.
+pub fn column_with_nul(batch: &EventBatch) -> Option<&Column> {
+    let columns = batch.schema().columns().iter().zip(batch.records().columns());
+    let has_nul = |array: &ArrayRef| {
+        let texts = array.as_list_opt::<i32>().map_or(array, ListArray::values).as_string_opt::<i32>();
+        texts.is_some_and(|texts| memchr::memchr(0, texts.value_data()).is_some())
+    };
+    columns.into_iter().find(|(_, array)| has_nul(array)).map(|(column, _)| column)
 }
 
 /// The length that means NULL.
@@ -185,10 +196,10 @@ fn write_numeric(value: i128, scale: u8, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Column, Schema};
+    use crate::Schema;
     use arrow_array::{
-        Array as _, ArrayRef, BinaryArray, BooleanArray, Date32Array, FixedSizeBinaryArray, Float64Array, Int32Array,
-        ListArray, RecordBatch, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+        Array as _, BinaryArray, BooleanArray, Date32Array, FixedSizeBinaryArray, Float64Array, Int32Array,
+        RecordBatch, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
         builder::{ListBuilder, StringBuilder},
     };
     use std::{convert::Infallible, sync::Arc};

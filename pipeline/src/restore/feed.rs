@@ -12,7 +12,7 @@ use archive_connectors::{
 use archive_formats::{
     Chain, Dataset, Entry, EventBatch, Month, Schema, Sha256,
     column_digest::ColumnDigests,
-    encode::copy::write_rows,
+    encode::copy::{column_with_nul, write_rows},
     manifest::{CommitKind, DataFile},
 };
 use arrow_array::RecordBatch;
@@ -78,6 +78,14 @@ impl Feed {
 impl Sending {
     async fn batch(&mut self, batch: &EventBatch) -> Result<()> {
         let batch = self.united(batch)?;
+        if let Some(column) = column_with_nul(&batch) {
+            return Err(Error::new(
+                ErrorKind::Incomplete,
+                "a text has the character U+0000, which PostgreSQL cannot hold",
+            )
+            .with_context("column", &column.name)
+            .with_hint("take a slice without the column by `kt-archive pull --columns`, and load that"));
+        }
         self.digests.add(batch.records()).map_err(undigested)?;
         let (mut piece, mut whole) = (Vec::new(), Vec::new());
         let end_piece = |piece: &mut Vec<u8>| {

@@ -3,6 +3,7 @@
 //! A restore is one transaction, which only [`Restoration::commit`] commits: after any failure the server is unchanged. Rows
 //! are loaded into a temporary table with the archive's types, from which one statement casts them to the table's types.
 
+mod names;
 mod plan;
 mod table;
 
@@ -26,6 +27,7 @@ use archive_formats::{
 };
 use bytes::Bytes;
 use futures::{SinkExt as _, Stream, StreamExt as _};
+use names::with_server_names;
 use plan::{Plan, STAGING};
 use std::{pin::pin, time::Duration};
 use tokio::sync::mpsc;
@@ -70,14 +72,16 @@ impl Restoration {
         let client = connection.client();
         client.batch_execute(CHECK_CONNECTION).await.map_err(restore_failure("prepare the session"))?;
         let name = table::parse_name(client, &destination.table).await?;
+        let (schema, renamed) = with_server_names(schema)?;
         // Before the transaction, which an unknown type would end.
-        let types = table::types(client, schema).await?;
+        let types = table::types(client, &schema).await?;
         client.batch_execute(BEGIN).await.map_err(restore_failure("begin a transaction"))?;
-        let (relation, notes) = table::find_or_create(client, &name, destination.drill, schema, &types).await?;
-        let nested = table::nested(&relation, schema);
-        let columns = relation.columns(client, &table::wanted(schema), &nested).await?;
+        let (relation, notes) = table::find_or_create(client, &name, destination.drill, &schema, &types).await?;
+        let notes = renamed.into_iter().chain(notes).collect();
+        let nested = table::nested(&relation, &schema);
+        let columns = relation.columns(client, &table::wanted(&schema), &nested).await?;
         let generated = table::generated_columns(client, &relation).await?;
-        let (plan, columns) = Plan::new(&relation.name, schema, columns, &generated)?;
+        let (plan, columns) = Plan::new(&relation.name, &schema, columns, &generated)?;
         let query = Query::new(&columns, window, None);
         refuse_rows(client, &relation, &query).await?;
         let layout = CopyLayout::new(plan.schema()).map_err(|error| {
