@@ -1,6 +1,7 @@
 //! The table of column types: what each is called in manifests, in Arrow (and so in Parquet) and in PostgreSQL, and
 //! which Arrow array holds its values.
 
+use crate::{Column, catalogue::is_cost_of_artifact};
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
     Time64MicrosecondType, TimestampMicrosecondType,
@@ -237,7 +238,13 @@ pub(crate) enum Typed<C: Containers> {
     Int64(C::Primitive<Int64Type>),
     Float32(C::Primitive<Float32Type>),
     Float64(C::Primitive<Float64Type>),
-    Decimal { values: C::Primitive<Decimal128Type>, scale: u8 },
+    Decimal {
+        values: C::Primitive<Decimal128Type>,
+        precision: u8,
+        scale: u8,
+        /// Whether the text ends before its trailing zeros.
+        trim_zeros: bool,
+    },
     TimestampUtc(C::Primitive<TimestampMicrosecondType>),
     Timestamp(C::Primitive<TimestampMicrosecondType>),
     Date(C::Primitive<Date32Type>),
@@ -248,6 +255,16 @@ pub(crate) enum Typed<C: Containers> {
 }
 
 impl<C: Containers> Typed<C> {
+    /// A cost from an artifact prints without the zeros that its type added; a decimal of a database keeps the digits
+    /// that it had there.
+    pub(crate) fn of_column(column: &Column, containers: &C) -> Self {
+        let mut typed = Self::new(&column.kind, containers);
+        if let Self::Decimal { trim_zeros, .. } = &mut typed {
+            *trim_zeros = is_cost_of_artifact(column);
+        }
+        typed
+    }
+
     pub(crate) fn new(kind: &ColumnType, containers: &C) -> Self {
         match kind {
             ColumnType::Text => Self::Text(containers.text()),
@@ -258,7 +275,10 @@ impl<C: Containers> Typed<C> {
             ColumnType::Int64 => Self::Int64(containers.primitive()),
             ColumnType::Float32 => Self::Float32(containers.primitive()),
             ColumnType::Float64 => Self::Float64(containers.primitive()),
-            ColumnType::Decimal { scale, .. } => Self::Decimal { values: containers.primitive(), scale: *scale },
+            ColumnType::Decimal { precision, scale } => {
+                let values = containers.primitive();
+                Self::Decimal { values, precision: *precision, scale: *scale, trim_zeros: false }
+            }
             ColumnType::TimestampUtc => Self::TimestampUtc(containers.primitive()),
             ColumnType::Timestamp => Self::Timestamp(containers.primitive()),
             ColumnType::Date => Self::Date(containers.primitive()),

@@ -1,10 +1,10 @@
 //! Builders of Arrow arrays from which the last rows can be removed.
 
-use super::row_error::RowErrorKind;
+use super::{columns::ColumnBuilder, row_error::RowErrorKind};
 use arrow_array::{
     ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, StringArray,
 };
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use std::sync::Arc;
 
@@ -59,29 +59,61 @@ impl Validity {
     }
 }
 
+/// Values of one width, and the Arrow array that holds them.
+pub(super) trait FixedWidth {
+    type Value: Default;
+
+    fn array(values: Vec<Self::Value>, nulls: Option<NullBuffer>, data_type: &DataType) -> ArrayRef;
+}
+
+impl<T: ArrowPrimitiveType> FixedWidth for T {
+    type Value = T::Native;
+
+    fn array(values: Vec<T::Native>, nulls: Option<NullBuffer>, data_type: &DataType) -> ArrayRef {
+        Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(data_type.clone()))
+    }
+}
+
+/// Booleans.
+#[derive(Debug)]
+pub(super) struct Bool;
+
+impl FixedWidth for Bool {
+    type Value = bool;
+
+    fn array(values: Vec<bool>, nulls: Option<NullBuffer>, _: &DataType) -> ArrayRef {
+        Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls))
+    }
+}
+
+/// UUIDs.
+#[derive(Debug)]
+pub(super) struct Uuid;
+
+impl FixedWidth for Uuid {
+    type Value = [u8; 16];
+
+    fn array(values: Vec<[u8; 16]>, nulls: Option<NullBuffer>, _: &DataType) -> ArrayRef {
+        Arc::new(FixedSizeBinaryArray::new(16, values.into_flattened().into(), nulls))
+    }
+}
+
 /// A growing column of values of one width.
 #[derive(Debug)]
-pub(super) struct FixedColumn<V> {
-    values: Vec<V>,
+pub(super) struct FixedColumn<T: FixedWidth> {
+    values: Vec<T::Value>,
     validity: Validity,
 }
 
-impl<V: Default> FixedColumn<V> {
+impl<T: FixedWidth> FixedColumn<T> {
     pub(super) const fn new(validity: Validity) -> Self {
         Self { values: Vec::new(), validity }
     }
 
     #[inline]
-    pub(super) fn push(&mut self, value: Result<V, RowErrorKind>) -> Result<(), RowErrorKind> {
+    pub(super) fn push(&mut self, value: Result<T::Value, RowErrorKind>) -> Result<(), RowErrorKind> {
         self.values.push(value?);
         self.validity.push_value();
-        Ok(())
-    }
-
-    #[inline]
-    pub(super) fn push_null(&mut self) -> Result<(), RowErrorKind> {
-        self.validity.push_null()?;
-        self.values.push(V::default());
         Ok(())
     }
 
@@ -91,62 +123,54 @@ impl<V: Default> FixedColumn<V> {
     pub(super) fn extend<E: From<RowErrorKind>>(
         &mut self,
         fields: &[Option<&[u8]>],
-        read: impl Fn(&[u8]) -> Result<V, E>,
+        read: impl Fn(&[u8]) -> Result<T::Value, E>,
     ) -> Result<(), E> {
         let mut failure = Ok(());
         let mut value = |field: &[u8]| {
             read(field).unwrap_or_else(|error| {
                 failure = Err(error);
-                V::default()
+                T::Value::default()
             })
         };
         // A loop that stopped at the first failure would check the capacity for each value.
-        self.values.extend(fields.iter().map(|field| field.map_or_else(V::default, &mut value)));
+        self.values.extend(fields.iter().map(|field| field.map_or_else(T::Value::default, &mut value)));
         failure?;
         Ok(self.validity.extend(fields)?)
     }
+}
 
-    pub(super) fn truncate(&mut self, rows: usize) {
+impl<T: FixedWidth> ColumnBuilder for FixedColumn<T> {
+    #[inline]
+    fn push_null(&mut self) -> Result<(), RowErrorKind> {
+        self.validity.push_null()?;
+        self.values.push(T::Value::default());
+        Ok(())
+    }
+
+    fn truncate(&mut self, rows: usize) {
         self.values.truncate(rows);
         self.validity.truncate(rows);
     }
 
-    pub(super) fn reserve(&mut self, factor: usize) {
+    fn reserve(&mut self, factor: usize) {
         self.values.reserve(self.values.len() * factor);
     }
-}
 
-impl<V: ArrowNativeType> FixedColumn<V> {
-    pub(super) fn finish<T: ArrowPrimitiveType<Native = V>>(self, data_type: DataType) -> ArrayRef {
-        let values = ScalarBuffer::from(self.values);
-        Arc::new(PrimitiveArray::<T>::new(values, self.validity.finish()).with_data_type(data_type))
+    fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
+        Some(T::array(self.values, self.validity.finish(), data_type))
     }
 }
 
-impl FixedColumn<bool> {
-    pub(super) fn finish_bool(self) -> ArrayRef {
-        Arc::new(BooleanArray::new(BooleanBuffer::from(self.values), self.validity.finish()))
-    }
-}
-
-impl<const N: usize> FixedColumn<[u8; N]> {
-    pub(super) fn finish_bytes(self) -> ArrayRef {
-        #[expect(clippy::expect_used, reason = "the only fixed-size type is the UUID, of 16 bytes")]
-        let width = i32::try_from(N).expect("the width fits into 31 bits");
-        Arc::new(FixedSizeBinaryArray::new(width, self.values.into_flattened().into(), self.validity.finish()))
-    }
-}
-
-/// A growing column of text or bytes. Text is checked for UTF-8 once, by [`Self::finish`].
+/// A growing column of text or bytes. Text is checked for UTF-8 once, when it is finished.
 #[derive(Debug)]
-pub(super) struct TextColumn {
+pub(super) struct BytesColumn {
     bytes: Vec<u8>,
     /// Start of each value, and of the next one.
     offsets: Vec<i32>,
     validity: Validity,
 }
 
-impl TextColumn {
+impl BytesColumn {
     pub(super) fn new(validity: Validity) -> Self {
         Self { bytes: Vec::new(), offsets: vec![0], validity }
     }
@@ -166,12 +190,6 @@ impl TextColumn {
     ) -> Result<(), RowErrorKind> {
         write(&mut self.bytes)?;
         self.end_value()
-    }
-
-    #[inline]
-    pub(super) fn push_null(&mut self) -> Result<(), RowErrorKind> {
-        self.validity.push_null()?;
-        self.end()
     }
 
     #[inline]
@@ -195,31 +213,38 @@ impl TextColumn {
         }
         self.validity.extend(fields)
     }
+}
 
-    pub(super) fn truncate(&mut self, rows: usize) {
+impl ColumnBuilder for BytesColumn {
+    #[inline]
+    fn push_null(&mut self) -> Result<(), RowErrorKind> {
+        self.validity.push_null()?;
+        self.end()
+    }
+
+    fn truncate(&mut self, rows: usize) {
         self.offsets.truncate(rows + 1);
-        #[expect(clippy::expect_used, reason = "offsets are made from lengths")]
-        let end = self.offsets.last().map_or(0, |end| usize::try_from(*end).expect("an offset is not negative"));
-        self.bytes.truncate(end);
+        self.bytes.truncate(last_offset(&self.offsets));
         self.validity.truncate(rows);
     }
 
-    /// Reserves capacity for `factor` times the present content.
-    pub(super) fn reserve(&mut self, factor: usize) {
+    fn reserve(&mut self, factor: usize) {
         self.offsets.reserve(self.offsets.len() * factor);
         self.bytes.reserve(self.bytes.len() * factor);
     }
 
-    /// The finished array; `None` if a value is not UTF-8.
-    pub(super) fn finish(self) -> Option<ArrayRef> {
+    fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-        let array = StringArray::try_new(offsets, self.bytes.into(), self.validity.finish()).ok()?;
-        Some(Arc::new(array))
+        let (bytes, nulls) = (self.bytes.into(), self.validity.finish());
+        Some(match data_type {
+            DataType::Binary => Arc::new(BinaryArray::new(offsets, bytes, nulls)),
+            _ => Arc::new(StringArray::try_new(offsets, bytes, nulls).ok()?),
+        })
     }
+}
 
-    /// The finished array of bytes, which need not be text.
-    pub(super) fn finish_binary(self) -> ArrayRef {
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-        Arc::new(BinaryArray::new(offsets, self.bytes.into(), self.validity.finish()))
-    }
+/// The end of the last value.
+pub(super) fn last_offset(offsets: &[i32]) -> usize {
+    #[expect(clippy::expect_used, reason = "offsets are made from lengths")]
+    offsets.last().map_or(0, |end| usize::try_from(*end).expect("an offset is not negative"))
 }

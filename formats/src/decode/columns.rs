@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 /// A column that grows by one value per row, and whose last rows can be removed.
 pub(super) trait ColumnBuilder {
+    /// Appends a row without a value.
+    fn push_null(&mut self) -> Result<(), RowErrorKind>;
+
     /// Removes all rows but the first `rows`.
     fn truncate(&mut self, rows: usize);
 

@@ -7,9 +7,9 @@
 //! | [`csv::ArchivedLayout`], [`parquet`] | data files of an archive | batches |
 //! | [`rejects`] | `rejects` files of an archive | rejected rows |
 
+mod artifact;
 mod builder;
 mod columns;
-mod columns_by_type;
 pub mod copy;
 pub mod csv;
 pub mod json;
@@ -19,6 +19,7 @@ pub mod rejects;
 mod row_error;
 mod simd;
 mod time_index;
+mod typed;
 
 pub use time_index::{MonthTimes, TimeIndex};
 

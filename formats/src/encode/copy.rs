@@ -79,7 +79,7 @@ impl Values<'_> {
             Typed::Time(array) => out.extend(array.value(row).to_be_bytes()),
             Typed::Float32(array) => out.extend(array.value(row).to_be_bytes()),
             Typed::Float64(array) => out.extend(array.value(row).to_be_bytes()),
-            Typed::Decimal { values, scale } => write_numeric(values.value(row), *scale, out),
+            Typed::Decimal { values, scale, .. } => write_numeric(values.value(row), *scale, out),
             Typed::TimestampUtc(array) | Typed::Timestamp(array) => write_timestamp(array.value(row), out),
             Typed::Date(array) => write_date(array.value(row), out),
             Typed::Uuid(array) => out.extend_from_slice(array.value(row)),

@@ -48,7 +48,9 @@ impl Values<'_> {
             Typed::Int64(array) => write!(out, "{}", array.value(row))?,
             Typed::Float32(array) => write_float(array.value(row), out)?,
             Typed::Float64(array) => write_float(array.value(row), out)?,
-            Typed::Decimal { values, scale } => write_decimal(values.value(row), *scale, self.trim_zeros, out)?,
+            Typed::Decimal { values, scale, trim_zeros, .. } => {
+                write_decimal(values.value(row), *scale, *trim_zeros, out)?;
+            }
             Typed::TimestampUtc(array) => {
                 write_date_time(array.value(row), out)?;
                 out.push(b'Z');

@@ -2,7 +2,6 @@
 
 use crate::{
     Column, ColumnType,
-    catalogue::is_cost_of_artifact,
     column_type::{Containers, Typed},
 };
 use arrow_array::{
@@ -16,19 +15,12 @@ use std::ops::Range;
 pub(super) struct Values<'a> {
     pub(super) typed: Typed<Arrays<'a>>,
     nulls: Option<&'a NullBuffer>,
-    /// Whether the text of a decimal ends before its trailing zeros.
-    pub(super) trim_zeros: bool,
 }
 
 impl<'a> Values<'a> {
-    /// The values of `array`, which has the Arrow type of `column`. A cost from an artifact prints without the zeros that
-    /// its type added; a decimal of a database keeps the digits that it had there.
+    /// The values of `array`, which has the Arrow type of `column`.
     pub(super) fn new(column: &Column, array: &'a ArrayRef) -> Self {
-        Self { trim_zeros: is_cost_of_artifact(column), ..Self::with_type(&column.kind, array) }
-    }
-
-    fn with_type(kind: &ColumnType, array: &'a ArrayRef) -> Self {
-        Self { typed: Typed::new(kind, &Arrays(array)), nulls: array.nulls(), trim_zeros: false }
+        Self { typed: Typed::of_column(column, &Arrays(array)), nulls: array.nulls() }
     }
 
     pub(super) fn is_null(&self, row: usize) -> bool {
@@ -69,7 +61,8 @@ impl<'a> Containers for Arrays<'a> {
 
     fn list(&self, element: &ColumnType) -> Self::List {
         let lists = self.0.as_list::<i32>();
-        let elements = Box::new(Values::with_type(element, lists.values()));
+        let array = lists.values();
+        let elements = Box::new(Values { typed: Typed::new(element, &Arrays(array)), nulls: array.nulls() });
         Lists { elements, offsets: lists.value_offsets(), element_oid: element.postgres_oid() }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{
     CopyError, CopyLayoutError, ValueError,
-    column::CopyColumn,
     rows::{BLOCK, CopyRows, Fields},
 };
 use crate::{
@@ -11,8 +10,10 @@ use crate::{
         Decoded,
         columns::{ColumnBuilder as _, Columns, Utf8Check, decode_checked},
         row_error::RowErrorKind,
+        typed::{Builders, TypedColumn},
     },
 };
+use arrow_schema::DECIMAL128_MAX_PRECISION;
 use std::sync::Arc;
 
 /// The columns of a binary COPY. Rows can be decoded in parallel.
@@ -28,7 +29,7 @@ impl CopyLayout {
         if schema.id() == schema.time() {
             return Err(CopyLayoutError::OneKey(schema.id().to_owned()));
         }
-        let unreadable = schema.columns().iter().find(|column| CopyColumn::new(&column.kind, None).is_none());
+        let unreadable = schema.columns().iter().find(|column| !is_readable(&column.kind));
         if let Some(Column { name, kind, .. }) = unreadable {
             return Err(CopyLayoutError::UnreadableType { name: name.clone(), kind: kind.clone() });
         }
@@ -45,6 +46,15 @@ impl CopyLayout {
     /// Decodes rows. The lines of rejects are ordinals of rows, from 0.
     pub fn decode(&self, rows: &CopyRows) -> Result<Decoded, CopyError> {
         decode_checked(|utf8| RowDecoder::new(self, utf8).read(rows).transpose())
+    }
+}
+
+/// Whether the type has a binary form: PostgreSQL has no lists of lists, and a decimal fits into its precision.
+fn is_readable(kind: &ColumnType) -> bool {
+    match kind {
+        ColumnType::List(element) => !matches!(**element, ColumnType::List(_)) && is_readable(element),
+        ColumnType::Decimal { precision, scale } => scale <= precision && *precision <= DECIMAL128_MAX_PRECISION,
+        _ => true,
     }
 }
 
@@ -65,7 +75,7 @@ struct RowDecoder<'a> {
     layout: &'a CopyLayout,
     utf8: Utf8Check,
     /// Values of the accepted rows.
-    columns: Vec<CopyColumn>,
+    columns: Vec<TypedColumn>,
     /// Number of accepted rows.
     good: usize,
     fields: Fields<'a>,
@@ -74,10 +84,7 @@ struct RowDecoder<'a> {
 
 impl<'a> RowDecoder<'a> {
     fn new(layout: &'a CopyLayout, utf8: Utf8Check) -> Self {
-        let columns = layout.columns.builders(|column, missing| {
-            CopyColumn::new(&column.kind, missing)
-                .unwrap_or_else(|| unreachable!("`CopyLayout::new` checked the types"))
-        });
+        let columns = layout.columns.builders(|column, missing| TypedColumn::of_column(column, &Builders { missing }));
         Self { layout, utf8, fields: Fields::new(columns.len()), columns, good: 0, rejects: Vec::new() }
     }
 
@@ -104,8 +111,12 @@ impl<'a> RowDecoder<'a> {
     /// Appends the rows of `fields` to all columns. An error has the index of the column, and leaves some columns longer
     /// than others.
     fn push(&mut self) -> Result<(), (usize, ValueError)> {
+        let id = self.layout.schema().id_index();
         let columns = self.columns.iter_mut().zip(self.fields.columns()).enumerate();
         for (index, (column, fields)) in columns {
+            if index == id && matches!(column, TypedColumn::Text(_)) && fields.contains(&Some(&[])) {
+                return Err((index, RowErrorKind::NoId.into()));
+            }
             column.extend(fields, self.utf8).map_err(|failure| (index, failure))?;
         }
         Ok(())

@@ -5,8 +5,8 @@ use crate::{
     EventBatch, Reject, Schema,
     decode::{
         columns::{Columns, Utf8Check},
-        columns_by_type::ArchivedColumn,
         row_error::RowErrorKind,
+        typed::{Builders, TypedColumn},
     },
     encode::csv::{write_names, write_text},
 };
@@ -37,7 +37,8 @@ impl ArchivedLayout {
     /// Decodes a chunk of whole records, without the header; `None` if it has none.
     pub fn decode(&self, chunk: &[u8]) -> Result<Option<EventBatch>, CsvError> {
         let schema = self.columns.schema();
-        let rows = RowDecoder::read(chunk, schema, self.columns.builders(ArchivedColumn::new), Utf8Check::ByColumn);
+        let builders = self.columns.builders(|column, missing| TypedColumn::of_column(column, &Builders { missing }));
+        let rows = RowDecoder::read(chunk, schema, builders, Utf8Check::ByColumn);
         if let Some(Reject { column, reason, .. }) = rows.rejects.into_iter().next() {
             let column = column.map_or_else(String::new, |name| format!("column {name:?}: "));
             return Err(CsvError::NotArchived(format!("{column}{reason}")));

@@ -10,8 +10,8 @@ use crate::{
     catalogue::{KeyColumns, text_schema},
     decode::{
         BOM, Decoded,
+        artifact::ArtifactColumn,
         columns::{Columns, Utf8Check, decode_checked},
-        columns_by_type::ArtifactColumn,
         parse::calendar::parse_timestamp,
         time_index::{TimeIndex, TimeIndexBuilder},
     },

@@ -9,6 +9,7 @@
 //! [`ArchivedLayout`].
 
 mod archived;
+mod archived_values;
 mod layout;
 mod records;
 mod rows;

@@ -4,10 +4,11 @@ use super::records::{Record, Records};
 use crate::{
     Reject, Schema,
     decode::{
+        artifact::{ArtifactColumn, SAMPLE},
         columns::{ColumnBuilder, Utf8Check},
-        columns_by_type::{ArchivedColumn, ArtifactColumn, SAMPLE},
         row_error::{RowError, RowErrorKind},
         simd::{LANE, lane_positions},
+        typed::TypedColumn,
     },
     encode::csv::is_plain,
 };
@@ -147,7 +148,7 @@ impl FieldColumn for ArtifactColumn {
 
 /// In archived files an unquoted empty field is NULL, a quoted one is empty text, and only values that need quotes have
 /// them.
-impl FieldColumn for ArchivedColumn {
+impl FieldColumn for TypedColumn {
     #[inline]
     fn push_field(&mut self, field: &[u8]) -> Result<(), RowErrorKind> {
         match (self, field) {
@@ -158,9 +159,9 @@ impl FieldColumn for ArchivedColumn {
             (column, [b'"', quoted @ ..]) => {
                 let mut text = Vec::new();
                 unquote_needed(quoted, &mut text)?;
-                column.push(&text)
+                column.push_text(&text)
             }
-            (column, plain) => column.push(plain),
+            (column, plain) => column.push_text(plain),
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     Reject,
     decode::{
         Decoded,
+        artifact::{ArtifactColumn, SAMPLE},
         columns::{ColumnBuilder as _, Utf8Check, decode_checked},
-        columns_by_type::{ArtifactColumn, SAMPLE},
         row_error::{RowError, RowErrorKind},
     },
 };
