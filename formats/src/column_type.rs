@@ -60,6 +60,18 @@ pub enum ColumnType {
 #[error("unknown column type {0:?}")]
 pub struct UnknownType(String);
 
+impl UnknownType {
+    /// The error for `name`, which may come from a hostile document.
+    fn new(name: &str) -> Self {
+        const CHARACTERS: usize = 40;
+        let mut excerpt = name.chars().take(CHARACTERS).collect::<String>();
+        if excerpt.len() < name.len() {
+            excerpt.push('…');
+        }
+        Self(excerpt)
+    }
+}
+
 /// The names of a scalar type.
 struct Scalar {
     /// In manifests.
@@ -99,6 +111,9 @@ impl ColumnType {
 
     const MAX_PRECISION: u8 = 38;
 
+    /// Lists inside each other. A name in a document can be of any length, and code for nested types recurses.
+    const MAX_LISTS: usize = 8;
+
     fn row(&self) -> Row<'_> {
         let plain = |name: &'static str, arrow, postgres: &'static str, oid| {
             Row::Scalar(Scalar { name: name.into(), arrow, postgres: postgres.into(), oid })
@@ -132,6 +147,18 @@ impl ColumnType {
             Self::Binary => plain("binary", DataType::Binary, "bytea", 17),
             Self::List(element) => Row::List(element),
         }
+    }
+
+    /// The type called `name`; `None` for lists.
+    fn scalar(name: &str) -> Option<Self> {
+        if let Some(digits) = name.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')')) {
+            let (precision, scale) = digits.split_once(',')?;
+            let (precision, scale) = (precision.parse().ok()?, scale.parse().ok()?);
+            let is_valid = (1..=Self::MAX_PRECISION).contains(&precision) && scale <= precision;
+            return is_valid.then_some(Self::Decimal { precision, scale });
+        }
+        let has_name = |kind: &Self| matches!(kind.row(), Row::Scalar(scalar) if scalar.name == name);
+        Self::PLAIN.into_iter().find(has_name)
     }
 
     /// The Arrow field. JSON and UUID carry Arrow's extension types, which the Parquet writer turns into Parquet's
@@ -182,19 +209,16 @@ impl FromStr for ColumnType {
     type Err = UnknownType;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownType(text.to_owned());
-        if let Some(element) = text.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>')) {
-            return Ok(Self::List(Box::new(element.parse()?)));
+        let unknown = || UnknownType::new(text);
+        let (mut scalar, mut lists) = (text, 0);
+        while let Some(element) = scalar.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>')) {
+            (scalar, lists) = (element, lists + 1);
         }
-        if let Some(digits) = text.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')')) {
-            let (precision, scale) = digits.split_once(',').ok_or_else(unknown)?;
-            let precision = precision.parse().map_err(|_| unknown())?;
-            let scale = scale.parse().map_err(|_| unknown())?;
-            let valid = (1..=Self::MAX_PRECISION).contains(&precision) && scale <= precision;
-            return if valid { Ok(Self::Decimal { precision, scale }) } else { Err(unknown()) };
+        if lists > Self::MAX_LISTS {
+            return Err(unknown());
         }
-        let has_name = |kind: &Self| matches!(kind.row(), Row::Scalar(scalar) if scalar.name == text);
-        Self::PLAIN.into_iter().find(has_name).ok_or_else(unknown)
+        let scalar = Self::scalar(scalar).ok_or_else(unknown)?;
+        Ok((0..lists).fold(scalar, |element, _| Self::List(Box::new(element))))
     }
 }
 
@@ -303,6 +327,16 @@ mod tests {
         }
         for name in ["", "decimal(39,0)", "decimal(4,5)", "decimal(0,0)", "list<", "varchar"] {
             assert!(name.parse::<ColumnType>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn deeply_nested_lists_are_unknown_and_named_briefly() {
+        let nested = |lists| format!("{}text{}", "list<".repeat(lists), ">".repeat(lists));
+        assert_eq!(nested(8).parse::<ColumnType>().unwrap().to_string(), nested(8));
+        for lists in [9, 3_000, 1_000_000] {
+            let error = nested(lists).parse::<ColumnType>().unwrap_err().to_string();
+            assert_eq!(error, format!("unknown column type \"{}…\"", "list<".repeat(8)));
         }
     }
 }

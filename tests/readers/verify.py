@@ -26,6 +26,7 @@ FORMAT = "keeptrusts-archive/1"
 CHAIN = re.compile(r"manifests/(\d{8,})\.(json|SHA256SUMS)")
 DATA = re.compile(r"([a-z0-9][a-z0-9_-]*)/(parquet|csv|artifact|rejects)/month=(\d{4}-\d{2})/[^/]+")
 EVENTS = ("parquet", "csv")
+MAX_LISTS = 8
 EXTENSIONS = {
     "parquet": r"parquet",
     "csv": r"csv\.gz",
@@ -112,6 +113,8 @@ class Verifier:
             events = [file for file in manifest["files"] if file["format"] in EVENTS]
             self.expect(not events, "V024", path, "event files without a schema")
             return
+        nested = any(column["type"].count("list<") > MAX_LISTS for column in manifest["schema"]["columns"])
+        self.expect(not nested, "V003", path, "lists too deep")
         keys = ("name", "type", "source_type", "nullable")
         columns = [{key: column[key] for key in keys} for column in manifest["schema"]["columns"]]
         compact = json.dumps(columns, separators=(",", ":"), ensure_ascii=False).encode()

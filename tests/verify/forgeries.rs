@@ -356,6 +356,23 @@ fn manifest_of_another_format_or_number_is_v003() {
 }
 
 #[test]
+fn deeply_nested_type_is_v003_and_overflows_no_stack() {
+    let forger = Forger::new("csv");
+    for lists in [300_000, 3_000, 9] {
+        forger.manifest(|manifest| {
+            let nested = format!("{}text{}", "list<".repeat(lists), ">".repeat(lists));
+            manifest["schema"]["columns"][3]["type"] = json!(nested);
+        });
+        let pull = ["pull", "--from", FORGED, "--to", MONTHS[2], "--output", "slice.csv", "--format", "csv"];
+        for command in [&["verify", "--json"][..], &pull] {
+            let outcome = forger.host.run(command).expect(4);
+            assert!(outcome.output().contains("unknown column type"), "{command:?}: {}", outcome.output());
+        }
+    }
+    forger.assert_independent_verifier_finds("V003");
+}
+
+#[test]
 fn truncated_chain_is_v005_with_the_expected_head() {
     let forger = Forger::new("csv");
     let head = forger.host.run(&["status", "--json"]).expect(0).json()["head"].clone();

@@ -1,13 +1,12 @@
 //! Decodes Parquet files of an archive.
 
+mod footer;
+
 use crate::{EventBatch, Schema, Timestamp, Window, batch::SchemaMismatch};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use parquet::{
-    arrow::{
-        ProjectionMask,
-        arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
-    },
+    arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReader},
     errors::ParquetError,
     file::{metadata::RowGroupMetaData, reader::ChunkReader, statistics::Statistics},
 };
@@ -50,10 +49,7 @@ pub struct ParquetEvents {
 impl ParquetEvents {
     /// Reads the footer of `file`, which must have the columns of `schema`. All pages will be decoded.
     pub fn open(file: impl ChunkReader + 'static, schema: Arc<Schema>) -> Result<Self, ReadError> {
-        let builder = catch_panics(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
-        if builder.schema().fields() != schema.to_arrow().fields() {
-            return Err(SchemaMismatch::Columns.into());
-        }
+        let builder = footer::read(file, &schema)?;
         let rows = batch_rows(builder.metadata().row_groups());
         let batches = catch_panics(|| builder.with_batch_size(rows).build())??;
         Ok(Self { schema, batches: Some(batches) })
@@ -67,10 +63,7 @@ impl ParquetEvents {
         window: Window,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, ReadError> {
-        let builder = catch_panics(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
-        if builder.schema().fields() != schema.to_arrow().fields() {
-            return Err(SchemaMismatch::Columns.into());
-        }
+        let builder = footer::read(file, schema)?;
         let narrowed = schema.narrowed(wanted);
         let kept = schema.columns().iter().enumerate().filter(|(_, column)| narrowed.columns().contains(column));
         let mask = ProjectionMask::roots(builder.parquet_schema(), kept.map(|(index, _)| index));
@@ -144,6 +137,7 @@ pub(super) mod tests {
             parquet::{Label, ParquetEncoder},
         },
     };
+    use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
     use bytes::Bytes;
     use proptest::prelude::*;
