@@ -3,7 +3,7 @@
 use crate::support::{
     archive::Archive,
     cli::Host,
-    foreign::verify,
+    foreign::{count_nan, verify},
     typed::{self, MONTH},
 };
 use archive_formats::FileFormat;
@@ -51,6 +51,15 @@ fn files_hold_every_value_in_its_canonical_text() {
     assert_eq!(String::from_utf8(archive.unzipped(&archive.file(MONTH, "csv"))).unwrap(), typed::csv());
     let report = host.run(&["verify", "--json"]).expect(0).json();
     assert_eq!((&report["findings"], &report["events"]), (&json!([]), &json!(4)));
+}
+
+#[test]
+fn readers_that_use_statistics_find_nan() {
+    let (host, archive) = archived(&[FileFormat::Parquet]);
+    slice(&host, "parquet");
+    for file in [archive.path(&archive.file(MONTH, "parquet")), host.path("slice.parquet")] {
+        assert_eq!(count_nan(&file), json!({"duckdb": 1, "pyarrow": 1, "bounds": []}));
+    }
 }
 
 #[test]

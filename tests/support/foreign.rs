@@ -32,6 +32,12 @@ pub(crate) fn verify(archive: &Archive) -> Value {
     python("tests/readers/verify.py", None, archive.root())
 }
 
+/// The rows with NaN that DuckDB and PyArrow find by comparing with a larger number, and the floating-point columns
+/// with bounds, in a file of [`typed`](super::typed).
+pub(crate) fn count_nan(file: &Path) -> Value {
+    python("tests/readers/nan.py", None, file)
+}
+
 /// Reads a slice with `duckdb-csv`, `duckdb-jsonl`, `duckdb-parquet` or `pyarrow-parquet`.
 pub(crate) fn read_slice(reader: &str, slice: &Path) -> ReadBack {
     let document = python("tests/readers/read_slice.py", Some(reader), slice);

@@ -5,25 +5,42 @@ use crate::{Dataset, EventBatch, Month, digest::DigestWriter, manifest::FORMAT};
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use parquet::{
-    arrow::ArrowWriter,
-    basic::{Compression, ZstdLevel},
+    arrow::{ArrowSchemaConverter, ArrowWriter},
+    basic::{Compression, Type, ZstdLevel},
+    errors::ParquetError,
     file::{
         metadata::KeyValue,
-        properties::{WriterProperties, WriterVersion},
+        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion},
     },
 };
 use std::io::Write;
 
 /// Events of a row group, the unit in which readers skip and parallelise; DuckDB's default.
-pub(super) const ROW_GROUP_ROWS: usize = 122_880;
+const ROW_GROUP_ROWS: usize = 122_880;
 
 /// Encoded bytes after which a row group ends early, since it is kept in memory until then.
-pub(super) const ROW_GROUP_BYTES: usize = 48 * 1024 * 1024;
+const ROW_GROUP_BYTES: usize = 48 * 1024 * 1024;
 
 /// The sample from which the encodings are chosen ends at this many bytes when events are large.
 const SAMPLE_BYTES: usize = 24 * 1024 * 1024;
 
-/// The key-value metadata of every Parquet file, which identifies files that were copied out of an archive.
+/// The settings of every file with columns of `schema`.
+///
+/// Floating-point columns have no statistics. The bounds that the library writes leave NaN out, and readers that sort
+/// NaN after all numbers would skip it: a comparison with a number above the maximum would not find it.
+pub(super) fn properties(schema: &arrow_schema::Schema) -> Result<WriterPropertiesBuilder, ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+    let leaves = ArrowSchemaConverter::new().convert(schema)?;
+    let floats = leaves.columns().iter().filter(|leaf| matches!(leaf.physical_type(), Type::FLOAT | Type::DOUBLE));
+    Ok(floats.fold(properties, |properties, leaf| {
+        properties.set_column_statistics_enabled(leaf.path().clone(), EnabledStatistics::None)
+    }))
+}
+
+/// The key-value metadata of every archived Parquet file, which identifies files that were copied out of an archive.
 #[derive(Clone, Debug)]
 pub struct Label {
     /// The archive's UUID.
@@ -74,7 +91,7 @@ impl<W: Write + Send> ParquetEncoder<W> {
             let first = held.first().ok_or(EncodeError::Empty)?;
             let schema = first.records().schema();
             let sample = concat_batches(&schema, held.iter().map(EventBatch::records))?;
-            let properties = self.properties(first, &sample);
+            let properties = self.properties(first, &sample)?;
             let mut writer = ArrowWriter::try_new(DigestWriter::new(sink), schema, Some(properties))?;
             // As one batch, so that the pages do not depend on the batches of the source.
             writer.write(&sample)?;
@@ -86,7 +103,7 @@ impl<W: Write + Send> ParquetEncoder<W> {
         }
     }
 
-    fn properties(&self, batch: &EventBatch, sample: &RecordBatch) -> WriterProperties {
+    fn properties(&self, batch: &EventBatch, sample: &RecordBatch) -> Result<WriterProperties, ParquetError> {
         let Label { archive, dataset, month } = &self.label;
         let label = [
             ("keeptrusts.format", FORMAT.to_owned()),
@@ -96,13 +113,10 @@ impl<W: Write + Send> ParquetEncoder<W> {
             ("keeptrusts.schema_sha256", batch.schema().sha256().to_string()),
         ];
         let label = label.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
-        let properties = WriterProperties::builder()
+        let properties = properties(sample.schema_ref())?
             .set_writer_version(WriterVersion::PARQUET_2_0)
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
             .set_key_value_metadata(Some(label));
-        column_encoding::choose(sample, properties).build()
+        Ok(column_encoding::choose(sample, properties).build())
     }
 }
 

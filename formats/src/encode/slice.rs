@@ -3,16 +3,12 @@
 use super::{
     EncodeError,
     csv::{write_names, write_records, write_safe_text, write_text},
-    parquet::{ROW_GROUP_BYTES, ROW_GROUP_ROWS},
+    parquet::properties,
     text_file::TextFile,
     values::Values,
 };
 use crate::{Column, ColumnType, Sha256, digest::DigestWriter, schema::arrow_columns};
-use ::parquet::{
-    arrow::ArrowWriter,
-    basic::{Compression, ZstdLevel},
-    file::properties::WriterProperties,
-};
+use ::parquet::arrow::ArrowWriter;
 use arrow_array::RecordBatch;
 use serde::{Serialize, Serializer};
 use std::{
@@ -217,12 +213,9 @@ struct ParquetSlice<W: Write + Send> {
 
 impl<W: Write + Send> ParquetSlice<W> {
     fn new(sink: W, columns: &[Column]) -> Result<Self, EncodeError> {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-            .build();
-        let writer = ArrowWriter::try_new(DigestWriter::new(sink), arrow_columns(columns), Some(properties))?;
+        let schema = arrow_columns(columns);
+        let properties = properties(&schema)?.build();
+        let writer = ArrowWriter::try_new(DigestWriter::new(sink), schema, Some(properties))?;
         Ok(Self { writer, rows: 0 })
     }
 }
