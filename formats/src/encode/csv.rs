@@ -1,7 +1,7 @@
 //! CSV (RFC 4180) with line feeds as line ends.
 
 use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, text_file::TextFile, values::Values};
-use crate::{Column, EventBatch, Schema, column_type::Typed};
+use crate::{Column, EventBatch, Schema, column_type::Typed, decode::csv::MAX_RECORD_BYTES};
 use arrow_array::RecordBatch;
 use std::{
     fmt,
@@ -41,7 +41,13 @@ impl<W: Write> CsvEncoder<W> {
 impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     fn write(&mut self, batch: &EventBatch) -> Result<(), EncodeError> {
         self.write_header(batch.schema())?;
-        write_records(&mut self.file, batch.schema().columns(), batch.records(), Values::write_field)?;
+        let (columns, events) = (batch.schema().columns(), batch.records());
+        match write_records(&mut self.file, columns, events, MAX_RECORD_BYTES, Values::write_field) {
+            Err(EncodeError::RecordTooLong { event }) => {
+                return Err(EncodeError::RecordTooLong { event: self.rows + event });
+            }
+            written => written?,
+        }
         self.rows += batch.len() as u64;
         self.span.extend(batch);
         Ok(())
@@ -58,22 +64,27 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     }
 }
 
-/// Appends a record for each of `rows`, whose fields `write` appends.
+/// Appends a record of at most `max_bytes` for each of `rows`; `write` appends its fields.
 pub(super) fn write_records<'a, W: Write>(
     file: &mut TextFile<W>,
     columns: &[Column],
     rows: &'a RecordBatch,
+    max_bytes: usize,
     write: impl Fn(&Values<'a>, usize, &mut Vec<u8>) -> io::Result<()>,
-) -> io::Result<()> {
+) -> Result<(), EncodeError> {
     let columns = columns.iter().zip(rows.columns());
     let columns = columns.map(|(column, array)| Values::new(column, array)).collect::<Vec<_>>();
     for row in 0..rows.num_rows() {
         let line = file.buffer();
+        let start = line.len();
         for (index, column) in columns.iter().enumerate() {
             if index > 0 {
                 line.push(b',');
             }
             write(column, row, line)?;
+        }
+        if line.len() - start > max_bytes {
+            return Err(EncodeError::RecordTooLong { event: row as u64 });
         }
         file.end_line()?;
     }
@@ -260,6 +271,20 @@ mod tests {
         let DataType::List(field) = arrow.field(2).data_type().clone() else { panic!("{kind}") };
         let offsets = OffsetBuffer::from_lengths([elements.len(), 0]);
         ListArray::new(field, offsets, Arc::new(elements), Some(NullBuffer::from(vec![true, false])))
+    }
+
+    #[test]
+    fn a_record_that_readers_would_refuse_is_refused_with_its_number() {
+        let halves = |bytes: usize| {
+            let half = || -> ArrayRef { Arc::new(StringArray::from(vec![None, Some("x".repeat(bytes / 2))])) };
+            batch(vec![(column("c", ColumnType::Text), half()), (column("d", ColumnType::Text), half())])
+        };
+        let rest = "b,1970-01-01T00:00:01.000000Z,,".len();
+        let mut encoder = CsvEncoder::new(Vec::new());
+        encoder.write(&halves(2)).unwrap();
+        encoder.write(&halves((MAX_RECORD_BYTES - rest) & !1)).unwrap();
+        let refused = encoder.write(&halves(MAX_RECORD_BYTES)).unwrap_err();
+        assert_eq!(refused.to_string(), "event 6 of the file is longer than 64 MiB as a record of CSV");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) use number::write_float;
 pub use text::Texts;
 pub use text_file::{GzipWriter, RejectsEncoder};
 
-use crate::{EventBatch, Sha256, Timestamp};
+use crate::{EventBatch, Sha256, Timestamp, decode::csv::MAX_RECORD_BYTES};
 use ::parquet::errors::ParquetError;
 use arrow_schema::ArrowError;
 
@@ -88,6 +88,12 @@ pub enum EncodeError {
     /// A batch has other columns than the file: a bug.
     #[error("the batch has other columns than the file")]
     OtherSchema,
+    /// A record of CSV would be longer than readers of an archive accept.
+    #[error("event {} of the file is longer than {} MiB as a record of CSV", .event + 1, MAX_RECORD_BYTES >> 20)]
+    RecordTooLong {
+        /// The ordinal of the event in the file, from 0.
+        event: u64,
+    },
     /// The file has no event.
     #[error("there is no event to write")]
     Empty,

@@ -115,9 +115,9 @@ impl<W: Write> CsvSlice<W> {
 impl<W: Write + Send + fmt::Debug> SliceEncoder for CsvSlice<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
         if self.safe {
-            write_records(&mut self.file, &self.columns, rows, Values::write_safe_field)?;
+            write_records(&mut self.file, &self.columns, rows, usize::MAX, Values::write_safe_field)?;
         } else {
-            write_records(&mut self.file, &self.columns, rows, Values::write_field)?;
+            write_records(&mut self.file, &self.columns, rows, usize::MAX, Values::write_field)?;
         }
         self.rows += rows.num_rows() as u64;
         Ok(())

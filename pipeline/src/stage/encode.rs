@@ -6,6 +6,7 @@ use archive_connectors::{
 };
 use archive_formats::{
     EventBatch, FileFormat, Reject, Schema, Timestamp,
+    decode::csv::MAX_RECORD_BYTES,
     encode::{
         EncodeError, EncodedFile, FileEncoder, RejectsEncoder, TimeSpan,
         csv::CsvEncoder,
@@ -251,7 +252,8 @@ impl<T> Parts<T> {
             None => self.open()?,
         };
         let (path, encoder) = self.current.insert((path, encoder));
-        encoder.write(item).map_err(failed(path))?;
+        let before = self.files.iter().map(|staged| staged.file.rows).sum();
+        encoder.write(item).map_err(failed(path, before))?;
         if encoder.bytes_written() >= self.target.part_size { self.close() } else { Ok(()) }
     }
 
@@ -269,7 +271,7 @@ impl<T> Parts<T> {
 
     fn close(&mut self) -> Result<()> {
         let Some((local, encoder)) = self.current.take() else { return Ok(()) };
-        let whole = encoder.finish().map_err(failed(&local))?;
+        let whole = encoder.finish().map_err(failed(&local, 0))?;
         let extension = self.format.extension().unwrap_or_default();
         let file = self.target.data_file(self.format, extension, self.files.len(), &whole);
         self.files.push(StagedFile { local, file });
@@ -286,10 +288,51 @@ impl Target {
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(EncodeError) -> Error {
+/// The error of an encoder, whose file follows `before` events of the month.
+fn failed(path: &Path, before: u64) -> impl FnOnce(EncodeError) -> Error {
     let path = path.to_owned();
     move |error| match error {
+        EncodeError::RecordTooLong { event } => {
+            let message = format!("an event is longer than {} MiB as a record of CSV", MAX_RECORD_BYTES >> 20);
+            Error::new(ErrorKind::Incomplete, message)
+                .with_context("event of the month, counted from 1", before + event + 1)
+                .with_hint("nothing was stored; leave the column out with --drop, or archive without csv")
+        }
         EncodeError::Io(error) => local("write a staged file", &path)(error),
         error => Error::new(ErrorKind::Internal, "could not encode events").with_source(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_formats::catalogue::{KeyColumns, text_schema};
+    use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+
+    #[test]
+    fn a_record_that_is_too_long_is_refused_with_its_number_in_the_month() {
+        let schema = Arc::new(text_schema(&["id", "timestamp", "a", "b"], &KeyColumns::default()).unwrap());
+        let half = |bytes: usize| -> ArrayRef { Arc::new(StringArray::from(vec!["x".repeat(bytes)])) };
+        let event = |bytes: usize| {
+            let times = TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC");
+            let columns = vec![half(1), Arc::new(times) as ArrayRef, half(bytes), half(bytes)];
+            EventBatch::try_new(Arc::clone(&schema), RecordBatch::try_new(schema.to_arrow(), columns).unwrap()).unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let label =
+            Label { archive: "a".to_owned(), dataset: "events".parse().unwrap(), month: "2025-03".parse().unwrap() };
+        let target = Target {
+            label,
+            formats: BTreeSet::from([FileFormat::Csv]),
+            keep_rejects: false,
+            part_size: 1,
+            folder: folder.path().to_owned(),
+        };
+        let mut parts = Parts::csv(&target);
+        (0..3).for_each(|_| parts.write(&event(1)).unwrap());
+        let error = parts.write(&event(MAX_RECORD_BYTES / 2)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Incomplete);
+        assert!(format!("{error:?}").contains('4'), "{error:?}");
+        assert!(error.hint().is_some());
     }
 }
