@@ -88,8 +88,7 @@ impl EventBatch {
 
     /// Bytes of memory of the events, counting buffers that they share with other batches.
     pub fn memory(&self) -> usize {
-        let columns = self.records.columns().iter();
-        columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+        memory(&self.records)
     }
 
     /// The events in batches of about `bytes` of memory and at least one event.
@@ -109,6 +108,11 @@ impl EventBatch {
         let records = arrow_select::filter::filter_record_batch(&self.records, keep)?;
         Ok(Self { records, schema: Arc::clone(&self.schema), ..*self })
     }
+}
+
+/// Bytes of memory of the values of `rows`, counting buffers that they share with other batches.
+pub(crate) fn memory(rows: &RecordBatch) -> usize {
+    rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
 }
 
 /// The ids of a batch.

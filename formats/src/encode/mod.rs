@@ -6,6 +6,7 @@ pub mod copy;
 pub mod csv;
 mod number;
 pub mod parquet;
+mod row_groups;
 pub mod slice;
 mod text;
 mod text_file;

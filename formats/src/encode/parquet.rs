@@ -1,19 +1,21 @@
 //! The Parquet encoder.
 
-use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, column_encoding};
-use crate::{Dataset, EventBatch, Month, digest::DigestWriter, manifest::FORMAT};
+use super::{
+    EncodeError, EncodedFile, FileEncoder, TimeSpan, column_encoding,
+    row_groups::{GROUP_BYTES, Held, RowGroups, is_one_by_one, is_plain},
+};
+use crate::{Dataset, EventBatch, Month, Schema, digest::DigestWriter, manifest::FORMAT};
 use arrow_array::RecordBatch;
-use arrow_select::concat::concat_batches;
 use parquet::{
-    arrow::{ArrowSchemaConverter, ArrowWriter},
-    basic::{Compression, Type, ZstdLevel},
+    arrow::ArrowSchemaConverter,
+    basic::{Compression, Encoding, Type, ZstdLevel},
     errors::ParquetError,
     file::{
         metadata::KeyValue,
         properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion},
     },
 };
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 /// Events of a row group, the unit in which readers skip and parallelise; DuckDB's default.
 const ROW_GROUP_ROWS: usize = 122_880;
@@ -29,10 +31,13 @@ const SAMPLE_BYTES: usize = 24 * 1024 * 1024;
 /// Floating-point columns have no statistics. The bounds that the library writes leave NaN out, and readers that sort
 /// NaN after all numbers would skip it: a comparison with a number above the maximum would not find it.
 pub(super) fn properties(schema: &arrow_schema::Schema) -> Result<WriterPropertiesBuilder, ParquetError> {
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+    if is_plain(schema) {
+        properties = properties.set_dictionary_enabled(false).set_encoding(Encoding::PLAIN);
+    }
     let leaves = ArrowSchemaConverter::new().convert(schema)?;
     let floats = leaves.columns().iter().filter(|leaf| matches!(leaf.physical_type(), Type::FLOAT | Type::DOUBLE));
     Ok(floats.fold(properties, |properties, leaf| {
@@ -63,13 +68,14 @@ pub struct ParquetEncoder<W: Write + Send> {
 
 #[derive(Debug)]
 enum State<W: Write + Send> {
-    /// Events are buffered until there are enough to choose the encodings.
+    /// Events are held until there are enough to choose the encodings.
     Sampling {
         sink: W,
-        held: Vec<EventBatch>,
-        bytes: usize,
+        held: Held,
+        /// The schema of the first batch.
+        schema: Option<Arc<Schema>>,
     },
-    Writing(Box<ArrowWriter<DigestWriter<W>>>),
+    Writing(RowGroups<DigestWriter<W>>),
     /// After an error.
     Broken,
 }
@@ -78,45 +84,45 @@ impl<W: Write + Send> ParquetEncoder<W> {
     /// An encoder that writes to `sink`. The file should end at about `target` bytes, so the sample, which
     /// [`FileEncoder::bytes_written`] does not count, has at most that many.
     pub fn new(sink: W, label: Label, target: u64) -> Self {
-        let state = State::Sampling { sink, held: Vec::new(), bytes: 0 };
+        let state = State::Sampling { sink, held: Held::default(), schema: None };
         let sample_bytes = usize::try_from(target).map_or(SAMPLE_BYTES, |target| target.min(SAMPLE_BYTES));
         Self { label, state, sample_bytes, rows: 0, span: TimeSpan::default() }
     }
 
     /// Chooses the encodings and writes the sample.
-    fn start(&mut self) -> Result<&mut ArrowWriter<DigestWriter<W>>, EncodeError> {
+    fn start(&mut self) -> Result<&mut RowGroups<DigestWriter<W>>, EncodeError> {
         if let State::Sampling { .. } = self.state
-            && let State::Sampling { sink, held, .. } = std::mem::replace(&mut self.state, State::Broken)
+            && let State::Sampling { sink, held, schema } = std::mem::replace(&mut self.state, State::Broken)
         {
-            let first = held.first().ok_or(EncodeError::Empty)?;
-            let schema = first.records().schema();
-            let sample = concat_batches(&schema, held.iter().map(EventBatch::records))?;
-            let properties = self.properties(first, &sample)?;
-            let mut writer = ArrowWriter::try_new(DigestWriter::new(sink), schema, Some(properties))?;
             // As one batch, so that the pages do not depend on the batches of the source.
-            writer.write(&sample)?;
-            self.state = State::Writing(Box::new(writer));
+            let (Some(schema), Some(sample)) = (schema, held.merge()?) else { return Err(EncodeError::Empty) };
+            let properties = self.properties(&schema, &sample)?;
+            let mut groups = RowGroups::new(DigestWriter::new(sink), sample.schema(), properties)?;
+            groups.write(&sample)?;
+            self.state = State::Writing(groups);
         }
         match &mut self.state {
-            State::Writing(writer) => Ok(writer),
+            State::Writing(groups) => Ok(groups),
             State::Sampling { .. } | State::Broken => Err(EncodeError::Broken),
         }
     }
 
-    fn properties(&self, batch: &EventBatch, sample: &RecordBatch) -> Result<WriterProperties, ParquetError> {
+    fn properties(&self, schema: &Schema, sample: &RecordBatch) -> Result<WriterProperties, ParquetError> {
         let Label { archive, dataset, month } = &self.label;
         let label = [
             ("keeptrusts.format", FORMAT.to_owned()),
             ("keeptrusts.archive", archive.clone()),
             ("keeptrusts.dataset", dataset.to_string()),
             ("keeptrusts.month", month.to_string()),
-            ("keeptrusts.schema_sha256", batch.schema().sha256().to_string()),
+            ("keeptrusts.schema_sha256", schema.sha256().to_string()),
         ];
         let label = label.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
         let properties = properties(sample.schema_ref())?
             .set_writer_version(WriterVersion::PARQUET_2_0)
             .set_key_value_metadata(Some(label));
-        Ok(column_encoding::choose(sample, properties).build())
+        let is_plain = is_plain(sample.schema_ref());
+        let properties = if is_plain { properties } else { column_encoding::choose(sample, properties) };
+        Ok(properties.build())
     }
 }
 
@@ -124,30 +130,30 @@ impl<W: Write + Send> FileEncoder for ParquetEncoder<W> {
     fn write(&mut self, batch: &EventBatch) -> Result<(), EncodeError> {
         self.span.extend(batch);
         self.rows += batch.len() as u64;
-        if let State::Sampling { held, bytes, .. } = &mut self.state {
-            held.push(batch.clone());
-            *bytes += batch.memory();
-            let rows: usize = held.iter().map(EventBatch::len).sum();
-            if rows >= column_encoding::SAMPLE_ROWS || *bytes >= self.sample_bytes {
+        if let State::Sampling { held, schema, .. } = &mut self.state {
+            schema.get_or_insert_with(|| Arc::clone(batch.schema()));
+            held.push(batch.records().clone())?;
+            let is_one_by_one = is_one_by_one(batch.records().schema_ref());
+            let sample_bytes = if is_one_by_one { self.sample_bytes.min(GROUP_BYTES) } else { self.sample_bytes };
+            if held.rows >= column_encoding::SAMPLE_ROWS || held.bytes >= sample_bytes {
                 self.start()?;
             }
             return Ok(());
         }
-        Ok(self.start()?.write(batch.records())?)
+        self.start()?.write(batch.records())
     }
 
     fn bytes_written(&self) -> u64 {
         match &self.state {
-            State::Writing(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
+            State::Writing(groups) => groups.bytes() as u64,
             State::Sampling { .. } | State::Broken => 0,
         }
     }
 
     fn finish(mut self: Box<Self>) -> Result<EncodedFile, EncodeError> {
         self.start()?;
-        let State::Writing(writer) = self.state else { return Err(EncodeError::Broken) };
-        // Writes the last row group and the footer.
-        let (mut sink, bytes, sha256) = writer.into_inner()?.finish();
+        let State::Writing(groups) = self.state else { return Err(EncodeError::Broken) };
+        let (mut sink, bytes, sha256) = groups.finish()?.finish();
         sink.flush()?;
         Ok(EncodedFile { rows: self.rows, bytes, sha256, first: self.span.first(), last: self.span.last() })
     }
@@ -157,13 +163,14 @@ impl<W: Write + Send> FileEncoder for ParquetEncoder<W> {
 mod tests {
     use super::*;
     use crate::{
-        Schema, Sha256,
+        Sha256,
         catalogue::{KeyColumns, text_schema},
         decode::parquet::{ParquetEvents, ReadError},
     };
     use arrow_array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+    use arrow_select::concat::concat_batches;
     use bytes::Bytes;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     /// A sink that the test can look into after the encoder took it.
     #[derive(Clone, Debug, Default)]

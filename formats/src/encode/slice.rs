@@ -4,11 +4,11 @@ use super::{
     EncodeError,
     csv::{write_names, write_records, write_safe_text, write_text},
     parquet::properties,
+    row_groups::RowGroups,
     text_file::TextFile,
     values::Values,
 };
 use crate::{Column, ColumnType, Sha256, digest::DigestWriter, schema::arrow_columns};
-use ::parquet::arrow::ArrowWriter;
 use arrow_array::RecordBatch;
 use serde::{Serialize, Serializer};
 use std::{
@@ -207,7 +207,7 @@ fn onto_one_line(json: &mut [u8]) {
 /// Parquet with the types of the columns, compressed with zstd.
 #[derive(Debug)]
 struct ParquetSlice<W: Write + Send> {
-    writer: ArrowWriter<DigestWriter<W>>,
+    groups: RowGroups<DigestWriter<W>>,
     rows: u64,
 }
 
@@ -215,20 +215,18 @@ impl<W: Write + Send> ParquetSlice<W> {
     fn new(sink: W, columns: &[Column]) -> Result<Self, EncodeError> {
         let schema = arrow_columns(columns);
         let properties = properties(&schema)?.build();
-        let writer = ArrowWriter::try_new(DigestWriter::new(sink), schema, Some(properties))?;
-        Ok(Self { writer, rows: 0 })
+        Ok(Self { groups: RowGroups::new(DigestWriter::new(sink), schema, properties)?, rows: 0 })
     }
 }
 
 impl<W: Write + Send + fmt::Debug> SliceEncoder for ParquetSlice<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
         self.rows += rows.num_rows() as u64;
-        Ok(self.writer.write(rows)?)
+        self.groups.write(rows)
     }
 
     fn finish(self: Box<Self>) -> Result<EncodedSlice, EncodeError> {
-        // Writes the last row group and the footer.
-        let (mut sink, bytes, sha256) = self.writer.into_inner()?.finish();
+        let (mut sink, bytes, sha256) = self.groups.finish()?.finish();
         sink.flush()?;
         Ok(EncodedSlice { rows: self.rows, bytes, sha256 })
     }

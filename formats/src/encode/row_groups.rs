@@ -1,0 +1,197 @@
+//! Writes the row groups of a Parquet file: all columns together, or one after another in tables of many columns.
+//!
+//! The library's writer holds a page, an encoder and a compressor for every column of the row group in progress, up to
+//! 450 KiB for each column. So in a table of many columns the rows of a row group are held instead, and each column is
+//! encoded, compressed and written before the next one begins.
+
+use super::EncodeError;
+use crate::batch::memory;
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use parquet::{
+    arrow::{
+        ArrowWriter,
+        arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves},
+    },
+    errors::ParquetError,
+    file::{properties::WriterProperties, writer::SerializedFileWriter},
+};
+use std::{fmt, io::Write};
+
+/// Columns up to which all are written together.
+const MAX_TOGETHER: usize = 64;
+
+/// Columns up to which each may have a dictionary or a delta encoding. The encoders of a row group are made at once, and
+/// the library reserves 70 KiB for each dictionary and 1 MiB for each delta encoder.
+const MAX_ENCODINGS: usize = 256;
+
+/// Whether the columns of a table are written one after another.
+pub(super) fn is_one_by_one(schema: &Schema) -> bool {
+    schema.fields().len() > MAX_TOGETHER
+}
+
+/// Whether all columns of a table have plain encodings.
+pub(super) fn is_plain(schema: &Schema) -> bool {
+    schema.fields().len() > MAX_ENCODINGS
+}
+
+/// A Parquet file without its footer.
+pub(super) enum RowGroups<W: Write + Send> {
+    Together(Box<ArrowWriter<W>>),
+    OneByOne(Box<OneByOne<W>>),
+}
+
+impl<W: Write + Send> RowGroups<W> {
+    /// A file in `sink`. The encodings are plain if [`is_plain`].
+    pub(super) fn new(sink: W, schema: SchemaRef, properties: WriterProperties) -> Result<Self, ParquetError> {
+        let is_one_by_one = is_one_by_one(&schema);
+        let writer = ArrowWriter::try_new(sink, schema, Some(properties))?;
+        if !is_one_by_one {
+            return Ok(Self::Together(Box::new(writer)));
+        }
+        let (file, columns) = writer.into_serialized_writer()?;
+        Ok(Self::OneByOne(Box::new(OneByOne { file, columns, held: Held::default() })))
+    }
+
+    /// Appends rows.
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
+        match self {
+            Self::Together(writer) => Ok(writer.write(rows)?),
+            Self::OneByOne(writer) => writer.write(rows),
+        }
+    }
+
+    /// Bytes written and waiting.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Together(writer) => writer.bytes_written() + writer.in_progress_size(),
+            Self::OneByOne(writer) => writer.file.bytes_written(),
+        }
+    }
+
+    /// Writes the last row group and the footer.
+    pub(super) fn finish(self) -> Result<W, EncodeError> {
+        match self {
+            Self::Together(writer) => Ok(writer.into_inner()?),
+            Self::OneByOne(mut writer) => {
+                writer.end_group()?;
+                Ok(writer.file.into_inner()?)
+            }
+        }
+    }
+}
+
+impl<W: Write + Send> fmt::Debug for RowGroups<W> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RowGroups").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+/// Bytes of the values of a row group whose columns are written one by one. They are held twice for a moment.
+pub(super) const GROUP_BYTES: usize = 8 << 20;
+
+/// A file whose columns are written one by one.
+pub(super) struct OneByOne<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+    columns: ArrowRowGroupWriterFactory,
+    held: Held,
+}
+
+impl<W: Write + Send> OneByOne<W> {
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
+        self.held.push(rows.clone())?;
+        if self.held.bytes >= GROUP_BYTES { self.end_group() } else { Ok(()) }
+    }
+
+    fn end_group(&mut self) -> Result<(), EncodeError> {
+        let Some(rows) = std::mem::take(&mut self.held).merge()? else { return Ok(()) };
+        let mut writers = self.columns.create_column_writers(self.file.flushed_row_groups().len())?.into_iter();
+        let mut group = self.file.next_row_group()?;
+        for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+            for (leaf, mut writer) in compute_leaves(field, column)?.into_iter().zip(&mut writers) {
+                writer.write(&leaf)?;
+                writer.close()?.append_to_row_group(&mut group)?;
+            }
+        }
+        group.close()?;
+        Ok(())
+    }
+}
+
+/// Arrays of the rows held before they are merged into one batch: each takes some 1 KiB besides its values.
+const HELD_ARRAYS: usize = 16_384;
+
+/// Rows that wait, in few batches.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    batches: Vec<RecordBatch>,
+    /// The size of their values.
+    pub(super) bytes: usize,
+    /// Their number.
+    pub(super) rows: usize,
+}
+
+impl Held {
+    /// Appends rows, which have the columns of those before.
+    pub(super) fn push(&mut self, rows: RecordBatch) -> Result<(), ArrowError> {
+        self.rows += rows.num_rows();
+        self.bytes += memory(&rows);
+        self.batches.push(rows);
+        if self.batches.len() * self.batches[0].num_columns() > HELD_ARRAYS {
+            self.batches = vec![concat_batches(self.batches[0].schema_ref(), &self.batches)?];
+        }
+        Ok(())
+    }
+
+    /// All rows in one batch; `None` if there are none.
+    pub(super) fn merge(self) -> Result<Option<RecordBatch>, ArrowError> {
+        let merged = self.batches.first().map(|first| concat_batches(first.schema_ref(), &self.batches));
+        merged.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::parquet::properties;
+    use arrow_array::{ArrayRef, Int64Array, ListArray, types::Int32Type};
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use std::sync::Arc;
+
+    /// Three rows from `start` on, in a column of lists and others of numbers.
+    fn rows(columns: usize, start: i64) -> RecordBatch {
+        let lists = [Some(vec![Some(1), None]), None, Some(Vec::new())];
+        let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists));
+        let numbers = || -> ArrayRef { Arc::new(Int64Array::from(vec![Some(start), None, Some(-start)])) };
+        let columns =
+            (0..columns).map(|column| (format!("c{column}"), if column == 1 { lists.clone() } else { numbers() }));
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
+    }
+
+    #[test]
+    fn rows_round_trip_with_any_number_of_columns() {
+        for columns in [2, 64, 65, 257] {
+            let written = [rows(columns, 1), rows(columns, 2), rows(columns, 3)];
+            let schema = written[0].schema();
+            let settings = properties(&schema).unwrap().build();
+            let mut groups = RowGroups::new(Vec::new(), Arc::clone(&schema), settings).unwrap();
+            written.iter().try_for_each(|rows| groups.write(rows)).unwrap();
+            let file = Bytes::from(groups.finish().unwrap());
+            let read = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+            let read = read.map(Result::unwrap).collect::<Vec<_>>();
+            assert_eq!(concat_batches(&schema, &read).unwrap(), concat_batches(&schema, &written).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_row_group_of_one_column_after_another_ends_at_its_size() {
+        let rows = rows(100, 1);
+        let mut groups = RowGroups::new(Vec::new(), rows.schema(), WriterProperties::default()).unwrap();
+        let count = GROUP_BYTES / memory(&rows) + 2;
+        (0..count).try_for_each(|_| groups.write(&rows)).unwrap();
+        let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(groups.finish().unwrap())).unwrap();
+        assert_eq!(file.metadata().num_row_groups(), 2);
+    }
+}
