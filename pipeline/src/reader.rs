@@ -250,7 +250,7 @@ struct CsvEvents {
 impl CsvEvents {
     fn new(file: File, schema: Arc<Schema>) -> Self {
         let text = Some(GzDecoder::new(BufReader::new(file)));
-        Self { text, splitter: CsvSplitter::new(BLOCK), block: vec![0; BLOCK], schema, layout: None }
+        Self { text, splitter: CsvSplitter::of_archive(BLOCK), block: vec![0; BLOCK], schema, layout: None }
     }
 
     fn next_batch(&mut self) -> Result<Option<EventBatch>, ReadError> {
@@ -276,7 +276,7 @@ impl CsvEvents {
             match text.read(&mut self.block).map_err(undecodable)? {
                 0 => {
                     self.text = None;
-                    return Ok(std::mem::replace(&mut self.splitter, CsvSplitter::new(BLOCK)).finish()?);
+                    return Ok(std::mem::replace(&mut self.splitter, CsvSplitter::of_archive(BLOCK)).finish()?);
                 }
                 count => self.splitter.push(&self.block[..count])?,
             }

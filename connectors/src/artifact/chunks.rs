@@ -224,7 +224,8 @@ fn json_chunk(bytes: Vec<u8>, splitter: &JsonSplitter, next: Option<u64>) -> Chu
 fn csv_error(error: CsvError) -> Error {
     let failed = match error {
         CsvError::Truncated => truncated(),
-        _ => Error::new(ErrorKind::Source, "the artifact cannot be read as CSV"),
+        CsvError::RecordTooLong(_) => unreadable("CSV").with_hint(TOO_LONG),
+        _ => unreadable("CSV"),
     };
     failed.with_source(error)
 }
@@ -236,9 +237,16 @@ fn json_error(error: JsonError) -> Error {
             Error::new(ErrorKind::Incomplete, "the artifact is one page of several")
                 .with_hint("nothing was committed; export all pages")
         }
-        _ => Error::new(ErrorKind::Source, "the artifact cannot be read as JSON of events"),
+        JsonError::RecordTooLong => unreadable("JSON of events").with_hint(TOO_LONG),
+        _ => unreadable("JSON of events"),
     };
     failed.with_source(error)
+}
+
+const TOO_LONG: &str = "look for a quote or a bracket that is not closed; longer rows cannot be archived";
+
+fn unreadable(format: &str) -> Error {
+    Error::new(ErrorKind::Source, format!("the artifact cannot be read as {format}"))
 }
 
 fn truncated() -> Error {

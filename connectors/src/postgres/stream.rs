@@ -12,7 +12,7 @@ use crate::{
 use archive_formats::{
     Dataset, EventBatch, Reject, Window,
     decode::{
-        Decoded,
+        Decoded, MAX_ROW_BYTES,
         copy::{CopyError, CopyRows},
     },
 };
@@ -250,7 +250,13 @@ fn source_error(error: PartitionError, nested: &Nested, snapshot: &Snapshot) -> 
         }
         PartitionError::Copy(CopyOutError::Unreadable(error)) => {
             let kind = if error == CopyError::CutOff { ErrorKind::SnapshotLost } else { ErrorKind::Source };
-            Error::new(kind, "the server's rows cannot be read").with_context("reason", error)
+            let failed = Error::new(kind, "the server's rows cannot be read").with_context("reason", &error);
+            match error {
+                CopyError::RowTooLong(_) => {
+                    failed.with_hint("a longer row cannot be archived; a view without the column of the long value can")
+                }
+                _ => failed,
+            }
         }
     }
 }
@@ -264,7 +270,7 @@ async fn read_partition(
 ) -> CopyResult<()> {
     let statement = snapshot.query.copy(&partition.table, partition.rows);
     let mut copied = connection.copy_out(&statement).await?;
-    let (mut rows, mut before) = (CopyRows::default(), 0);
+    let (mut rows, mut before) = (CopyRows::new(MAX_ROW_BYTES), 0);
     while copied.gather(&mut rows).await? {
         before += flush(&mut rows, before, snapshot, sender).await?;
     }

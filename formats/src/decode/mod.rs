@@ -25,6 +25,11 @@ pub use time_index::{MonthTimes, TimeIndex};
 
 use crate::{EventBatch, Reject};
 
+/// Maximum length of a row of a source in bytes, as the source delivers it. Every stage of a run holds such rows, most of
+/// them several times: two months of rows of this size, archived at a time, take 240 MiB. It also bounds the memory that
+/// an unclosed quote can take.
+pub const MAX_ROW_BYTES: usize = 4 << 20;
+
 /// Byte-order mark of UTF-8. Spreadsheets write it at the start of a file.
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 

@@ -8,19 +8,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Ids are partitioned by the first bits of their key: equal ids meet in one partition, and a partition of a hundred
-/// million events still sorts in some 40 MB.
-const PARTITIONS: usize = 64;
+/// Ids are partitioned by the first byte of their key: equal ids meet in one partition.
+const PARTITIONS: usize = 256;
+
+/// Maximum entries of a partition, which is sorted in memory: 72 MB. Only a month of 750 million events, or one that
+/// repeats an id, has more.
+const MAX_PARTITION: u64 = 3_000_000;
 
 /// Bytes of entries held in memory before they are spilled: a month of 700,000 events needs no disk.
 const HELD_BYTES: usize = 16 * 1024 * 1024;
 
-/// Maximum events with shared ids: more indicate a broken export, and their list would not fit in memory. With 1.8
-/// million of them, an artifact with every event twice, a run peaked at 257 MiB.
-const MAX_SUSPECTS: usize = 2_000_000;
+/// Maximum events with shared ids: more indicate a broken export, and their list would not fit in memory.
+const MAX_SUSPECTS: usize = 1_500_000;
 
-/// The id's key, and the event's ordinal.
-type Entry = (u128, u64);
+/// The id's key in sixteen bytes, and the event's ordinal in eight, both big-endian: their order is that of the bytes.
+type Entry = [u8; ENTRY_BYTES];
 const ENTRY_BYTES: usize = 24;
 
 /// Collects the ids of a month, in the order of its events.
@@ -68,11 +70,9 @@ impl IdIndex {
     pub fn add(&mut self, batch: &EventBatch) -> Result<()> {
         let ids = batch.ids();
         for row in 0..batch.len() {
-            let entry = (key(ids, row), self.events);
+            let entry = entry(key(ids, row), self.events);
             self.events += 1;
-            if let Some(partition) = self.held.get_mut(partition_of(entry.0)) {
-                partition.push(entry);
-            }
+            self.held[usize::from(entry[0])].push(entry);
         }
         self.held_bytes += batch.len() * ENTRY_BYTES;
         if self.held_bytes >= HELD_BYTES { self.spill() } else { Ok(()) }
@@ -89,13 +89,13 @@ impl IdIndex {
             let mut entries =
                 if self.spilled { self.read(partition)? } else { std::mem::take(&mut self.held[partition]) };
             entries.sort_unstable();
-            for same in entries.chunk_by(|left, right| left.0 == right.0).filter(|same| same.len() > 1) {
-                suspects.events.extend(same.iter().map(|(_, ordinal)| Suspect { ordinal: *ordinal, group: groups }));
+            for same in entries.chunk_by(|left, right| left[..16] == right[..16]).filter(|same| same.len() > 1) {
+                if suspects.events.len() + same.len() > MAX_SUSPECTS {
+                    return Err(Error::new(ErrorKind::Incomplete, "more than 1.5 million events share their ids")
+                        .with_hint("the export repeats itself; look at its filter before archiving it"));
+                }
+                suspects.events.extend(same.iter().map(|entry| Suspect { ordinal: ordinal(entry), group: groups }));
                 groups += 1;
-            }
-            if suspects.events.len() > MAX_SUSPECTS {
-                return Err(Error::new(ErrorKind::Incomplete, "more than two million events share their ids")
-                    .with_hint("the export repeats itself; look at its filter before archiving it"));
             }
         }
         suspects.events.sort_unstable();
@@ -104,16 +104,9 @@ impl IdIndex {
 
     fn spill(&mut self) -> Result<()> {
         for (partition, entries) in self.held.iter_mut().enumerate() {
-            let path = self.folder.join(format!("ids-{partition:02}"));
-            let bytes = entries.iter().flat_map(|(digest, ordinal)| {
-                let mut bytes = [0; ENTRY_BYTES];
-                bytes[..16].copy_from_slice(&digest.to_be_bytes());
-                bytes[16..].copy_from_slice(&ordinal.to_be_bytes());
-                bytes
-            });
-            let bytes = bytes.collect::<Vec<_>>();
+            let path = path(&self.folder, partition);
             let file = OpenOptions::new().create(true).append(true).open(&path);
-            file.and_then(|mut file| file.write_all(&bytes)).map_err(local("index the ids", &path))?;
+            file.and_then(|mut file| file.write_all(entries.as_flattened())).map_err(local("index the ids", &path))?;
             entries.clear();
         }
         self.spilled = true;
@@ -122,14 +115,36 @@ impl IdIndex {
     }
 
     fn read(&self, partition: usize) -> Result<Vec<Entry>> {
-        let path = self.folder.join(format!("ids-{partition:02}"));
-        let mut bytes = Vec::new();
-        let file = File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
-        file.map_err(local("read the index of ids", &path))?;
+        let path = path(&self.folder, partition);
+        let failed = || local("read the index of ids", &path);
+        let mut file = File::open(&path).map_err(failed())?;
+        let count = file.metadata().map_err(failed())?.len() / ENTRY_BYTES as u64;
+        let (Ok(length), ..=MAX_PARTITION) = (usize::try_from(count), count) else {
+            return Err(Error::new(ErrorKind::Incomplete, "too many events share their ids")
+                .with_context("events", self.events)
+                .with_hint("the export repeats itself, unless the month has more than 700 million events"));
+        };
+        let mut entries = vec![[0; ENTRY_BYTES]; length];
+        file.read_exact(entries.as_flattened_mut()).map_err(failed())?;
         std::fs::remove_file(&path).map_err(local("remove the index of ids", &path))?;
-        let (entries, _) = bytes.as_chunks::<ENTRY_BYTES>();
-        Ok(entries.iter().map(|entry| (leading_u128(entry), trailing_u64(entry))).collect())
+        Ok(entries)
     }
+}
+
+fn path(folder: &Path, partition: usize) -> PathBuf {
+    folder.join(format!("ids-{partition:03}"))
+}
+
+fn entry(key: u128, ordinal: u64) -> Entry {
+    let mut entry = [0; ENTRY_BYTES];
+    let (id, last) = entry.split_at_mut(size_of::<u128>());
+    id.copy_from_slice(&key.to_be_bytes());
+    last.copy_from_slice(&ordinal.to_be_bytes());
+    entry
+}
+
+fn ordinal(entry: &Entry) -> u64 {
+    entry.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// A 16-byte key of an id, with its first bits spread over all partitions.
@@ -149,17 +164,8 @@ fn key(ids: Ids<'_>, row: usize) -> u128 {
     }
 }
 
-fn partition_of(key: u128) -> usize {
-    // The top six bits: 0 to 63.
-    usize::from((key >> 122).to_le_bytes()[0])
-}
-
 fn leading_u128(bytes: &[u8]) -> u128 {
     bytes.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
-}
-
-fn trailing_u64(bytes: &[u8]) -> u64 {
-    bytes.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]
@@ -169,7 +175,7 @@ mod tests {
     use std::collections::HashSet;
 
     fn partitions(ids: Ids<'_>, count: usize) -> usize {
-        (0..count).map(|row| partition_of(key(ids, row))).collect::<HashSet<_>>().len()
+        (0..count).map(|row| entry(key(ids, row), 0)[0]).collect::<HashSet<_>>().len()
     }
 
     #[test]

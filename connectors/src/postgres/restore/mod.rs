@@ -166,7 +166,7 @@ impl Restoration {
         let Self { connection, relation, query, layout, .. } = self;
         let statement = query.copy(&relation.name, PartitionRows::Window);
         let mut copied = connection.copy_out(&statement).await.map_err(restore_failure("read the table"))?;
-        let (mut rows, mut count) = (CopyRows::default(), 0);
+        let (mut rows, mut count) = (CopyRows::new(usize::MAX), 0);
         while copied.gather(&mut rows).await.map_err(read_failure)? {
             count += flush(layout, &mut rows, &events).await?;
         }

@@ -66,6 +66,9 @@ pub enum CopyError {
     /// A row continues after its last field.
     #[error("a row is longer than its fields")]
     Trailing,
+    /// A row is longer than this number of bytes.
+    #[error("a row is longer than {} MiB", .0 >> 20)]
+    RowTooLong(usize),
     /// The stream ended without the end marker.
     #[error("the COPY ends without its end marker")]
     CutOff,

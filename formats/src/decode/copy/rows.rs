@@ -7,8 +7,9 @@ const END: [u8; 2] = (-1_i16).to_be_bytes();
 
 /// Undecoded rows of a binary COPY. [`Self::clear`] keeps the allocation. Decode about 1 MiB at a time: rows in a near
 /// cache take two thirds of the time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CopyRows {
+    max_row_bytes: usize,
     bytes: Vec<u8>,
     /// End of each row in `bytes`.
     ends: Vec<usize>,
@@ -25,6 +26,11 @@ pub enum Pushed {
 }
 
 impl CopyRows {
+    /// No rows yet, and none longer than `max_row_bytes`.
+    pub const fn new(max_row_bytes: usize) -> Self {
+        Self { max_row_bytes, bytes: Vec::new(), ends: Vec::new(), has_ended: false }
+    }
+
     /// Appends the payload of a `CopyData` message, without the [`signature`]. Rows are not validated before they are
     /// decoded.
     #[inline]
@@ -35,6 +41,9 @@ impl CopyRows {
         if message == END {
             self.has_ended = true;
             return Ok(Pushed::End);
+        }
+        if message.len() > self.max_row_bytes {
+            return Err(CopyError::RowTooLong(self.max_row_bytes));
         }
         self.bytes.extend_from_slice(message);
         self.ends.push(self.bytes.len());

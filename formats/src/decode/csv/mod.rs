@@ -23,13 +23,14 @@ pub use layout::CsvLayout;
 pub use splitter::{CsvSplitter, MAX_RECORD_BYTES};
 
 use crate::{batch::SchemaMismatch, catalogue::HeaderError};
+use layout::MAX_COLUMNS;
 
 /// Why a file is not a CSV of events. Errors of single rows are in their rejects.
 #[derive(Debug, thiserror::Error)]
 pub enum CsvError {
-    /// A record is longer than [`MAX_RECORD_BYTES`], most likely because of an unclosed quote.
-    #[error("a record is longer than {} MiB", MAX_RECORD_BYTES >> 20)]
-    RecordTooLong,
+    /// A record is longer than this number of bytes, most likely because of an unclosed quote.
+    #[error("a record is longer than {} MiB", .0 >> 20)]
+    RecordTooLong(usize),
     /// The input ends inside quotes.
     #[error("the CSV ends inside a quoted field")]
     Truncated,
@@ -46,7 +47,7 @@ pub enum CsvError {
     #[error("the header has malformed quotes")]
     HeaderQuotes,
     /// The header has more columns than are supported.
-    #[error("the header has {0} columns")]
+    #[error("the header has {0} columns, and at most {MAX_COLUMNS} are supported")]
     TooManyColumns(usize),
     /// The same column is configured as id and as time.
     #[error("column {0:?} cannot be both the id and the time")]

@@ -1,10 +1,10 @@
 //! Splits a stream of CSV into chunks of whole records, which can be decoded in parallel.
 
 use super::{CsvError, records::Scanner};
-use crate::decode::{BOM, simd::BLOCK};
+use crate::decode::{BOM, MAX_ROW_BYTES, simd::BLOCK};
 use std::collections::VecDeque;
 
-/// Maximum length of a record in bytes, without its line end. It bounds the memory that an unclosed quote can take.
+/// Maximum length of a record of an archive in bytes, without its line end. The encoder refuses longer ones.
 pub const MAX_RECORD_BYTES: usize = 64 << 20;
 
 /// Bytes appended before each scan. A chunk exceeds the requested size by at most this and one record.
@@ -32,11 +32,20 @@ pub struct CsvSplitter {
 }
 
 impl CsvSplitter {
-    /// A splitter into chunks of about `chunk_bytes` bytes.
+    /// A splitter of an artifact into chunks of about `chunk_bytes` bytes.
     pub fn new(chunk_bytes: usize) -> Self {
+        Self::with_limit(chunk_bytes, MAX_ROW_BYTES)
+    }
+
+    /// A splitter of a CSV file of an archive.
+    pub fn of_archive(chunk_bytes: usize) -> Self {
+        Self::with_limit(chunk_bytes, MAX_RECORD_BYTES)
+    }
+
+    fn with_limit(chunk_bytes: usize, max_record_bytes: usize) -> Self {
         Self {
             chunk_bytes: chunk_bytes.clamp(1, MAX_CHUNK_BYTES),
-            max_record_bytes: MAX_RECORD_BYTES,
+            max_record_bytes,
             ready: VecDeque::new(),
             current: Vec::new(),
             scanner: Scanner::new(),
@@ -47,7 +56,7 @@ impl CsvSplitter {
     }
 
     /// Appends the next bytes of the artifact; blocks may end anywhere. Fails if a record is longer than
-    /// [`MAX_RECORD_BYTES`].
+    /// the limit.
     pub fn push(&mut self, block: &[u8]) -> Result<(), CsvError> {
         for piece in block.chunks(PUSH_BYTES.min(self.chunk_bytes)) {
             if self.current.capacity() == 0 {
@@ -79,7 +88,7 @@ impl CsvSplitter {
             first => self.scanned + first - self.record,
         };
         if longest > self.max_record_bytes {
-            return Err(CsvError::RecordTooLong);
+            return Err(CsvError::RecordTooLong(self.max_record_bytes));
         }
         if self.scanner.is_inside_quotes() {
             return Err(CsvError::Truncated);
@@ -102,14 +111,14 @@ impl CsvSplitter {
             if line_feeds != 0 {
                 let first = self.scanned + line_feeds.trailing_zeros() as usize;
                 if first - self.record > self.max_record_bytes {
-                    return Err(CsvError::RecordTooLong);
+                    return Err(CsvError::RecordTooLong(self.max_record_bytes));
                 }
                 self.record = self.scanned + BLOCK - line_feeds.leading_zeros() as usize;
             }
             self.scanned += BLOCK;
         }
         let so_far = self.scanned.saturating_sub(self.record);
-        if so_far > self.max_record_bytes { Err(CsvError::RecordTooLong) } else { Ok(()) }
+        if so_far > self.max_record_bytes { Err(CsvError::RecordTooLong(self.max_record_bytes)) } else { Ok(()) }
     }
 
     fn skip_bom(&mut self) {
@@ -146,7 +155,7 @@ mod tests {
                 let mut splitter = CsvSplitter { max_record_bytes: 200, ..CsvSplitter::new(50) };
                 let pushed = push_all(&mut splitter, csv.as_bytes(), block);
                 let result = pushed.and_then(|()| splitter.finish());
-                assert_eq!(matches!(result, Err(CsvError::RecordTooLong)), length > 200, "{length} in {block}");
+                assert_eq!(matches!(result, Err(CsvError::RecordTooLong(200))), length > 200, "{length} in {block}");
             }
         }
     }

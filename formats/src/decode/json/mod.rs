@@ -25,10 +25,8 @@ mod tests;
 pub use layout::{JsonLayout, JsonNames};
 pub use splitter::JsonSplitter;
 
+use super::MAX_ROW_BYTES;
 use crate::{ArtifactKind, catalogue::HeaderError};
-
-/// Maximum length of a record in bytes. It bounds the memory that an unclosed bracket can take.
-pub const MAX_RECORD_BYTES: usize = 64 << 20;
 
 /// Where an artifact has its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +55,8 @@ pub enum JsonError {
     /// The input is not JSON, but for example HTML.
     #[error("it begins with neither an object nor a list")]
     NotJson,
-    /// A record is longer than [`MAX_RECORD_BYTES`], most likely because of an unclosed quote or bracket.
-    #[error("a record is longer than {} MiB", MAX_RECORD_BYTES >> 20)]
+    /// A record is longer than [`MAX_ROW_BYTES`], most likely because of an unclosed quote or bracket.
+    #[error("a record is longer than {} MiB", MAX_ROW_BYTES >> 20)]
     RecordTooLong,
     /// The input ends inside the document, or of a line.
     #[error("the JSON ends too early")]

@@ -1,11 +1,11 @@
 //! Splits a stream of JSON into chunks of whole records, which can be decoded in parallel.
 
 use super::{
-    JsonError, JsonShape, MAX_RECORD_BYTES,
+    JsonError, JsonShape,
     records::{ElementCutter, LINES, LineCutter},
     shape::{Detected, MAX_ENVELOPE_BYTES, ShapeDetector, check_envelope},
 };
-use crate::decode::BOM;
+use crate::decode::{BOM, MAX_ROW_BYTES};
 use std::collections::VecDeque;
 
 /// Bytes appended before each scan. A chunk exceeds the requested size by at most this and one record.
@@ -41,7 +41,7 @@ impl JsonSplitter {
     pub fn new(chunk_bytes: usize) -> Self {
         Self {
             chunk_bytes: chunk_bytes.clamp(1, MAX_CHUNK_BYTES),
-            max_record_bytes: MAX_RECORD_BYTES,
+            max_record_bytes: MAX_ROW_BYTES,
             ready: VecDeque::new(),
             shape: None,
             start: 0,
@@ -50,7 +50,7 @@ impl JsonSplitter {
     }
 
     /// Appends the next bytes of the artifact; blocks may end anywhere. Fails if they are not JSON of records, or if a
-    /// record is longer than [`MAX_RECORD_BYTES`].
+    /// record is longer than [`MAX_ROW_BYTES`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
         bytes.chunks(PUSH_BYTES.min(self.chunk_bytes)).try_for_each(|piece| self.push_piece(piece))
     }

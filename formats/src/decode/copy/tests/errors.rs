@@ -122,3 +122,10 @@ fn layouts_need_two_keys_and_supported_types() {
     let decimal = Schema::new(decimal, "c0", "c1").unwrap();
     assert!(matches!(CopyLayout::new(decimal), Err(CopyLayoutError::UnreadableType { .. })));
 }
+
+#[test]
+fn a_row_that_is_too_long_is_refused() {
+    let mut rows = CopyRows::new(10);
+    assert_eq!(rows.push(&[0; 10]), Ok(Pushed::Row));
+    assert_eq!(rows.push(&[0; 11]), Err(CopyError::RowTooLong(10)));
+}

@@ -70,7 +70,7 @@ fn list(elements: &[Option<&[u8]>]) -> Vec<u8> {
 }
 
 fn rows<R: AsRef<[u8]>>(messages: impl IntoIterator<Item = R>) -> CopyRows {
-    let mut rows = CopyRows::default();
+    let mut rows = CopyRows::new(1 << 20);
     for message in messages {
         assert_eq!(rows.push(message.as_ref()), Ok(Pushed::Row));
     }
