@@ -88,9 +88,25 @@ impl Host {
 
     /// Starts the program.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_under(&[], arguments)
+    }
+
+    /// Runs the program to its end, as the child of another one, such as `strace`.
+    pub(crate) fn run_under(&self, parent: &[&str], arguments: &[&str]) -> Outcome {
+        self.start_under(parent, arguments).wait()
+    }
+
+    fn start_under(&self, parent: &[&str], arguments: &[&str]) -> Running {
         let outputs = tempfile::Builder::new().prefix("output-").tempdir_in(self.home.path()).unwrap().keep();
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| outputs.join(name));
-        let mut command = self.command(arguments);
+        let mut command = match parent {
+            [] => self.command(arguments),
+            [program, options @ ..] => {
+                let mut command = Command::new(program);
+                self.prepare(command.args(options).arg(env!("CARGO_BIN_EXE_kt-archive")).args(arguments));
+                command
+            }
+        };
         command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
         Running { child: command.spawn().unwrap(), stdout, stderr }
     }

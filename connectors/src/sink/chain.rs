@@ -41,6 +41,15 @@ impl Sink {
         Ok(())
     }
 
+    /// Makes the manifests of `chain` survive a power failure, before any of them counts as committed: the run that made
+    /// the last one may have been killed before it was flushed.
+    pub async fn flush_head(&self, chain: &Chain) -> Result<()> {
+        match chain.head() {
+            Some(head) => self.make_durable(&key::manifest(head.sequence)).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Adds the `SHA256SUMS` of commits without them, as after a crash right after the commit.
     pub async fn complete_sums(&self, chain: &Chain) -> Result<()> {
         let names = self.names().await?;

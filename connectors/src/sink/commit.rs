@@ -92,12 +92,14 @@ impl Sink {
             if let Err(missing) = self.check_files(files).await {
                 // The winner of a race for this month may have removed our files as orphans.
                 self.catch_up(chain).await?;
+            self.flush_head(chain).await?;
                 return committed(chain, draft).map(Commit::Already).ok_or(missing);
             }
             let manifest = draft.manifest(chain, files);
             check_balance(&manifest)?;
             if let Some(schema) = manifest.schema.as_ref().filter(|_| !draft.accept_schema_change) {
                 check_types(chain, &manifest.dataset, schema)?;
+                self.flush_head(chain).await?;
             }
             let bytes = Bytes::from(manifest.to_bytes());
             let found = self.create_document(&key::manifest(manifest.sequence), bytes.clone()).await?;

@@ -1,25 +1,27 @@
-//! A directory as a store whose writes survive a power failure.
+//! A directory as a store whose objects survive a power failure.
 //!
-//! `object_store` renames and links files without flushing them. This wrapper flushes every file and the folders above
-//! it before a write completes, and flushes a created file before its name appears, so that after a power failure a
-//! manifest is complete or absent.
+//! `object_store` renames and links files without flushing them. Here the bytes of an object are flushed before its name
+//! appears, so that after a power failure a manifest is complete or absent, and [`Directory::flush`] flushes the name.
 
-use super::Root;
-use crate::{Error, ErrorKind, Result};
+use super::{
+    Root,
+    disk::{Disk, DiskError, written_name},
+};
+use crate::{Error, ErrorKind};
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::{FutureExt as _, stream::BoxStream};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart, local::LocalFileSystem, path::Path,
     prefix::PrefixStore,
 };
 use std::{
-    fmt,
-    fs::{self, File},
-    io::{self, Write as _},
+    fmt, fs, io,
     ops::Range,
+    os::unix::fs::FileExt as _,
     path::{Component, PathBuf},
 };
+use tempfile::NamedTempFile;
 
 /// The store below a folder, which writing creates if needed.
 #[derive(Clone, Debug)]
@@ -28,12 +30,13 @@ pub(super) struct Directory {
     /// The root as a path of [`LocalFileSystem`].
     prefix: Path,
     root: PathBuf,
-    /// The deepest folder that existed when the directory was opened. Folders above it need no flushing.
+    /// The deepest folder that existed when the directory was opened.
     anchor: PathBuf,
+    disk: Disk,
 }
 
 impl Directory {
-    pub(super) fn open(path: &std::path::Path) -> Result<Self> {
+    pub(super) fn open(path: &std::path::Path) -> crate::Result<Self> {
         let unusable = || {
             let error = Error::new(ErrorKind::Configuration, "not a path that an archive can have");
             error
@@ -43,7 +46,8 @@ impl Directory {
         let (anchor, root) = resolve(path).map_err(|error| unusable().with_source(error))?;
         // `LocalFileSystem` requires that its root exists, as `/` does.
         let prefix = Path::from_absolute_path(&root).map_err(|error| unusable().with_source(error))?;
-        Ok(Self { inner: PrefixStore::new(LocalFileSystem::new(), prefix.clone()), prefix, root, anchor })
+        let (inner, disk) = (PrefixStore::new(LocalFileSystem::new(), prefix.clone()), Disk::new(root.clone()));
+        Ok(Self { inner, prefix, root, anchor, disk })
     }
 
     pub(super) fn root(&self) -> Root {
@@ -53,6 +57,12 @@ impl Directory {
     /// The deepest existing folder of the path, perhaps the directory itself.
     pub(super) fn anchor(&self) -> &std::path::Path {
         &self.anchor
+    }
+
+    /// Flushes the bytes and the name of an object.
+    pub(super) async fn flush(&self, location: &Path) -> object_store::Result<()> {
+        let (disk, file) = (self.disk.clone(), self.file(location));
+        blocking(move || disk.flush(&file), location).await
     }
 
     /// The local path of an object or a folder.
@@ -73,12 +83,6 @@ impl Directory {
     }
 }
 
-/// The name of the object that the leftover `name` is part of.
-pub(super) fn written_name(name: &str) -> Option<&str> {
-    let (written, number) = name.rsplit_once('#')?;
-    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(written)
-}
-
 /// The deepest existing folder above `path`, and `path` without links and dots.
 fn resolve(path: &std::path::Path) -> io::Result<(PathBuf, PathBuf)> {
     for ancestor in path.ancestors() {
@@ -97,62 +101,18 @@ fn resolve(path: &std::path::Path) -> io::Result<(PathBuf, PathBuf)> {
     Err(io::ErrorKind::NotFound.into())
 }
 
-/// Flushes `file`, and every folder from its own up to `anchor`.
-fn flush(file: &std::path::Path, anchor: &std::path::Path) -> io::Result<()> {
-    File::open(file)?.sync_all()?;
-    flush_folders(file, anchor)
-}
-
-fn flush_folders(file: &std::path::Path, anchor: &std::path::Path) -> io::Result<()> {
-    for folder in file.ancestors().skip(1) {
-        match File::open(folder)?.sync_all() {
-            // Some file systems neither support nor need the flush of a folder.
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {}
-            flushed => flushed?,
-        }
-        if folder == anchor {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Writes and flushes a file next to `file`, then links it to that name. Fails if the name exists.
-fn create(file: &std::path::Path, anchor: &std::path::Path, payload: &PutPayload) -> io::Result<()> {
-    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
-    let (mut staged, path) = stage(file)?;
-    let linked = payload
-        .iter()
-        .try_for_each(|bytes| staged.write_all(bytes))
-        .and_then(|()| staged.sync_all())
-        .and_then(|()| fs::hard_link(&path, file));
-    // A leftover is harmless, and removed after the commit of its month.
-    drop(fs::remove_file(&path));
-    linked?;
-    flush_folders(file, anchor)
-}
-
-/// Creates a file beside `file`, under a name that listings omit.
-fn stage(file: &std::path::Path) -> io::Result<(File, PathBuf)> {
-    for number in 1_u32.. {
-        let mut path = file.as_os_str().to_owned();
-        path.push(format!("#{number}"));
-        match File::create_new(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            staged => return Ok((staged?, path.into())),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
-async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static, location: &Path) -> object_store::Result<()> {
-    let done = tokio::task::spawn_blocking(work).await?;
-    done.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DiskError> + Send + 'static,
+    location: &Path,
+) -> object_store::Result<T> {
+    tokio::task::spawn_blocking(work).await?.map_err(|error| match error {
+        DiskError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             object_store::Error::AlreadyExists { path: location.to_string(), source: error.into() }
         }
-        _ => object_store::Error::Generic { store: "directory", source: error.into() },
+        DiskError::Io(error) => object_store::Error::Generic { store: "directory", source: error.into() },
+        DiskError::Flush(_) | DiskError::NoExclusiveNames(_) => {
+            object_store::Error::Generic { store: "directory", source: error.into() }
+        }
     })
 }
 
@@ -170,23 +130,19 @@ impl ObjectStore for Directory {
         payload: PutPayload,
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
-        let (file, anchor) = (self.file(location), self.anchor.clone());
-        if options.mode == PutMode::Create {
-            blocking(move || create(&file, &anchor, &payload), location).await?;
-            return Ok(PutResult { e_tag: None, version: None });
-        }
-        let put = self.inner.put_opts(location, payload, options).await?;
-        blocking(move || flush(&file, &anchor), location).await?;
-        Ok(put)
+        let (disk, file) = (self.disk.clone(), self.file(location));
+        blocking(move || disk.write(&file, &payload, &options.mode), location).await?;
+        Ok(PutResult { e_tag: None, version: None })
     }
 
     async fn put_multipart_opts(
         &self,
         location: &Path,
-        options: PutMultipartOptions,
+        _: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        let inner = self.inner.put_multipart_opts(location, options).await?;
-        Ok(Box::new(Upload { inner, directory: self.clone(), location: location.clone() }))
+        let (disk, file) = (self.disk.clone(), self.file(location));
+        let begun = blocking(move || disk.begin(&file), location).await?;
+        Ok(Box::new(Upload { begun: Some(begun), bytes: 0, directory: self.clone(), location: location.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
@@ -217,9 +173,18 @@ impl ObjectStore for Directory {
     }
 }
 
+/// The error of a part, or of an end, after the end of an upload.
+fn ended() -> io::Error {
+    io::ErrorKind::BrokenPipe.into()
+}
+
+/// A file that is written in parts.
 #[derive(Debug)]
 struct Upload {
-    inner: Box<dyn MultipartUpload>,
+    /// `None` after the end.
+    begun: Option<NamedTempFile>,
+    /// The bytes of all parts so far.
+    bytes: u64,
     directory: Directory,
     location: Path,
 }
@@ -227,18 +192,32 @@ struct Upload {
 #[async_trait::async_trait]
 impl MultipartUpload for Upload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        self.inner.put_part(data)
+        let (start, location) = (self.bytes, self.location.clone());
+        self.bytes += data.content_length() as u64;
+        let file = self.begun.as_ref().map(|begun| begun.as_file().try_clone());
+        let write = move || {
+            let file = file.ok_or_else(ended)??;
+            let mut offset = start;
+            for bytes in &data {
+                file.write_all_at(bytes, offset)?;
+                offset += bytes.len() as u64;
+            }
+            Ok(())
+        };
+        async move { blocking(write, &location).await }.boxed()
     }
 
     async fn complete(&mut self) -> object_store::Result<PutResult> {
-        let put = self.inner.complete().await?;
-        let (file, anchor) = (self.directory.file(&self.location), self.directory.anchor.clone());
-        blocking(move || flush(&file, &anchor), &self.location).await?;
-        Ok(put)
+        let (disk, file) = (self.directory.disk.clone(), self.directory.file(&self.location));
+        let begun = self.begun.take();
+        let publish = move || disk.publish(begun.ok_or_else(ended)?, &file, &PutMode::Overwrite);
+        blocking(publish, &self.location).await?;
+        Ok(PutResult { e_tag: None, version: None })
     }
 
     async fn abort(&mut self) -> object_store::Result<()> {
-        self.inner.abort().await
+        drop(self.begun.take());
+        Ok(())
     }
 }
 

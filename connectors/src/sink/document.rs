@@ -28,18 +28,20 @@ impl Sink {
     /// | success | | `bytes` |
     /// | any failure | `bytes` | `bytes`: the put had succeeded |
     /// | any failure | other bytes | the other bytes |
-    /// | 401, 403, no such bucket, not supported | absent | the error |
+    /// | 401, 403, no such bucket, not supported, not flushed | absent | the error |
     /// | 409, 412, 5xx, timeout, … | absent or unreadable | put again, at most six times; then the error |
     ///
-    /// After an error the last put may still arrive. Call it again to find out.
+    /// The content survives a power failure, whoever wrote it. After an error the last put may still arrive. Call it again
+    /// to find out.
     pub async fn create_document(&self, path: &str, bytes: Bytes) -> Result<Bytes> {
         let location = self.location(path)?;
         let mut pause = FIRST_PAUSE;
         let mut puts = 1;
         loop {
-            let Err(error) = self.put_if_absent(&location, bytes.clone()).await else { return Ok(bytes) };
+            let put = self.put_if_absent(&location, bytes.clone()).await;
+            let Err(error) = put else { return self.make_durable(path).await.map(|_| bytes) };
             if let Ok(Some(found)) = self.document(path).await {
-                return Ok(found);
+                return self.make_durable(path).await.map(|_| found);
             }
             let failed = self.failed("create a document", path, &error);
             if is_final(&error) || puts == MAX_PUTS {
@@ -58,7 +60,7 @@ impl Sink {
         let put = self.store.put(&self.location(path)?, bytes.clone().into()).await;
         let found = self.document(path).await;
         match (put, found) {
-            (_, Ok(Some(found))) if found == bytes => Ok(()),
+            (_, Ok(Some(found))) if found == bytes => self.make_durable(path).await.map(drop),
             (Err(error), _) => Err(self.failed("replace a document", path, &error)),
             (Ok(_), Err(error)) => Err(error),
             (Ok(_), Ok(_)) => Err(self.object_error("differs from the bytes stored", path)),

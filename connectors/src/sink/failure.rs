@@ -6,7 +6,7 @@
 //! `object_store` gives status, code and URL of a failed request only in the text of its errors. The tests hold that
 //! text against a server, so that an update that changes it fails.
 
-use super::Sink;
+use super::{Sink, disk::DiskError};
 use crate::{Error, ErrorKind};
 use object_store::client::{HttpError, HttpErrorKind};
 use std::{error::Error as StdError, io};
@@ -63,6 +63,7 @@ pub(super) fn is_final(error: &object_store::Error) -> bool {
     use object_store::Error::{InvalidPath, NotFound, NotImplemented, NotSupported};
     matches!(error, InvalidPath { .. } | NotFound { .. } | NotImplemented { .. } | NotSupported { .. })
         || Failure::new(error).is_refusal()
+        || Failure::new(error).of_disk().is_some()
 }
 
 /// The first line of `text`, truncated, without URLs.
@@ -104,6 +105,11 @@ impl<'a> Failure<'a> {
         by_status || matches!(self.error, PermissionDenied { .. } | Unauthenticated { .. })
     }
 
+    /// The failure of a directory that a retry cannot mend.
+    fn of_disk(&self) -> Option<&DiskError> {
+        self.find()
+    }
+
     /// Whether no credentials were set, and the request for those of the host failed.
     fn lacks_credentials(&self) -> bool {
         HOST_CREDENTIALS.iter().any(|part| self.text.contains(part))
@@ -119,7 +125,7 @@ impl<'a> Failure<'a> {
             (None, None) if self.find::<HttpError>().is_some_and(|error| error.kind() == HttpErrorKind::Timeout) => {
                 "no response in time".to_owned()
             }
-            (None, None) => printable(&self.deepest().to_string()),
+            (None, None) => printable(&self.of_disk().map_or_else(|| self.deepest().to_string(), ToString::to_string)),
         }
     }
 
@@ -136,6 +142,9 @@ impl<'a> Failure<'a> {
         }
         if self.find::<HttpError>().is_some() {
             return Some(format!("check the network and {endpoint}"));
+        }
+        if let Some(error) = self.of_disk() {
+            return Some(error.hint().to_owned());
         }
         match self.find::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Some("free some space".to_owned()),

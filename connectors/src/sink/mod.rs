@@ -1,10 +1,12 @@
 //! The sink: writes and reads the objects of an archive.
 //!
 //! A [`Sink`] is a struct over an [`ObjectStore`]: directories, buckets and memory share all code, and tests inject
-//! faults by wrapping the store. Four invariants hold:
+//! faults by wrapping the store. Five invariants hold:
 //!
 //! * **Confirmed, then named.** Only [`Sink::store`] makes a [`StoredFile`], after the store confirmed the bytes, and
 //!   [`Sink::commit`] takes only `StoredFile`s into a manifest.
+//! * **Flushed, then counted.** In a directory, an object counts only after it and the folders above it were flushed,
+//!   whether it was written or found. A failed flush is final: reading the object back shows only what is in memory.
 //! * **Written once.** Data files have their digest in their name; documents are created only if absent. Only objects
 //!   with wrong bytes are replaced: data files, and documents in the repair of a replica
 //!   ([`Sink::replace_document`]).
@@ -16,6 +18,7 @@ mod chain;
 mod cloud;
 mod commit;
 mod directory;
+mod disk;
 mod document;
 mod failure;
 mod location;
@@ -63,6 +66,21 @@ pub enum Confirm {
 
 impl Sink {
     /// Opens the store at `location` without contacting or creating anything: a store that cannot be reached fails at
+/// Proof that an object survives a power failure.
+#[derive(Clone, Copy, Debug)]
+struct Durable(());
+
+impl Sink {
+    /// Makes an object that was written or found survive a power failure. Buckets respond only after that.
+    async fn make_durable(&self, path: &str) -> Result<Durable> {
+        if let Some(directory) = &self.directory {
+            let flushed = directory.flush(&self.location(path)?).await;
+            flushed.map_err(|error| self.failed("flush an object", path, &error))?;
+        }
+        Ok(Durable(()))
+    }
+}
+
     /// the first call, and a directory that does not exist holds no archive.
     pub fn open(location: &Location) -> Result<Self> {
         let (url, variables) = (location.url().into(), cloud::variable_names(location.url()));

@@ -1,9 +1,6 @@
 //! Removes files that no manifest names: of crashed runs, and of runs that lost a race.
 
-use super::{
-    Sink,
-    directory::{Directory, written_name},
-};
+use super::{Sink, directory::Directory, disk::written_name};
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{
     Chain, Dataset, FileFormat, Month,

@@ -1,6 +1,6 @@
 //! Stores data files: each is sent at most once, and confirmed by reading the store.
 
-use super::{Confirm, PART, Sink, read::hash};
+use super::{Confirm, Durable, PART, Sink, read::hash};
 use crate::{Error, ErrorKind, Result, error::local};
 use archive_formats::{digest::Hasher, manifest::DataFile};
 use bytes::Bytes;
@@ -27,14 +27,18 @@ pub struct StagedFile {
     pub file: DataFile,
 }
 
-/// A file whose bytes the store confirmed. Only the sink makes one, and manifests name only these.
+/// A file whose bytes the store confirmed, and which survives a power failure. Only the sink makes one, and manifests
+/// name only these.
 #[derive(Clone, Debug)]
-pub struct StoredFile(DataFile);
+pub struct StoredFile {
+    file: DataFile,
+    _durable: Durable,
+}
 
 impl StoredFile {
     /// The entry of the file in a manifest.
     pub(crate) const fn data_file(&self) -> &DataFile {
-        &self.0
+        &self.file
     }
 }
 
@@ -57,8 +61,8 @@ impl Sink {
             let error = Error::new(ErrorKind::Local, "a staged file changed on the disk after it was written");
             error.with_context("path", staged.local.display()).with_hint("check the disk, and run again")
         });
-        self.store_parts(&staged.file, parts, &progress).await?;
-        Ok(StoredFile(staged.file.clone()))
+        let (durable, _) = self.store_parts(&staged.file, parts, &progress).await?;
+        Ok(StoredFile { file: staged.file.clone(), _durable: durable })
     }
 
     /// Stores `file` from another archive like [`Sink::store`], and returns whether anything was sent. Fails with
@@ -72,7 +76,8 @@ impl Sink {
             }
         });
         let parts = exactly(parts.try_flatten().boxed(), file, || from.damaged(file));
-        self.store_parts(file, parts, &progress).await
+        let (_, is_sent) = self.store_parts(file, parts, &progress).await?;
+        Ok(is_sent)
     }
 
     fn damaged(&self, file: &DataFile) -> Error {
@@ -84,10 +89,10 @@ impl Sink {
     }
 
     /// Stores `file` unless the store holds it, and returns whether anything was sent.
-    async fn store_parts(&self, file: &DataFile, parts: Parts<'_>, progress: Report<'_>) -> Result<bool> {
+    async fn store_parts(&self, file: &DataFile, parts: Parts<'_>, progress: Report<'_>) -> Result<(Durable, bool)> {
         if self.holds(file).await? {
             progress(file.bytes);
-            return Ok(false);
+            return Ok((self.make_durable(&file.path).await?, false));
         }
         let path = self.location(&file.path)?;
         let sent = if file.bytes <= PART {
@@ -105,7 +110,7 @@ impl Sink {
             }
             Err(error) => return Err(error),
         }
-        Ok(true)
+        Ok((self.make_durable(&file.path).await?, true))
     }
 
     /// Whether the store holds `file`, byte for byte. Reads only an object of the right size.

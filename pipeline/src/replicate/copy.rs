@@ -46,6 +46,7 @@ impl Replicator<'_> {
                 done => done?,
             }
         }
+        replica.flush_head(self.archive.chain()).await?;
         if self.repair {
             copying.warn_of_unnamed_files().await?;
         }

@@ -86,6 +86,7 @@ pub async fn run(
     let mut pipeline = MonthPipeline::new(archive, source, clock, staging);
     pipeline.progress = Arc::clone(&observer) as Arc<dyn Progress>;
     pipeline.formats.clone_from(&settings.formats);
+    archive.sink().flush_head(archive.chain()).await?;
     pipeline.transforms = transforms;
     pipeline.rules = settings.rows;
     pipeline.part_size = settings.part_size;

@@ -1,0 +1,172 @@
+//! Files that survive a power failure: bytes are flushed before they have a name, and names before they count.
+
+use object_store::{PutMode, PutPayload};
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
+use std::{
+    fs::{self, DirBuilder, File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tempfile::{NamedTempFile, TempPath};
+
+/// The mode of files, less the umask: events are for the owner and the group.
+const FILE_MODE: u32 = 0o640;
+
+/// The same for folders.
+const FOLDER_MODE: u32 = 0o750;
+
+/// A folder whose files survive a power failure. Clones share the memory of a failed flush.
+#[derive(Clone, Debug)]
+pub(super) struct Disk {
+    root: PathBuf,
+    /// A failed flush is final: the system may drop what it could not write, and the next flush then succeeds without
+    /// it.
+    flush_failed: Arc<AtomicBool>,
+}
+
+/// Why a file was not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DiskError {
+    /// A step other than a flush failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The bytes or the name of a file may not be on the disk, even if they can be read.
+    #[error("not flushed: {0}")]
+    Flush(#[source] io::Error),
+    /// No file can be given a name only if the name is free.
+    #[error("the file system has neither exclusive renames nor hard links: {0}")]
+    NoExclusiveNames(#[source] io::Error),
+}
+
+impl DiskError {
+    /// What the user can do about it.
+    pub(super) const fn hint(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "check the owner and the mode of the archive's folder",
+            Self::Flush(_) => "check the disk and its file system (`dmesg`), then run again",
+            Self::NoExclusiveNames(_) => {
+                "two runs could both commit: keep the archive on another file system, such as ext4, XFS or NFS, or in a \
+                 bucket"
+            }
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, DiskError>;
+
+/// The name of the file that the begun file `name` is for.
+pub(super) fn written_name(name: &str) -> Option<&str> {
+    let (written, number) = name.rsplit_once('#')?;
+    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(written)
+}
+
+/// Gives a file its name, unless the name exists. Some file systems have exclusive renames, others hard links.
+fn name_exclusively(begun: TempPath, file: &Path) -> Result<()> {
+    match renameat_with(CWD, &*begun, CWD, file, RenameFlags::NOREPLACE) {
+        Ok(()) => {
+            // Another writer may use the name now.
+            drop(begun.keep());
+            return Ok(());
+        }
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+        Err(error) => return Err(io::Error::from(error).into()),
+    }
+    fs::hard_link(&begun, file).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::PERM | Errno::NOSYS | Errno::NOTSUP) => DiskError::NoExclusiveNames(error),
+        _ => error.into(),
+    })
+}
+
+impl Disk {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root, flush_failed: Arc::default() }
+    }
+
+    /// Writes a whole file. Its name is not flushed yet.
+    pub(super) fn write(&self, file: &Path, payload: &PutPayload, mode: &PutMode) -> Result<()> {
+        let mut begun = self.begin(file)?;
+        payload.iter().try_for_each(|bytes| begun.write_all(bytes))?;
+        self.publish(begun, file, mode)
+    }
+
+    /// Begins the file `file` beside it, as `…#1`, which listings omit. The bytes are removed unless they are published.
+    pub(super) fn begin(&self, file: &Path) -> Result<NamedTempFile> {
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
+        };
+        self.create_folder(folder)?;
+        for number in 1_u32.. {
+            let suffix = format!("#{number}");
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(name).suffix(&suffix).rand_bytes(0).permissions(Permissions::from_mode(FILE_MODE));
+            match builder.tempfile_in(folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                begun => return Ok(begun?),
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::AlreadyExists).into())
+    }
+
+    /// Flushes the bytes of a file, then gives it its name. The name is not flushed yet.
+    pub(super) fn publish(&self, begun: NamedTempFile, file: &Path, mode: &PutMode) -> Result<()> {
+        self.flushed(begun.as_file().sync_all())?;
+        let begun = begun.into_temp_path();
+        match mode {
+            PutMode::Create => name_exclusively(begun, file),
+            PutMode::Overwrite | PutMode::Update(_) => Ok(begun.persist(file).map_err(|error| error.error)?),
+        }
+    }
+
+    /// Flushes a file, and every folder above it up to the parent of the root: a run that was killed may have left any of
+    /// them unflushed.
+    pub(super) fn flush(&self, file: &Path) -> Result<()> {
+        self.flushed(File::open(file)?.sync_all())?;
+        let top = self.root.parent().unwrap_or(&self.root);
+        file.ancestors().skip(1).take_while(|folder| folder.starts_with(top)).try_for_each(|it| self.flush_folder(it))
+    }
+
+    /// Creates `folder` and those above it. Each one's own name is flushed before it holds another, so that at most the
+    /// last one of a killed run is unflushed.
+    fn create_folder(&self, folder: &Path) -> Result<()> {
+        let Some(parent) = folder.parent().filter(|_| !folder.is_dir()) else { return Ok(()) };
+        self.create_folder(parent)?;
+        if let Some(above) = parent.parent() {
+            self.flush_folder(above)?;
+        }
+        match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+            created => Ok(created?),
+        }
+    }
+
+    fn flush_folder(&self, folder: &Path) -> Result<()> {
+        let opened = match File::open(folder) {
+            // Folders above the archive may belong to another user.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !folder.starts_with(&self.root) => {
+                return Ok(());
+            }
+            opened => opened?,
+        };
+        match opened.sync_all() {
+            // Some file systems neither support nor need the flush of a folder.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            flushed => self.flushed(flushed),
+        }
+    }
+
+    /// The outcome of a flush, which fails if an earlier one did.
+    fn flushed(&self, flushed: io::Result<()>) -> Result<()> {
+        if self.flush_failed.fetch_or(flushed.is_err(), Ordering::SeqCst) {
+            return Err(DiskError::Flush(flushed.err().unwrap_or_else(|| io::Error::other("an earlier flush failed"))));
+        }
+        flushed.map_err(DiskError::Flush)
+    }
+}
