@@ -53,6 +53,16 @@ impl FileFormat {
         }
     }
 
+    /// The possible extensions of its files.
+    fn extensions(self) -> Vec<&'static str> {
+        match self.extension() {
+            Some(extension) => vec![extension],
+            None => {
+                [ArtifactKind::Csv, ArtifactKind::Json, ArtifactKind::JsonLines].map(ArtifactKind::extension).into()
+            }
+        }
+    }
+
     /// Whether each row of its files is an archived event.
     pub const fn holds_events(self) -> bool {
         matches!(self, Self::Parquet | Self::Csv)
@@ -173,6 +183,22 @@ pub fn data_file(folder: &str, part: usize, sha256: &Sha256, extension: &str) ->
     format!("{folder}/part-{part:05}-{}.{extension}", sha256.short())
 }
 
+/// Whether `path` is one that [`data_file`] makes: only such files are removed when no manifest names them.
+pub fn is_data_file(path: &str) -> bool {
+    let [dataset, format, month, name] = path.split('/').collect::<Vec<_>>()[..] else { return false };
+    let (Ok(_), Ok(format)) = (dataset.parse::<Dataset>(), format.parse::<FileFormat>()) else { return false };
+    let month = month.strip_prefix("month=").and_then(|month| month.parse::<Month>().ok());
+    let is_hex =
+        |digest: &str| digest.len() == 16 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_name = |name: &str| {
+        let (part, rest) = name.strip_prefix("part-")?.split_once('-')?;
+        let (digest, extension) = rest.split_once('.')?;
+        let is_part = part.len() >= 5 && part.bytes().all(|byte| byte.is_ascii_digit());
+        Some(is_part && is_hex(digest) && format.extensions().contains(&extension))
+    };
+    month.is_some() && is_name(name) == Some(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +213,30 @@ mod tests {
         let deeper = format!("{folder}/deeper/part.parquet");
         for path in [path, deeper] {
             assert_eq!(ObjectName::parse(&path), ObjectName::Data { dataset: "events".parse().unwrap(), month });
+        }
+    }
+
+    #[test]
+    fn only_names_that_are_built_are_data_files() {
+        for made in [
+            "events/parquet/month=2025-03/part-00000-ba7816bf8f01cfea.parquet",
+            "a_1/csv/month=2025-03/part-123456-ba7816bf8f01cfea.csv.gz",
+            "events/artifact/month=2025-03/part-00001-ba7816bf8f01cfea.json.gz",
+        ] {
+            assert!(is_data_file(made), "{made}");
+        }
+        for other in [
+            "events/parquet/month=2025-03/notes.txt",
+            "events/parquet/month=2025-03/.DS_Store",
+            "events/parquet/month=2025-03/@eaDir/part-00000-ba7816bf8f01cfea.parquet",
+            "events/parquet/month=2025-03/part-00000-ba7816bf8f01cfea.csv.gz",
+            "events/parquet/month=2025-03/part-00000-BA7816BF8F01CFEA.parquet",
+            "events/parquet/month=2025-03/part-00000-ba7816bf8f01cfea.parquet.bak",
+            "events/parquet/month=2025-3/part-00000-ba7816bf8f01cfea.parquet",
+            "events/copies/month=2025-03/part-00000-ba7816bf8f01cfea.parquet",
+            "part-00000-ba7816bf8f01cfea.parquet",
+        ] {
+            assert!(!is_data_file(other), "{other}");
         }
     }
 

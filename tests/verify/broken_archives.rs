@@ -101,10 +101,19 @@ fn run_of_an_archived_month_removes_orphans_of_a_crash() {
     for command in [&["run", "--month", "2025-03"][..], &["backfill", "--from", "2025-03", "--to", "2025-04"]] {
         fs::write(archive.path(orphan), "half").unwrap();
         host.run(&["verify", "--level", "quick"]).expect(4);
-        host.run(command).expect(0);
+        let outcome = host.run(command).expect(0);
         assert!(!archive.objects().contains(orphan), "{command:?} left it");
+        assert_contains(&outcome, "removed files that an unfinished run left");
         host.run(&["verify", "--level", "quick"]).expect(0);
     }
+    let foreign = ["notes.txt", ".DS_Store", "part-00000-0123456789abcdef.parquet.bak", "notes.txt#1"];
+    let foreign = foreign.map(|name| archive.path(&format!("events/parquet/month=2025-03/{name}")));
+    for path in &foreign {
+        fs::write(path, "of another program").unwrap();
+    }
+    host.run(&["run", "--month", "2025-03"]).expect(0);
+    assert!(foreign.iter().all(|path| path.is_file()), "a run removes only what runs make");
+    assert_contains(&host.run(&["verify", "--level", "quick"]).expect(4), "notes.txt");
     let after = archive.snapshot();
     assert!(before.iter().all(|(path, digest)| after.get(path) == Some(digest)));
 }

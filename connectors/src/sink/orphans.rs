@@ -11,8 +11,8 @@ use object_store::ObjectStoreExt;
 use std::collections::BTreeSet;
 
 impl Sink {
-    /// Removes the objects in the folders of a committed month that no manifest names, and in a directory the partial
-    /// files of interrupted writes. Returns their paths.
+    /// Removes the data files in the folders of a committed month that no manifest names, and in a directory the partial
+    /// files of interrupted writes. Returns their paths. Keeps every file whose name no run makes.
     ///
     /// Refuses a month that `chain` does not commit: its files may belong to a run that is about to commit. If the
     /// store refuses to delete, for example because of Object Lock, logs that once and succeeds: orphans cost only
@@ -52,7 +52,7 @@ impl Sink {
         for format in FileFormat::ALL {
             let mut objects = self.list(Some(&key::month_folder(dataset, format, month)));
             while let Some(object) = objects.try_next().await? {
-                if !named.contains(object.path.as_str()) {
+                if key::is_data_file(&object.path) && !named.contains(object.path.as_str()) {
                     orphans.push(object.path);
                 }
             }
@@ -95,7 +95,8 @@ fn remove_from(directory: &Directory, folder: &str, next: u64) -> Vec<String> {
 fn is_finished(path: &str, next: u64) -> bool {
     match ObjectName::parse(path) {
         // Manifests exist, so archive.json was created before.
-        ObjectName::Data { .. } | ObjectName::Archive => true,
+        ObjectName::Archive => true,
+        ObjectName::Data { .. } => key::is_data_file(path),
         ObjectName::Manifest(sequence) | ObjectName::Sums(sequence) => sequence < next,
         ObjectName::Other => false,
     }

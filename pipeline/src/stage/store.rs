@@ -97,8 +97,12 @@ pub async fn commit(archive: &Mutex<Archive>, draft: &Draft, files: &[StoredFile
 /// space, and every run that finds the month committed tries again.
 pub async fn remove_orphans(archive: &Archive, dataset: &Dataset, month: Month) {
     match archive.sink().remove_orphans(archive.chain(), dataset, month).await {
-        Ok(removed) if removed.is_empty() => {}
-        Ok(removed) => tracing::info!(%month, files = removed.len(), "removed what a crashed run left"),
+        Ok(removed) => {
+            if let Some(first) = removed.first() {
+                let files = removed.len();
+                tracing::warn!(%dataset, %month, files, first, "removed files that an unfinished run left");
+            }
+        }
         Err(error) => tracing::warn!(%month, %error, "could not look for what a crashed run left"),
     }
 }

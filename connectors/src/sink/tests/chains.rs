@@ -149,11 +149,20 @@ async fn removes_orphans_of_committed_months_only() {
 async fn a_store_that_refuses_to_delete_keeps_orphans() {
     let fixture = three_months().await;
     let chain = fixture.sink.chain(ARCHIVE).await.unwrap();
-    for name in ["a", "b"] {
-        fixture.put(&format!("events/csv/month=2025-03/{name}"), "left by a crash").await;
+    for part in 0..2 {
+        let path = format!("events/csv/month=2025-03/part-0000{part}-0123456789abcdef.csv.gz");
+        fixture.put(&path, "left by a crash").await;
     }
     fixture.store.reject(Operation::Delete, "", Answer::Forbidden, 2);
     let (dataset, month) = ("events".parse().unwrap(), "2025-03".parse().unwrap());
     assert!(fixture.sink.remove_orphans(&chain, &dataset, month).await.unwrap().is_empty());
     assert_eq!(fixture.store.calls(Operation::Delete, ""), 1, "asked once");
 }
+    let foreign = ["notes.txt", ".DS_Store", "@eaDir/part-00000-0123456789abcdef.parquet", "part-00000.parquet"];
+    let foreign = foreign.map(|name| format!("events/parquet/month=2025-03/{name}"));
+    for path in &foreign {
+        fixture.put(path, "of another program").await;
+    }
+    for path in &foreign {
+        assert!(fixture.get(path).await.is_some(), "{path} is not of a run");
+    }
