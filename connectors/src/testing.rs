@@ -49,6 +49,8 @@ pub enum Answer {
     AlreadyExists,
     /// 503, or no response.
     Unavailable,
+    /// 404.
+    NotFound,
 }
 
 /// The fate of one request.
@@ -177,6 +179,7 @@ impl Answer {
         match self {
             Self::Forbidden => Error::PermissionDenied { path, source },
             Self::AlreadyExists => Error::AlreadyExists { path, source },
+            Self::NotFound => Error::NotFound { path, source },
             Self::Unavailable => Error::Generic { store: "faulty", source },
         }
     }

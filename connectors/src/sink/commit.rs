@@ -86,6 +86,10 @@ impl Sink {
     pub async fn commit(&self, chain: &mut Chain, draft: &Draft, files: &[StoredFile]) -> Result<Commit> {
         for _ in 0..MAX_RACES {
             self.catch_up(chain).await?;
+        uuid::Uuid::parse_str(chain.archive()).map_err(|error| {
+            let error = Error::new(ErrorKind::Internal, "a commit into an archive without identity").with_source(error);
+            error.with_context("archive", self.url())
+        })?;
             if let Some(entry) = committed(chain, draft) {
                 return Ok(Commit::Already(entry));
             }

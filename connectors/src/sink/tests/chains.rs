@@ -31,6 +31,24 @@ async fn a_creation_with_a_lost_response_succeeds() {
 }
 
 #[tokio::test]
+async fn a_stale_404_after_the_creation_changes_no_identity() {
+    let fixture = fixture();
+    fixture.store.reject(Operation::Get, "archive.json", Answer::NotFound, 1);
+    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    let created = fixture.sink.create(&document).await.unwrap();
+    archive(&fixture, &mut Chain::new(created.archive), "2025-03").await.unwrap();
+    assert_eq!(fixture.sink.chain(ARCHIVE).await.unwrap().entries().len(), 1);
+}
+
+#[tokio::test]
+async fn refuses_to_commit_without_an_identity() {
+    let fixture = fixture();
+    let error = archive(&fixture, &mut Chain::new(String::new()), "2025-03").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert_eq!(fixture.store.calls(Operation::Put, "manifests/"), 0);
+}
+
+#[tokio::test]
 async fn refuses_other_formats() {
     for document in ["{", "{}", r#"{"format": "keeptrusts-archive/2"}"#, r#"{"format": "keeptrusts-archive/1"}"#] {
         let fixture = fixture();
