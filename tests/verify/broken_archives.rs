@@ -94,6 +94,21 @@ fn missing_month_and_damage_exit_with_4() {
 }
 
 #[test]
+fn run_of_an_archived_month_that_lost_a_file_exits_with_4() {
+    let (host, archive) = archived();
+    let file = archive.file("2025-03", "parquet");
+    let content = fs::read(archive.path(&file)).unwrap();
+    fs::write(archive.path(&file), &content[1..]).unwrap();
+    host.run(&["run", "--month", "2025-03", "--json"]).expect(4);
+    fs::remove_file(archive.path(&file)).unwrap();
+    let outcome = host.run(&["run", "--month", "2025-03", "--json"]).expect(4);
+    assert!(outcome.stdout.contains(&file) && outcome.stdout.contains("replicate --repair"), "{}", outcome.stdout);
+    let outcome = host.run(&["backfill", "--from", "2025-02", "--to", "2025-04", "--json"]).expect(3).json();
+    let states = outcome["months"].as_array().unwrap().iter().map(|month| month["state"].as_str().unwrap());
+    assert_eq!(states.collect::<Vec<_>>(), ["already", "failed", "archived"]);
+}
+
+#[test]
 fn run_of_an_archived_month_removes_orphans_of_a_crash() {
     let (host, archive) = archived();
     let before = archive.snapshot();

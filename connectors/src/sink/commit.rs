@@ -6,7 +6,7 @@ use archive_formats::{
     Chain, Dataset, Manifest, Month, Schema, Sha256, Timestamp, Window,
     chain::Entry,
     key,
-    manifest::{CommitKind, EventCounts, FORMAT, Link, SourceRecord, Tool},
+    manifest::{CommitKind, DataFile, EventCounts, FORMAT, Link, SourceRecord, Tool},
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -93,7 +93,7 @@ impl Sink {
             if let Some(entry) = committed(chain, draft) {
                 return Ok(Commit::Already(entry));
             }
-            if let Err(missing) = self.check_files(files).await {
+            if let Err(missing) = self.check_stored(files).await {
                 // The winner of a race for this month may have removed our files as orphans.
                 self.catch_up(chain).await?;
             self.flush_head(chain).await?;
@@ -128,7 +128,16 @@ impl Sink {
         Ok(Commit::Done(entry))
     }
 
-    async fn check_files(&self, files: &[StoredFile]) -> Result<()> {
+    /// Looks at every file, without reading it. Fails with [`ErrorKind::BrokenChain`] if one is missing or has another
+    /// size.
+    pub async fn check_files(&self, files: &[DataFile]) -> Result<()> {
+        let heads = stream::iter(files.to_vec()).map(|file| async move {
+            if self.head(&file.path).await? == Some(file.bytes) { Ok(()) } else { Err(self.damaged(&file)) }
+        });
+        heads.buffered(HEADS).try_collect().await
+    }
+
+    async fn check_stored(&self, files: &[StoredFile]) -> Result<()> {
         let heads = stream::iter(files.to_vec()).map(|file| self.check_file(file)).buffered(HEADS);
         heads.try_collect().await
     }

@@ -80,7 +80,7 @@ impl Sink {
         Ok(is_sent)
     }
 
-    fn damaged(&self, file: &DataFile) -> Error {
+    pub(super) fn damaged(&self, file: &DataFile) -> Error {
         let error = Error::new(ErrorKind::BrokenChain, "a file of the archive is missing or damaged");
         error.with_context("path", &file.path).with_context("archive", self.url()).with_hint(
             "`kt-archive verify` lists all damage; repair the file from a replica that holds it: \

@@ -50,10 +50,10 @@ pub async fn run(
     let planned = plan_datasets(chain, settings, request, &rules)?;
     let dry_run = matches!(request, Request::Backfill { dry_run: true, .. });
     if dry_run || planned.iter().all(|planned| planned.action != Action::Archive) {
-        let months = planned.iter().map(|planned| not_archived(planned, chain, &rules)).collect::<Vec<_>>();
-        for month in &months {
-            observer.month_finished(month);
+        if let (Some(archive), false) = (&archive, dry_run) {
+            archive.sink().flush_head(archive.chain()).await?;
         }
+        let months = Box::pin(report_only(&planned, archive.as_ref(), &rules, observer.as_ref())).await;
         if let (Some(archive), false) = (&archive, dry_run) {
             // A run with nothing to do does not need the source, which may be unusable, for example without a token.
             let source = connect(archive.id());
@@ -81,12 +81,12 @@ pub async fn run(
     let _lock = Lock::acquire(&state, root.id(), root.url(), settings.archive.directory())?;
     // Another run may have committed before the lock was acquired.
     let archive = root.read_chain().await?;
+    archive.sink().flush_head(archive.chain()).await?;
     let planned = plan_datasets(Some(archive.chain()), settings, request, &rules)?;
     let staging = state::staging(&state, archive.id())?;
     let mut pipeline = MonthPipeline::new(archive, source, clock, staging);
     pipeline.progress = Arc::clone(&observer) as Arc<dyn Progress>;
     pipeline.formats.clone_from(&settings.formats);
-    archive.sink().flush_head(archive.chain()).await?;
     pipeline.transforms = transforms;
     pipeline.rules = settings.rows;
     pipeline.part_size = settings.part_size;
@@ -143,12 +143,32 @@ async fn update_replicas(
     reports
 }
 
-/// The report of a month that is not archived by this run.
-fn not_archived(planned: &Planned, chain: Option<&Chain>, rules: &Rules) -> MonthReport {
+/// The reports of months of which none is archived by this run.
+async fn report_only(
+    planned: &[Planned],
+    archive: Option<&Archive>,
+    rules: &Rules,
+    observer: &dyn Observer,
+) -> Vec<MonthReport> {
+    let mut months = Vec::new();
+    for planned in planned {
+        let month = not_archived(planned, archive, rules).await;
+        observer.month_finished(&month);
+        months.push(month);
+    }
+    months
+}
+
+/// The report of a month that is not archived by this run. An archived one fails if a file of it is missing.
+async fn not_archived(planned: &Planned, archive: Option<&Archive>, rules: &Rules) -> MonthReport {
     let Planned { dataset, month, action } = planned;
-    match (action, chain.and_then(|chain| chain.month(dataset, *month))) {
+    let archived = archive.and_then(|archive| Some((archive.sink(), archive.chain().month(dataset, *month)?)));
+    match (action, archived) {
         (Action::Wait, _) => MonthReport::failed(planned, Failure::from(plan::wait(*month, rules))),
-        (_, Some(entry)) => MonthReport::committed(entry, MonthState::Already),
+        (_, Some((sink, entry))) => match sink.check_files(&entry.manifest.files).await {
+            Ok(()) => MonthReport::committed(entry, MonthState::Already),
+            Err(error) => MonthReport::failed(planned, Failure::from(error)),
+        },
         (_, None) => MonthReport::planned(planned),
     }
 }
@@ -179,8 +199,8 @@ impl Run {
 
     async fn attempt(&self, planned: &Planned) -> std::result::Result<MonthReport, Failure> {
         if planned.action != Action::Archive {
-            let archive = self.pipeline.archive().await;
-            return Ok(not_archived(planned, Some(archive.chain()), &self.rules));
+            let archive = self.pipeline.archive().await.clone();
+            return Ok(Box::pin(not_archived(planned, Some(&archive), &self.rules)).await);
         }
         if let Some(earlier) = self.earlier_failure(&planned.dataset) {
             return Err(Failure {
