@@ -56,6 +56,9 @@ pub struct Manifest {
     pub events: EventCounts,
     /// All files of the month.
     pub files: Vec<DataFile>,
+    /// The digest of `archive.json`, in the first manifest alone. Archives of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_sha256: Option<Sha256>,
 }
 
 /// A reference to the previous manifest.

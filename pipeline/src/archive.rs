@@ -1,7 +1,10 @@
 //! An archive at a location: its store, identity and chain.
 
-use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
-use archive_formats::{Chain, Head, Timestamp, manifest::ArchiveDocument};
+use archive_connectors::{
+    Error, ErrorKind, Result, Sink,
+    sink::{Identity, Location},
+};
+use archive_formats::{Chain, Head, Sha256, Timestamp, manifest::ArchiveDocument};
 use uuid::Uuid;
 
 /// A store that contains an archive, before its chain is read.
@@ -10,7 +13,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 pub struct ArchiveRoot {
     sink: Sink,
-    document: ArchiveDocument,
+    identity: Identity,
 }
 
 /// An archive whose chain of manifests was read and checked.
@@ -24,7 +27,7 @@ impl ArchiveRoot {
     /// Opens the archive at `location`; `None` if there is none.
     pub async fn find(location: &Location) -> Result<Option<Self>> {
         let sink = Sink::open(location)?;
-        Ok(sink.identity().await?.map(|document| Self { sink, document }))
+        Ok(sink.identity().await?.map(|identity| Self { sink, identity }))
     }
 
     /// Opens the archive at `location`. Fails with [`ErrorKind::NoArchive`] if there is none.
@@ -44,13 +47,13 @@ impl ArchiveRoot {
     /// Creates an archive in `sink`, or opens the one that another host created there at the same time: all hosts
     /// continue with one identity.
     pub async fn create(sink: Sink, document: &ArchiveDocument) -> Result<Self> {
-        let document = sink.create(document).await?;
-        Ok(Self { sink, document })
+        let identity = sink.create(document).await?;
+        Ok(Self { sink, identity })
     }
 
     /// Creates the handle from a store and the identity in it.
-    pub const fn new(sink: Sink, document: ArchiveDocument) -> Self {
-        Self { sink, document }
+    pub const fn new(sink: Sink, identity: Identity) -> Self {
+        Self { sink, identity }
     }
 
     /// Adds a chain that may be incomplete. Commits and replications read the missing manifests.
@@ -71,7 +74,7 @@ impl ArchiveRoot {
 
     /// The archive's UUID.
     pub fn id(&self) -> &str {
-        &self.document.archive
+        &self.identity.document.archive
     }
 
     /// The URL or path as the user wrote it, without password and query.
@@ -129,9 +132,14 @@ impl Archive {
         self.root.url()
     }
 
+    /// The digest of `archive.json`.
+    pub const fn identity_sha256(&self) -> Sha256 {
+        self.root.identity.sha256
+    }
+
     /// Creation time of the archive.
     pub const fn created_at(&self) -> Timestamp {
-        self.root.document.created_at
+        self.root.identity.document.created_at
     }
 
     /// The last manifest of the chain.

@@ -20,7 +20,7 @@ use archive_connectors::{
     sink::{Commit, Draft, StoredFile, check_types},
 };
 use archive_formats::{
-    Dataset, FileFormat, Month,
+    Dataset, FileFormat, Month, Sha256,
     encode::parquet::Label,
     manifest::{CommitKind, EventCounts, SourceRecord, Tool},
 };
@@ -38,6 +38,8 @@ pub struct MonthPipeline {
     sink: Sink,
     /// The archive's UUID.
     archive_id: String,
+    /// The digest of its `archive.json`.
+    archive_sha256: Sha256,
     clock: Arc<dyn Clock>,
     /// Receives progress.
     pub progress: Arc<dyn Progress>,
@@ -67,6 +69,7 @@ impl MonthPipeline {
             source,
             sink: archive.sink().clone(),
             archive_id: archive.id().to_owned(),
+            archive_sha256: archive.identity_sha256(),
             archive: Mutex::new(archive),
             clock,
             progress: Arc::new(Silent),
@@ -193,6 +196,7 @@ impl MonthPipeline {
     fn draft(&self, target: &Target, encoded: &Encoded, conflicts: u64) -> Draft {
         let Encoded { archived, repetitions, rejected, report, .. } = encoded;
         Draft {
+            archive_sha256: Some(self.archive_sha256),
             kind: CommitKind::Month,
             dataset: target.label.dataset.clone(),
             month: target.label.month,

@@ -192,6 +192,7 @@ mod tests {
             let manifest = Manifest {
                 format: FORMAT.to_owned(),
                 archive: "a".to_owned(),
+                archive_sha256: None,
                 sequence: chain.next_sequence(),
                 previous: chain.head().map(|head| Link { sequence: head.sequence, sha256: head.sha256 }),
                 kind: CommitKind::Month,

@@ -32,7 +32,7 @@ fn manifest_has_all_keys_in_order() {
     assert_eq!(
         joined(1, "format"),
         "archive sequence previous kind dataset month window committed_at source_clock tool source schema \
-         transforms events files"
+         transforms events files archive_sha256"
     );
     assert_eq!(joined(2, "window"), "from to");
     assert_eq!(joined(2, "tool"), "name version");

@@ -108,6 +108,9 @@ class Verifier:
         self.expect(manifest["archive"] == self.archive["archive"], "V007", path, "another archive's")
         whole = [(one["dataset"], one["month"]) for one in self.manifests.values() if one["kind"] == "month"]
         twice = manifest["kind"] == "month" and (manifest["dataset"], manifest["month"]) in whole
+        if sequence == 1 and "archive_sha256" in manifest:
+            sha256 = hashlib.sha256((self.root / "archive.json").read_bytes()).hexdigest()
+            self.expect(sha256 == manifest["archive_sha256"], "V012", "archive.json", "digest")
         self.expect(not twice, "V016", path, "a month twice")
         if manifest["schema"] is None:
             events = [file for file in manifest["files"] if file["format"] in EVENTS]
@@ -122,7 +125,7 @@ class Verifier:
 
     def sums(self, path, sha256, manifest):
         sums = path.replace(".json", ".SHA256SUMS")
-        if self.expect(sums in self.objects, "V006", sums, "missing", "warning"):
+        if self.expect(sums in self.objects, "V006", sums, "missing"):
             lines = [(file["sha256"], file["path"]) for file in manifest["files"]] + [(sha256, path)]
             text = "".join(f"{digest}  {path}\n" for digest, path in lines)
             self.expect((self.root / sums).read_bytes() == text.encode(), "V006", sums, "differ")

@@ -57,7 +57,7 @@ impl Bucket {
     fn host(&self, source: impl Source) -> Host {
         let disk = tempfile::tempdir().unwrap();
         let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-        let archive = ArchiveRoot::new(self.sink(), document).with_chain(Chain::new(ARCHIVE.to_owned()));
+        let archive = ArchiveRoot::new(self.sink(), document.into()).with_chain(Chain::new(ARCHIVE.to_owned()));
         let clock = Arc::new(FixedClock(Timestamp::from_micros(1_800_000_000_000_000)));
         let mut pipeline = MonthPipeline::new(archive, Arc::new(source), clock, disk.path().to_owned());
         pipeline.formats = BTreeSet::from([FileFormat::Parquet, FileFormat::Csv]);

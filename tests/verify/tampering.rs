@@ -247,14 +247,24 @@ fn edited_sums_are_v006() {
 }
 
 #[test]
-fn missing_sums_are_a_warning_and_are_written_by_the_next_run() {
+fn missing_sums_are_v006_and_are_written_by_the_next_run() {
     let vault = Vault::new();
     let before = vault.archive.snapshot();
     vault.remove(&sums_path(3));
-    let outcome = vault.verify("full").expect(0);
-    assert_eq!(findings(&outcome, "warning"), sorted(&[("V006", &sums_path(3))]));
+    vault.assert_damage(BOTH, &[("V006", &sums_path(3))]);
     vault.host.run(&["run", "--month", "2025-05", "--json"]).expect(0);
     assert_eq!(vault.archive.snapshot(), before);
+}
+
+#[test]
+fn edited_archive_json_is_v012() {
+    let vault = Vault::new();
+    vault.change("archive.json", |bytes| {
+        let mut document: Value = serde_json::from_slice(bytes).unwrap();
+        document["created_at"] = "2020-01-01T00:00:00.000000Z".into();
+        *bytes = serde_json::to_vec_pretty(&document).unwrap();
+    });
+    vault.assert_damage(BOTH, &[("V012", "archive.json")]);
 }
 
 #[test]

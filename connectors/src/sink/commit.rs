@@ -21,6 +21,8 @@ const HEADS: usize = 16;
 /// The content of a manifest without number, link and files, which the commit adds.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// The digest of `archive.json`. Only the first manifest names it.
+    pub archive_sha256: Option<Sha256>,
     /// The kind of commit. Only months are committed at most once.
     pub kind: CommitKind,
     /// The dataset of the month.
@@ -84,26 +86,26 @@ impl Sink {
     ///
     /// `SHA256SUMS` follow the commit. Failures to write them are logged, and [`Sink::complete_sums`] adds them later.
     pub async fn commit(&self, chain: &mut Chain, draft: &Draft, files: &[StoredFile]) -> Result<Commit> {
-        for _ in 0..MAX_RACES {
-            self.catch_up(chain).await?;
         uuid::Uuid::parse_str(chain.archive()).map_err(|error| {
             let error = Error::new(ErrorKind::Internal, "a commit into an archive without identity").with_source(error);
             error.with_context("archive", self.url())
         })?;
+        for _ in 0..MAX_RACES {
+            self.catch_up(chain).await?;
+            self.flush_head(chain).await?;
             if let Some(entry) = committed(chain, draft) {
                 return Ok(Commit::Already(entry));
             }
             if let Err(missing) = self.check_stored(files).await {
                 // The winner of a race for this month may have removed our files as orphans.
                 self.catch_up(chain).await?;
-            self.flush_head(chain).await?;
+                self.flush_head(chain).await?;
                 return committed(chain, draft).map(Commit::Already).ok_or(missing);
             }
             let manifest = draft.manifest(chain, files);
             check_balance(&manifest)?;
             if let Some(schema) = manifest.schema.as_ref().filter(|_| !draft.accept_schema_change) {
                 check_types(chain, &manifest.dataset, schema)?;
-                self.flush_head(chain).await?;
             }
             let bytes = Bytes::from(manifest.to_bytes());
             let found = self.create_document(&key::manifest(manifest.sequence), bytes.clone()).await?;
@@ -184,6 +186,7 @@ impl Draft {
         Manifest {
             format: FORMAT.to_owned(),
             archive: chain.archive().to_owned(),
+            archive_sha256: draft.archive_sha256.filter(|_| chain.head().is_none()),
             sequence: chain.next_sequence(),
             previous: chain.head().map(|head| Link { sequence: head.sequence, sha256: head.sha256 }),
             kind: draft.kind,

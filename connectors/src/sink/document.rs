@@ -3,7 +3,7 @@
 use super::{Sink, failure::is_final};
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{
-    key,
+    Sha256, key,
     manifest::{ArchiveDocument, FORMAT},
 };
 use bytes::Bytes;
@@ -73,10 +73,26 @@ impl Sink {
     }
 }
 
+/// The identity of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The content of `archive.json`.
+    pub document: ArchiveDocument,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+}
+
+impl From<ArchiveDocument> for Identity {
+    /// The identity of an archive whose `archive.json` this program writes.
+    fn from(document: ArchiveDocument) -> Self {
+        Self { sha256: Sha256::digest(&document.to_bytes()), document }
+    }
+}
+
 impl Sink {
     /// The identity of the archive, or `None` if the location holds none. Manifests without `archive.json` are a broken
     /// archive: none of them would belong to a new identity.
-    pub async fn identity(&self) -> Result<Option<ArchiveDocument>> {
+    pub async fn identity(&self) -> Result<Option<Identity>> {
         if let Some(found) = self.document(key::ARCHIVE).await? {
             return self.parse_identity(&found).map(Some);
         }
@@ -94,12 +110,12 @@ impl Sink {
 
     /// Creates an archive. If another writer created it first, returns the identity of that one, so that several hosts
     /// may start an archive at once.
-    pub async fn create(&self, document: &ArchiveDocument) -> Result<ArchiveDocument> {
+    pub async fn create(&self, document: &ArchiveDocument) -> Result<Identity> {
         let found = self.create_document(key::ARCHIVE, Bytes::from(document.to_bytes())).await?;
         self.parse_identity(&found)
     }
 
-    fn parse_identity(&self, bytes: &[u8]) -> Result<ArchiveDocument> {
+    fn parse_identity(&self, bytes: &[u8]) -> Result<Identity> {
         let broken = |message| self.broken_identity(message).with_hint("restore it from a copy");
         // Other formats may have other fields, so check the format first.
         let value: serde_json::Value = serde_json::from_slice(bytes)
@@ -113,7 +129,7 @@ impl Sink {
         // Folders of the host are named after it, so it must not be a path.
         uuid::Uuid::parse_str(&document.archive)
             .map_err(|error| broken("the archive's identity is not a UUID").with_source(error))?;
-        Ok(document)
+        Ok(Identity { document, sha256: Sha256::digest(bytes) })
     }
 
     fn broken_identity(&self, message: &str) -> Error {

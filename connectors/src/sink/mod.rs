@@ -29,6 +29,7 @@ mod upload;
 
 pub use commit::{Commit, Draft, check_types};
 pub use location::Location;
+pub use document::Identity;
 pub use probe::probe;
 pub use read::StoredObject;
 pub use upload::{StagedFile, StoredFile};

@@ -191,10 +191,10 @@ pub async fn check_not_behind(archive: Option<&Archive>, replicas: &[Location]) 
 
 async fn check_one(archive: Option<&Archive>, location: &Location) -> Result<()> {
     let Ok(replica) = Sink::open(location) else { return Ok(()) };
-    let Ok(Some(document)) = replica.identity().await else { return Ok(()) };
+    let Ok(Some(identity)) = replica.identity().await else { return Ok(()) };
     let Some(archive) = archive else { return is_empty(&replica).await };
     let Ok((last, _)) = compare::numbers(&replica).await else { return Ok(()) };
-    if document.archive != archive.id() || last < archive.chain().next_sequence() {
+    if identity.document.archive != archive.id() || last < archive.chain().next_sequence() {
         return Ok(());
     }
     // Another host may have committed and copied a month since the chain was read.

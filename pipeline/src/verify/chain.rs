@@ -48,7 +48,15 @@ impl Verifier {
         while let Some((sequence, manifest, sums)) = fetched.try_next().await? {
             walk.step(sequence, manifest, sums);
         }
-        Ok(walk.commits)
+        let commits = walk.commits;
+        if let Some(named) = commits.get(&1).and_then(|first| first.manifest.archive_sha256) {
+            let found = self.sink.document(key::ARCHIVE).await?.map(|bytes| Sha256::digest(&bytes));
+            if found != Some(named) {
+                let message = format!("the document is not the one that the first manifest names ({named})");
+                findings.damage(Code::Digest, key::ARCHIVE, message);
+            }
+        }
+        Ok(commits)
     }
 
     async fn document(&self, path: &str, listing: &Listing) -> Result<Option<Bytes>> {
@@ -174,7 +182,7 @@ impl Walk<'_> {
     fn sums(&mut self, manifest: &Manifest, sha256: Sha256, found: Option<Bytes>) {
         let path = key::sums(manifest.sequence);
         match found {
-            None => self.findings.warning(Code::Sums, path, "SHA256SUMS is missing; the next run adds it"),
+            None => self.findings.damage(Code::Sums, path, "SHA256SUMS is missing; the next run adds it"),
             Some(found) if found == manifest.sha256sums(&sha256) => {}
             Some(_) => self.findings.damage(Code::Sums, path, "SHA256SUMS is not what its manifest makes it"),
         }

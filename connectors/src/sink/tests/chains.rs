@@ -18,8 +18,8 @@ async fn the_loser_of_a_creation_race_adopts_the_archive() {
         rival.create(&document).await.unwrap();
     };
     fixture.store.plan(Operation::Put, "archive.json", Fault::race_with(race));
-    assert_eq!(fixture.sink.create(&ours).await.unwrap(), theirs);
-    assert_eq!(fixture.sink.identity().await.unwrap(), Some(theirs));
+    assert_eq!(fixture.sink.create(&ours).await.unwrap().document, theirs);
+    assert_eq!(fixture.sink.identity().await.unwrap(), Some(theirs.into()));
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_creation_with_a_lost_response_succeeds() {
     let fixture = fixture();
     fixture.store.plan(Operation::Put, "archive.json", Fault::FailAfterEffect(Answer::AlreadyExists));
     let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    assert_eq!(fixture.sink.create(&document).await.unwrap(), document);
+    assert_eq!(fixture.sink.create(&document).await.unwrap(), document.into());
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_stale_404_after_the_creation_changes_no_identity() {
     fixture.store.reject(Operation::Get, "archive.json", Answer::NotFound, 1);
     let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
     let created = fixture.sink.create(&document).await.unwrap();
-    archive(&fixture, &mut Chain::new(created.archive), "2025-03").await.unwrap();
+    archive(&fixture, &mut Chain::new(created.document.archive), "2025-03").await.unwrap();
     assert_eq!(fixture.sink.chain(ARCHIVE).await.unwrap().entries().len(), 1);
 }
 
@@ -77,7 +77,7 @@ async fn manifests_without_archive_json_are_a_broken_archive() {
     assert!(error.hint().is_some());
     let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
     fixture.sink.create(&document).await.unwrap();
-    assert_eq!(fixture.sink.identity().await.unwrap(), Some(document));
+    assert_eq!(fixture.sink.identity().await.unwrap(), Some(document.into()));
 }
 
 /// A chain of three months.
@@ -149,6 +149,15 @@ async fn catching_up_reads_only_new_manifests() {
 }
 
 #[tokio::test]
+async fn the_first_manifest_alone_names_the_digest_of_archive_json() {
+    let chain = three_months().await.sink.chain(ARCHIVE).await.unwrap();
+    let named = chain.entries().iter().map(|entry| entry.manifest.archive_sha256);
+    assert_eq!(named.collect::<Vec<_>>(), [draft("2025-01").archive_sha256, None, None]);
+    let later = String::from_utf8(chain.entries()[1].manifest.to_bytes()).unwrap();
+    assert!(!later.contains("archive_sha256"), "{later}");
+}
+
+#[tokio::test]
 async fn removes_orphans_of_committed_months_only() {
     let fixture = three_months().await;
     let chain = fixture.sink.chain(ARCHIVE).await.unwrap();
@@ -156,10 +165,18 @@ async fn removes_orphans_of_committed_months_only() {
     for path in [orphan, "events/parquet/month=2025-04/part-00000-0123456789abcdef.parquet"] {
         fixture.put(path, "left by a crash").await;
     }
+    let foreign = ["notes.txt", ".DS_Store", "@eaDir/part-00000-0123456789abcdef.parquet", "part-00000.parquet"];
+    let foreign = foreign.map(|name| format!("events/parquet/month=2025-03/{name}"));
+    for path in &foreign {
+        fixture.put(path, "of another program").await;
+    }
     let (dataset, months) = ("events".parse().unwrap(), ["2025-03", "2025-04"].map(|month| month.parse().unwrap()));
     assert_eq!(fixture.sink.remove_orphans(&chain, &dataset, months[0]).await.unwrap(), [orphan]);
     let file = &chain.month(&dataset, months[0]).unwrap().manifest.files[0];
     assert!(fixture.get(&file.path).await.is_some(), "files of manifests stay");
+    for path in &foreign {
+        assert!(fixture.get(path).await.is_some(), "{path} is not of a run");
+    }
     assert_eq!(fixture.sink.remove_orphans(&chain, &dataset, months[1]).await.unwrap_err().kind(), ErrorKind::Internal);
 }
 
@@ -176,11 +193,3 @@ async fn a_store_that_refuses_to_delete_keeps_orphans() {
     assert!(fixture.sink.remove_orphans(&chain, &dataset, month).await.unwrap().is_empty());
     assert_eq!(fixture.store.calls(Operation::Delete, ""), 1, "asked once");
 }
-    let foreign = ["notes.txt", ".DS_Store", "@eaDir/part-00000-0123456789abcdef.parquet", "part-00000.parquet"];
-    let foreign = foreign.map(|name| format!("events/parquet/month=2025-03/{name}"));
-    for path in &foreign {
-        fixture.put(path, "of another program").await;
-    }
-    for path in &foreign {
-        assert!(fixture.get(path).await.is_some(), "{path} is not of a run");
-    }

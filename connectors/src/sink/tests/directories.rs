@@ -19,7 +19,7 @@ async fn creates_an_archive_in_a_missing_directory() {
     let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
     sink.create(&document).await.unwrap();
     assert_eq!(fs::read(root.join("archive.json")).unwrap(), document.to_bytes());
-    assert_eq!(open(&root).identity().await.unwrap(), Some(document));
+    assert_eq!(open(&root).identity().await.unwrap(), Some(document.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

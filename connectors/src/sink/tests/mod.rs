@@ -64,6 +64,7 @@ fn draft(month: &str) -> Draft {
     let month: Month = month.parse().unwrap();
     let events = EventCounts { read: 1, archived: 1, ..EventCounts::default() };
     Draft {
+        archive_sha256: Some(Sha256::digest(b"archive.json")),
         kind: CommitKind::Month,
         dataset: "events".parse().unwrap(),
         month,
