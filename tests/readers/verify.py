@@ -87,6 +87,8 @@ class Verifier:
 
     def chain(self):
         names = [match for match in map(CHAIN.fullmatch, self.objects) if match]
+        lost = not names and any(map(DATA.fullmatch, self.objects))
+        self.expect(not lost, "V004", "manifests/00000001.json", "no manifest")
         previous = None
         for sequence in range(1, max((int(name[1]) for name in names), default=0) + 1):
             path = f"manifests/{sequence:08}.json"
@@ -106,11 +108,11 @@ class Verifier:
         self.expect(manifest["format"] == FORMAT, "V003", path, "another format")
         self.expect(manifest["sequence"] == sequence, "V003", path, "another number")
         self.expect(manifest["archive"] == self.archive["archive"], "V007", path, "another archive's")
-        whole = [(one["dataset"], one["month"]) for one in self.manifests.values() if one["kind"] == "month"]
-        twice = manifest["kind"] == "month" and (manifest["dataset"], manifest["month"]) in whole
         if sequence == 1 and "archive_sha256" in manifest:
             sha256 = hashlib.sha256((self.root / "archive.json").read_bytes()).hexdigest()
             self.expect(sha256 == manifest["archive_sha256"], "V012", "archive.json", "digest")
+        whole = [(one["dataset"], one["month"]) for one in self.manifests.values() if one["kind"] == "month"]
+        twice = manifest["kind"] == "month" and (manifest["dataset"], manifest["month"]) in whole
         self.expect(not twice, "V016", path, "a month twice")
         if manifest["schema"] is None:
             events = [file for file in manifest["files"] if file["format"] in EVENTS]

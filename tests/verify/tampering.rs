@@ -268,6 +268,19 @@ fn edited_archive_json_is_v012() {
 }
 
 #[test]
+fn lost_manifests_are_v004() {
+    let vault = Vault::new();
+    fs::rename(vault.archive.path("manifests"), vault.host.path("aside")).unwrap();
+    vault.assert_damage(BOTH, &[("V004", &manifest_path(1))]);
+    std::os::unix::fs::symlink("nowhere", vault.archive.path("manifests")).unwrap();
+    for command in [&["verify", "--json"][..], &["run", "--month", "2025-05", "--json"], &["status", "--json"]] {
+        let outcome = vault.host.run(command).expect(7);
+        let error = outcome.json()["error"].to_string();
+        assert!(error.contains("archive/manifests: what the link leads to does not exist"), "{command:?}: {error}");
+    }
+}
+
+#[test]
 fn manifest_of_another_archive_is_v007() {
     let vault = Vault::new();
     let other = Vault::new();

@@ -6,6 +6,7 @@
 use super::{
     Root,
     disk::{Disk, DiskError, written_name},
+    walk::walk,
 };
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
@@ -161,7 +162,7 @@ impl ObjectStore for Directory {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.inner.list(prefix)
+        walk(self.root.clone(), prefix.unwrap_or(&Path::default()))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {

@@ -26,6 +26,7 @@ mod orphans;
 mod probe;
 mod read;
 mod upload;
+mod walk;
 
 pub use commit::{Commit, Draft, check_types};
 pub use location::Location;

@@ -7,7 +7,11 @@ use archive_connectors::{
     error::local,
     progress::{DatasetMonth, Step},
 };
-use archive_formats::{FileFormat, Manifest, Month, key::ObjectName, manifest::DataFile};
+use archive_formats::{
+    FileFormat, Manifest, Month,
+    key::{self, ObjectName},
+    manifest::DataFile,
+};
 use std::collections::HashSet;
 
 impl Verifier {
@@ -90,6 +94,15 @@ pub(super) fn unnamed(listing: &Listing, commits: &Commits, range: Option<(Month
     let manifests = || commits.values().map(|commit| &commit.manifest);
     let named = manifests().flat_map(|manifest| &manifest.files).map(|file| file.path.as_str()).collect::<HashSet<_>>();
     let committed = manifests().map(|manifest| (&manifest.dataset, manifest.month)).collect::<HashSet<_>>();
+    if !listing.keys().any(|path| matches!(ObjectName::parse(path), ObjectName::Manifest(_) | ObjectName::Sums(_)))
+        && let Some(path) = listing.keys().find(|path| matches!(ObjectName::parse(path), ObjectName::Data { .. }))
+    {
+        let message = format!(
+            "no manifest is there, but files of months are, such as {path}: run again if the first run \
+             did not finish, otherwise restore the manifests from a replica"
+        );
+        findings.damage(Code::SequenceHole, key::manifest(1), message);
+    }
     for path in listing.keys().filter(|path| !named.contains(path.as_str())) {
         match ObjectName::parse(path) {
             ObjectName::Archive | ObjectName::Manifest(_) | ObjectName::Sums(_) => {}

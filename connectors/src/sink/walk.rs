@@ -1,0 +1,90 @@
+//! Lists the files below a folder. What cannot be listed is an error: a folder that is passed over would look empty.
+
+use super::disk::written_name;
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use object_store::{Error, ObjectMeta, Result, path::Path};
+use percent_encoding::{CONTROLS, percent_encode};
+use std::{
+    ffi::OsStr,
+    fs, io,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path as LocalPath, PathBuf},
+};
+use walkdir::{DirEntry, WalkDir};
+
+/// Files listed at once on a blocking thread.
+const BATCH: usize = 1_000;
+
+/// The folder in which `fsck` keeps what it finds, in the root of a file system. Only root may read it.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// The files below `folder` of `root`, without those that are being written. A folder that does not exist is empty.
+pub(super) fn walk(root: PathBuf, folder: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+    let start = root.join(folder.as_ref());
+    let entries = WalkDir::new(&start).min_depth(1).follow_links(true).into_iter();
+    let objects = entries.filter_map(move |entry| object(&root, &start, entry).transpose());
+    let batches = stream::unfold(objects, |mut objects| async {
+        let batch = tokio::task::spawn_blocking(move || {
+            let batch = objects.by_ref().take(BATCH).collect::<Vec<_>>();
+            (batch, objects)
+        });
+        match batch.await {
+            Ok((batch, _)) if batch.is_empty() => None,
+            Ok((batch, objects)) => Some((batch, objects)),
+            Err(_) => None,
+        }
+    });
+    batches.flat_map(stream::iter).boxed()
+}
+
+fn object(root: &LocalPath, start: &LocalPath, entry: walkdir::Result<DirEntry>) -> Result<Option<ObjectMeta>> {
+    let entry = match entry {
+        Ok(entry) => entry,
+        Err(error) => return failed(root, start, error),
+    };
+    if !entry.file_type().is_file() || entry.file_name().to_str().and_then(written_name).is_some() {
+        return Ok(None);
+    }
+    let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
+    let text = std::str::from_utf8(relative.as_os_str().as_bytes()).map_err(|source| {
+        object_store::path::Error::NonUnicode {
+            path: percent_encode(relative.as_os_str().as_bytes(), CONTROLS).to_string(),
+            source,
+        }
+    })?;
+    let location = Path::parse(text)?;
+    match entry.metadata() {
+        Ok(metadata) => {
+            let last_modified = metadata.modified().map_err(|error| unlisted(entry.path(), &error))?.into();
+            Ok(Some(ObjectMeta { location, last_modified, size: metadata.len(), e_tag: None, version: None }))
+        }
+        Err(error) => failed(root, start, error),
+    }
+}
+
+/// Maps an error of the walk; `None` if it means that there is nothing.
+fn failed(root: &LocalPath, start: &LocalPath, error: walkdir::Error) -> Result<Option<ObjectMeta>> {
+    let path = error.path().unwrap_or(start).to_owned();
+    let cause = error.into_io_error().unwrap_or_else(|| io::Error::other("a link leads to a folder above it"));
+    match cause.kind() {
+        io::ErrorKind::NotFound if !is_link(&path) => Ok(None),
+        io::ErrorKind::NotFound => Err(unlisted(&path, &io::Error::other("what the link leads to does not exist"))),
+        io::ErrorKind::PermissionDenied
+            if path.strip_prefix(root).map(LocalPath::as_os_str) == Ok(OsStr::new(LOST_AND_FOUND)) =>
+        {
+            tracing::warn!(path = %path.display(), "passed over a folder of the file system, which cannot be read");
+            Ok(None)
+        }
+        _ => Err(unlisted(&path, &cause)),
+    }
+}
+
+/// Whether there is something at `path`, which is then a link.
+fn is_link(path: &LocalPath) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
+}
+
+fn unlisted(path: &LocalPath, cause: &io::Error) -> Error {
+    let source = io::Error::new(cause.kind(), format!("{}: {cause}", path.display()));
+    Error::Generic { store: "directory", source: source.into() }
+}
