@@ -39,7 +39,8 @@ fn lock(file: File, url: &str) -> Result<File> {
         Err(TryLockError::WouldBlock) => Err(held(url)),
         Err(TryLockError::Error(error)) => Err(Error::new(ErrorKind::Local, "could not lock the archive")
             .with_context("archive", url)
-            .with_source(error)),
+            .with_source(error)
+            .with_hint("choose a --state-dir on a file system with locks (`flock`), such as a local disk")),
     }
 }
 
@@ -49,7 +50,11 @@ fn lock_folder(folder: File, url: &str) -> Result<Option<File>> {
         Ok(()) => Ok(Some(folder)),
         Err(TryLockError::WouldBlock) => Err(held(url)),
         Err(TryLockError::Error(error)) => {
-            tracing::debug!(archive = url, %error, "this file system cannot lock a folder");
+            tracing::warn!(
+                archive = url,
+                %error,
+                "the file system of the archive has no locks: let only one host and one --state-dir write to it",
+            );
             Ok(None)
         }
     }

@@ -10,9 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const RUN: [&str; 4] = ["run", "--month", "2025-03", "--json"];
+pub(super) const RUN: [&str; 4] = ["run", "--month", "2025-03", "--json"];
 
-fn host() -> (Host, Archive) {
+pub(super) fn host() -> (Host, Archive) {
     let mut host = Host::new();
     // Two folders above the archive are missing.
     let archive = Archive::at(host.path("a/b/archive"));

@@ -2,6 +2,7 @@
 
 mod exit_codes;
 mod faulty_stores;
+mod file_systems;
 mod flushes;
 mod guide_script;
 mod memory;

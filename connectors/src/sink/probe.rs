@@ -54,11 +54,29 @@ async fn directory(sink: &Sink, path: &std::path::Path) -> Vec<Probe> {
         Err(error) => return vec![Probe::failed("write", error)],
     };
     let mut probes = object_lifecycle(&trial, &object_name(), None).await;
+    probes.push(lock(folder.path()));
+    probes.push(Probe::new("list all", list_all(sink).await));
     if let Err(error) = folder.close() {
         let error = Error::new(ErrorKind::Store, "could not remove the folder of the probe").with_source(error);
         probes.push(Probe::failed("delete", error.with_context("archive", sink.url())));
     }
     probes
+}
+
+/// Tries to lock a folder, as runs do.
+fn lock(folder: &std::path::Path) -> Probe {
+    let locked = std::fs::File::open(folder).and_then(|folder| folder.try_lock().map_err(std::io::Error::from));
+    match locked {
+        Ok(()) => Probe::passed("lock", "a folder can be locked"),
+        Err(error) => Probe::passed("lock", format!("no locks on this file system ({error})"))
+            .with_hint("let only one host and one --state-dir write to the archive"),
+    }
+}
+
+/// Lists what is in the archive's folder: a folder of it that cannot be read would make commands fail.
+async fn list_all(sink: &Sink) -> Result<String> {
+    let count = sink.list(None).try_fold(0_u64, |count, _| std::future::ready(Ok(count + 1))).await?;
+    Ok(format!("{count} objects"))
 }
 
 fn trial(sink: &Sink, path: &std::path::Path) -> Result<(tempfile::TempDir, Sink)> {
