@@ -13,7 +13,7 @@ pub mod postgres;
 mod probe;
 pub mod progress;
 pub mod retry;
-mod secret;
+pub mod secret;
 pub mod sink;
 mod source;
 pub mod spool;

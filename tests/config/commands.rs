@@ -58,7 +58,7 @@ fn failed_check_has_a_hint() {
 }
 
 #[test]
-fn token_file_readable_by_others_is_reported() {
+fn token_file_readable_by_others_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let mut host = host("source = \"https://api.example\"\n");
     let token = host.path("token");
@@ -71,7 +71,7 @@ fn token_file_readable_by_others_is_reported() {
     assert_eq!(check(&host, 2)["ok"], false);
     fs::write(&token, "secret\n").unwrap();
     fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(check(&host, 0)["hint"].as_str().unwrap().contains("chmod 600"));
+    assert!(check(&host, 2)["hint"].as_str().unwrap().contains("chmod 600"));
     fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(check(&host, 0)["hint"], Value::Null);
 }

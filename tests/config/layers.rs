@@ -55,10 +55,16 @@ fn platform_variables_are_read() {
 
 #[test]
 fn token_is_read_from_a_file() {
+    use std::os::unix::fs::PermissionsExt;
     let mut world = World::new(Script::new(events::month("2025-03", 10)));
-    fs::write(world.host.path("token"), format!("{}\n", crate::support::platform::TOKEN)).unwrap();
-    world.host.set("KEEPTRUSTS_API_TOKEN_FILE", world.host.path("token").display().to_string());
+    let token = world.host.path("token");
+    fs::write(&token, format!("{}\n", crate::support::platform::TOKEN)).unwrap();
+    world.host.set("KEEPTRUSTS_API_TOKEN_FILE", token.display().to_string());
     world.host.set("KEEPTRUSTS_API_TOKEN", "");
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = world.archive_month("2025-03").expect(2).output();
+    assert!(refused.contains("other users may read the token file") && refused.contains("chmod 600"), "{refused}");
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
     world.archive_month("2025-03").expect(0);
     world.archive().check();
 }

@@ -1,8 +1,8 @@
-//! File systems that lack something, and folders that cannot be read.
+//! File systems that lack something, folders that cannot be read, and the modes of an archive's files.
 
 use super::flushes::{RUN, host};
 use crate::support::cli::{Host, Outcome};
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 /// Runs the program while `strace` injects these faults into system calls, if given only into those with `path`.
 fn run_with_faults(host: &Host, faults: &[&str], path: Option<&Path>, arguments: &[&str]) -> Outcome {
@@ -43,4 +43,21 @@ fn folder_that_cannot_be_read_is_an_error_unless_it_is_the_file_systems_own() {
     assert!(outcome.stderr.contains("archive/lost+found"), "{}", outcome.stderr);
     let outcome = verify("events/csv").expect(7);
     assert!(outcome.stdout.contains("archive/events/csv"), "{}", outcome.stdout);
+}
+
+#[test]
+fn archive_is_for_owner_and_group_whatever_the_umask() {
+    for (umask, file_mode, folder_mode) in [("0", 0o640, 0o750), ("022", 0o640, 0o750), ("077", 0o600, 0o700)] {
+        let (host, archive) = host();
+        host.run_under(&["sh", "-c", &format!("umask {umask}; exec \"$@\""), "sh"], &RUN).expect(0);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for object in archive.objects() {
+            let path = archive.path(&object);
+            assert_eq!(
+                (mode(&path), mode(path.parent().unwrap())),
+                (file_mode, folder_mode),
+                "{object}, umask {umask}"
+            );
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Settings of the exports API, its token among them.
 
-use crate::{Error, ErrorKind, Result, Secret, artifact::Syntax, spool::on_blocking_thread};
+use crate::{Error, ErrorKind, Result, Secret, artifact::Syntax, secret::read_secret_file, spool::on_blocking_thread};
 use archive_formats::catalogue::KeyColumns;
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
@@ -221,13 +221,12 @@ pub(super) fn bearer(token: &Secret) -> Result<HeaderValue> {
 const SET_TOKEN: &str =
     "set KEEPTRUSTS_API_TOKEN, or KEEPTRUSTS_API_TOKEN_FILE to the path of a file that holds the token";
 
+const NAME_TOKEN_FILE: &str = "KEEPTRUSTS_API_TOKEN_FILE names the path of a file that holds the token";
+
 fn read_token(path: &Path) -> Result<Secret> {
     let refuse = |error: Error| error.with_context("path", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        refuse(Error::new(ErrorKind::Configuration, "could not read the token file").with_source(error))
-            .with_hint("KEEPTRUSTS_API_TOKEN_FILE names the path of a file that holds the token")
-    })?;
-    parse_token(&text).map_err(refuse)
+    let content = read_secret_file(path, "the token file", NAME_TOKEN_FILE)?;
+    std::str::from_utf8(&content).map_err(|_| not_a_token()).and_then(parse_token).map_err(refuse)
 }
 
 fn parse_token(text: &str) -> Result<Secret> {
@@ -298,6 +297,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         std::fs::write(&path, "first\n").unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let bearer = BearerToken::new(Credentials::File(path.clone())).unwrap();
         let first = bearer.current().await.unwrap();
         assert_eq!(first.expose(), "first");

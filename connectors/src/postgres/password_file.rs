@@ -4,8 +4,8 @@ use super::{
     config::Server,
     conninfo::{Host, HostKind, default_socket_directory},
 };
-use crate::{Result, Secret, spool::on_blocking_thread};
-use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
+use crate::{Result, Secret, secret::is_private, spool::on_blocking_thread};
+use std::{fs, io, path::Path};
 
 /// The password for `server` at `host`. The file is read for each connection, since passwords change during
 /// long runs.
@@ -34,7 +34,7 @@ fn read_private(path: &Path) -> io::Result<String> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
-    if metadata.mode() & 0o077 != 0 {
+    if !is_private(&metadata) {
         return Err(io::Error::other("other users may read it: chmod 600"));
     }
     fs::read_to_string(path)
@@ -142,7 +142,7 @@ mod tests {
         let path = folder.path().join("pgpass");
         assert_eq!(read(&path), None);
         fs::write(&path, "*:*:*:*:secret").unwrap();
-        for (mode, read_it) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+        for (mode, read_it) in [(0o600, true), (0o400, true), (0o620, false), (0o604, false)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(read(&path).is_some(), read_it, "{mode:o}");
         }

@@ -2,10 +2,9 @@
 
 use super::Check;
 use crate::settings::Settings;
-use archive_connectors::{Error, ErrorKind, Result, error::local};
+use archive_connectors::{Error, ErrorKind, Result, error::local, secret::is_private};
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -29,7 +28,7 @@ fn state_folder(folder: &Path) -> Check {
     });
     match found {
         Ok(nearest) if nearest == folder => {
-            let is_open = fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o077 != 0);
+            let is_open = fs::metadata(folder).is_ok_and(|folder| !is_private(&folder));
             let hint = is_open.then(|| format!("others may look into it: chmod 700 {}", folder.display()));
             Check::new("state folder", Ok(format!("{} can be written", folder.display()))).with_hint(hint)
         }
@@ -75,6 +74,7 @@ fn nearest(folder: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn state_folder_is_checked_at_its_nearest_existing_ancestor() {

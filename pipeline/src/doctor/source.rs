@@ -9,7 +9,7 @@ use archive_connectors::{
     postgres,
     progress::Silent,
 };
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::sync::Arc;
 
 /// Checks the settings of the source, without contacting it.
 pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
@@ -25,8 +25,7 @@ pub(super) async fn settings(settings: &Settings) -> Vec<Check> {
             vec![Check::new("source", files.map(|files| format!("{}: {} found", config.address, files.count())))]
         }
         Ok(SourceSettings::ExportsApi(config)) => {
-            let credentials = &config.credentials;
-            vec![Check::new("token", token(credentials).await).with_hint(permissions_hint(credentials))]
+            vec![Check::new("token", token(&config.credentials).await)]
         }
     }
 }
@@ -55,14 +54,4 @@ async fn token(credentials: &Credentials) -> Result<String> {
         Credentials::File(file) => format!("is read from {}", file.display()),
         Credentials::Token(_) | Credentials::Missing => "is set in the environment".to_owned(),
     })
-}
-
-/// The hint for a token file that other users can read.
-fn permissions_hint(credentials: &Credentials) -> Option<String> {
-    let Credentials::File(file) = credentials else { return None };
-    is_open(file).then(|| format!("others may read it: chmod 600 {}", file.display()))
-}
-
-fn is_open(file: &Path) -> bool {
-    fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
 }

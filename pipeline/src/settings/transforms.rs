@@ -6,12 +6,9 @@ use crate::{
     transform::{Key, Pseudonyms, Rename, Renaming, Selection, Transforms},
     units::List,
 };
-use archive_connectors::{Error, Result};
+use archive_connectors::{Error, Result, secret::read_secret_file};
 use std::{
     collections::HashSet,
-    fs::File,
-    io::Read as _,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -104,32 +101,11 @@ fn renaming(List(renames): &List<Rename>) -> Result<Renaming> {
 /// Minimum key length in bytes: shorter keys are easier to guess than the digest is to break.
 const MIN_KEY_BYTES: usize = 32;
 
-/// Mode bits of group and others.
-const OTHERS: u32 = 0o077;
-/// The same for a file owned by root, which a group may read: Kubernetes and systemd provide secrets this way, and
-/// libpq accepts such keys.
-const OTHERS_THAN_A_GROUP: u32 = 0o037;
-
 /// The content of the file at `path`, without a final line break.
 fn read_key(path: &Path) -> Result<Vec<u8>> {
     let refuse = |error: Error| error.with_context("path", path.display());
-    let unreadable = |error: std::io::Error| {
-        refuse(invalid("could not read the key of the pseudonyms"))
-            .with_source(error)
-            .with_hint("--pseudonym-key-file names a file that holds the key, such as `openssl rand -hex 32` makes")
-    };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(refuse(invalid("what should hold the key of the pseudonyms is no file"))
-            .with_hint("make one with `(umask 077 && openssl rand -hex 32 > FILE)`"));
-    }
-    if is_open(metadata.mode(), metadata.uid()) {
-        return Err(refuse(invalid("others than its owner may use the key of the pseudonyms"))
-            .with_hint(format!("chmod 600 {}", path.display())));
-    }
-    let mut key = Vec::new();
-    file.read_to_end(&mut key).map_err(unreadable)?;
+    let hint = "--pseudonym-key-file names a file that holds the key: `(umask 077 && openssl rand -hex 32 > FILE)`";
+    let mut key = read_secret_file(path, "the key of the pseudonyms", hint)?;
     if key.ends_with(b"\n") {
         key.pop();
         if key.ends_with(b"\r") {
@@ -143,10 +119,6 @@ fn read_key(path: &Path) -> Result<Vec<u8>> {
         tracing::warn!(path = %path.display(), "the key of the pseudonyms is shorter than {MIN_KEY_BYTES} bytes: it can be guessed");
     }
     Ok(key)
-}
-
-const fn is_open(mode: u32, owner: u32) -> bool {
-    mode & (if owner == 0 { OTHERS_THAN_A_GROUP } else { OTHERS }) != 0
 }
 
 #[cfg(test)]
@@ -209,7 +181,6 @@ mod tests {
 
     #[test]
     fn rejects_a_key_accessible_to_other_users() {
-        assert!(is_open(0o640, 1000) && !is_open(0o600, 1000) && !is_open(0o440, 0));
         for mode in [0o604, 0o620, 0o602, 0o610, 0o644] {
             let error = outcome(b"canary", mode).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);

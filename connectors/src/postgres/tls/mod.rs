@@ -4,7 +4,7 @@ pub(super) mod handshake;
 mod verify;
 
 use super::{conninfo::Settings, failure::configuration};
-use crate::{Error, Result, spool::on_blocking_thread};
+use crate::{Error, Result, secret::read_secret_file, spool::on_blocking_thread};
 use rustls::{
     ClientConfig, RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
@@ -12,8 +12,6 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use std::{
-    fs::Metadata,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -227,21 +225,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
-    let metadata = path.metadata().map_err(|error| unreadable(path).with_source(error))?;
-    if !is_private(&metadata) {
-        return Err(configuration("other users may read the client's key")
-            .with_context("path", path.display())
-            .with_hint("make it readable by its owner only: chmod 600"));
-    }
-    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+    let key = read_secret_file(path, "the client's key", "check sslkey")?;
+    PrivateKeyDer::from_pem_slice(&key).map_err(|error| {
         unreadable(path).with_source(error).with_hint("the file must have one unencrypted key in PEM format")
     })
-}
-
-/// Whether neither the group nor others have access. As in libpq, the group may read files of root.
-fn is_private(metadata: &Metadata) -> bool {
-    let foreign = if metadata.uid() == 0 { 0o037 } else { 0o077 };
-    metadata.mode() & foreign == 0
 }
 
 fn unreadable(path: &Path) -> Error {
