@@ -194,20 +194,59 @@ pub(crate) async fn on_blocking_thread<T: Send + 'static>(
     finished.map_err(|error| Error::new(ErrorKind::Internal, "a worker thread failed").with_source(error))?
 }
 
-/// Replaces a JSON document with mode 0600. A crash leaves the old one or the new one.
+/// The turn of one writer in a folder of state documents. The others wait until it is dropped, so that a temporary file
+/// that is found was left by a killed one. Where folders cannot be locked, no writer waits, and such files stay.
+#[derive(Debug)]
+pub struct Turn {
+    folder: PathBuf,
+    lock: File,
+}
+
+impl Turn {
+    /// Creates `folder`, and waits for a turn in it.
+    pub fn wait(folder: &Path) -> Result<Self> {
+        create_private_folder(folder)?;
+        let failed = || local("write into the state folder", folder);
+        let lock = File::open(folder).map_err(failed())?;
+        if lock.lock().is_ok() {
+            remove_temporary(folder).map_err(failed())?;
+        }
+        Ok(Self { folder: folder.to_owned(), lock })
+    }
+
+    /// Replaces the JSON document `path` in the folder, with mode 0600. A crash leaves the old one or the new one.
+    pub fn write(&self, path: &Path, document: &impl Serialize) -> Result<()> {
+        let failed = || local("write the state file", path);
+        let mut bytes = serde_json::to_vec_pretty(document)
+            .map_err(|error| Error::new(ErrorKind::Internal, "could not encode a state file").with_source(error))?;
+        bytes.push(b'\n');
+        // tempfile creates files with mode 0600.
+        let begun = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.folder);
+        let mut file = begun.map_err(failed())?;
+        file.write_all(&bytes).map_err(failed())?;
+        file.as_file().sync_all().map_err(failed())?;
+        file.persist(path).map_err(|error| failed()(error.error))?;
+        self.lock.sync_all().map_err(failed())
+    }
+}
+
+/// Replaces a JSON document in a [`Turn`] of its own.
 pub fn write_durably(path: &Path, document: &impl Serialize) -> Result<()> {
-    let failed = || local("write the state file", path);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    create_private_folder(folder)?;
-    let mut bytes = serde_json::to_vec_pretty(document)
-        .map_err(|error| Error::new(ErrorKind::Internal, "could not encode a state file").with_source(error))?;
-    bytes.push(b'\n');
-    // tempfile creates files with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed())?;
-    file.write_all(&bytes).map_err(failed())?;
-    file.as_file().sync_all().map_err(failed())?;
-    file.persist(path).map_err(|error| failed()(error.error))?;
-    sync_folder(folder).map_err(failed())
+    Turn::wait(path.parent().unwrap_or(Path::new(".")))?.write(path, document)
+}
+
+/// The start of the names of files that are not complete.
+const TEMPORARY: &str = ".tmp";
+
+fn remove_temporary(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_temporary = entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY));
+        if is_temporary && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The bytes of a file, or `None` if it does not exist.
@@ -242,10 +281,6 @@ fn open_private(path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -291,6 +326,19 @@ mod tests {
         let artifact = spooled(&spool, &["abc"]).await;
         fs::write(artifact.path, b"ab").unwrap();
         assert!(spool.find("k").await.unwrap().is_none());
+    }
+
+    #[test]
+    fn a_write_removes_what_a_killed_one_left() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".tmpAb1234"), "half").unwrap();
+        fs::create_dir(folder.path().join(".tmpFolder")).unwrap();
+        for turn in 0..2 {
+            write_durably(&folder.path().join("document.json"), &turn).unwrap();
+        }
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = names.collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(names, [".tmpFolder", "document.json"].map(Into::into).into());
     }
 
     #[cfg(unix)]

@@ -2,8 +2,7 @@
 //! verification restores them.
 
 use super::{Finding, Level, Severity, VerifyReport, VerifyRequest};
-use crate::state::private_folder;
-use archive_connectors::{Error, ErrorKind, Result, error::local, sink::Location, spool::write_durably};
+use archive_connectors::{Error, ErrorKind, Result, error::local, sink::Location, spool::Turn};
 use archive_formats::{Head, Month, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -139,15 +138,12 @@ impl Record {
 
     /// Adds `verification` to the record. Concurrent additions are serialized, so that neither is lost.
     pub fn add(&self, verification: Verification) -> Result<()> {
-        let folder = private_folder(self.path.parent().map(Path::to_owned).unwrap_or_default())?;
-        let folder = File::open(&folder).map_err(local("open the folder of the record", &folder))?;
-        // Where folders cannot be locked, the record is written without a lock.
-        drop(folder.lock());
+        let turn = Turn::wait(self.path.parent().unwrap_or(Path::new(".")))?;
         let known = self.document().ok().flatten().map(|document| document.verifications).unwrap_or_default();
         let whole = if verification.is_whole() { Some(verification.clone()) } else { known.whole };
         let verifications = Verifications { last: Some(verification), whole };
         let document = Document { format: FORMAT.to_owned(), archive: self.archive.clone(), verifications };
-        write_durably(&self.path, &document)
+        turn.write(&self.path, &document)
     }
 }
 
