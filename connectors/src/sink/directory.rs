@@ -19,7 +19,7 @@ use object_store::{
 use std::{
     fmt, fs, io,
     ops::Range,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Component, PathBuf},
 };
 use tempfile::NamedTempFile;
@@ -60,6 +60,11 @@ impl Directory {
         &self.anchor
     }
 
+    /// Whether the two are the same folder, or one contains the other, by whatever names.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        is_overlap(&ancestors(&self.root), &ancestors(&other.root))
+    }
+
     /// Flushes the bytes and the name of an object.
     pub(super) async fn flush(&self, location: &Path) -> object_store::Result<()> {
         let (disk, file) = (self.disk.clone(), self.file(location));
@@ -82,6 +87,32 @@ impl Directory {
         names.retain(|name| written_name(name).is_some());
         Ok(names)
     }
+}
+
+/// An existing folder.
+#[derive(Debug)]
+struct Ancestor {
+    /// Device and inode: a bind mount gives a folder a second name, but no second inode.
+    id: (u64, u64),
+    /// The path from there to the root.
+    rest: PathBuf,
+}
+
+/// The existing folders above `root`, and itself.
+fn ancestors(root: &std::path::Path) -> Vec<Ancestor> {
+    let ancestor = |folder: &std::path::Path| {
+        let metadata = fs::metadata(folder).ok()?;
+        let rest = root.strip_prefix(folder).ok()?.to_owned();
+        Some(Ancestor { id: (metadata.dev(), metadata.ino()), rest })
+    };
+    root.ancestors().filter_map(ancestor).collect()
+}
+
+fn is_overlap(ours: &[Ancestor], theirs: &[Ancestor]) -> bool {
+    let pairs = ours.iter().flat_map(|one| theirs.iter().map(move |other| (one, other)));
+    pairs
+        .filter(|(one, other)| one.id == other.id)
+        .any(|(one, other)| one.rest.starts_with(&other.rest) || other.rest.starts_with(&one.rest))
 }
 
 /// The deepest existing folder above `path`, and `path` without links and dots.
@@ -253,6 +284,21 @@ mod tests {
         let second = directory.put_opts(&path, "second".into(), PutMode::Create.into()).await;
         assert!(matches!(second, Err(object_store::Error::AlreadyExists { .. })), "{second:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no staged file is left");
+    }
+
+    #[test]
+    fn a_folder_under_two_names_overlaps_with_itself() {
+        let ancestor = |inode, rest: &str| Ancestor { id: (1, inode), rest: rest.into() };
+        // /data/archive, where /mnt/data is a bind mount of /data.
+        let archive = |inode| vec![ancestor(inode, ""), ancestor(3, "archive"), ancestor(2, "data/archive")];
+        let mounted = |rest: &str| vec![ancestor(3, rest), ancestor(5, "data"), ancestor(2, "mnt/data")];
+        for inside in ["archive", "archive/deeper", ""] {
+            assert!(is_overlap(&archive(4), &mounted(inside)), "{inside}");
+        }
+        assert!(!is_overlap(&archive(4), &mounted("other")));
+        // The archive itself is mounted elsewhere.
+        assert!(is_overlap(&archive(4), &[ancestor(4, ""), ancestor(2, "replica")]));
+        assert!(!is_overlap(&archive(4), &[ancestor(6, ""), ancestor(2, "replica")]));
     }
 
     #[test]

@@ -29,8 +29,8 @@ mod upload;
 mod walk;
 
 pub use commit::{Commit, Draft, check_types};
-pub use location::Location;
 pub use document::Identity;
+pub use location::Location;
 pub use probe::probe;
 pub use read::StoredObject;
 pub use upload::{StagedFile, StoredFile};
@@ -66,8 +66,6 @@ pub enum Confirm {
     ReadBack,
 }
 
-impl Sink {
-    /// Opens the store at `location` without contacting or creating anything: a store that cannot be reached fails at
 /// Proof that an object survives a power failure.
 #[derive(Clone, Copy, Debug)]
 struct Durable(());
@@ -83,6 +81,8 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// Opens the store at `location` without contacting or creating anything: a store that cannot be reached fails at
     /// the first call, and a directory that does not exist holds no archive.
     pub fn open(location: &Location) -> Result<Self> {
         let (url, variables) = (location.url().into(), cloud::variable_names(location.url()));
@@ -136,9 +136,12 @@ impl Root {
 }
 
 impl Sink {
-    /// Whether the two roots are the same, or one contains the other. Follows links to folders; does not detect two
-    /// names of one bucket.
+    /// Whether the two roots are the same, or one contains the other. Follows links to folders and bind mounts; does not
+    /// detect two names of one bucket.
     pub fn overlaps(&self, other: &Self) -> bool {
+        if let (Some(one), Some(other)) = (&self.directory, &other.directory) {
+            return one.overlaps(other);
+        }
         let (one, other) = (&self.root, &other.root);
         one.store == other.store
             && (one.prefix.prefix_matches(&other.prefix) || other.prefix.prefix_matches(&one.prefix))
