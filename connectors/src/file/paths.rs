@@ -1,8 +1,10 @@
 //! Finds the files of a path or a pattern.
 
 use crate::{Error, ErrorKind, Result, artifact::Syntax};
-use glob::MatchOptions;
+use glob::{MatchOptions, Pattern};
 use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
     fs::{self, Metadata},
     io,
     path::{Component, Path, PathBuf},
@@ -61,30 +63,100 @@ pub(super) fn find(path: &Path) -> Result<Vec<FoundFile>> {
 }
 
 fn matching(pattern: &str) -> Result<Vec<FoundFile>> {
-    // Hidden files do not match, as in shells.
-    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
-    let paths = glob::glob_with(pattern, options).map_err(|error| {
-        invalid("the source's pattern cannot be read")
-            .with_source(error)
-            .with_hint("`*` matches any letters, `?` one letter, `[ab]` one of these, `**` any folders")
-    })?;
+    let (start, parts) = parts(pattern)?;
+    let mut paths = BTreeSet::new();
+    expand(start, &parts, &mut paths)?;
     let folder = literal_folder(Path::new(pattern));
     let mut files = Vec::new();
     for path in paths {
-        let path = path.map_err(|error| walk_failed(&error))?;
         let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, error))?;
-        if !metadata.is_dir() {
-            let name = path.strip_prefix(&folder).unwrap_or(&path).to_owned();
-            files.push(found(path, &name, &metadata)?);
+        if metadata.is_dir() {
+            continue;
         }
+        if path.to_str().is_none() {
+            return Err(invalid("a file that matches the source's pattern has a name that is not UTF-8")
+                .with_context("path", path.display())
+                .with_hint("rename the file or its folder, or choose a pattern that does not match it"));
+        }
+        let name = path.strip_prefix(&folder).unwrap_or(&path).to_owned();
+        files.push(found(path, &name, &metadata)?);
     }
     if files.is_empty() {
         return Err(invalid("no file matches the source's pattern")
             .with_context("pattern", pattern)
             .with_hint("check the folder; `*` matches any letters of a name, and `**` any folders"));
     }
-    files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
+}
+
+/// A component of a pattern.
+enum Part<'a> {
+    /// A name.
+    Literal(&'a OsStr),
+    /// Names that match.
+    Names(Pattern),
+    /// `**`: any folders.
+    Folders,
+}
+
+/// The folder where a pattern starts, and its components.
+fn parts(pattern: &str) -> Result<(PathBuf, Vec<Part<'_>>)> {
+    let unreadable = |error| {
+        invalid("the source's pattern cannot be read")
+            .with_source(error)
+            .with_hint("`*` matches any letters, `?` one letter, `[ab]` one of these, `**` any folders")
+    };
+    let (mut start, mut parts) = (PathBuf::new(), Vec::new());
+    for component in Path::new(pattern).components() {
+        match component.as_os_str().to_str() {
+            Some("**") => parts.push(Part::Folders),
+            Some(text) if text.contains(['*', '?', '[']) => {
+                parts.push(Part::Names(Pattern::new(text).map_err(unreadable)?));
+            }
+            _ if parts.is_empty() && component != Component::CurDir => start.push(component),
+            _ if component == Component::CurDir => {}
+            _ => parts.push(Part::Literal(component.as_os_str())),
+        }
+    }
+    Ok((start, parts))
+}
+
+/// Adds what matches `parts` below `path`. A name that is not UTF-8 matches as if each wrong byte were one letter.
+fn expand(path: PathBuf, parts: &[Part<'_>], found: &mut BTreeSet<PathBuf>) -> Result<()> {
+    // Hidden files do not match, as in shells.
+    const OPTIONS: MatchOptions =
+        MatchOptions { case_sensitive: true, require_literal_separator: false, require_literal_leading_dot: true };
+    let Some((part, rest)) = parts.split_first() else {
+        found.insert(path);
+        return Ok(());
+    };
+    match part {
+        Part::Literal(name) => {
+            let next = path.join(name);
+            if fs::symlink_metadata(&next).is_ok() { expand(next, rest, found) } else { Ok(()) }
+        }
+        Part::Names(pattern) => {
+            let names = names(&path)?.into_iter();
+            let mut matching = names.filter(|name| pattern.matches_with(&name.to_string_lossy(), OPTIONS));
+            matching.try_for_each(|name| expand(path.join(name), rest, found))
+        }
+        Part::Folders => {
+            let visible = names(&path)?.into_iter().filter(|name| !name.as_encoded_bytes().starts_with(b"."));
+            let mut folders = visible.map(|name| path.join(name)).filter(|path| path.is_dir());
+            folders.try_for_each(|folder| expand(folder, parts, found))?;
+            expand(path, rest, found)
+        }
+    }
+}
+
+/// The names in a folder; none if there is no such folder.
+fn names(folder: &Path) -> Result<Vec<OsString>> {
+    let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let names = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    match names {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        names => names.map_err(|error| walk_failed(path, &error)),
+    }
 }
 
 /// The leading folders of a pattern that are no patterns themselves.
@@ -133,10 +205,10 @@ fn missing(path: &Path) -> Error {
     .with_hint(format!("use https://…, demo:, or a path or pattern of files; {KINDS}"))
 }
 
-fn walk_failed(error: &glob::GlobError) -> Error {
+fn walk_failed(path: &Path, error: &io::Error) -> Error {
     invalid("a folder of the source cannot be read")
-        .with_context("path", error.path().display())
-        .with_context("cause", error.error())
+        .with_context("path", path.display())
+        .with_context("cause", error)
         .with_hint("check its owner and its mode")
 }
 
@@ -183,6 +255,24 @@ mod tests {
     fn a_file_with_the_name_of_a_pattern_is_found_itself() {
         let folder = folder(&["[1].csv", "1.csv"]);
         assert_eq!(names(&folder, "[1].csv"), ["[1].csv"]);
+    }
+
+    #[test]
+    fn names_that_are_not_utf_8_are_refused_only_where_they_match() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = folder(&["a/1.csv"]);
+        let strange = folder.path().join(OsStr::from_bytes(b"b\xff"));
+        fs::create_dir(&strange).unwrap();
+        fs::write(folder.path().join(OsStr::from_bytes(b"a/\xff.txt")), "").unwrap();
+        for pattern in ["a/*.csv", "?/*.csv", "**/*.csv", "*/1.csv"] {
+            assert_eq!(names(&folder, pattern).len(), 1, "{pattern}");
+        }
+        fs::write(strange.join("1.csv"), "").unwrap();
+        assert_eq!(names(&folder, "a*/*.csv"), ["a/1.csv"]);
+        for pattern in ["*/*.csv", "**/*.csv", "b?/1.csv"] {
+            let error = find(&folder.path().join(pattern)).unwrap_err();
+            assert!(error.to_string().contains("not UTF-8") && error.hint().is_some(), "{pattern}: {error:?}");
+        }
     }
 
     #[test]
