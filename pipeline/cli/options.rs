@@ -10,7 +10,7 @@ type Section = (Option<&'static str>, &'static [&'static str]);
 
 /// The options of a command that archives.
 const ARCHIVING: [Section; 6] = [
-    (None, &["source", "replica", "dataset", "format", "grace", "part-size", "id-column", "time-column"]),
+    (None, &["source", "replica", "dataset", "format", "grace", "part-size", "file-mode", "id-column", "time-column"]),
     (Some("What may be committed"), &["rejects", "conflicts", "allow-empty", "accept-schema-change"]),
     (
         Some("Columns (the id and the time of an event always stay)"),
@@ -36,7 +36,7 @@ pub(super) fn add(program: Command) -> Command {
         "config" => {
             command.mut_subcommands(|below| if below.get_name() == "schema" { below } else { archiving(below) })
         }
-        "replicate" => documented(with(command, &["replica", "repair"])),
+        "replicate" => documented(with(command, &["replica", "repair", "file-mode"])),
         "pull" => documented(with(
             command,
             &["dataset", "match", "columns", "format", "output", "force", "allow-gaps", "csv-safe"],

@@ -65,6 +65,19 @@ impl FromStr for Size {
     }
 }
 
+/// The mode of files in octal digits, such as `0640`: for the owner, perhaps the group and others, and not executable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl FromStr for FileMode {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| mode & !0o666 == 0 && mode & 0o600 == 0o600);
+        mode.map(Self).ok_or_else(|| error("a mode like 0640, 0600 or 0644", text))
+    }
+}
+
 /// A count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub u32);
@@ -132,6 +145,12 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+impl<'de> Deserialize<'de> for FileMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parse(&String::deserialize(deserializer)?)
+    }
+}
+
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match NumberOrText::deserialize(deserializer)? {
@@ -177,6 +196,15 @@ impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for List<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modes_are_octal_and_leave_the_owner_access() {
+        let mode = |text: &str| text.parse::<FileMode>().map(|mode| mode.0).ok();
+        assert_eq!(["0640", "600", "0664"].map(mode), [Some(0o640), Some(0o600), Some(0o664)]);
+        for text in ["", "0o640", "rw", "0440", "0755", "4640", "-640", "689"] {
+            assert_eq!(mode(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_a_number_and_one_unit() {

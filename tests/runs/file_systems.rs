@@ -47,8 +47,16 @@ fn folder_that_cannot_be_read_is_an_error_unless_it_is_the_file_systems_own() {
 
 #[test]
 fn archive_is_for_owner_and_group_whatever_the_umask() {
-    for (umask, file_mode, folder_mode) in [("0", 0o640, 0o750), ("022", 0o640, 0o750), ("077", 0o600, 0o700)] {
-        let (host, archive) = host();
+    let cases = [
+        ("0", None, 0o640, 0o750),
+        ("022", None, 0o640, 0o750),
+        ("077", None, 0o600, 0o700),
+        ("022", Some("0664"), 0o644, 0o755),
+        ("0", Some("0600"), 0o600, 0o700),
+    ];
+    for (umask, option, file_mode, folder_mode) in cases {
+        let (mut host, archive) = host();
+        host.set("KT_ARCHIVE_FILE_MODE", option.unwrap_or_default());
         host.run_under(&["sh", "-c", &format!("umask {umask}; exec \"$@\""), "sh"], &RUN).expect(0);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         for object in archive.objects() {

@@ -37,7 +37,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn open(path: &std::path::Path) -> crate::Result<Self> {
+    pub(super) fn open(path: &std::path::Path, file_mode: u32) -> crate::Result<Self> {
         let unusable = || {
             let error = Error::new(ErrorKind::Configuration, "not a path that an archive can have");
             error
@@ -47,7 +47,8 @@ impl Directory {
         let (anchor, root) = resolve(path).map_err(|error| unusable().with_source(error))?;
         // `LocalFileSystem` requires that its root exists, as `/` does.
         let prefix = Path::from_absolute_path(&root).map_err(|error| unusable().with_source(error))?;
-        let (inner, disk) = (PrefixStore::new(LocalFileSystem::new(), prefix.clone()), Disk::new(root.clone()));
+        let (inner, disk) =
+            (PrefixStore::new(LocalFileSystem::new(), prefix.clone()), Disk::new(root.clone(), file_mode));
         Ok(Self { inner, prefix, root, anchor, disk })
     }
 
@@ -259,11 +260,15 @@ mod tests {
     use futures::StreamExt as _;
     use object_store::ObjectStoreExt as _;
 
+    fn open(path: &std::path::Path) -> crate::Result<Directory> {
+        Directory::open(path, crate::sink::Location::FILE_MODE)
+    }
+
     #[tokio::test]
     async fn creates_missing_folders() {
         let folder = tempfile::tempdir().unwrap();
         let existing = folder.path().canonicalize().unwrap();
-        let directory = Directory::open(&existing.join("x/a b#1%")).unwrap();
+        let directory = open(&existing.join("x/a b#1%")).unwrap();
         assert_eq!(directory.anchor, existing);
         let path = Path::from("manifests/00000001.json");
         assert!(directory.list(None).next().await.is_none());
@@ -278,7 +283,7 @@ mod tests {
     #[tokio::test]
     async fn create_refuses_an_existing_object() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = Directory::open(folder.path()).unwrap();
+        let directory = open(folder.path()).unwrap();
         let path = Path::from("archive.json");
         directory.put_opts(&path, "first".into(), PutMode::Create.into()).await.unwrap();
         let second = directory.put_opts(&path, "second".into(), PutMode::Create.into()).await;
@@ -306,12 +311,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().canonicalize().unwrap();
         fs::create_dir(real.join("a")).unwrap();
-        assert_eq!(Directory::open(&real.join("a/../b")).unwrap().root, real.join("b"));
-        assert_eq!(Directory::open(&real.join("no/../b")).unwrap_err().kind(), ErrorKind::Configuration);
+        assert_eq!(open(&real.join("a/../b")).unwrap().root, real.join("b"));
+        assert_eq!(open(&real.join("no/../b")).unwrap_err().kind(), ErrorKind::Configuration);
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(real.join("a"), real.join("link")).unwrap();
-            assert_eq!(Directory::open(&real.join("link/x")).unwrap().root, real.join("a/x"));
+            assert_eq!(open(&real.join("link/x")).unwrap().root, real.join("a/x"));
         }
     }
 }

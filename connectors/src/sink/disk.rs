@@ -17,16 +17,12 @@ use std::{
 };
 use tempfile::{NamedTempFile, TempPath};
 
-/// The mode of files, less the umask: events are for the owner and the group.
-const FILE_MODE: u32 = 0o640;
-
-/// The same for folders.
-const FOLDER_MODE: u32 = 0o750;
-
 /// A folder whose files survive a power failure. Clones share the memory of a failed flush.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     root: PathBuf,
+    /// Less the umask.
+    file_mode: u32,
     /// A failed flush is final: the system may drop what it could not write, and the next flush then succeeds without
     /// it.
     flush_failed: Arc<AtomicBool>,
@@ -86,8 +82,8 @@ fn name_exclusively(begun: TempPath, file: &Path) -> Result<()> {
 }
 
 impl Disk {
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, flush_failed: Arc::default() }
+    pub(super) fn new(root: PathBuf, file_mode: u32) -> Self {
+        Self { root, file_mode, flush_failed: Arc::default() }
     }
 
     /// Writes a whole file. Its name is not flushed yet.
@@ -106,7 +102,7 @@ impl Disk {
         for number in 1_u32.. {
             let suffix = format!("#{number}");
             let mut builder = tempfile::Builder::new();
-            builder.prefix(name).suffix(&suffix).rand_bytes(0).permissions(Permissions::from_mode(FILE_MODE));
+            builder.prefix(name).suffix(&suffix).rand_bytes(0).permissions(Permissions::from_mode(self.file_mode));
             match builder.tempfile_in(folder) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 begun => return Ok(begun?),
@@ -141,7 +137,9 @@ impl Disk {
         if let Some(above) = parent.parent() {
             self.flush_folder(above)?;
         }
-        match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+        // Who may read the files may search the folders.
+        let mode = self.file_mode | 0o100 | (self.file_mode & 0o044) >> 2;
+        match DirBuilder::new().mode(mode).create(folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
             created => Ok(created?),
         }

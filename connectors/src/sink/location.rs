@@ -15,6 +15,7 @@ const FORMS: &str =
 pub struct Location {
     url: String,
     kind: LocationKind,
+    file_mode: u32,
 }
 
 /// The kinds of locations.
@@ -27,6 +28,9 @@ pub(super) enum LocationKind {
 }
 
 impl Location {
+    /// The mode of files in a directory, unless another is set: events are for the owner and the group.
+    pub const FILE_MODE: u32 = 0o640;
+
     /// The prefixes of the variables that [`Location::parse`] reads.
     pub const VARIABLES: [&str; CLOUDS.len()] =
         [CLOUDS[0].names.prefix, CLOUDS[1].names.prefix, CLOUDS[2].names.prefix];
@@ -46,12 +50,22 @@ impl Location {
             None => directory(text)?,
             Some(scheme) => from_url(scheme, text, environment)?,
         };
-        Ok(Self { url: text.to_owned(), kind })
+        Ok(Self { url: text.to_owned(), kind, file_mode: Self::FILE_MODE })
     }
 
     /// The location as the user wrote it, which never holds a password or a query.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Sets the mode of files in a directory, less the umask. Who may read the files may search the folders.
+    #[must_use]
+    pub fn with_file_mode(self, file_mode: u32) -> Self {
+        Self { file_mode, ..self }
+    }
+
+    pub(super) const fn file_mode(&self) -> u32 {
+        self.file_mode
     }
 
     /// The absolute path, if the location is a directory.

@@ -88,7 +88,7 @@ impl Sink {
         let (url, variables) = (location.url().into(), cloud::variable_names(location.url()));
         match location.kind() {
             LocationKind::Directory(path) => {
-                let directory = Directory::open(path)?;
+                let directory = Directory::open(path, location.file_mode())?;
                 let (store, root) = (Arc::new(directory.clone()), directory.root());
                 Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), root, url, variables })
             }

@@ -80,14 +80,14 @@ async fn list_all(sink: &Sink) -> Result<String> {
 }
 
 fn trial(sink: &Sink, path: &std::path::Path) -> Result<(tempfile::TempDir, Sink)> {
-    let anchor = Directory::open(path)?.anchor().to_owned();
+    let anchor = Directory::open(path, Location::FILE_MODE)?.anchor().to_owned();
     let folder = tempfile::Builder::new().prefix(".kt-archive-doctor-").tempdir_in(&anchor).map_err(|error| {
         let error = Error::new(ErrorKind::Store, "could not write at the location of the archive").with_source(error);
         error
             .with_context("path", anchor.display())
             .with_hint("check the owner and the mode of the folder, or choose another")
     })?;
-    let directory = Directory::open(folder.path())?;
+    let directory = Directory::open(folder.path(), Location::FILE_MODE)?;
     let store = Arc::new(directory.clone());
     Ok((folder, Sink { store, directory: Some(directory), ..sink.clone() }))
 }

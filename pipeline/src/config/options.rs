@@ -7,7 +7,7 @@ use super::{Conditions, Datasets, EventFormat, Level, LogFormat, Policy, Progres
 use crate::{
     expected_head::ExpectedHead,
     transform::Rename,
-    units::{Count, DurationArg, List, Size, Switch},
+    units::{Count, DurationArg, FileMode, List, Size, Switch},
 };
 use archive_connectors::exports_api::{ArtifactFormat, Layout};
 use serde::Deserialize;
@@ -112,6 +112,9 @@ options! {
     "grace" => grace: DurationArg, "DURATION" = "1h";
     /// Begin another file of the month at this size
     "part-size" => part_size: Size, "SIZE" = "256MiB";
+    /// Mode of the files of an archive or a replica in a folder, less the umask; folders can be searched by those who
+    /// may read the files
+    "file-mode" => file_mode: FileMode, "MODE" = "0640";
     /// Archive these columns alone; repeat it or use commas
     "columns" => columns: List<String>, "NAME";
     /// Archive all columns but these; repeat it or use commas

@@ -96,6 +96,8 @@ impl Settings {
         check_redaction(&transforms, &formats, rows)?;
         let monitoring = MonitoringSettings::new(&config)?;
         let clouds = clouds(environment);
+        let replicas = replicas(config.replica.as_ref(), &clouds)?;
+        let mode = config.file_mode.map_or(Location::FILE_MODE, |mode| mode.0);
         Ok(Self {
             source,
             output: output(&config),
@@ -103,8 +105,8 @@ impl Settings {
             formats,
             transforms,
             rows,
-            archive: location("archive", config.archive.as_deref().unwrap_or(ARCHIVE), &clouds)?,
-            replicas: replicas(config.replica.as_ref(), &clouds)?,
+            archive: location("archive", config.archive.as_deref().unwrap_or(ARCHIVE), &clouds)?.with_file_mode(mode),
+            replicas: replicas.into_iter().map(|replica| replica.with_file_mode(mode)).collect(),
             state_dir: state_dir(config.state_dir, environment)?,
             part_size,
             grace: config.grace.map_or(HOUR, |span| span.0),
