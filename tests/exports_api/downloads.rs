@@ -2,13 +2,16 @@
 
 use super::{MONTH, archived, assert_archived, march};
 use crate::support::{
+    archive::sha256,
     events,
-    http::Reply,
+    http::{Body, Reply},
+    json::Shape,
     platform::{Platform, SIGNATURE, gzip},
     script::{Cut, Endpoint, Packing, Script},
     together,
     world::World,
 };
+use serde_json::json;
 use std::time::Duration;
 
 /// An offset in the middle of a row.
@@ -72,6 +75,93 @@ fn always_truncated_body_is_never_archived() {
         assert!([Some(6), Some(75)].contains(&outcome.code), "{cut:?}: {}", outcome.output());
         world.assert_nothing_committed();
     });
+}
+
+#[test]
+fn the_end_of_a_connection_is_not_the_end_of_an_artifact() {
+    let csv = events::csv(&march());
+    let middle = events::csv(&march()[..20]).len();
+    let row = "id,timestamp,note\r\na,2025-03-05T10:00:00Z,note 500 of the row\r\n";
+    let cases = [
+        (Script::new(march()), "HTTP/1.0", middle),
+        (Script::new(march()), "HTTP/1.1", middle),
+        (Script::new(march()), "HTTP/1.1", csv.len()),
+        // Inside the last field.
+        (Script::from_bytes(row), "HTTP/1.1", row.len() - 19),
+    ];
+    together(cases, |(script, version, keep)| {
+        let world = World::new(script.always_cut(Cut::UntilClose(version, keep)));
+        let outcome = world.archive_month(MONTH).expect(6).json();
+        let hint = outcome["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains("Content-Length"), "{version} {keep}: {hint}");
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
+fn an_artifact_until_the_end_of_its_connection_is_whole_if_something_vouches_for_it() {
+    let script = || Script::new(march());
+    let scripts = [
+        (script().details(|_, rows| json!({"total-events": rows})), "csv"),
+        (script().details(|bytes, _| json!({"meta": {"sizeBytes": bytes.len()}})), "csv"),
+        (script().details(|bytes, _| json!({"sha256": sha256(bytes)})), "csv"),
+        (script().packing(Packing::GzipFile), "csv"),
+        (script().shape(Shape::Array), "json"),
+        (script().shape(Shape::Envelope("events")), "json"),
+    ];
+    together(scripts, |(script, format)| {
+        let run = |script: Script, keep| {
+            let world = World::new(script.always_cut(Cut::UntilClose("HTTP/1.1", keep)));
+            let run = ["run", "--month", MONTH, "--api-format", format, "--job-timeout", "5s", "--json"];
+            (world.run(&run), world)
+        };
+        let (outcome, world) = run(script.clone(), usize::MAX);
+        outcome.expect(0);
+        assert_archived(&world);
+        let (outcome, world) = run(script, 400);
+        assert!([Some(5), Some(6)].contains(&outcome.code), "{}", outcome.output());
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
+fn lines_and_members_of_gzip_do_not_vouch_for_their_end() {
+    let members = events::csv(&march()).chunks(700).flat_map(gzip).collect::<Vec<_>>();
+    let scripts = [(Script::from_bytes(members), "csv"), (Script::new(march()).shape(Shape::Lines), "json")];
+    together(scripts, |(script, format)| {
+        let world = World::new(script.always_cut(Cut::UntilClose("HTTP/1.1", usize::MAX)));
+        world.run(&["run", "--month", MONTH, "--api-format", format, "--json"]).expect(6);
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
+fn a_part_of_another_artifact_is_never_joined() {
+    let whole = events::csv(&march());
+    let other = String::from_utf8(whole.clone()).unwrap().replace("allow", "ALLOW").into_bytes();
+    let part = |etag: &str, range: String| {
+        let reply = Reply::new(206, &other[MIDDLE..]).header("Content-Range", range);
+        if etag.is_empty() { reply } else { reply.header("ETag", etag) }
+    };
+    let range = |total: &str| format!("bytes {MIDDLE}-{}/{total}", whole.len() - 1);
+    let same = whole.len().to_string();
+    together(
+        [
+            part("\"v2\"", range(&same)),
+            part("", range(&same)),
+            part("W/\"v1\"", range(&same)),
+            part("\"v1\"", range("*")),
+            part("\"v1\"", range(&(whole.len() + 1).to_string())),
+        ],
+        |part| {
+            let begun = Body::Short { bytes: whole[..MIDDLE].to_vec(), claimed: whole.len() };
+            let begun = Reply::new(200, "").header("ETag", "\"v1\"").with_body(begun);
+            let script = Script::new(march()).answer(Endpoint::Download, 1, &begun).answer(Endpoint::Download, 1, &part);
+            let world = archived(script);
+            let requests = world.platform.requests(Endpoint::Download);
+            assert_eq!((requests.len(), requests[2].header("range")), (3, None), "{part:?}");
+        },
+    );
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub(crate) enum Body {
     Short { bytes: Vec<u8>, claimed: usize },
     /// A chunk without a last one, then the connection closes.
     EndlessChunk(Vec<u8>),
+    /// Without length and chunks, in this version of HTTP: the connection closes at its end.
+    UntilClose(&'static str, Vec<u8>),
     /// In pieces of `piece` bytes with a pause before each.
     Slow { bytes: Vec<u8>, piece: usize, pause: Duration },
     /// Chunked, generated while it is sent.
@@ -173,7 +175,8 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
 
 /// Returns whether the connection stays open.
 fn write_reply(writer: &mut impl Write, reply: &Reply) -> io::Result<bool> {
-    write!(writer, "HTTP/1.1 {} Scripted\r\n", reply.status)?;
+    let version = if let Body::UntilClose(version, _) = reply.body { version } else { "HTTP/1.1" };
+    write!(writer, "{version} {} Scripted\r\n", reply.status)?;
     for (name, value) in &reply.headers {
         write!(writer, "{name}: {value}\r\n")?;
     }
@@ -191,6 +194,11 @@ fn write_reply(writer: &mut impl Write, reply: &Reply) -> io::Result<bool> {
         Body::EndlessChunk(bytes) => {
             write!(writer, "Transfer-Encoding: chunked\r\n\r\n")?;
             ChunkedWriter(writer).write_all(bytes)?;
+            Ok(false)
+        }
+        Body::UntilClose(_, bytes) => {
+            writer.write_all(b"Connection: close\r\n\r\n")?;
+            writer.write_all(bytes)?;
             Ok(false)
         }
         Body::Slow { bytes, piece, pause } => {

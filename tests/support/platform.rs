@@ -324,6 +324,10 @@ fn cut(body: Body, cut: Cut) -> Body {
             bytes.truncate(keep);
             Body::EndlessChunk(bytes)
         }
+        Cut::UntilClose(version, keep) => {
+            bytes.truncate(keep);
+            Body::UntilClose(version, bytes)
+        }
         Cut::Slow(piece, pause) => Body::Slow { bytes, piece, pause },
     }
 }

@@ -61,6 +61,8 @@ pub(crate) enum Cut {
     Short(usize),
     /// A chunked body ends after so many bytes without its last chunk.
     EndlessChunk(usize),
+    /// A body without length and chunks, in this version of HTTP, ends after so many bytes with its connection.
+    UntilClose(&'static str, usize),
     /// Pieces of this size, with this pause before each.
     Slow(usize, Duration),
 }

@@ -27,6 +27,8 @@ pub(crate) struct Measured {
     pub(crate) delivered_sha256: Sha256,
     pub(crate) plain_bytes: u64,
     pub(crate) plain_sha256: Sha256,
+    /// Whether it is gzip of one member, whose trailer has the length of all content (RFC 1952).
+    pub(crate) is_one_gzip_member: bool,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,8 @@ struct Delivered {
     file: File,
     bytes: u64,
     digest: Hasher,
+    /// The last four bytes.
+    last: [u8; 4],
 }
 
 impl Read for Delivered {
@@ -47,6 +51,10 @@ impl Read for Delivered {
         let count = self.file.read(buffer)?;
         self.digest.update(&buffer[..count]);
         self.bytes += count as u64;
+        for byte in &buffer[count.saturating_sub(self.last.len())..count] {
+            self.last.rotate_left(1);
+            self.last[3] = *byte;
+        }
         Ok(count)
     }
 }
@@ -59,7 +67,7 @@ impl Content {
         let mut start = Vec::new();
         (&mut file).take(GZIP.len() as u64).read_to_end(&mut start).map_err(failed())?;
         io::Seek::rewind(&mut file).map_err(failed())?;
-        let delivered = Delivered { file, bytes: 0, digest: Hasher::default() };
+        let delivered = Delivered { file, bytes: 0, digest: Hasher::default(), last: [0; 4] };
         let gzip = start == GZIP;
         let packing = if gzip {
             Packing::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, delivered))))
@@ -97,13 +105,16 @@ impl Content {
 
     /// Ends the read, at the end of the content.
     pub(crate) fn finish(self) -> Measured {
+        // The trailer has the length modulo 2^32.
+        let length = self.plain.to_le_bytes();
+        let is_one_gzip_member = self.is_gzip() && length.starts_with(&self.packing.delivered().last);
         let delivered = match self.packing {
             Packing::None(delivered) => delivered,
             Packing::Gzip(unpacked) => unpacked.into_inner().into_inner(),
         };
         let delivered_sha256 = delivered.digest.finish();
         let plain_sha256 = self.plain_digest.map_or(delivered_sha256, Hasher::finish);
-        Measured { delivered_sha256, plain_bytes: self.plain, plain_sha256 }
+        Measured { delivered_sha256, plain_bytes: self.plain, plain_sha256, is_one_gzip_member }
     }
 
     /// Refuses gzip bombs: a few kilobytes can unpack to terabytes. Events do not compress like that.
@@ -275,6 +286,7 @@ mod tests {
     fn reads_all_members_of_gzip() {
         let artifact = [gzip(b"id\n"), gzip(b"1\n"), gzip(b""), gzip(b"2\n")].concat();
         let (plain, measured) = read(&artifact).unwrap();
+        assert!(!measured.is_one_gzip_member && read(&gzip(b"id\n")).unwrap().1.is_one_gzip_member);
         assert_eq!(plain, b"id\n1\n2\n");
         assert_eq!(measured.delivered_sha256, Sha256::digest(&artifact));
     }

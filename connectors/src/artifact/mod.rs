@@ -10,6 +10,6 @@ mod schema;
 mod window_filter;
 
 pub(crate) use chunks::{Chunk, Chunks, Summary, cores};
-pub(crate) use content::{Content, Measured, Syntax, sniff};
+pub(crate) use content::{Content, Syntax, sniff};
 pub(crate) use schema::{ArtifactSchema, DecodedChunk};
 pub(crate) use window_filter::WindowFilter;

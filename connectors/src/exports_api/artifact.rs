@@ -3,22 +3,33 @@
 use super::{
     config::{ArtifactFormat, Endpoints},
     job::FinishedJob,
+    representation::End,
     wire::{Claims, JobId},
 };
 use crate::{
     Error, ErrorKind, Result,
-    artifact::{ArtifactSchema, Chunks, Content, DecodedChunk, Measured, Syntax, WindowFilter, sniff},
+    artifact::{ArtifactSchema, Chunks, Content, DecodedChunk, Summary, Syntax, WindowFilter, sniff},
     spool::{ClosedSpool, Spooled, on_blocking_thread},
 };
-use archive_formats::{Sha256, Timestamp, catalogue::KeyColumns};
+use archive_formats::{ArtifactKind, Sha256, Timestamp, catalogue::KeyColumns};
 use serde::{Deserialize, Serialize};
 use std::{path::Path, sync::Arc};
 
-/// A whole artifact on disk, with its job.
+/// An artifact on disk, with its job.
 #[derive(Debug)]
 pub(super) struct Artifact {
     pub(super) spooled: Spooled,
     pub(super) metadata: SpoolMetadata,
+}
+
+/// An artifact that was read to its end, which agrees with its job, and for whose end something vouches. A read cannot
+/// end without one.
+#[derive(Debug)]
+pub(super) struct WholeArtifact<'a> {
+    pub(super) artifact: &'a Artifact,
+    pub(super) summary: Summary,
+    /// All rows, rejects included.
+    pub(super) rows: u64,
 }
 
 /// What another run needs to go on with a spooled artifact.
@@ -30,8 +41,11 @@ pub(super) struct SpoolMetadata {
     pub(super) status_words: Vec<String>,
     pub(super) server_clock: Option<Timestamp>,
     pub(super) gzip: bool,
+    end: End,
     /// How many rows the job claims.
     pub(super) rows: Option<u64>,
+    /// Whether the job claims a size or a digest.
+    measured: bool,
     /// Claims that can be compared only with the unpacked content.
     inside: Claims,
 }
@@ -41,6 +55,7 @@ impl Artifact {
     /// so that another run finds it. The error of a contradiction is of `kind`.
     pub(super) async fn new(
         closed: ClosedSpool,
+        end: End,
         job: &FinishedJob,
         format: ArtifactFormat,
         kind: ErrorKind,
@@ -62,7 +77,9 @@ impl Artifact {
             status_words: job.status_words.clone(),
             server_clock: job.server_clock,
             gzip,
+            end,
             rows: claims.rows,
+            measured: claims.bytes.is_some() || claims.sha256.is_some(),
             inside,
         };
         let json = serde_json::to_value(&metadata).map_err(|error| {
@@ -93,18 +110,34 @@ impl Artifact {
         }))
     }
 
-    /// Compares the bytes read with those downloaded, and the content with the claims of the job.
-    pub(super) fn verify(&self, measured: &Measured) -> Result<()> {
+    /// Compares the bytes read with those downloaded, and the content with the claims of the job. Fails if it may be only
+    /// the beginning of the artifact.
+    pub(super) fn verify(&self, summary: Summary, rows: u64) -> Result<WholeArtifact<'_>> {
+        let measured = &summary.measured;
         if measured.delivered_sha256 != self.spooled.sha256 {
             return Err(self.altered());
         }
         let inside = &self.metadata.inside;
         let same_size = inside.bytes.is_none_or(|bytes| bytes == measured.plain_bytes);
         let same_digest = inside.sha256.is_none_or(|sha256: Sha256| sha256 == measured.plain_sha256);
-        if same_size && same_digest {
-            return Ok(());
+        if !same_size || !same_digest {
+            return Err(mismatch(ErrorKind::Incomplete, measured.plain_bytes, measured.plain_sha256, inside));
         }
-        Err(mismatch(ErrorKind::Incomplete, measured.plain_bytes, measured.plain_sha256, inside))
+        if let Some(claimed) = self.metadata.rows.filter(|claimed| *claimed != rows) {
+            let message = format!("the export job counts {claimed} rows, but its artifact has {rows}");
+            let hint = "nothing was committed; run again for a new job";
+            return Err(Error::new(ErrorKind::Incomplete, message).with_hint(hint));
+        }
+        if self.is_vouched_for(&summary) { Ok(WholeArtifact { artifact: self, summary, rows }) } else { Err(open_end()) }
+    }
+
+    /// Whether the protocol, the job or the content tells that the last byte received is the last one.
+    fn is_vouched_for(&self, summary: &Summary) -> bool {
+        let SpoolMetadata { end, rows, measured, .. } = &self.metadata;
+        let by_job = rows.is_some() || *measured;
+        // Lines can be cut between two of them, and so can members of gzip.
+        let by_content = summary.kind == ArtifactKind::Json || summary.measured.is_one_gzip_member;
+        *end == End::Framed || by_job || by_content
     }
 
     fn altered(&self) -> Error {
@@ -125,6 +158,14 @@ fn inspect(path: &Path, wanted: Syntax) -> Result<bool> {
             .with_hint("check the source's address, and whether the token may export this dataset")
     })?;
     Ok(content.is_gzip())
+}
+
+fn open_end() -> Error {
+    let message = "the connection was closed, and nothing tells whether the artifact was at its end";
+    Error::new(ErrorKind::Truncated, message).with_hint(
+        "have the server, or the proxy before it, send Content-Length or chunks; gzip, or JSON with --api-format json, \
+         show their end too",
+    )
 }
 
 fn mismatch(kind: ErrorKind, bytes: u64, sha256: Sha256, claims: &Claims) -> Error {

@@ -5,7 +5,7 @@ use super::{
     client::{Client, Resume, Target, unreachable_host},
     config::ArtifactFormat,
     job::{FinishedJob, late},
-    response,
+    representation::{End, Representation},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -35,10 +35,8 @@ pub(super) struct Download<'a> {
 struct PartialDownload {
     writer: SpoolWriter,
     target: Target,
-    /// Strong entity tag of the artifact, if the download can be resumed.
-    etag: Option<String>,
-    /// Length of the whole artifact, in bytes.
-    total: Option<u64>,
+    /// What they are a part of, if the download can be resumed.
+    representation: Option<Representation>,
 }
 
 impl Download<'_> {
@@ -59,7 +57,7 @@ impl Download<'_> {
             }
             let error = match received {
                 Err(error) => error,
-                Ok(()) => match self.finish(part, &mut disputed).await? {
+                Ok(end) => match self.finish(part, end, &mut disputed).await? {
                     ControlFlow::Break(artifact) => return Ok(artifact),
                     ControlFlow::Continue((empty, error)) => {
                         part = empty;
@@ -71,7 +69,7 @@ impl Download<'_> {
                 attempts.pause(error).await.map_err(|error| self.late(error))?;
             } else {
                 tracing::debug!(%error, "the address that the job names does not work, using the download endpoint");
-                part.target = Target::Endpoint;
+                (part.target, part.representation) = (Target::Endpoint, None);
             }
         }
     }
@@ -87,13 +85,14 @@ impl Download<'_> {
     }
 
     async fn begin(&self, target: Target) -> Result<PartialDownload> {
-        Ok(PartialDownload { writer: self.spool.begin(self.key).await?, target, etag: None, total: None })
+        Ok(PartialDownload { writer: self.spool.begin(self.key).await?, target, representation: None })
     }
 
     /// The artifact, or an empty download if it contradicts the claims of its job for the first time.
     async fn finish(
         &self,
         part: PartialDownload,
+        end: End,
         disputed: &mut Option<Sha256>,
     ) -> Result<ControlFlow<Artifact, (PartialDownload, Error)>> {
         let PartialDownload { writer, target, .. } = part;
@@ -101,36 +100,41 @@ impl Download<'_> {
         // The same bytes twice: the network did not change them.
         let again = disputed.replace(closed.sha256) == Some(closed.sha256);
         let kind = if again { ErrorKind::Incomplete } else { ErrorKind::Truncated };
-        match Artifact::new(closed, self.job, self.format, kind).await {
+        match Artifact::new(closed, end, self.job, self.format, kind).await {
             Ok(artifact) => Ok(ControlFlow::Break(artifact)),
             Err(error) if again => Err(error),
             Err(error) => Ok(ControlFlow::Continue((self.begin(target).await?, error))),
         }
     }
 
-    /// Receives the rest of `part`, or all of it again if there is no strong entity tag.
-    async fn receive(&self, part: &mut PartialDownload) -> Result<()> {
-        let offset = part.writer.bytes();
-        let resume = part.etag.as_deref().filter(|_| offset > 0).map(|etag| Resume { offset, etag });
-        let FinishedJob { endpoints, id, .. } = self.job;
-        let asked_to_resume = resume.is_some();
-        let opened = self.client.download(*endpoints, id, &part.target, resume).await;
-        let response = match opened {
-            Ok(response) => response,
-            Err(error) => {
-                if error.kind() == ErrorKind::Truncated {
-                    part.etag = None;
-                }
-                return Err(error.with_context("job", id));
-            }
-        };
-        if response.status() == StatusCode::PARTIAL_CONTENT {
-            part.resume(&response, asked_to_resume)?;
-        } else {
-            part.restart(&response).await?;
-            self.meter.step(Step::Download, part.total);
+    /// Receives the rest of `part`, or all of it again if there is no strong entity tag. After an error that casts doubt
+    /// on the received bytes, the next call begins again.
+    async fn receive(&self, part: &mut PartialDownload) -> Result<End> {
+        let received = self.receive_rest(part).await;
+        if received.as_ref().is_err_and(|error| error.kind() == ErrorKind::Truncated) {
+            part.representation = None;
         }
-        self.store(part, response).await
+        received
+    }
+
+    async fn receive_rest(&self, part: &mut PartialDownload) -> Result<End> {
+        let offset = part.writer.bytes();
+        let etag = part.representation.as_ref().and_then(Representation::etag).filter(|_| offset > 0);
+        let resume = etag.map(|etag| Resume { offset, etag });
+        let FinishedJob { endpoints, id, .. } = self.job;
+        let opened = self.client.download(*endpoints, id, &part.target, resume).await;
+        let response = opened.map_err(|error| error.with_context("job", id))?;
+        let representation = if response.status() == StatusCode::PARTIAL_CONTENT {
+            let begun = part.representation.take();
+            begun.and_then(|begun| begun.with_part(&response, offset)).ok_or_else(other_part)?
+        } else {
+            part.restart().await?;
+            self.meter.step(Step::Download, response.content_length());
+            Representation::whole(&response)
+        };
+        part.representation = Some(representation.clone());
+        self.store(part, response).await?;
+        representation.end(part.writer.bytes())
     }
 
     async fn store(&self, part: &mut PartialDownload, mut response: Response) -> Result<()> {
@@ -152,48 +156,18 @@ impl Download<'_> {
                 size = 0;
             }
             if block?.is_none() {
-                return part.complete();
+                return Ok(());
             }
         }
     }
 }
 
 impl PartialDownload {
-    /// Accepts a partial response only if it begins at the end of the received bytes.
-    fn resume(&mut self, response: &Response, asked: bool) -> Result<()> {
-        match response::content_range(response.headers()) {
-            Some((first, total)) if asked && first == self.writer.bytes() => {
-                self.total = total.or(self.total);
-                Ok(())
-            }
-            _ => {
-                self.etag = None;
-                Err(Error::new(ErrorKind::Truncated, "the server sent another part of the artifact than requested"))
-            }
-        }
+    async fn restart(&mut self) -> Result<()> {
+        if self.writer.bytes() > 0 { self.writer.restart().await } else { Ok(()) }
     }
+}
 
-    async fn restart(&mut self, response: &Response) -> Result<()> {
-        if self.writer.bytes() > 0 {
-            self.writer.restart().await?;
-        }
-        self.etag = response::strong_etag(response.headers()).map(str::to_owned);
-        self.total = response::content_length(response.headers());
-        Ok(())
-    }
-
-    fn complete(&mut self) -> Result<()> {
-        let bytes = self.writer.bytes();
-        match self.total {
-            Some(total) if total != bytes => {
-                if bytes > total {
-                    self.etag = None;
-                }
-                Err(Error::new(ErrorKind::Truncated, "the artifact is not as long as the server announced")
-                    .with_context("bytes", bytes)
-                    .with_context("expected", total))
-            }
-            _ => Ok(()),
-        }
-    }
+fn other_part() -> Error {
+    Error::new(ErrorKind::Truncated, "the server sent a part of another artifact than the one begun")
 }

@@ -13,6 +13,7 @@ mod fetch;
 mod job;
 mod journal;
 mod probe;
+mod representation;
 mod response;
 mod stream;
 mod wire;

@@ -146,11 +146,6 @@ pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     Some((first.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
-/// The length of the body, in bytes.
-pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    text(headers, &header::CONTENT_LENGTH)?.trim().parse().ok()
-}
-
 /// The value of a header, if it is text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()

@@ -1,13 +1,13 @@
 //! One read of a window: its artifacts, one after the other, as a stream of events.
 
 use super::{
-    artifact::{Artifact, SpoolMetadata},
+    artifact::{Artifact, SpoolMetadata, WholeArtifact},
     config::Config,
     fetch::{Fetched, Fetcher},
 };
 use crate::{
     Error, ErrorKind, EventStream, LocalArtifact, Result, SourceItem, SourceReport,
-    artifact::{Chunks, DecodedChunk, Summary, WindowFilter},
+    artifact::{Chunks, DecodedChunk, WindowFilter},
     http,
     progress::{Meter, Step},
 };
@@ -138,19 +138,8 @@ impl WindowRead {
     /// Compares each artifact with the count of its own job: over the parts of a window, two wrong counts might add up.
     fn finish_artifact(&mut self) -> Result<()> {
         let Some(CurrentArtifact { window, artifact, chunks, rows, .. }) = &self.current else { return Ok(()) };
-        let verified = chunks.summary().and_then(|summary| {
-            artifact.verify(&summary.measured)?;
-            match artifact.metadata.rows {
-                Some(claimed) if claimed != *rows => {
-                    let message = format!("the export job counts {claimed} rows, but its artifact has {rows}");
-                    let hint = "nothing was committed; run again for a new job";
-                    Err(Error::new(ErrorKind::Incomplete, message).with_hint(hint))
-                }
-                _ => Ok(summary),
-            }
-        });
-        match verified {
-            Ok(summary) => self.totals.add(artifact, &summary, *rows),
+        match chunks.summary().and_then(|summary| artifact.verify(summary, *rows)) {
+            Ok(whole) => self.totals.add(&whole),
             Err(error) => return Err(self.give_up(error)),
         }
         if *rows == 0 {
@@ -186,8 +175,8 @@ impl CurrentArtifact {
 }
 
 impl Totals {
-    fn add(&mut self, artifact: &Artifact, summary: &Summary, rows: u64) {
-        let Artifact { spooled, metadata } = artifact;
+    fn add(&mut self, whole: &WholeArtifact<'_>) {
+        let WholeArtifact { artifact: Artifact { spooled, metadata }, summary, rows } = *whole;
         let SpoolMetadata { job, endpoints, status_words, server_clock, gzip, .. } = metadata;
         self.read += rows;
         self.claimed += metadata.rows.unwrap_or(rows);

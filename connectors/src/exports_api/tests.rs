@@ -166,7 +166,7 @@ async fn a_broken_download_is_resumed() {
         (_, 0) => answer("200 OK", "ETag: \"v1\"\r\n", CSV).replace(&CSV[20..], ""),
         _ => {
             assert!(request.rest.contains("range: bytes=20-") && request.rest.contains("if-range: \"v1\""));
-            let range = format!("Content-Range: bytes 20-{}/{}\r\n", CSV.len() - 1, CSV.len());
+            let range = format!("ETag: \"v1\"\r\nContent-Range: bytes 20-{}/{}\r\n", CSV.len() - 1, CSV.len());
             answer("206 Partial Content", &range, &CSV[20..])
         }
     });
