@@ -156,7 +156,8 @@ fn a_part_of_another_artifact_is_never_joined() {
         |part| {
             let begun = Body::Short { bytes: whole[..MIDDLE].to_vec(), claimed: whole.len() };
             let begun = Reply::new(200, "").header("ETag", "\"v1\"").with_body(begun);
-            let script = Script::new(march()).answer(Endpoint::Download, 1, &begun).answer(Endpoint::Download, 1, &part);
+            let script =
+                Script::new(march()).answer(Endpoint::Download, 1, &begun).answer(Endpoint::Download, 1, &part);
             let world = archived(script);
             let requests = world.platform.requests(Endpoint::Download);
             assert_eq!((requests.len(), requests[2].header("range")), (3, None), "{part:?}");

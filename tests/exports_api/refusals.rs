@@ -76,6 +76,18 @@ fn count_mismatch_is_never_committed() {
 }
 
 #[test]
+fn a_job_or_a_header_that_tells_of_further_events_is_refused() {
+    let page =
+        Reply::new(200, events::csv(&march())).header("Link", "</v1/exports/exp_0001/artifact?page=2>; rel=\"next\"");
+    let cut = Script::new(march()).details(|_, _| json!({"result": {"limitReached": true}}));
+    together([cut, Script::new(march()).always(Endpoint::Download, page)], |script| {
+        let world = World::new(script);
+        world.archive_month(MONTH).expect(5);
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
 fn size_or_digest_mismatch_is_never_committed() {
     for details in [
         (|bytes, _| json!({"size_bytes": bytes.len() + 1})) as fn(&[u8], usize) -> serde_json::Value,

@@ -233,8 +233,11 @@ fn csv_error(error: CsvError) -> Error {
 fn json_error(error: JsonError) -> Error {
     let failed = match error {
         JsonError::Truncated => truncated(),
-        JsonError::OnePage(_) | JsonError::TooFew { .. } => {
-            Error::new(ErrorKind::Incomplete, "the artifact is one page of several")
+        JsonError::OnePage(_)
+        | JsonError::OtherCount { .. }
+        | JsonError::UnknownMember(_)
+        | JsonError::RepeatedMember => {
+            Error::new(ErrorKind::Incomplete, "the artifact may be a part of what was to be exported")
                 .with_hint("nothing was committed; export all pages")
         }
         JsonError::RecordTooLong => unreadable("JSON of events").with_hint(TOO_LONG),

@@ -128,7 +128,11 @@ impl Artifact {
             let hint = "nothing was committed; run again for a new job";
             return Err(Error::new(ErrorKind::Incomplete, message).with_hint(hint));
         }
-        if self.is_vouched_for(&summary) { Ok(WholeArtifact { artifact: self, summary, rows }) } else { Err(open_end()) }
+        if self.is_vouched_for(&summary) {
+            Ok(WholeArtifact { artifact: self, summary, rows })
+        } else {
+            Err(open_end())
+        }
     }
 
     /// Whether the protocol, the job or the content tells that the last byte received is the last one.

@@ -162,6 +162,13 @@ impl Client {
         }
         let exchange = self.send(&call).await?;
         match exchange.response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT if response::has_next_page(exchange.response.headers()) => {
+                Err(Error::new(
+                    ErrorKind::Incomplete,
+                    "the artifact is one page of several, according to its header Link",
+                )
+                .with_hint("nothing was committed; ask the platform's operator for an export of all pages"))
+            }
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(exchange.response),
             _ => Err(self.refusal(exchange).await),
         }

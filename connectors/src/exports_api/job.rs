@@ -124,6 +124,12 @@ impl Jobs<'_> {
             match job.status.phase {
                 Phase::Waiting | Phase::Unknown => {}
                 Phase::Done => {
+                    if let Some(member) = job.left_out {
+                        return Err(Error::new(ErrorKind::Incomplete, "the export job left out events")
+                            .with_context("job", &id)
+                            .with_context("member", member)
+                            .with_hint("nothing was committed; ask the platform's operator for the limit of exports"));
+                    }
                     let SeenStatus { words: status_words, server_clock, .. } = seen;
                     let Job { target, claims, .. } = job;
                     return Ok(FinishedJob { id, endpoints, asked_at, target, claims, status_words, server_clock });

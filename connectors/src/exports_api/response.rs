@@ -146,6 +146,16 @@ pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     Some((first.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
+/// Whether the body is one page of several (RFC 8288).
+pub(super) fn has_next_page(headers: &HeaderMap) -> bool {
+    let links = headers.get_all(header::LINK).into_iter().filter_map(|links| links.to_str().ok());
+    let mut parameters = links.flat_map(|links| links.split([';', ','])).map(|part| part.trim().to_ascii_lowercase());
+    parameters.any(|part| {
+        let relations = part.strip_prefix("rel").and_then(|rest| rest.trim_start().strip_prefix('='));
+        relations.is_some_and(|names| names.split([' ', '"']).any(|name| name == "next"))
+    })
+}
+
 /// The value of a header, if it is text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
@@ -275,6 +285,16 @@ mod tests {
         assert_eq!(read("bytes 5-9/10"), Some((5, Some(10))));
         assert_eq!(read("bytes 5-9/*"), Some((5, None)));
         assert_eq!(read("bytes */10"), None);
+    }
+
+    #[test]
+    fn a_link_to_the_next_page_is_found() {
+        for link in ["</2>; rel=next", "</1>; rel=\"prev\", </3> ; title=\"a\"; Rel = \"last next\""] {
+            assert!(has_next_page(&headers(header::LINK, link)), "{link}");
+        }
+        for link in ["</2>; rel=prev", "</next>; rel=\"self\"", ""] {
+            assert!(!has_next_page(&headers(header::LINK, link)), "{link}");
+        }
     }
 
     fn url(text: &str) -> Url {

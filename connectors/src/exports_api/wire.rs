@@ -1,7 +1,10 @@
 //! The JSON of requests and responses. Parsing is tolerant: the platform documents several shapes of the same response.
 
 use super::config::ArtifactFormat;
-use archive_formats::{Dataset, Sha256, Window};
+use archive_formats::{
+    Dataset, Sha256, Window,
+    decode::json::spelling::{folded, is_word_of_more, whole_number},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -78,6 +81,8 @@ pub(super) struct Job {
     /// Why the job failed, as the server describes it.
     pub(super) reason: Option<String>,
     pub(super) claims: Claims,
+    /// The name of a member which tells that events are left out.
+    pub(super) left_out: Option<String>,
 }
 
 /// Rows, size and digest of an artifact, as its job describes them.
@@ -90,7 +95,8 @@ pub(super) struct Claims {
 
 const IDS: [&str; 3] = ["id", "job_id", "export_id"];
 const JOBS: [&str; 3] = ["data", "job", "export"];
-const ARTIFACTS: [&str; 5] = ["artifact", "result", "data", "job", "export"];
+const ARTIFACTS: [&str; 10] =
+    ["artifact", "result", "data", "job", "export", "file", "output", "meta", "metadata", "summary"];
 const STATUSES: [&str; 2] = ["status", "state"];
 const TARGETS: [&str; 3] = ["download_url", "artifact_url", "url"];
 const REASONS: [&str; 5] = ["error", "error_message", "message", "reason", "detail"];
@@ -121,11 +127,24 @@ impl Job {
             target: find(&objects, &TARGETS, |value| value.as_str().filter(|url| !url.is_empty()).map(str::to_owned)),
             reason: find(&[job, response], &REASONS, reason),
             claims: Claims {
-                rows: find(&objects, &ROWS, amount),
-                bytes: find(&objects, &SIZES, amount),
+                rows: find(&objects, &ROWS, whole_number),
+                bytes: find(&objects, &SIZES, whole_number),
                 sha256: find(&objects, &DIGESTS, sha256),
             },
+            left_out: left_out(response).map(str::to_owned),
         }
+    }
+}
+
+/// The name of a member, at any depth, which tells that the artifact is a part of the events: `truncated`, `has_more`.
+fn left_out(value: &Value) -> Option<&str> {
+    match value {
+        Value::Object(members) => members.iter().find_map(|(name, value)| match value {
+            Value::Bool(true) if is_word_of_more(&folded(name)) => Some(name.as_str()),
+            value => left_out(value),
+        }),
+        Value::Array(elements) => elements.iter().find_map(left_out),
+        _ => None,
     }
 }
 
@@ -148,10 +167,9 @@ fn find<'a, T>(objects: &[&'a Value], names: &[&str], read: impl Fn(&'a Value) -
     objects.iter().find_map(|object| names.iter().filter_map(|name| member(object, name)).find_map(&read))
 }
 
-/// The member `name` in snake or camel case: `row_count` or `rowCount`.
+/// The member `name`, in any case and with any separators.
 fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
-    let letters = |name: &str| name.chars().filter(|letter| *letter != '_').collect::<String>();
-    let same = |key: &str| letters(key).eq_ignore_ascii_case(&letters(name));
+    let same = |key: &str| folded(key) == folded(name);
     object.get(name).or_else(|| object.as_object()?.iter().find(|(key, _)| same(key)).map(|(_, value)| value))
 }
 
@@ -167,10 +185,6 @@ fn job_id(value: &Value) -> Option<JobId> {
 fn reason(value: &Value) -> Option<String> {
     let text = value.as_str().or_else(|| value.get("message")?.as_str());
     text.filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-fn amount(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 fn sha256(value: &Value) -> Option<Sha256> {
@@ -318,6 +332,23 @@ mod tests {
         assert_eq!(Job::from_json(&odd).claims, Claims::default());
         let later = json!({"id": 1, "rows": [1, 2], "total": 2});
         assert_eq!(Job::from_json(&later).claims.rows, Some(2));
+    }
+
+    #[test]
+    fn amounts_may_be_written_in_any_way() {
+        for rows in [json!(1000), json!(1e3), json!("1e3"), json!("1000.0")] {
+            assert_eq!(Job::from_json(&json!({"id": 1, "Row-Count": rows})).claims.rows, Some(1000), "{rows}");
+        }
+    }
+
+    #[test]
+    fn finds_that_events_are_left_out() {
+        for cut in [json!({"truncated": true}), json!({"meta": [{"hasMore": true}]}), json!({"is-partial": true})] {
+            assert!(Job::from_json(&json!({"id": 1, "job": cut})).left_out.is_some(), "{cut}");
+        }
+        for whole in [json!({"truncated": false}), json!({"complete": true}), json!({"next": "a", "page": 1})] {
+            assert_eq!(Job::from_json(&json!({"id": 1, "job": whole})).left_out, None, "{whole}");
+        }
     }
 
     #[test]

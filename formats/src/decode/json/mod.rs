@@ -1,7 +1,8 @@
 //! Decodes JSON artifacts: an array of objects, an envelope with such an array, or JSON Lines.
 //!
-//! An envelope is an object with an array named `events`, `data`, `items`, `results` or `records`. Its other members
-//! are checked for further pages, errors and counts. Several of these arrays with records are ambiguous, and an error.
+//! An envelope is an object with an array named `events`, `data`, `items`, `results` or `records`. Each of its other
+//! members has to be empty, a known one, or equal to the number of records: any other may tell of further records, and is
+//! an error unless the user names it as [`Harmless`]. Several of these arrays with records are ambiguous, and an error.
 //! JSON is parsed as defined by RFC 8259. Malformed records become [`Reject`](crate::Reject)s with unchanged bytes, as
 //! do records with duplicate names.
 //!
@@ -11,17 +12,20 @@
 //! in one object for each record, in the column [`EXTRA`](crate::catalogue::EXTRA).
 
 mod cursor;
+mod envelope;
 mod layout;
 mod members;
 mod records;
 mod rows;
 mod shape;
+pub mod spelling;
 mod splitter;
 mod structure;
 
 #[cfg(test)]
 mod tests;
 
+pub use envelope::Harmless;
 pub use layout::{JsonLayout, JsonNames};
 pub use splitter::JsonSplitter;
 
@@ -65,7 +69,7 @@ pub enum JsonError {
     #[error("the JSON around the records is not valid")]
     Malformed,
     /// The bytes before and after the array of records exceed the limit.
-    #[error("the JSON around the records is longer than {} MiB", shape::MAX_ENVELOPE_BYTES >> 20)]
+    #[error("the JSON around the records is longer than {} MiB", envelope::MAX_ENVELOPE_BYTES >> 20)]
     EnvelopeTooLong,
     /// A single object that does not look like an event, most likely the description of an error.
     #[error("it is an object without a list of records (events, data, items, results or records)")]
@@ -74,14 +78,14 @@ pub enum JsonError {
     #[error("records may be in {0:?} and in {1:?}")]
     SeveralLists(String, String),
     /// Further pages have the rest of the records.
-    #[error("it is one page of several, according to its member {0:?}")]
+    #[error("it may be one page of several, according to its member {0:?}")]
     OnePage(String),
     /// The envelope reports an error.
     #[error("its member {0:?} reports a failure")]
     Failure(String),
-    /// The envelope counts more records than it has.
-    #[error("its member {name:?} counts {claimed} records, but it has {found}")]
-    TooFew {
+    /// The envelope has another number than that of its records.
+    #[error("its member {name:?} is {claimed}, but it has {found} records")]
+    OtherCount {
         /// Name of the member with the count.
         name: String,
         /// Value of that member.
@@ -89,6 +93,12 @@ pub enum JsonError {
         /// Number of records.
         found: u64,
     },
+    /// The envelope has a member of unknown meaning.
+    #[error("its member {0:?} may tell of further records")]
+    UnknownMember(String),
+    /// The envelope has two members of one name.
+    #[error("the JSON around the records has a name twice")]
+    RepeatedMember,
     /// Consecutive objects that span lines.
     #[error("an object outside of a list takes more than a line")]
     SeveralLines,

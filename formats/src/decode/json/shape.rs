@@ -1,13 +1,10 @@
-//! Detects the shape of an artifact, and checks the envelope around its records.
+//! Detects the shape of an artifact.
 
-use super::{JsonError, JsonShape};
-use serde_json::Value;
-
-/// Names of the array of records in an envelope.
-const LISTS: [&str; 5] = ["events", "data", "items", "results", "records"];
-
-/// Names of error descriptions. A single object with one of them is not an event.
-const ERRORS: [&str; 2] = ["error", "errors"];
+use super::{
+    JsonError, JsonShape,
+    envelope::{ERRORS, LISTS},
+    spelling::folded,
+};
 
 /// Bytes after which an unclosed object with an array of records is an envelope. A record of JSON Lines may have such an
 /// array too, but ends earlier.
@@ -129,11 +126,11 @@ impl ShapeDetector {
     fn begin_token(&mut self, byte: u8) {
         if self.depth == 1 && self.member == MemberState::Value {
             self.member = MemberState::AfterValue;
-            let is_one_of = |names: &[&str]| names.iter().any(|name| name.as_bytes() == self.name);
-            if byte == b'[' && self.list.is_none() && is_one_of(&LISTS) {
+            let name = folded(&String::from_utf8_lossy(&self.name));
+            if byte == b'[' && self.list.is_none() && LISTS.contains(&&*name) {
                 self.list = Some(self.at);
             }
-            self.has_error |= byte != b'n' && is_one_of(&ERRORS);
+            self.has_error |= byte != b'n' && ERRORS.contains(&&*name);
         }
         match byte {
             b'"' => (self.string_state, self.string) = (StringState::Inside, self.at + 1),
@@ -144,70 +141,5 @@ impl ShapeDetector {
             }
             _ => {}
         }
-    }
-}
-
-/// Maximum length of the JSON around the records. Envelopes have some dates and counts.
-pub(super) const MAX_ENVELOPE_BYTES: usize = 1 << 20;
-
-/// Names of links to the next page.
-const CURSORS: [&str; 4] = ["next_cursor", "cursor", "next", "next_page_token"];
-
-/// Names of counts of records, of this page or of all.
-const COUNTS: [&str; 10] = [
-    "row_count",
-    "rows",
-    "event_count",
-    "events_count",
-    "record_count",
-    "records_count",
-    "total_rows",
-    "total_events",
-    "total",
-    "count",
-];
-
-/// Checks the envelope, given as the bytes before and after its array of `found` records.
-pub(super) fn check_envelope(before: &[u8], after: &[u8], found: u64) -> Result<(), JsonError> {
-    let document = [before, after].concat();
-    let document = serde_json::from_slice::<Value>(&document)
-        .map_err(|error| if error.is_eof() { JsonError::Truncated } else { JsonError::Malformed })?;
-    let Value::Object(members) = &document else { return Ok(()) };
-    if let Some(name) = next_page(&document) {
-        return Err(JsonError::OnePage(name.to_owned()));
-    }
-    if let Some((name, _)) = members.iter().find(|(name, value)| ERRORS.contains(&name.as_str()) && !is_no_error(value))
-    {
-        return Err(JsonError::Failure(name.clone()));
-    }
-    let counts = members.iter().filter(|(name, _)| COUNTS.contains(&name.as_str()));
-    let mut counts = counts.filter_map(|(name, value)| Some((name, value.as_u64()?)));
-    if let Some((name, claimed)) = counts.find(|(_, claimed)| *claimed > found) {
-        return Err(JsonError::TooFew { name: name.clone(), claimed, found });
-    }
-    let mut lists = members.iter().filter(|(name, value)| value.is_array() && LISTS.contains(&name.as_str()));
-    let first = lists.next().map(|(name, _)| name.clone()).unwrap_or_default();
-    match lists.find(|(_, value)| value.as_array().is_some_and(|elements| !elements.is_empty())) {
-        Some((second, _)) => Err(JsonError::SeveralLists(first, second.clone())),
-        None => Ok(()),
-    }
-}
-
-/// The name of a member, at any depth of objects, that links to a next page. Empty cursors do not count.
-fn next_page(value: &Value) -> Option<&str> {
-    value.as_object()?.iter().find_map(|(name, value)| {
-        let is_cursor = CURSORS.contains(&name.as_str()) && !matches!(value, Value::Null | Value::Bool(false));
-        let has_next = is_cursor && value.as_str() != Some("") || name == "has_more" && *value == Value::Bool(true);
-        if has_next { Some(name.as_str()) } else { next_page(value) }
-    })
-}
-
-/// Whether the value of an error member reports no error.
-fn is_no_error(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(elements) => elements.is_empty(),
-        _ => false,
     }
 }

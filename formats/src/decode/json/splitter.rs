@@ -2,8 +2,9 @@
 
 use super::{
     JsonError, JsonShape,
+    envelope::{Harmless, MAX_ENVELOPE_BYTES, check_envelope},
     records::{ElementCutter, LINES, LineCutter},
-    shape::{Detected, MAX_ENVELOPE_BYTES, ShapeDetector, check_envelope},
+    shape::{Detected, ShapeDetector},
 };
 use crate::decode::{BOM, MAX_ROW_BYTES};
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ const MAX_CHUNK_BYTES: usize = 1 << 30;
 pub struct JsonSplitter {
     chunk_bytes: usize,
     max_record_bytes: usize,
+    harmless: Harmless,
     ready: VecDeque<Vec<u8>>,
     shape: Option<JsonShape>,
     /// Number of bytes before the records.
@@ -42,11 +44,18 @@ impl JsonSplitter {
         Self {
             chunk_bytes: chunk_bytes.clamp(1, MAX_CHUNK_BYTES),
             max_record_bytes: MAX_ROW_BYTES,
+            harmless: Harmless::default(),
             ready: VecDeque::new(),
             shape: None,
             start: 0,
             state: State::Head(ShapeDetector::default(), Vec::new()),
         }
+    }
+
+    /// Accepts an envelope with these members, whatever they are.
+    #[must_use]
+    pub fn with_harmless(self, harmless: Harmless) -> Self {
+        Self { harmless, ..self }
     }
 
     /// Appends the next bytes of the artifact; blocks may end anywhere. Fails if they are not JSON of records, or if a
@@ -86,7 +95,7 @@ impl JsonSplitter {
             State::Lines(lines) => lines.finish(&mut self.ready)?,
             State::List(before, elements) => {
                 let after = elements.finish(&mut self.ready)?;
-                check_envelope(before, &after, elements.count())?;
+                check_envelope(before, &after, elements.count(), &self.harmless)?;
             }
         }
         let is_list = matches!(self.state, State::List(..));

@@ -83,7 +83,9 @@ fn rejects_have_line_column_reason_and_record() {
 fn truncated_artifacts_are_errors_unless_cut_between_lines() {
     let records =
         [event(r#""model":"\u00e9\"}","metadata":{"a":[1,"]"]}"#), event("\"model\":\"\u{e9}\""), EVENT.to_owned()];
-    for json in [format!("[{}]", records.join(",")), format!(r#"{{"n":1,"events":[{}],"b":"c"}}"#, records.join(","))] {
+    for json in
+        [format!("[{}]", records.join(",")), format!(r#"{{"n":3,"events":[{}],"type":"c"}}"#, records.join(","))]
+    {
         for length in 1..json.len() {
             let error = decode_in(&json.as_bytes()[..length], 7, 50).unwrap_err();
             assert!(matches!(error, JsonError::Truncated), "{length} bytes: {error}");

@@ -88,7 +88,7 @@ fn any_list() -> impl Strategy<Value = Vec<u8>> {
     let list = prop::collection::vec(element, 0..20)
         .prop_map(|elements| [b"[", EVENT.as_bytes(), b",", &elements.join(&b','), b"]"].concat());
     (list, any::<bool>()).prop_map(|(list, is_enveloped)| {
-        let (before, after) = (br#"{"a\"":[{"events":[]}],"events" : "#, br#", "b":{"c":"]"}} "#);
+        let (before, after) = (br#"{"a\"":[{"events":[]}],"events" : "#, br#", "b":{"type":"]"}} "#);
         if is_enveloped { [before.as_slice(), &list, after].concat() } else { list }
     })
 }

@@ -64,33 +64,88 @@ fn a_page_of_several_pages_is_refused() {
     for more in [
         r#""next_cursor":"abc""#,
         r#""cursor":7"#,
-        r#""next":{"url":"x"}"#,
         r#""next_page_token":"x""#,
         r#""has_more":true"#,
         r#""links":{"next":"/v1/events?page=2"}"#,
+        r#""nextPageToken":"abc""#,
+        r#""hasMore":true"#,
+        r#""Has-More":true"#,
+        r#""truncated":true"#,
+        r#""meta":{"partial":true}"#,
+        r#""isLastPage":false"#,
+        r#""complete":false"#,
+        r#""page":1"#,
+        r#""pagination":{"remaining":1}"#,
     ] {
         for json in [format!(r#"{{"data":[{EVENT}],{more}}}"#), format!(r#"{{{more},"data":[]}}"#)] {
             let error = try_decode(&json).unwrap_err();
             assert!(matches!(error, JsonError::OnePage(_)), "{json}: {error}");
         }
     }
+    let full_page = format!(r#"{{"data":[{EVENT}],"limit":1}}"#);
+    assert!(matches!(try_decode(&full_page), Err(JsonError::OnePage(_))));
     // Members of records are not links to pages.
     assert_eq!(count(&decode(format!("[{}]", event(r#""next":"x","has_more":true"#)))), 1);
 }
 
 #[test]
-fn a_count_above_the_number_of_records_is_refused() {
+fn a_count_other_than_the_number_of_records_is_refused() {
     for (json, found) in [
         (format!(r#"{{"data":[{EVENT}],"total":2}}"#), 1),
         (format!(r#"{{"event_count":3,"events":[{EVENT},{EVENT}]}}"#), 2),
         (r#"{"count":1,"items":[]}"#.to_owned(), 0),
+        (format!(r#"{{"data":[{EVENT}],"meta":{{"stats":[{{"totalCount":5}}]}}}}"#), 1),
+        (format!(r#"{{"data":[{EVENT}],"total":"1e3"}}"#), 1),
+        (format!(r#"{{"data":[{EVENT},{EVENT}],"total":1}}"#), 2),
+        (format!(r#"{{"data":[{EVENT}],"anything":7.0}}"#), 1),
     ] {
         let error = try_decode(&json).unwrap_err();
-        assert!(matches!(error, JsonError::TooFew { found: records, .. } if records == found), "{json}: {error}");
+        assert!(matches!(error, JsonError::OtherCount { found: records, .. } if records == found), "{json}: {error}");
     }
-    // Equal counts and values that are not numbers are accepted.
-    for more in [r#""count":2,"total":2"#, r#""total":"many""#, r#""rows":null"#] {
+    for more in [r#""count":2,"total":2.0"#, r#""meta":{"total":"2","exported":2e0}"#, r#""rows":null,"limit":3"#] {
         assert_eq!(count(&decode(format!(r#"{{"data":[{},{EVENT}],{more}}}"#, event(r#""a":"[,]""#)))), 2);
+    }
+}
+
+#[test]
+fn a_member_of_unknown_meaning_is_refused_unless_it_is_empty_or_named_as_harmless() {
+    for member in [
+        r#""note":"x""#,
+        r#""meta":{"a":{"capacity":true}}"#,
+        r#""total":"many""#,
+        r#""links":["/2"]"#,
+        r#""next":{"url":"x"}"#,
+    ] {
+        let json = format!(r#"{{{member},"data":[{EVENT}]}}"#);
+        assert!(matches!(try_decode(&json), Err(JsonError::UnknownMember(_))), "{json}");
+        let harmless = Harmless::from_iter(["Note", "META", "to-tal", "links", "next"]);
+        let mut splitter = JsonSplitter::new(100).with_harmless(harmless);
+        splitter.push(json.as_bytes()).unwrap();
+        assert!(splitter.finish().is_ok(), "{json}");
+    }
+    for empty in ["null", "false", "\"\"", "[]", "{}", "[null,{\"a\":{}}]"] {
+        assert_eq!(count(&decode(format!(r#"{{"note":{empty},"next":{empty},"data":[{EVENT}]}}"#))), 1, "{empty}");
+    }
+}
+
+#[test]
+fn documented_envelopes_are_accepted() {
+    let range = r#"{"from":"2025-03-01T00:00:00Z","to":"2025-04-01T00:00:00Z"}"#;
+    let export = format!(r#""export_id":"exp_1","created_at":"2025-04-01T00:00:00Z","time_range":{range}"#);
+    let job = format!(r#""type":"events","format":"json","status":"Completed","filters":{range}"#);
+    for members in [export, job, r#""success":true,"is_last_page":true,"has_more":false"#.to_owned()] {
+        assert_eq!(count(&decode(format!(r#"{{{members},"Events":[{EVENT}]}}"#))), 1, "{members}");
+    }
+}
+
+#[test]
+fn a_name_twice_hides_no_member() {
+    for json in [
+        format!(r#"{{"has_more":true,"data":[{EVENT}],"has_more":false}}"#),
+        format!(r#"{{"data":[],"data":[{EVENT}]}}"#),
+        format!(r#"{{"data":[{EVENT}],"meta":{{"total":2,"total":1}}}}"#),
+    ] {
+        assert!(matches!(try_decode(&json), Err(JsonError::RepeatedMember)), "{json}");
     }
 }
 
@@ -129,7 +184,7 @@ fn other_documents_are_refused() {
 
 #[test]
 fn a_long_envelope_is_refused() {
-    let padding = "x".repeat(shape::MAX_ENVELOPE_BYTES);
+    let padding = "x".repeat(envelope::MAX_ENVELOPE_BYTES);
     for json in
         [format!(r#"{{"events":[],"a":"{padding}"}}"#), format!("{{\"a\":\"{padding}\",\"events\":[],\"b\":1}}")]
     {
