@@ -88,6 +88,16 @@ fn a_job_or_a_header_that_tells_of_further_events_is_refused() {
 }
 
 #[test]
+fn empty_body_is_no_empty_month() {
+    let scripts = [Script::from_bytes(""), Script::from_bytes("").details(|_, _| json!({"row_count": 0}))];
+    together(scripts, |script| {
+        let world = World::new(script);
+        world.run(&["run", "--month", MONTH, "--allow-empty", "--json"]).expect(5);
+        world.assert_nothing_committed();
+    });
+}
+
+#[test]
 fn size_or_digest_mismatch_is_never_committed() {
     for details in [
         (|bytes, _| json!({"size_bytes": bytes.len() + 1})) as fn(&[u8], usize) -> serde_json::Value,

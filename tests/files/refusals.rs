@@ -65,14 +65,62 @@ fn unreadable_file_fails_every_month() {
 }
 
 #[test]
-fn empty_file_has_no_months() {
-    let files = [("nothing.csv", Vec::new()), ("header.csv", events::header()), ("nothing.jsonl", Vec::new())];
+fn file_without_rows_has_no_months() {
+    let files = [("header.csv", events::header()), ("brackets.json", b" [ ] ".to_vec())];
     let world = FileWorld::new(&files);
     for (name, _) in &files {
-        world.run(name, MONTH).expect(5);
+        let outcome = world.run(name, MONTH).expect(5);
+        assert!(outcome.stderr.contains("no rows") && outcome.stderr.contains(name), "{}", outcome.stderr);
     }
     world.write("rows.csv", &events::csv(&months(&[MONTH], 10)));
     world.run("*.csv", MONTH).expect(0);
+}
+
+#[test]
+fn file_without_content_is_refused_even_if_months_may_be_empty() {
+    let rows = events::csv(&months(&[MONTH], 10));
+    let empty = [("0.csv", b"".as_slice()), ("0.jsonl", b""), ("0.json", b"\n \r\n"), ("0.csv.gz", &gzip(b""))];
+    for (name, bytes) in empty {
+        let mut world = FileWorld::new(&[(name, bytes.to_vec()), ("rows.csv", rows.clone())]);
+        world.host.set("KT_ARCHIVE_ALLOW_EMPTY", "true");
+        for source in [name, "*"] {
+            let outcome = world.run(source, MONTH).expect(5);
+            assert!(outcome.output().contains(name), "{}", outcome.output());
+        }
+        assert_eq!(world.archive().sequences(), [] as [u64; 0]);
+    }
+}
+
+#[test]
+fn file_whose_lines_end_with_cr_alone_is_refused() {
+    let lines = |rows: &str| format!("id,timestamp,decision\r{rows}").into_bytes();
+    let mut world = FileWorld::new(&[
+        ("1.csv", lines("x,2025-03-05T10:00:00Z,allowed\r")),
+        ("2.csv", lines("a,2025-03-01T10:00:00Z,allowed\rb,2025-03-01T10:00:01Z,blocked\r")),
+        ("3.csv", events::csv(&months(&[MONTH], 10))),
+    ]);
+    world.host.set("KT_ARCHIVE_ALLOW_EMPTY", "true");
+    for (source, name) in [("1.csv", "1.csv"), ("[23].csv", "2.csv")] {
+        let outcome = world.run(source, MONTH).expect(6);
+        let error = outcome.json()["error"].clone();
+        assert!(error["message"].as_str().unwrap().contains(name), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("LF"), "{error}");
+    }
+    assert_eq!(world.archive().sequences(), [] as [u64; 0]);
+}
+
+#[test]
+fn one_page_of_several_is_refused() {
+    let event = r#"{"id": "a", "timestamp": "2025-03-01T10:00:00Z", "decision": "allowed"}"#;
+    for (name, member) in
+        [("0", r#""has_more": true"#), ("1", r#""meta": {"total": 5}"#), ("2", r#""nextPageToken": "x""#)]
+    {
+        let name = format!("page-{name}.json");
+        let world = FileWorld::new(&[(&name, format!(r#"{{"events": [{event}], {member}}}"#).into_bytes())]);
+        let outcome = world.run(&name, MONTH).expect(5);
+        assert!(outcome.output().contains(&name), "{}", outcome.output());
+        assert_eq!(world.archive().sequences(), [] as [u64; 0]);
+    }
 }
 
 const QUARTER: [&str; 3] = ["2025-01", "2025-02", "2025-03"];

@@ -94,7 +94,7 @@ pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, NonZero::get)
 }
 
-/// The first chunk of the artifact at `path`, if there is any content.
+/// The first chunk of the artifact at `path`; `None` if it is JSON without records.
 pub(super) fn first_chunk(path: PathBuf, syntax: Syntax) -> Result<Option<Chunk>> {
     let reader = Reader::Closed { path, syntax, summary: Arc::default() };
     Ok(reader.next()?.map(|(chunk, _)| chunk))
@@ -201,12 +201,15 @@ impl Splitter {
         match self.cutter {
             Cutter::Csv(splitter) => {
                 let rest = splitter.finish().map_err(csv_error)?;
+                if self.next.is_none() && rest.is_none() {
+                    return Err(no_content("not even a header"));
+                }
                 Ok((rest.map(|bytes| csv_chunk(bytes, self.next)), ArtifactKind::Csv))
             }
             Cutter::Json(mut splitter) => {
                 let rest = splitter.finish().map_err(json_error)?;
-                let kind = splitter.shape().map_or(ArtifactKind::Json, JsonShape::kind);
-                Ok((rest.map(|bytes| json_chunk(bytes, &splitter, self.next)), kind))
+                let shape = splitter.shape().ok_or_else(|| no_content("not even brackets"))?;
+                Ok((rest.map(|bytes| json_chunk(bytes, &splitter, self.next)), shape.kind()))
             }
         }
     }
@@ -250,6 +253,12 @@ const TOO_LONG: &str = "look for a quote or a bracket that is not closed; longer
 
 fn unreadable(format: &str) -> Error {
     Error::new(ErrorKind::Source, format!("the artifact cannot be read as {format}"))
+}
+
+/// An outage looks the same as an export without events, which has at least a header or brackets.
+fn no_content(lacks: &str) -> Error {
+    Error::new(ErrorKind::Incomplete, format!("the artifact is empty: it has {lacks}"))
+        .with_hint("nothing was committed; export it again, or take the file out of the source")
 }
 
 fn truncated() -> Error {

@@ -52,8 +52,8 @@ pub(crate) struct DecodedChunk {
 }
 
 impl ArtifactSchema {
-    /// Reads as much of the artifact at `path` as its columns need: CSV's header, or all of JSON. `None` if there is no
-    /// content.
+    /// Reads as much of the artifact at `path` as its columns need: CSV's header, or all of JSON. `None` if it is JSON
+    /// without records.
     pub(crate) async fn read(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
         match syntax {
             Syntax::Csv => Self::read_first_chunk(path, syntax, keys).await,
@@ -144,7 +144,7 @@ impl ArtifactSchema {
     }
 }
 
-/// The names of the members of all records; `None` if there is no content.
+/// The names of the members of all records; `None` if there are none.
 async fn names(path: PathBuf) -> Result<Option<JsonNames>> {
     let mut chunks = Chunks::map(path, Syntax::Json, |chunk| Ok(JsonNames::from_chunk(&chunk.bytes)));
     let mut all = chunks.next().await?;
@@ -158,6 +158,7 @@ fn unusable_header(error: CsvError) -> Error {
     let hint = match &error {
         CsvError::Header(error) => hint(error),
         CsvError::OneKey(_) => KEYS,
+        CsvError::HeaderControl => "end lines with LF or CRLF: `tr '\\r' '\\n'` converts a file",
         _ => "correct the header at the source",
     };
     Error::new(ErrorKind::Source, "the artifact's header is not one of events").with_source(error).with_hint(hint)

@@ -60,7 +60,7 @@ pub(super) struct IndexedFile {
     pub(super) sha256: Sha256,
     /// The times of all rows.
     pub(super) times: TimeIndex,
-    /// `None` for an empty file.
+    /// `None` for JSON without records.
     pub(super) schema: Option<Arc<ArtifactSchema>>,
     pub(super) chunks: Vec<IndexedChunk>,
 }
@@ -113,6 +113,9 @@ async fn index(found: &FoundFile, keys: &KeyColumns, meter: &Meter) -> Result<In
         }
     }
     let FileScan { times, chunks, summary, .. } = scan;
+    if times.rows == 0 {
+        tracing::warn!(file = %found.name, "the file has no rows");
+    }
     let Summary { kind, gzip, measured } = summary;
     Ok(IndexedFile { found: found.clone(), kind, gzip, sha256: measured.delivered_sha256, times, schema, chunks })
 }
@@ -194,9 +197,6 @@ async fn check_syntax(found: FoundFile) -> Result<()> {
     };
     let path = found.path.clone();
     let start = on_blocking_thread(move || start(path)).await?;
-    if start.is_empty() {
-        tracing::warn!(file = %found.name, "the file is empty");
-    }
     sniff(&start, found.syntax).map_err(|content| {
         let wanted = found.syntax;
         Error::new(ErrorKind::Source, format!("the file is {content}, and not {wanted} as its name says"))

@@ -64,7 +64,7 @@ impl ArtifactColumn {
             Self::Text(column) | Self::Json(column) => column.push(text),
             Self::Bool(column) => column.push(scalar::parse_bool(text)),
             Self::Timestamp(column) => column.push(calendar::parse_timestamp(text)),
-            Self::Integer(column) => column.push(number::parse_integer(text)),
+            Self::Integer(column) => column.push(number::parse_whole_number(text)),
             Self::Decimal { column, precision, scale } => column.push(number::parse_decimal(text, *precision, *scale)),
         }
     }

@@ -25,6 +25,8 @@ pub(super) enum RowErrorKind {
     Year,
     #[error("not an integer in plain digits")]
     Integer,
+    #[error("not a whole number")]
+    WholeNumber,
     #[error("an integer of more than 64 bits")]
     IntegerRange,
     #[error("an integer beyond its type")]

@@ -29,6 +29,10 @@ impl CsvLayout {
     /// and the line end.
     pub fn from_header(chunk: &[u8], keys: &KeyColumns) -> Result<(Self, usize), CsvError> {
         let (names, bytes) = read_header(chunk)?;
+        // A quoted name may span lines.
+        if names.iter().any(|name| name.contains(|letter: char| letter.is_control() && letter != '\n')) {
+            return Err(CsvError::HeaderControl);
+        }
         Ok((Self::new(text_schema(&names, keys)?)?, bytes))
     }
 

@@ -43,6 +43,10 @@ pub enum CsvError {
     /// A column name is not UTF-8.
     #[error("the header is not valid UTF-8")]
     HeaderNotUtf8,
+    /// A column name has a control character, most likely because lines end with CR alone: then all rows are in the
+    /// header.
+    #[error("the header has a control character: do the lines end with CR alone?")]
+    HeaderControl,
     /// The header has malformed quotes.
     #[error("the header has malformed quotes")]
     HeaderQuotes,

@@ -25,6 +25,19 @@ pub(in crate::decode) fn parse_integer(text: &[u8]) -> Result<i64, RowErrorKind>
     value.ok_or(RowErrorKind::IntegerRange)
 }
 
+/// Parses an integer of an artifact, whose programs write it in many ways: `1000`, `1e3`, `1000.0`.
+#[inline]
+pub(in crate::decode) fn parse_whole_number(text: &[u8]) -> Result<i64, RowErrorKind> {
+    const DIGITS: u8 = 38;
+    match parse_integer(text) {
+        Err(RowErrorKind::Integer) => {
+            let value = parse_decimal(text, DIGITS, 0).map_err(|_| RowErrorKind::WholeNumber)?;
+            value.try_into().map_err(|_| RowErrorKind::IntegerRange)
+        }
+        parsed => parsed,
+    }
+}
+
 /// Like [`parse_integer`], for a narrower type.
 pub(in crate::decode) fn parse_narrow_integer<I: TryFrom<i64>>(text: &[u8]) -> Result<I, RowErrorKind> {
     parse_integer(text)?.try_into().map_err(|_| RowErrorKind::Range)
@@ -202,6 +215,20 @@ mod tests {
         for text in ["9223372036854775808", "-9223372036854775809", "100000000000000000000"] {
             assert_eq!(parse_integer(text.as_bytes()), Err(RowErrorKind::IntegerRange), "{text}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_of_artifacts_have_many_spellings() {
+        for text in ["1000", "1e3", "1E+3", "1000.0", "+1000", "01000", "10000e-1", "1000.", "0.1e4"] {
+            assert_eq!(parse_whole_number(text.as_bytes()), Ok(1000), "{text}");
+        }
+        for text in ["1.5", "1e-1", "", "-", "1_000", "1,000", "true", "NaN", " 1", "0x10", "1e99"] {
+            assert_eq!(parse_whole_number(text.as_bytes()), Err(RowErrorKind::WholeNumber), "{text}");
+        }
+        for text in ["9223372036854775808", "1e19", "-9.3e18"] {
+            assert_eq!(parse_whole_number(text.as_bytes()), Err(RowErrorKind::IntegerRange), "{text}");
+        }
+        assert_eq!((parse_whole_number(b"-0"), parse_whole_number(b"-1.0")), (Ok(0), Ok(-1)));
     }
 
     #[test]

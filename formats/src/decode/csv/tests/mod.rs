@@ -120,7 +120,7 @@ fn rejects_have_line_column_reason_and_row() {
         (b"1,2025-03-01T00:00:00,1,1,x", "column timestamp: a time without a zone"),
         (b"1,2025-03-01T00:00:00.1234567Z,1,1,x", "column timestamp: more precise than microseconds"),
         (b"1,yesterday,1,1,x", "column timestamp: not a time in RFC 3339"),
-        (b"1,2025-03-01T00:00:00Z,007,1,x", "column latency_ms: not an integer in plain digits"),
+        (b"1,2025-03-01T00:00:00Z,0.7,1,x", "column latency_ms: not a whole number"),
         (b"1,2025-03-01T00:00:00Z,1,0.0000000000000000001,x", "column cost_usd: more than 18 decimals"),
         (b"1,2025-03-01T00:00:00Z,1,100000000000000000000,x", "column cost_usd: more than 20 integer digits"),
         (b"1,2025-03-01T00:00:00Z,1,NaN,x", "column cost_usd: not a number"),
@@ -171,6 +171,11 @@ fn headers_of_other_data_are_refused() {
     assert!(matches!(error(b"id,timestamp,\xff\n"), CsvError::HeaderNotUtf8));
     assert!(matches!(error(b"id,timestamp,a\"b\n"), CsvError::HeaderQuotes));
     assert!(matches!(error(b"id,timestamp,\"a\"b\n"), CsvError::HeaderQuotes));
+    for control in
+        [&b"id,timestamp,a\r1,2025-03-01T00:00:00Z,b\r"[..], b"id,timestamp,a\0\n", b"id,timestamp,a\xc2\x85b"]
+    {
+        assert!(matches!(error(control), CsvError::HeaderControl), "{control:?}");
+    }
     assert!(matches!(error(&b",".repeat(20_000)), CsvError::TooManyColumns(20_001)));
     let keys = KeyColumns { id: Some("timestamp".to_owned()), time: None };
     assert!(matches!(CsvLayout::from_header(b"timestamp\n", &keys), Err(CsvError::OneKey(_))));

@@ -43,12 +43,21 @@ fn expected(name: &str, value: &Value) -> Result<Option<String>, ()> {
         Value::String(text) if is_text || matches!(name, "latency_ms" | "degraded_mode") => text.clone(),
         value => value.to_string(),
     };
-    let fits = match name {
-        "latency_ms" => printed.parse::<i64>().is_ok_and(|number| number.to_string() == printed),
-        "degraded_mode" => printed.parse::<bool>().is_ok(),
-        _ => true,
-    };
-    if fits { Ok(Some(printed)) } else { Err(()) }
+    match name {
+        "latency_ms" => whole_number(&printed).map(|number| Some(number.to_string())).ok_or(()),
+        "degraded_mode" if printed.parse::<bool>().is_err() => Err(()),
+        _ => Ok(Some(printed)),
+    }
+}
+
+/// The value of a whole number as JSON prints it: `7`, `7.0` or `7e3`.
+fn whole_number(text: &str) -> Option<i64> {
+    let text = text.to_ascii_lowercase();
+    let (number, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (integer, decimals) = number.split_once('.').unwrap_or((number, ""));
+    let decimals = decimals.trim_end_matches('0');
+    let zeros = exponent.parse::<usize>().ok()?.checked_sub(decimals.len())?;
+    format!("{integer}{decimals}{:0<zeros$}", "").parse().ok()
 }
 
 /// The text of a cell.
