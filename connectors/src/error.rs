@@ -1,5 +1,6 @@
 //! The error of every connector: kind, message, context, cause and hint.
 
+use archive_formats::printable;
 use std::{error::Error as StdError, fmt};
 
 /// The result of a connector.
@@ -46,7 +47,8 @@ pub enum ErrorKind {
     Internal,
 }
 
-/// An error with kind, message, context and hint. `Display` prints the message alone; the cause is its `source()`.
+/// An error with kind, message, context and hint. `Display` prints the message alone, on one line without hidden
+/// characters: parts of it may come from a server. The cause is its `source()`.
 pub struct Error {
     inner: Box<Inner>,
 }
@@ -114,9 +116,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.inner.message)?;
+        formatter.write_str(&printable(&self.inner.message))?;
         for (index, (key, value)) in self.inner.context.iter().enumerate() {
-            write!(formatter, "{}{key}: {value}", if index == 0 { " (" } else { ", " })?;
+            write!(formatter, "{}{key}: {}", if index == 0 { " (" } else { ", " }, printable(value))?;
         }
         if self.inner.context.is_empty() { Ok(()) } else { formatter.write_str(")") }
     }

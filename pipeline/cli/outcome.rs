@@ -16,6 +16,7 @@ use archive::{
     style::{Style, Tone},
 };
 use archive_connectors::Error;
+use archive_formats::printable;
 use clap::{CommandFactory as _, error::ErrorKind as ClapKind};
 use serde_json::{Map, Value, json};
 use std::{
@@ -169,8 +170,9 @@ pub(super) fn print_failure(failure: &Failure, style: Style) {
 }
 
 fn render(failure: &Failure, style: Style) -> String {
-    let hint = failure.hint.as_ref().map(|hint| format!("{} {hint}\n", style.paint(Tone::Good, "hint:")));
-    format!("{} {}\n{}", style.paint(Tone::Bad, "error:"), failure.message, hint.unwrap_or_default())
+    let hint = failure.hint.as_ref().map(|hint| format!("{} {}\n", style.paint(Tone::Good, "hint:"), printable(hint)));
+    let message = printable(&failure.message);
+    format!("{} {message}\n{}", style.paint(Tone::Bad, "error:"), hint.unwrap_or_default())
 }
 
 /// Converts an error of clap. Its text repeats the arguments, so passwords in URLs are redacted.
@@ -186,7 +188,7 @@ pub(super) fn usage(error: &clap::Error, command: Option<&str>) -> Failure {
     Failure { message, hint: Some(hint), exit: ExitCode::Usage }
 }
 
-/// The JSON document of a command, on one line: common fields first, then those of the report.
+/// The JSON document of a command, on one line without hidden characters: common fields first, then those of the report.
 pub(super) fn document(command: Option<&str>, exit: ExitCode, error: Option<&Failure>, report: Value) -> String {
     let mut document = Map::new();
     document.insert("command".to_owned(), json!(command));
@@ -195,7 +197,7 @@ pub(super) fn document(command: Option<&str>, exit: ExitCode, error: Option<&Fai
     if let Value::Object(fields) = report {
         document.extend(fields);
     }
-    format!("{}\n", Value::Object(document))
+    format!("{}\n", printable(&Value::Object(document).to_string()))
 }
 
 /// The fields of a report.

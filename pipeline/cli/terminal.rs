@@ -14,6 +14,7 @@ use archive_connectors::{
     Progress,
     progress::{DatasetMonth, Silent, Step},
 };
+use archive_formats::printable::{escaped, is_hidden};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use std::{
     collections::HashMap,
@@ -293,8 +294,8 @@ pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style, retri
     if FORMAT.set(output.log_format).is_err() {
         return;
     }
-    let screen = screen.clone();
-    let layer = fmt::layer().with_ansi(style.has_color()).with_writer(move || LogWriter(screen.clone()));
+    let writer = LogWriter { screen: screen.clone(), has_color: style.has_color() };
+    let layer = fmt::layer().with_ansi(style.has_color()).with_writer(move || writer.clone());
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match output.log_format {
         LogFormat::Text => Box::new(layer),
         LogFormat::Json => Box::new(layer.json().flatten_event(true)),
@@ -318,12 +319,15 @@ fn filter(output: OutputSettings) -> Targets {
 }
 
 /// Writes logs above the bars. The subscriber writes each event with one call.
-#[derive(Debug)]
-struct LogWriter(Screen);
+#[derive(Clone, Debug)]
+struct LogWriter {
+    screen: Screen,
+    has_color: bool,
+}
 
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes);
+        self.screen.write(one_line(bytes, self.has_color).as_bytes());
         Ok(bytes.len())
     }
 
@@ -332,10 +336,26 @@ impl io::Write for LogWriter {
     }
 }
 
+/// An event as one line without hidden characters, whose values may come from a server. In colours, the subscriber
+/// escapes escape characters of values.
+fn one_line(event: &[u8], has_color: bool) -> String {
+    let event = String::from_utf8_lossy(event);
+    let line = event.strip_suffix('\n').unwrap_or(&event);
+    let is_meant = |letter| is_hidden(letter) && !(has_color && letter == '\u{1b}');
+    format!("{}\n", escaped(line, is_meant))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use tracing::Level;
+
+    #[test]
+    fn an_event_is_one_line_without_hidden_characters() {
+        let event = "\u{1b}[33mWARN\u{1b}[0m status=a\u{202e}\nb\u{2028}\n".as_bytes();
+        assert_eq!(one_line(event, true), "\u{1b}[33mWARN\u{1b}[0m status=a\\u202e\\nb\\u2028\n");
+        assert!(!one_line(event, false).contains('\u{1b}'));
+    }
 
     #[test]
     fn a_finished_month_is_one_line() {

@@ -2,6 +2,7 @@
 
 use crate::{exit::ExitCode, style::Style};
 use archive_connectors::Error;
+use archive_formats::printable;
 use serde::Serialize;
 
 /// The result of a command. Its serialized fields are the `--json` document; its default is the document of a command
@@ -12,7 +13,7 @@ pub trait Report: Default + Serialize {
         ExitCode::Done
     }
 
-    /// Text for people; every line ends with a line feed.
+    /// Text for people; every line ends with a line feed. Values that others wrote are [`printable()`].
     fn text(&self, style: Style) -> String;
 
     /// One sentence that explains a nonzero exit code.
@@ -46,7 +47,7 @@ impl From<&Error> for Failure {
             let text = error.to_string();
             // Some crates include the message of their source in their own.
             if !message.contains(&text) {
-                message = format!("{message}: {text}");
+                message = format!("{message}: {}", printable(&text));
             }
             cause = error.source();
         }

@@ -1,6 +1,7 @@
 //! Aligned columns. Values are never truncated; usual ones fit into 80 columns.
 
 use crate::style::{Style, Tone};
+use archive_formats::printable;
 
 /// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub(crate) enum Align {
     Right,
 }
 
-/// A value with its tone.
+/// A value without hidden characters, with its tone.
 #[derive(Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -18,7 +19,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn toned(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+        Self { text: printable(&text.into()).into_owned(), tone }
     }
 }
 
@@ -105,6 +106,13 @@ mod tests {
         let rendered = table().render(COLORED);
         let bare = ["\x1b[1;31m", "\x1b[2m", "\x1b[0m"].iter().fold(rendered, |text, code| text.replace(code, ""));
         assert_eq!(bare, table().render(Style::plain()));
+    }
+
+    #[test]
+    fn foreign_text_cannot_move_columns() {
+        let mut table = table();
+        table.push(["a\u{202e}\n\u{1b}[1m".into(), "1".into(), "".into()]);
+        assert!(table.render(Style::plain()).contains("\na\\u202e\\n\\u001b[1m  "));
     }
 
     #[test]

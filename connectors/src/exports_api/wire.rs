@@ -4,6 +4,7 @@ use super::config::ArtifactFormat;
 use archive_formats::{
     Dataset, Sha256, Window,
     decode::json::spelling::{folded, is_word_of_more, whole_number},
+    printable::is_hidden,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +31,7 @@ impl<'a> CreateRequest<'a> {
     }
 }
 
-/// The id of a job. It becomes part of paths and messages, so it holds neither `/` nor control characters.
+/// The id of a job. It becomes part of paths and messages, so it holds neither `/` nor hidden characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct JobId(String);
@@ -54,7 +55,7 @@ impl TryFrom<String> for JobId {
         // A path that ends in `.` or `..` would be another endpoint; some tools print `null` for no id.
         let reserved = text.trim().is_empty() || matches!(text.as_str(), "null" | "." | "..");
         let valid =
-            !reserved && text.len() <= LONGEST && !text.chars().any(|letter| letter == '/' || letter.is_control());
+            !reserved && text.len() <= LONGEST && !text.chars().any(|letter| letter == '/' || is_hidden(letter));
         if valid { Ok(Self(text)) } else { Err(JobIdError) }
     }
 }
@@ -221,7 +222,7 @@ impl Status {
     pub(super) fn parse(word: &str) -> Self {
         const LONGEST: usize = 40;
         let folded = word.trim().to_lowercase().replace(['-', ' '], "_");
-        let shown = word.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
+        let shown = word.trim().chars().filter(|letter| !is_hidden(*letter)).take(LONGEST).collect();
         Self { phase: phase(&folded), word: shown }
     }
 }
@@ -278,6 +279,7 @@ mod tests {
             Value::Null,
             json!("a/b"),
             json!("a\nb"),
+            json!("a\u{202e}b"),
             json!(".."),
             json!(true),
             json!({}),

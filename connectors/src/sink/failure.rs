@@ -8,6 +8,7 @@
 
 use super::{Sink, disk::DiskError};
 use crate::{Error, ErrorKind};
+use archive_formats::printable::is_hidden;
 use object_store::client::{HttpError, HttpErrorKind};
 use std::{error::Error as StdError, io};
 
@@ -70,7 +71,7 @@ pub(super) fn is_final(error: &object_store::Error) -> bool {
 pub(super) fn printable(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let words = line.split_whitespace().map(|word| if word.contains("://") { "[url]" } else { word });
-    words.collect::<Vec<_>>().join(" ").chars().filter(|letter| !letter.is_control()).take(LONGEST_CAUSE).collect()
+    words.collect::<Vec<_>>().join(" ").chars().filter(|letter| !is_hidden(*letter)).take(LONGEST_CAUSE).collect()
 }
 
 /// A failed request.

@@ -3,6 +3,7 @@
 use super::unsupported;
 use archive::config;
 use archive_connectors::Result;
+use archive_formats::printable::is_hidden;
 use std::fmt::Write as _;
 use toml::Value;
 
@@ -55,9 +56,7 @@ pub(super) fn quoted(text: &str) -> String {
 pub(super) fn is_plain(letter: char) -> bool {
     let is_nonchar = u32::from(letter) & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&letter);
     // Bidirectional marks can make one line look like another.
-    let is_hidden =
-        matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    !letter.is_control() && !is_nonchar && !is_hidden
+    !is_hidden(letter) && !is_nonchar
 }
 
 /// A line of a configuration file. `value` is in the notation of the file.

@@ -6,6 +6,7 @@ use crate::{
     style::{Style, Tone},
 };
 use archive_connectors::{Error, Probe, Result};
+use archive_formats::printable;
 use serde::Serialize;
 
 /// Width of a terminal.
@@ -90,8 +91,11 @@ impl From<Probe> for Check {
 fn line(check: &Check, style: Style) -> String {
     let (word, tone) = if check.ok { ("ok", Tone::Good) } else { ("FAILED", Tone::Bad) };
     let padding = INDENT.get(word.len()..).unwrap_or_default();
-    let mut text =
-        format!("{}{padding}{}\n", style.paint(tone, word), wrap(&format!("{}: {}", check.name, check.message)));
+    let mut text = format!(
+        "{}{padding}{}\n",
+        style.paint(tone, word),
+        wrap(&format!("{}: {}", check.name, printable(&check.message)))
+    );
     if let Some(hint) = &check.hint {
         text.extend([INDENT, &wrap(&format!("hint: {hint}")), "\n"]);
     }

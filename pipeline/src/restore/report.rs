@@ -6,7 +6,7 @@ use crate::{
     report::{Failure, Report},
     style::Style,
 };
-use archive_formats::{Dataset, Month, Sha256};
+use archive_formats::{Dataset, Month, Sha256, printable};
 use serde::Serialize;
 
 /// The report of `restore`.
@@ -81,9 +81,9 @@ impl Report for RestoreReport {
         let (done, left) = if *drill {
             ("could be restored", "; nothing of it was left there".to_owned())
         } else {
-            ("is restored", format!(" as {table}"))
+            ("is restored", format!(" as {}", printable(table)))
         };
-        let notes = notes.iter().flat_map(|note| ["note: ", note, "\n"]).collect::<String>();
+        let notes = notes.iter().flat_map(|note| ["note: ".into(), printable(note), "\n".into()]).collect::<String>();
         format!(
             "{dataset} {month} {done} into {into}{left}\n{}: {columns} compared, all equal to the archive\n{notes}",
             count(*rows, "event")

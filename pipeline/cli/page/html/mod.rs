@@ -12,7 +12,7 @@ mod sizes;
 mod summary;
 
 use super::Page;
-use archive_formats::Timestamp;
+use archive_formats::{Timestamp, printable};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// The style sheet for light and dark screens and for print.
@@ -108,14 +108,9 @@ mod testing {
     }
 }
 
-/// Replaces control characters and bidirectional marks, which can make one value look like another.
+/// Escapes hidden characters, which can make one value look like another.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().map(|letter| if is_control_or_mark(letter) { '\u{fffd}' } else { letter }).collect()
-}
-
-fn is_control_or_mark(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    printable(text).into_owned()
 }
 
 /// Truncates `text` to a label of `most` characters.

@@ -3,6 +3,7 @@
 //! Not a crate's: encoders write `OpenMetrics` with its `# EOF`, and parsers return values instead of the lines to keep.
 
 use super::Family;
+use archive_formats::printable;
 use std::fmt::Write as _;
 
 /// The first bytes of every file.
@@ -93,7 +94,7 @@ fn closing_quote(text: &str) -> Option<usize> {
 }
 
 fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+    printable(value).replace('\\', r"\\").replace('"', "\\\"")
 }
 
 fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
@@ -137,7 +138,7 @@ kt_archive_began{archive=\"s3://b/ü\"} 1763863620.123456
         let text = render(&[help]);
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.starts_with("# HELP kt_archive_events a\\\\b\\nc\n"), "{text}");
-        assert!(text.contains(r#"{archive="C:\\a \"b\"\n{x=\"y\"} 1"} 3"#), "{text}");
+        assert!(text.contains(r#"{archive="C:\\a \"b\"\\n{x=\"y\"} 1"} 3"#), "{text}");
         assert_eq!(value(&text, NASTY, "kt_archive_events"), Some(3.0));
         assert_eq!(carried(&text, NASTY, &[]), text);
     }

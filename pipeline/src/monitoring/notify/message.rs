@@ -8,7 +8,7 @@ use crate::{
     report::Failure,
     run::{MonthReport, MonthState, RunReport},
 };
-use archive_formats::{Dataset, Head, Month, Timestamp};
+use archive_formats::{Dataset, Head, Month, Timestamp, printable};
 use serde::Serialize;
 use std::cmp::Reverse;
 
@@ -184,17 +184,16 @@ fn summary(report: Option<&RunReport>) -> String {
     }
 }
 
-/// Makes `text` one line without markup. Chat tools interpret `<`, `>` and `@`, up to mentions of a whole channel, and
+/// Makes `text` one line without markup and hidden characters. Chat tools interpret `<`, `>` and `@`, up to mentions of a whole channel, and
 /// error texts may come from a server.
 fn line(text: &str) -> String {
     let replace = |letter| match letter {
         '<' => '‹',
         '>' => '›',
         '@' => '＠',
-        letter if letter.is_control() => ' ',
         letter => letter,
     };
-    text.chars().map(replace).collect()
+    printable(text).chars().map(replace).collect()
 }
 
 fn cut(text: &str) -> String {
@@ -304,7 +303,7 @@ mod tests {
     fn text_has_no_mentions_and_no_line_feeds() {
         let error = Some("answer: <!channel> @all\n\u{1b}[31m");
         let message = Message::finished("a", &finished(ExitCode::Source, error, Vec::new()));
-        assert_eq!(message.text, "kt-archive run failed (exit 6): answer: ‹!channel› ＠all  [31m; archive a");
+        assert_eq!(message.text, "kt-archive run failed (exit 6): answer: ‹!channel› ＠all\\n\\u001b[31m; archive a");
     }
 
     #[test]
