@@ -47,6 +47,37 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// What the user can do about a failure of this kind.
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Configuration => {
+                "`kt-archive config show` prints each setting and where it comes from: correct it there"
+            }
+            Self::Unauthorized => "check the credentials, and what they permit",
+            Self::Source => "`kt-archive doctor` tries the source; its operator sees more in its logs",
+            Self::SourceUnavailable => "check the source's address and the network, then run the same command again",
+            Self::Truncated => "run the same command again: it reads from the beginning",
+            Self::SnapshotLost => "run the same command again: it reads the month in another snapshot",
+            Self::Expired => "run the same command again: it makes a new export job",
+            Self::TooLarge => "ask the platform's operator for the largest window of an export",
+            Self::Incomplete => "find out at the source what is missing, then run the same command again",
+            Self::Store => "`kt-archive doctor` tries the store: check its address, credentials and free space",
+            Self::BrokenChain => "`kt-archive verify` lists all damage; docs/recovery.md describes the repair",
+            Self::NoArchive => {
+                "check the address of the archive: --archive, KT_ARCHIVE_ARCHIVE or the configuration file"
+            }
+            Self::TryLater => "run the same command again later",
+            Self::Locked => "wait until the other run has ended",
+            Self::Interrupted | Self::Terminated => "run the same command again: what is committed stays",
+            Self::Local => {
+                "check the disk, the owner and the mode of the folder; --state-dir chooses another for the state"
+            }
+            Self::Internal => "this is a fault of the program: please report it with the command and its output",
+        }
+    }
+}
+
 /// An error with kind, message, context and hint. `Display` prints the message alone, on one line without hidden
 /// characters: parts of it may come from a server. The cause is its `source()`.
 pub struct Error {
@@ -103,9 +134,9 @@ impl Error {
         self.inner.kind
     }
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&str> {
-        self.inner.hint.as_deref()
+    /// What the user can do about it: the hint of this error, or that of its kind.
+    pub fn hint(&self) -> &str {
+        self.inner.hint.as_deref().unwrap_or_else(|| self.inner.kind.hint())
     }
 
     /// How long the server asked to wait before a retry.
@@ -159,5 +190,55 @@ pub fn local(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io
             Some(hint) => failed.with_hint(hint),
             None => failed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [ErrorKind; 18] = [
+        ErrorKind::Configuration,
+        ErrorKind::Unauthorized,
+        ErrorKind::Source,
+        ErrorKind::SourceUnavailable,
+        ErrorKind::Truncated,
+        ErrorKind::SnapshotLost,
+        ErrorKind::Expired,
+        ErrorKind::TooLarge,
+        ErrorKind::Incomplete,
+        ErrorKind::Store,
+        ErrorKind::BrokenChain,
+        ErrorKind::NoArchive,
+        ErrorKind::TryLater,
+        ErrorKind::Locked,
+        ErrorKind::Interrupted,
+        ErrorKind::Terminated,
+        ErrorKind::Local,
+        ErrorKind::Internal,
+    ];
+
+    #[test]
+    fn an_error_of_every_kind_has_a_hint() {
+        for (index, kind) in KINDS.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "a kind is missing before {kind:?}");
+            let hint = Error::new(kind, "failed").hint().to_owned();
+            assert!(
+                hint.len() > 20 && !hint.ends_with('.') && !hint.starts_with(char::is_uppercase),
+                "{kind:?}: {hint}"
+            );
+            assert_eq!(Error::new(kind, "failed").with_hint("do this").hint(), "do this");
+        }
+        assert_eq!(ErrorKind::Internal as usize + 1, KINDS.len());
+        assert_eq!(
+            local("read", std::path::Path::new("/x"))(std::io::ErrorKind::Other.into()).hint(),
+            ErrorKind::Local.hint()
+        );
+    }
+
+    #[test]
+    fn foreign_text_is_escaped() {
+        let error = Error::new(ErrorKind::Source, "refused\u{202e}").with_context("reason", "a\nb\u{2028}");
+        assert_eq!(error.to_string(), "refused\\u202e (reason: a\\nb\\u2028)");
     }
 }

@@ -94,7 +94,7 @@ mod tests {
         let far = Url::parse("http://203.0.113.5/").unwrap();
         let error = require_tls(&far, false, ErrorKind::Configuration).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert!(error.hint().unwrap().contains("--allow-http"));
+        assert!(error.hint().contains("--allow-http"));
         assert!(require_tls(&far, true, ErrorKind::Configuration).await.is_ok());
         let near = Url::parse("http://localhost:8080/").unwrap();
         assert!(require_tls(&near, false, ErrorKind::Configuration).await.is_ok());

@@ -65,6 +65,10 @@ impl Outcome {
     }
 }
 
+/// The hint if the result could not be written.
+pub(super) const UNWRITTEN: &str =
+    "check what stdout leads to; what is committed stays, and the same command reports it again";
+
 /// The formats of stdout and stderr.
 #[derive(Debug)]
 pub(super) struct Console {
@@ -136,7 +140,7 @@ impl Console {
             Ok(()) => outcome.exit,
             Err(error) => {
                 let message = format!("could not write the result to stdout: {error}");
-                self.report_failure(&Failure { message, hint: None, exit: ExitCode::Failed });
+                self.report_failure(&Failure { message, hint: UNWRITTEN.to_owned(), exit: ExitCode::Failed });
                 if outcome.exit == ExitCode::Done { ExitCode::Failed } else { outcome.exit }
             }
         }
@@ -163,16 +167,16 @@ fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints `error: …` and, if there is one, `hint: …`.
+/// Prints `error: …` and `hint: …`.
 pub(super) fn print_failure(failure: &Failure, style: Style) {
     // A failure to write to stderr cannot be reported.
     drop(io::stderr().write_all(render(failure, style).as_bytes()));
 }
 
 fn render(failure: &Failure, style: Style) -> String {
-    let hint = failure.hint.as_ref().map(|hint| format!("{} {}\n", style.paint(Tone::Good, "hint:"), printable(hint)));
     let message = printable(&failure.message);
-    format!("{} {message}\n{}", style.paint(Tone::Bad, "error:"), hint.unwrap_or_default())
+    let (error, hint) = (style.paint(Tone::Bad, "error:"), style.paint(Tone::Good, "hint:"));
+    format!("{error} {message}\n{hint} {}\n", printable(&failure.hint))
 }
 
 /// Converts an error of clap. Its text repeats the arguments, so passwords in URLs are redacted.
@@ -185,7 +189,7 @@ pub(super) fn usage(error: &clap::Error, command: Option<&str>) -> Failure {
     let command = command.map_or_else(|| "kt-archive".to_owned(), |command| format!("kt-archive {command}"));
     let see = format!("see `{command} --help`");
     let hint = tip.map_or_else(|| see.clone(), |tip| format!("{tip}; {see}"));
-    Failure { message, hint: Some(hint), exit: ExitCode::Usage }
+    Failure { message, hint, exit: ExitCode::Usage }
 }
 
 /// The JSON document of a command, on one line without hidden characters: common fields first, then those of the report.
@@ -219,7 +223,7 @@ mod tests {
     fn a_usage_error_is_one_line_and_one_hint() {
         let failure = failure("kt-archive run --mont 2025-03");
         assert_eq!(failure.message, "unexpected argument '--mont' found");
-        assert_eq!(failure.hint.as_deref(), Some("a similar argument exists: '--month'; see `kt-archive run --help`"));
+        assert_eq!(failure.hint, "a similar argument exists: '--month'; see `kt-archive run --help`");
         let text = render(&failure, Style::plain());
         assert!(text.starts_with("error: unexpected") && text.contains("\nhint: a similar"), "{text}");
     }
@@ -238,9 +242,9 @@ mod tests {
 
     #[test]
     fn json_of_a_failure_has_the_fields_of_the_report() {
-        let failure = Failure { message: "no".to_owned(), hint: None, exit: ExitCode::Usage };
+        let failure = Failure { message: "no".to_owned(), hint: "do".to_owned(), exit: ExitCode::Usage };
         let text = document(Some("status"), ExitCode::Usage, Some(&failure), fields(&StatusReport::default()));
-        let expected = r#"{"command":"status","exit":2,"error":{"message":"no","hint":null},"archive":null,"head":null,"datasets":[],"replicas":[]}"#;
+        let expected = r#"{"command":"status","exit":2,"error":{"message":"no","hint":"do"},"archive":null,"head":null,"datasets":[],"replicas":[]}"#;
         assert_eq!(text.trim_end(), expected);
     }
 }

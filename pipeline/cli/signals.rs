@@ -1,5 +1,6 @@
 //! SIGINT and SIGTERM stop the work instead of killing the process, and the last notifications of a run.
 
+use super::outcome::UNWRITTEN;
 use archive::{
     exit::ExitCode,
     monitoring::{self, Finished, Telemetry},
@@ -119,7 +120,7 @@ impl Notifications {
         let Self { settings, telemetry, mut finished } = self;
         if exit != finished.exit {
             let message = "could not write the result to stdout".to_owned();
-            finished.error.get_or_insert(Failure { message, hint: None, exit });
+            finished.error.get_or_insert(Failure { message, hint: UNWRITTEN.to_owned(), exit });
             finished.exit = exit;
         }
         await_until_signal(monitoring::end(&settings, &finished, telemetry)).await;

@@ -242,9 +242,9 @@ mod tests {
             assert_eq!(SourceAddress::parse(address).ok(), Some(SourceAddress::Postgres(address.to_owned())));
         }
         assert_eq!(printable("postgres://u:canary@db/x"), "postgres://db/x");
-        assert!(SourceAddress::parse("postgres:x").unwrap_err().hint().unwrap().contains("postgres://"));
+        assert!(SourceAddress::parse("postgres:x").unwrap_err().hint().contains("postgres://"));
         let error = SourceAddress::parse("postgres://u:canary@db/x").unwrap_err();
-        assert!(error.hint().unwrap().contains("PGPASSWORD") && error.hint().unwrap().contains(".pgpass"));
+        assert!(error.hint().contains("PGPASSWORD") && error.hint().contains(".pgpass"));
     }
 
     #[test]
@@ -292,7 +292,6 @@ mod tests {
         for address in addresses.into_iter().chain(no_files) {
             let error = SourceAddress::parse(address).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{address}");
-            assert!(error.hint().is_some(), "{address}");
         }
     }
 }

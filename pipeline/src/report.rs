@@ -33,7 +33,7 @@ pub struct Failure {
     /// What failed, on which object, and why.
     pub message: String,
     /// How to fix it.
-    pub hint: Option<String>,
+    pub hint: String,
     /// The exit code of this failure alone.
     #[serde(skip)]
     pub exit: ExitCode,
@@ -51,7 +51,7 @@ impl From<&Error> for Failure {
             }
             cause = error.source();
         }
-        Self { message, hint: error.hint().map(str::to_owned), exit: ExitCode::from(error.kind()) }
+        Self { message, hint: error.hint().to_owned(), exit: ExitCode::from(error.kind()) }
     }
 }
 

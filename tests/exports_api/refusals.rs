@@ -35,6 +35,25 @@ fn missing_token_is_refused_before_any_request() {
 }
 
 #[test]
+fn foreign_text_is_escaped_wherever_it_is_printed() {
+    let hostile = "fail\u{202e}ed\u{2028}";
+    let failed =
+        Reply::json(200, &json!({"id": "exp_0001", "status": "failed", "error": format!("{hostile}: disk\u{200b}")}));
+    let unknown = Reply::json(200, &json!({"id": "exp_0001", "status": hostile}));
+    let script = Script::new(march()).answer(Endpoint::Status, 1, &unknown).always(Endpoint::Status, failed);
+    together(["text", "json"], |format| {
+        let world = World::new(script.clone());
+        for json in [&[][..], &["--json"]] {
+            let run = [&["run", "--month", MONTH, "--log-format", format], json].concat();
+            let output = world.run(&run).expect(6).output();
+            assert!(output.contains("\\u202e") && output.contains("operator"), "{output}");
+            let hidden = |letter| matches!(letter, '\u{202e}' | '\u{2028}' | '\u{200b}');
+            assert!(!output.contains(hidden), "{output}");
+        }
+    });
+}
+
+#[test]
 fn bad_request_is_not_retried() {
     let refused = Reply::json(400, &json!({"error": "bad request"}));
     let world = World::new(Script::new(march()).always(Endpoint::Create, refused));

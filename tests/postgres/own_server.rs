@@ -140,7 +140,7 @@ pub(super) fn found(url: &str, variables: &[(&str, &str)]) -> String {
 pub(super) fn assert_refused(url: &str, variables: &[(&str, &str)], kind: ErrorKind, advice: &str) {
     let error = probe_url(url, variables).expect_err(url);
     assert_eq!(error.kind(), kind, "{url}: {error:?}");
-    assert!(error.hint().unwrap_or_default().contains(advice), "{url}: {error:?}, {:?}", error.hint());
+    assert!(error.hint().contains(advice), "{url}: {error:?}, {:?}", error.hint());
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }
 

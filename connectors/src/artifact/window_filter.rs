@@ -91,7 +91,7 @@ mod tests {
         for time in ["2025-02-28T22:59:59.999999Z", "2025-04-01T01:00:00.000001Z"] {
             let error = march(3600).apply(Some(batch(&["2025-03-05T00:00:00Z", time]))).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Incomplete, "{time}");
-            assert!(error.hint().unwrap().contains("--api-margin"));
+            assert!(error.hint().contains("--api-margin"));
         }
     }
 

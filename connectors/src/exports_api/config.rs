@@ -286,7 +286,7 @@ mod tests {
         for credentials in [Credentials::Missing, Credentials::Token(Secret::new(" \n".to_owned()))] {
             let error = BearerToken::new(credentials).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
-            assert!(error.hint().unwrap().contains("KEEPTRUSTS_API_TOKEN_FILE"));
+            assert!(error.hint().contains("KEEPTRUSTS_API_TOKEN_FILE"));
         }
         let error = BearerToken::new(Credentials::Token(Secret::new("canary\ncanary".to_owned()))).unwrap_err();
         assert!(!format!("{error:?}").contains("canary"));

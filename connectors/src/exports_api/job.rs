@@ -171,7 +171,8 @@ impl Jobs<'_> {
     async fn failed(&self, id: &JobId, job: &Job) -> Error {
         let error = Error::new(ErrorKind::Source, "the export job failed")
             .with_context("job", id)
-            .with_context("status", &job.status.word);
+            .with_context("status", &job.status.word)
+            .with_hint("run the same command again for a new job; if it fails too, ask the platform's operator");
         match &job.reason {
             // Not shown if the token that it may repeat cannot be read any more.
             Some(reason) => match self.client.excerpt(reason).await {

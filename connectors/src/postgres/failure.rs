@@ -203,7 +203,7 @@ mod tests {
         let reason = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let error = tls_failure(&io::Error::new(io::ErrorKind::InvalidData, reason)).unwrap();
         assert_eq!(error.kind(), ErrorKind::Source);
-        assert!(error.hint().unwrap().contains("sslrootcert"));
+        assert!(error.hint().contains("sslrootcert"));
         assert!(tls_failure(&io::ErrorKind::ConnectionReset.into()).is_none());
     }
 }

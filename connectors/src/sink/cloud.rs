@@ -297,7 +297,7 @@ mod tests {
     fn azure_requires_an_account() {
         let error = bucket("az", &[("AZURE_STORAGE_ACCOUNT_KEY", "Y2FuYXJ5")]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert!(error.hint().unwrap_or_default().contains("AZURE_STORAGE_ACCOUNT_NAME"), "{error:?}");
+        assert!(error.hint().contains("AZURE_STORAGE_ACCOUNT_NAME"), "{error:?}");
         assert!(bucket("az", &[("AZURE_STORAGE_USE_EMULATOR", "true")]).is_ok());
     }
 
@@ -336,6 +336,6 @@ mod tests {
         let error = bucket("gs", &[("GOOGLE_SERVICE_ACCOUNT_KEY", "canary")]).unwrap().gcs().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
-        assert_eq!(error.hint(), Some("check the GOOGLE_… variables"));
+        assert_eq!(error.hint(), "check the GOOGLE_… variables");
     }
 }

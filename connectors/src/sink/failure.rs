@@ -229,7 +229,7 @@ mod tests {
         let error = sink(&url).list(None).try_collect::<Vec<_>>().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Store);
         assert!(error.to_string().contains("cause: 404 Not Found, NoSuchBucket"), "{error}");
-        assert!(error.hint().unwrap_or_default().starts_with("create the bucket"), "{error:?}");
+        assert!(error.hint().starts_with("create the bucket"), "{error:?}");
     }
 
     #[tokio::test]
@@ -269,7 +269,7 @@ mod tests {
             let sink = Sink::from_store(Arc::new(object_store::memory::InMemory::new()), Confirm::ReadBack, url);
             let error = sink.failed("read", "x", &generic(&format!("Error performing GET {address} in 1s")));
             assert_eq!(error.kind(), ErrorKind::Unauthorized, "{url}");
-            assert!(error.hint().unwrap_or_default().contains(variable), "{url}: {error:?}");
+            assert!(error.hint().contains(variable), "{url}: {error:?}");
         }
     }
 

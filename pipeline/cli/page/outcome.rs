@@ -60,7 +60,7 @@ impl Report for PageReport {
                 "{} could not be counted, since files are missing or damaged; the page names them",
                 count(damaged, "month")
             ),
-            hint: Some("run `kt-archive verify` to see all that is damaged".to_owned()),
+            hint: "run `kt-archive verify` to see all that is damaged".to_owned(),
             exit,
         })
     }
@@ -74,7 +74,7 @@ mod tests {
         let unread = exits.iter().map(|exit| UnreadMonth {
             dataset: "events".parse().unwrap(),
             month: "2025-03".parse().unwrap(),
-            error: Failure { message: "other bytes".to_owned(), hint: None, exit: *exit },
+            error: Failure { message: "other bytes".to_owned(), hint: "do this".to_owned(), exit: *exit },
         });
         let unread = unread.collect();
         PageReport {

@@ -55,7 +55,8 @@ impl Report for DoctorReport {
         (exit != ExitCode::Done).then(|| {
             let message = format!("{} of {} checks failed: {}", failed.len(), self.checks.len(), failed.join(", "));
             let mut gravest = self.checks.iter().filter(|check| check.exit == exit);
-            Failure { message, hint: gravest.find_map(|check| check.hint.clone()), exit }
+            let hint = gravest.find_map(|check| check.hint.clone());
+            Failure { message, hint: hint.unwrap_or_else(|| "see the hint of each check that failed".to_owned()), exit }
         })
     }
 }
@@ -72,7 +73,7 @@ impl Check {
     /// Creates a check that makes a run fail.
     pub fn failed(name: impl Into<String>, error: &Error) -> Self {
         let Failure { message, hint, exit } = Failure::from(error);
-        Self { name: name.into(), ok: false, message, hint, exit }
+        Self { name: name.into(), ok: false, message, hint: Some(hint), exit }
     }
 
     /// Adds a hint.
@@ -147,6 +148,7 @@ FAILED  source: could not list the export jobs (status: 401)
         hint: the token was refused: check KEEPTRUSTS_API_TOKEN, or renew it if
         it is too old
 FAILED  archive: later
+        hint: run the same command again later
 ";
         assert_eq!(report().text(Style::plain()), expected);
     }
@@ -156,7 +158,7 @@ FAILED  archive: later
         let failure = report().failure().unwrap();
         assert_eq!(failure.message, "2 of 3 checks failed: source, archive");
         assert_eq!(failure.exit, ExitCode::Unauthorized);
-        assert!(failure.hint.unwrap().starts_with("the token was refused"));
+        assert!(failure.hint.starts_with("the token was refused"));
         assert_eq!(DoctorReport::default().failure(), None);
     }
 

@@ -142,7 +142,7 @@ mod tests {
             SliceColumns::new(&months, None, ["modle"]).unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Configuration);
-            assert_eq!(error.hint(), Some("did you mean \"model\"? there are id, timestamp, model"));
+            assert_eq!(error.hint(), "did you mean \"model\"? there are id, timestamp, model");
         }
     }
 

@@ -135,7 +135,7 @@ pub(crate) fn replica_table(replicas: &[ReplicaReport], style: Style) -> String 
 mod tests {
     use super::*;
     fn replica(url: &str, exit: Option<ExitCode>) -> ReplicaReport {
-        let error = exit.map(|exit| Failure { message: "no answer".to_owned(), hint: None, exit });
+        let error = exit.map(|exit| Failure { message: "no answer".to_owned(), hint: "do this".to_owned(), exit });
         let state = if error.is_some() { ReplicaState::Failed } else { ReplicaState::Current };
         ReplicaReport { url: url.to_owned(), state, error, copied: 12, mended: Some(1) }
     }

@@ -105,7 +105,7 @@ impl Report for RestoreReport {
         };
         let message = format!("{what}: nothing was restored");
         let hint = "look for triggers, defaults and types of the table; --drill restores into a table that has none";
-        Some(Failure { message, hint: Some(hint.to_owned()), exit: self.exit() })
+        Some(Failure { message, hint: hint.to_owned(), exit: self.exit() })
     }
 }
 

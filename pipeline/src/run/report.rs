@@ -110,7 +110,7 @@ fn reservation(manifest: &Manifest) -> Option<Failure> {
     });
     let (messages, hints): (Vec<_>, Vec<_>) = rejects.into_iter().chain(conflicts).unzip();
     let message = format!("archived, but {}", messages.join(", and "));
-    (!messages.is_empty()).then(|| Failure { message, hint: Some(hints.join("; ")), exit: ExitCode::Incomplete })
+    (!messages.is_empty()).then(|| Failure { message, hint: hints.join("; "), exit: ExitCode::Incomplete })
 }
 
 /// The outcome of a month in a run.
@@ -231,7 +231,7 @@ mod tests {
 
     fn month(dataset: &str, month: &str, archived: Option<u64>) -> MonthReport {
         let events = archived.map(|archived| EventCounts { read: archived, archived, ..EventCounts::default() });
-        let hint = Some("do this".to_owned());
+        let hint = "do this".to_owned();
         let failure = Failure { message: "no answer".to_owned(), hint, exit: ExitCode::Source };
         MonthReport {
             dataset: dataset.parse().unwrap(),

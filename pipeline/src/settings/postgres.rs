@@ -84,7 +84,7 @@ mod tests {
     fn refusal(toml: &str) -> String {
         let error = read(toml).unwrap_err();
         assert_eq!(error.kind(), archive_connectors::ErrorKind::Configuration, "{toml}");
-        format!("{error}; {}", error.hint().unwrap_or_default())
+        format!("{error}; {}", error.hint())
     }
 
     fn table_of(tables: &BTreeMap<Dataset, Table>, name: &str) -> Table {

@@ -277,7 +277,7 @@ head 2 ba7816bf8f01cfea…  archive ./archive
 
     #[test]
     fn replicas_show_how_far_they_are_behind_or_the_error() {
-        let failure = Failure { message: "no answer".to_owned(), hint: None, exit: ExitCode::Store };
+        let failure = Failure { message: "no answer".to_owned(), hint: "do this".to_owned(), exit: ExitCode::Store };
         let replica = |url: &str, state, behind, error| ReplicaStatus { url: url.to_owned(), state, behind, error };
         let all = [
             replica("/mnt/nas", ReplicaState::Current, Some(0), None),

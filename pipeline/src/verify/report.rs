@@ -200,7 +200,7 @@ impl Report for VerifyReport {
                 "keep it as it is; a whole replica mends it: `kt-archive replicate --repair` with the replica as --archive",
             ),
         };
-        Some(Failure { message: message.to_owned(), hint: Some(hint.to_owned()), exit })
+        Some(Failure { message: message.to_owned(), hint: hint.to_owned(), exit })
     }
 }
 
@@ -269,7 +269,7 @@ verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 w
 
     #[test]
     fn does_not_advise_repair_for_unnamed_files() {
-        let hint = |code| report(vec![finding(code, Severity::Damage)]).failure().and_then(|failure| failure.hint);
+        let hint = |code| report(vec![finding(code, Severity::Damage)]).failure().map(|failure| failure.hint);
         assert!(hint(Code::Digest).unwrap().contains("--repair"));
         assert!(!hint(Code::Unnamed).unwrap().contains("--repair"));
     }

@@ -74,7 +74,7 @@ fn sound(datasets: Vec<DatasetPage>) -> Page {
 }
 
 fn failure(message: &str) -> Failure {
-    Failure { message: message.to_owned(), hint: None, exit: ExitCode::Damaged }
+    Failure { message: message.to_owned(), hint: "do this".to_owned(), exit: ExitCode::Damaged }
 }
 
 fn replica(state: ReplicaState, behind: Option<u64>, error: Option<Failure>) -> ReplicaStatus {

@@ -16,7 +16,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn failure(exit: ExitCode) -> Failure {
-    Failure { message: "no answer".to_owned(), hint: None, exit }
+    Failure { message: "no answer".to_owned(), hint: "do this".to_owned(), exit }
 }
 
 fn worked_on(dataset: &str, month: &str, state: MonthState) -> MonthReport {

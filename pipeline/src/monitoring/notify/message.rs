@@ -50,7 +50,7 @@ pub(super) enum Event {
 #[derive(Clone, Debug, Serialize)]
 struct ErrorSummary {
     message: String,
-    hint: Option<String>,
+    hint: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -115,7 +115,7 @@ impl Message {
 
     /// Plain text for the body of a ping: the line, the hint, and the failures.
     pub(super) fn details(&self) -> String {
-        let hint = self.error.iter().filter_map(|error| error.hint.as_deref()).map(|hint| format!("hint: {hint}\n"));
+        let hint = self.error.iter().map(|error| format!("hint: {}\n", error.hint));
         let months = self.months.iter().filter_map(|month| {
             let error = month.error.as_ref()?;
             Some(format!("{} {}: {}\n", month.dataset, month.month, error.message))
@@ -130,7 +130,7 @@ impl Message {
 
 impl From<&Failure> for ErrorSummary {
     fn from(failure: &Failure) -> Self {
-        Self { message: cut(&failure.message), hint: failure.hint.as_deref().map(cut) }
+        Self { message: cut(&failure.message), hint: cut(&failure.hint) }
     }
 }
 
@@ -212,11 +212,8 @@ mod tests {
 
     fn month(number: u8, error: Option<&str>) -> MonthReport {
         let events = error.is_none().then(|| EventCounts { read: 7, archived: 7, ..EventCounts::default() });
-        let failure = |message: &str| Failure {
-            message: message.to_owned(),
-            hint: Some("do this".to_owned()),
-            exit: ExitCode::Source,
-        };
+        let failure =
+            |message: &str| Failure { message: message.to_owned(), hint: "do this".to_owned(), exit: ExitCode::Source };
         MonthReport {
             dataset: "events".parse().unwrap(),
             month: format!("{}-{:02}", 2000 + u32::from(number) / 12, number % 12 + 1).parse().unwrap(),
@@ -238,7 +235,7 @@ mod tests {
             attempt: Attempt { command: "run", started },
             ended: "2025-04-01T04:01:00.500Z".parse().unwrap(),
             exit,
-            error: error.map(|message| Failure { message: message.to_owned(), hint: None, exit }),
+            error: error.map(|message| Failure { message: message.to_owned(), hint: "do this".to_owned(), exit }),
             report: Some(RunReport { archive: None, head, months, replicas: Vec::new() }),
             work: Work::default(),
         }
@@ -310,7 +307,7 @@ mod tests {
     fn details_list_failures_and_hints() {
         let mut finished =
             finished(ExitCode::Partial, Some("no answer"), vec![month(0, None), month(1, Some("no answer"))]);
-        finished.error.as_mut().unwrap().hint = Some("do this".to_owned());
+        finished.error.as_mut().unwrap().hint = "do this".to_owned();
         let details = Message::finished("a", &finished).details();
         let expected =
             "kt-archive run failed (exit 3): no answer; archive a\nhint: do this\nevents 2000-02: no answer\n";
