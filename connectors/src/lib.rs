@@ -23,6 +23,7 @@ pub mod testing;
 /// The target of tracing spans: logs leave it out, trace collectors read it.
 pub const TRACE_TARGET: &str = "archive::trace";
 
+pub use artifact::ArtifactRules;
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Result};
 pub use probe::Probe;

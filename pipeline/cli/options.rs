@@ -11,7 +11,10 @@ type Section = (Option<&'static str>, &'static [&'static str]);
 /// The options of a command that archives.
 const ARCHIVING: [Section; 6] = [
     (None, &["source", "replica", "dataset", "format", "grace", "part-size", "file-mode", "id-column", "time-column"]),
-    (Some("What may be committed"), &["rejects", "conflicts", "allow-empty", "accept-schema-change"]),
+    (
+        Some("What may be committed"),
+        &["rejects", "conflicts", "harmless-members", "truncate-times", "allow-empty", "accept-schema-change"],
+    ),
     (
         Some("Columns (the id and the time of an event always stay)"),
         &["columns", "drop", "pseudonymise", "pseudonym-key-file", "rename"],

@@ -178,7 +178,8 @@ impl MonthPipeline {
             let named = rejects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let message = format!("{rejected} of {} rows cannot be archived: {named}", report.read);
             return Err(Error::new(ErrorKind::Incomplete, message).with_hint(
-                "nothing was committed; have the rows mended at the source, or archive the others with --rejects keep",
+                "nothing was committed; have the rows mended at the source, or archive the others with --rejects keep; \
+                 --truncate-times us accepts times of more than six digits",
             ));
         }
         if let Some(count) = report.source_count.filter(|count| *count != report.read) {

@@ -99,6 +99,33 @@ fn json_reject_fails_its_month_or_all_months_of_its_file() {
 }
 
 #[test]
+fn times_are_truncated_and_members_ignored_on_request_and_on_record() {
+    let json = r#"{"source": "eu-1", "events": [
+        {"id": "a", "timestamp": "2025-03-31T23:59:59.9999999Z", "input_tokens": 1e3, "output_tokens": 2.0}]}"#;
+    let world = FileWorld::new(&[("events.json", json.into())]);
+    let refused = world.run("events.json", "2025-03").expect(5).json();
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("--harmless-members"), "{refused}");
+    let vouched = ["--source", "exports/events.json", "--harmless-members", "Source", "--json"];
+    let run = |more: &[&str]| world.host.run(&[&["run", "--month", "2025-03"], vouched.as_slice(), more].concat());
+    let refused = run(&[]).expect(5).json();
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("--truncate-times us"), "{refused}");
+    run(&["--truncate-times", "us"]).expect(0);
+    let archive = world.archive();
+    archive.check();
+    let manifest = archive.month("2025-03");
+    assert_eq!(manifest["transforms"], serde_json::json!([{"name": "truncate-times", "unit": "us"}]));
+    assert_eq!(manifest["source"]["detail"]["harmless_members"], serde_json::json!(["source"]));
+    let row = &archive.rows("2025-03")[0];
+    assert_eq!((&*row["timestamp"], &*row["input_tokens"]), ("2025-03-31T23:59:59.999999Z", "1000"));
+    assert_eq!(&*row["output_tokens"], "2");
+    world.run("events.json", "2025-03").expect(0);
+    let refused = run(&["--truncate-times", "ms"]).expect(2);
+    assert!(refused.output().contains("us"), "{}", refused.output());
+    let demo = ["run", "--month", "2025-03", "--source", "demo:", "--truncate-times", "us"];
+    world.host.run(&demo).expect(2);
+}
+
+#[test]
 fn time_column_is_chosen_from_the_whole_file() {
     // The first chunk has only the less preferred name.
     let early = "{\"id\": \"a\", \"created_at\": \"2025-03-01T10:00:00Z\"}\n".repeat(60_000);

@@ -163,11 +163,14 @@ impl Running {
 }
 
 impl Outcome {
-    /// Fails the test with the program's output unless it exited with `code`.
+    /// Fails the test with the program's output unless it exited with `code`, with a hint if that is an error.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         let Self { code: actual, signal, stdout, stderr } = &self;
         assert_eq!(*actual, Some(code), "signal: {signal:?}\nstdout:\n{stdout}\nstderr:\n{stderr}");
+        let has_hint = [stdout, stderr].iter().any(|text| text.contains("hint: ") || text.contains("\"hint\":\""));
+        let is_help = stderr.contains("Usage:");
+        assert!(code == 0 || has_hint || is_help, "no hint\nstdout:\n{stdout}\nstderr:\n{stderr}");
         self
     }
 

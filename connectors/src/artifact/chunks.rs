@@ -6,7 +6,7 @@ use archive_formats::{
     ArtifactKind,
     decode::{
         csv::{CsvError, CsvSplitter},
-        json::{JsonError, JsonShape, JsonSplitter},
+        json::{Harmless, JsonError, JsonShape, JsonSplitter},
     },
 };
 use futures::{
@@ -61,10 +61,12 @@ impl<T: Send + 'static> Chunks<T> {
     pub(crate) fn map(
         path: PathBuf,
         syntax: Syntax,
+        harmless: &Harmless,
         work: impl Fn(Chunk) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
         let (work, summary) = (Arc::new(work), Arc::default());
-        let reader = Reader::Closed { path, syntax, summary: Arc::clone(&summary) };
+        let reader =
+            Reader::Closed { path, splitter: Box::new(Splitter::new(syntax, harmless)), summary: Arc::clone(&summary) };
         let chunks = stream::try_unfold(reader, |reader| on_blocking_thread(move || reader.next()));
         // `try_buffered` would yield an error of the reader before the results of earlier chunks.
         let call = move |chunk: Result<Chunk>| {
@@ -95,21 +97,21 @@ pub(crate) fn cores() -> usize {
 }
 
 /// The first chunk of the artifact at `path`; `None` if it is JSON without records.
-pub(super) fn first_chunk(path: PathBuf, syntax: Syntax) -> Result<Option<Chunk>> {
-    let reader = Reader::Closed { path, syntax, summary: Arc::default() };
+pub(super) fn first_chunk(path: PathBuf, syntax: Syntax, harmless: &Harmless) -> Result<Option<Chunk>> {
+    let reader = Reader::Closed { path, splitter: Box::new(Splitter::new(syntax, harmless)), summary: Arc::default() };
     Ok(reader.next()?.map(|(chunk, _)| chunk))
 }
 
 /// Reads and cuts an artifact, and leaves its summary for [`Chunks`].
 enum Reader {
-    Closed { path: PathBuf, syntax: Syntax, summary: Arc<OnceLock<Summary>> },
+    Closed { path: PathBuf, splitter: Box<Splitter>, summary: Arc<OnceLock<Summary>> },
     Open(Box<OpenReader>),
     Ended,
 }
 
 struct OpenReader {
     content: Content,
-    splitter: Splitter,
+    splitter: Box<Splitter>,
     block: Vec<u8>,
     /// Delivered bytes that earlier chunks have counted.
     counted: u64,
@@ -120,8 +122,8 @@ impl Reader {
     fn next(self) -> Result<Option<(Chunk, Self)>> {
         const BLOCK: usize = 256 * 1024;
         match self {
-            Self::Closed { path, syntax, summary } => {
-                let (content, splitter) = (Content::open(&path)?, Splitter::new(syntax));
+            Self::Closed { path, splitter, summary } => {
+                let content = Content::open(&path)?;
                 Box::new(OpenReader { content, splitter, block: vec![0; BLOCK], counted: 0, summary }).next()
             }
             Self::Open(open) => open.next(),
@@ -169,10 +171,10 @@ enum Cutter {
 }
 
 impl Splitter {
-    fn new(syntax: Syntax) -> Self {
+    fn new(syntax: Syntax, harmless: &Harmless) -> Self {
         let cutter = match syntax {
             Syntax::Csv => Cutter::Csv(CsvSplitter::new(CHUNK)),
-            Syntax::Json => Cutter::Json(JsonSplitter::new(CHUNK)),
+            Syntax::Json => Cutter::Json(JsonSplitter::new(CHUNK).with_harmless(harmless.clone())),
         };
         Self { cutter, next: None }
     }
@@ -240,8 +242,10 @@ fn json_error(error: JsonError) -> Error {
         | JsonError::OtherCount { .. }
         | JsonError::UnknownMember(_)
         | JsonError::RepeatedMember => {
-            Error::new(ErrorKind::Incomplete, "the artifact may be a part of what was to be exported")
-                .with_hint("nothing was committed; export all pages")
+            Error::new(ErrorKind::Incomplete, "the artifact may be a part of what was to be exported").with_hint(
+                "nothing was committed; export all pages. If a member does not tell of events left out, name it \
+                     with --harmless-members",
+            )
         }
         JsonError::RecordTooLong => unreadable("JSON of events").with_hint(TOO_LONG),
         _ => unreadable("JSON of events"),

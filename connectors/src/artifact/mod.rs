@@ -6,10 +6,12 @@
 
 mod chunks;
 mod content;
+mod rules;
 mod schema;
 mod window_filter;
 
 pub(crate) use chunks::{Chunk, Chunks, Summary, cores};
 pub(crate) use content::{Content, Syntax, sniff};
+pub use rules::ArtifactRules;
 pub(crate) use schema::{ArtifactSchema, DecodedChunk};
 pub(crate) use window_filter::WindowFilter;

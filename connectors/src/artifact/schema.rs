@@ -3,16 +3,17 @@
 use super::{
     chunks::{Chunk, Chunks, first_chunk},
     content::Syntax,
+    rules::ArtifactRules,
     window_filter::WindowFilter,
 };
 use crate::{Error, ErrorKind, Result, spool::on_blocking_thread};
 use archive_formats::{
     EventBatch, Reject, Schema, Timestamp,
-    catalogue::{HeaderError, KeyColumns},
+    catalogue::HeaderError,
     decode::{
         Decoded, TimeIndex,
         csv::{CsvError, CsvLayout},
-        json::{JsonError, JsonLayout, JsonNames},
+        json::{Harmless, JsonError, JsonLayout, JsonNames},
     },
 };
 use std::{path::PathBuf, sync::Arc};
@@ -54,30 +55,35 @@ pub(crate) struct DecodedChunk {
 impl ArtifactSchema {
     /// Reads as much of the artifact at `path` as its columns need: CSV's header, or all of JSON. `None` if it is JSON
     /// without records.
-    pub(crate) async fn read(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
+    pub(crate) async fn read(path: PathBuf, syntax: Syntax, rules: ArtifactRules) -> Result<Option<Self>> {
         match syntax {
-            Syntax::Csv => Self::read_first_chunk(path, syntax, keys).await,
-            Syntax::Json => names(path).await?.map(|names| Self::from_names(names, &keys)).transpose(),
+            Syntax::Csv => Self::read_first_chunk(path, syntax, rules).await,
+            Syntax::Json => {
+                names(path, &rules.harmless).await?.map(|names| Self::from_names(names, &rules)).transpose()
+            }
         }
     }
 
     /// The columns of the first chunk of the artifact at `path`. Later chunks of JSON may have more.
-    pub(crate) async fn read_first_chunk(path: PathBuf, syntax: Syntax, keys: KeyColumns) -> Result<Option<Self>> {
+    pub(crate) async fn read_first_chunk(path: PathBuf, syntax: Syntax, rules: ArtifactRules) -> Result<Option<Self>> {
+        let harmless = rules.harmless.clone();
         let schema = move |chunk: Chunk| match syntax {
-            Syntax::Csv => Self::from_header(&chunk, &keys),
-            Syntax::Json => Self::from_names(JsonNames::from_chunk(&chunk.bytes), &keys),
+            Syntax::Csv => Self::from_header(&chunk, &rules),
+            Syntax::Json => Self::from_names(JsonNames::from_chunk(&chunk.bytes), &rules),
         };
-        on_blocking_thread(move || first_chunk(path, syntax)?.map(schema).transpose()).await
+        on_blocking_thread(move || first_chunk(path, syntax, &harmless)?.map(schema).transpose()).await
     }
 
     /// The columns of JSON records with members of these `names`.
-    pub(crate) fn from_names(names: JsonNames, keys: &KeyColumns) -> Result<Self> {
-        let layout = JsonLayout::new(&names, keys).map_err(unusable_names)?;
+    pub(crate) fn from_names(names: JsonNames, rules: &ArtifactRules) -> Result<Self> {
+        let layout = JsonLayout::new(&names, &rules.keys).map_err(unusable_names)?;
+        let layout = layout.with_finer_times(rules.finer_times);
         Ok(Self { decoder: Decoder::Json(Box::new((layout, names))), header: 0, header_lines: 0 })
     }
 
-    fn from_header(chunk: &Chunk, keys: &KeyColumns) -> Result<Self> {
-        let (layout, header) = CsvLayout::from_header(&chunk.bytes, keys).map_err(unusable_header)?;
+    fn from_header(chunk: &Chunk, rules: &ArtifactRules) -> Result<Self> {
+        let (layout, header) = CsvLayout::from_header(&chunk.bytes, &rules.keys).map_err(unusable_header)?;
+        let layout = layout.with_finer_times(rules.finer_times);
         let header_lines = chunk.bytes.iter().take(header).map(|byte| u64::from(*byte == b'\n')).sum();
         Ok(Self { decoder: Decoder::Csv(layout), header, header_lines })
     }
@@ -145,8 +151,8 @@ impl ArtifactSchema {
 }
 
 /// The names of the members of all records; `None` if there are none.
-async fn names(path: PathBuf) -> Result<Option<JsonNames>> {
-    let mut chunks = Chunks::map(path, Syntax::Json, |chunk| Ok(JsonNames::from_chunk(&chunk.bytes)));
+async fn names(path: PathBuf, harmless: &Harmless) -> Result<Option<JsonNames>> {
+    let mut chunks = Chunks::map(path, Syntax::Json, harmless, |chunk| Ok(JsonNames::from_chunk(&chunk.bytes)));
     let mut all = chunks.next().await?;
     while let Some(names) = chunks.next().await? {
         all.get_or_insert_default().merge(names);

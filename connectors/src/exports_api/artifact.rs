@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    artifact::{ArtifactSchema, Chunks, Content, DecodedChunk, Summary, Syntax, WindowFilter, sniff},
+    artifact::{ArtifactRules, ArtifactSchema, Chunks, Content, DecodedChunk, Summary, Syntax, WindowFilter, sniff},
     spool::{ClosedSpool, Spooled, on_blocking_thread},
 };
-use archive_formats::{ArtifactKind, Sha256, Timestamp, catalogue::KeyColumns};
+use archive_formats::{ArtifactKind, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{path::Path, sync::Arc};
 
@@ -98,13 +98,13 @@ impl Artifact {
     pub(super) async fn decode(
         self: &Arc<Self>,
         syntax: Syntax,
-        keys: KeyColumns,
+        rules: &ArtifactRules,
         filter: WindowFilter,
     ) -> Result<Chunks<DecodedChunk>> {
         let path = self.spooled.path.clone();
-        let schema = ArtifactSchema::read(path.clone(), syntax, keys).await?;
+        let schema = ArtifactSchema::read(path.clone(), syntax, rules.clone()).await?;
         let artifact = Arc::clone(self);
-        Ok(Chunks::map(path, syntax, move |chunk| match &schema {
+        Ok(Chunks::map(path, syntax, &rules.harmless, move |chunk| match &schema {
             Some(schema) => schema.decode_window(&chunk, filter),
             None => Err(artifact.altered()),
         }))

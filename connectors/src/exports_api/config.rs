@@ -1,7 +1,9 @@
 //! Settings of the exports API, its token among them.
 
-use crate::{Error, ErrorKind, Result, Secret, artifact::Syntax, secret::read_secret_file, spool::on_blocking_thread};
-use archive_formats::catalogue::KeyColumns;
+use crate::{
+    ArtifactRules, Error, ErrorKind, Result, Secret, artifact::Syntax, secret::read_secret_file,
+    spool::on_blocking_thread,
+};
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -29,8 +31,8 @@ pub struct Config {
     pub job_timeout: Duration,
     /// Whether `http://` is allowed for hosts that are neither loopback nor private.
     pub allow_http: bool,
-    /// The names of the id and the time column.
-    pub keys: KeyColumns,
+    /// How artifacts are read.
+    pub rules: ArtifactRules,
     /// The token, or the file that holds it.
     pub credentials: Credentials,
 }
@@ -252,7 +254,7 @@ mod tests {
             margin: Duration::from_millis(1500),
             job_timeout: Duration::from_secs(3600),
             allow_http: false,
-            keys: KeyColumns::default(),
+            rules: ArtifactRules::default(),
             credentials: Credentials::Token(Secret::new("t".to_owned())),
         }
     }

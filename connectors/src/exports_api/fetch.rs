@@ -168,6 +168,7 @@ impl Fetcher {
             journal: &self.journal,
             clock: &*self.clock,
             layout: self.config.layout,
+            harmless: &self.config.rules.harmless,
             known: &self.known,
             meter,
             deadline,

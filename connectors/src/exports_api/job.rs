@@ -4,7 +4,7 @@ use super::{
     client::{Client, Created, JobResponse},
     config::{Endpoints, Layout},
     journal::{Entry, Intent, Journal, State},
-    wire::{Claims, CreateRequest, Job, JobId, Phase},
+    wire::{Claims, CreateRequest, Job, JobId, Phase, left_out},
 };
 use crate::{
     Clock, Error, ErrorKind, Result,
@@ -12,7 +12,7 @@ use crate::{
     progress::{Meter, Step},
     retry::{Intervals, Policy, is_transient, retry},
 };
-use archive_formats::Timestamp;
+use archive_formats::{Timestamp, decode::json::Harmless};
 use std::{sync::OnceLock, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +23,7 @@ pub(super) struct Jobs<'a> {
     pub(super) journal: &'a Journal,
     pub(super) clock: &'a dyn Clock,
     pub(super) layout: Layout,
+    pub(super) harmless: &'a Harmless,
     /// The endpoints that the server turned out to have.
     pub(super) known: &'a OnceLock<Endpoints>,
     pub(super) meter: &'a Meter,
@@ -124,11 +125,14 @@ impl Jobs<'_> {
             match job.status.phase {
                 Phase::Waiting | Phase::Unknown => {}
                 Phase::Done => {
-                    if let Some(member) = job.left_out {
+                    if let Some(member) = left_out(&response.json, self.harmless) {
                         return Err(Error::new(ErrorKind::Incomplete, "the export job left out events")
                             .with_context("job", &id)
                             .with_context("member", member)
-                            .with_hint("nothing was committed; ask the platform's operator for the limit of exports"));
+                            .with_hint(
+                                "nothing was committed; ask the platform's operator for the limit of exports. If the \
+                                 member does not tell of events left out, name it with --harmless-members",
+                            ));
                     }
                     let SeenStatus { words: status_words, server_clock, .. } = seen;
                     let Job { target, claims, .. } = job;

@@ -98,7 +98,7 @@ impl WindowRead {
     }
 
     async fn open(&mut self, window: Window) -> Result<()> {
-        let Config { base, allow_http, format, keys, margin, .. } = &self.fetcher.config;
+        let Config { base, allow_http, format, rules, margin, .. } = &self.fetcher.config;
         if !self.checked {
             http::require_tls(base, *allow_http, ErrorKind::Configuration).await?;
             self.checked = true;
@@ -111,7 +111,7 @@ impl WindowRead {
             Fetched::Artifact(artifact) => {
                 self.meter.step(Step::Decode, Some(artifact.spooled.bytes));
                 let filter = WindowFilter { window, margin: Some(*margin) };
-                let chunks = artifact.decode(format.syntax(), keys.clone(), filter).await;
+                let chunks = artifact.decode(format.syntax(), rules, filter).await;
                 let chunks = chunks.map_err(|error| self.discard(window, &artifact, error))?;
                 self.current = Some(CurrentArtifact { window, artifact, chunks, rows: 0, line: 1 });
             }
@@ -207,7 +207,9 @@ impl Totals {
             source_count: self.any_claim.then_some(self.claimed),
             source_clock: self.server_clock,
             artifacts: self.artifacts,
-            detail: json!({"layout": self.layout, "jobs": self.jobs, "margin_seconds": config.margin.as_secs()}),
+            detail: config
+                .rules
+                .record(json!({"layout": self.layout, "jobs": self.jobs, "margin_seconds": config.margin.as_secs()})),
         }
     }
 }

@@ -2,8 +2,8 @@
 //! platform.
 
 use super::*;
+use crate::ArtifactRules;
 use crate::{Error, ErrorKind, Secret, SourceItem, SourceReport, clock::FixedClock, progress::Silent};
-use archive_formats::catalogue::KeyColumns;
 use futures::StreamExt as _;
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -84,7 +84,7 @@ fn api(url: &str, state: &Path, job_timeout: u64) -> ExportsApi {
         margin: Duration::from_secs(3600),
         job_timeout: Duration::from_secs(job_timeout),
         allow_http: false,
-        keys: KeyColumns::default(),
+        rules: ArtifactRules::default(),
         credentials: Credentials::Token(Secret::new("canary".to_owned())),
     };
     ExportsApi::new(config, Arc::new(FixedClock(NOW.parse().unwrap())), Arc::new(Silent), state, Uuid::nil()).unwrap()

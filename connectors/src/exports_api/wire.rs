@@ -3,7 +3,10 @@
 use super::config::ArtifactFormat;
 use archive_formats::{
     Dataset, Sha256, Window,
-    decode::json::spelling::{folded, is_word_of_more, whole_number},
+    decode::json::{
+        Harmless,
+        spelling::{folded, is_word_of_more, whole_number},
+    },
     printable::is_hidden,
 };
 use serde::{Deserialize, Serialize};
@@ -82,8 +85,6 @@ pub(super) struct Job {
     /// Why the job failed, as the server describes it.
     pub(super) reason: Option<String>,
     pub(super) claims: Claims,
-    /// The name of a member which tells that events are left out.
-    pub(super) left_out: Option<String>,
 }
 
 /// Rows, size and digest of an artifact, as its job describes them.
@@ -132,19 +133,20 @@ impl Job {
                 bytes: find(&objects, &SIZES, whole_number),
                 sha256: find(&objects, &DIGESTS, sha256),
             },
-            left_out: left_out(response).map(str::to_owned),
         }
     }
 }
 
-/// The name of a member, at any depth, which tells that the artifact is a part of the events: `truncated`, `has_more`.
-fn left_out(value: &Value) -> Option<&str> {
-    match value {
+/// The name of a member, at any depth and not `harmless`, which tells that the artifact is a part of the events:
+/// `truncated`, `has_more`.
+pub(super) fn left_out<'a>(response: &'a Value, harmless: &Harmless) -> Option<&'a str> {
+    match response {
         Value::Object(members) => members.iter().find_map(|(name, value)| match value {
+            _ if harmless.contains(name) => None,
             Value::Bool(true) if is_word_of_more(&folded(name)) => Some(name.as_str()),
-            value => left_out(value),
+            value => left_out(value, harmless),
         }),
-        Value::Array(elements) => elements.iter().find_map(left_out),
+        Value::Array(elements) => elements.iter().find_map(|element| left_out(element, harmless)),
         _ => None,
     }
 }
@@ -345,11 +347,14 @@ mod tests {
 
     #[test]
     fn finds_that_events_are_left_out() {
+        let left_out = |job: &Value| left_out(job, &Harmless::default()).map(str::to_owned);
         for cut in [json!({"truncated": true}), json!({"meta": [{"hasMore": true}]}), json!({"is-partial": true})] {
-            assert!(Job::from_json(&json!({"id": 1, "job": cut})).left_out.is_some(), "{cut}");
+            assert!(left_out(&json!({"id": 1, "job": cut})).is_some(), "{cut}");
+            let harmless = Harmless::from_iter(["Truncated", "meta", "is_partial"]);
+            assert_eq!(super::left_out(&json!({"id": 1, "job": cut}), &harmless), None, "{cut}");
         }
         for whole in [json!({"truncated": false}), json!({"complete": true}), json!({"next": "a", "page": 1})] {
-            assert_eq!(Job::from_json(&json!({"id": 1, "job": whole})).left_out, None, "{whole}");
+            assert_eq!(left_out(&json!({"id": 1, "job": whole})), None, "{whole}");
         }
     }
 

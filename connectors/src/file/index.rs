@@ -3,13 +3,12 @@
 use super::paths::FoundFile;
 use crate::{
     Error, ErrorKind, Result,
-    artifact::{ArtifactSchema, Chunk, Chunks, Content, Summary, Syntax, sniff},
+    artifact::{ArtifactRules, ArtifactSchema, Chunk, Chunks, Content, Summary, Syntax, sniff},
     progress::{Meter, Step},
     spool::on_blocking_thread,
 };
 use archive_formats::{
     ArtifactKind, Sha256, Timestamp, Window,
-    catalogue::KeyColumns,
     decode::{TimeIndex, json::JsonNames},
 };
 use std::{path::PathBuf, sync::Arc};
@@ -19,12 +18,16 @@ use tokio::sync::OnceCell;
 #[derive(Debug)]
 pub(super) struct FileSet {
     files: Vec<(FoundFile, OnceCell<Arc<IndexedFile>>)>,
-    keys: KeyColumns,
+    rules: ArtifactRules,
 }
 
 impl FileSet {
-    pub(super) fn new(found: Vec<FoundFile>, keys: KeyColumns) -> Self {
-        Self { files: found.into_iter().map(|file| (file, OnceCell::new())).collect(), keys }
+    pub(super) fn new(found: Vec<FoundFile>, rules: ArtifactRules) -> Self {
+        Self { files: found.into_iter().map(|file| (file, OnceCell::new())).collect(), rules }
+    }
+
+    pub(super) const fn rules(&self) -> &ArtifactRules {
+        &self.rules
     }
 
     pub(super) fn len(&self) -> usize {
@@ -40,7 +43,7 @@ impl FileSet {
         for (found, indexed) in &self.files {
             let indexed = indexed.get_or_try_init(|| async {
                 found.check_unchanged()?;
-                let indexed = index(found, &self.keys, meter).await;
+                let indexed = index(found, &self.rules, meter).await;
                 let indexed = indexed.map_err(|error| error.with_context("file", &found.name))?;
                 found.check_unchanged()?;
                 Ok(Arc::new(indexed))
@@ -101,15 +104,15 @@ impl IndexedFile {
     }
 }
 
-async fn index(found: &FoundFile, keys: &KeyColumns, meter: &Meter) -> Result<IndexedFile> {
+async fn index(found: &FoundFile, rules: &ArtifactRules, meter: &Meter) -> Result<IndexedFile> {
     check_syntax(found.clone()).await?;
-    let mut schema = first_schema(found, keys).await?.map(Arc::new);
-    let mut scan = FileScan::run(found, schema.clone(), meter).await?;
+    let mut schema = first_schema(found, rules).await?.map(Arc::new);
+    let mut scan = FileScan::run(found, schema.clone(), rules, meter).await?;
     if let (Some(names), Some(first)) = (scan.names.take(), &mut schema) {
-        let whole = Arc::new(ArtifactSchema::from_names(names, keys)?);
+        let whole = Arc::new(ArtifactSchema::from_names(names, rules)?);
         let first = std::mem::replace(first, Arc::clone(&whole));
         if first.schema().time() != whole.schema().time() {
-            scan = FileScan::run(found, Some(whole), meter).await?;
+            scan = FileScan::run(found, Some(whole), rules, meter).await?;
         }
     }
     let FileScan { times, chunks, summary, .. } = scan;
@@ -121,10 +124,10 @@ async fn index(found: &FoundFile, keys: &KeyColumns, meter: &Meter) -> Result<In
 }
 
 /// The columns of the first chunk if it has the time, which it nearly always does: then one scan is enough.
-async fn first_schema(found: &FoundFile, keys: &KeyColumns) -> Result<Option<ArtifactSchema>> {
+async fn first_schema(found: &FoundFile, rules: &ArtifactRules) -> Result<Option<ArtifactSchema>> {
     let (path, syntax) = (found.path.clone(), found.syntax);
-    match ArtifactSchema::read_first_chunk(path.clone(), syntax, keys.clone()).await {
-        Err(_) if syntax == Syntax::Json => ArtifactSchema::read(path, syntax, keys.clone()).await,
+    match ArtifactSchema::read_first_chunk(path.clone(), syntax, rules.clone()).await {
+        Err(_) if syntax == Syntax::Json => ArtifactSchema::read(path, syntax, rules.clone()).await,
         first => first,
     }
 }
@@ -139,9 +142,14 @@ struct FileScan {
 }
 
 impl FileScan {
-    async fn run(found: &FoundFile, schema: Option<Arc<ArtifactSchema>>, meter: &Meter) -> Result<Self> {
+    async fn run(
+        found: &FoundFile,
+        schema: Option<Arc<ArtifactSchema>>,
+        rules: &ArtifactRules,
+        meter: &Meter,
+    ) -> Result<Self> {
         let work = move |chunk| Ok(scan_chunk(schema.as_deref(), &chunk));
-        let mut scans = Chunks::map(found.path.clone(), found.syntax, work);
+        let mut scans = Chunks::map(found.path.clone(), found.syntax, &rules.harmless, work);
         let (mut times, mut chunks, mut line) = (TimeIndex::default(), Vec::new(), 1);
         let mut all_names: Option<JsonNames> = None;
         while let Some(ChunkScan { chunk, times: more, names, progress }) = scans.next().await? {

@@ -10,8 +10,8 @@ mod paths;
 mod plan;
 mod stream;
 
-use crate::{EventStream, Progress, Result, Source, progress::Meter};
-use archive_formats::{Dataset, Window, catalogue::KeyColumns};
+use crate::{ArtifactRules, EventStream, Progress, Result, Source, progress::Meter};
+use archive_formats::{Dataset, Window};
 use index::FileSet;
 use std::{path::PathBuf, sync::Arc};
 
@@ -22,8 +22,8 @@ pub struct Config {
     pub address: String,
     /// The path of a file, or a pattern of paths with `*`, `?`, `[…]` and `**`.
     pub path: PathBuf,
-    /// The names of the id and the time column.
-    pub keys: KeyColumns,
+    /// How they are read.
+    pub rules: ArtifactRules,
 }
 
 /// Files of events, named by a path or a pattern.
@@ -37,8 +37,8 @@ pub struct Files {
 impl Files {
     /// Finds the files that `config` names. They are read when the first stream is.
     pub fn new(config: Config, progress: Arc<dyn Progress>) -> Result<Self> {
-        let Config { address, path, keys } = config;
-        Ok(Self { address: address.into(), set: Arc::new(FileSet::new(paths::find(&path)?, keys)), progress })
+        let Config { address, path, rules } = config;
+        Ok(Self { address: address.into(), set: Arc::new(FileSet::new(paths::find(&path)?, rules)), progress })
     }
 
     /// How many files there are.

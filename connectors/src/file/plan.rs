@@ -1,7 +1,7 @@
 //! Which chunks of which files a month is read from, and with which columns. Refuses files that cannot be a whole month.
 
 use super::index::{IndexedChunk, IndexedFile};
-use crate::{Error, ErrorKind, Result, artifact::ArtifactSchema};
+use crate::{ArtifactRules, Error, ErrorKind, Result, artifact::ArtifactSchema};
 use archive_formats::{
     EventBatch, Month, Schema, Window,
     catalogue::{KeyColumns, text_schema},
@@ -29,14 +29,14 @@ pub(super) struct FilePlan {
 
 impl Plan {
     /// The read of `window` from all `files` of the source.
-    pub(super) fn new(files: &[Arc<IndexedFile>], window: Window) -> Result<Self> {
+    pub(super) fn new(files: &[Arc<IndexedFile>], window: Window, rules: &ArtifactRules) -> Result<Self> {
         let month = Month::containing(window.from()).ok();
         let tally = |file: &Arc<IndexedFile>| Some((Arc::clone(file), *file.times.months.get(&month?)?));
         let holders = files.iter().filter_map(tally).collect::<Vec<_>>();
         refuse_first_instant_alone(&holders, window)?;
         let holders = holders.into_iter().map(|(file, _)| file).collect::<Vec<_>>();
         refuse_mixed_syntax(&holders)?;
-        let columns = common_columns(&holders)?;
+        let columns = common_columns(&holders, rules)?;
         let plan = |file: &Arc<IndexedFile>| {
             let chunks = file.chunks_of(window).cloned().collect::<Vec<_>>();
             let own = file.schema.as_ref().filter(|_| !chunks.is_empty())?;
@@ -109,7 +109,7 @@ impl Columns {
 }
 
 /// The columns of all `files`, which are of one syntax, in the order of their first occurrence.
-fn common_columns(files: &[Arc<IndexedFile>]) -> Result<Option<Columns>> {
+fn common_columns(files: &[Arc<IndexedFile>], rules: &ArtifactRules) -> Result<Option<Columns>> {
     let schemas = files.iter().filter_map(|file| Some((file, file.schema.as_ref()?))).collect::<Vec<_>>();
     let [(first, own), others @ ..] = schemas.as_slice() else { return Ok(None) };
     let schema = own.schema();
@@ -123,7 +123,10 @@ fn common_columns(files: &[Arc<IndexedFile>]) -> Result<Option<Columns>> {
     if let Some(names) = own.names().filter(|_| !others.is_empty()) {
         let mut names = names.clone();
         others.iter().filter_map(|(_, other)| other.names()).for_each(|more| names.merge(more.clone()));
-        return Ok(Some(Columns::Json(Arc::new(ArtifactSchema::from_names(names, &keys)?))));
+        return Ok(Some(Columns::Json(Arc::new(ArtifactSchema::from_names(
+            names,
+            &ArtifactRules { keys, ..rules.clone() },
+        )?))));
     }
     if own.names().is_some() {
         return Ok(Some(Columns::Json(Arc::clone(own))));

@@ -24,6 +24,7 @@ use std::{
 
 /// The state of a read between two items.
 struct WindowRead {
+    set: Arc<FileSet>,
     files: Vec<Arc<IndexedFile>>,
     chunks: BoxStream<'static, Result<(Arc<FilePlan>, DecodedChunk)>>,
     meter: Meter,
@@ -42,15 +43,15 @@ struct Totals {
 }
 
 /// The events of `window` as a stream.
-pub(super) fn stream(files: Arc<FileSet>, window: Window, meter: Meter) -> EventStream {
+pub(super) fn stream(set: Arc<FileSet>, window: Window, meter: Meter) -> EventStream {
     let begun = async move {
-        let files = files.index(&meter).await?;
+        let files = set.index(&meter).await?;
         files.iter().try_for_each(|file| file.found.check_unchanged())?;
-        let plan = Plan::new(&files, window)?;
+        let plan = Plan::new(&files, window, set.rules())?;
         meter.step(Step::Decode, Some(plan.bytes()));
         let chunks = chunks(plan, window, files.len() > 1);
         let (items, totals) = (VecDeque::new(), Totals::default());
-        let read = WindowRead { files, chunks, meter, items, totals, reported: false };
+        let read = WindowRead { set, files, chunks, meter, items, totals, reported: false };
         // After an error this kind of stream yields nothing more.
         Ok(stream::try_unfold(read, |read| Box::pin(read.next())))
     };
@@ -133,7 +134,10 @@ impl WindowRead {
             source_count: Some(read),
             source_clock: None,
             artifacts: used.map(|file| artifact(file)).collect(),
-            detail: json!({"files": self.files.iter().map(|file| detail(file)).collect::<Vec<_>>()}),
+            detail: self
+                .set
+                .rules()
+                .record(json!({"files": self.files.iter().map(|file| detail(file)).collect::<Vec<_>>()})),
         }
     }
 }

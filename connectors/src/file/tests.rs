@@ -15,7 +15,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 fn files(path: &Path) -> Files {
-    let config = Config { address: "typed".to_owned(), path: path.to_owned(), keys: KeyColumns::default() };
+    let config = Config { address: "typed".to_owned(), path: path.to_owned(), rules: ArtifactRules::default() };
     Files::new(config, Arc::new(Silent)).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use super::{
     builder::{Bool, BytesColumn, FixedColumn, Validity},
     columns::ColumnBuilder,
-    parse::{calendar, number, scalar},
+    parse::{calendar, calendar::FinerTimes, number, scalar},
     row_error::RowErrorKind,
 };
 use crate::ColumnType;
@@ -22,7 +22,7 @@ pub(super) enum ArtifactColumn {
     Text(BytesColumn),
     Json(BytesColumn),
     Bool(FixedColumn<Bool>),
-    Timestamp(FixedColumn<TimestampMicrosecondType>),
+    Timestamp { column: FixedColumn<TimestampMicrosecondType>, finer: FinerTimes },
     Integer(FixedColumn<Int64Type>),
     Decimal { column: FixedColumn<Decimal128Type>, precision: u8, scale: u8 },
 }
@@ -33,7 +33,7 @@ macro_rules! each {
         match $builder {
             Self::Text($column) | Self::Json($column) => $body,
             Self::Bool($column) => $body,
-            Self::Timestamp($column) => $body,
+            Self::Timestamp { column: $column, .. } => $body,
             Self::Integer($column) => $body,
             Self::Decimal { column: $column, .. } => $body,
         }
@@ -42,13 +42,13 @@ macro_rules! each {
 
 impl ArtifactColumn {
     /// An empty column. Rows without a value fail with `missing`, if given.
-    pub(super) fn new(kind: &ColumnType, missing: Option<RowErrorKind>) -> Self {
+    pub(super) fn new(kind: &ColumnType, missing: Option<RowErrorKind>, finer: FinerTimes) -> Self {
         let validity = Validity::new(missing);
         match *kind {
             ColumnType::Text => Self::Text(BytesColumn::new(validity)),
             ColumnType::Json => Self::Json(BytesColumn::new(validity)),
             ColumnType::Bool => Self::Bool(FixedColumn::new(validity)),
-            ColumnType::TimestampUtc => Self::Timestamp(FixedColumn::new(validity)),
+            ColumnType::TimestampUtc => Self::Timestamp { column: FixedColumn::new(validity), finer },
             ColumnType::Int64 => Self::Integer(FixedColumn::new(validity)),
             ColumnType::Decimal { precision, scale } => {
                 Self::Decimal { column: FixedColumn::new(validity), precision, scale }
@@ -63,7 +63,7 @@ impl ArtifactColumn {
         match self {
             Self::Text(column) | Self::Json(column) => column.push(text),
             Self::Bool(column) => column.push(scalar::parse_bool(text)),
-            Self::Timestamp(column) => column.push(calendar::parse_timestamp(text)),
+            Self::Timestamp { column, finer } => column.push(calendar::parse_timestamp(text, *finer)),
             Self::Integer(column) => column.push(number::parse_whole_number(text)),
             Self::Decimal { column, precision, scale } => column.push(number::parse_decimal(text, *precision, *scale)),
         }

@@ -21,6 +21,7 @@ mod simd;
 mod time_index;
 mod typed;
 
+pub use parse::calendar::FinerTimes;
 pub use time_index::{MonthTimes, TimeIndex};
 
 use crate::{EventBatch, Reject};

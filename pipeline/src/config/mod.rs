@@ -73,6 +73,14 @@ pub enum Policy {
     Keep,
 }
 
+/// The unit of an archive's times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum TimeUnit {
+    /// Microseconds.
+    #[serde(rename = "us")]
+    Microseconds,
+}
+
 /// A format that can be requested. `rejects` cannot: such files are written when rows are rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventFormat {

@@ -3,7 +3,7 @@
 
 #![expect(clippy::doc_markdown, reason = "the help texts are printed on terminals, without backticks")]
 
-use super::{Conditions, Datasets, EventFormat, Level, LogFormat, Policy, ProgressMode, is_value, spelling};
+use super::{Conditions, Datasets, EventFormat, Level, LogFormat, Policy, ProgressMode, TimeUnit, is_value, spelling};
 use crate::{
     expected_head::ExpectedHead,
     transform::Rename,
@@ -129,6 +129,11 @@ options! {
     "rejects" => rejects: Policy, "POLICY" = "fail";
     /// Events with one id and different content: fail, or keep all of them and exit with 5
     "conflicts" => conflicts: Policy, "POLICY" = "fail";
+    /// Members of the JSON around the events, or about the export job, that do not tell of events left out: any other that
+    /// is unknown and not empty stops the run; repeat it or use commas
+    "harmless-members" => harmless_members: List<String>, "NAME";
+    /// Times with more digits than microseconds lose them: us; without it, their rows are rejected
+    "truncate-times" => truncate_times: TimeUnit, "UNIT";
     /// Commit a month without events
     "allow-empty" => allow_empty: Switch;
     /// Commit a month with columns of other types than the dataset had before

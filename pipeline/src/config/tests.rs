@@ -46,6 +46,7 @@ fn every_key_has_a_variable_and_survives_a_merge() {
             "verbose" | "jobs" | "connections" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run"
             | "repair" | "list" | "allow-gaps" | "csv-safe" | "force" | "drill" => "1",
             "file-mode" => "0600",
+            "truncate-times" => "us",
             "match" => "column=value",
             "allow-empty" | "accept-schema-change" => "true",
             "rejects" | "conflicts" => "keep",

@@ -1,15 +1,20 @@
 //! The event source, and options that only some sources have.
 
 use super::{HOUR, invalid, postgres};
-use crate::{address::SourceAddress, config::Config, environment::Environment, observer::Observer};
+use crate::{
+    address::SourceAddress,
+    config::{Config, TimeUnit},
+    environment::Environment,
+    observer::Observer,
+};
 use archive_connectors::{
-    Clock, Error, ErrorKind, Progress, Result, Secret, Source,
+    ArtifactRules, Clock, Error, ErrorKind, Progress, Result, Secret, Source,
     demo::{self, Demo},
     exports_api::{self, Credentials, ExportsApi},
     file::{self, Files},
     postgres::Postgres,
 };
-use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns};
+use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns, decode::FinerTimes};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 use url::Url;
 
@@ -36,10 +41,15 @@ impl SourceSettings {
         if !matches!(address, SourceAddress::Postgres(_)) {
             refuse_tables(config)?;
         }
+        let has_artifacts = matches!(address, SourceAddress::ExportsApi(_) | SourceAddress::Files(_));
+        if config.truncate_times.is_some() && !has_artifacts {
+            return Err(invalid("--truncate-times is for exports and files alone")
+                .with_hint("leave it out: the times of this source have microseconds"));
+        }
         Ok(match address {
             SourceAddress::Demo { events, seed } => Self::Demo(demo::Config { events, seed }),
             SourceAddress::Files(path) => {
-                Self::Files(file::Config { address: written.to_owned(), path, keys: keys(config) })
+                Self::Files(file::Config { address: written.to_owned(), path, rules: rules(config) })
             }
             SourceAddress::Postgres(url) => Self::Postgres(Box::new(postgres::config(&url, config, environment)?)),
             SourceAddress::ExportsApi(base) => Self::ExportsApi(Box::new(api(base, config, environment)?)),
@@ -92,9 +102,16 @@ fn refuse_tables(config: &Config) -> Result<()> {
     }
 }
 
-/// The id and time columns, for all datasets.
-fn keys(config: &Config) -> KeyColumns {
-    KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() }
+/// How artifacts of all datasets are read.
+fn rules(config: &Config) -> ArtifactRules {
+    ArtifactRules {
+        keys: KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() },
+        harmless: config.harmless_members.iter().flat_map(|list| &list.0).collect(),
+        finer_times: match config.truncate_times {
+            Some(TimeUnit::Microseconds) => FinerTimes::Truncate,
+            None => FinerTimes::Reject,
+        },
+    }
 }
 
 fn api(base: Url, config: &Config, environment: &Environment) -> Result<exports_api::Config> {
@@ -113,7 +130,7 @@ fn api(base: Url, config: &Config, environment: &Environment) -> Result<exports_
         margin: config.api_margin.map_or(HOUR, |span| span.0),
         job_timeout,
         allow_http: config.allow_http.is_some_and(|on| on.0),
-        keys: keys(config),
+        rules: rules(config),
         credentials: match (token, token_file) {
             (Some(token), _) => Credentials::Token(Secret::new(token.to_owned())),
             (None, Some(file)) => Credentials::File(file.into()),

@@ -15,6 +15,7 @@ use std::{
 /// The requested transforms. The pseudonym key is not read yet: only commands that archive need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransformSettings {
+    truncates_times: bool,
     selection: Option<Selection>,
     pseudonymise: Vec<String>,
     key_file: Option<PathBuf>,
@@ -24,6 +25,7 @@ pub struct TransformSettings {
 impl TransformSettings {
     pub(super) fn new(config: &Config) -> Result<Self> {
         let settings = Self {
+            truncates_times: config.truncate_times.is_some(),
             selection: selection(config)?,
             pseudonymise: names("--pseudonymise", config.pseudonymise.as_ref())?.unwrap_or_default(),
             key_file: config.pseudonym_key_file.clone(),
@@ -43,7 +45,12 @@ impl TransformSettings {
     pub fn load(&self) -> Result<Transforms> {
         let key = self.key_file.as_deref().map(read_key).transpose()?;
         let pseudonyms = key.map(|key| Pseudonyms { columns: self.pseudonymise.clone(), key: Key::new(&key) });
-        Ok(Transforms { selection: self.selection.clone(), pseudonyms, renaming: self.renaming.clone() })
+        Ok(Transforms {
+            truncates_times: self.truncates_times,
+            selection: self.selection.clone(),
+            pseudonyms,
+            renaming: self.renaming.clone(),
+        })
     }
 
     /// Returns whether values of the source are kept out of the archive.

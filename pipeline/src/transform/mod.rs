@@ -1,8 +1,8 @@
 //! Transforms of events between the source and the archive: drop columns, pseudonymise values, rename columns. Always
 //! in this order, and always by the source's names.
 //!
-//! Pure functions over batches. Manifests record the transforms. The id and the time of an event are never changed:
-//! every proof of an archive depends on them.
+//! Pure functions over batches. Manifests record the transforms, and that of times, which the source truncates while it
+//! reads. The id and the time of an event are not changed otherwise: every proof of an archive depends on them.
 
 mod pseudonymise;
 
@@ -17,6 +17,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 /// Transforms, for every month.
 #[derive(Clone, Debug, Default)]
 pub struct Transforms {
+    /// Whether the source cut times to microseconds.
+    pub truncates_times: bool,
     /// The columns to keep.
     pub selection: Option<Selection>,
     /// The columns to pseudonymise.
@@ -47,9 +49,15 @@ struct Output {
 impl Transforms {
     /// The transforms as recorded in manifests, in order of application.
     pub fn records(&self) -> Vec<Value> {
+        let truncation = self.truncates_times.then(|| json!({"name": "truncate-times", "unit": "us"}));
         let selection = self.selection.iter().map(Selection::record);
         let pseudonyms = self.pseudonyms.iter().map(Pseudonyms::record);
-        selection.chain(pseudonyms).chain(self.renaming.iter().map(Renaming::record)).collect()
+        truncation
+            .into_iter()
+            .chain(selection)
+            .chain(pseudonyms)
+            .chain(self.renaming.iter().map(Renaming::record))
+            .collect()
     }
 
     /// Binds the transforms to the columns of a month. Rejects names that the month does not have: a misspelled name

@@ -104,11 +104,13 @@ fn pseudonym_is_the_hexadecimal_hmac_of_the_text() {
 #[test]
 fn records_transforms_in_order() {
     let transforms = Transforms {
+        truncates_times: true,
         selection: Some(Selection::Drop(names(&["tokens"]))),
         pseudonyms: pseudonymising(&["user"], b"key").pseudonyms,
         renaming: renaming(&["user=person", "cost_usd=cost"]).renaming,
     };
     let expected = [
+        r#"{"name":"truncate-times","unit":"us"}"#,
         r#"{"name":"drop","columns":["tokens"]}"#,
         r#"{"name":"pseudonymise","columns":["user"],"key_id":"ID"}"#,
         r#"{"name":"rename","columns":{"user":"person","cost_usd":"cost"}}"#,

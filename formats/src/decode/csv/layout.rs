@@ -9,7 +9,7 @@ use crate::{
     Schema, Timestamp,
     catalogue::{KeyColumns, text_schema},
     decode::{
-        BOM, Decoded,
+        BOM, Decoded, FinerTimes,
         artifact::ArtifactColumn,
         columns::{Columns, Utf8Check, decode_checked},
         parse::calendar::parse_timestamp,
@@ -22,6 +22,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct CsvLayout {
     columns: Columns,
+    finer_times: FinerTimes,
 }
 
 impl CsvLayout {
@@ -40,7 +41,13 @@ impl CsvLayout {
         if schema.id() == schema.time() {
             return Err(CsvError::OneKey(schema.id().to_owned()));
         }
-        Ok(Self { columns: Columns::new(Arc::new(schema)) })
+        Ok(Self { columns: Columns::new(Arc::new(schema)), finer_times: FinerTimes::default() })
+    }
+
+    /// The same columns, with this rule for times.
+    #[must_use]
+    pub fn with_finer_times(self, finer_times: FinerTimes) -> Self {
+        Self { finer_times, ..self }
     }
 
     /// The columns of every batch.
@@ -54,7 +61,8 @@ impl CsvLayout {
     }
 
     fn decode_with(&self, chunk: &[u8], utf8: Utf8Check) -> Option<Decoded> {
-        let builders = self.columns.builders(|column, missing| ArtifactColumn::new(&column.kind, missing));
+        let builders =
+            self.columns.builders(|column, missing| ArtifactColumn::new(&column.kind, missing, self.finer_times));
         let rows = RowDecoder::read(chunk, self.schema(), builders, utf8);
         let RowDecoder { columns, good, rejects, line_feeds, .. } = rows;
         let rows = good as u64 + rejects.len() as u64;
@@ -84,6 +92,7 @@ impl CsvLayout {
 
 /// Reads the time of each row and nothing else.
 struct TimeReader {
+    finer_times: FinerTimes,
     index: usize,
     columns: usize,
 }
@@ -91,7 +100,7 @@ struct TimeReader {
 impl TimeReader {
     fn new(layout: &CsvLayout) -> Self {
         let schema = layout.schema();
-        Self { index: schema.time_index(), columns: schema.columns().len() }
+        Self { finer_times: layout.finer_times, index: schema.time_index(), columns: schema.columns().len() }
     }
 
     fn records<'a>(&self, bytes: &'a [u8]) -> Records<'a> {
@@ -105,7 +114,7 @@ impl TimeReader {
         }
         let field = record.fields().nth(self.index)?;
         let text = if let [b'"', text @ .., b'"'] = field { text } else { field };
-        parse_timestamp(text).ok().map(Timestamp::from_micros)
+        parse_timestamp(text, self.finer_times).ok().map(Timestamp::from_micros)
     }
 }
 

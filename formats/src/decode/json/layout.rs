@@ -11,6 +11,7 @@ use crate::{
     ColumnType, Schema, Timestamp,
     catalogue::{self, KeyColumns, json_schema},
     decode::{
+        FinerTimes,
         columns::Columns,
         parse::calendar::parse_timestamp,
         row_error::RowErrorKind,
@@ -137,6 +138,7 @@ pub struct JsonLayout {
     pub(super) targets: Vec<Option<usize>>,
     /// The shared column of members without a column of their own.
     pub(super) extra: Option<usize>,
+    pub(super) finer_times: FinerTimes,
 }
 
 impl JsonLayout {
@@ -158,7 +160,21 @@ impl JsonLayout {
             table.add(name);
         }
         let (id, time) = (schema.id_index(), schema.time_index());
-        Ok(Self { columns: Columns::new(Arc::new(schema)), id, time, names: table, targets, extra })
+        Ok(Self {
+            columns: Columns::new(Arc::new(schema)),
+            id,
+            time,
+            names: table,
+            targets,
+            extra,
+            finer_times: FinerTimes::default(),
+        })
+    }
+
+    /// The same columns, with this rule for times.
+    #[must_use]
+    pub fn with_finer_times(self, finer_times: FinerTimes) -> Self {
+        Self { finer_times, ..self }
     }
 
     /// The columns of every batch.
@@ -230,6 +246,6 @@ impl<'a> TimeReader<'a> {
             unescape(text.inner, &mut self.scratch).ok()?;
             plain = &self.scratch;
         }
-        parse_timestamp(plain).ok().map(Timestamp::from_micros)
+        parse_timestamp(plain, self.layout.finer_times).ok().map(Timestamp::from_micros)
     }
 }

@@ -25,7 +25,8 @@ impl JsonLayout {
     }
 
     fn decode_with(&self, chunk: &[u8], utf8: Utf8Check) -> Option<Decoded> {
-        let builders = self.columns.builders(|column, missing| ArtifactColumn::new(&column.kind, missing));
+        let builders =
+            self.columns.builders(|column, missing| ArtifactColumn::new(&column.kind, missing, self.finer_times));
         let RecordDecoder { columns, good, rejects, lines, .. } = RecordDecoder::read(chunk, self, builders, utf8);
         let rows = good as u64 + rejects.len() as u64;
         let batch = self.columns.finish(columns, good).ok()?;

@@ -25,14 +25,13 @@ pub fn is_word_of_more(name: &str) -> bool {
 }
 
 /// Parts of such names.
-const WORDS_OF_MORE: [&str; 22] = [
+const WORDS_OF_MORE: [&str; 17] = [
     "next",
     "more",
     "cursor",
     "page",
     "offset",
     "skip",
-    "token",
     "contin",
     "limit",
     "trunc",
@@ -42,12 +41,8 @@ const WORDS_OF_MORE: [&str; 22] = [
     "omit",
     "drop",
     "missing",
-    "left",
-    "rest",
-    "cut",
     "capped",
     "sampl",
-    "abort",
 ];
 
 #[cfg(test)]

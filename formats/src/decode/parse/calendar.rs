@@ -19,13 +19,23 @@ const ERAS: i64 = 25_000;
 /// Digits of the largest year that fits into a date or a timestamp.
 const MAX_YEAR_DIGITS: usize = 7;
 
+/// What happens to times of artifacts that are more precise than the microseconds of an archive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FinerTimes {
+    /// Their rows are rejected.
+    #[default]
+    Reject,
+    /// They lose what is below a microsecond: the value is the last microsecond that is not after it.
+    Truncate,
+}
+
 /// Parses a timestamp of an artifact into microseconds since 1970 in UTC. The zone is mandatory; second 60 is the first
 /// of the next minute, as in PostgreSQL.
 #[inline]
-pub(in crate::decode) fn parse_timestamp(text: &[u8]) -> Result<i64, RowErrorKind> {
+pub(in crate::decode) fn parse_timestamp(text: &[u8], finer: FinerTimes) -> Result<i64, RowErrorKind> {
     let (date_time, rest) = text.split_first_chunk().ok_or(RowErrorKind::Time)?;
     let local = local_seconds(date_time)?;
-    let (micros, rest) = fraction(rest)?;
+    let (micros, rest) = fraction(rest, finer)?;
     let instant = (local - offset_seconds(rest)?) * MICROS_PER_SECOND + micros;
     if INSTANTS.contains(&instant) { Ok(instant) } else { Err(RowErrorKind::Year) }
 }
@@ -48,11 +58,11 @@ fn local_seconds(text: &[u8; 19]) -> Result<i64, RowErrorKind> {
 }
 
 /// The microseconds of an optional fraction, and the rest.
-fn fraction(text: &[u8]) -> Result<(i64, &[u8]), RowErrorKind> {
+fn fraction(text: &[u8], finer: FinerTimes) -> Result<(i64, &[u8]), RowErrorKind> {
     let Some((b'.', digits)) = text.split_first() else { return Ok((0, text)) };
     let (mut micros, mut unit, mut length) = (0, MICROS_PER_SECOND / 10, 0);
     for digit in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
-        if unit == 0 && *digit != b'0' {
+        if unit == 0 && *digit != b'0' && finer == FinerTimes::Reject {
             return Err(RowErrorKind::Precision);
         }
         micros += i64::from(digit - b'0') * unit;
@@ -184,6 +194,25 @@ mod tests {
         DateTime::parse_from_rfc3339(rfc3339).unwrap().timestamp_micros()
     }
 
+    fn timestamp(text: &[u8]) -> Result<i64, RowErrorKind> {
+        parse_timestamp(text, FinerTimes::Reject)
+    }
+
+    #[test]
+    fn finer_times_are_truncated_on_request() {
+        let truncated = |text: &str| parse_timestamp(text.as_bytes(), FinerTimes::Truncate);
+        for (text, micros_of) in [
+            ("2025-03-01T11:30:00.1234567Z", "2025-03-01T11:30:00.123456Z"),
+            ("2025-03-31T23:59:59.999999999Z", "2025-03-31T23:59:59.999999Z"),
+            ("1969-12-31T23:59:59.9999999+00:00", "1969-12-31T23:59:59.999999Z"),
+            ("2025-03-01T11:30:00.5Z", "2025-03-01T11:30:00.5Z"),
+        ] {
+            assert_eq!(truncated(text), Ok(micros(micros_of)), "{text}");
+        }
+        assert_eq!(truncated("2025-03-01T11:30:00.1234567"), Err(RowErrorKind::Zone));
+        assert_eq!(truncated("2025-03-01T11:30:00.123456x7Z"), Err(RowErrorKind::Time));
+    }
+
     #[test]
     fn timestamps_are_rfc_3339_or_as_postgresql_prints_them() {
         let same = [
@@ -196,11 +225,11 @@ mod tests {
             "2025-03-01 11:29:60.25-00",
         ];
         for text in same {
-            assert_eq!(parse_timestamp(text.as_bytes()), Ok(micros("2025-03-01T11:30:00.25Z")), "{text}");
+            assert_eq!(timestamp(text.as_bytes()), Ok(micros("2025-03-01T11:30:00.25Z")), "{text}");
         }
-        assert_eq!(parse_timestamp(b"0001-01-01T00:00:00Z"), Ok(*INSTANTS.start()));
-        assert_eq!(parse_timestamp(b"9999-12-31T23:59:59.999999Z"), Ok(*INSTANTS.end()));
-        assert_eq!(parse_timestamp(b"2024-02-29T00:00:00Z"), Ok(micros("2024-02-29T00:00:00Z")));
+        assert_eq!(timestamp(b"0001-01-01T00:00:00Z"), Ok(*INSTANTS.start()));
+        assert_eq!(timestamp(b"9999-12-31T23:59:59.999999Z"), Ok(*INSTANTS.end()));
+        assert_eq!(timestamp(b"2024-02-29T00:00:00Z"), Ok(micros("2024-02-29T00:00:00Z")));
     }
 
     #[test]
@@ -214,7 +243,7 @@ mod tests {
             ("9999-12-31T23:59:60Z", RowErrorKind::Year),
         ];
         for (text, kind) in cases {
-            assert_eq!(parse_timestamp(text.as_bytes()), Err(kind), "{text}");
+            assert_eq!(timestamp(text.as_bytes()), Err(kind), "{text}");
         }
     }
 
@@ -226,7 +255,7 @@ mod tests {
                      2025-03-01T00:00:00+24|2025-03-01T00:00:00+00:60|2025-03-01T00:00:00ZZ|2025-03-01T00:00:00 Z|\
                      2025-03-01X00:00:00Z|12025-03-01T00:00:00Z|+2025-03-01T00:00:00Z|infinity|1740787200|20250301T000000Z";
         for text in texts.split('|') {
-            assert_eq!(parse_timestamp(text.as_bytes()), Err(RowErrorKind::Time), "{text}");
+            assert_eq!(timestamp(text.as_bytes()), Err(RowErrorKind::Time), "{text}");
         }
     }
 
@@ -235,21 +264,21 @@ mod tests {
         fn timestamps_of_artifacts_agree_with_chrono(instant in INSTANTS, offset in -86_399..86_400_i32) {
             let time = DateTime::from_timestamp_micros(instant).unwrap();
             let text = time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-            prop_assert_eq!(parse_timestamp(text.as_bytes()), Ok(instant));
+            prop_assert_eq!(timestamp(text.as_bytes()), Ok(instant));
             let local = time.naive_utc() + chrono::Duration::seconds(offset.into());
             let years = NaiveDate::from_ymd_opt(1, 1, 1).unwrap()..=NaiveDate::from_ymd_opt(9999, 12, 31).unwrap();
             prop_assume!(years.contains(&local.date()));
             let (sign, zone) = (if offset < 0 { '-' } else { '+' }, offset.abs());
             let (hours, minutes, seconds) = (zone / 3600, zone / 60 % 60, zone % 60);
             let text = format!("{}{sign}{hours:02}:{minutes:02}:{seconds:02}", local.format("%F %T%.6f"));
-            prop_assert_eq!(parse_timestamp(text.as_bytes()), Ok(instant), "{}", text);
+            prop_assert_eq!(timestamp(text.as_bytes()), Ok(instant), "{}", text);
         }
 
         #[test]
         fn days_of_months_agree_with_chrono(year in 0..10_000_i32, month in 0..14_u32, day in 0..33_u32) {
             let date = NaiveDate::from_ymd_opt(year, month, day).filter(|_| year > 0);
             let expected = date.map(|date| date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros());
-            prop_assert_eq!(parse_timestamp(format!("{year:04}-{month:02}-{day:02}T00:00:00Z").as_bytes()).ok(), expected);
+            prop_assert_eq!(timestamp(format!("{year:04}-{month:02}-{day:02}T00:00:00Z").as_bytes()).ok(), expected);
         }
     }
 
