@@ -7,6 +7,7 @@
 mod completions;
 mod config;
 mod contents;
+mod crashes;
 mod doctor;
 mod documents;
 mod exports_api;
