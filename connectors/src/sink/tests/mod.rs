@@ -4,6 +4,7 @@ mod chains;
 mod commits;
 mod directories;
 mod files;
+mod interleavings;
 
 use super::*;
 use crate::testing::FaultyStore;
