@@ -84,7 +84,8 @@ impl Sink {
     /// | *n* is absent, and the store keeps failing | an error |
     /// | the chain is broken | an error: a broken chain is never continued |
     ///
-    /// `SHA256SUMS` follow the commit. Failures to write them are logged, and [`Sink::complete_sums`] adds them later.
+    /// `SHA256SUMS` follow the commit. Failures to write them into a bucket are logged, and [`Sink::complete_sums`] adds
+    /// them later.
     pub async fn commit(&self, chain: &mut Chain, draft: &Draft, files: &[StoredFile]) -> Result<Commit> {
         uuid::Uuid::parse_str(chain.archive()).map_err(|error| {
             let error = Error::new(ErrorKind::Internal, "a commit into an archive without identity").with_source(error);
@@ -125,6 +126,10 @@ impl Sink {
             Error::new(ErrorKind::Internal, "committed a manifest that does not continue the chain").with_source(broken)
         })?;
         if let Err(error) = self.put_sums(&entry).await {
+            // On a disk that fails, more may be lost than these.
+            if self.directory.is_some() {
+                return Err(error);
+            }
             tracing::warn!(sequence = entry.manifest.sequence, %error, "could not add SHA256SUMS; a later run will");
         }
         Ok(Commit::Done(entry))
