@@ -12,7 +12,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 pub use pseudonymise::{Key, Pseudonyms};
 use serde_json::{Map, Value, json};
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 /// Transforms, for every month.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +82,7 @@ impl Transforms {
             refused("the renamed columns collide").with_source(error).with_hint("give each column a name of its own")
         })?;
         check_folders(&schema)?;
+        warn_of_names_that_differ_in_case(&schema);
         Ok(Bound { arrow: schema.to_arrow(), schema: Arc::new(schema), outputs })
     }
 
@@ -144,6 +145,20 @@ pub fn is_same(one: &Value, other: &Value) -> bool {
 
 fn has(schema: &Schema, name: &str) -> bool {
     schema.columns().iter().any(|column| column.name == name)
+}
+
+/// Such columns are two to this archive, and one to Spark, Athena and others.
+fn warn_of_names_that_differ_in_case(schema: &Schema) {
+    let mut seen = HashMap::new();
+    for Column { name, .. } in schema.columns() {
+        if let Some(other) = seen.insert(name.to_lowercase(), name) {
+            tracing::warn!(
+                column = name,
+                other,
+                "two columns differ in case alone: Spark and others cannot read both; --rename gives one another name"
+            );
+        }
+    }
 }
 
 fn check_folders(schema: &Schema) -> Result<()> {

@@ -222,6 +222,20 @@ fn text_is_what_copy_prints_whatever_casts_there_are() {
 }
 
 #[test]
+fn columns_that_differ_in_case_alone_are_named_in_a_warning() {
+    let world = DatabaseWorld::new(&(march(2) + "alter table events add \"Note\" text;"));
+    let warned = world.run(&[]).expect(0);
+    assert!(
+        warned.stderr.contains("column=\"Note\" other=\"note\"") && warned.stderr.contains("--rename"),
+        "{}",
+        warned.stderr
+    );
+    let renamed = DatabaseWorld::new(&(march(2) + "alter table events add \"Note\" text;"));
+    let outcome = renamed.run(&["--rename", "Note=remark"]).expect(0);
+    assert!(!outcome.stderr.contains("differ in case"), "{}", outcome.stderr);
+}
+
+#[test]
 fn operators_and_functions_of_the_search_path_are_not_called() {
     let mut world = DatabaseWorld::new(
         &(march(1_000)
