@@ -31,8 +31,8 @@ impl Sink {
     /// | 401, 403, no such bucket, not supported, not flushed | absent | the error |
     /// | 409, 412, 5xx, timeout, … | absent or unreadable | put again, at most six times; then the error |
     ///
-    /// The content survives a power failure, whoever wrote it. After an error the last put may still arrive. Call it again
-    /// to find out.
+    /// The content survives a power failure, also that of another writer. After an error the last put may still arrive. Call
+    /// it again to find out.
     pub async fn create_document(&self, path: &str, bytes: Bytes) -> Result<Bytes> {
         let location = self.location(path)?;
         let mut pause = FIRST_PAUSE;

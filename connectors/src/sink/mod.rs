@@ -51,7 +51,7 @@ const PART: u64 = 8 * 1024 * 1024;
 pub struct Sink {
     store: Arc<dyn ObjectStore>,
     confirm: Confirm,
-    directory: Option<Directory>,
+    directory: Option<Arc<Directory>>,
     root: Root,
     url: Arc<str>,
     variables: VariableNames,
@@ -88,8 +88,8 @@ impl Sink {
         let (url, variables) = (location.url().into(), cloud::variable_names(location.url()));
         match location.kind() {
             LocationKind::Directory(path) => {
-                let directory = Directory::open(path, location.file_mode())?;
-                let (store, root) = (Arc::new(directory.clone()), directory.root());
+                let directory = Arc::new(Directory::open(path, location.file_mode())?);
+                let (store, root) = (Arc::clone(&directory) as Arc<dyn ObjectStore>, directory.root());
                 Ok(Self { store, confirm: Confirm::ReadBack, directory: Some(directory), root, url, variables })
             }
             LocationKind::Bucket { bucket, prefix } => {

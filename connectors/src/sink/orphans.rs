@@ -8,7 +8,7 @@ use archive_formats::{
 };
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 impl Sink {
     /// Removes the data files in the folders of a committed month that no manifest names, and in a directory the partial
@@ -40,7 +40,7 @@ impl Sink {
     /// directory. Returns their paths.
     pub async fn remove_leftovers(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
         match &self.directory {
-            Some(directory) => remove_leftovers(directory.clone(), leftover_folders(dataset, month), chain).await,
+            Some(directory) => remove_leftovers(Arc::clone(directory), leftover_folders(dataset, month), chain).await,
             None => Ok(Vec::new()),
         }
     }
@@ -68,7 +68,7 @@ fn leftover_folders(dataset: &Dataset, month: Month) -> Vec<String> {
 
 /// Removes the partial files of interrupted writes in `folders`. Keeps those of documents that another writer may be
 /// creating: the ones with numbers that are not in `chain`.
-async fn remove_leftovers(directory: Directory, folders: Vec<String>, chain: &Chain) -> Result<Vec<String>> {
+async fn remove_leftovers(directory: Arc<Directory>, folders: Vec<String>, chain: &Chain) -> Result<Vec<String>> {
     let next = chain.next_sequence();
     let work = move || folders.iter().flat_map(|folder| remove_from(&directory, folder, next)).collect();
     let removed = tokio::task::spawn_blocking(work).await;

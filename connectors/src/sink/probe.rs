@@ -6,7 +6,7 @@ use crate::{Error, ErrorKind, Probe, Result};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{
-    ObjectStoreExt,
+    ObjectStore, ObjectStoreExt,
     aws::{AmazonS3, AwsAuthorizer},
     client::{HttpClient, HttpConnector, HttpRequest, ReqwestConnector},
     path::Path,
@@ -88,7 +88,8 @@ fn trial(sink: &Sink, path: &std::path::Path) -> Result<(tempfile::TempDir, Sink
             .with_hint("check the owner and the mode of the folder, or choose another")
     })?;
     let directory = Directory::open(folder.path(), Location::FILE_MODE)?;
-    let store = Arc::new(directory.clone());
+    let directory = Arc::new(directory);
+    let store = Arc::clone(&directory) as Arc<dyn ObjectStore>;
     Ok((folder, Sink { store, directory: Some(directory), ..sink.clone() }))
 }
 
@@ -435,7 +436,7 @@ mod tests {
         sink::Confirm,
         testing::{Answer, Fault, FaultyStore, Operation},
     };
-    use object_store::{ObjectStore, memory::InMemory};
+    use object_store::memory::InMemory;
     use std::collections::BTreeMap;
 
     fn faulty() -> (Arc<InMemory>, FaultyStore, Sink) {

@@ -53,7 +53,7 @@ pub async fn run(
         if let (Some(archive), false) = (&archive, dry_run) {
             archive.sink().flush_head(archive.chain()).await?;
         }
-        let months = Box::pin(report_only(&planned, archive.as_ref(), &rules, observer.as_ref())).await;
+        let months = report_only(&planned, archive.as_ref(), &rules, observer.as_ref()).await;
         if let (Some(archive), false) = (&archive, dry_run) {
             // A run with nothing to do does not need the source, which may be unusable, for example without a token.
             let source = connect(archive.id());
@@ -200,7 +200,7 @@ impl Run {
     async fn attempt(&self, planned: &Planned) -> std::result::Result<MonthReport, Failure> {
         if planned.action != Action::Archive {
             let archive = self.pipeline.archive().await.clone();
-            return Ok(Box::pin(not_archived(planned, Some(&archive), &self.rules)).await);
+            return Ok(not_archived(planned, Some(&archive), &self.rules).await);
         }
         if let Some(earlier) = self.earlier_failure(&planned.dataset) {
             return Err(Failure {
