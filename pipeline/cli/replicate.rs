@@ -5,7 +5,7 @@ use archive::replicate;
 use archive_connectors::Result;
 
 pub(super) async fn replicate(session: Session) -> Result<Outcome> {
-    let opened = session.open_reading()?;
+    let opened = session.open_reading_replicas()?;
     let repair = opened.config.repair.is_some_and(|on| on.0);
     let signals = Signals::listen()?;
     let work = replicate::replicate(&opened.settings, repair, opened.screen.observer(), signals.stop());

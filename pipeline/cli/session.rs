@@ -81,8 +81,14 @@ impl Session {
         Ok((config, layers, unknown))
     }
 
-    /// Settings of a command that reads. Ignores settings of how months are archived.
+    /// Settings of a command that reads the archive. Ignores settings of how months are archived, and the replicas.
     pub(super) fn open_reading(&self) -> Result<Opened> {
+        let (layers, unknown) = self.layered()?;
+        self.open_as_reader(Config { replica: None, ..layers.merged() }, &unknown)
+    }
+
+    /// Settings of a command that reads the archive and its replicas.
+    pub(super) fn open_reading_replicas(&self) -> Result<Opened> {
         let (layers, unknown) = self.layered()?;
         self.open_as_reader(layers.merged(), &unknown)
     }
@@ -91,7 +97,7 @@ impl Session {
     pub(super) fn open_pulling(&self) -> Result<Opened> {
         let (layers, unknown) = self.layered()?;
         let chosen = layers.flags.config().columns.as_ref().or(layers.environment.config().columns.as_ref());
-        self.open_as_reader(Config { columns: chosen.cloned(), ..layers.merged() }, &unknown)
+        self.open_as_reader(Config { columns: chosen.cloned(), replica: None, ..layers.merged() }, &unknown)
     }
 
     /// The configuration file, from the flag or the environment.

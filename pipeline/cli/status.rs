@@ -12,7 +12,7 @@ use archive_connectors::{Result, clock::SystemClock};
 pub(super) async fn status(args: PeriodArgs, session: Session) -> Result<Outcome> {
     let PeriodArgs { from, to } = args;
     check_open_range(from, to)?;
-    let opened = session.open_reading()?;
+    let opened = session.open_reading_replicas()?;
     let is_list = opened.config.list.is_some_and(|on| on.0);
     let layout = if is_list { Layout::List } else { Layout::Calendar };
     let request = StatusRequest { from, to, datasets: opened.settings.datasets.clone(), layout };

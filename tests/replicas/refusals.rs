@@ -154,6 +154,14 @@ fn invalid_locations_are_refused_before_any_work() {
 }
 
 #[test]
+fn commands_without_replicas_ignore_a_malformed_one() {
+    let mut copies = Copies::new();
+    copies.host.set("KT_ARCHIVE_REPLICA", "s3:bucket");
+    copies.host.run(&["verify", "--json"]).expect(0);
+    copies.host.run(&["status", "--json"]).expect(2);
+}
+
+#[test]
 fn broken_chain_is_not_copied() {
     let copies = Copies::current();
     fs::remove_file(copies.archive.path(&manifest_path(2))).unwrap();

@@ -13,7 +13,7 @@ use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock};
 pub(crate) async fn report(args: PeriodArgs, session: Session) -> Result<Outcome> {
     let PeriodArgs { from, to } = args;
     check_open_range(from, to)?;
-    let opened = session.open_reading()?;
+    let opened = session.open_reading_replicas()?;
     let named = opened.config.output.clone().filter(|path| !path.as_os_str().is_empty());
     let output = named.ok_or_else(|| {
         let error = Error::new(ErrorKind::Configuration, "no output was given");
