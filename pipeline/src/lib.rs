@@ -17,8 +17,8 @@
 //! | an archive: its store, identity and chain | [`Archive`] |
 //! | months to archive | [`plan`], without I/O |
 //! | a run, one month, its stages | [`mod@run`], [`month`], [`stage`] |
-//! | events that share an id | [`duplicates`] |
-//! | dropped, renamed and pseudonymised columns | [`transform`] |
+//! | events that share an id | `duplicates` |
+//! | dropped, renamed and pseudonymised columns | `transform` |
 //! | reading committed files | `reader` |
 //! | verification | [`mod@verify`] |
 //! | replicas | [`mod@replicate`] |
@@ -52,12 +52,12 @@ pub mod address;
 mod archive;
 pub mod config;
 pub mod doctor;
-pub mod duplicates;
+pub(crate) mod duplicates;
 pub mod environment;
 pub mod exit;
-pub mod expected_head;
+pub(crate) mod expected_head;
 pub mod human;
-pub mod lock;
+pub(crate) mod lock;
 pub mod monitoring;
 pub mod month;
 pub mod observer;
@@ -71,11 +71,11 @@ pub mod restore;
 pub mod run;
 pub mod settings;
 pub mod stage;
-pub mod state;
+pub(crate) mod state;
 pub mod status;
 pub mod style;
 mod table;
-pub mod transform;
+pub(crate) mod transform;
 pub mod units;
 pub mod verify;
 

@@ -9,7 +9,7 @@ use std::{
 /// A lock held for the lifetime of the value. The system releases it when the process ends, even by a crash, so there
 /// is no stale lock to remove.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _files: Vec<File>,
 }
 
@@ -17,7 +17,7 @@ impl Lock {
     /// Locks the archive with the UUID `archive`, for users of the state folder, and a directory archive for every
     /// process of this host. On object stores, create-only manifests keep two hosts apart. Messages name the archive by
     /// `url`.
-    pub fn acquire(state: &Path, archive: &str, url: &str, directory: Option<&Path>) -> Result<Self> {
+    pub(crate) fn acquire(state: &Path, archive: &str, url: &str, directory: Option<&Path>) -> Result<Self> {
         let folder = state.join("locks");
         std::fs::create_dir_all(&folder).map_err(local("make the folder of locks", &folder))?;
         let path = folder.join(format!("{archive}.lock"));

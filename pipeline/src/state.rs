@@ -9,7 +9,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Creates `folder` and its parents, readable only by their owner: it holds events in transit.
-pub fn private_folder(folder: PathBuf) -> Result<PathBuf> {
+pub(crate) fn private_folder(folder: PathBuf) -> Result<PathBuf> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     made.map_err(local("make a folder for the state", &folder))?;
     Ok(folder)
@@ -17,7 +17,7 @@ pub fn private_folder(folder: PathBuf) -> Result<PathBuf> {
 
 /// Private folder of a read-only command. Removed on drop, or by the next command of its kind.
 #[derive(Debug)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     folder: TempDir,
     /// Marks the folder as in use.
     _lock: File,
@@ -26,7 +26,7 @@ pub struct Scratch {
 impl Scratch {
     /// Creates a folder below `kind`, and removes those of killed commands. Falls back to the system's temporary folder
     /// if the state folder is not writable.
-    pub fn new(state: &Path, kind: &str) -> Result<Self> {
+    pub(crate) fn new(state: &Path, kind: &str) -> Result<Self> {
         Self::below(state, kind).or_else(|error| {
             tracing::debug!(%error, "fetched files go to the system's folder for temporary files");
             let made = TempDir::with_prefix("kt-archive-").map_err(|_| error)?;
@@ -55,14 +55,14 @@ impl Scratch {
     }
 
     /// Path of the folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
 /// The folder for files on their way into `archive`, emptied of the leftovers of crashed runs. Requires the archive's
 /// lock.
-pub fn staging(state: &Path, archive: &str) -> Result<PathBuf> {
+pub(crate) fn staging(state: &Path, archive: &str) -> Result<PathBuf> {
     let folder = private_folder(state.join("staging").join(archive))?;
     for left in fs::read_dir(&folder).map_err(local("look into the staging folder", &folder))? {
         let path = left.map_err(local("look into the staging folder", &folder))?.path();

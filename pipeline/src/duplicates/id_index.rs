@@ -27,7 +27,7 @@ const ENTRY_BYTES: usize = 24;
 
 /// Collects the ids of a month, in the order of its events.
 #[derive(Debug)]
-pub struct IdIndex {
+pub(crate) struct IdIndex {
     folder: PathBuf,
     held: Vec<Vec<Entry>>,
     held_bytes: usize,
@@ -62,12 +62,12 @@ impl Suspects {
 
 impl IdIndex {
     /// Creates an index that spills into `folder`, which must exist and be used by nothing else.
-    pub fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), held: vec![Vec::new(); PARTITIONS], held_bytes: 0, spilled: false, events: 0 }
     }
 
     /// Adds the next events.
-    pub fn add(&mut self, batch: &EventBatch) -> Result<()> {
+    pub(crate) fn add(&mut self, batch: &EventBatch) -> Result<()> {
         let ids = batch.ids();
         for row in 0..batch.len() {
             let entry = entry(key(ids, row), self.events);
@@ -79,7 +79,7 @@ impl IdIndex {
     }
 
     /// The events whose id appears more than once.
-    pub fn finish(mut self) -> Result<Suspects> {
+    pub(crate) fn finish(mut self) -> Result<Suspects> {
         if self.spilled {
             self.spill()?;
         }

@@ -16,11 +16,11 @@ use archive_formats::{EventBatch, Sha256};
 use arrow_array::BooleanArray;
 use arrow_row::{RowConverter, SortField};
 use id_index::Suspect;
-pub use id_index::{IdIndex, Suspects};
+pub(crate) use id_index::{IdIndex, Suspects};
 
 /// Compares the events of [`Suspects`] in a second read of the month.
 #[derive(Debug)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     suspects: std::iter::Peekable<std::vec::IntoIter<Suspect>>,
     ordinal: u64,
     seen: Vec<Seen>,
@@ -50,14 +50,14 @@ const EXAMPLES: usize = 5;
 
 impl Comparison {
     /// Creates a comparison of `suspects`.
-    pub fn new(suspects: Suspects) -> Self {
+    pub(crate) fn new(suspects: Suspects) -> Self {
         // Reserved at once: growing to millions of entries would take half as much memory again.
         let seen = Vec::with_capacity(suspects.events.len());
         Self { suspects: suspects.events.into_iter().peekable(), ordinal: 0, seen, converter: None }
     }
 
     /// Adds the next events, in the order of the first read.
-    pub fn add(&mut self, batch: &EventBatch) -> Result<()> {
+    pub(crate) fn add(&mut self, batch: &EventBatch) -> Result<()> {
         let end = self.ordinal + batch.len() as u64;
         let here = std::iter::from_fn(|| self.suspects.next_if(|suspect| suspect.ordinal < end)).collect::<Vec<_>>();
         let start = std::mem::replace(&mut self.ordinal, end);
@@ -80,7 +80,7 @@ impl Comparison {
     }
 
     /// Returns repetitions and conflicts.
-    pub fn finish(mut self) -> Verdict {
+    pub(crate) fn finish(mut self) -> Verdict {
         self.seen.sort_unstable();
         let mut verdict = Verdict::default();
         let mut repetitions = Vec::new();

@@ -10,7 +10,7 @@ use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::{Column, ColumnType, EventBatch, Schema, catalogue, schema::SchemaError};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-pub use pseudonymise::{Key, Pseudonyms};
+pub(crate) use pseudonymise::{Key, Pseudonyms};
 use serde_json::{Map, Value, json};
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
@@ -132,7 +132,7 @@ impl Output {
 }
 
 /// Returns whether two manifest records are equal, ignoring the order of column names.
-pub fn is_same(one: &Value, other: &Value) -> bool {
+pub(crate) fn is_same(one: &Value, other: &Value) -> bool {
     let unordered = |record: &Value| {
         let mut record = record.clone();
         if let Some(columns) = record.get_mut("columns").and_then(Value::as_array_mut) {
