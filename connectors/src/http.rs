@@ -13,7 +13,9 @@ pub fn client(like: &Url) -> Result<reqwest::Client> {
         .user_agent(concat!("kt-archive/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .read_timeout(IDLE)
-        .redirect(reqwest::redirect::Policy::none());
+        .redirect(reqwest::redirect::Policy::none())
+        // Chunks show the end of a body. In HTTP/2, hyper takes a stream that a proxy reset without an error for the end.
+        .http1_only();
     let builder = if like.scheme() == "http" { builder.no_proxy() } else { builder };
     builder.build().map_err(|error| {
         Error::new(ErrorKind::Internal, "could not set up the HTTP client").with_source(error.without_url())

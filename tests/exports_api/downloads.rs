@@ -88,6 +88,8 @@ fn the_end_of_a_connection_is_not_the_end_of_an_artifact() {
         (Script::new(march()), "HTTP/1.1", csv.len()),
         // Inside the last field.
         (Script::from_bytes(row), "HTTP/1.1", row.len() - 19),
+        // The number of rows is that of the job.
+        (Script::from_bytes(row).details(|_, _| json!({"row_count": 1})), "HTTP/1.1", row.len() - 19),
     ];
     together(cases, |(script, version, keep)| {
         let world = World::new(script.always_cut(Cut::UntilClose(version, keep)));

@@ -17,6 +17,8 @@ pub(crate) struct Content {
     packing: Packing,
     /// Bytes after unpacking.
     plain: u64,
+    /// The last of them.
+    last: Option<u8>,
     /// Their digest, if the artifact is packed.
     plain_digest: Option<Hasher>,
 }
@@ -29,6 +31,8 @@ pub(crate) struct Measured {
     pub(crate) plain_sha256: Sha256,
     /// Whether it is gzip of one member, whose trailer has the length of all content (RFC 1952).
     pub(crate) is_one_gzip_member: bool,
+    /// Whether the content ends with a line feed.
+    pub(crate) ends_a_line: bool,
 }
 
 #[derive(Debug)]
@@ -74,7 +78,7 @@ impl Content {
         } else {
             Packing::None(delivered)
         };
-        Ok(Self { path: path.to_owned(), packing, plain: 0, plain_digest: gzip.then(Hasher::default) })
+        Ok(Self { path: path.to_owned(), packing, plain: 0, last: None, plain_digest: gzip.then(Hasher::default) })
     }
 
     /// Whether the artifact is gzip.
@@ -96,6 +100,7 @@ impl Content {
         };
         let count = result.map_err(|error| self.unreadable(error))?;
         self.plain += count as u64;
+        self.last = buffer[..count].last().copied().or(self.last);
         if let Some(digest) = &mut self.plain_digest {
             digest.update(&buffer[..count]);
         }
@@ -108,13 +113,14 @@ impl Content {
         // The trailer has the length modulo 2^32.
         let length = self.plain.to_le_bytes();
         let is_one_gzip_member = self.is_gzip() && length.starts_with(&self.packing.delivered().last);
+        let ends_a_line = self.last == Some(b'\n');
         let delivered = match self.packing {
             Packing::None(delivered) => delivered,
             Packing::Gzip(unpacked) => unpacked.into_inner().into_inner(),
         };
         let delivered_sha256 = delivered.digest.finish();
         let plain_sha256 = self.plain_digest.map_or(delivered_sha256, Hasher::finish);
-        Measured { delivered_sha256, plain_bytes: self.plain, plain_sha256, is_one_gzip_member }
+        Measured { delivered_sha256, plain_bytes: self.plain, plain_sha256, is_one_gzip_member, ends_a_line }
     }
 
     /// Refuses gzip bombs: a few kilobytes can unpack to terabytes. Events do not compress like that.

@@ -138,7 +138,8 @@ impl Artifact {
     /// Whether the protocol, the job or the content tells that the last byte received is the last one.
     fn is_vouched_for(&self, summary: &Summary) -> bool {
         let SpoolMetadata { end, rows, measured, .. } = &self.metadata;
-        let by_job = rows.is_some() || *measured;
+        // A number of rows does not tell whether the last one is cut.
+        let by_job = *measured || rows.is_some() && summary.measured.ends_a_line;
         // Lines can be cut between two of them, and so can members of gzip.
         let by_content = summary.kind == ArtifactKind::Json || summary.measured.is_one_gzip_member;
         *end == End::Framed || by_job || by_content

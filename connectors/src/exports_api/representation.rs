@@ -72,10 +72,9 @@ impl End {
     /// The end of the body of `response`, which was received without an error.
     fn of(response: &Response) -> Self {
         let is_framed = match response.version() {
-            Version::HTTP_09 | Version::HTTP_10 => response.content_length().is_some(),
             Version::HTTP_11 => response.content_length().is_some() || is_chunked(response),
-            // HTTP/2 and later end each body by a frame.
-            _ => true,
+            // Older versions have no chunks, and the client does not use newer ones.
+            _ => response.content_length().is_some(),
         };
         if is_framed { Self::Framed } else { Self::Closed }
     }
@@ -132,14 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn a_length_chunks_or_frames_vouch_for_the_end() {
+    fn a_length_or_chunks_vouch_for_the_end() {
         let end = |version, headers: &[_], length| Representation::whole(&response(version, headers, length)).end(6);
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
             assert_eq!(end(version, &[], Some(6)).unwrap(), End::Framed, "{version:?}");
             assert_eq!(end(version, &[], Some(7)).unwrap_err().kind(), ErrorKind::SourceUnavailable, "{version:?}");
             assert_eq!(end(version, &[], Some(5)).unwrap_err().kind(), ErrorKind::Truncated, "{version:?}");
         }
-        assert_eq!(end(Version::HTTP_2, &[], None).unwrap(), End::Framed);
         assert_eq!(end(Version::HTTP_11, &[("transfer-encoding", "gzip, Chunked")], None).unwrap(), End::Framed);
         for headers in [&[][..], &[("transfer-encoding", "chunked, gzip")], &[("content-length", "6")]] {
             assert_eq!(end(Version::HTTP_11, headers, None).unwrap(), End::Closed, "{headers:?}");
