@@ -97,8 +97,9 @@ pub(super) struct Claims {
 
 const IDS: [&str; 3] = ["id", "job_id", "export_id"];
 const JOBS: [&str; 3] = ["data", "job", "export"];
-const ARTIFACTS: [&str; 10] =
-    ["artifact", "result", "data", "job", "export", "file", "output", "meta", "metadata", "summary"];
+const ARTIFACTS: [&str; 7] = ["artifact", "result", "data", "job", "export", "file", "output"];
+/// Inside a job alone: beside one, they are about the answer.
+const DETAILS: [&str; 3] = ["meta", "metadata", "summary"];
 const STATUSES: [&str; 2] = ["status", "state"];
 const TARGETS: [&str; 3] = ["download_url", "artifact_url", "url"];
 const REASONS: [&str; 5] = ["error", "error_message", "message", "reason", "detail"];
@@ -161,9 +162,11 @@ fn job_object(response: &Value) -> &Value {
 
 /// The objects that may have the claims of a job, nearest first.
 fn nested_objects<'a>(job: &'a Value, response: &'a Value) -> Vec<&'a Value> {
-    let nested =
-        |object: &'a Value| ARTIFACTS.iter().filter_map(move |name| object.get(name)).filter(|v| v.is_object());
-    [job].into_iter().chain(nested(job)).chain([response]).chain(nested(response)).collect()
+    let within = |object: &'a Value, names: &'static [&str]| {
+        names.iter().filter_map(move |name| object.get(name)).filter(|value| value.is_object())
+    };
+    let own = within(job, &ARTIFACTS).chain(within(job, &DETAILS));
+    [job].into_iter().chain(own).chain([response]).chain(within(response, &ARTIFACTS)).collect()
 }
 
 fn find<'a, T>(objects: &[&'a Value], names: &[&str], read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
@@ -343,6 +346,14 @@ mod tests {
         for rows in [json!(1000), json!(1e3), json!("1e3"), json!("1000.0")] {
             assert_eq!(Job::from_json(&json!({"id": 1, "Row-Count": rows})).claims.rows, Some(1000), "{rows}");
         }
+    }
+
+    #[test]
+    fn details_beside_a_job_are_no_claims_of_it() {
+        let answer = json!({"data": {"id": "j", "status": "completed"}, "meta": {"total": 1, "size": 2}});
+        assert_eq!(Job::from_json(&answer).claims, Claims::default());
+        let job = json!({"id": "j", "status": "completed", "metadata": {"total": 3}});
+        assert_eq!(Job::from_json(&job).claims.rows, Some(3));
     }
 
     #[test]
