@@ -240,7 +240,7 @@ fn json_error(error: JsonError) -> Error {
         JsonError::Truncated => truncated(),
         JsonError::OnePage(_)
         | JsonError::OtherCount { .. }
-        | JsonError::UnknownMember(_)
+        | JsonError::UnknownMembers(_)
         | JsonError::RepeatedMember => {
             Error::new(ErrorKind::Incomplete, "the artifact may be a part of what was to be exported").with_hint(
                 "nothing was committed; export all pages. If a member does not tell of events left out, name it \

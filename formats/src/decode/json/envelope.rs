@@ -7,7 +7,7 @@ use super::{
 };
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, fmt, sync::Arc};
 
 /// Maximum length of the JSON around the records. Envelopes have some dates and counts.
 pub(super) const MAX_ENVELOPE_BYTES: usize = 1 << 20;
@@ -19,7 +19,17 @@ pub(super) const LISTS: [&str; 5] = ["events", "data", "items", "results", "reco
 pub(super) const ERRORS: [&str; 2] = ["error", "errors"];
 
 /// Folded names of members that repeat the request, or tell when and for whom the export was made.
-const DESCRIPTIONS: [&str; 14] = [
+const DESCRIPTIONS: [&str; 24] = [
+    "id",
+    "since",
+    "until",
+    "start",
+    "end",
+    "datefrom",
+    "dateto",
+    "timewindow",
+    "expiresat",
+    "teamid",
     "exportid",
     "jobid",
     "createdat",
@@ -79,7 +89,12 @@ pub(super) fn check_envelope(before: &[u8], after: &[u8], found: u64, harmless: 
     if let Some((second, _)) = lists.find(|(_, value)| value.as_array().is_some_and(|elements| !elements.is_empty())) {
         return Err(JsonError::SeveralLists(first, second.clone()));
     }
-    Envelope { found, harmless }.check_members(&members)
+    let envelope = Envelope { found, harmless, unknown: RefCell::default() };
+    envelope.check_members(&members)?;
+    match envelope.unknown.into_inner() {
+        unknown if unknown.is_empty() => Ok(()),
+        unknown => Err(JsonError::UnknownMembers(unknown.join(","))),
+    }
 }
 
 /// An error by a visitor of [`Unique`] is about data, all others are about syntax.
@@ -95,6 +110,8 @@ struct Envelope<'a> {
     /// Number of records read.
     found: u64,
     harmless: &'a Harmless,
+    /// Names without a known meaning, all of which an error names at once: each try may take another export.
+    unknown: RefCell<Vec<String>>,
 }
 
 impl Envelope<'_> {
@@ -129,13 +146,18 @@ impl Envelope<'_> {
                 }
             }
             _ if is_nothing(value) || is_one_of(&DESCRIPTIONS) => Ok(()),
+            // No further records, and none before: `remaining`, `offset`. A first page may have the number 0.
+            _ if count == Some(0) && is_word_of_more(known) && !known.contains("page") => Ok(()),
             Value::String(status) if is_one_of(&STATUSES) && DONE.contains(&&*folded(status)) => Ok(()),
             _ if is_one_of(&LIMITS) && count.is_some_and(|limit| limit > self.found) => Ok(()),
             _ if is_word_of_more(known) => Err(JsonError::OnePage(name.to_owned())),
             _ => match count {
                 Some(count) if count == self.found => Ok(()),
                 Some(claimed) => Err(JsonError::OtherCount { name: name.to_owned(), claimed, found: self.found }),
-                None => Err(JsonError::UnknownMember(name.to_owned())),
+                None => {
+                    self.unknown.borrow_mut().push(name.to_owned());
+                    Ok(())
+                }
             },
         }
     }

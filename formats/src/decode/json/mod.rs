@@ -93,9 +93,9 @@ pub enum JsonError {
         /// Number of records.
         found: u64,
     },
-    /// The envelope has a member of unknown meaning.
-    #[error("its member {0:?} may tell of further records")]
-    UnknownMember(String),
+    /// The envelope has members of unknown meaning; with commas.
+    #[error("its members {0} may tell of further records")]
+    UnknownMembers(String),
     /// The envelope has two members of one name.
     #[error("the JSON around the records has a name twice")]
     RepeatedMember,

@@ -117,12 +117,14 @@ fn a_member_of_unknown_meaning_is_refused_unless_it_is_empty_or_named_as_harmles
         r#""next":{"url":"x"}"#,
     ] {
         let json = format!(r#"{{{member},"data":[{EVENT}]}}"#);
-        assert!(matches!(try_decode(&json), Err(JsonError::UnknownMember(_))), "{json}");
+        assert!(matches!(try_decode(&json), Err(JsonError::UnknownMembers(_))), "{json}");
         let harmless = Harmless::from_iter(["Note", "META", "to-tal", "links", "next"]);
         let mut splitter = JsonSplitter::new(100).with_harmless(harmless);
         splitter.push(json.as_bytes()).unwrap();
         assert!(splitter.finish().is_ok(), "{json}");
     }
+    let several = try_decode(format!(r#"{{"note":"x","data":[{EVENT}],"other":true}}"#)).unwrap_err();
+    assert!(matches!(&several, JsonError::UnknownMembers(names) if names == "note,other"), "{several}");
     for empty in ["null", "false", "\"\"", "[]", "{}", "[null,{\"a\":{}}]"] {
         assert_eq!(count(&decode(format!(r#"{{"note":{empty},"next":{empty},"data":[{EVENT}]}}"#))), 1, "{empty}");
     }
@@ -133,7 +135,8 @@ fn documented_envelopes_are_accepted() {
     let range = r#"{"from":"2025-03-01T00:00:00Z","to":"2025-04-01T00:00:00Z"}"#;
     let export = format!(r#""export_id":"exp_1","created_at":"2025-04-01T00:00:00Z","time_range":{range}"#);
     let job = format!(r#""type":"events","format":"json","status":"Completed","filters":{range}"#);
-    for members in [export, job, r#""success":true,"is_last_page":true,"has_more":false"#.to_owned()] {
+    let whole = r#""success":true,"is_last_page":true,"has_more":false,"offset":0,"remaining":0,"id":"x","since":"y""#;
+    for members in [export, job, whole.to_owned()] {
         assert_eq!(count(&decode(format!(r#"{{{members},"Events":[{EVENT}]}}"#))), 1, "{members}");
     }
 }
