@@ -336,13 +336,24 @@ impl io::Write for LogWriter {
     }
 }
 
-/// An event as one line without hidden characters, whose values may come from a server. In colours, the subscriber
-/// escapes escape characters of values.
+/// An event as one line without hidden characters, whose values may come from a server. With colours, sequences that set
+/// them stay.
 fn one_line(event: &[u8], has_color: bool) -> String {
     let event = String::from_utf8_lossy(event);
     let line = event.strip_suffix('\n').unwrap_or(&event);
-    let is_meant = |letter| is_hidden(letter) && !(has_color && letter == '\u{1b}');
-    format!("{}\n", escaped(line, is_meant))
+    let mut pieces = line.split('\u{1b}');
+    let mut printed = escaped(pieces.next().unwrap_or_default(), is_hidden).to_string();
+    for piece in pieces {
+        printed.push_str(if has_color && sets_color(piece) { "\u{1b}" } else { "\\u001b" });
+        printed.push_str(&escaped(piece, is_hidden));
+    }
+    printed + "\n"
+}
+
+/// Whether an escape character before `text` begins a sequence that sets a colour.
+fn sets_color(text: &str) -> bool {
+    let parameters = text.strip_prefix('[').and_then(|text| text.split_once('m'));
+    parameters.is_some_and(|(parameters, _)| parameters.bytes().all(|byte| byte.is_ascii_digit() || byte == b';'))
 }
 
 #[cfg(test)]
@@ -355,6 +366,7 @@ mod tests {
         let event = "\u{1b}[33mWARN\u{1b}[0m status=a\u{202e}\nb\u{2028}\n".as_bytes();
         assert_eq!(one_line(event, true), "\u{1b}[33mWARN\u{1b}[0m status=a\\u202e\\nb\\u2028\n");
         assert!(!one_line(event, false).contains('\u{1b}'));
+        assert_eq!(one_line(b"file=a\x1b[2Jb\x1b", true), "file=a\\u001b[2Jb\\u001b\n");
     }
 
     #[test]
