@@ -142,10 +142,21 @@ fn expand(path: PathBuf, parts: &[Part<'_>], found: &mut BTreeSet<PathBuf>) -> R
         }
         Part::Folders => {
             let visible = names(&path)?.into_iter().filter(|name| !name.as_encoded_bytes().starts_with(b"."));
-            let mut folders = visible.map(|name| path.join(name)).filter(|path| path.is_dir());
-            folders.try_for_each(|folder| expand(folder, parts, found))?;
+            for inner in visible.map(|name| path.join(name)) {
+                if is_folder(&inner)? {
+                    expand(inner, parts, found)?;
+                }
+            }
             expand(path, rest, found)
         }
+    }
+}
+
+/// Whether `path` is a folder. A link to nothing is none; any other error may hide files.
+fn is_folder(path: &Path) -> Result<bool> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        metadata => metadata.map(|found| found.is_dir()).map_err(|error| walk_failed(path, &error)),
     }
 }
 
