@@ -112,7 +112,7 @@ fn argument(key: &str) -> Arg {
     };
     let is_list = config::spelling(key).array;
     let check = move |text: &str| {
-        let value = if is_list { Value::from(vec![text]) } else { Value::from(text) };
+        let value = if is_list { Value::from(vec![listed(key, text)]) } else { Value::from(text) };
         config::check(key, value).map(|()| text.to_owned())
     };
     let hint = match value_name {
@@ -127,6 +127,11 @@ fn argument(key: &str) -> Arg {
         _ if is_list => argument.action(ArgAction::Append).value_delimiter(','),
         _ => argument,
     }
+}
+
+/// A value of a list, without the blanks around a comma. Those of a condition belong to it.
+fn listed<'a>(key: &str, text: &'a str) -> &'a str {
+    if key == "match" { text } else { text.trim() }
 }
 
 /// The keys of the settings of a run: its options, and `jobs`, which only the file and the environment set.
@@ -155,7 +160,7 @@ fn value(matches: &ArgMatches, key: &'static str) -> Value {
     match texts.as_slice() {
         _ if key == "verbose" => i64::from(matches.get_count(key)).into(),
         _ if syntax.boolean => true.into(),
-        _ if syntax.array => texts.into(),
+        _ if syntax.array => texts.iter().map(|text| listed(key, text)).collect::<Vec<_>>().into(),
         [.., last] if syntax.integer => last.parse::<i64>().map_or_else(|_| last.as_str().into(), Value::from),
         [.., last] => last.as_str().into(),
         [] => "".into(),

@@ -1,6 +1,6 @@
 //! The event source, and options that only some sources have.
 
-use super::{HOUR, invalid, postgres};
+use super::{HOUR, invalid, postgres, transforms::names};
 use crate::{
     address::SourceAddress,
     config::{Config, TimeUnit},
@@ -49,7 +49,7 @@ impl SourceSettings {
         Ok(match address {
             SourceAddress::Demo { events, seed } => Self::Demo(demo::Config { events, seed }),
             SourceAddress::Files(path) => {
-                Self::Files(file::Config { address: written.to_owned(), path, rules: rules(config) })
+                Self::Files(file::Config { address: written.to_owned(), path, rules: rules(config)? })
             }
             SourceAddress::Postgres(url) => Self::Postgres(Box::new(postgres::config(&url, config, environment)?)),
             SourceAddress::ExportsApi(base) => Self::ExportsApi(Box::new(api(base, config, environment)?)),
@@ -103,15 +103,15 @@ fn refuse_tables(config: &Config) -> Result<()> {
 }
 
 /// How artifacts of all datasets are read.
-fn rules(config: &Config) -> ArtifactRules {
-    ArtifactRules {
+fn rules(config: &Config) -> Result<ArtifactRules> {
+    Ok(ArtifactRules {
         keys: KeyColumns { id: config.id_column.clone(), time: config.time_column.clone() },
-        harmless: config.harmless_members.iter().flat_map(|list| &list.0).collect(),
+        harmless: names("--harmless-members", config.harmless_members.as_ref())?.unwrap_or_default().iter().collect(),
         finer_times: match config.truncate_times {
             Some(TimeUnit::Microseconds) => FinerTimes::Truncate,
             None => FinerTimes::Reject,
         },
-    }
+    })
 }
 
 fn api(base: Url, config: &Config, environment: &Environment) -> Result<exports_api::Config> {
@@ -130,7 +130,7 @@ fn api(base: Url, config: &Config, environment: &Environment) -> Result<exports_
         margin: config.api_margin.map_or(HOUR, |span| span.0),
         job_timeout,
         allow_http: config.allow_http.is_some_and(|on| on.0),
-        rules: rules(config),
+        rules: rules(config)?,
         credentials: match (token, token_file) {
             (Some(token), _) => Credentials::Token(Secret::new(token.to_owned())),
             (None, Some(file)) => Credentials::File(file.into()),
