@@ -49,6 +49,8 @@ pub(super) struct Columns {
     pub(super) time_has_zone: bool,
     /// The column of organisations, quoted, and its number.
     pub(super) org: Option<(String, i16)>,
+    /// Whether the server itself compares organisations.
+    pub(super) org_has_own_equality: bool,
 }
 
 /// Tables and columns in which arrays of several dimensions were found.
@@ -131,17 +133,18 @@ impl Relation {
         let kept = all.iter().filter(|found| wanted.keeps(&found.name) && is_archived(&found.name)).collect::<Vec<_>>();
         let columns = kept.iter().map(|found| found.column(&wanted)).collect();
         let schema = Schema::new(columns, id, time).map_err(|error| configuration(error.to_string()))?;
-        let expressions = kept.iter().map(|found| found.expression()).collect();
+        let expressions = kept.iter().map(|found| found.mapping.form.expression(&found.quoted)).collect();
         let key = all.iter().find(|found| found.name == time);
         let key = key.ok_or_else(|| Error::new(ErrorKind::Internal, "the time column is missing"))?;
         Ok(Columns {
             schema,
             expressions,
-            forms: kept.iter().map(|found| found.mapping.form.clone()).collect(),
+            forms: kept.iter().map(|found| found.mapping.form).collect(),
             time: key.quoted.clone(),
             time_number: key.number,
             time_has_zone: key.mapping.kind == ColumnType::TimestampUtc,
             org: all.iter().find(|found| found.name == ORG).map(|found| (found.quoted.clone(), found.number)),
+            org_has_own_equality: all.iter().any(|found| found.name == ORG && found.has_own_equality),
         })
     }
 }
@@ -182,14 +185,11 @@ with recursive types(number, oid, modifier, dimensions) as (
     from elements e join pg_catalog.pg_type t on t.oid = e.oid where t.typtype = 'd'
 )
 select a.attname::text, pg_catalog.quote_ident(a.attname), a.attnum, a.attnotnull,
-       b.oid, coalesce(e.modifier, b.modifier), b.dimensions, e.oid, pg_catalog.format('%I.%I', n.nspname, p.proname),
-       case when a.atttypid <> b.oid then pg_catalog.format('%I.%I', bn.nspname, bt.typname) end
+       b.oid, coalesce(e.modifier, b.modifier), b.dimensions, e.oid, coalesce(et.typdelim = ',', true),
+       b.oid < 16384 or bt.typtype = 'e'
   from pg_catalog.pg_attribute a
   join types b on b.number = a.attnum
   join pg_catalog.pg_type bt on bt.oid = b.oid and bt.typtype <> 'd'
-  join pg_catalog.pg_namespace bn on bn.oid = bt.typnamespace
-  join pg_catalog.pg_proc p on p.oid = bt.typoutput
-  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   left join (elements e join pg_catalog.pg_type et on et.oid = e.oid and et.typtype <> 'd') on e.number = a.attnum
  where a.attrelid = $1
  order by a.attnum";
@@ -207,6 +207,8 @@ struct CatalogueColumn {
     source_type: String,
     server: ServerType,
     mapping: ColumnMapping,
+    /// Whether the server itself compares its values: those of extensions have operators of theirs.
+    has_own_equality: bool,
 }
 
 impl CatalogueColumn {
@@ -216,8 +218,7 @@ impl CatalogueColumn {
             modifier: row.get(5),
             dimensions: row.get(6),
             element: row.get(7),
-            output: row.get(8),
-            base: row.get(9),
+            has_commas: row.get(8),
         };
         let number = row.get(2);
         Self {
@@ -228,6 +229,7 @@ impl CatalogueColumn {
             source_type: types.get(&number).cloned().unwrap_or_default(),
             mapping: server.mapping(),
             server,
+            has_own_equality: row.get(9),
         }
     }
 
@@ -237,14 +239,6 @@ impl CatalogueColumn {
             kind: self.mapping.kind.clone(),
             source_type: Some(self.source_type.clone()),
             nullable: !self.not_null && self.name != wanted.id && self.name != wanted.time,
-        }
-    }
-
-    fn expression(&self) -> String {
-        match (&self.mapping.form, &self.server.base) {
-            (Form::Own, _) | (_, None) => self.mapping.form.expression(&self.quoted),
-            // The output function of an enum does not take a domain.
-            (form, Some(base)) => form.expression(&format!("{}::{base}", self.quoted)),
         }
     }
 

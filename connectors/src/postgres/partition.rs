@@ -77,7 +77,9 @@ impl PartitionPlan {
             return Ok(Self { detail: json!({"by": "time", "index": index, "count": partitions.len()}), partitions });
         }
         let partitions = match relation.kind {
-            RelationKind::Table | RelationKind::Materialized if version >= CTID_RANGE_SINCE => {
+            RelationKind::Table | RelationKind::Materialized
+                if version >= CTID_RANGE_SINCE && may_read_whole(client, relation).await? =>
+            {
                 ctid_partitions(client, relation.oid, &relation.name).await?
             }
             RelationKind::Partitioned if version >= CTID_RANGE_SINCE => leaf_partitions(client, relation).await?,
@@ -157,6 +159,13 @@ async fn ctid_partitions(client: &Client, oid: u32, name: &str) -> Result<Vec<Co
         CopyPartition { table: name.to_owned(), rows: PartitionRows::CtidPartition { from, to } }
     };
     Ok((0..count).map(partition).collect())
+}
+
+/// Whether the role may read every column, without which it may not read `ctid`.
+async fn may_read_whole(client: &Client, relation: &Relation) -> Result<bool> {
+    let query = "select pg_catalog.has_table_privilege($1::oid, 'select')";
+    let row = client.query_one(query, &[&relation.oid]).await;
+    Ok(row.map_err(|error| failure::lost("ask for the rights on the table", error))?.get(0))
 }
 
 /// Partitions every leaf table of a partitioned table, one after the other; foreign tables have no pages and are read whole.

@@ -206,6 +206,12 @@ async fn organisation(
         let error = configuration("the table has no column org_id to compare").with_context("table", &relation.name);
         return Err(error.with_hint("leave --where-org out, or read a view that has the column"));
     };
+    if !columns.org_has_own_equality {
+        let error = configuration("org_id is of an extension's type, whose comparison is not known");
+        return Err(error
+            .with_context("table", &relation.name)
+            .with_hint("leave --where-org out, or read a view that casts the column to text"));
+    }
     let row = holder.client().query_one("select pg_catalog.quote_literal($1::text)", &[org]).await;
     let literal = row.map_err(|error| failure::lost("quote the organisation", error))?.get::<_, String>(0);
     let comparison = format!("select {column} = {literal} from {} limit 0", relation.name);

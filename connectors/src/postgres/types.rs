@@ -15,10 +15,8 @@ pub(super) struct ServerType {
     pub(super) dimensions: i32,
     /// `pg_type.oid` of an array's elements.
     pub(super) element: Option<u32>,
-    /// The output function of the type, quoted, with its schema.
-    pub(super) output: String,
-    /// The type under the column's domain, quoted, with its schema; `None` if the column's type is no domain.
-    pub(super) base: Option<String>,
+    /// Whether a comma separates the elements in an array's text.
+    pub(super) has_commas: bool,
 }
 
 /// The first OID of types that are not built in.
@@ -35,27 +33,38 @@ pub(super) struct ColumnMapping {
 
 /// The form in which a column is selected. Text is what the type's output function prints, as in COPY: a cast to text may be
 /// any function that the owner of the type chose, and for some built-in types it adds or drops something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// The binary form of its type.
     Own,
-    /// The text of this output function.
-    Text(String),
+    /// The text of its output function.
+    Text,
     /// An array of the texts of its elements.
     Texts,
+    /// The same for elements whose type is built in and has no cast to text.
+    CastTexts,
     /// An array as JSON.
     Json,
     /// An array of the texts of its elements, as JSON.
     TextsAsJson,
 }
 
+impl ColumnMapping {
+    /// The text of the whole value.
+    const TEXT: Self = Self { kind: ColumnType::Text, form: Form::Text };
+}
+
 impl Form {
     /// The expression that selects `column`, a quoted identifier.
-    pub(super) fn expression(&self, column: &str) -> String {
+    pub(super) fn expression(self, column: &str) -> String {
         let json = |array: &str| format!("pg_catalog.array_to_json({array})::text");
         match self {
             Self::Own => column.to_owned(),
-            Self::Text(output) => format!("pg_catalog.textin({output}({column}))"),
+            // `format` calls the output function of any type, without a right on it.
+            Self::Text => {
+                format!("case when pg_catalog.num_nulls({column}) = 0 then pg_catalog.format('%s', {column}) end")
+            }
+            Self::CastTexts => format!("{column}::text[]"),
             Self::Texts => format!("pg_catalog.textin(pg_catalog.array_out({column}))::text[]"),
             Self::Json => json(column),
             Self::TextsAsJson => json(&Self::Texts.expression(column)),
@@ -69,22 +78,30 @@ impl ServerType {
         match self.element {
             None => match binary(self.oid, self.modifier) {
                 Some(kind) => ColumnMapping { kind, form: Form::Own },
-                None => ColumnMapping { kind: ColumnType::Text, form: Form::Text(self.output.clone()) },
+                None => ColumnMapping::TEXT,
             },
             Some(_) if self.dimensions > 1 => self.nested(),
             Some(element) => {
-                let kind = binary(element, self.modifier);
-                let form = if kind.is_some() { Form::Own } else { Form::Texts };
-                ColumnMapping { kind: ColumnType::List(Box::new(kind.unwrap_or(ColumnType::Text))), form }
+                let (kind, form) = match binary(element, self.modifier) {
+                    Some(kind) => (kind, Form::Own),
+                    None if self.has_commas => (ColumnType::Text, Form::Texts),
+                    None if element < FIRST_USER_TYPE => (ColumnType::Text, Form::CastTexts),
+                    None => return ColumnMapping::TEXT,
+                };
+                ColumnMapping { kind: ColumnType::List(Box::new(kind)), form }
             }
         }
     }
 
     /// The mapping of an array of several dimensions, which a list column cannot hold.
     pub(super) fn nested(&self) -> ColumnMapping {
-        // The server would call a cast to JSON if the type has one.
-        let is_built_in = self.element.is_none_or(|element| element < FIRST_USER_TYPE);
-        ColumnMapping { kind: ColumnType::Json, form: if is_built_in { Form::Json } else { Form::TextsAsJson } }
+        let form = match self.element {
+            // The server would call a cast to JSON if the type has one.
+            Some(FIRST_USER_TYPE..) if self.has_commas => Form::TextsAsJson,
+            Some(FIRST_USER_TYPE..) => return ColumnMapping::TEXT,
+            _ => Form::Json,
+        };
+        ColumnMapping { kind: ColumnType::Json, form }
     }
 }
 
@@ -127,8 +144,7 @@ mod tests {
     use super::*;
 
     fn read(oid: u32, modifier: i32) -> (String, String) {
-        let output = "pg_catalog.range_out".to_owned();
-        let server = ServerType { oid, modifier, dimensions: 0, element: None, output, base: None };
+        let server = ServerType { oid, modifier, dimensions: 0, element: None, has_commas: true };
         let ColumnMapping { kind, form } = server.mapping();
         (kind.to_string(), form.expression("c"))
     }
@@ -148,7 +164,7 @@ mod tests {
 
     #[test]
     fn other_types_are_selected_as_the_text_of_their_output_function() {
-        let printed = "pg_catalog.textin(pg_catalog.range_out(c))".to_owned();
+        let printed = "case when pg_catalog.num_nulls(c) = 0 then pg_catalog.format('%s', c) end".to_owned();
         assert_eq!(read(3904, -1), ("text".to_owned(), printed));
         assert_eq!(read(2950, -1), ("uuid".to_owned(), "c".to_owned()));
     }
@@ -160,13 +176,14 @@ mod tests {
             modifier: -1,
             dimensions,
             element: Some(element),
-            output: "pg_catalog.array_out".to_owned(),
-            base: None,
+            has_commas: element != 603 && element != FIRST_USER_TYPE + 1,
         };
         let read = |array: ServerType| (array.mapping().kind.to_string(), array.mapping().form.expression("c"));
         assert_eq!(read(array(23, 1)), ("list<int32>".to_owned(), "c".to_owned()));
         let texts = "pg_catalog.textin(pg_catalog.array_out(c))::text[]";
         assert_eq!(read(array(1186, 0)), ("list<text>".to_owned(), texts.to_owned()));
+        assert_eq!(read(array(603, 1)), ("list<text>".to_owned(), "c::text[]".to_owned()), "of box");
+        assert_eq!(read(array(FIRST_USER_TYPE + 1, 1)).0, "text");
         assert_eq!(read(array(23, 2)), ("json".to_owned(), "pg_catalog.array_to_json(c)::text".to_owned()));
         let texts_as_json = format!("pg_catalog.array_to_json({texts})::text");
         assert_eq!(read(array(FIRST_USER_TYPE, 2)), ("json".to_owned(), texts_as_json));

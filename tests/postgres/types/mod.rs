@@ -187,9 +187,10 @@ fn text_is_what_copy_prints_whatever_casts_there_are() {
          create cast (verdict[] as text) with function meddle_all(verdict[]) as assignment;
          create table events (id text primary key, created_at timestamptz default '2025-03-10', one verdict,
            two final, three pair, list verdict[], finals final[], pairs pair[], grid verdict[][], range int8range,
-           own oidvector, letter \"char\", host inet);
+           own oidvector, letter \"char\", host inet, boxes box[]);
          insert into events values ('a', default, 'block', 'block', row('block', 'x, y'), '{allow,block,NULL}', '{block}',
-           array[row('block', 'z')::pair], '{{allow,block},{block,NULL}}', '[1,5)', '1 2', 'c', '10.0.0.1/32');",
+           array[row('block', 'z')::pair], '{{allow,block},{block,NULL}}', '[1,5)', '1 2', 'c', '10.0.0.1/32',
+           '{(1,1),(0,0);(2,2),(1,1)}');",
     );
     world.run(&[]).expect(0);
     let printed = world
@@ -214,6 +215,7 @@ fn text_is_what_copy_prints_whatever_casts_there_are() {
             ("finals", "block"),
             ("pairs", "(block,z)"),
             ("grid", "block"),
+            ("boxes", "(2,2),(1,1)"),
         ] {
             assert!(text(column).contains(value), "{reader} {column}: {}", text(column));
             assert!(!text(column).contains("meddled"), "{reader} {column}: {}", text(column));

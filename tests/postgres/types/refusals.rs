@@ -138,3 +138,16 @@ fn row_without_an_id_is_rejected() {
     assert_eq!(world.archive().ids(MONTH), ["a"]);
     assert_eq!(world.archive().rejects(MONTH)[0]["column"], "id");
 }
+
+#[test]
+fn organisation_of_an_extensions_type_is_refused() {
+    let world = DatabaseWorld::new(
+        "create extension citext;
+         create table events (id text primary key, created_at timestamptz default '2025-03-10', org_id citext);
+         insert into events (id, org_id) values ('a', 'Acme'), ('b', 'acme');",
+    );
+    let refused = world.run(&["--where-org", "acme"]).expect(2);
+    assert!(refused.output().contains("casts the column to text"), "{}", refused.output());
+    world.run(&[]).expect(0);
+    assert_eq!(world.archived_ids(MONTH).len(), 2);
+}
