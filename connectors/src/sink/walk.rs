@@ -23,15 +23,16 @@ pub(super) fn walk(root: PathBuf, folder: &Path) -> BoxStream<'static, Result<Ob
     let start = root.join(folder.as_ref());
     let entries = WalkDir::new(&start).min_depth(1).follow_links(true).into_iter();
     let objects = entries.filter_map(move |entry| object(&root, &start, entry).transpose());
-    let batches = stream::unfold(objects, |mut objects| async {
+    let batches = stream::unfold(Some(objects), |objects| async {
+        let mut objects = objects?;
         let batch = tokio::task::spawn_blocking(move || {
             let batch = objects.by_ref().take(BATCH).collect::<Vec<_>>();
             (batch, objects)
         });
         match batch.await {
             Ok((batch, _)) if batch.is_empty() => None,
-            Ok((batch, objects)) => Some((batch, objects)),
-            Err(_) => None,
+            Ok((batch, objects)) => Some((batch, Some(objects))),
+            Err(source) => Some((vec![Err(source.into())], None)),
         }
     });
     batches.flat_map(stream::iter).boxed()
