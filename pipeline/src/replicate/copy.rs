@@ -29,6 +29,8 @@ impl Replicator<'_> {
         if !self.repair {
             replica_chain.check_undamaged(replica)?;
         }
+        // A replica must not go on where the archive may end after a power failure.
+        self.archive.sink().flush_head(self.archive.chain()).await?;
         let copying = Copying { replicator: self, replica, replica_chain: &replica_chain };
         if copying.put(key::ARCHIVE, identity, replica_chain.identity).await? && replica_chain.last > 0 {
             tally.mended += 1;
