@@ -5,7 +5,7 @@
    ACTION is `count`; `kill` (the process ends before call N); `short` (call N, a write, writes half); or the number of an
    error, which call N returns without having been made. `error+` fails call N and every later call of the same name.
    Calls of all threads and children are counted in the order in which they begin, from 1. LOG has a line for each that
-   ended: `name TAB result TAB path TAB other path TAB flags or size`.
+   ended: `name TAB result TAB path TAB other path TAB flags or size`, and a line `injected` for each that was not left alone.
 
    The program's exit code is passed on; 125 means that the tool failed, and 137 that the program was killed. */
 
@@ -217,15 +217,19 @@ int main(int count, char **words) {
             call->injected = 0;
             seen++;
             if (seen == wanted && strcmp(action, "kill") == 0) {
+                fprintf(log, "injected\t0\t\t\t0\n");
+                fflush(log);
                 kill(child, SIGKILL);
             } else if (seen == wanted && strcmp(action, "short") == 0) {
                 if (strcmp(call->kind->name, "write") == 0 && r.rdx > 1 && call->kind->number != SYS_writev) {
                     r.rdx /= 2;
+                    fprintf(log, "injected\t0\t\t\t0\n");
                     ptrace(PTRACE_SETREGS, thread, 0, &r);
                 }
             } else if (error && (seen == wanted || (lasting && failing && strcmp(failing, call->kind->name) == 0))) {
                 failing = call->kind->name;
                 call->injected = error;
+                fprintf(log, "injected\t0\t\t\t0\n");
                 r.orig_rax = (unsigned long)-1;
                 ptrace(PTRACE_SETREGS, thread, 0, &r);
             }
