@@ -1,15 +1,15 @@
 //! The command line for clap: the commands, and the arguments that are no options of the configuration. Doc comments are
 //! the help texts.
 
-use super::{options, schedule::Kind};
+use super::schedule::Kind;
 use archive::config::choice;
 use archive_formats::{Month, Timestamp};
 use clap::{
-    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    Args, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
-use std::{ffi::OsString, path::PathBuf};
+use std::path::PathBuf;
 
 /// The heading of the options that every command has.
 pub(super) const COMMON: &str = "Common options";
@@ -222,50 +222,4 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 /// Parses the name of a shell: those whose scripts the tests run.
 fn shells() -> impl TypedValueParser<Value = Shell> {
     PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|word| word.parse::<Shell>())
-}
-
-/// The whole command line: every command with its options.
-pub(super) fn command() -> clap::Command {
-    options::add(Arguments::command())
-}
-
-/// Parses a command line. Returns the arguments, and the options in the notation of the configuration file.
-pub(super) fn parse(
-    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-) -> Result<(Arguments, toml::Table), clap::Error> {
-    let matches = command().try_get_matches_from(words)?;
-    Ok((Arguments::from_arg_matches(&matches)?, options::typed(&matches)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn definition_is_valid() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn common_options_are_accepted_before_and_after_the_command() {
-        for line in ["kt-archive --json status", "kt-archive status --json"] {
-            assert!(parse(line.split(' ')).unwrap().0.json, "{line}");
-        }
-    }
-
-    #[test]
-    fn invalid_combinations_and_values_are_refused() {
-        for line in [
-            "kt-archive verify --month 2025-03 --from 2025-01 --to 2025-02",
-            "kt-archive verify --from 2025-01",
-            "kt-archive backfill --from 2025-01",
-            "kt-archive run --month 2025-13",
-            "kt-archive run --format rejects",
-            "kt-archive pull --from 2025-03-01",
-            "kt-archive pull --from 2025-03-01 --to yesterday",
-            "kt-archive pull --from 2025-03-01 --to 2025-03-02 --match model",
-        ] {
-            assert!(parse(line.split(' ')).is_err(), "{line}");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `kt-archive completions`.
 
-use super::{args, outcome::Outcome};
+use super::{options, outcome::Outcome};
 use archive::{config, report::Report, style::Style};
 use clap::{
     Arg, Command,
@@ -29,7 +29,7 @@ pub(super) fn completions(shell: Shell, style: Style) -> Outcome {
 }
 
 fn script(shell: Shell) -> String {
-    let (mut script, mut command) = (Vec::new(), with_values(args::command()));
+    let (mut script, mut command) = (Vec::new(), with_values(options::command()));
     clap_complete::generate(shell, &mut command, "kt-archive", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {

@@ -40,7 +40,7 @@ use std::ffi::OsString;
 pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result<Environment>) -> ExitCode {
     let arguments = arguments.collect::<Vec<_>>();
     let console = Console::new(&arguments, environment.as_ref().ok());
-    let (parsed, typed) = match args::parse(&arguments) {
+    let (parsed, typed) = match options::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return console.usage(&error, empty_report),
     };

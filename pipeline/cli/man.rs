@@ -1,6 +1,6 @@
 //! `kt-archive man`: a manual page for each command, generated from the clap definition.
 
-use super::{args, outcome::Outcome};
+use super::{options, outcome::Outcome};
 use archive::{report::Report, style::Style};
 use archive_connectors::{Result, error::local};
 use clap::Command;
@@ -54,7 +54,7 @@ struct Page {
 
 /// The pages of the program and of all its commands.
 fn pages() -> Vec<Page> {
-    let mut program = args::command().disable_help_subcommand(true);
+    let mut program = options::command().disable_help_subcommand(true);
     program.build();
     let mut commands = Vec::new();
     collect(&program, &mut commands);
@@ -281,7 +281,7 @@ mod tests {
     fn every_example_parses() {
         for (page, _, typed) in EXAMPLES {
             let words = typed.split(" > ").next().unwrap().split_whitespace();
-            let (parsed, _) = args::parse(words).unwrap_or_else(|error| panic!("{typed}: {error}"));
+            let (parsed, _) = options::parse(words).unwrap_or_else(|error| panic!("{typed}: {error}"));
             let name = format!("kt-archive-{}", parsed.command.name().replace(' ', "-"));
             assert!(*page == "kt-archive" || *page == name, "{page}: {typed}");
         }

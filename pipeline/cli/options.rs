@@ -1,8 +1,11 @@
 //! The options of the configuration as arguments: which of them a command takes, and which were typed.
 
-use super::args::{COMMON, ENVIRONMENT, LONG};
+use super::args::{Arguments, COMMON, ENVIRONMENT, LONG};
 use archive::config::{self, ConfigOption, OPTIONS};
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, parser::ValueSource};
+use clap::{
+    Arg, ArgAction, ArgMatches, Command, CommandFactory as _, FromArgMatches as _, ValueHint, parser::ValueSource,
+};
+use std::ffi::OsString;
 use toml::{Table, Value};
 
 /// Options under a heading; without one they are under clap's own.
@@ -27,8 +30,21 @@ const ARCHIVING: [Section; 6] = [
 /// The options of every command.
 const EVERYWHERE: [&str; 6] = ["archive", "state-dir", "log-format", "progress", "verbose", "quiet"];
 
+/// The whole command line: every command with its options.
+pub(super) fn command() -> Command {
+    add(Arguments::command())
+}
+
+/// Parses a command line. Returns the arguments, and the options in the notation of the configuration file.
+pub(super) fn parse(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<(Arguments, Table), clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    Ok((Arguments::from_arg_matches(&matches)?, typed(&matches)))
+}
+
 /// Adds its options to each command.
-pub(super) fn add(program: Command) -> Command {
+fn add(program: Command) -> Command {
     let common = EVERYWHERE.iter().map(|key| argument(key).global(true).help_heading(COMMON));
     documented(program.args(common)).mut_subcommands(|command| match command.get_name() {
         "run" | "doctor" => archiving(command),
@@ -142,7 +158,7 @@ pub(super) fn keys_of_run() -> Vec<&'static str> {
 }
 
 /// The options that were typed, in the notation of the configuration file.
-pub(super) fn typed(matches: &ArgMatches) -> Table {
+fn typed(matches: &ArgMatches) -> Table {
     let mut words = matches.subcommand().map(|(_, below)| typed(below)).unwrap_or_default();
     for ConfigOption { key, .. } in OPTIONS {
         let is_known = matches.try_contains_id(key).is_ok();
@@ -170,7 +186,6 @@ fn value(matches: &ArgMatches, key: &'static str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{command, parse};
     use archive::{config::Config, environment::Environment, settings::Settings};
 
     fn typed_in(line: &str) -> Table {
@@ -220,6 +235,34 @@ mod tests {
         }
         for key in ["output", "repair", "level", "program", "into", "dry-run"] {
             assert!(!keys.contains(&key), "{key}");
+        }
+    }
+
+    #[test]
+    fn definition_is_valid() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn common_options_are_accepted_before_and_after_the_command() {
+        for line in ["kt-archive --json status", "kt-archive status --json"] {
+            assert!(parse(line.split(' ')).unwrap().0.json, "{line}");
+        }
+    }
+
+    #[test]
+    fn invalid_combinations_and_values_are_refused() {
+        for line in [
+            "kt-archive verify --month 2025-03 --from 2025-01 --to 2025-02",
+            "kt-archive verify --from 2025-01",
+            "kt-archive backfill --from 2025-01",
+            "kt-archive run --month 2025-13",
+            "kt-archive run --format rejects",
+            "kt-archive pull --from 2025-03-01",
+            "kt-archive pull --from 2025-03-01 --to yesterday",
+            "kt-archive pull --from 2025-03-01 --to 2025-03-02 --match model",
+        ] {
+            assert!(parse(line.split(' ')).is_err(), "{line}");
         }
     }
 }

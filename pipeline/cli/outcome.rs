@@ -2,7 +2,7 @@
 
 use super::{
     args::Arguments,
-    signals::Notifications,
+    signals::{Notifications, UNWRITTEN},
     terminal::{self, Screen},
 };
 use archive::{
@@ -64,10 +64,6 @@ impl Outcome {
         Self { exit, error, details: Vec::new(), report, text: String::new(), notifications: None }
     }
 }
-
-/// The hint if the result could not be written.
-pub(super) const UNWRITTEN: &str =
-    "check what stdout leads to; what is committed stays, and the same command reports it again";
 
 /// The formats of stdout and stderr.
 #[derive(Debug)]

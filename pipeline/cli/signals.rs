@@ -1,6 +1,5 @@
 //! SIGINT and SIGTERM stop the work instead of killing the process, and the last notifications of a run.
 
-use super::outcome::UNWRITTEN;
 use archive::{
     exit::ExitCode,
     monitoring::{self, Finished, Telemetry},
@@ -101,6 +100,10 @@ fn error(signal: ExitCode) -> Error {
         _ => Error::new(ErrorKind::Interrupted, "interrupted by SIGINT"),
     }
 }
+
+/// The hint if the result could not be written.
+pub(super) const UNWRITTEN: &str =
+    "check what stdout leads to; what is committed stays, and the same command reports it again";
 
 /// The notifications and metrics that a finished run has yet to send.
 #[derive(Debug)]

@@ -1,13 +1,16 @@
 //! Opens sessions: tries hosts, their addresses and TLS, and refuses poolers in transaction mode.
 
 use super::{
-    config::{Server, TargetSessionAttrs},
+    config::{Config, Server, TargetSessionAttrs},
     connection::{ConnectError, ConnectResult, Connection, Session, Wire},
     conninfo::{Host, HostKind},
     password_file::password,
     tls::{TlsOffer, handshake::secure},
 };
-use crate::{Error, ErrorKind, Result, Secret};
+use crate::{
+    Error, ErrorKind, Result, Secret,
+    retry::{Policy, retry},
+};
 use socket2::{SockRef, TcpKeepalive};
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{
@@ -21,6 +24,13 @@ pub(super) async fn connect(server: &Server, session: &Session) -> Result<Connec
     refuse_transaction_pooler(&connection, server).await?;
     session.prepare(connection.client()).await?;
     Ok(connection)
+}
+
+/// Opens a read-only session, with retries.
+pub(super) async fn connect_read_only(config: &Config) -> Result<Connection> {
+    let session =
+        Session { read_only: true, statement_timeout: config.statement_timeout, lock_timeout: config.lock_timeout };
+    retry(Policy::per_call(), || connect(&config.server, &session)).await
 }
 
 /// Opens a session without settings.

@@ -3,18 +3,14 @@
 use super::{
     catalogue::{Columns, Nested, Relation},
     config::{Config, Table},
-    connect::connect,
-    connection::{Connection, Session},
+    connect::connect_read_only,
+    connection::Connection,
     failure::{self, configuration},
     open_transactions,
     partition::{PartitionPlan, PartitionRows, Query},
     table_lock::TableLock,
 };
-use crate::{
-    Clock, Error, ErrorKind, Result,
-    clock::check_skew,
-    retry::{Policy, retry},
-};
+use crate::{Clock, Error, ErrorKind, Result, clock::check_skew};
 use archive_formats::{ColumnType, Dataset, Timestamp, Window, decode::copy::CopyLayout};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::SystemTime};
@@ -51,13 +47,6 @@ struct SnapshotFacts {
 
 /// The oldest supported server version.
 const OLDEST: u32 = 120_000;
-
-/// Opens a read-only session, with retries.
-pub(super) async fn connect_read_only(config: &Config) -> Result<Connection> {
-    let session =
-        Session { read_only: true, statement_timeout: config.statement_timeout, lock_timeout: config.lock_timeout };
-    retry(Policy::per_call(), || connect(&config.server, &session)).await
-}
 
 /// Takes texts as they are from a database without an encoding. The server would end the COPY at the first that is not UTF-8;
 /// the decoder rejects its row alone.

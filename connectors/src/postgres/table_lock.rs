@@ -3,9 +3,9 @@
 use super::{
     catalogue::{Relation, RelationKind},
     config::Config,
+    connect::connect_read_only,
     connection::{Connection, milliseconds},
     failure,
-    snapshot::connect_read_only,
 };
 use crate::Result;
 use tokio_postgres::error::SqlState;

@@ -1,7 +1,7 @@
 //! Decodes decompressed `rejects` files.
 
-use super::csv::MAX_RECORD_BYTES;
 use crate::Reject;
+use crate::encode::MAX_RECORD_BYTES;
 use std::io::{self, BufRead, Read as _};
 
 /// JSON escapes some bytes with six characters; the other members of a line are short.

@@ -16,9 +16,12 @@ pub(crate) use number::write_float;
 pub use text::Texts;
 pub use text_file::{GzipWriter, RejectsEncoder};
 
-use crate::{EventBatch, Sha256, Timestamp, decode::csv::MAX_RECORD_BYTES};
+use crate::{EventBatch, Sha256, Timestamp};
 use ::parquet::errors::ParquetError;
 use arrow_schema::ArrowError;
+
+/// Maximum length of a record of an archive in bytes, without its line end. The encoder refuses longer ones.
+pub const MAX_RECORD_BYTES: usize = 64 << 20;
 
 /// A finished file, as in its manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]

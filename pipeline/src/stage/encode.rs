@@ -6,7 +6,7 @@ use archive_connectors::{
 };
 use archive_formats::{
     EventBatch, FileFormat, Reject, Schema, Timestamp,
-    decode::csv::MAX_RECORD_BYTES,
+    encode::MAX_RECORD_BYTES,
     encode::{
         EncodeError, EncodedFile, FileEncoder, RejectsEncoder, TimeSpan,
         csv::CsvEncoder,

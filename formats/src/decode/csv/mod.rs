@@ -20,7 +20,7 @@ mod tests;
 
 pub use archived::ArchivedLayout;
 pub use layout::CsvLayout;
-pub use splitter::{CsvSplitter, MAX_RECORD_BYTES};
+pub use splitter::CsvSplitter;
 
 use crate::{batch::SchemaMismatch, catalogue::HeaderError};
 use layout::MAX_COLUMNS;

@@ -1,11 +1,11 @@
 //! Splits a stream of CSV into chunks of whole records, which can be decoded in parallel.
 
 use super::{CsvError, records::Scanner};
-use crate::decode::{BOM, MAX_ROW_BYTES, simd::BLOCK};
+use crate::{
+    decode::{BOM, MAX_ROW_BYTES, simd::BLOCK},
+    encode::MAX_RECORD_BYTES,
+};
 use std::collections::VecDeque;
-
-/// Maximum length of a record of an archive in bytes, without its line end. The encoder refuses longer ones.
-pub const MAX_RECORD_BYTES: usize = 64 << 20;
 
 /// Bytes appended before each scan. A chunk exceeds the requested size by at most this and one record.
 const PUSH_BYTES: usize = 64 << 10;
