@@ -105,12 +105,12 @@ impl Archive {
     }
 
     /// Drops the chain.
-    pub fn into_root(self) -> ArchiveRoot {
+    pub(crate) fn into_root(self) -> ArchiveRoot {
         self.root
     }
 
     /// Appends the manifests committed since the chain was read.
-    pub async fn refresh(&mut self) -> Result<()> {
+    pub(crate) async fn refresh(&mut self) -> Result<()> {
         self.root.sink.catch_up(&mut self.chain).await
     }
 
@@ -125,7 +125,7 @@ impl Archive {
     }
 
     /// The store and the chain, for a commit that extends the chain.
-    pub const fn commit_parts(&mut self) -> (&Sink, &mut Chain) {
+    pub(crate) const fn commit_parts(&mut self) -> (&Sink, &mut Chain) {
         (&self.root.sink, &mut self.chain)
     }
 
@@ -140,7 +140,7 @@ impl Archive {
     }
 
     /// The digest of `archive.json`.
-    pub const fn identity_sha256(&self) -> Sha256 {
+    pub(crate) const fn identity_sha256(&self) -> Sha256 {
         self.root.identity.sha256
     }
 

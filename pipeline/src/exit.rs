@@ -68,7 +68,7 @@ impl ExitCode {
 
     /// Combines several outcomes into one code: a single failure keeps its own, success and failure together are
     /// partial, and of failures alone the most severe counts. A stop by signal keeps its own code.
-    pub fn combine(good: bool, failures: impl IntoIterator<Item = Self>) -> Self {
+    pub(crate) fn combine(good: bool, failures: impl IntoIterator<Item = Self>) -> Self {
         let failures = failures.into_iter().collect::<Vec<_>>();
         if let Some(signal) = failures.iter().find(|code| matches!(code, Self::Interrupted | Self::Terminated)) {
             return *signal;

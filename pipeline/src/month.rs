@@ -87,7 +87,7 @@ impl MonthPipeline {
     }
 
     /// The archive and the source, after all months have finished.
-    pub fn into_parts(self) -> (Archive, Arc<dyn Source>) {
+    pub(crate) fn into_parts(self) -> (Archive, Arc<dyn Source>) {
         (self.archive.into_inner(), self.source)
     }
 

@@ -110,7 +110,7 @@ fn taken(path: &Path) -> Error {
 }
 
 /// Maps an I/O error of an output file.
-pub fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+pub(crate) fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |error| {
         let is_full = matches!(error.kind(), IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded);

@@ -61,7 +61,7 @@ pub struct Rules {
 
 impl Rules {
     /// Returns whether `month` ended and its grace period is over.
-    pub fn is_closed(&self, month: Month) -> bool {
+    pub(crate) fn is_closed(&self, month: Month) -> bool {
         month.window().to().plus(self.grace) <= self.now
     }
 
@@ -74,7 +74,7 @@ impl Rules {
     }
 
     /// The last month that [`Rules::is_closed`].
-    pub fn last_closed(&self) -> Result<Month> {
+    pub(crate) fn last_closed(&self) -> Result<Month> {
         let last = self.last_month()?;
         Ok(if self.is_closed(last) { last } else { last.previous() })
     }

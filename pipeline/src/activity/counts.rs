@@ -63,7 +63,7 @@ impl DayCounts {
     }
 
     /// Whether the verdicts of the events are unknown.
-    pub fn is_unsplit(&self) -> bool {
+    pub(crate) fn is_unsplit(&self) -> bool {
         self.0.contains_key(&Verdict::Unsplit)
     }
 

@@ -61,7 +61,7 @@ impl DatasetEntry {
     pub(super) const KEYS: [&str; 5] = ["name", "table", "id-column", "time-column", "columns"];
 
     /// The first key that is set besides the name.
-    pub fn first_key(&self) -> Option<&'static str> {
+    pub(crate) fn first_key(&self) -> Option<&'static str> {
         let Self { name: _, table, id_column, time_column, columns } = self;
         let keys = [
             ("table", table.is_some()),

@@ -12,7 +12,8 @@ pub use condition::{Condition, Conditions};
 pub use datasets::{DatasetEntry, Datasets};
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting, variable};
 pub use options::{Config, ConfigOption, OPTIONS, option};
-pub use spelling::{Spelling, check, is_value, spelling};
+pub(crate) use spelling::is_value;
+pub use spelling::{Spelling, check, spelling};
 pub use substitute::escape;
 
 use archive_connectors::{Error, ErrorKind};

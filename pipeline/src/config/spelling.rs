@@ -33,7 +33,7 @@ pub fn check(key: &str, value: impl Into<Value>) -> Result<(), String> {
 }
 
 /// Returns whether `key` accepts `value`.
-pub fn is_value(key: &str, value: impl Into<Value>) -> bool {
+pub(crate) fn is_value(key: &str, value: impl Into<Value>) -> bool {
     check(key, value).is_ok()
 }
 

@@ -185,7 +185,7 @@ pub fn check_options(replicas: &[Location]) -> Result<()> {
 
 /// Fails if the archive is behind one of its replicas, or if a new archive (`None`) has a replica that contains one.
 /// Writes nothing. Replicas that are unreadable or belong to another archive are reported later, when they are updated.
-pub async fn check_not_behind(archive: Option<&Archive>, replicas: &[Location]) -> Result<()> {
+pub(crate) async fn check_not_behind(archive: Option<&Archive>, replicas: &[Location]) -> Result<()> {
     try_join_all(replicas.iter().map(|location| check_one(archive, location))).await.map(drop)
 }
 

@@ -54,7 +54,7 @@ impl RestoreReport {
     }
 
     /// Returns whether the table has the same rows as the archive.
-    pub fn is_equal(&self) -> bool {
+    pub(crate) fn is_equal(&self) -> bool {
         self.rows == self.rows_back && self.columns.iter().all(|column| column.equal)
     }
 }

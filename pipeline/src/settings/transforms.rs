@@ -54,7 +54,7 @@ impl TransformSettings {
     }
 
     /// Returns whether values of the source are kept out of the archive.
-    pub fn hides_values(&self) -> bool {
+    pub(crate) fn hides_values(&self) -> bool {
         self.selection.is_some() || !self.pseudonymise.is_empty()
     }
 
