@@ -184,6 +184,7 @@ class Suite:
         if not world.was_hit():
             return
         disk.apply(world.log.read_text())
+        disk.adopt(world.folder)
         for cut in cuts(world.losses(disk)):
             copy = World(self.programs, scenario, world)
             moved = [(kind, path.replace(str(world.folder), str(copy.folder))) for kind, path in cut]

@@ -84,6 +84,15 @@ class Disk:
 
     rmdir = unlink
 
+    def adopt(self, folder):
+        """Adds what a killed program made by calls whose end is not in the log."""
+        for path, folders, files in os.walk(folder):
+            for name in folders + files:
+                made = os.path.join(path, name)
+                if made not in self.names:
+                    self.names[made] = Inode(name in folders, flushed=False)
+                    self.pending[made] = None
+
     def changes(self):
         """All that may be taken back: ("name", path) and ("content", path)."""
         unflushed = {path for path, inode in self.names.items() if not inode.is_folder and not inode.flushed}
