@@ -20,7 +20,7 @@ use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,
     sink::{Commit, Location},
 };
-use archive_formats::{Chain, Dataset};
+use archive_formats::{Chain, Dataset, Entry};
 use futures::{StreamExt, stream};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -152,19 +152,19 @@ async fn report_only(
 ) -> Vec<MonthReport> {
     let mut months = Vec::new();
     for planned in planned {
-        let month = not_archived(planned, archive, rules).await;
+        let archived =
+            archive.and_then(|archive| Some((archive.sink(), archive.chain().month(&planned.dataset, planned.month)?)));
+        let month = not_archived(planned, archived, rules).await;
         observer.month_finished(&month);
         months.push(month);
     }
     months
 }
 
-/// The report of a month that is not archived by this run. An archived one fails if a file of it is missing.
-async fn not_archived(planned: &Planned, archive: Option<&Archive>, rules: &Rules) -> MonthReport {
-    let Planned { dataset, month, action } = planned;
-    let archived = archive.and_then(|archive| Some((archive.sink(), archive.chain().month(dataset, *month)?)));
-    match (action, archived) {
-        (Action::Wait, _) => MonthReport::failed(planned, Failure::from(plan::wait(*month, rules))),
+/// The report of a month that is not archived by this run. One that is `archived` fails if a file of it is missing.
+async fn not_archived(planned: &Planned, archived: Option<(&Sink, &Entry)>, rules: &Rules) -> MonthReport {
+    match (&planned.action, archived) {
+        (Action::Wait, _) => MonthReport::failed(planned, Failure::from(plan::wait(planned.month, rules))),
         (_, Some((sink, entry))) => match sink.check_files(&entry.manifest.files).await {
             Ok(()) => MonthReport::committed(entry, MonthState::Already),
             Err(error) => MonthReport::failed(planned, Failure::from(error)),
@@ -199,8 +199,13 @@ impl Run {
 
     async fn attempt(&self, planned: &Planned) -> std::result::Result<MonthReport, Failure> {
         if planned.action != Action::Archive {
-            let archive = self.pipeline.archive().await.clone();
-            return Ok(not_archived(planned, Some(&archive), &self.rules).await);
+            // Other months go on meanwhile.
+            let (sink, entry) = {
+                let archive = self.pipeline.archive().await;
+                (archive.sink().clone(), archive.chain().month(&planned.dataset, planned.month).cloned())
+            };
+            let archived = entry.as_ref().map(|entry| (&sink, entry));
+            return Ok(not_archived(planned, archived, &self.rules).await);
         }
         if let Some(earlier) = self.earlier_failure(&planned.dataset) {
             return Err(Failure {
