@@ -28,8 +28,7 @@ pub(super) async fn connect(server: &Server, session: &Session) -> Result<Connec
 
 /// Opens a read-only session, with retries.
 pub(super) async fn connect_read_only(config: &Config) -> Result<Connection> {
-    let session =
-        Session { read_only: true, statement_timeout: config.statement_timeout, lock_timeout: config.lock_timeout };
+    let session = Session::reading(config);
     retry(Policy::per_call(), || connect(&config.server, &session)).await
 }
 

@@ -1,6 +1,7 @@
 //! Sessions with a server: their settings, their transport, and the state that the server reports.
 
 use super::{
+    config::Config,
     copy::{CopyInterceptor, CopyOut},
     failure::failure,
 };
@@ -228,11 +229,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("transaction_timeout", "0"),
 ];
 
-/// Keeps the role's search path, and then finds functions, operators and types in `pg_catalog` alone: a schema before it could
-/// have others of the same names. The first statement of a session, since even `=` is such a name.
-const PIN_SEARCH_PATH: &str = "\
-    select pg_catalog.set_config('kt_archive.search_path', pg_catalog.current_setting('search_path'), false); \
-    set search_path = pg_catalog, pg_temp";
+/// Finds functions, operators and types in `pg_catalog` alone: a schema before it could have others of the same names.
+const PIN_SEARCH_PATH: &str = "set search_path = pg_catalog, pg_temp";
+
+/// The first statement of a session, since even `=` is such a name.
+const KEEP_SEARCH_PATH: &str =
+    "select pg_catalog.set_config('kt_archive.search_path', pg_catalog.current_setting('search_path'), false)";
 
 const ROLE_SEARCH_PATH: &str =
     "select pg_catalog.set_config('search_path', pg_catalog.current_setting('kt_archive.search_path'), false)";
@@ -245,7 +247,7 @@ pub(super) async fn with_role_search_path<T, E>(
     let changed = |error| failure("change the search path", error);
     client.batch_execute(ROLE_SEARCH_PATH).await.map_err(changed)?;
     let done = work.await;
-    let pinned = client.batch_execute("set search_path = pg_catalog, pg_temp").await;
+    let pinned = client.batch_execute(PIN_SEARCH_PATH).await;
     match done {
         Ok(_) => pinned.map_err(changed).map(|()| done),
         // A transaction that failed takes no statement. Its end also takes the change of the path back.
@@ -254,9 +256,14 @@ pub(super) async fn with_role_search_path<T, E>(
 }
 
 impl Session {
+    /// The settings of a session that reads.
+    pub(super) const fn reading(config: &Config) -> Self {
+        Self { read_only: true, statement_timeout: config.statement_timeout, lock_timeout: config.lock_timeout }
+    }
+
     /// Applies the settings to the session of `client`.
     pub(super) async fn prepare(&self, client: &Client) -> Result<()> {
-        let sql = format!("{PIN_SEARCH_PATH}; {}", self.sql());
+        let sql = format!("{KEEP_SEARCH_PATH}; {PIN_SEARCH_PATH}; {}", self.sql());
         client.batch_execute(&sql).await.map_err(|error| failure("prepare the session", error))
     }
 

@@ -97,7 +97,8 @@ fn hint(reported: &DbError) -> Option<&'static str> {
             "a row-level security policy would hide rows of the table: use a role with BYPASSRLS, or one without policies",
         ),
         "42501" => Some(
-            "grant the role what it needs: CONNECT on the database, USAGE on the schema, and SELECT on the table or on the columns that --columns names",
+            "grant the role what it needs: CONNECT on the database, USAGE on the schema, and SELECT on the table \
+             or on the columns that --columns names",
         ),
         "28P01" => Some("check the password: it comes from PGPASSWORD, or else from the password file (~/.pgpass)"),
         "28000" => Some("check the role, and its rules in pg_hba.conf of the server"),

@@ -14,9 +14,7 @@ use std::sync::Arc;
 /// Opens a session as a run would, compares the server's clock with `clock`, and finds the tables of `datasets` without
 /// reading rows. Poolers in transaction mode fail.
 pub async fn probe(config: Config, datasets: &[Dataset], clock: Arc<dyn Clock>) -> Vec<Probe> {
-    let Config { server, statement_timeout, lock_timeout, .. } = &config;
-    let session = Session { read_only: true, statement_timeout: *statement_timeout, lock_timeout: *lock_timeout };
-    let connection = match connect(server, &session).await {
+    let connection = match connect(&config.server, &Session::reading(&config)).await {
         Ok(connection) => connection,
         Err(error) => return vec![Probe::failed("source", error)],
     };
