@@ -142,7 +142,10 @@ impl OpenReader {
             }
             match self.content.read(&mut self.block)? {
                 0 => return self.last(),
-                count => self.splitter.push(&self.block[..count])?,
+                count => self.splitter.push(&self.block[..count]).map_err(|error| {
+                    // Where to look: an error of a chunk has the number of its row instead.
+                    error.with_context("near_byte", self.content.unpacked())
+                })?,
             }
         }
     }

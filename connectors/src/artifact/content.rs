@@ -81,6 +81,11 @@ impl Content {
         Ok(Self { path: path.to_owned(), packing, plain: 0, last: None, plain_digest: gzip.then(Hasher::default) })
     }
 
+    /// Number of bytes read so far, unpacked.
+    pub(crate) const fn unpacked(&self) -> u64 {
+        self.plain
+    }
+
     /// Whether the artifact is gzip.
     pub(crate) const fn is_gzip(&self) -> bool {
         matches!(self.packing, Packing::Gzip(_))

@@ -165,6 +165,8 @@ fn unusable_header(error: CsvError) -> Error {
         CsvError::Header(error) => hint(error),
         CsvError::OneKey(_) => KEYS,
         CsvError::HeaderControl => "end lines with LF or CRLF: `tr '\\r' '\\n'` converts a file",
+        CsvError::HeaderSeparator(_) => "export it with commas",
+        CsvError::TooManyColumns(_) => "look for a first line that is no header; or export fewer columns",
         _ => "correct the header at the source",
     };
     Error::new(ErrorKind::Source, "the artifact's header is not one of events").with_source(error).with_hint(hint)

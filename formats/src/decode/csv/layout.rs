@@ -30,6 +30,11 @@ impl CsvLayout {
     /// and the line end.
     pub fn from_header(chunk: &[u8], keys: &KeyColumns) -> Result<(Self, usize), CsvError> {
         let (names, bytes) = read_header(chunk)?;
+        if let [name] = &names[..]
+            && let Some(separator) = other_separator(name)
+        {
+            return Err(CsvError::HeaderSeparator(separator));
+        }
         // A quoted name may span lines.
         if names.iter().any(|name| name.contains(|letter: char| letter.is_control() && letter != '\n')) {
             return Err(CsvError::HeaderControl);
@@ -133,6 +138,13 @@ fn read_header(chunk: &[u8]) -> Result<(Vec<String>, usize), CsvError> {
         Some(record) => record.fields().map(header_name).collect::<Result<_, _>>()?,
     };
     Ok((names, bom + records.position()))
+}
+
+/// What separates the columns of other dialects, in a header without commas.
+fn other_separator(name: &str) -> Option<&'static str> {
+    [('\t', "tabs"), (';', "semicolons"), ('|', "bars")]
+        .into_iter()
+        .find_map(|(separator, called)| name.contains(separator).then_some(called))
 }
 
 fn header_name(field: &[u8]) -> Result<String, CsvError> {

@@ -47,6 +47,9 @@ pub enum CsvError {
     /// header.
     #[error("the header has a control character: do the lines end with CR alone?")]
     HeaderControl,
+    /// The header is one column whose name has separators of other dialects.
+    #[error("the header is not separated by commas but, it seems, by {0}")]
+    HeaderSeparator(&'static str),
     /// The header has malformed quotes.
     #[error("the header has malformed quotes")]
     HeaderQuotes,
