@@ -4,7 +4,7 @@ use super::{
     client::{Client, Created, JobResponse},
     config::{Endpoints, Layout},
     journal::{Entry, Intent, Journal, State},
-    wire::{Claims, CreateRequest, Job, JobId, Phase, left_out},
+    wire::{Claims, CreateRequest, Job, JobId, Phase, left_out, other_count},
 };
 use crate::{
     Clock, Error, ErrorKind, Result,
@@ -13,6 +13,7 @@ use crate::{
     retry::{Intervals, Policy, is_transient, retry},
 };
 use archive_formats::{Timestamp, decode::json::Harmless};
+use serde_json::Value;
 use std::{sync::OnceLock, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -125,15 +126,7 @@ impl Jobs<'_> {
             match job.status.phase {
                 Phase::Waiting | Phase::Unknown => {}
                 Phase::Done => {
-                    if let Some(member) = left_out(&response.json, self.harmless) {
-                        return Err(Error::new(ErrorKind::Incomplete, "the export job left out events")
-                            .with_context("job", &id)
-                            .with_context("member", member)
-                            .with_hint(
-                                "nothing was committed; ask the platform's operator for the limit of exports. If the \
-                                 member does not tell of events left out, name it with --harmless-members",
-                            ));
-                    }
+                    self.check_whole(&id, &response.json)?;
                     let SeenStatus { words: status_words, server_clock, .. } = seen;
                     let Job { target, claims, .. } = job;
                     return Ok(FinishedJob { id, endpoints, asked_at, target, claims, status_words, server_clock });
@@ -147,6 +140,19 @@ impl Jobs<'_> {
             self.pause(intervals.next_wait(), response.wait, || seen.overdue(&id)).await?;
             response = self.poll(endpoints, &id).await?;
         }
+    }
+
+    /// Refuses a finished job that tells of events beyond its artifact.
+    fn check_whole(&self, id: &JobId, response: &Value) -> Result<()> {
+        let (message, member) = match (left_out(response, self.harmless), other_count(response, self.harmless)) {
+            (Some(member), _) => ("the export job left out events", member),
+            (None, Some(member)) => ("the export job has counts of its events that differ", member),
+            (None, None) => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Incomplete, message).with_context("job", id).with_context("member", member).with_hint(
+            "nothing was committed; ask the platform's operator for the limit of exports. If the member does not tell \
+             of further events, name it with --harmless-members",
+        ))
     }
 
     async fn poll(&self, endpoints: Endpoints, id: &JobId) -> Result<JobResponse> {

@@ -5,7 +5,7 @@ use archive_formats::{
     Dataset, Sha256, Window,
     decode::json::{
         Harmless,
-        spelling::{folded, is_word_of_more, whole_number},
+        spelling::{folded, tells_of_a_part, whole_number},
     },
     printable::is_hidden,
 };
@@ -144,12 +144,28 @@ pub(super) fn left_out<'a>(response: &'a Value, harmless: &Harmless) -> Option<&
     match response {
         Value::Object(members) => members.iter().find_map(|(name, value)| match value {
             _ if harmless.contains(name) => None,
-            Value::Bool(true) if is_word_of_more(&folded(name)) => Some(name.as_str()),
+            value if tells_of_a_part(name, value) => Some(name.as_str()),
             value => left_out(value, harmless),
         }),
         Value::Array(elements) => elements.iter().find_map(|element| left_out(element, harmless)),
         _ => None,
     }
+}
+
+/// The name of a count, in a job and not `harmless`, that differs from the job's first one: it may be of more events.
+pub(super) fn other_count<'a>(response: &'a Value, harmless: &Harmless) -> Option<&'a str> {
+    let job = job_object(response);
+    let mut first = None;
+    for object in objects_of(job) {
+        for name in ROWS {
+            let Some((name, count)) = member(object, name).filter(|(name, _)| !harmless.contains(name)) else { continue };
+            let Some(count) = whole_number(count) else { continue };
+            if *first.get_or_insert(count) != count {
+                return Some(name);
+            }
+        }
+    }
+    None
 }
 
 /// The object of the job: the response, or a member of it. An envelope may have a status of its own, that of the call.
@@ -162,21 +178,28 @@ fn job_object(response: &Value) -> &Value {
 
 /// The objects that may have the claims of a job, nearest first.
 fn nested_objects<'a>(job: &'a Value, response: &'a Value) -> Vec<&'a Value> {
-    let within = |object: &'a Value, names: &'static [&str]| {
-        names.iter().filter_map(move |name| object.get(name)).filter(|value| value.is_object())
-    };
-    let own = within(job, &ARTIFACTS).chain(within(job, &DETAILS));
-    [job].into_iter().chain(own).chain([response]).chain(within(response, &ARTIFACTS)).collect()
+    objects_of(job).chain([response]).chain(objects_within(response, &ARTIFACTS)).collect()
+}
+
+/// A job and the objects in it that describe its artifact.
+fn objects_of(job: &Value) -> impl Iterator<Item = &Value> {
+    [job].into_iter().chain(objects_within(job, &ARTIFACTS)).chain(objects_within(job, &DETAILS))
+}
+
+fn objects_within<'a>(object: &'a Value, names: &'static [&str]) -> impl Iterator<Item = &'a Value> {
+    names.iter().filter_map(|name| object.get(name)).filter(|value| value.is_object())
 }
 
 fn find<'a, T>(objects: &[&'a Value], names: &[&str], read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
-    objects.iter().find_map(|object| names.iter().filter_map(|name| member(object, name)).find_map(&read))
+    objects.iter().find_map(|object| names.iter().filter_map(|name| member(object, name)).find_map(|(_, value)| read(value)))
 }
 
-/// The member `name`, in any case and with any separators.
-fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+/// The member `name`, in any case and with any separators, and its name.
+fn member<'a>(object: &'a Value, name: &str) -> Option<(&'a str, &'a Value)> {
+    let members = object.as_object()?;
     let same = |key: &str| folded(key) == folded(name);
-    object.get(name).or_else(|| object.as_object()?.iter().find(|(key, _)| same(key)).map(|(_, value)| value))
+    let found = members.get_key_value(name).or_else(|| members.iter().find(|(key, _)| same(key)));
+    found.map(|(name, value)| (name.as_str(), value))
 }
 
 fn job_id(value: &Value) -> Option<JobId> {
@@ -364,8 +387,31 @@ mod tests {
             let harmless = Harmless::from_iter(["Truncated", "meta", "is_partial"]);
             assert_eq!(super::left_out(&json!({"id": 1, "job": cut}), &harmless), None, "{cut}");
         }
+        for cut in [json!({"truncated": 1}), json!({"is_complete": false}), json!({"dropped_events": 2})] {
+            assert!(left_out(&json!({"id": 1, "job": cut})).is_some(), "{cut}");
+        }
         for whole in [json!({"truncated": false}), json!({"complete": true}), json!({"next": "a", "page": 1})] {
             assert_eq!(left_out(&json!({"id": 1, "job": whole})), None, "{whole}");
+        }
+    }
+
+    #[test]
+    fn finds_counts_that_differ() {
+        let harmless = Harmless::default();
+        for job in [
+            json!({"id": 1, "row_count": 2, "total": 3}),
+            json!({"data": {"id": 1, "rowCount": 2, "artifact": {"rows": "3"}}}),
+            json!({"id": 1, "rows": 2, "meta": {"Total-Events": 3}}),
+        ] {
+            assert!(other_count(&job, &harmless).is_some(), "{job}");
+            assert_eq!(other_count(&job, &Harmless::from_iter(["total", "rows", "total_events"])), None, "{job}");
+        }
+        for job in [
+            json!({"id": 1, "row_count": 2, "total": "2.0", "count": null}),
+            json!({"data": {"id": 1, "row_count": 2}, "meta": {"total": 1}, "total": 1}),
+            json!({"id": 1}),
+        ] {
+            assert_eq!(other_count(&job, &harmless), None, "{job}");
         }
     }
 

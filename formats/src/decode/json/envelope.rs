@@ -3,7 +3,7 @@
 
 use super::{
     JsonError,
-    spelling::{folded, is_word_of_more, whole_number},
+    spelling::{folded, is_word_of_more, is_word_of_whole, whole_number},
 };
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -52,10 +52,6 @@ const DONE: [&str; 5] = ["completed", "complete", "succeeded", "success", "ok"];
 
 /// Folded names of the most records that an answer has.
 const LIMITS: [&str; 6] = ["limit", "pagesize", "perpage", "maxresults", "maxrows", "maxevents"];
-
-/// Folded names of members that are true for a whole export alone.
-const WHOLE: [&str; 10] =
-    ["complete", "iscomplete", "completed", "last", "islast", "lastpage", "islastpage", "final", "success", "ok"];
 
 /// Folded names of members that the user vouches for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,7 +134,7 @@ impl Envelope<'_> {
         let is_one_of = |names: &[&str]| names.contains(&known);
         let count = whole_number(value);
         match value {
-            Value::Bool(whole) if is_one_of(&WHOLE) => {
+            Value::Bool(whole) if is_word_of_whole(known) => {
                 if *whole {
                     Ok(())
                 } else {

@@ -24,7 +24,41 @@ pub fn is_word_of_more(name: &str) -> bool {
     WORDS_OF_MORE.iter().any(|word| name.contains(word))
 }
 
-/// Parts of such names.
+/// Whether a member of a description of an artifact tells that it holds a part of the events: `truncated`, `dropped: 3`,
+/// `complete: false`. A yes or no may be a word or a number.
+pub fn tells_of_a_part(name: &str, value: &Value) -> bool {
+    let name = folded(name);
+    let answer = match value {
+        Value::Bool(answer) => Some(*answer),
+        Value::String(word) => match folded(word).as_str() {
+            "true" | "yes" => Some(true),
+            "false" | "no" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    match answer {
+        Some(true) => is_word_of_more(&name),
+        Some(false) => is_word_of_whole(&name),
+        None => match whole_number(value) {
+            Some(0) => is_word_of_whole(&name),
+            Some(_) => WORDS_OF_LOSS.iter().any(|word| name.contains(word)),
+            None => false,
+        },
+    }
+}
+
+/// Whether a folded name is one that is true for a whole export alone.
+pub(super) fn is_word_of_whole(name: &str) -> bool {
+    ["complete", "iscomplete", "completed", "last", "islast", "lastpage", "islastpage", "final", "success", "ok"]
+        .contains(&name)
+}
+
+/// Parts of names of counts that are zero for a whole export. A limit or the number of a page is none.
+const WORDS_OF_LOSS: [&str; 9] =
+    ["more", "skip", "trunc", "partial", "incomplete", "omit", "drop", "missing", "capped"];
+
+/// Parts of names by which servers tell of more.
 const WORDS_OF_MORE: [&str; 17] = [
     "next",
     "more",
@@ -54,6 +88,33 @@ mod tests {
     fn names_are_compared_without_case_and_separators() {
         for name in ["row_count", "rowCount", "RowCount", "row-count", "ROW COUNT", "row.count"] {
             assert_eq!(folded(name), "rowcount", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_told_of_by_words_and_numbers() {
+        for (name, value) in [
+            ("truncated", json!(true)),
+            ("truncated", json!(1)),
+            ("is-partial", json!("true")),
+            ("droppedRows", json!(3)),
+            ("is_complete", json!(false)),
+            ("complete", json!("no")),
+            ("success", json!(0)),
+        ] {
+            assert!(tells_of_a_part(name, &value), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("truncated", json!(false)),
+            ("truncated", json!(0)),
+            ("limit", json!(1000)),
+            ("page", json!(1)),
+            ("next", json!("a")),
+            ("complete", json!(true)),
+            ("dropped", json!(null)),
+            ("completed_at", json!("2025-04-01T00:00:00Z")),
+        ] {
+            assert!(!tells_of_a_part(name, &value), "{name}: {value}");
         }
     }
 
