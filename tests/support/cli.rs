@@ -1,5 +1,6 @@
 //! Runs the built program with only the environment that the test sets.
 
+use super::platform::{SIGNATURE, TOKEN};
 use serde_json::Value;
 use std::{
     fs::{self, File},
@@ -13,6 +14,9 @@ use tempfile::TempDir;
 
 /// A longer run is considered hung.
 const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Variables whose values no output and no file of any test may hold.
+const SECRETS: [&str; 4] = ["KEEPTRUSTS_API_TOKEN", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "KT_ARCHIVE_NOTIFY"];
 
 /// A host with its home, its clock and its zone.
 #[derive(Debug)]
@@ -36,6 +40,7 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
+    secrets: Vec<String>,
     stdout: PathBuf,
     stderr: PathBuf,
 }
@@ -108,7 +113,15 @@ impl Host {
             }
         };
         command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
-        Running { child: command.spawn().unwrap(), stdout, stderr }
+        Running { child: command.spawn().unwrap(), secrets: self.secrets(), stdout, stderr }
+    }
+
+    /// What must not be printed or stored: long enough not to be there by chance.
+    fn secrets(&self) -> Vec<String> {
+        const SHORTEST: usize = 8;
+        let values = self.environment.iter().filter(|(name, _)| SECRETS.contains(&name.as_str()));
+        let values = values.map(|(_, value)| value.clone()).filter(|value| value.len() >= SHORTEST);
+        values.chain([TOKEN, SIGNATURE].map(str::to_owned)).collect()
     }
 
     /// Runs the program to its end.
@@ -119,6 +132,30 @@ impl Host {
     /// Default folder of the program's journal, spool and staging.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.path("state/kt-archive")
+    }
+}
+
+/// Whatever a test is about, the files that its runs leave hold no secret. Those of the test itself are its own matter.
+impl Drop for Host {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            assert_no_secret_below(self.home.path(), &self.secrets());
+        }
+    }
+}
+
+fn assert_no_secret_below(folder: &Path, secrets: &[String]) {
+    // Files that a test writes for the program to read a secret from.
+    const OF_TESTS: [&str; 3] = ["token", ".pgpass", "password"];
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            assert_no_secret_below(&path, secrets);
+        } else if kind.is_file() && !OF_TESTS.iter().any(|name| path.ends_with(name)) {
+            let content = fs::read(&path).unwrap_or_default();
+            let secret = secrets.iter().find(|secret| memchr::memmem::find(&content, secret.as_bytes()).is_some());
+            assert!(secret.is_none(), "{} holds {secret:?}", path.display());
+        }
     }
 }
 
@@ -158,6 +195,8 @@ impl Running {
             thread::sleep(Duration::from_millis(5));
         };
         let (stdout, stderr) = (read(&self.stdout), read(&self.stderr));
+        let printed = self.secrets.iter().find(|secret| stdout.contains(*secret) || stderr.contains(*secret));
+        assert!(printed.is_none(), "printed {printed:?}\nstdout:\n{stdout}\nstderr:\n{stderr}");
         Outcome { code: status.code(), signal: status.signal(), stdout, stderr }
     }
 }
