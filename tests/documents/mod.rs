@@ -5,6 +5,7 @@
 mod examples;
 mod reading;
 mod recovery;
+mod troubleshooting;
 
 use crate::support::{cli::Host, page::Page};
 
