@@ -3,6 +3,7 @@
 //! Short: only the quick start, which needs no file of its own, is tested here.
 
 mod examples;
+mod links;
 mod reading;
 mod recovery;
 mod troubleshooting;
