@@ -127,22 +127,30 @@ impl Bucket {
     /// The bucket with its options checked, as a client needs them. A job for another host is printed without.
     pub(super) fn checked(&self) -> Result<Self> {
         let http = ClientConfigKey::AllowHttp;
-        let (endpoint, allow_http) = match self.cloud.provider {
-            Provider::S3 => (
-                self.option(&AmazonS3ConfigKey::S3Endpoint).or_else(|| self.option(&AmazonS3ConfigKey::Endpoint)),
-                self.is_on(&AmazonS3ConfigKey::Client(http)),
-            ),
-            Provider::Gcs => (self.option(&GoogleConfigKey::BaseUrl), self.is_on(&GoogleConfigKey::Client(http))),
+        let allow_http = match self.cloud.provider {
+            Provider::S3 => self.is_on(&AmazonS3ConfigKey::Client(http)),
+            Provider::Gcs => self.is_on(&GoogleConfigKey::Client(http)),
             Provider::Azure => {
                 if self.option(&AzureConfigKey::AccountName).is_none() && !self.is_on(&AzureConfigKey::UseEmulator) {
                     let hint = format!("set {}", self.cloud.names.credentials);
                     return Err(self.unusable("no Azure storage account was named").with_hint(hint));
                 }
-                (self.option(&AzureConfigKey::Endpoint), self.is_on(&AzureConfigKey::Client(http)))
+                self.is_on(&AzureConfigKey::Client(http))
             }
         };
-        let allow_http = allow_http || self.is_local_http(endpoint)?;
+        let allow_http = allow_http || self.is_local_http(self.endpoint())?;
         Ok(Self { allow_http, ..self.clone() })
+    }
+
+    /// The server, if it is not the cloud's own: two of them may have buckets of one name.
+    pub(super) fn endpoint(&self) -> Option<&str> {
+        match self.cloud.provider {
+            Provider::S3 => {
+                self.option(&AmazonS3ConfigKey::S3Endpoint).or_else(|| self.option(&AmazonS3ConfigKey::Endpoint))
+            }
+            Provider::Gcs => self.option(&GoogleConfigKey::BaseUrl),
+            Provider::Azure => self.option(&AzureConfigKey::Endpoint),
+        }
     }
 
     /// Whether `endpoint` speaks plain HTTP, which is allowed to this host alone.

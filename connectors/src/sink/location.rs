@@ -1,6 +1,9 @@
 //! Locations of archives: paths and URLs, with the options from the environment.
 
-use super::cloud::{Bucket, CLOUDS, is_option, variable_names};
+use super::{
+    Root,
+    cloud::{Bucket, CLOUDS, is_option, variable_names},
+};
 use crate::{Error, ErrorKind, Result};
 use object_store::path::Path;
 use std::{collections::BTreeMap, path::PathBuf};
@@ -56,6 +59,35 @@ impl Location {
     /// The location as the user wrote it, which never holds a password or a query.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A text that is the same for all spellings of this location, and another for every other one. Never printed: the
+    /// address of a server may hold a secret.
+    pub fn place(&self) -> String {
+        match &self.kind {
+            LocationKind::Directory(path) => {
+                std::fs::canonicalize(path).unwrap_or_else(|_| path.clone()).to_string_lossy().into_owned()
+            }
+            LocationKind::Bucket { bucket, prefix } => {
+                let Root { store, prefix } = bucket.root(prefix);
+                format!("{store}/{prefix} {}", bucket.endpoint().unwrap_or_default())
+            }
+        }
+    }
+
+    /// The locations that contain this one, from the nearest to the root.
+    pub fn above(&self) -> Vec<Self> {
+        let at = |kind| Self { url: self.url.clone(), kind, file_mode: self.file_mode };
+        match &self.kind {
+            LocationKind::Directory(path) => {
+                path.ancestors().skip(1).map(|folder| at(LocationKind::Directory(folder.to_owned()))).collect()
+            }
+            LocationKind::Bucket { bucket, prefix } => {
+                let parts = prefix.parts().collect::<Vec<_>>();
+                let prefixes = (0..parts.len()).rev().map(|length| parts[..length].iter().cloned().collect::<Path>());
+                prefixes.map(|prefix| at(LocationKind::Bucket { bucket: bucket.clone(), prefix })).collect()
+            }
+        }
     }
 
     /// Sets the mode of files in a directory, less the umask. Who may read the files may search the folders.

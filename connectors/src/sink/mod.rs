@@ -25,6 +25,7 @@ mod location;
 mod orphans;
 mod probe;
 mod read;
+mod signed;
 mod upload;
 mod walk;
 
@@ -33,6 +34,7 @@ pub use document::Identity;
 pub use location::Location;
 pub use probe::probe;
 pub use read::StoredObject;
+pub use signed::{ObjectLock, object_lock};
 pub use upload::{StagedFile, StoredFile};
 
 use crate::{Error, ErrorKind, Result};

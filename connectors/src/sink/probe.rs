@@ -1,32 +1,23 @@
 //! Checks that a store has the guarantees that an archive requires. Leaves no object behind: where a bucket would keep
 //! it, writes none.
 
-use super::{Location, Sink, cloud::Bucket, directory::Directory, location::LocationKind};
+use super::{
+    Location, Sink,
+    cloud::Bucket,
+    directory::Directory,
+    location::LocationKind,
+    signed::{Request, Response, SignedClient, retention},
+};
 use crate::{Error, ErrorKind, Probe, Result};
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::{
-    ObjectStore, ObjectStoreExt,
-    aws::{AmazonS3, AwsAuthorizer},
-    client::{HttpClient, HttpConnector, HttpRequest, ReqwestConnector},
-    path::Path,
-    signer::Signer,
-};
-use reqwest::{
-    Method, StatusCode,
-    header::{HeaderName, HeaderValue},
-};
-use std::{sync::Arc, time::Duration};
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
+use reqwest::{Method, StatusCode, header::HeaderValue};
+use std::sync::Arc;
 
 const FOLDER: &str = "doctor";
 const CONTENT: &[u8] = b"written by kt-archive doctor, which removes it again\n";
 const OTHER: &[u8] = b"written by kt-archive doctor, where it should have been refused\n";
-
-/// The header with the SHA-256 of the body in Base64.
-const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
-
-/// The longest response in bytes, more than any expected one.
-const LONGEST_RESPONSE: usize = 256 * 1024;
 
 /// Checks the store at `location` with an object of a unique name, and removes it.
 pub async fn probe(location: &Location) -> Vec<Probe> {
@@ -235,32 +226,18 @@ async fn begin(sink: &Sink, path: &str) -> Result<String> {
 impl Versions<'_> {
     /// Describes the lock, if objects can be removed.
     async fn check_lock(&mut self, sink: &Sink, path: &str) -> std::result::Result<String, NoWrite> {
-        let root = Path::default();
-        let lock = self.configuration(sink, "object-lock", &root).await.map_err(NoWrite::Unknown)?;
+        let lock = self.client.configuration(sink, "object-lock").await.map_err(NoWrite::Unknown)?;
         if let Some(lock) = &lock
             && lock.element("DefaultRetention").is_some()
         {
             return Err(NoWrite::Locked(retention(lock)));
         }
-        let versioning = self.configuration(sink, "versioning", &root).await.map_err(NoWrite::Unknown)?;
+        let versioning = self.client.configuration(sink, "versioning").await.map_err(NoWrite::Unknown)?;
         self.are_kept = versioning.is_some_and(|response| response.element("Status").is_some());
         self.remove_version(sink, path, "null").await.map_err(NoWrite::Unknown)?;
         let lock = if lock.is_some() { "on, without default retention" } else { "off" };
         let versions = if self.are_kept { "; versions are kept" } else { "" };
         Ok(format!("{lock}{versions}: objects can be removed"))
-    }
-
-    /// Reads a configuration of the bucket: `None` if it is not set, or not known to the store.
-    async fn configuration(&self, sink: &Sink, query: &str, root: &Path) -> Result<Option<Response>> {
-        let doing = format!("read the bucket's {query}");
-        let response = self.send(sink, &doing, Request::new(Method::GET, root, query)).await?;
-        let is_unknown = matches!(response.status.as_u16(), 400 | 405 | 501);
-        let is_absent = response.status == StatusCode::NOT_FOUND && response.element("Code") != Some("NoSuchBucket");
-        match response.status {
-            status if status.is_success() => Ok(Some(response)),
-            _ if is_unknown || is_absent => Ok(None),
-            _ => Err(response.into_error(sink, &doing, sink.url())),
-        }
     }
 
     /// Puts bytes with a wrong digest, which the store must refuse.
@@ -326,107 +303,6 @@ impl Versions<'_> {
     fn key(&self, path: &str) -> Path {
         self.prefix.parts().chain(Path::from(path).parts()).collect()
     }
-}
-
-impl<'a> Request<'a> {
-    const fn new(method: Method, key: &'a Path, query: &'a str) -> Self {
-        Self { method, key, query, body: Bytes::new(), digest: None }
-    }
-}
-
-/// Mode and duration of the default retention, such as `COMPLIANCE, days: 1`.
-fn retention(lock: &Response) -> String {
-    let part = |name| lock.element(name).filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    let time = part("Days").map(|days| format!("days: {days}"));
-    let time = time.or_else(|| part("Years").map(|years| format!("years: {years}")));
-    [part("Mode").map(str::to_owned), time].into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-/// Sends requests that `object_store` has no method for, signed like its own.
-#[derive(Debug)]
-struct SignedClient<'a> {
-    store: AmazonS3,
-    http: HttpClient,
-    region: &'a str,
-}
-
-/// A request, whose digest may be wrong on purpose.
-#[derive(Clone, Debug)]
-struct Request<'a> {
-    method: Method,
-    key: &'a Path,
-    query: &'a str,
-    body: Bytes,
-    /// The SHA-256 to send for the body, raw and in Base64.
-    digest: Option<([u8; 32], HeaderValue)>,
-}
-
-/// The response of the store.
-#[derive(Debug)]
-struct Response {
-    status: StatusCode,
-    /// An XML document, or empty.
-    text: String,
-}
-
-impl<'a> SignedClient<'a> {
-    fn new(bucket: &'a Bucket) -> Result<Self> {
-        let http = ReqwestConnector::default().connect(&bucket.client_options());
-        // The cause may hold a URL from the environment.
-        let http = http.map_err(|_| Error::new(ErrorKind::Internal, "could not set up the HTTP client"))?;
-        Ok(Self { store: bucket.s3()?, http, region: bucket.region() })
-    }
-
-    async fn send(&self, request: Request<'_>) -> object_store::Result<Response> {
-        // The signature of this URL is not used: it is for another query.
-        let mut url = self.store.signed_url(Method::GET, request.key, Duration::from_secs(60)).await?;
-        url.set_query(Some(request.query).filter(|query| !query.is_empty()));
-        let credential = self.store.credentials().get_credential().await?;
-        let mut signed = HttpRequest::new(request.body.into());
-        *signed.method_mut() = request.method;
-        *signed.uri_mut() = url.as_str().parse().map_err(generic)?;
-        let digest = request.digest.map(|(digest, checksum)| {
-            signed.headers_mut().insert(CHECKSUM, checksum);
-            digest
-        });
-        let authorizer = AwsAuthorizer::new(&credential, "s3", self.region);
-        authorizer.authorize(&mut signed, digest.as_ref().map(<[u8; 32]>::as_slice));
-        let response = self.http.execute(signed).await.map_err(generic)?;
-        let status = response.status();
-        let mut body = response.into_body().bytes_stream();
-        let mut bytes = Vec::new();
-        while let Some(block) = body.try_next().await.map_err(generic)? {
-            bytes.extend_from_slice(&block);
-            if bytes.len() > LONGEST_RESPONSE {
-                return Err(generic("the response is too long"));
-            }
-        }
-        Ok(Response { status, text: String::from_utf8_lossy(&bytes).into_owned() })
-    }
-}
-
-impl Response {
-    /// The text of the first element `name`.
-    fn element(&self, name: &str) -> Option<&str> {
-        self.elements(name).next()
-    }
-
-    /// The texts of all elements `name`. Supports neither nested elements nor attributes.
-    fn elements(&self, name: &str) -> impl Iterator<Item = &str> {
-        let end = format!("</{name}>");
-        let begun = self.text.split(&*format!("<{name}>")).skip(1).collect::<Vec<_>>();
-        begun.into_iter().filter_map(move |rest| Some(rest.split_once(&end)?.0))
-    }
-
-    /// The response as an error, with the text that `object_store` would give it.
-    fn into_error(self, sink: &Sink, doing: &str, path: &str) -> Error {
-        let text = format!("Server returned non-2xx status code: {}: {}", self.status, self.text);
-        sink.failed(doing, path, &generic(text))
-    }
-}
-
-fn generic(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> object_store::Error {
-    object_store::Error::Generic { store: "S3", source: error.into() }
 }
 
 #[cfg(test)]
