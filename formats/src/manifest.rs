@@ -2,7 +2,7 @@
 //!
 //! The order of the fields is the order of the keys in the stored documents.
 
-use crate::{Dataset, FileFormat, Month, Schema, Sha256, Timestamp, Window, key};
+use crate::{Dataset, FileFormat, Month, Schema, Sha256, Timestamp, Window, key, printable};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -97,9 +97,50 @@ pub struct SourceRecord {
     pub kind: String,
     /// Its address without user, password and query.
     pub url: String,
+    /// The source of the dataset before this commit, if this one took over from it with the operator's consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_from: Option<SourceIdentity>,
     /// Details from the connector: jobs, layout, snapshot.
     pub detail: Value,
 }
+
+/// What tells one source from another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceIdentity {
+    /// The connector.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its address without user, password and query.
+    pub url: String,
+    /// The organisation whose rows are selected, where the source has those of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<String>,
+}
+
+impl From<&SourceRecord> for SourceIdentity {
+    fn from(record: &SourceRecord) -> Self {
+        let organisation = record.detail.get("org_id").and_then(Value::as_str).map(str::to_owned);
+        Self { kind: record.kind.clone(), url: record.url.clone(), organisation }
+    }
+}
+
+impl SourceIdentity {
+    /// Whether its events were made up.
+    pub fn is_invented(&self) -> bool {
+        self.kind == INVENTED
+    }
+
+    /// The source for people, printable.
+    pub fn sentence(&self) -> String {
+        let invented = if self.is_invented() { " (invented events)" } else { "" };
+        let organisation = self.organisation.as_ref();
+        let organisation = organisation.map_or_else(String::new, |name| format!(", organisation {}", printable(name)));
+        format!("{}{organisation}{invented}", printable(&self.url))
+    }
+}
+
+/// The connector whose events are made up, for trials.
+pub const INVENTED: &str = "demo";
 
 /// The counts of a month. `read = archived + outside_window + duplicates + rejected`, always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

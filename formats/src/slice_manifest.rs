@@ -3,7 +3,7 @@
 use crate::{
     ColumnType, Dataset, Head, Month, Sha256, Timestamp, Window,
     encode::slice::SliceFormat,
-    manifest::{Tool, document_bytes},
+    manifest::{SourceIdentity, Tool, document_bytes},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -35,6 +35,8 @@ pub struct SliceManifest {
     pub events: SliceCounts,
     /// Months of the window that are not archived.
     pub gaps: Vec<Month>,
+    /// The sources of the archived months.
+    pub sources: Vec<SourceIdentity>,
     /// The commits of the window's months, oldest month first.
     pub manifests: Vec<SliceOrigin>,
     /// The last manifest of the archive at that time.

@@ -11,7 +11,7 @@ use crate::{
     EventStream, Progress, Result, Source, SourceItem, SourceReport,
     progress::{Meter, Silent, Step},
 };
-use archive_formats::{Dataset, EventBatch, Month, Timestamp, Window};
+use archive_formats::{Dataset, EventBatch, Month, Timestamp, Window, manifest::INVENTED};
 use columns::{Columns, bug};
 use event::Month as DemoMonth;
 use futures::{StreamExt as _, stream};
@@ -57,7 +57,7 @@ impl Demo {
 
 impl Source for Demo {
     fn kind(&self) -> &'static str {
-        "demo"
+        INVENTED
     }
 
     fn url(&self) -> String {

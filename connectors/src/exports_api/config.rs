@@ -58,6 +58,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The base URL as manifests record it: without user, password and query.
+    pub fn url(&self) -> String {
+        printable(&self.base)
+    }
+}
+
 /// `url` without user information, query and fragment, which may hold secrets.
 pub(super) fn printable(url: &Url) -> String {
     let mut url = url.clone();

@@ -3,7 +3,7 @@
 use super::{
     artifact::Artifact,
     client::Client,
-    config::{Config, Endpoints, printable},
+    config::{Config, Endpoints},
     download::Download,
     job::Jobs,
     journal::{Entry, Intent, Journal, State, is_fresh},
@@ -71,7 +71,7 @@ impl Fetcher {
             cache: ArtifactCache::default(),
             clock,
             archive,
-            url: printable(&config.base),
+            url: config.url(),
             known: OnceLock::new(),
             config,
         })

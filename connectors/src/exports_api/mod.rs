@@ -27,6 +27,9 @@ use fetch::Fetcher;
 use std::{path::Path, sync::Arc};
 use uuid::Uuid;
 
+/// Its name in manifests.
+pub const KIND: &str = "exports-api";
+
 /// The exports API of one server, for one archive.
 #[derive(Clone, Debug)]
 pub struct ExportsApi {
@@ -52,7 +55,7 @@ impl ExportsApi {
 
 impl Source for ExportsApi {
     fn kind(&self) -> &'static str {
-        "exports-api"
+        KIND
     }
 
     fn url(&self) -> String {

@@ -158,7 +158,9 @@ pub(super) fn other_count<'a>(response: &'a Value, harmless: &Harmless) -> Optio
     let mut first = None;
     for object in objects_of(job) {
         for name in ROWS {
-            let Some((name, count)) = member(object, name).filter(|(name, _)| !harmless.contains(name)) else { continue };
+            let Some((name, count)) = member(object, name).filter(|(name, _)| !harmless.contains(name)) else {
+                continue;
+            };
             let Some(count) = whole_number(count) else { continue };
             if *first.get_or_insert(count) != count {
                 return Some(name);
@@ -191,7 +193,9 @@ fn objects_within<'a>(object: &'a Value, names: &'static [&str]) -> impl Iterato
 }
 
 fn find<'a, T>(objects: &[&'a Value], names: &[&str], read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
-    objects.iter().find_map(|object| names.iter().filter_map(|name| member(object, name)).find_map(|(_, value)| read(value)))
+    objects
+        .iter()
+        .find_map(|object| names.iter().filter_map(|name| member(object, name)).find_map(|(_, value)| read(value)))
 }
 
 /// The member `name`, in any case and with any separators, and its name.

@@ -15,6 +15,9 @@ use archive_formats::{Dataset, Window};
 use index::FileSet;
 use std::{path::PathBuf, sync::Arc};
 
+/// Its name in manifests.
+pub const KIND: &str = "file";
+
 /// Settings of [`Files`].
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -49,7 +52,7 @@ impl Files {
 
 impl Source for Files {
     fn kind(&self) -> &'static str {
-        "file"
+        KIND
     }
 
     fn url(&self) -> String {

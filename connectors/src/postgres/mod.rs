@@ -30,6 +30,9 @@ use archive_formats::{Dataset, Window};
 use std::sync::Arc;
 use stream::Shared;
 
+/// Its name in manifests.
+pub const KIND: &str = "postgres";
+
 /// A PostgreSQL database.
 #[derive(Debug)]
 pub struct Postgres {
@@ -45,7 +48,7 @@ impl Postgres {
 
 impl Source for Postgres {
     fn kind(&self) -> &'static str {
-        "postgres"
+        KIND
     }
 
     fn url(&self) -> String {

@@ -73,7 +73,7 @@ fn draft(month: &str) -> Draft {
         committed_at: Timestamp::from_micros(1),
         source_clock: None,
         tool: Tool { name: "kt-archive".to_owned(), version: "0.0.0".to_owned() },
-        source: SourceRecord { kind: "demo".to_owned(), url: String::new(), detail: Value::Null },
+        source: SourceRecord { kind: "demo".to_owned(), url: String::new(), changed_from: None, detail: Value::Null },
         schema: None,
         transforms: Vec::new(),
         events,

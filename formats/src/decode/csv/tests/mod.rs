@@ -176,7 +176,8 @@ fn headers_of_other_data_are_refused() {
     {
         assert!(matches!(error(control), CsvError::HeaderControl), "{control:?}");
     }
-    for (header, separator) in [(&b"id\ttimestamp\n"[..], "tabs"), (b"id;timestamp\n", "semicolons"), (b"id|t", "bars")] {
+    for (header, separator) in [(&b"id\ttimestamp\n"[..], "tabs"), (b"id;timestamp\n", "semicolons"), (b"id|t", "bars")]
+    {
         assert!(matches!(error(header), CsvError::HeaderSeparator(found) if found == separator), "{header:?}");
     }
     assert!(matches!(error(&b",".repeat(20_000)), CsvError::TooManyColumns(20_001)));
