@@ -16,7 +16,15 @@ const ARCHIVING: [Section; 6] = [
     (None, &["source", "replica", "dataset", "format", "grace", "part-size", "file-mode", "id-column", "time-column"]),
     (
         Some("What may be committed"),
-        &["rejects", "conflicts", "harmless-members", "truncate-times", "allow-empty", "accept-schema-change"],
+        &[
+            "rejects",
+            "conflicts",
+            "harmless-members",
+            "truncate-times",
+            "allow-empty",
+            "accept-schema-change",
+            "accept-source-change",
+        ],
     ),
     (
         Some("Columns (the id and the time of an event always stay)"),
@@ -50,8 +58,10 @@ fn add(program: Command) -> Command {
         "run" | "doctor" => archiving(command),
         "backfill" => archiving(with(command, &["jobs", "dry-run"])),
         "verify" => documented(with(command, &["level", "expect-head"])),
-        "status" => documented(with(command, &["dataset", "replica", "platform-retention", "list"])),
-        "report" => documented(with(command, &["dataset", "replica", "platform-retention", "output", "force"])),
+        "status" => documented(with(command, &["dataset", "replica", "platform-retention", "list", "check"])),
+        "report" => {
+            documented(with(command, &["dataset", "replica", "platform-retention", "organisation", "output", "force"]))
+        }
         "config" => {
             command.mut_subcommands(|below| if below.get_name() == "schema" { below } else { archiving(below) })
         }

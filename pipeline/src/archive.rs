@@ -4,7 +4,8 @@ use archive_connectors::{
     Error, ErrorKind, Result, Sink,
     sink::{Identity, Location},
 };
-use archive_formats::{Chain, Head, Sha256, Timestamp, manifest::ArchiveDocument};
+use archive_formats::{Chain, Dataset, Head, Sha256, Timestamp, key, manifest::ArchiveDocument};
+use futures::StreamExt as _;
 use uuid::Uuid;
 
 /// A store that contains an archive, before its chain is read.
@@ -42,6 +43,34 @@ impl ArchiveRoot {
     /// Returns the identity of a new archive, with a random UUID.
     pub fn new_identity(created_at: Timestamp) -> ArchiveDocument {
         ArchiveDocument::new(Uuid::new_v4().to_string(), created_at)
+    }
+
+    /// Refuses a place for a new archive inside another one, or around one: readers of the outer would see the events of
+    /// the inner. What cannot be looked at, such as other prefixes of a bucket, does not count.
+    pub async fn check_place(location: &Location) -> Result<()> {
+        /// Objects that are looked at below a place that is not empty.
+        const LOOKED_AT: usize = 1_000;
+        let refused = |message: &str, other: String| {
+            let error =
+                Error::new(ErrorKind::Configuration, message.to_owned()).with_context("archive", location.url());
+            Err(error.with_context("other", other).with_hint("name a place beside it with --archive"))
+        };
+        for above in location.above() {
+            if let Ok(sink) = Sink::open(&above)
+                && let Ok(Some(identity)) = sink.identity().await
+            {
+                let other = above.directory().map(|path| path.display().to_string());
+                return refused("the place is inside another archive", other.unwrap_or(identity.document.archive));
+            }
+        }
+        let inner = format!("/{}", key::ARCHIVE);
+        let mut objects = Sink::open(location)?.list(None).take(LOOKED_AT);
+        while let Some(object) = objects.next().await {
+            if let Some(object) = object.ok().filter(|object| object.path.ends_with(&inner)) {
+                return refused("the place contains another archive", object.path);
+            }
+        }
+        Ok(())
     }
 
     /// Creates an archive in `sink`, or opens the one that another host created there at the same time: all hosts
@@ -122,6 +151,20 @@ impl Archive {
     /// The chain, as of the last read.
     pub const fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// Refuses datasets that the archive does not have: a misspelt one must not look like one without events. An archive
+    /// without months may get any.
+    pub fn expect_datasets(&self, datasets: &[Dataset]) -> Result<()> {
+        let known = self.chain.datasets();
+        let Some(unknown) = datasets.iter().find(|dataset| !known.is_empty() && !known.contains(dataset)) else {
+            return Ok(());
+        };
+        let nearest = known.iter().min_by_key(|name| strsim::levenshtein(name.as_str(), unknown.as_str()));
+        let hint = nearest.map_or_else(String::new, |nearest| format!("did you mean --dataset {nearest}?"));
+        let names = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let error = Error::new(ErrorKind::Configuration, format!("the archive has no dataset {unknown}"));
+        Err(error.with_context("it has", names).with_hint(hint))
     }
 
     /// The store and the chain, for a commit that extends the chain.

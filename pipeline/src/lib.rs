@@ -63,6 +63,7 @@ pub mod month;
 pub mod observer;
 pub mod output;
 pub mod plan;
+pub mod provenance;
 pub mod pull;
 mod reader;
 pub mod replicate;

@@ -22,9 +22,13 @@ use archive_connectors::{
 use archive_formats::{
     Dataset, FileFormat, Month, Sha256,
     encode::parquet::Label,
-    manifest::{CommitKind, EventCounts, SourceRecord, Tool},
+    manifest::{CommitKind, EventCounts, SourceIdentity, SourceRecord, Tool},
 };
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Archives months of one source into one archive. Safe to use for several months concurrently.
@@ -51,6 +55,8 @@ pub struct MonthPipeline {
     pub rules: RowRules,
     /// Size in bytes at which a file ends and the next begins.
     pub part_size: u64,
+    /// The sources that this one takes over from, by dataset.
+    pub changes: BTreeMap<Dataset, SourceIdentity>,
     /// An existing local folder for staged files.
     staging: PathBuf,
 }
@@ -77,6 +83,7 @@ impl MonthPipeline {
             transforms: Arc::default(),
             rules: RowRules::default(),
             part_size: PART_SIZE,
+            changes: BTreeMap::new(),
             staging,
         }
     }
@@ -208,6 +215,7 @@ impl MonthPipeline {
             source: SourceRecord {
                 kind: self.source.kind().to_owned(),
                 url: self.source.url(),
+                changed_from: self.changes.get(&target.label.dataset).cloned(),
                 detail: report.detail.clone(),
             },
             schema: encoded.schema.as_deref().cloned(),

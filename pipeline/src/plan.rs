@@ -202,7 +202,12 @@ mod tests {
                 committed_at: month(name).window().to(),
                 source_clock: None,
                 tool: Tool { name: "kt-archive".to_owned(), version: "0".to_owned() },
-                source: SourceRecord { kind: "demo".to_owned(), url: "demo:".to_owned(), detail: Value::Null },
+                source: SourceRecord {
+                    kind: "demo".to_owned(),
+                    url: "demo:".to_owned(),
+                    changed_from: None,
+                    detail: Value::Null,
+                },
                 schema: None,
                 transforms: Vec::new(),
                 events: EventCounts { read: 1, archived: 1, ..EventCounts::default() },

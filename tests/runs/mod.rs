@@ -8,3 +8,4 @@ mod guide_script;
 mod memory;
 mod repetition;
 mod secrets;
+mod sources;

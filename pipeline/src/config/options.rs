@@ -138,6 +138,8 @@ options! {
     "allow-empty" => allow_empty: Switch;
     /// Commit a month with columns of other types than the dataset had before
     "accept-schema-change" => accept_schema_change: Switch;
+    /// Go on with a dataset from another kind of source or another organisation than before; its manifests record that
+    "accept-source-change" => accept_source_change: Switch;
     /// Endpoints: exports, exports-jobs, or auto
     "api-layout" => api_layout: Layout, "LAYOUT" = "exports";
     /// Format of the artifacts: csv or json
@@ -181,6 +183,9 @@ options! {
     "repair" => repair: Switch;
     /// A line for each month, with its events, its size and when it was committed, instead of the calendar
     "list" => list: Switch;
+    /// For monitoring: exit with 4 if damage is known, with 5 if months are late, none is archived, or a replica is not
+    /// current, else with 0
+    "check" => check: Switch;
     /// quick (chain, names and sizes) or full (every byte and every row)
     "level" => level: Level, "LEVEL" = "full";
     /// A head that the archive had once: its number, its sha256, or NUMBER:SHA256
@@ -188,6 +193,8 @@ options! {
     /// Only events with this value, as the archive's CSV has it; nothing after the = means NULL or empty text. Values
     /// of one column are alternatives, several columns must all match. Repeat it
     "match" => r#match: Conditions, "COLUMN=VALUE";
+    /// Whose archive it is, for the head of a page
+    "organisation" => organisation: String, "NAME";
     /// The file to write; csv and jsonl are gzipped when it ends in .gz. Its proof goes to FILE.manifest.json
     "output" => output: PathBuf, "FILE";
     /// Take what there is of a range that is not archived whole

@@ -44,11 +44,11 @@ fn every_key_has_a_variable_and_survives_a_merge() {
             "log-format" => "json",
             "progress" => "never",
             "verbose" | "jobs" | "connections" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run"
-            | "repair" | "list" | "allow-gaps" | "csv-safe" | "force" | "drill" => "1",
+            | "repair" | "list" | "check" | "allow-gaps" | "csv-safe" | "force" | "drill" => "1",
             "file-mode" => "0600",
             "truncate-times" => "us",
             "match" => "column=value",
-            "allow-empty" | "accept-schema-change" => "true",
+            "allow-empty" | "accept-schema-change" | "accept-source-change" => "true",
             "rejects" | "conflicts" => "keep",
             "rename" => "old=new",
             "format" | "api-format" => "csv",

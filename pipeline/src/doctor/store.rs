@@ -2,7 +2,7 @@
 //! sink.
 
 use super::Check;
-use crate::{Archive, exit::ExitCode, replicate, settings::Settings};
+use crate::{Archive, ArchiveRoot, exit::ExitCode, provenance, replicate, settings::Settings};
 use archive_connectors::{
     Result, Sink,
     sink::{self, Location},
@@ -11,7 +11,7 @@ use archive_connectors::{
 /// Checks the archive, then its store if the archive could be read.
 pub(super) async fn archive(settings: &Settings) -> Vec<Check> {
     let location = &settings.archive;
-    with_probes("archive", location, content(location).await).await
+    with_probes("archive", location, content(settings).await).await
 }
 
 /// Checks a replica like the archive, and that it belongs to it. A run whose only failures are here is partial.
@@ -35,10 +35,13 @@ async fn with_probes(name: &str, location: &Location, content: Result<String>) -
     std::iter::once(content).chain(probes).collect()
 }
 
-async fn content(location: &Location) -> Result<String> {
+async fn content(settings: &Settings) -> Result<String> {
+    let location = &settings.archive;
     let Some(archive) = Archive::find(location).await? else {
+        ArchiveRoot::check_place(location).await?;
         return Ok(format!("{}: no archive yet, the first run makes one", location.url()));
     };
+    provenance::successions(Some(archive.chain()), settings)?;
     let head = archive.head();
     let head = head.map_or_else(|| "empty".to_owned(), |head| format!("head {} {}", head.sequence, head.sha256));
     Ok(format!("{}: archive {}, {head}", archive.url(), archive.id()))

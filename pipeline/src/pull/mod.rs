@@ -17,7 +17,7 @@ use archive_connectors::{Clock, Progress, Result};
 use archive_formats::{
     Chain, Dataset, Window,
     encode::slice::{EncodedSlice, SliceFormat, SliceStyle},
-    manifest::Tool,
+    manifest::{SourceIdentity, Tool},
     slice_manifest::{self, SliceColumn, SliceCounts, SliceManifest, SliceOrigin, SliceOutput},
 };
 use columns::SliceColumns;
@@ -60,6 +60,7 @@ pub async fn pull(
     let output = Output::new(&request.output, request.force)?;
     let output = output.outside_of(settings.archive.directory())?;
     let archive = Archive::open(&settings.archive).await?;
+    archive.expect_datasets(std::slice::from_ref(&request.dataset))?;
     let chain = archive.chain();
     let months = Months::from_chain(chain, &request.dataset, request.window)?;
     if !request.allow_gaps {
@@ -86,6 +87,7 @@ pub async fn pull(
         manifest: Some(output.manifest().display().to_string()),
         dataset: request.dataset.clone(),
         in_window: counts.in_window,
+        invented: months.sources().iter().any(SourceIdentity::is_invented),
         gaps: months.gaps,
     })
 }
@@ -130,6 +132,7 @@ impl Cut<'_> {
             output: SliceOutput { name, format: request.format, columns: columns.collect(), rows, bytes, sha256 },
             events: counts,
             gaps: months.gaps.clone(),
+            sources: months.sources(),
             manifests: origins,
             head: chain.head(),
             created_at: clock.now(),

@@ -1,10 +1,10 @@
 //! Selects the commits and files that a slice is cut from.
 
-use crate::human;
+use crate::{human, provenance};
 use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::{
     Chain, Dataset, Entry, FileFormat, Manifest, Month, Schema, Timestamp, Window,
-    manifest::{CommitKind, DataFile},
+    manifest::{CommitKind, DataFile, SourceIdentity},
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -36,6 +36,11 @@ impl<'a> Months<'a> {
         let committed = whole.map(|entry| entry.manifest.month).collect::<BTreeSet<_>>();
         let gaps = Month::range(first, last).filter(|month| !committed.contains(month)).collect();
         Ok(Self { entries, gaps })
+    }
+
+    /// The sources of the months, each once.
+    pub(super) fn sources(&self) -> Vec<SourceIdentity> {
+        provenance::of(self.entries.iter().copied())
     }
 
     /// Rejects gaps.

@@ -25,6 +25,9 @@ pub struct PullReport {
     /// Events in the window, before filtering by values.
     #[serde(skip)]
     pub in_window: u64,
+    /// Whether events were made up.
+    #[serde(skip)]
+    pub invented: bool,
     /// Months of the window that are not in the archive.
     #[serde(skip)]
     pub gaps: Vec<Month>,
@@ -38,10 +41,11 @@ impl Report for PullReport {
             gaps if gaps.is_empty() => String::new(),
             gaps => format!("without {dataset} of {gaps}, which the archive does not have\n"),
         };
+        let invented = if self.invented { "the events are invented: their source is demo:\n" } else { "" };
         let of =
             if rows == in_window { String::new() } else { format!(" of {} in the range", count(*in_window, "event")) };
         format!(
-            "{}{of}, {}, in {output}\n{gaps}where they came from is in {manifest}\n",
+            "{}{of}, {}, in {output}\n{gaps}{invented}where they came from is in {manifest}\n",
             count(*rows, "event"),
             size(*bytes)
         )
@@ -61,6 +65,7 @@ mod tests {
             manifest: Some("slice.csv.manifest.json".to_owned()),
             dataset: Dataset::default(),
             in_window: 10_000,
+            invented: false,
             gaps: Vec::new(),
         };
         let expected = "\

@@ -50,6 +50,7 @@ pub async fn restore(
     progress: Arc<dyn Progress>,
 ) -> Result<RestoreReport> {
     let archive = Archive::open(&settings.archive).await?;
+    archive.expect_datasets(std::slice::from_ref(&request.dataset))?;
     let month = ArchivedMonth::from_chain(archive.chain(), &request.dataset, request.month)?;
     let table = request.table.clone().unwrap_or_else(|| month.table());
     let mut report = empty_report(request, &month, &table);

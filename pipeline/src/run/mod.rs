@@ -11,6 +11,7 @@ use crate::{
     month::MonthPipeline,
     observer::Observer,
     plan::{self, Action, Planned, Request, Rules, plan},
+    provenance::{self, Succession},
     replicate::{self, ReplicaReport, Replicator},
     report::Failure,
     settings::{self, Settings},
@@ -23,6 +24,7 @@ use archive_connectors::{
 use archive_formats::{Chain, Dataset, Entry};
 use futures::{StreamExt, stream};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -47,6 +49,8 @@ pub async fn run(
     replicate::check_options(&settings.replicas)?;
     let archive = Archive::find(&settings.archive).await?;
     let chain = archive.as_ref().map(Archive::chain);
+    let successions = provenance::successions(chain, settings)?;
+    tell_of_other_addresses(&successions);
     let planned = plan_datasets(chain, settings, request, &rules)?;
     let dry_run = matches!(request, Request::Backfill { dry_run: true, .. });
     if dry_run || planned.iter().all(|planned| planned.action != Action::Archive) {
@@ -70,6 +74,7 @@ pub async fn run(
         let source = connect(archive.id())?;
         (archive.into_root(), source)
     } else {
+        ArchiveRoot::check_place(&settings.archive).await?;
         // An unusable source fails before the archive is created.
         let identity = ArchiveRoot::new_identity(rules.now);
         let source = connect(&identity.archive)?;
@@ -82,14 +87,13 @@ pub async fn run(
     // Another run may have committed before the lock was acquired.
     let archive = root.read_chain().await?;
     archive.sink().flush_head(archive.chain()).await?;
+    let successions = provenance::successions(Some(archive.chain()), settings)?;
     let planned = plan_datasets(Some(archive.chain()), settings, request, &rules)?;
     let staging = state::staging(&state, archive.id())?;
     let mut pipeline = MonthPipeline::new(archive, source, clock, staging);
     pipeline.progress = Arc::clone(&observer) as Arc<dyn Progress>;
-    pipeline.formats.clone_from(&settings.formats);
     pipeline.transforms = transforms;
-    pipeline.rules = settings.rows;
-    pipeline.part_size = settings.part_size;
+    configure(&mut pipeline, settings, successions);
     let run = Run { pipeline, rules, observer, stop, given_up: Mutex::default() };
     let months = stream::iter(planned.clone()).map(|planned| run.month(planned));
     let months = months.buffered(settings.jobs).collect::<Vec<_>>().await;
@@ -99,6 +103,22 @@ pub async fn run(
     let head = archive.head();
     let replicas = update_replicas(Some(archive), &settings.replicas, observer, stop).await;
     Ok(RunReport { archive: url, head, months, replicas })
+}
+
+fn configure(pipeline: &mut MonthPipeline, settings: &Settings, successions: BTreeMap<Dataset, Succession>) {
+    pipeline.formats.clone_from(&settings.formats);
+    pipeline.rules = settings.rows;
+    pipeline.part_size = settings.part_size;
+    pipeline.changes = successions.into_iter().filter_map(|(dataset, it)| Some((dataset, it.change()?))).collect();
+}
+
+fn tell_of_other_addresses(successions: &BTreeMap<Dataset, Succession>) {
+    for (dataset, succession) in successions {
+        if let Succession::OtherAddress(before) = succession {
+            let before = before.sentence();
+            tracing::warn!(%dataset, before, "the source has another address than that of the last month");
+        }
+    }
 }
 
 /// Plans every dataset.

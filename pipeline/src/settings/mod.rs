@@ -225,6 +225,8 @@ pub struct RowRules {
     pub allow_empty: bool,
     /// Whether columns may have other types than in earlier months.
     pub accept_schema_change: bool,
+    /// Whether a dataset may go on from another source than before.
+    pub accept_source_change: bool,
 }
 
 impl From<&Config> for RowRules {
@@ -234,6 +236,7 @@ impl From<&Config> for RowRules {
             conflicts: config.conflicts.unwrap_or_default(),
             allow_empty: config.allow_empty.is_some_and(|on| on.0),
             accept_schema_change: config.accept_schema_change.is_some_and(|on| on.0),
+            accept_source_change: config.accept_source_change.is_some_and(|on| on.0),
         }
     }
 }

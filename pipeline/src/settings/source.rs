@@ -12,9 +12,14 @@ use archive_connectors::{
     demo::{self, Demo},
     exports_api::{self, Credentials, ExportsApi},
     file::{self, Files},
-    postgres::Postgres,
+    postgres::{self as pg, Postgres},
 };
-use archive_formats::{Dataset, FileFormat, catalogue::KeyColumns, decode::FinerTimes};
+use archive_formats::{
+    Dataset, FileFormat,
+    catalogue::KeyColumns,
+    decode::FinerTimes,
+    manifest::{INVENTED, SourceIdentity},
+};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 use url::Url;
 
@@ -30,6 +35,9 @@ pub enum SourceSettings {
     /// Files that were exported earlier.
     Files(file::Config),
 }
+
+/// What the platform documents as types of exports. A database has any table, and files are named by their owner.
+const EXPORTED: [&str; 4] = ["events", "traces", "escalations", "audit-log"];
 
 const ONLY_DATABASES: &str = "leave it out, or read a database with --source postgres://…; \
     for other sources, --id-column and --time-column name the columns of all datasets";
@@ -56,12 +64,30 @@ impl SourceSettings {
         })
     }
 
+    /// The source as manifests record it. Contacts nothing.
+    pub fn identity(&self) -> SourceIdentity {
+        let (kind, url, organisation) = match self {
+            Self::Demo(_) => (INVENTED, "demo:".to_owned(), None),
+            Self::ExportsApi(config) => (exports_api::KIND, config.url(), None),
+            Self::Postgres(config) => (pg::KIND, config.server.url().to_owned(), config.org.clone()),
+            Self::Files(config) => (file::KIND, config.address.clone(), None),
+        };
+        SourceIdentity { kind: kind.to_owned(), url, organisation }
+    }
+
     /// Rejects datasets and formats that this source does not provide.
     pub(super) fn check(&self, datasets: &[Dataset], formats: &BTreeSet<FileFormat>) -> Result<()> {
         if matches!(self, Self::Files(_)) && datasets.len() > 1 {
             return Err(
                 invalid("files hold the events of one dataset").with_hint("archive each dataset's files by themselves")
             );
+        }
+        if matches!(self, Self::Demo(_) | Self::ExportsApi(_))
+            && let Some(unknown) = datasets.iter().find(|dataset| !EXPORTED.contains(&dataset.as_str()))
+        {
+            let nearest = EXPORTED.into_iter().min_by_key(|name| strsim::levenshtein(name, unknown.as_str()));
+            let hint = format!("did you mean {}? there are {}", nearest.unwrap_or_default(), EXPORTED.join(", "));
+            return Err(invalid(format!("the platform exports no dataset {unknown}")).with_hint(hint));
         }
         let without_artifacts = match self {
             Self::Demo(_) => "demo:",

@@ -127,8 +127,18 @@ fn rejects_database_options_for_other_sources() {
             let error = Settings::new(config, &home()).unwrap_err();
             assert!(error.to_string().contains(named) && error.hint().contains("postgres://"), "{error:?}");
         }
-        let names = Config { source: Some(source.to_owned()), ..toml::from_str("[[dataset]]\nname = 'a'").unwrap() };
+        let names = toml::from_str("[[dataset]]\nname = 'traces'").unwrap();
+        let names = Config { source: Some(source.to_owned()), ..names };
         assert!(Settings::new(names, &home()).is_ok(), "{source}");
+    }
+}
+
+#[test]
+fn the_platform_exports_known_datasets_alone() {
+    for source in ["demo:", "https://api.example"] {
+        let names = toml::from_str("dataset = 'event'").unwrap();
+        let error = Settings::new(Config { source: Some(source.to_owned()), ..names }, &home()).unwrap_err();
+        assert!(error.hint().contains("did you mean events?"), "{error:?}");
     }
 }
 

@@ -1,0 +1,174 @@
+//! Where the events of a dataset come from. An archive goes on with the source that it began with: events of another one
+//! may overlap, lack columns, or belong to somebody else, and `already` would hide that the source was never asked.
+
+use crate::settings::Settings;
+use archive_connectors::{Error, ErrorKind, Result, file};
+use archive_formats::{Chain, Dataset, Entry, manifest::SourceIdentity};
+use std::{collections::BTreeMap, path::Path};
+
+/// The sources of `dataset` in `chain`, each once, in the order in which they were first used.
+pub fn sources(chain: &Chain, dataset: &Dataset) -> Vec<SourceIdentity> {
+    of(chain.entries().iter().filter(|entry| entry.manifest.dataset == *dataset))
+}
+
+/// The sources of these commits, each once, in their order.
+pub(crate) fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<SourceIdentity> {
+    let mut sources = Vec::new();
+    for Entry { manifest, .. } in entries {
+        let source = SourceIdentity::from(&manifest.source);
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    sources
+}
+
+/// How a source goes on with a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Succession {
+    /// It is the first source, or the same as before.
+    Same,
+    /// It has another address than the one before, and is the same otherwise.
+    OtherAddress(SourceIdentity),
+    /// It takes over from another one, with consent.
+    Change(SourceIdentity),
+}
+
+impl Succession {
+    /// The source that it takes over from.
+    pub(crate) fn change(self) -> Option<SourceIdentity> {
+        match self {
+            Self::Change(change) => Some(change),
+            Self::Same | Self::OtherAddress(_) => None,
+        }
+    }
+}
+
+/// How the source of `settings` goes on with each of their datasets. Fails if it may not.
+pub(crate) fn successions(chain: Option<&Chain>, settings: &Settings) -> Result<BTreeMap<Dataset, Succession>> {
+    // A run that has nothing to do needs no source.
+    let Some((chain, source)) = chain.zip(settings.source.as_ref()) else { return Ok(BTreeMap::new()) };
+    let (source, accept) = (source.identity(), settings.rows.accept_source_change);
+    let each = settings.datasets.iter().map(|name| Ok((name.clone(), check(chain, name, &source, accept)?)));
+    each.collect()
+}
+
+/// Checks that `source` may go on with `dataset`; `accept` is the consent to a change.
+pub fn check(chain: &Chain, dataset: &Dataset, source: &SourceIdentity, accept: bool) -> Result<Succession> {
+    let mut all = chain.entries().iter().map(|entry| SourceIdentity::from(&entry.manifest.source));
+    if let Some(other) = all.find(|known| known.is_invented() != source.is_invented()) {
+        let message = if source.is_invented() {
+            "invented events never share an archive with others"
+        } else {
+            "the archive holds invented events, which never share an archive with others"
+        };
+        let error = Error::new(ErrorKind::Configuration, message).with_context("archived from", other.sentence());
+        return Err(error.with_hint("archive into a new place with --archive"));
+    }
+    let before = chain.entries().iter().rfind(|entry| entry.manifest.dataset == *dataset);
+    let Some(before) = before.map(|entry| SourceIdentity::from(&entry.manifest.source)) else {
+        return Ok(Succession::Same);
+    };
+    if source.kind == before.kind && source.organisation == before.organisation {
+        let is_same = is_same_address(source, &before);
+        return Ok(if is_same { Succession::Same } else { Succession::OtherAddress(before) });
+    }
+    if accept {
+        return Ok(Succession::Change(before));
+    }
+    let error = Error::new(ErrorKind::Configuration, format!("{dataset} was archived from another source so far"));
+    Err(error.with_context("archived from", before.sentence()).with_context("asked for", source.sentence()).with_hint(
+        "check --source; if it takes over on purpose, --accept-source-change goes on, and the manifest records it",
+    ))
+}
+
+/// Whether the addresses are the same. Files of one folder are.
+fn is_same_address(one: &SourceIdentity, other: &SourceIdentity) -> bool {
+    let folder = |url: &str| Path::new(url).parent().map(Path::to_owned);
+    one.url == other.url || (one.kind == file::KIND && folder(&one.url) == folder(&other.url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_formats::{Manifest, Sha256};
+    use serde_json::json;
+
+    fn source(kind: &str, url: &str, organisation: Option<&str>) -> SourceIdentity {
+        SourceIdentity { kind: kind.to_owned(), url: url.to_owned(), organisation: organisation.map(str::to_owned) }
+    }
+
+    /// A chain of one empty month of `events` for each source.
+    fn chain(sources: &[SourceIdentity]) -> Chain {
+        let mut chain = Chain::new("a".to_owned());
+        for (index, source) in sources.iter().enumerate() {
+            let month = format!("2025-{:02}", index + 1);
+            let document = json!({
+                "format": "keeptrusts-archive/1", "archive": "a", "sequence": chain.next_sequence(),
+                "previous": chain.head(), "kind": "month", "dataset": "events", "month": month,
+                "window": {"from": format!("{month}-01T00:00:00Z"), "to": format!("{month}-28T00:00:00Z")},
+                "committed_at": "2025-12-01T00:00:00Z", "source_clock": null,
+                "tool": {"name": "kt-archive", "version": "0"},
+                "source": {"type": source.kind, "url": source.url, "detail": {"org_id": source.organisation}},
+                "schema": null, "transforms": [],
+                "events": {"read": 0, "archived": 0, "outside_window": 0, "duplicates": 0, "conflicts": 0,
+                    "rejected": 0, "source_count": null, "first": null, "last": null},
+                "files": [],
+            });
+            let manifest = Manifest::from_bytes(document.to_string().as_bytes()).unwrap();
+            chain.push(Entry { sha256: Sha256::digest(&manifest.to_bytes()), manifest }).unwrap();
+        }
+        chain
+    }
+
+    #[test]
+    fn another_source_needs_consent_and_another_address_is_told() {
+        let database = source("postgres", "postgres://db/keeptrusts", Some("acme"));
+        let api = source("exports-api", "https://api.example/", None);
+        let chain = chain(&[api, database.clone()]);
+        let [events, traces] = ["events", "traces"].map(|name| name.parse::<Dataset>().unwrap());
+        let check = |dataset, source: &SourceIdentity, accept| check(&chain, dataset, source, accept);
+        assert_eq!(check(&events, &database, false).unwrap(), Succession::Same);
+        let moved = SourceIdentity { url: "postgres://replica/keeptrusts".to_owned(), ..database.clone() };
+        assert_eq!(check(&events, &moved, false).unwrap(), Succession::OtherAddress(database.clone()));
+        for other in [
+            source("postgres", "postgres://db/keeptrusts", Some("umbrella")),
+            source("postgres", "postgres://db/keeptrusts", None),
+            source("exports-api", "https://api.example/", None),
+        ] {
+            assert_eq!(check(&events, &other, false).unwrap_err().kind(), ErrorKind::Configuration, "{other:?}");
+            assert!(
+                matches!(check(&events, &other, true).unwrap(), Succession::Change(from) if from.kind == "postgres")
+            );
+            assert_eq!(check(&traces, &other, false).unwrap(), Succession::Same, "a dataset has its own source");
+        }
+    }
+
+    #[test]
+    fn invented_events_share_an_archive_with_no_others() {
+        let (demo, api) = (source("demo", "demo:", None), source("exports-api", "https://api.example/", None));
+        for (before, after) in [(&demo, &api), (&api, &demo)] {
+            for dataset in ["events", "traces"] {
+                let refused = check(&chain(std::slice::from_ref(before)), &dataset.parse().unwrap(), after, true);
+                assert_eq!(refused.unwrap_err().kind(), ErrorKind::Configuration);
+            }
+        }
+        assert_eq!(demo.sentence(), "demo: (invented events)");
+    }
+
+    #[test]
+    fn files_of_one_folder_have_one_address() {
+        let file = |url: &str| source("file", url, None);
+        let chain = chain(&[file("exports/2025-01.csv")]);
+        let after = |url: &str| check(&chain, &Dataset::default(), &file(url), false).unwrap();
+        assert_eq!(after("exports/2025-02.csv"), Succession::Same);
+        assert!(matches!(after("elsewhere/2025-02.csv"), Succession::OtherAddress(_)));
+    }
+
+    #[test]
+    fn a_dataset_names_each_of_its_sources_once() {
+        let (api, files) = (source("exports-api", "https://api.example/", None), source("file", "x.csv", None));
+        let chain = chain(&[api.clone(), files.clone(), api.clone()]);
+        assert_eq!(sources(&chain, &Dataset::default()), [api, files]);
+    }
+}
