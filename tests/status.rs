@@ -32,7 +32,9 @@ fn pipe_gets_80_columns_without_colour() {
     assert!(lines[2].starts_with("2023                                          A   A       80"), "{text}");
     assert!(lines[3].starts_with("2024  A   A   A   A   !   !   A   A   A   A   A   A      400"), "{text}");
     assert!(lines[4].starts_with("2025  A   A   !                                           80"), "{text}");
-    assert!(text.contains("\nA archived   ! MISSING\nhead 14 "), "{text}");
+    assert_eq!(lines[5], "source demo: (invented events)", "{text}");
+    assert!(text.contains("\nA archived   ! MISSING\nnot verified yet on this host"), "{text}");
+    assert!(text.contains("\nhead 14 "), "{text}");
     assert!(!text.contains('\u{1b}') && lines.iter().all(|line| line.chars().count() <= 80), "{text}");
 }
 
@@ -132,5 +134,5 @@ fn json_keys_of_months_are_stable() {
     let host = archived("2025-04-10", &[("2025-03", "2025-03")]);
     let month = dataset(&host, &[])["months"][0].clone();
     let keys = month.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
-    assert_eq!(keys, ["month", "state", "events", "bytes", "committed_at", "sequence"]);
+    assert_eq!(keys, ["month", "state", "events", "bytes", "committed_at", "sequence", "damaged"]);
 }

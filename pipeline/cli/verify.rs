@@ -16,7 +16,8 @@ pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome
     }
     let opened = session.open_reading()?;
     let level = opened.config.level.unwrap_or_default();
-    let request = VerifyRequest { range, level, expect_head: opened.config.expect_head.clone() };
+    let expect_head = opened.config.expect_head.clone();
+    let request = VerifyRequest { range, level, expect_head, ..VerifyRequest::default() };
     let progress = opened.screen.observer();
     let work = verify::verify(&opened.settings, &request, &SystemClock, progress);
     let report = Signals::listen()?.abort_on_signal(work).await;

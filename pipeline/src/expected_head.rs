@@ -1,6 +1,6 @@
 //! The head that an archive must have reached.
 
-use archive_formats::Sha256;
+use archive_formats::{Head, Sha256};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::str::FromStr;
 
@@ -26,6 +26,12 @@ impl ExpectedHead {
     /// Returns whether a manifest with this digest matches.
     pub fn matches(&self, sha256: &Sha256) -> bool {
         self.digest.as_ref().is_none_or(|digits| sha256.to_string().starts_with(digits))
+    }
+}
+
+impl From<&Head> for ExpectedHead {
+    fn from(head: &Head) -> Self {
+        Self { sequence: Some(head.sequence), digest: Some(head.sha256.to_string()) }
     }
 }
 

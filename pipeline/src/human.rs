@@ -1,5 +1,6 @@
 //! Formats numbers, sizes, dates and months for people.
 
+use crate::config::Level;
 use archive_formats::{Head, Month, Timestamp};
 use std::time::Duration;
 
@@ -73,6 +74,19 @@ pub fn time(seconds: f64) -> String {
         0..60 => format!("{seconds:.1} s"),
         60..3_600 => format!("{}m {:02}s", whole / 60, whole % 60),
         _ => format!("{}h {:02}m", whole / 3_600, whole / 60 % 60),
+    }
+}
+
+/// The level and the months of a verification, as in `chain, names and sizes of 2025-03`.
+pub fn extent(level: Level, range: Option<(Month, Month)>) -> String {
+    let level = match level {
+        Level::Full => "every byte and every row",
+        Level::Quick => "chain, names and sizes",
+    };
+    match range {
+        None => format!("{level} of every month"),
+        Some((first, last)) if first == last => format!("{level} of {first}"),
+        Some((first, last)) => format!("{level} of {first} to {last}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state folder: locks, journal, spool, staging. Losing it costs time, never data.
 
-use archive_connectors::{Result, error::local};
+use archive_connectors::{Result, error::local, sink::Location};
+use archive_formats::Sha256;
 use std::{
     fs::{self, DirBuilder, File},
     os::unix::fs::DirBuilderExt,
@@ -13,6 +14,11 @@ pub(crate) fn private_folder(folder: PathBuf) -> Result<PathBuf> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     made.map_err(local("make a folder for the state", &folder))?;
     Ok(folder)
+}
+
+/// The name of what is known of one copy of an archive: what is true here proves nothing about a copy elsewhere.
+pub(crate) fn place(location: &Location) -> String {
+    Sha256::digest(location.place().as_bytes()).short()
 }
 
 /// Private folder of a read-only command. Removed on drop, or by the next command of its kind.

@@ -16,7 +16,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
             count += 1;
             let (path, heading) = target.split_once('#').unwrap_or((target, ""));
             let file = if path.is_empty() { page.clone() } else { page.with_file_name(path) };
-            if !file.exists() || !heading.is_empty() && !has_heading(&file, heading) {
+            if !file.try_exists().unwrap() || !heading.is_empty() && !has_heading(&file, heading) {
                 broken.push(format!("{}: {target}", page.display()));
             }
         }

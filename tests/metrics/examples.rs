@@ -35,6 +35,8 @@ fn written() -> BTreeSet<String> {
     world.host.set("KT_ARCHIVE_REPLICA", world.host.path("replica").display().to_string());
     world.host.set("KT_ARCHIVE_PLATFORM_RETENTION", "365d");
     world.archive_month("2025-03").expect(0);
+    world.run(&["verify", "--quiet"]).expect(0);
+    world.archive_month("2025-03").expect(0);
     metrics(&file).names().into_iter().map(|name| format!("kt_archive_{name}")).collect()
 }
 

@@ -91,7 +91,11 @@ fn counts_are_cached_until_lost_or_damaged() {
     let first = page(&host, &[]);
     assert_counted(&first, &archive, &["2025-01", "2025-02", "2025-03"]);
     let folder = host.state_dir().join("activity");
-    let entries = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let places = || fs::read_dir(&folder).unwrap().map(|place| place.unwrap().path());
+    let entries = || {
+        let entries = places().flat_map(|place| fs::read_dir(place).unwrap());
+        entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
     assert_eq!(entries().len(), 3);
     // Cached counts are used without reading the file, unless the entry is damaged.
     let file = archive.path(&archive.file("2025-02", "parquet"));

@@ -90,7 +90,11 @@ fn missing_month_and_damage_exit_with_4() {
     fs::remove_file(archive.path(&archive.file("2025-02", "parquet"))).unwrap();
     let found = host.run(&["verify", "--from", "2025-01", "--to", "2025-04", "--json"]).expect(4);
     assert!(found.stdout.contains("V010") && found.stdout.contains("V030"), "{}", found.stdout);
-    host.run(&["verify", "--month", "2025-03", "--json"]).expect(0);
+    let other = host.run(&["verify", "--month", "2025-03", "--json"]).expect(4).json();
+    assert_eq!(
+        (&other["findings"], &other["earlier"][0]["code"]),
+        (&serde_json::json!([]), &serde_json::json!("V010"))
+    );
 }
 
 #[test]

@@ -2,4 +2,5 @@
 
 mod broken_archives;
 mod forgeries;
+mod known_damage;
 mod tampering;

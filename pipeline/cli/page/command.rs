@@ -20,7 +20,9 @@ pub(crate) async fn report(args: PeriodArgs, session: Session) -> Result<Outcome
         error.with_hint("name the page to write with --output, such as report.html")
     })?;
     let status = StatusRequest { from, to, datasets: opened.settings.datasets.clone(), ..StatusRequest::default() };
-    let request = PageRequest { status, output, force: opened.config.force.is_some_and(|on| on.0) };
+    let organisation = opened.config.organisation.clone().filter(|name| !name.trim().is_empty());
+    let force = opened.config.force.is_some_and(|on| on.0);
+    let request = PageRequest { status, organisation, output, force };
     let work = write(&opened.settings, &request, &SystemClock, opened.screen.observer());
     let report = Signals::listen()?.abort_on_signal(work).await;
     opened.screen.close();

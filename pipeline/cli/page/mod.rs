@@ -7,10 +7,11 @@ mod command;
 mod html;
 mod model;
 mod outcome;
+mod transforms;
 
 pub(crate) use command::report;
 pub(crate) use html::render;
-pub(crate) use model::{DatasetPage, Page, Since, VerificationRecord, Verified};
+pub(crate) use model::{DatasetPage, Page, Protection, Since, VerificationRecord, Verified};
 pub(crate) use outcome::{PageReport, UnreadMonth};
 
 use archive::{
@@ -20,16 +21,21 @@ use archive::{
     replicate,
     settings::Settings,
     status::{self, DatasetStatus, StatusRequest},
-    verify::Record,
+    verify::KnownDamage,
 };
-use archive_connectors::{Clock, Progress, Result};
-use std::{path::PathBuf, sync::Arc};
+use archive_connectors::{
+    Clock, Progress, Result,
+    sink::{Location, object_lock},
+};
+use std::{fs, path::PathBuf, sync::Arc};
 
 /// The request for a page.
 #[derive(Clone, Debug)]
 pub(crate) struct PageRequest {
     /// Months and datasets of the page.
     pub status: StatusRequest,
+    /// Whose archive it is.
+    pub organisation: Option<String>,
     /// The file to write.
     pub output: PathBuf,
     /// Whether an existing file is replaced.
@@ -48,12 +54,15 @@ pub(crate) async fn write(
     replicate::check_options(&settings.replicas)?;
     let archive = Archive::open(&settings.archive).await?;
     let chain = archive.chain();
-    let record = Record::new(&settings.state_dir, archive.id(), &settings.archive);
+    archive.expect_datasets(&request.status.datasets)?;
+    let known = KnownDamage::of(&archive, settings).await;
     let now = clock.now();
-    let statuses = status::datasets(chain, &request.status, settings, now)?;
+    let statuses = status::datasets(chain, &request.status, settings, now, &known)?;
     let datasets = datasets(&archive, statuses, settings, progress).await?;
     let page = Page {
-        archive: archive.url().to_owned(),
+        organisation: request.organisation.clone(),
+        archive: absolute(&settings.archive),
+        protection: protection(&settings.archive).await,
         uuid: archive.id().to_owned(),
         created_at: archive.created_at(),
         made_at: now,
@@ -62,7 +71,9 @@ pub(crate) async fn write(
         committed_at: chain.entries().last().map(|entry| entry.manifest.committed_at),
         datasets,
         replicas: replicate::replica_statuses(chain, &settings.replicas).await,
-        verified: Verified::new(record.read(), chain),
+        verified: Verified::new(known.verifications.clone(), chain),
+        damage: known.findings,
+        unlooked: known.unlooked,
     };
     let text = render(&page);
     output.write("report", text.as_bytes())?;
@@ -72,7 +83,26 @@ pub(crate) async fn write(
         archive: Some(page.archive.clone()),
         head: page.head,
         unread: unread(&page),
+        is_damaged: page.is_damaged(),
+        damage: page.damage,
     })
+}
+
+/// The address of the archive, also for readers on other hosts: a relative path has no meaning there.
+fn absolute(location: &Location) -> String {
+    match location.directory() {
+        Some(path) => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display().to_string(),
+        None => location.url().to_owned(),
+    }
+}
+
+async fn protection(location: &Location) -> Protection {
+    match object_lock(location).await {
+        Ok(Some(lock)) => Protection::Bucket(lock),
+        Ok(None) if location.directory().is_some() => Protection::Folder,
+        Ok(None) => Protection::Unknown("this cloud has no interface for it".to_owned()),
+        Err(error) => Protection::Unknown(error.to_string()),
+    }
 }
 
 /// Counts the events of the datasets, one dataset at a time.
@@ -82,7 +112,7 @@ async fn datasets(
     settings: &Settings,
     progress: Arc<dyn Progress>,
 ) -> Result<Vec<DatasetPage>> {
-    let counter = Counter::new(archive.sink().clone(), &settings.state_dir, progress)?;
+    let counter = Counter::new(&settings.archive, &settings.state_dir, progress)?;
     let mut datasets = Vec::new();
     for status in statuses {
         let range = status.months.first().zip(status.months.last()).map(|(first, last)| (first.month, last.month));
@@ -90,7 +120,8 @@ async fn datasets(
             Some((first, last)) => counter.count(archive.chain(), &status.dataset, first, last).await?,
             None => Activity::default(),
         };
-        datasets.push(DatasetPage { status, activity });
+        let transforms = transforms::sentences(archive.chain(), &status.dataset);
+        datasets.push(DatasetPage { transforms, status, activity });
     }
     Ok(datasets)
 }

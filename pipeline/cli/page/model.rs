@@ -4,16 +4,22 @@ use archive::{
     activity::Activity,
     exit::ExitCode,
     replicate::ReplicaStatus,
+    report::Failure,
     status::DatasetStatus,
-    verify::{Verification, Verifications},
+    verify::{Finding, Verification, Verifications},
 };
+use archive_connectors::sink::ObjectLock;
 use archive_formats::{Chain, Head, Month, Timestamp};
 
 /// All values of the page, which is a function of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
-    /// The archive's URL, printable.
+    /// Whose archive it is.
+    pub(crate) organisation: Option<String>,
+    /// The archive's URL or absolute path, printable.
     pub(crate) archive: String,
+    /// What keeps its objects from being changed.
+    pub(crate) protection: Protection,
     /// The archive's UUID.
     pub(crate) uuid: String,
     /// When the archive was created.
@@ -30,11 +36,60 @@ pub(crate) struct Page {
     pub(crate) replicas: Vec<ReplicaStatus>,
     /// The recorded verifications.
     pub(crate) verified: Verified,
+    /// Known damage, before the events were counted.
+    pub(crate) damage: Vec<Finding>,
+    /// Why the files were not looked at.
+    pub(crate) unlooked: Option<Failure>,
+}
+
+impl Page {
+    /// Whether damage is known, or was found while events were counted.
+    pub(crate) fn is_damaged(&self) -> bool {
+        let of_month = |dataset: &DatasetPage| dataset.activity.unread.keys().any(|month| dataset.is_unread(*month));
+        !self.damage.is_empty() || self.verified.is_more_damaged || self.datasets.iter().any(of_month)
+    }
+}
+
+/// What keeps the objects of an archive from being changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Protection {
+    /// Nothing: its operator can change the files of a folder.
+    Folder,
+    /// The lock of its bucket.
+    Bucket(ObjectLock),
+    /// It could not be read, with the reason.
+    Unknown(String),
+}
+
+impl Protection {
+    /// Whether objects are locked, in a word.
+    pub(crate) const fn short(&self) -> &'static str {
+        match self {
+            Self::Bucket(ObjectLock::Default(_)) => "locked",
+            Self::Folder | Self::Bucket(ObjectLock::Off | ObjectLock::WithoutRetention) => "not locked",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// The lock and its retention.
+    pub(crate) fn note(&self) -> String {
+        match self {
+            Self::Folder => "a folder, whose operator can change it".to_owned(),
+            Self::Bucket(ObjectLock::Off) => "the bucket has no Object Lock".to_owned(),
+            Self::Bucket(ObjectLock::WithoutRetention) => "Object Lock without a default retention".to_owned(),
+            Self::Bucket(ObjectLock::Default(retention)) => {
+                format!("Object Lock of the bucket: {}", retention.to_lowercase())
+            }
+            Self::Unknown(reason) => format!("the lock of the bucket was not read: {reason}"),
+        }
+    }
 }
 
 /// A dataset of the page.
 #[derive(Clone, Debug)]
 pub(crate) struct DatasetPage {
+    /// What was left out of its events or changed in them, in sentences.
+    pub(crate) transforms: Vec<String>,
     /// The state of its months.
     pub(crate) status: DatasetStatus,
     /// Its events per day.
@@ -42,8 +97,14 @@ pub(crate) struct DatasetPage {
 }
 
 impl DatasetPage {
-    /// Whether the files of a month were damaged when its events were counted.
+    /// Whether damage of a month's files is known, or was found when its events were counted.
     pub(crate) fn is_damaged(&self, month: Month) -> bool {
+        let is_known = self.status.months.iter().any(|status| status.month == month && status.damaged);
+        is_known || self.is_unread(month)
+    }
+
+    /// Whether the files of a month were damaged when its events were counted.
+    fn is_unread(&self, month: Month) -> bool {
         self.activity.unread.get(&month).is_some_and(|failure| failure.exit == ExitCode::Damaged)
     }
 }
@@ -55,6 +116,8 @@ pub(crate) struct Verified {
     pub(crate) last: Option<VerificationRecord>,
     /// The last one that read every byte of every month.
     pub(crate) whole: Option<VerificationRecord>,
+    /// Whether more damage is on record than can be listed.
+    pub(crate) is_more_damaged: bool,
 }
 
 /// A recorded verification, and the commits after it.
@@ -81,7 +144,11 @@ impl Verified {
             since: Since::new(verification.head, chain),
             verification,
         };
-        Self { last: verifications.last.map(record), whole: verifications.whole.map(record) }
+        Self {
+            last: verifications.last.map(record),
+            whole: verifications.whole.map(record),
+            is_more_damaged: verifications.unlisted.is_some(),
+        }
     }
 }
 

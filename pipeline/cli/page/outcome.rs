@@ -5,6 +5,7 @@ use archive::{
     human::{count, size},
     report::{Failure, Report},
     style::Style,
+    verify::Finding,
 };
 use archive_formats::{Dataset, Head, Month};
 use serde::Serialize;
@@ -22,6 +23,11 @@ pub(crate) struct PageReport {
     pub head: Option<Head>,
     /// The months whose events could not be counted. The page names them.
     pub unread: Vec<UnreadMonth>,
+    /// The damage that was known before the events were counted.
+    pub damage: Vec<Finding>,
+    /// Whether any damage is known.
+    #[serde(skip)]
+    pub is_damaged: bool,
 }
 
 /// A month whose events could not be counted.
@@ -36,8 +42,7 @@ pub(crate) struct UnreadMonth {
 impl Report for PageReport {
     /// Damage fails the command although the page is written. A month in no countable format is not damage.
     fn exit(&self) -> ExitCode {
-        let is_damaged = self.unread.iter().any(|month| month.error.exit == ExitCode::Damaged);
-        if is_damaged { ExitCode::Damaged } else { ExitCode::Done }
+        if self.is_damaged { ExitCode::Damaged } else { ExitCode::Done }
     }
 
     fn text(&self, _: Style) -> String {
@@ -55,11 +60,14 @@ impl Report for PageReport {
     fn failure(&self) -> Option<Failure> {
         let exit = self.exit();
         let damaged = self.unread.iter().filter(|month| month.error.exit == exit).count() as u64;
+        let message = if damaged > 0 {
+            let months = count(damaged, "month");
+            format!("{months} could not be counted, since files are missing or damaged; the page names them")
+        } else {
+            "the archive is known to be damaged; the page names what".to_owned()
+        };
         (exit != ExitCode::Done).then(|| Failure {
-            message: format!(
-                "{} could not be counted, since files are missing or damaged; the page names them",
-                count(damaged, "month")
-            ),
+            message,
             hint: "run `kt-archive verify` to see all that is damaged".to_owned(),
             exit,
         })
@@ -82,7 +90,9 @@ mod tests {
             bytes: 12_700,
             archive: Some("./archive".to_owned()),
             head: None,
+            is_damaged: exits.contains(&ExitCode::Damaged),
             unread,
+            damage: Vec::new(),
         }
     }
 
@@ -94,6 +104,12 @@ mod tests {
             "without the days of events 2025-03: other bytes\nwrote r.html, 12.4 KiB\n"
         );
         assert_eq!(damaged.failure().map(|failure| failure.exit), Some(ExitCode::Damaged));
+    }
+
+    #[test]
+    fn known_damage_fails_the_command() {
+        let known = PageReport { is_damaged: true, ..report(&[]) };
+        assert_eq!(known.failure().map(|failure| failure.exit), Some(ExitCode::Damaged));
     }
 
     #[test]

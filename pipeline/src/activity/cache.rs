@@ -1,5 +1,5 @@
-//! Cached counts of files, in the state folder. Losing them costs time, never data. Entries never expire, since their
-//! key is the digest of the file.
+//! Cached counts of files, in the state folder. Losing them costs time, never data. Entries never expire, since their key
+//! is the digest of a file that was read, and the place where it was: a copy elsewhere is read by itself.
 
 use super::counts::{DayCounts, Days, Verdict};
 use archive_connectors::{Error, ErrorKind, Result, spool::write_durably};
@@ -49,8 +49,9 @@ impl Entry {
 }
 
 impl Cache {
-    pub(super) fn new(state: &Path) -> Self {
-        Self { folder: state.join("activity") }
+    /// The counts of the files at `place`.
+    pub(super) fn new(state: &Path, place: &str) -> Self {
+        Self { folder: state.join("activity").join(place) }
     }
 
     fn path(&self, file: &DataFile) -> PathBuf {
@@ -106,19 +107,20 @@ mod tests {
     #[test]
     fn counts_are_found_by_file_and_column() {
         let state = tempfile::tempdir().unwrap();
-        let cache = Cache::new(state.path());
+        let cache = Cache::new(state.path(), "place");
         assert_eq!(cache.get(&file(b"1"), Some("decision")), None);
         cache.put(&file(b"1"), Some("decision"), &counts()).unwrap();
         assert_eq!(cache.get(&file(b"1"), Some("decision")), Some(counts()));
         assert_eq!(cache.get(&file(b"1"), None), None);
         assert_eq!(cache.get(&file(b"2"), Some("decision")), None);
+        assert_eq!(Cache::new(state.path(), "other").get(&file(b"1"), Some("decision")), None);
         assert_eq!(cache.get(&DataFile { rows: 6, ..file(b"1") }, Some("decision")), None);
     }
 
     #[test]
     fn entries_of_other_formats_are_ignored() {
         let state = tempfile::tempdir().unwrap();
-        let cache = Cache::new(state.path());
+        let cache = Cache::new(state.path(), "place");
         let kept = |format: &str| {
             let counts = counts().iter().map(|(verdict, days)| (verdict.clone(), *days)).collect();
             let entry = Entry { format: format.to_owned(), file: file(b"1").sha256, column: None, counts };
@@ -132,7 +134,7 @@ mod tests {
     #[test]
     fn damaged_entries_are_ignored() {
         let state = tempfile::tempdir().unwrap();
-        let cache = Cache::new(state.path());
+        let cache = Cache::new(state.path(), "place");
         cache.put(&file(b"1"), None, &counts()).unwrap();
         let path = cache.path(&file(b"1"));
         let whole = fs::read(&path).unwrap();

@@ -14,11 +14,12 @@ use crate::{
     pull::months,
     reader::{Reader, Scan, damaged},
     report::Failure,
-    state::Scratch,
+    state::{self, Scratch},
 };
 use archive_connectors::{
     ErrorKind, Progress, Result, Sink,
     progress::{DatasetMonth, Step},
+    sink::Location,
 };
 use archive_formats::{Chain, Dataset, Entry, Manifest, Month, Schema, manifest::DataFile};
 use cache::Cache;
@@ -56,11 +57,12 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Creates a counter of the archive in `sink`, with its cache in the folder `state`.
-    pub fn new(sink: Sink, state: &Path, progress: Arc<dyn Progress>) -> Result<Self> {
+    /// Creates a counter of the archive at `location`, with its cache in the folder `state`.
+    pub fn new(location: &Location, state: &Path, progress: Arc<dyn Progress>) -> Result<Self> {
         let scratch = Scratch::new(state, "report")?;
-        let reader = Reader::new(sink, scratch.path().to_owned());
-        Ok(Self { reader, cache: Cache::new(state), _scratch: scratch, progress })
+        let reader = Reader::new(Sink::open(location)?, scratch.path().to_owned());
+        let cache = Cache::new(state, &state::place(location));
+        Ok(Self { reader, cache, _scratch: scratch, progress })
     }
 
     /// Counts the events of `dataset` in the months from `first` to `last`. Damaged months are returned as unread; other
@@ -147,7 +149,6 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use archive_connectors::sink::Location;
     use archive_formats::Sha256;
     use serde_json::json;
     use std::{fs, sync::Mutex};
@@ -200,7 +201,7 @@ mod tests {
         fs::write(path, "abc").unwrap();
         let location = Location::parse(place.path().to_str().unwrap(), &BTreeMap::new()).unwrap();
         let bars = Arc::new(Bars::default());
-        let counter = Counter::new(Sink::open(&location).unwrap(), state.path(), Arc::clone(&bars) as _).unwrap();
+        let counter = Counter::new(&location, state.path(), Arc::clone(&bars) as _).unwrap();
         for (manifest, is_damaged) in [(lost, true), (whole, false)] {
             let error = counter.month(manifest).await.map_err(|error| error.kind()).err();
             assert_eq!(error, is_damaged.then_some(ErrorKind::BrokenChain));

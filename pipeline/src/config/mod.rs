@@ -52,8 +52,8 @@ pub enum ProgressMode {
     Never,
 }
 
-/// Thoroughness of a verification.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Thoroughness of a verification; a higher one includes the lower.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Chain, names and sizes.

@@ -49,6 +49,7 @@ impl Year<'_> {
 /// Letter of a month's state. Colour only repeats it.
 pub fn letter(month: &MonthStatus) -> char {
     match (month.state, month.events) {
+        _ if month.damaged => 'D',
         (Presence::Archived, Some(0)) => '0',
         (Presence::Archived, _) => 'A',
         (Presence::Missing, _) => '!',
@@ -57,8 +58,8 @@ pub fn letter(month: &MonthStatus) -> char {
 }
 
 /// Meaning of each letter.
-pub const LEGEND: [(char, &str); 4] =
-    [('A', "archived"), ('0', "archived, no events"), ('!', "MISSING"), ('.', "not over")];
+pub const LEGEND: [(char, &str); 5] =
+    [('A', "archived"), ('0', "archived, no events"), ('D', "DAMAGED"), ('!', "MISSING"), ('.', "not over")];
 
 #[cfg(test)]
 mod tests {
@@ -83,9 +84,10 @@ mod tests {
         let mut empty = month("2025-01", Presence::Archived);
         empty.events = Some(0);
         let states = [Presence::Archived, Presence::Missing, Presence::Open];
-        let months = states.map(|state| month("2025-01", state)).into_iter().chain([empty]);
+        let damaged = MonthStatus { damaged: true, ..month("2025-01", Presence::Archived) };
+        let months = states.map(|state| month("2025-01", state)).into_iter().chain([empty, damaged]);
         let letters = months.map(|month| letter(&month)).collect::<Vec<_>>();
-        assert_eq!(letters, ['A', '!', '.', '0']);
+        assert_eq!(letters, ['A', '!', '.', '0', 'D']);
         assert!(letters.iter().all(|letter| LEGEND.iter().any(|(known, _)| known == letter)));
     }
 }

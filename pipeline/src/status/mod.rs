@@ -6,9 +6,12 @@ mod text;
 
 #[cfg(test)]
 pub(crate) use report::testing;
-pub use report::{DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, StatusReport, Totals, Urgency};
+pub use report::{
+    DatasetSource, DatasetStatus, LastVerification, Layout, MonthStatus, Presence, PruneDeadline, StatusReport, Totals,
+    Urgency,
+};
 
-use crate::{Archive, plan::Rules, replicate, settings::Settings};
+use crate::{Archive, plan::Rules, provenance, replicate, settings::Settings, verify::KnownDamage};
 use archive_connectors::{Clock, Result};
 use archive_formats::{Chain, Dataset, Entry, Month, Timestamp};
 use serde_json::Value;
@@ -25,6 +28,10 @@ pub struct StatusRequest {
     pub datasets: Vec<Dataset>,
     /// Text layout of the months.
     pub layout: Layout,
+    /// Whether the exit code tells of damage and gaps.
+    pub is_check: bool,
+    /// Whether a named dataset that the archive does not have is a mistake.
+    pub refuses_unknown: bool,
 }
 
 /// Time after which a missing month counts as late: a cron job tries on the first three days.
@@ -35,21 +42,31 @@ const DAY: i64 = 86_400_000_000;
 pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Clock) -> Result<StatusReport> {
     replicate::check_options(&settings.replicas)?;
     let archive = Archive::open(&settings.archive).await?;
+    if request.refuses_unknown {
+        archive.expect_datasets(&request.datasets)?;
+    }
+    let known = KnownDamage::of(&archive, settings).await;
     Ok(StatusReport {
         archive: Some(archive.url().to_owned()),
         head: archive.head(),
-        datasets: datasets(archive.chain(), request, settings, clock.now())?,
+        datasets: datasets(archive.chain(), request, settings, clock.now(), &known)?,
         replicas: replicate::replica_statuses(archive.chain(), &settings.replicas).await,
+        verification: known.verifications.last.as_ref().map(LastVerification::from),
+        is_more_damaged: known.verifications.unlisted.is_some(),
+        damage: known.findings,
+        unlooked: known.unlooked,
         layout: request.layout,
+        is_check: request.is_check,
     })
 }
 
-/// The state of every requested month of `chain` at `now`.
+/// The state of every requested month of `chain` at `now`, of which this damage is `known`.
 pub fn datasets(
     chain: &Chain,
     request: &StatusRequest,
     settings: &Settings,
     now: Timestamp,
+    known: &KnownDamage,
 ) -> Result<Vec<DatasetStatus>> {
     let (formats, retention) = (settings.formats.clone(), settings.monitoring.platform_retention);
     let rules = &Rules { formats, transforms: Vec::new(), grace: settings.grace, now };
@@ -58,11 +75,15 @@ pub fn datasets(
     let datasets = chain.datasets().into_iter().filter(wanted).chain(&request.datasets);
     let datasets = datasets.collect::<std::collections::BTreeSet<_>>();
     let datasets = datasets.into_iter().map(|dataset| {
-        let months = range(chain, dataset, request, rules)?.map(|month| month_status(chain, dataset, month, rules));
+        let months = range(chain, dataset, request, rules)?.map(|month| MonthStatus {
+            damaged: known.concerns(dataset, month),
+            ..month_status(chain, dataset, month, rules)
+        });
         let months = months.collect::<Vec<_>>();
         let late = months.iter().filter(|month| month.state == Presence::Missing && is_late(month.month, rules.now));
         Ok(DatasetStatus {
             dataset: dataset.clone(),
+            sources: provenance::sources(chain, dataset).into_iter().map(DatasetSource::from).collect(),
             late: late.count() as u64,
             complete_until: chain.span(dataset).map(|(first, _)| gap(chain, dataset, first).window().from()),
             prune: retention.map(|retention| prune_deadline(chain, dataset, retention, rules)).transpose()?,
@@ -115,6 +136,7 @@ fn month_status(chain: &Chain, dataset: &Dataset, month: Month, rules: &Rules) -
             source_bytes: source_bytes(entry),
             committed_at: Some(entry.manifest.committed_at),
             sequence: Some(entry.manifest.sequence),
+            damaged: false,
         },
         None => MonthStatus {
             month,
@@ -125,6 +147,7 @@ fn month_status(chain: &Chain, dataset: &Dataset, month: Month, rules: &Rules) -
             source_bytes: None,
             committed_at: None,
             sequence: None,
+            damaged: false,
         },
     }
 }

@@ -1,10 +1,13 @@
 //! The report of `status`.
 
 use crate::{
+    config::Level,
     human::{count, date},
     replicate::report::ReplicaStatus,
+    report::Failure,
+    verify::{Finding, Verification},
 };
-use archive_formats::{Dataset, Head, Month, Timestamp};
+use archive_formats::{Dataset, Head, Month, Timestamp, manifest::SourceIdentity};
 use serde::Serialize;
 
 /// The report of `status`.
@@ -18,9 +21,43 @@ pub struct StatusReport {
     pub datasets: Vec<DatasetStatus>,
     /// Every replica, in the order of the settings.
     pub replicas: Vec<ReplicaStatus>,
+    /// The last verification on record on this host.
+    pub verification: Option<LastVerification>,
+    /// Known damage: what verifications found and none has cleared, and files that are missing or have another size now.
+    pub damage: Vec<Finding>,
+    /// Whether more damage is on record than can be listed.
+    #[serde(skip)]
+    pub is_more_damaged: bool,
+    /// Why the files were not looked at; null if they were.
+    pub unlooked: Option<Failure>,
     /// Text layout of the months.
     #[serde(skip)]
     pub layout: Layout,
+    /// Whether the exit code tells of damage and gaps.
+    #[serde(skip)]
+    pub is_check: bool,
+}
+
+/// The last verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LastVerification {
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How thorough it was.
+    pub level: Level,
+    /// The months whose files were read; null for all.
+    pub range: Option<(Month, Month)>,
+    /// Number of findings of damage.
+    pub damage: u64,
+    /// Number of warnings.
+    pub warnings: u64,
+}
+
+impl From<&Verification> for LastVerification {
+    fn from(verification: &Verification) -> Self {
+        let &Verification { finished_at, level, range, damage, warnings, .. } = verification;
+        Self { finished_at, level, range, damage, warnings }
+    }
 }
 
 /// Text layout of the months.
@@ -45,6 +82,8 @@ impl StatusReport {
 pub struct DatasetStatus {
     /// Its name.
     pub dataset: Dataset,
+    /// The sources of its events, in the order in which they were first used.
+    pub sources: Vec<DatasetSource>,
     /// Every month of the range, both ends inclusive.
     pub months: Vec<MonthStatus>,
     /// Number of missing months that ended more than three days ago, when the monthly job should have archived them.
@@ -54,6 +93,22 @@ pub struct DatasetStatus {
     pub complete_until: Option<Timestamp>,
     /// When the platform begins to delete unarchived events; null if its retention is not set.
     pub prune: Option<PruneDeadline>,
+}
+
+/// A source of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DatasetSource {
+    /// What tells it from others.
+    #[serde(flatten)]
+    pub source: SourceIdentity,
+    /// Whether its events were made up.
+    pub invented: bool,
+}
+
+impl From<SourceIdentity> for DatasetSource {
+    fn from(source: SourceIdentity) -> Self {
+        Self { invented: source.is_invented(), source }
+    }
 }
 
 /// Sums over months.
@@ -178,6 +233,8 @@ pub struct MonthStatus {
     pub committed_at: Option<Timestamp>,
     /// Sequence number of its manifest.
     pub sequence: Option<u64>,
+    /// Whether damage of its files is known.
+    pub damaged: bool,
 }
 
 /// Whether a month is in the archive.
@@ -208,6 +265,19 @@ pub(crate) mod testing {
             rejected: None,
             committed_at: archived.then(|| "2025-05-01T02:03:04.567890Z".parse().unwrap()),
             sequence: archived.then_some(1),
+            damaged: false,
+        }
+    }
+
+    /// A dataset of these months.
+    pub(crate) fn dataset(months: Vec<MonthStatus>) -> DatasetStatus {
+        DatasetStatus {
+            dataset: Dataset::default(),
+            sources: Vec::new(),
+            months,
+            late: 0,
+            prune: None,
+            complete_until: None,
         }
     }
 
@@ -216,7 +286,7 @@ pub(crate) mod testing {
         let mut months = ["2025-01", "2025-02", "2025-03"].map(|name| month(name, Presence::Archived)).to_vec();
         months[1].source_bytes = Some(5 << 20);
         months.push(month("2025-04", Presence::Missing));
-        let status = DatasetStatus { dataset: Dataset::default(), months, late: 0, prune: None, complete_until: None };
+        let status = DatasetStatus { months, ..dataset(Vec::new()) };
         let delivered = Some((5 << 20, 1 << 20));
         let expected = Totals { archived: 3, missing: 1, events: 30_000, bytes: 3 << 20, delivered, rejected: 0 };
         assert_eq!(status.totals(), expected);

@@ -5,13 +5,15 @@ use super::{
     report::{DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, StatusReport, Totals, Urgency},
 };
 use crate::{
-    human::{bytes_an_event, count, head, month_ranges, size, thousands, to_one},
+    exit::ExitCode,
+    human::{bytes_an_event, count, date, extent, head, month_ranges, size, thousands, to_one},
     replicate::report::{ReplicaState, ReplicaStatus},
-    report::Report,
+    report::{Failure, Report},
     style::{Style, Tone},
     table::{Align, Cell, Table},
+    verify::Finding,
 };
-use archive_formats::{Dataset, Timestamp};
+use archive_formats::{Dataset, Timestamp, printable};
 
 impl Report for StatusReport {
     fn text(&self, style: Style) -> String {
@@ -19,6 +21,52 @@ impl Report for StatusReport {
             Layout::Calendar => calendars(self, style),
             Layout::List => listed(self, style),
         }
+    }
+
+    /// Zero unless `--check` asks: then damage comes first, then what is late, missing or not looked at.
+    fn exit(&self) -> ExitCode {
+        if !self.is_check {
+            ExitCode::Done
+        } else if self.is_damaged() {
+            ExitCode::Damaged
+        } else if self.lacks().is_empty() {
+            ExitCode::Done
+        } else {
+            ExitCode::Incomplete
+        }
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let exit = self.exit();
+        let (message, hint) = match exit {
+            ExitCode::Done => return None,
+            ExitCode::Damaged => (DAMAGED.to_owned(), REPAIR),
+            _ => (self.lacks().join("; "), "see the output, and run what is missing again"),
+        };
+        Some(Failure { message, hint: hint.to_owned(), exit })
+    }
+}
+
+const DAMAGED: &str = "the archive is known to be damaged";
+const REPAIR: &str = "`kt-archive verify` shows all of it; keep the archive as it is; a whole replica mends it: \
+    `kt-archive replicate --repair` with the replica as --archive, then verify again";
+
+impl StatusReport {
+    const fn is_damaged(&self) -> bool {
+        !self.damage.is_empty() || self.is_more_damaged
+    }
+
+    /// What a healthy archive does not lack, in words.
+    fn lacks(&self) -> Vec<String> {
+        let late = self.datasets.iter().filter(|dataset| dataset.late > 0);
+        let late = late.map(|status| format!("{} of {} late", count(status.late, "month"), status.dataset));
+        let is_archived = |dataset: &DatasetStatus| dataset.totals().archived > 0;
+        let empty = (!self.datasets.iter().any(is_archived)).then(|| "no month is archived".to_owned());
+        let replicas = self.replicas.iter().filter(|replica| replica.state != ReplicaState::Current);
+        let replicas = replicas.map(|replica| format!("the replica {} is {}", printable(&replica.url), replica.state));
+        let unlooked =
+            self.unlooked.as_ref().map(|failure| format!("the files were not looked at: {}", failure.message));
+        late.chain(empty).chain(replicas).chain(unlooked).collect()
     }
 }
 
@@ -40,8 +88,36 @@ fn calendars(report: &StatusReport, style: Style) -> String {
 }
 
 fn ending(report: &StatusReport, style: Style) -> String {
-    let head = head(report.head.as_ref());
-    format!("{}{head}  archive {}\n", replicas(&report.replicas, style), report.archive())
+    let (replicas, evidence, head) =
+        (replicas(&report.replicas, style), evidence(report, style), head(report.head.as_ref()));
+    format!("{replicas}{evidence}{head}  archive {}\n", report.archive())
+}
+
+/// The last verification, and the known damage.
+fn evidence(report: &StatusReport, style: Style) -> String {
+    let verified = report.verification.as_ref().map_or_else(
+        || (Tone::Warn, "not verified yet on this host: `kt-archive verify` does that".to_owned()),
+        |last| {
+            let found = match (last.damage, last.warnings) {
+                (0, 0) => "no findings".to_owned(),
+                (0, warnings) => count(warnings, "warning"),
+                (damage, _) => format!("{} of damage", count(damage, "finding")),
+            };
+            let tone = if last.damage > 0 { Tone::Bad } else { Tone::Plain };
+            (tone, format!("verified on {}, {}: {found}", date(last.finished_at), extent(last.level, last.range)))
+        },
+    );
+    let unlooked = report.unlooked.as_ref();
+    let unlooked = unlooked.map(|failure| (Tone::Bad, format!("the files were not looked at: {}", failure.message)));
+    let damage = report.is_damaged().then(|| {
+        let number = count(report.damage.len() as u64, "object");
+        (Tone::Bad, format!("DAMAGED: {number}; `kt-archive verify` shows all of it"))
+    });
+    let first = report.damage.iter().take(LISTED).map(|finding| {
+        let Finding { code, path, message, .. } = finding;
+        (Tone::Plain, format!("{} {}: {}", code.as_str(), printable(path), printable(message)))
+    });
+    [Some(verified), unlooked, damage].into_iter().flatten().chain(first).map(|line| painted(line, style)).collect()
 }
 
 /// Sums over the months, and the missing ones.
@@ -64,12 +140,17 @@ fn remarks(status: &DatasetStatus, style: Style) -> String {
         (Tone::Bad, format!("{months} {are} late: over for three days, and not archived"))
     });
     let prune = status.prune.as_ref().map(deadline);
+    let sources = status.sources.iter().map(|source| {
+        let tone = if source.invented { Tone::Warn } else { Tone::Plain };
+        (tone, format!("source {}", source.source.sentence()))
+    });
     let lines = [compression, late, prune].into_iter().flatten();
-    // Coloured line by line: escape sequences have no width.
-    let painted = |(tone, text): (Tone, String)| {
-        wrapped(&text).lines().flat_map(|line| [style.paint(tone, line), "\n".to_owned()]).collect::<String>()
-    };
-    lines.map(painted).collect()
+    sources.chain(lines).map(|line| painted(line, style)).collect()
+}
+
+/// A paragraph. Coloured line by line: escape sequences have no width.
+fn painted((tone, text): (Tone, String), style: Style) -> String {
+    wrapped(&text).lines().flat_map(|line| [style.paint(tone, line), "\n".to_owned()]).collect()
 }
 
 fn deadline(prune: &PruneDeadline) -> (Tone, String) {
@@ -129,6 +210,7 @@ fn list(datasets: &[DatasetStatus], style: Style) -> String {
 
 fn row(dataset: &Dataset, month: &MonthStatus) -> [Cell; 6] {
     let state = match month.state {
+        _ if month.damaged => Cell::toned("DAMAGED", Tone::Bad),
         Presence::Archived => Cell::toned("archived", Tone::Good),
         Presence::Missing => Cell::toned("MISSING", Tone::Bad),
         Presence::Open => Cell::toned("open", Tone::Faint),
@@ -143,6 +225,9 @@ fn row(dataset: &Dataset, month: &MonthStatus) -> [Cell; 6] {
         or_dash(month.committed_at.map(Timestamp::to_seconds_string)),
     ]
 }
+
+/// Damaged objects that are shown by themselves.
+const LISTED: usize = 5;
 
 /// The default width of a terminal, in columns.
 const WIDTH: usize = 80;
@@ -181,6 +266,7 @@ fn year_row(year: &Year<'_>, style: Style) -> String {
 
 const fn tone(month: &MonthStatus) -> Tone {
     match month.state {
+        _ if month.damaged => Tone::Bad,
         Presence::Archived => Tone::Good,
         Presence::Missing => Tone::Bad,
         Presence::Open => Tone::Faint,
@@ -217,8 +303,16 @@ fn wrapped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{exit::ExitCode, report::Failure, status::testing::month, style::COLORED};
-    use archive_formats::{Head, Month, Sha256};
+    use crate::{
+        config::Level,
+        status::LastVerification,
+        verify::{Code, Severity},
+    };
+    use crate::{
+        status::testing::{dataset, month},
+        style::COLORED,
+    };
+    use archive_formats::{Head, Month, Sha256, manifest::SourceIdentity};
 
     fn months() -> Vec<MonthStatus> {
         vec![
@@ -231,8 +325,7 @@ mod tests {
     }
 
     fn report(months: Vec<MonthStatus>) -> StatusReport {
-        let events =
-            DatasetStatus { dataset: "events".parse().unwrap(), months, late: 3, prune: None, complete_until: None };
+        let events = DatasetStatus { late: 3, ..dataset(months) };
         StatusReport { archive: Some("./archive".to_owned()), datasets: vec![events], ..StatusReport::default() }
     }
 
@@ -246,6 +339,7 @@ events   2025-01  MISSING        -        -  -
 events   2025-02  archived  10,000  1.0 MiB  2025-05-01T02:03:04Z
 events   2025-03  MISSING        -        -  -
 events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
+not verified yet on this host: `kt-archive verify` does that
 head none  archive ./archive
 ";
         assert_eq!(listed(&report(months()), Style::plain()), expected);
@@ -270,6 +364,7 @@ events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
 the platform begins to prune 2024-12 on 2025-12-01, 12 days from now
 
 A archived   ! MISSING
+not verified yet on this host: `kt-archive verify` does that
 head 2 ba7816bf8f01cfea…  archive ./archive
 ";
         assert_eq!(calendars(&report, Style::plain()), expected);
@@ -295,6 +390,67 @@ replica s3://c: no answer
     }
 
     #[test]
+    fn damage_jumps_out_and_decides_the_exit_code_of_a_check() {
+        let mut report = StatusReport { is_check: true, ..report(months()) };
+        assert_eq!(report.exit(), ExitCode::Incomplete, "months are late");
+        report.datasets[0].late = 0;
+        assert_eq!((report.exit(), report.failure()), (ExitCode::Done, None));
+        report.datasets[0].months[0].damaged = true;
+        report.damage = vec![Finding {
+            code: Code::Digest,
+            severity: Severity::Damage,
+            path: "events/parquet/month=2024-11/part".to_owned(),
+            message: "the object has other bytes".to_owned(),
+        }];
+        report.verification = Some(LastVerification {
+            finished_at: "2025-04-10T03:00:00Z".parse().unwrap(),
+            level: Level::Quick,
+            range: None,
+            damage: 0,
+            warnings: 0,
+        });
+        assert_eq!(report.exit(), ExitCode::Damaged);
+        let text = calendars(&report, Style::plain());
+        for line in [
+            "2024                                          D   !   10,000  1.0 MiB",
+            "verified on 2025-04-10, chain, names and sizes of every month: no findings",
+            "DAMAGED: 1 object; `kt-archive verify` shows all of it",
+            "V012 events/parquet/month=2024-11/part: the object has other bytes",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+        assert_eq!(StatusReport { is_check: false, ..report }.exit(), ExitCode::Done);
+    }
+
+    #[test]
+    fn a_check_wants_months_replicas_and_a_look_at_the_files() {
+        let good = || {
+            let mut report = StatusReport { is_check: true, ..report(months()) };
+            report.datasets[0].late = 0;
+            report
+        };
+        let failure = Failure { message: "no answer".to_owned(), hint: "do this".to_owned(), exit: ExitCode::Store };
+        let url = "s3://b".to_owned();
+        let replica = ReplicaStatus { url, state: ReplicaState::Behind, behind: Some(1), error: None };
+        for lacking in [
+            StatusReport { datasets: Vec::new(), ..good() },
+            StatusReport { replicas: vec![replica], ..good() },
+            StatusReport { unlooked: Some(failure), ..good() },
+        ] {
+            assert_eq!(lacking.exit(), ExitCode::Incomplete, "{lacking:?}");
+            assert!(!lacking.failure().unwrap().message.is_empty());
+        }
+    }
+
+    #[test]
+    fn sources_are_named_and_invented_events_are_marked() {
+        let mut report = report(months());
+        let source = SourceIdentity { kind: "demo".to_owned(), url: "demo:".to_owned(), organisation: None };
+        report.datasets[0].sources = vec![source.into()];
+        assert!(calendars(&report, Style::plain()).contains("\nsource demo: (invented events)\n"));
+    }
+
+    #[test]
     fn long_names_and_many_gaps_fit_into_80_columns() {
         let every_other = (1..=12).map(|number| {
             month(&format!("2024-{number:02}"), if number % 2 == 0 { Presence::Missing } else { Presence::Archived })
@@ -309,7 +465,8 @@ replica s3://c: no answer
     #[test]
     fn archive_without_months_is_one_line() {
         let empty = StatusReport { datasets: Vec::new(), ..report(Vec::new()) };
-        assert_eq!(calendars(&empty, Style::plain()), "head none  archive ./archive\n");
+        let expected = "not verified yet on this host: `kt-archive verify` does that\nhead none  archive ./archive\n";
+        assert_eq!(calendars(&empty, Style::plain()), expected);
     }
 
     fn range(first: &str, last: &str, state: Presence) -> impl Iterator<Item = MonthStatus> {

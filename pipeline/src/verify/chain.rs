@@ -189,8 +189,8 @@ impl Walk<'_> {
     }
 }
 
-/// V005: whether the chain contains the expected head.
-pub(super) fn expect_head(commits: &Commits, expected: &ExpectedHead, findings: &mut Findings) {
+/// V005: whether the chain contains the expected head, which a message calls `what`.
+pub(super) fn expect_head(commits: &Commits, expected: &ExpectedHead, what: &str, findings: &mut Findings) {
     let head = commits.keys().next_back().copied().unwrap_or(0);
     let found = match expected.sequence {
         // An unreadable manifest before the head is reported separately.
@@ -199,7 +199,7 @@ pub(super) fn expect_head(commits: &Commits, expected: &ExpectedHead, findings: 
         None => commits.values().any(|commit| expected.matches(&commit.sha256)),
     };
     if !found {
-        let message = format!("the expected head is not in the chain, which ends with number {head}");
+        let message = format!("{what} is not in the chain, which ends with number {head}");
         findings.damage(Code::OldHead, key::manifest(head.max(1)), message);
     }
 }

@@ -77,7 +77,7 @@ fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &
 }
 
 /// V010 and V011: whether an object exists and has the size of `file`.
-fn check_size(file: &DataFile, bytes: Option<u64>, findings: &mut Findings) -> bool {
+pub(super) fn check_size(file: &DataFile, bytes: Option<u64>, findings: &mut Findings) -> bool {
     match bytes {
         None => findings.damage(Code::Missing, file.path.clone(), "the object is missing"),
         Some(bytes) if bytes != file.bytes => {

@@ -5,12 +5,14 @@
 
 mod chain;
 mod files;
+mod known;
 mod record;
 mod report;
 mod rows;
 
 pub use crate::config::Level;
-pub use record::{Record, Verification, Verifications};
+pub use known::KnownDamage;
+pub use record::{Record, RecordedDamage, Verification, Verifications};
 pub use report::{Code, Finding, Severity, VerifyReport};
 
 use crate::{archive::ArchiveRoot, expected_head::ExpectedHead, settings::Settings, state::Scratch};
@@ -33,6 +35,8 @@ pub struct VerifyRequest {
     pub level: Level,
     /// The head that the archive must have reached.
     pub expect_head: Option<ExpectedHead>,
+    /// The head that an earlier verification found. [`verify()`] sets it where no head is expected.
+    pub recorded_head: Option<Head>,
 }
 
 /// Verifies an archive.
@@ -57,13 +61,17 @@ pub async fn verify(
     let root = ArchiveRoot::open(&settings.archive).await?;
     let scratch = Scratch::new(&settings.state_dir, "verify")?;
     let folder = scratch.path().to_owned();
-    let report = Verifier { sink: root.sink().clone(), folder, progress }.verify(root.id(), request).await?;
     let record = Record::new(&settings.state_dir, root.id(), &settings.archive);
-    // A read-only state folder does not prevent verification.
-    if let Err(error) = record.add(Verification::new(request, &report, clock.now())) {
-        tracing::warn!(%error, "what was found is not on record for `kt-archive report`");
-    }
-    Ok(report)
+    let recorded_head = record.read().head.filter(|_| request.expect_head.is_none());
+    let request = VerifyRequest { recorded_head, ..request.clone() };
+    let report = Verifier { sink: root.sink().clone(), folder, progress }.verify(root.id(), &request).await?;
+    let damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);
+    let damage = damage.cloned().collect::<Vec<_>>();
+    let known = record.add(Verification::new(&request, &report, clock.now()), &damage);
+    let found = damage.iter().map(|finding| (&finding.path, finding.code)).collect::<BTreeSet<_>>();
+    let is_earlier = |known: &RecordedDamage| !found.contains(&(&known.finding.path, known.finding.code));
+    let earlier = known.recorded.into_iter().filter(is_earlier).collect();
+    Ok(VerifyReport { earlier, unlisted: known.unlisted, ..report })
 }
 
 /// Sizes of an archive's objects by path.
@@ -89,7 +97,10 @@ impl Verifier {
         let mut findings = Findings::default();
         let commits = self.chain(archive, &listing, &mut findings).await?;
         if let Some(expected) = &request.expect_head {
-            chain::expect_head(&commits, expected, &mut findings);
+            chain::expect_head(&commits, expected, "the expected head", &mut findings);
+        }
+        if let Some(recorded) = &request.recorded_head {
+            chain::expect_head(&commits, &recorded.into(), "the head of an earlier verification", &mut findings);
         }
         files::unnamed(&listing, &commits, request.range, &mut findings);
         missing_months(&commits, request, &mut findings);
@@ -112,6 +123,7 @@ impl Verifier {
             events: wanted.iter().map(|manifest| manifest.events.archived).sum(),
             bytes: files().map(|file| file.bytes).sum(),
             findings,
+            ..VerifyReport::default()
         })
     }
 

@@ -1,24 +1,35 @@
-//! Results of the last verifications, in the state folder, for the page of `report`. They prove nothing; another
-//! verification restores them.
+//! Results of the last verifications, in the state folder. They prove nothing; another verification restores them.
+//!
+//! Damage that was found stays on record until a verification of the same objects, at the same place and at least as
+//! thorough, does not find it again: a look at names and sizes does not clear a wrong digest, and neither does that of
+//! another month.
 
-use super::{Finding, Level, Severity, VerifyReport, VerifyRequest};
+use super::{Code, Finding, Level, Severity, VerifyReport, VerifyRequest};
+use crate::state;
 use archive_connectors::{Error, ErrorKind, Result, error::local, sink::Location, spool::Turn};
-use archive_formats::{Head, Month, Sha256, Timestamp};
+use archive_formats::{Head, Month, Timestamp, key::ObjectName};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File},
+    collections::BTreeMap,
+    fs::File,
     io::{ErrorKind as IoErrorKind, Read as _},
     path::{Path, PathBuf},
 };
 
-/// Format of a record; other versions are ignored.
-const FORMAT: &str = "kt-archive-verifications/1";
+/// Format of a record.
+const FORMAT: &str = "kt-archive-verifications/2";
+
+/// The format before damage stood: what its last verifications found is taken over.
+const FORMAT_1: &str = "kt-archive-verifications/1";
 
 /// Maximum recorded findings: many unknown files must not make a record unbounded.
 const MAX_FINDINGS: usize = 200;
 
+/// Maximum damage that is listed one by one.
+const MAX_RECORDED: usize = 5_000;
+
 /// Maximum size of a record, in bytes.
-const MAX_BYTES: u64 = 4 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 /// A finished verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +56,9 @@ pub struct Verification {
     pub warnings: u64,
     /// The first findings, damage before warnings.
     pub findings: Vec<Finding>,
+    /// Whether the chain was searched for an expected head.
+    #[serde(default)]
+    pub expected_head: bool,
 }
 
 /// The recorded verifications of an archive.
@@ -54,6 +68,27 @@ pub struct Verifications {
     pub last: Option<Verification>,
     /// The last one that read every byte of every month.
     pub whole: Option<Verification>,
+    /// Damage that no later verification has cleared, ordered by path.
+    #[serde(default)]
+    pub recorded: Vec<RecordedDamage>,
+    /// How thoroughly more damage was found than can be listed; `None` if all is listed.
+    #[serde(default)]
+    pub unlisted: Option<Level>,
+    /// The head that the chain must contain: that of the last verification that found no head missing.
+    #[serde(default)]
+    pub head: Option<Head>,
+}
+
+/// Damage on record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedDamage {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// When it was found first.
+    pub found_at: Timestamp,
+    /// How thorough the verification was that found it.
+    pub level: Level,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,6 +116,7 @@ impl Verification {
         findings.truncate(MAX_FINDINGS);
         let (damage, warnings) = (count(Severity::Damage), count(Severity::Warning));
         Self {
+            expected_head: request.expect_head.is_some() || request.recorded_head.is_some(),
             finished_at,
             level: request.level,
             range: request.range,
@@ -98,18 +134,66 @@ impl Verification {
     const fn is_whole(&self) -> bool {
         matches!(self.level, Level::Full) && self.range.is_none()
     }
+
+    /// Whether it would have found the damage again.
+    fn covers(&self, damage: &RecordedDamage) -> bool {
+        let is_in_range = |month| self.range.is_none_or(|(first, last)| (first..=last).contains(&month));
+        // The chain is always verified as a whole.
+        let is_read = month_of(&damage.finding.path).is_none_or(is_in_range);
+        let is_compared = damage.finding.code != Code::OldHead || self.expected_head;
+        self.level >= damage.level && is_read && is_compared
+    }
+}
+
+/// The month of an object's events; `None` for manifests.
+fn month_of(path: &str) -> Option<Month> {
+    match ObjectName::parse(path) {
+        ObjectName::Data { month, .. } => Some(month),
+        ObjectName::Archive | ObjectName::Manifest(_) | ObjectName::Sums(_) | ObjectName::Other => None,
+    }
+}
+
+impl Verifications {
+    /// Adds a verification that found `damage`.
+    fn with(self, verification: Verification, damage: &[Finding]) -> Self {
+        let Self { whole, recorded, unlisted, head, .. } = self;
+        let is_head_missing = damage.iter().any(|finding| finding.code == Code::OldHead);
+        let head = if is_head_missing { head } else { verification.head };
+        let known = recorded.into_iter().map(|known| (known.identity(), known)).collect::<BTreeMap<_, _>>();
+        let mut found = known.clone();
+        found.retain(|_, known| !verification.covers(known));
+        for finding in damage {
+            let new = RecordedDamage {
+                finding: finding.clone(),
+                found_at: verification.finished_at,
+                level: verification.level,
+            };
+            let first = known.get(&new.identity());
+            let found_at = first.map_or(new.found_at, |first| first.found_at);
+            let level = first.map_or(new.level, |first| first.level.max(new.level));
+            found.insert(new.identity(), RecordedDamage { found_at, level, ..new });
+        }
+        let mut recorded = found.into_values().collect::<Vec<_>>();
+        let is_cleared = |level| verification.level >= level && verification.range.is_none();
+        let still = unlisted.filter(|level| !is_cleared(*level));
+        let more = recorded.iter().skip(MAX_RECORDED).map(|damage| damage.level).max();
+        recorded.truncate(MAX_RECORDED);
+        let whole = if verification.is_whole() { Some(verification.clone()) } else { whole };
+        Self { last: Some(verification), whole, recorded, unlisted: still.max(more), head }
+    }
+}
+
+impl RecordedDamage {
+    fn identity(&self) -> (String, Code) {
+        (self.finding.path.clone(), self.finding.code)
+    }
 }
 
 impl Record {
     /// The record of the archive with the UUID `archive` at `location`.
-    pub fn new(state: &Path, archive: &str, location: &Location) -> Self {
-        let folder = location.directory().map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
-        let place = folder.map_or_else(
-            || location.url().trim_end_matches('/').to_owned(),
-            |folder| folder.to_string_lossy().into_owned(),
-        );
-        let name = format!("{}.json", Sha256::digest(place.as_bytes()).short());
-        Self { archive: archive.to_owned(), path: state.join("verifications").join(archive).join(name) }
+    pub fn new(folder: &Path, archive: &str, location: &Location) -> Self {
+        let name = format!("{}.json", state::place(location));
+        Self { archive: archive.to_owned(), path: folder.join("verifications").join(archive).join(name) }
     }
 
     /// Reads the record. An unreadable one is empty.
@@ -117,7 +201,10 @@ impl Record {
         match self.document() {
             Ok(document) => document.map(|document| document.verifications).unwrap_or_default(),
             Err(error) => {
-                tracing::warn!(path = %self.path.display(), %error, "the record of verifications cannot be read");
+                tracing::warn!(
+                    path = %self.path.display(), %error,
+                    "the record of verifications cannot be read: damage that was found before is not known; verify again"
+                );
                 Verifications::default()
             }
         }
@@ -133,25 +220,55 @@ impl Record {
         file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed())?;
         let document = serde_json::from_slice::<Document>(&bytes)
             .map_err(|error| Error::new(ErrorKind::Local, "it is damaged").with_source(error))?;
-        Ok(Some(document).filter(|known| known.format == FORMAT && known.archive == self.archive))
+        Ok(Some(document.updated()).filter(|known| known.format == FORMAT && known.archive == self.archive))
     }
 
-    /// Adds `verification` to the record. Concurrent additions are serialized, so that neither is lost.
-    pub fn add(&self, verification: Verification) -> Result<()> {
-        let turn = Turn::wait(self.path.parent().unwrap_or(Path::new(".")))?;
-        let known = self.document().ok().flatten().map(|document| document.verifications).unwrap_or_default();
-        let whole = if verification.is_whole() { Some(verification.clone()) } else { known.whole };
-        let verifications = Verifications { last: Some(verification), whole };
-        let document = Document { format: FORMAT.to_owned(), archive: self.archive.clone(), verifications };
-        turn.write(&self.path, &document)
+    /// Adds a verification that found `damage`, all of it, and returns what is on record then. Concurrent additions are
+    /// serialized, so that none is lost. A record that cannot be written is a warning: a read-only state folder does not
+    /// prevent verification.
+    pub fn add(&self, verification: Verification, damage: &[Finding]) -> Verifications {
+        let written = Turn::wait(self.path.parent().unwrap_or(Path::new("."))).and_then(|turn| {
+            let verifications = self.read().with(verification.clone(), damage);
+            let (format, archive) = (FORMAT.to_owned(), self.archive.clone());
+            let document = Document { format, archive, verifications };
+            turn.write(&self.path, &document).map(|()| document.verifications)
+        });
+        written.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was found is not on record for later commands");
+            self.read().with(verification, damage)
+        })
+    }
+}
+
+impl Document {
+    /// The document in the present format.
+    fn updated(self) -> Self {
+        if self.format != FORMAT_1 {
+            return self;
+        }
+        let Verifications { last, whole, .. } = self.verifications;
+        let older = [&whole, &last].into_iter().flatten().cloned();
+        let recorded = older.fold(Verifications::default(), |known, verification| {
+            let damage = verification.findings.iter().filter(|finding| finding.severity == Severity::Damage);
+            let damage = damage.cloned().collect::<Vec<_>>();
+            known.with(verification, &damage)
+        });
+        let head = last.as_ref().and_then(|last| last.head);
+        Self { format: FORMAT.to_owned(), verifications: Verifications { last, whole, head, ..recorded }, ..self }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Code;
     use super::*;
-    use std::collections::BTreeMap;
+    use archive_formats::Sha256;
+    use std::fs;
+
+    impl Verifications {
+        const fn is_damaged(&self) -> bool {
+            !self.recorded.is_empty() || self.unlisted.is_some()
+        }
+    }
 
     const ARCHIVE: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
@@ -168,8 +285,9 @@ mod tests {
             events: 120,
             bytes: 9_000,
             findings,
+            ..VerifyReport::default()
         };
-        let request = VerifyRequest { range, level, expect_head: None };
+        let request = VerifyRequest { range, level, ..VerifyRequest::default() };
         Verification::new(&request, &report, "2025-04-10T03:00:00Z".parse().unwrap())
     }
 
@@ -189,9 +307,98 @@ mod tests {
             verification(Level::Full, Some((march, march)), Vec::new()),
         ];
         for last in [&whole, &quick, &month] {
-            record.add(last.clone()).unwrap();
-            assert_eq!(record.read(), Verifications { last: Some(last.clone()), whole: Some(whole.clone()) });
+            let added = record.add(last.clone(), &[]);
+            let expected =
+                Verifications { last: Some(last.clone()), whole: Some(whole.clone()), ..Verifications::default() };
+            assert_eq!((&added, record.read()), (&expected, expected.clone()));
         }
+    }
+
+    #[test]
+    fn damage_is_kept_until_a_verification_as_thorough_of_the_same_objects() {
+        let state = tempfile::tempdir().unwrap();
+        let record = record(state.path(), "/archive");
+        let [march, april] = ["2025-03", "2025-04"].map(|month| month.parse::<Month>().unwrap());
+        let damage = |path: &str, code| Finding { code, path: path.to_owned(), ..finding(Severity::Damage) };
+        let file = damage("events/parquet/month=2025-03/part", Code::Digest);
+        let chain = damage("manifests/00000002.json", Code::ChainBroken);
+        let left = |level, range, found: &[Finding]| {
+            let known = record.add(verification(level, range, found.to_vec()), found);
+            known.recorded.into_iter().map(|damage| damage.finding).collect::<Vec<_>>()
+        };
+        let both = [file.clone(), chain.clone()];
+        assert_eq!(left(Level::Full, None, &both), both);
+        assert_eq!(left(Level::Quick, None, &[]), both, "a quick look reads no bytes");
+        assert_eq!(left(Level::Full, Some((april, april)), &[]), both[..1], "the chain is always read");
+        assert_eq!(left(Level::Full, Some((march, april)), &[]), []);
+        // What a quick verification found, a quick one clears.
+        let missing = [damage("events/parquet/month=2025-04/part", Code::Missing)];
+        assert_eq!(left(Level::Quick, None, &missing), missing);
+        assert_eq!(left(Level::Quick, Some((march, march)), &[]), missing);
+        assert_eq!(left(Level::Quick, Some((april, april)), &[]), []);
+        let old_head = [damage("manifests/00000009.json", Code::OldHead)];
+        assert_eq!(left(Level::Full, None, &old_head), old_head);
+        assert_eq!(left(Level::Full, None, &[]), old_head, "the head was not compared");
+        assert!(record.read().is_damaged());
+        let compared = Verification { expected_head: true, ..verification(Level::Quick, None, Vec::new()) };
+        assert!(record.add(compared, &[]).is_damaged(), "it was found by a full verification");
+        let compared = Verification { expected_head: true, ..verification(Level::Full, None, Vec::new()) };
+        assert!(!record.add(compared, &[]).is_damaged());
+    }
+
+    #[test]
+    fn the_head_stays_on_record_while_it_is_missing() {
+        let state = tempfile::tempdir().unwrap();
+        let record = record(state.path(), "/archive");
+        let at = |sequence| Some(Head { sequence, sha256: Sha256::digest(b"manifest") });
+        let with = |sequence| Verification { head: at(sequence), ..verification(Level::Quick, None, Vec::new()) };
+        assert_eq!(record.add(with(7), &[]).head, at(7));
+        let missing = Finding { code: Code::OldHead, ..finding(Severity::Damage) };
+        assert_eq!(record.add(with(5), &[missing]).head, at(7));
+        assert_eq!(record.add(with(8), &[]).head, at(8));
+    }
+
+    #[test]
+    fn damage_keeps_the_time_when_it_was_found_first() {
+        let state = tempfile::tempdir().unwrap();
+        let record = record(state.path(), "/archive");
+        let found = [finding(Severity::Damage)];
+        let first = verification(Level::Full, None, found.to_vec());
+        let later = Verification { finished_at: "2025-05-10T03:00:00Z".parse().unwrap(), ..first.clone() };
+        record.add(first.clone(), &found);
+        let recorded = record.add(later, &found).recorded;
+        assert_eq!(recorded.iter().map(|damage| damage.found_at).collect::<Vec<_>>(), [first.finished_at]);
+    }
+
+    #[test]
+    fn more_damage_than_can_be_listed_is_kept_until_all_is_verified() {
+        let state = tempfile::tempdir().unwrap();
+        let record = record(state.path(), "/archive");
+        let found =
+            (0..=MAX_RECORDED).map(|number| Finding { path: format!("{number:05}"), ..finding(Severity::Damage) });
+        let found = found.collect::<Vec<_>>();
+        let known = record.add(verification(Level::Full, None, found.clone()), &found);
+        assert_eq!((known.recorded.len(), known.unlisted), (MAX_RECORDED, Some(Level::Full)));
+        let march = "2025-03".parse().unwrap();
+        let known = record.add(verification(Level::Full, Some((march, march)), Vec::new()), &[]);
+        assert!(known.is_damaged() && known.unlisted == Some(Level::Full));
+        assert!(!record.add(verification(Level::Full, None, Vec::new()), &[]).is_damaged());
+    }
+
+    #[test]
+    fn damage_in_records_of_the_format_before_is_kept() {
+        let state = tempfile::tempdir().unwrap();
+        let record = record(state.path(), "/archive");
+        let old = serde_json::json!({
+            "format": FORMAT_1, "archive": ARCHIVE,
+            "last": verification(Level::Quick, None, Vec::new()),
+            "whole": verification(Level::Full, None, vec![finding(Severity::Damage)]),
+        });
+        fs::create_dir_all(record.path.parent().unwrap()).unwrap();
+        fs::write(&record.path, old.to_string()).unwrap();
+        let known = record.read();
+        assert_eq!(known.recorded.len(), 1);
+        assert_eq!(known.last.unwrap().level, Level::Quick);
     }
 
     #[test]
@@ -203,7 +410,7 @@ mod tests {
                 for number in 0..8 {
                     let quick = verification(Level::Quick, None, vec![finding(Severity::Warning); 100]);
                     let (record, added) = (record(state.path(), "/archive"), [quick, whole.clone()]);
-                    scope.spawn(move || record.add(added[usize::from(number == 3)].clone()).unwrap());
+                    scope.spawn(move || record.add(added[usize::from(number == 3)].clone(), &[]));
                 }
             });
             assert_eq!(record(state.path(), "/archive").read().whole, Some(whole));
@@ -223,7 +430,7 @@ mod tests {
     fn each_copy_has_its_own_record_for_all_spellings_of_its_folder() {
         let (state, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let path = copy.path().to_str().unwrap();
-        record(state.path(), path).add(verification(Level::Full, None, Vec::new())).unwrap();
+        record(state.path(), path).add(verification(Level::Full, None, Vec::new()), &[]);
         assert!(
             record(state.path(), &format!("{path}/../{}/", copy.path().file_name().unwrap().to_str().unwrap()))
                 .read()
@@ -243,7 +450,7 @@ mod tests {
             fs::write(&record.path, damaged).unwrap();
             assert_eq!(record.read(), Verifications::default(), "{damaged}");
         }
-        record.add(verification(Level::Quick, None, Vec::new())).unwrap();
+        record.add(verification(Level::Quick, None, Vec::new()), &[]);
         assert!(record.read().last.is_some());
     }
 }

@@ -1,14 +1,15 @@
 //! The report of `verify`.
 
+use super::record::RecordedDamage;
 use crate::{
     config::Level,
     exit::ExitCode,
-    human::{count, size},
+    human::{count, date, size},
     report::{Failure, Report},
     style::{Style, Tone},
     table::{Align, Cell, Table},
 };
-use archive_formats::Head;
+use archive_formats::{Head, printable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// The report of `verify`.
@@ -29,6 +30,11 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// The findings, ordered by path.
     pub findings: Vec<Finding>,
+    /// Damage that earlier verifications found, and that this one does not clear.
+    pub earlier: Vec<RecordedDamage>,
+    /// How thoroughly more of it was found than is listed.
+    #[serde(skip)]
+    pub unlisted: Option<Level>,
 }
 
 /// One inconsistency.
@@ -150,11 +156,12 @@ impl<'de> Deserialize<'de> for Code {
 }
 
 impl Report for VerifyReport {
-    /// Damage takes precedence over a missing month; warnings alone are not a failure.
+    /// Damage takes precedence over a missing month, and known damage counts like new; warnings alone are not a failure.
+    /// An archive without months proves nothing.
     fn exit(&self) -> ExitCode {
-        if self.findings.iter().any(|finding| finding.severity == Severity::Damage) {
+        if self.findings.iter().any(|finding| finding.severity == Severity::Damage) || self.has_earlier_damage() {
             ExitCode::Damaged
-        } else if self.findings.iter().any(|finding| finding.code == Code::MonthMissing) {
+        } else if self.manifests == 0 || self.findings.iter().any(|finding| finding.code == Code::MonthMissing) {
             ExitCode::Incomplete
         } else {
             ExitCode::Done
@@ -181,16 +188,30 @@ impl Report for VerifyReport {
             Some(Level::Quick) => " by name and size",
             Some(Level::Full) | None => "",
         };
-        format!("{}verified {}{level}: {}\n", table.render(style), parts.join(", "), findings(&self.findings))
+        format!(
+            "{}{}verified {}{level}: {}\n",
+            table.render(style),
+            earlier(self),
+            parts.join(", "),
+            findings(&self.findings)
+        )
     }
 
     fn failure(&self) -> Option<Failure> {
         let exit = self.exit();
         let (message, hint) = match exit {
             ExitCode::Done => return None,
+            ExitCode::Incomplete if self.manifests == 0 => (
+                "there is nothing to verify: no month is archived here",
+                "check --archive; `kt-archive run` archives a month",
+            ),
             ExitCode::Incomplete => {
                 ("the archive lacks months of the range", "archive them with `kt-archive backfill --from … --to …`")
             }
+            _ if self.findings.iter().all(|finding| finding.severity != Severity::Damage) => (
+                "the archive was found damaged earlier, and this verification does not clear that",
+                "verify all of it: `kt-archive verify --level full`",
+            ),
             _ if is_only_unnamed(self) => (
                 "the archive is damaged: it holds files that no manifest names",
                 "find out whose they are, and move them out of the archive",
@@ -202,6 +223,22 @@ impl Report for VerifyReport {
         };
         Some(Failure { message: message.to_owned(), hint: hint.to_owned(), exit })
     }
+}
+
+impl VerifyReport {
+    const fn has_earlier_damage(&self) -> bool {
+        !self.earlier.is_empty() || self.unlisted.is_some()
+    }
+}
+
+/// A paragraph for each earlier finding.
+fn earlier(report: &VerifyReport) -> String {
+    let lines = report.earlier.iter().map(|damage| {
+        let RecordedDamage { finding: Finding { code, path, message, .. }, found_at, .. } = damage;
+        format!("{} {}\n  found on {}: {}\n", code.as_str(), printable(path), date(*found_at), printable(message))
+    });
+    let more = report.unlisted.map_or("", |_| "more was found earlier than can be listed\n");
+    lines.collect::<String>() + more
 }
 
 /// Returns whether the only findings are unnamed files, which a repair does not remove.
@@ -240,7 +277,15 @@ mod tests {
 
     fn report(findings: Vec<Finding>) -> VerifyReport {
         let bytes = 12_897_485;
-        VerifyReport { level: Some(Level::Full), head: None, manifests: 3, files: 5, events: 30_000, bytes, findings }
+        VerifyReport {
+            level: Some(Level::Full),
+            manifests: 3,
+            files: 5,
+            events: 30_000,
+            bytes,
+            findings,
+            ..VerifyReport::default()
+        }
     }
 
     fn finding(code: Code, severity: Severity) -> Finding {
@@ -265,6 +310,26 @@ verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 w
 ";
         assert_eq!(report(found.clone()).text(Style::plain()), expected);
         assert_eq!(report(found).failure().map(|failure| failure.exit), Some(ExitCode::Damaged));
+    }
+
+    #[test]
+    fn known_damage_counts_like_new() {
+        let finding = finding(Code::Digest, Severity::Damage);
+        let damage = RecordedDamage { finding, found_at: "2025-04-10T03:00:00Z".parse().unwrap(), level: Level::Full };
+        let known = VerifyReport { earlier: vec![damage], ..report(Vec::new()) };
+        assert_eq!(known.exit(), ExitCode::Damaged);
+        assert!(known.failure().unwrap().hint.contains("--level full"));
+        let text = known.text(Style::plain());
+        assert!(text.starts_with("V012 events/x\n  found on 2025-04-10: other bytes\n"), "{text}");
+        let more = VerifyReport { unlisted: Some(Level::Full), ..report(Vec::new()) };
+        assert_eq!(more.exit(), ExitCode::Damaged);
+    }
+
+    #[test]
+    fn an_archive_without_months_proves_nothing() {
+        let empty = VerifyReport { level: Some(Level::Full), ..VerifyReport::default() };
+        assert_eq!(empty.exit(), ExitCode::Incomplete);
+        assert!(empty.failure().unwrap().message.contains("nothing to verify"));
     }
 
     #[test]

@@ -31,6 +31,7 @@ const MAX_VERIFICATION_AGE: Duration = Duration::from_secs(40 * 86_400);
 /// All points, problems first.
 pub(super) fn points(page: &Page) -> Vec<Point> {
     let mut points = page.datasets.iter().flat_map(dataset_points).collect::<Vec<_>>();
+    points.extend(damage(page));
     points.extend(verification(page));
     points.extend(replicas(page));
     points.sort();
@@ -73,14 +74,24 @@ fn deadline(name: &str, prune: &PruneDeadline) -> Option<Point> {
     Some(weigh(format!("{name}: {}", prune.sentence("after this page was made"))))
 }
 
+/// What is damaged stays on the page until a verification as thorough as the one that found it clears it.
+fn damage(page: &Page) -> Vec<Point> {
+    let known = page.damage.len() as u64;
+    let damaged = (known > 0).then(|| {
+        let are = if known == 1 { "is" } else { "are" };
+        bad(format!("{} of the archive {are} damaged or missing, listed below", count(known, "object")))
+    });
+    let unlooked = page.unlooked.as_ref();
+    let unlooked = unlooked.map(|failure| bad(format!("the files were not looked at: {}", shown(&failure.message))));
+    damaged.into_iter().chain(unlooked).collect()
+}
+
 fn verification(page: &Page) -> Vec<Point> {
     let Some(last) = &page.verified.last else {
         return vec![warn("no verification is on record on this host".to_owned())];
     };
     let mut points = Vec::new();
-    if last.verification.damage > 0 {
-        points.push(bad(format!("the last verification found damage: {}", count(last.verification.damage, "finding"))));
-    }
+    points.extend(page.verified.is_more_damaged.then(|| bad("more damage is on record than can be listed".to_owned())));
     if last.since == Since::Gone || page.verified.whole.as_ref().is_some_and(|whole| whole.since == Since::Gone) {
         points.push(bad("the chain does not hold the head of the last verification any more".to_owned()));
     }

@@ -1,6 +1,6 @@
 //! The calendar of every dataset: a row per year, and a letter and a colour per month.
 
-use super::scrolled;
+use super::{scrolled, shown};
 use crate::page::DatasetPage;
 use archive::{
     human::{count, month_ranges, size, thousands},
@@ -37,6 +37,13 @@ fn dataset_calendar(dataset: &DatasetPage) -> Markup {
             @else { strong.bad { "Missing: " (gaps) "." } }
             @if !damaged.is_empty() { " " strong.bad { "Damaged: " (damaged) "." } }
         }
+        @if totals.rejected > 0 {
+            p { strong.warn { (count(totals.rejected, "row")) " could not become events, and " } "are kept as rejected rows." }
+        }
+        @for source in &status.sources {
+            p { "Source: " (shown(&source.source.sentence())) "." }
+        }
+        @for sentence in &dataset.transforms { p { (shown(sentence)) } }
         @if !status.months.is_empty() { (scrolled(&format!("Calendar of {name}"), &table(dataset))) }
     }
 }
@@ -85,7 +92,8 @@ fn cell(dataset: &DatasetPage, month: &MonthStatus) -> Markup {
 /// The meaning of the letters that occur.
 fn legend(datasets: &[DatasetPage]) -> Markup {
     let months = || datasets.iter().flat_map(|dataset| &dataset.status.months);
-    let used = LEGEND.iter().filter_map(|(known, _)| months().find(|month| letter(month) == *known));
+    let others = LEGEND.iter().filter(|(letter, _)| *letter != DAMAGED.1);
+    let used = others.filter_map(|(known, _)| months().find(|month| letter(month) == *known));
     let used = used.map(|month| (class(month), letter(month), state(month)));
     let is_damaged = datasets.iter().any(|dataset| months().any(|month| dataset.is_damaged(month.month)));
     html! {

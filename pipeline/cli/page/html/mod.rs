@@ -104,6 +104,7 @@ mod testing {
             rejected: None,
             committed_at: archived.then(|| "2025-05-01T02:03:04.567890Z".parse().unwrap()),
             sequence: archived.then_some(1),
+            damaged: false,
         }
     }
 }

@@ -91,11 +91,8 @@ pub(super) fn chart_ranges(status: &DatasetStatus) -> Vec<ChartRange> {
     let is_archived = |month: &&MonthStatus| month.state == Presence::Archived;
     let archived = status.months.iter().filter(is_archived).map(|month| month.month.year());
     let years = archived.collect::<BTreeSet<_>>().into_iter();
-    years.map(|year| ChartRange { name: year.to_string(), months: months_of(year) }).collect()
-}
-
-fn months_of(year: u16) -> Vec<Month> {
-    (1..=12).filter_map(|number| Month::new(year, number).ok()).collect()
+    let of = |year: u16| months.iter().copied().filter(move |month| month.year() == year).collect();
+    years.map(|year| ChartRange { name: year.to_string(), months: of(year) }).collect()
 }
 
 /// The number of days of a month.
@@ -175,7 +172,14 @@ mod tests {
     fn status(first: &str, last: &str) -> DatasetStatus {
         let months = Month::range(first.parse().unwrap(), last.parse().unwrap());
         let months = months.map(|at| month(&at.to_string(), Presence::Archived)).collect();
-        DatasetStatus { dataset: "events".parse().unwrap(), months, late: 0, prune: None, complete_until: None }
+        DatasetStatus {
+            dataset: "events".parse().unwrap(),
+            sources: Vec::new(),
+            months,
+            late: 0,
+            prune: None,
+            complete_until: None,
+        }
     }
 
     #[test]
@@ -185,7 +189,7 @@ mod tests {
         assert_eq!(names("2025-03", "2025-03"), ["2025-03"]);
         assert_eq!(names("2024-04", "2025-03"), ["2024-04 to 2025-03"]);
         assert_eq!(names("2024-03", "2025-03"), ["2024", "2025"]);
-        assert_eq!(chart_ranges(&status("2024-03", "2025-03"))[0].days(), 366);
+        assert_eq!(chart_ranges(&status("2024-03", "2025-03"))[0].days(), 306, "a part of a year has the whole width");
         let mut gap = status("2022-12", "2025-01");
         gap.months[1..13].iter_mut().for_each(|month| month.state = Presence::Missing);
         let names = chart_ranges(&gap).into_iter().map(|range| range.name);
@@ -210,7 +214,10 @@ mod tests {
         for (index, state) in [(1, Presence::Missing), (2, Presence::Missing), (3, Presence::Open)] {
             status.months[index].state = state;
         }
-        let range = ChartRange { name: "2025".to_owned(), months: months_of(2025) };
+        let range = ChartRange {
+            name: "2025".to_owned(),
+            months: Month::range("2025-01".parse().unwrap(), "2025-12".parse().unwrap()).collect(),
+        };
         let bands = range.bands(&status, &Activity::default());
         let bands = bands.iter().map(|band| (band.first, band.slots, band.what)).collect::<Vec<_>>();
         assert_eq!(bands, [(31, 59, Absence::Missing), (90, 30, Absence::NotOver)]);

@@ -3,9 +3,9 @@
 use super::{scrolled, shown, time};
 use crate::page::{Page, Since, VerificationRecord, Verified};
 use archive::{
-    human::{count, size, thousands},
+    human::{self, count, size, thousands},
     replicate::{ReplicaState, ReplicaStatus},
-    verify::{Finding, Level, Severity, Verification},
+    verify::{Finding, Severity, Verification},
 };
 use archive_formats::Head;
 use maud::{Markup, html};
@@ -19,6 +19,7 @@ pub(super) fn sections(page: &Page) -> Markup {
         section aria-labelledby="verification" {
             h2 id="verification" { "Last verification" }
             (verification(&page.verified))
+            (known(page))
         }
         section aria-labelledby="replicas" {
             h2 id="replicas" { "Replicas" }
@@ -68,6 +69,21 @@ fn verification(verified: &Verified) -> Markup {
     }
 }
 
+/// Damage on record, also where the last verification did not look for it.
+fn known(page: &Page) -> Markup {
+    let shown = page.verified.last.as_ref().map_or(&[][..], |last| &last.verification.findings);
+    let damage = page.damage.iter().filter(|damage| !shown.contains(damage)).cloned().collect::<Vec<_>>();
+    html! {
+        @if !damage.is_empty() {
+            h3 { "Other known damage" }
+            (table("Other known damage", &damage[..damage.len().min(MAX_LISTED)], damage.len() as u64))
+        }
+    }
+}
+
+/// Known damage that the page lists.
+const MAX_LISTED: usize = 200;
+
 fn details(record: &VerificationRecord) -> Markup {
     let Verification { finished_at, manifests, files, events, bytes, findings, .. } = &record.verification;
     let Verification { damage, warnings, .. } = &record.verification;
@@ -86,7 +102,7 @@ fn details(record: &VerificationRecord) -> Markup {
             }
             dt { "Since then" } dd { (since(record.since)) }
         }
-        @if !findings.is_empty() { (table(findings, damage + warnings)) }
+        @if !findings.is_empty() { (table("Findings of the verification", findings, damage + warnings)) }
     }
 }
 
@@ -102,15 +118,7 @@ pub(super) fn result(verification: &Verification) -> String {
 
 /// The level and the months of a verification as text.
 pub(super) fn extent(verification: &Verification) -> String {
-    let level = match verification.level {
-        Level::Full => "every byte and every row",
-        Level::Quick => "chain, names and sizes",
-    };
-    match verification.range {
-        None => format!("{level} of every month"),
-        Some((first, last)) if first == last => format!("{level} of {first}"),
-        Some((first, last)) => format!("{level} of {first} to {last}"),
-    }
+    human::extent(verification.level, verification.range)
 }
 
 fn since(since: Since) -> Markup {
@@ -123,11 +131,11 @@ fn since(since: Since) -> Markup {
     }
 }
 
-fn table(findings: &[Finding], all: u64) -> Markup {
+fn table(caption: &str, findings: &[Finding], all: u64) -> Markup {
     let shown_ones = findings.len() as u64;
     let table = html! {
         table {
-            caption.aside { "Findings of the verification" }
+            caption.aside { (caption) }
             thead { tr { @for title in ["Code", "Severity", "Object", "Finding"] { th scope="col" { (title) } } } }
             tbody {
                 @for Finding { code, severity, path, message } in findings {
@@ -142,7 +150,7 @@ fn table(findings: &[Finding], all: u64) -> Markup {
         }
     };
     html! {
-        (scrolled("Findings of the verification", &table))
+        (scrolled(caption, &table))
         @if all > shown_ones { p { "These are the first " (thousands(shown_ones)) " of " (thousands(all)) " findings." } }
     }
 }

@@ -17,8 +17,12 @@ use maud::{Markup, html};
 pub(super) fn header(page: &Page) -> Markup {
     html! {
         header {
-            p.kind { "Archive of AI-governance events" }
+            p.kind { (page.organisation.as_deref().map_or_else(|| "Archive".to_owned(), shown)) ": AI-governance events" }
             h1 { (shown(&page.archive)) }
+            @if page.is_damaged() { p { strong.bad { "This archive is damaged." } } }
+            @if page.datasets.iter().flat_map(|dataset| &dataset.status.sources).any(|source| source.invented) {
+                p { strong.bad { "Invented events, made up for a trial: this is an archive of nothing that happened." } }
+            }
             p { (range(page)) "Made on " (time(page.made_at)) " by kt-archive " (page.version) "." }
         }
     }
@@ -49,8 +53,9 @@ fn attention(points: &[Point]) -> Markup {
         return html! { p.verdict.well { span aria-hidden="true" { "✓" } " Nothing needs attention." } };
     }
     let number = count(points.len() as u64, "point");
+    let class = if points.iter().any(|point| point.weight == Weight::Bad) { "verdict broken" } else { "verdict" };
     html! {
-        div.verdict.look {
+        div class=(class) {
             p { (number) @if points.len() == 1 { " needs" } @else { " need" } " attention" }
             ul {
                 @for Point { weight, text } in points {
@@ -81,9 +86,11 @@ fn cards(page: &Page) -> Vec<Card> {
     let Totals { archived, missing, events, bytes, delivered, .. } = totals;
     let gaps = if missing == 0 { "no gaps".to_owned() } else { format!("{} missing", thousands(missing)) };
     let datasets = count(page.datasets.len() as u64, "dataset");
+    let rejected =
+        if totals.rejected == 0 { String::new() } else { format!(", {} rejected", count(totals.rejected, "row")) };
     let mut cards = vec![
         Card { name: "Months archived", value: thousands(archived), note: gaps },
-        Card { name: "Events", value: thousands(events), note: datasets },
+        Card { name: "Events", value: thousands(events), note: datasets + &rejected },
     ];
     let compared = delivered.map(|(whole, part)| format!("{}, delivered to archived", to_one(whole, part)));
     let note = compared.or_else(|| bytes_an_event(bytes, events)).unwrap_or_else(|| "no events".to_owned());
@@ -95,6 +102,7 @@ fn cards(page: &Page) -> Vec<Card> {
         None => Card { name: "Chain head", value: "none".to_owned(), note: "nothing is committed".to_owned() },
     });
     cards.push(verified(page));
+    cards.push(Card { name: "Changes", value: page.protection.short().to_owned(), note: page.protection.note() });
     cards.extend(replicas(page));
     cards.extend(prune(page));
     cards
@@ -105,7 +113,7 @@ fn verified(page: &Page) -> Card {
     match &page.verified.last {
         Some(last) => {
             let note = format!("{}: {}", date(last.verification.finished_at), extent(&last.verification));
-            let is_damaged = last.verification.damage > 0;
+            let is_damaged = page.is_damaged();
             let value = if is_damaged { "damage".to_owned() } else { result(&last.verification).to_lowercase() };
             Card { name, value, note }
         }

@@ -1,7 +1,7 @@
 //! Tests of the whole page.
 
 use super::{STYLE, attention::points, render, short, shown, time};
-use crate::page::{DatasetPage, Page, Since, VerificationRecord, Verified};
+use crate::page::{DatasetPage, Page, Protection, Since, VerificationRecord, Verified};
 use archive::{
     activity::{Activity, DayCounts, Verdict},
     exit::ExitCode,
@@ -35,8 +35,15 @@ fn dataset(name: &str, first: &str, last: &str) -> DatasetPage {
         unread: BTreeMap::new(),
     };
     let months = months.iter().map(|month| super::testing::month(&month.to_string(), Presence::Archived)).collect();
-    let status = DatasetStatus { dataset: name.parse().unwrap(), months, late: 0, prune: None, complete_until: None };
-    DatasetPage { status, activity }
+    let status = DatasetStatus {
+        dataset: name.parse().unwrap(),
+        sources: Vec::new(),
+        months,
+        late: 0,
+        prune: None,
+        complete_until: None,
+    };
+    DatasetPage { transforms: Vec::new(), status, activity }
 }
 
 fn verification(level: Level, findings: Vec<Finding>) -> Verification {
@@ -53,6 +60,7 @@ fn verification(level: Level, findings: Vec<Finding>) -> Verification {
         damage,
         warnings: findings.len() as u64 - damage,
         findings,
+        expected_head: false,
     }
 }
 
@@ -60,6 +68,8 @@ fn verification(level: Level, findings: Vec<Finding>) -> Verification {
 fn sound(datasets: Vec<DatasetPage>) -> Page {
     let record = VerificationRecord { verification: verification(Level::Full, Vec::new()), since: Since::Commits(0) };
     Page {
+        organisation: None,
+        protection: Protection::Folder,
         archive: "s3://bucket/archive".to_owned(),
         uuid: "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned(),
         created_at: "2025-01-01T00:00:00Z".parse().unwrap(),
@@ -69,7 +79,9 @@ fn sound(datasets: Vec<DatasetPage>) -> Page {
         committed_at: Some("2025-04-01T03:00:00Z".parse().unwrap()),
         datasets,
         replicas: Vec::new(),
-        verified: Verified { last: Some(record.clone()), whole: Some(record) },
+        verified: Verified { last: Some(record.clone()), whole: Some(record), is_more_damaged: false },
+        damage: Vec::new(),
+        unlooked: None,
     }
 }
 
@@ -98,7 +110,7 @@ fn hostile() -> Page {
         archive: format!("/srv/{EVIL}"),
         uuid: EVIL.to_owned(),
         replicas: vec![ReplicaStatus { url: EVIL.to_owned(), ..failed }],
-        verified: Verified { last: Some(record), whole: None },
+        verified: Verified { last: Some(record), whole: None, is_more_damaged: false },
         ..sound(vec![evil])
     }
 }

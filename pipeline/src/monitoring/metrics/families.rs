@@ -157,9 +157,30 @@ fn archive(status: &StatusReport) -> Vec<Family> {
         help: "Number of the archive's last manifest; 0 while there is none.",
         samples: vec![Sample::new(status.archive(), head)],
     }];
+    families.extend(evidence(status));
     families.extend(datasets(status));
     families.extend(replicas(status));
     families
+}
+
+/// What is known of damage, and since when.
+fn evidence(status: &StatusReport) -> Vec<Family> {
+    let archive = status.archive();
+    let verification = status.verification.map(|last| Sample::new(archive, last.finished_at));
+    // An archive that was not looked at has no number: zero would reassure.
+    let damage = status.unlooked.is_none().then(|| Sample::new(archive, status.damage.len() as u64));
+    vec![
+        Family {
+            name: "kt_archive_damaged_objects",
+            help: "Objects that are missing or have another size now, or were found damaged and not verified since.",
+            samples: damage.into_iter().collect(),
+        },
+        Family {
+            name: "kt_archive_last_verification_timestamp_seconds",
+            help: "When the last verification on this host ended, in seconds since 1970.",
+            samples: verification.into_iter().collect(),
+        },
+    ]
 }
 
 fn datasets(status: &StatusReport) -> Vec<Family> {

@@ -1,5 +1,4 @@
 use super::*;
-use crate::status::Layout;
 use crate::{
     replicate::{ReplicaState, ReplicaStatus},
     run::{MonthReport, MonthState, RunReport},
@@ -61,12 +60,14 @@ fn month_status(month: &str, state: Presence) -> MonthStatus {
         source_bytes: None,
         committed_at: None,
         sequence: None,
+        damaged: false,
     }
 }
 
 fn status() -> StatusReport {
     let events = DatasetStatus {
         dataset: "events".parse().unwrap(),
+        sources: Vec::new(),
         months: vec![
             month_status("2025-01", Presence::Archived),
             month_status("2025-02", Presence::Missing),
@@ -79,6 +80,7 @@ fn status() -> StatusReport {
     };
     let new = DatasetStatus {
         dataset: "traces".parse().unwrap(),
+        sources: Vec::new(),
         months: Vec::new(),
         late: 0,
         complete_until: None,
@@ -95,7 +97,7 @@ fn status() -> StatusReport {
         head: Some(Head { sequence: 2, sha256: Sha256::digest(b"abc") }),
         datasets: vec![events, new],
         replicas: vec![replica("s3://copy/a", Some(1)), replica("/mnt/nas", None)],
-        layout: Layout::default(),
+        ..StatusReport::default()
     }
 }
 
