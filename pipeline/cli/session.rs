@@ -100,6 +100,11 @@ impl Session {
         self.open_as_reader(Config { columns: chosen.cloned(), replica: None, ..layers.merged() }, &unknown)
     }
 
+    /// Whether the option was typed. A file may name datasets that have yet to be archived.
+    pub(super) fn is_typed(&self, key: &str) -> bool {
+        self.typed.contains_key(key)
+    }
+
     /// The configuration file, from the flag or the environment.
     pub(super) fn file(&self) -> Option<PathBuf> {
         self.file.clone().or_else(|| self.environment.get(CONFIG_VARIABLE).map(PathBuf::from))

@@ -15,9 +15,10 @@ pub(super) async fn status(args: PeriodArgs, session: Session) -> Result<Outcome
     let opened = session.open_reading_replicas()?;
     let is_list = opened.config.list.is_some_and(|on| on.0);
     let layout = if is_list { Layout::List } else { Layout::Calendar };
+    let refuses_unknown = session.is_typed("dataset");
     let is_check = opened.config.check.is_some_and(|on| on.0);
     let request =
-        StatusRequest { from, to, datasets: opened.settings.datasets.clone(), layout, is_check, refuses_unknown: true };
+        StatusRequest { from, to, datasets: opened.settings.datasets.clone(), layout, is_check, refuses_unknown };
     let work = status::status(&opened.settings, &request, &SystemClock);
     let report = Signals::listen()?.abort_on_signal(work).await?;
     Ok(Outcome::new(&report, session.results))

@@ -167,3 +167,13 @@ fn header_error_without_an_option_has_its_own_hint() {
         world.assert_nothing_committed();
     }
 }
+
+#[test]
+fn a_port_without_tls_is_named_at_once() {
+    let mut world = World::new(Script::new(events::month(MONTH, 3)));
+    world.host.set("KT_ARCHIVE_SOURCE", world.platform.url().replace("http://", "https://"));
+    let started = std::time::Instant::now();
+    let outcome = world.archive_month(MONTH).expect(6);
+    assert!(outcome.stderr.contains("does not speak TLS"), "{}", outcome.stderr);
+    assert!(started.elapsed() < std::time::Duration::from_secs(5), "it was tried again");
+}

@@ -159,7 +159,10 @@ mod values {
         fs::write(&source, "{\"id\": \"1\", \"created_at\": \"2025-02-04T00:00:00Z\", \"model\": \"a\\u0000b\"}\n")
             .unwrap();
         let source = source.display().to_string();
-        world.host.run(&["run", "--month", "2025-02", "--source", &source, "--json"]).expect(0);
+        world
+            .host
+            .run(&["run", "--month", "2025-02", "--source", &source, "--accept-source-change", "--json"])
+            .expect(0);
         let restored =
             world.host.run(&["restore", "--month", "2025-02", "--into", &world.database.url(), "--drill", "--json"]);
         let error = restored.expect(5).json()["error"].to_string();

@@ -301,8 +301,30 @@ pub(super) fn unreachable_host(error: reqwest::Error) -> Error {
     } else {
         "the connection to the server broke"
     };
+    let error = error.without_url();
+    // Neither passes by itself, so that a retry would only take time.
+    if let Some(hint) = tls_hint(&error) {
+        return Error::new(ErrorKind::Source, message).with_source(error).with_hint(hint);
+    }
     let hint = "check the source's address and the network, then run the same command again";
-    Error::new(ErrorKind::SourceUnavailable, message).with_source(error.without_url()).with_hint(hint)
+    Error::new(ErrorKind::SourceUnavailable, message).with_source(error).with_hint(hint)
+}
+
+/// What to do if the server's certificate is refused, or if the server does not speak TLS.
+fn tls_hint(error: &dyn std::error::Error) -> Option<&'static str> {
+    let texts = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    texts.into_iter().find_map(|text| {
+        if text.contains("invalid peer certificate") {
+            Some(
+                "install the authority of the server's certificate, or name its file in SSL_CERT_FILE; use the name \
+                 that the certificate is for",
+            )
+        } else if text.contains("InvalidContentType") {
+            Some("the server does not speak TLS at this port: check it, or use http:// on a private network")
+        } else {
+            None
+        }
+    })
 }
 
 fn location(response: &Response) -> Option<String> {

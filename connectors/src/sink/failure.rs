@@ -135,6 +135,14 @@ impl<'a> Failure<'a> {
         if self.lacks_credentials() {
             return Some(format!("set {credentials}: none were found"));
         }
+        let is_of_region = matches!(self.code(), Some("AuthorizationHeaderMalformed" | "PermanentRedirect"))
+            || self.text.contains("incorrectly configured region");
+        if is_of_region {
+            return Some(format!("set {prefix}REGION to the region of the bucket, and check {endpoint}"));
+        }
+        if self.code() == Some("RequestTimeTooSkewed") {
+            return Some("set the host's clock: the store refuses requests that are minutes off".to_owned());
+        }
         if self.is_refusal() {
             return Some(format!("check {credentials}, the host's clock, and what the key may do"));
         }
@@ -256,6 +264,19 @@ mod tests {
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("cause: 403 Forbidden, InvalidAccessKeyId"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn a_wrong_region_and_a_wrong_clock_are_named() {
+        let refused = |text: &str| generic(&format!("Server returned non-2xx status code: {text}"));
+        for (text, word) in [
+            ("400 Bad Request: <Error><Code>AuthorizationHeaderMalformed</Code></Error>", "AWS_REGION"),
+            ("403 Forbidden: <Error><Code>RequestTimeTooSkewed</Code></Error>", "clock"),
+        ] {
+            assert!(failed(&refused(text)).hint().contains(word), "{text}");
+        }
+        let redirect = "Received redirect without LOCATION, this normally indicates an incorrectly configured region";
+        assert!(failed(&generic(redirect)).hint().contains("AWS_REGION"));
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) async fn report(args: PeriodArgs, session: Session) -> Result<Outcome
         let error = Error::new(ErrorKind::Configuration, "no output was given");
         error.with_hint("name the page to write with --output, such as report.html")
     })?;
-    let status = StatusRequest { from, to, datasets: opened.settings.datasets.clone(), ..StatusRequest::default() };
+    let (datasets, refuses_unknown) = (opened.settings.datasets.clone(), session.is_typed("dataset"));
+    let status = StatusRequest { from, to, datasets, refuses_unknown, ..StatusRequest::default() };
     let organisation = opened.config.organisation.clone().filter(|name| !name.trim().is_empty());
     let force = opened.config.force.is_some_and(|on| on.0);
     let request = PageRequest { status, organisation, output, force };

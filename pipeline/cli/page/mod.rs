@@ -54,7 +54,9 @@ pub(crate) async fn write(
     replicate::check_options(&settings.replicas)?;
     let archive = Archive::open(&settings.archive).await?;
     let chain = archive.chain();
-    archive.expect_datasets(&request.status.datasets)?;
+    if request.status.refuses_unknown {
+        archive.expect_datasets(&request.status.datasets)?;
+    }
     let known = KnownDamage::of(&archive, settings).await;
     let now = clock.now();
     let statuses = status::datasets(chain, &request.status, settings, now, &known)?;

@@ -101,7 +101,7 @@ fn reservation(manifest: &Manifest) -> Option<Failure> {
     let EventCounts { read, rejected, conflicts, .. } = manifest.events;
     let folder = key::month_folder(&manifest.dataset, FileFormat::Rejects, manifest.month);
     let rejects = (rejected > 0).then(|| {
-        let hint = format!("the rows lie in {folder}, each with its line and the reason");
+        let hint = format!("the rows are in {folder}, each with its line and the reason");
         (format!("{rejected} of {read} rows were rejected"), hint)
     });
     let conflicts = (conflicts > 0).then(|| {
