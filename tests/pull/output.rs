@@ -119,7 +119,7 @@ fn slice_manifest_records_request_result_and_origin() {
         },
         "events": {"read": 60, "in_window": in_window, "matched": rows},
         "gaps": [],
-        "sources": [{"type": "exports-api", "url": world.platform.url()}],
+        "sources": [{"type": "exports-api", "url": format!("{}/", world.platform.url())}],
         "manifests": [{
             "sequence": 1, "sha256": digest(1), "month": "2025-02",
             "files": [{"path": file["path"], "sha256": file["sha256"], "rows": 60}],
