@@ -2,7 +2,7 @@
 //!
 //! No message here repeats an address: invalid text may be a secret in the wrong place.
 
-use archive_connectors::{Error, ErrorKind, Result};
+use archive_connectors::{Error, ErrorKind, Result, demo::Types as DemoTypes};
 use std::path::PathBuf;
 use url::Url;
 
@@ -82,6 +82,8 @@ pub enum SourceAddress {
         events: u64,
         /// Seed of the generator.
         seed: u64,
+        /// Columns of the events.
+        types: DemoTypes,
     },
     /// Base URL of an exports API.
     ExportsApi(Url),
@@ -121,8 +123,8 @@ impl SourceAddress {
 }
 
 fn demo(address: &str) -> Result<SourceAddress> {
-    let hint = "write it like demo:?events=100000&seed=7";
-    let (mut events, mut seed) = (DEMO_EVENTS, DEMO_SEED);
+    let hint = "write it like demo:?events=100000&seed=7, or demo:?types=all for columns of every type";
+    let (mut events, mut seed, mut types) = (DEMO_EVENTS, DEMO_SEED, DemoTypes::Api);
     let rest = address.get("demo:".len()..).unwrap_or_default();
     let query = match rest.strip_prefix('?') {
         Some(query) => query,
@@ -138,13 +140,16 @@ fn demo(address: &str) -> Result<SourceAddress> {
         match key {
             "events" => events = number()?,
             "seed" => seed = number()?,
+            "types" if value == "api" => types = DemoTypes::Api,
+            "types" if value == "all" => types = DemoTypes::All,
+            "types" => return Err(invalid("types of the demo source is neither api nor all").with_hint(hint)),
             _ => return Err(invalid(format!("a demo source has no option {key:?}")).with_hint(hint)),
         }
     }
     if events > MAX_DEMO_EVENTS {
         return Err(invalid(format!("a demo source has at most {MAX_DEMO_EVENTS} events a month")));
     }
-    Ok(SourceAddress::Demo { events, seed })
+    Ok(SourceAddress::Demo { events, seed, types })
 }
 
 fn exports_api(address: &str) -> Result<SourceAddress> {
@@ -254,12 +259,15 @@ mod tests {
     }
 
     #[test]
-    fn demo_source_has_events_and_seed() {
+    fn demo_source_has_events_seed_and_types() {
         let demo = |address| SourceAddress::parse(address).ok();
-        assert_eq!(demo("demo:"), Some(SourceAddress::Demo { events: 10_000, seed: 1 }));
-        assert_eq!(demo("demo:?events=5&seed=7"), Some(SourceAddress::Demo { events: 5, seed: 7 }));
-        for address in ["demo:?event=5", "demo:?events=", "demo:?events=-1", "demo:x", "demo:?events=9999999999"] {
-            assert_eq!(demo(address), None, "{address}");
+        let parsed = |events, seed, types| Some(SourceAddress::Demo { events, seed, types });
+        assert_eq!(demo("demo:"), parsed(10_000, 1, DemoTypes::Api));
+        assert_eq!(demo("demo:?events=5&seed=7"), parsed(5, 7, DemoTypes::Api));
+        assert_eq!(demo("demo:?types=all&events=5"), parsed(5, 1, DemoTypes::All));
+        assert_eq!(demo("demo:?types=api"), demo("demo:"));
+        for options in ["?event=5", "?events=", "?events=-1", "x", "?events=9999999999", "?types=", "?types=some"] {
+            assert_eq!(demo(&format!("demo:{options}")), None, "{options}");
         }
     }
 

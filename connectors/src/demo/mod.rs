@@ -1,11 +1,13 @@
 //! Generated events for any month, for trials and benches.
 //!
 //! An event depends on seed, dataset, month and its number in the month alone, so that two reads of a month are equal,
-//! also if one reads parts. The columns and their types are those of an API artifact.
+//! also if one reads parts. The columns and their types are those of an API artifact, or those of a table with a column of
+//! every type.
 
 mod columns;
 mod event;
 mod random;
+mod typed;
 
 use crate::{
     EventStream, Progress, Result, Source, SourceItem, SourceReport,
@@ -17,6 +19,7 @@ use event::Month as DemoMonth;
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 use std::sync::Arc;
+use typed::TypedColumns;
 
 /// Events of one batch: enough to amortise the cost of a batch, and some megabytes in memory.
 const BATCH: u64 = 8192;
@@ -28,6 +31,18 @@ pub struct Config {
     pub events: u64,
     /// Other seeds give other events.
     pub seed: u64,
+    /// The columns.
+    pub types: Types,
+}
+
+/// The columns of generated events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Types {
+    /// Those of an API artifact: text, numbers, decimals and times.
+    #[default]
+    Api,
+    /// Of every type that a database gives.
+    All,
 }
 
 /// A source that generates its events.
@@ -38,9 +53,9 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// A source with `events` events in each month, as in [`Config`].
+    /// A source with `events` events in each month and the columns of an API artifact, as in [`Config`].
     pub fn new(events: u64, seed: u64) -> Self {
-        Self::from_config(Config { events, seed })
+        Self::from_config(Config { events, seed, types: Types::Api })
     }
 
     /// The source that `config` describes.
@@ -110,8 +125,8 @@ impl WindowRead {
             self.next = numbers.end;
             let amount = numbers.end - numbers.start;
             self.meter.advance(amount);
-            let (month, window) = (Arc::clone(&self.month), self.window);
-            let batch = tokio::task::spawn_blocking(move || generate(&month, numbers, window));
+            let (month, window, types) = (Arc::clone(&self.month), self.window, self.demo.config.types);
+            let batch = tokio::task::spawn_blocking(move || generate(&month, numbers, window, types));
             let batch =
                 batch.await.map_err(|error| bug("the generation of events was cut short").with_source(error))??;
             if !batch.is_empty() {
@@ -123,24 +138,35 @@ impl WindowRead {
     }
 
     fn report(&self) -> SourceReport {
+        let Config { events, seed, types } = self.demo.config;
         let whole = self.window == self.month.window();
         SourceReport {
             read: self.read,
-            source_count: Some(if whole { self.demo.config.events } else { self.read }),
-            detail: json!({"events": self.demo.config.events, "seed": self.demo.config.seed}),
+            source_count: Some(if whole { events } else { self.read }),
+            detail: match types {
+                Types::Api => json!({"events": events, "seed": seed}),
+                Types::All => json!({"events": events, "seed": seed, "types": "all"}),
+            },
             ..SourceReport::default()
         }
     }
 }
 
-fn generate(month: &DemoMonth, numbers: std::ops::Range<u64>, window: Window) -> Result<EventBatch> {
-    let mut columns = Columns::default();
-    for event in numbers.map(|number| month.event(number)) {
-        if window.contains(Timestamp::from_micros(event.timestamp)) {
-            columns.push(&event);
+fn generate(month: &DemoMonth, numbers: std::ops::Range<u64>, window: Window, types: Types) -> Result<EventBatch> {
+    let events = numbers.map(|number| month.event(number));
+    let events = events.filter(|event| window.contains(Timestamp::from_micros(event.timestamp)));
+    match types {
+        Types::Api => {
+            let mut columns = Columns::default();
+            events.for_each(|event| columns.push(&event));
+            columns.finish()
+        }
+        Types::All => {
+            let mut columns = TypedColumns::default();
+            events.for_each(|event| columns.push(&event));
+            columns.finish()
         }
     }
-    columns.finish()
 }
 
 #[cfg(test)]

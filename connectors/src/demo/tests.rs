@@ -1,5 +1,6 @@
 use super::*;
 use archive_formats::batch::Ids;
+use arrow_array::Array as _;
 use futures::TryStreamExt as _;
 
 fn window(month: &str) -> Window {
@@ -88,4 +89,51 @@ async fn events_have_line_breaks_quotes_and_other_scripts() {
     assert!(metadata.iter().flatten().all(|value| serde_json::from_str::<serde_json::Value>(value).is_ok()));
     let (decisions, reasons) = (text("decision"), text("reason_code"));
     assert!(decisions.iter().zip(&reasons).all(|(decision, reason)| (decision == Some("allowed")) == reason.is_none()));
+}
+
+fn typed(events: u64) -> Demo {
+    Demo::from_config(Config { events, seed: 7, types: Types::All })
+}
+
+#[tokio::test]
+async fn typed_events_are_those_of_the_plain_demo_in_columns_of_every_type() {
+    let march = window("2025-03");
+    let (plain, _) = read(Demo::new(10_000, 7), "events", march).await;
+    let (batches, report) = read(typed(10_000), "events", march).await;
+    assert_eq!(report.detail, json!({"events": 10_000, "seed": 7, "types": "all"}));
+    assert_eq!(times(&batches), times(&plain));
+    let typed_ids = batches.iter().flat_map(|batch| match batch.ids() {
+        Ids::Uuid(ids) => ids.iter().map(|id| uuid::Uuid::from_slice(id.unwrap()).unwrap().to_string()).collect(),
+        other => panic!("ids are UUIDs: {other:?}"),
+    });
+    assert_eq!(typed_ids.collect::<Vec<_>>(), ids(&plain));
+
+    let schema = batches[0].schema();
+    let kinds = schema.columns().iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
+    for kind in "text json bool int16 int32 int64 float32 float64 decimal(12,6) decimal(38,18) timestamp(us,UTC) \
+                 timestamp(us) date time(us) uuid binary list<text> list<uuid> list<json>"
+        .split_whitespace()
+    {
+        assert!(kinds.iter().any(|name| name == kind), "no column of type {kind}");
+    }
+    // NULL and values in every column except the keys, and those that are never NULL in the plain demo.
+    let records = batches[0].records();
+    for name in ["reason_code", "risk", "session_id", "prompt_sha256", "elapsed", "metadata", "retry_ms"] {
+        let nulls = records.column_by_name(name).unwrap().null_count();
+        assert!(nulls > 0 && nulls < records.num_rows(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn part_of_a_typed_month_has_the_same_values() {
+    let whole = window("2025-03");
+    let (early, late) = whole.split_at("2025-03-17T05:06:07.123456Z".parse().unwrap()).unwrap();
+    let (all, _) = read(typed(1_000), "events", whole).await;
+    let (first, _) = read(typed(1_000), "events", early).await;
+    let (second, _) = read(typed(1_000), "events", late).await;
+    let (all, first, second) = (all[0].records(), first[0].records(), second[0].records());
+    assert_eq!(all.slice(0, first.num_rows()), *first);
+    assert_eq!(all.slice(first.num_rows(), second.num_rows()), *second);
+    let (none, report) = read(typed(0), "events", whole).await;
+    assert_eq!((none.len(), report.read), (0, 0));
 }

@@ -99,8 +99,8 @@ options! {
     "verbose" => verbose: Count;
     /// No progress, and log errors only
     "quiet" => quiet: Switch;
-    /// Where events come from: https://… (exports API), postgres://user@host/database, demo:?events=N&seed=N, or files:
-    /// a path, file://… or a pattern like 'exports/*.csv' (.csv, .json, .jsonl, .ndjson, also .gz)
+    /// Where events come from: https://… (exports API), postgres://user@host/database, demo:?events=N&seed=N&types=all,
+    /// or files: a path, file://… or a pattern like 'exports/*.csv' (.csv, .json, .jsonl, .ndjson, also .gz)
     "source" => source: String, "URL" = "$KEEPTRUSTS_API_URL";
     /// A copy of the archive, brought up to it after the commits: a place like --archive; repeat it or use commas
     "replica" => replica: List<String>, "URL";

@@ -55,7 +55,7 @@ impl SourceSettings {
                 .with_hint("leave it out: the times of this source have microseconds"));
         }
         Ok(match address {
-            SourceAddress::Demo { events, seed } => Self::Demo(demo::Config { events, seed }),
+            SourceAddress::Demo { events, seed, types } => Self::Demo(demo::Config { events, seed, types }),
             SourceAddress::Files(path) => {
                 Self::Files(file::Config { address: written.to_owned(), path, rules: rules(config)? })
             }
