@@ -28,7 +28,7 @@ const ARCHIVING: [Section; 6] = [
     ),
     (
         Some("Columns (the id and the time of an event always stay)"),
-        &["columns", "drop", "pseudonymise", "pseudonym-key-file", "rename"],
+        &["columns", "drop", "pseudonymise", "pseudonym-key-file", "parquet-compat", "rename"],
     ),
     (Some("Exports API"), &["api-layout", "api-format", "api-margin", "job-timeout", "allow-http"]),
     (Some("PostgreSQL"), &["table", "connections", "where-org", "statement-timeout", "lock-timeout"]),

@@ -18,7 +18,7 @@
 //! | months to archive | [`plan`], without I/O |
 //! | a run, one month, its stages | [`mod@run`], [`month`], [`stage`] |
 //! | events that share an id | `duplicates` |
-//! | dropped, renamed and pseudonymised columns | `transform` |
+//! | dropped, renamed and pseudonymised columns, types as text | `transform` |
 //! | reading committed files | `reader` |
 //! | verification | [`mod@verify`] |
 //! | replicas | [`mod@replicate`] |

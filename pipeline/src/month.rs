@@ -107,6 +107,7 @@ impl MonthPipeline {
             formats: self.formats.clone(),
             keep_rejects: self.rules.rejects == Policy::Keep,
             part_size: self.part_size,
+            plain_encodings: self.transforms.plain_types,
             folder: staging.path().to_owned(),
         };
         let span = spans::encode();

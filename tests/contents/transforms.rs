@@ -191,6 +191,57 @@ fn mistyped_column_commits_nothing() {
     assert!(outcome.stderr.contains("total_tokens"), "{}", outcome.stderr);
 }
 
+/// Archives typed events of the demo and returns their rows.
+fn typed_rows(world: &World, flags: &[&str]) -> Vec<Row> {
+    run(world, &[&["--source", "demo:?types=all&events=200"], flags].concat()).expect(0);
+    assert_sound(world);
+    world.archive().rows(MONTH)
+}
+
+#[test]
+fn types_that_readers_lack_are_archived_as_their_text() {
+    let (usual, plain) = (world(), world());
+    let mut rows = typed_rows(&usual, &[]);
+    let mut plain_rows = typed_rows(&plain, &["--parquet-compat"]);
+    for (row, plain_row) in rows.iter_mut().zip(&mut plain_rows) {
+        // Its elements are strings now.
+        let [json, texts] =
+            [&row["answers"], &plain_row["answers"]].map(|text| serde_json::from_str::<Vec<Value>>(text));
+        let texts = texts.unwrap().into_iter().map(|text| match text {
+            Value::String(text) => serde_json::from_str(&text).unwrap(),
+            other => other,
+        });
+        assert_eq!(json.unwrap(), texts.collect::<Vec<_>>());
+        row.remove("answers");
+        plain_row.remove("answers");
+    }
+    assert_eq!(rows, plain_rows);
+
+    let kinds = |world: &World| {
+        let manifest = world.archive().month(MONTH);
+        let columns = manifest["schema"]["columns"].as_array().unwrap().clone();
+        columns.into_iter().map(|column| column["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for kind in ["uuid", "json", "time(us)", "list<uuid>", "list<json>"] {
+        let has = |world| kinds(world).iter().any(|name| name == kind);
+        assert!(has(&usual) && !has(&plain), "{kind}");
+    }
+    assert_eq!(
+        plain.archive().month(MONTH)["transforms"],
+        json!([{"name": "plain-types", "types": ["uuid", "json", "time(us)"]}])
+    );
+}
+
+#[test]
+fn dataset_has_the_same_types_in_all_months() {
+    let world = world();
+    typed_rows(&world, &["--parquet-compat"]);
+    let earlier = ["run", "--month", "2025-02", "--source", "demo:?types=all&events=20", "--json"];
+    let outcome = world.run(&earlier).expect(5);
+    assert!(outcome.output().contains("column id has the type uuid"), "{}", outcome.output());
+    world.run(&[&earlier[..], &["--parquet-compat"]].concat()).expect(0);
+}
+
 #[test]
 fn transform_that_an_archived_month_lacks_exits_with_2() {
     let world = world();

@@ -80,9 +80,19 @@ mod values {
 
     #[test]
     fn every_type_is_restored_unchanged() {
+        assert_restored(&[]);
+    }
+
+    #[test]
+    fn types_archived_as_text_are_restored() {
+        assert_restored(&["--parquet-compat"]);
+    }
+
+    #[track_caller]
+    fn assert_restored(flags: &[&str]) {
         let specs = table::all();
         let world = DatabaseWorld::new(&[table::TYPES, &table::create(&specs)].concat());
-        world.run(&[]).expect(0);
+        world.run(flags).expect(0);
         let report = world.restore(&["--table", "again"]).expect(0).json();
         assert_eq!(report["notes"], serde_json::json!([]));
         assert_eq!(world.difference("events", "again"), "");

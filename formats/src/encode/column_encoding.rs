@@ -28,13 +28,17 @@ const UNIQUE: f64 = 0.99;
 /// Bytes of a common prefix that make texts tokens.
 const SHARED_BYTES: usize = 3;
 
-/// Sets the encoding of every column of `sample`.
-pub(super) fn choose(sample: &RecordBatch, mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+/// Sets the encoding of every column of `sample`; that of floating-point columns without a dictionary is `floats`.
+pub(super) fn choose(
+    sample: &RecordBatch,
+    floats: Encoding,
+    mut properties: WriterPropertiesBuilder,
+) -> WriterPropertiesBuilder {
     for (field, column) in sample.schema().fields().iter().zip(sample.columns()) {
         let Some(growth) = growth(column) else { continue };
         let path = ColumnPath::new(vec![field.name().clone()]);
         // Also the fallback of a dictionary that overflows.
-        properties = properties.set_column_encoding(path.clone(), without_dictionary(column));
+        properties = properties.set_column_encoding(path.clone(), without_dictionary(column, floats));
         if growth <= GROWTH_LIMIT {
             continue;
         }
@@ -50,7 +54,7 @@ pub(super) fn choose(sample: &RecordBatch, mut properties: WriterPropertiesBuild
 }
 
 /// The encoding of values that rarely repeat.
-fn without_dictionary(column: &ArrayRef) -> Encoding {
+fn without_dictionary(column: &ArrayRef, floats: Encoding) -> Encoding {
     match column.data_type() {
         DataType::Utf8 | DataType::Binary if texts(column).is_some_and(|texts| are_tokens(&texts)) => {
             Encoding::DELTA_BYTE_ARRAY
@@ -64,7 +68,7 @@ fn without_dictionary(column: &ArrayRef) -> Encoding {
         | DataType::Date32
         | DataType::Time64(_)
         | DataType::Timestamp(..) => Encoding::DELTA_BINARY_PACKED,
-        DataType::Float32 | DataType::Float64 => Encoding::BYTE_STREAM_SPLIT,
+        DataType::Float32 | DataType::Float64 => floats,
         _ => Encoding::PLAIN,
     }
 }

@@ -62,6 +62,7 @@ pub struct ParquetEncoder<W: Write + Send> {
     label: Label,
     state: State<W>,
     sample_bytes: usize,
+    floats: Encoding,
     rows: u64,
     span: TimeSpan,
 }
@@ -86,7 +87,14 @@ impl<W: Write + Send> ParquetEncoder<W> {
     pub fn new(sink: W, label: Label, target: u64) -> Self {
         let state = State::Sampling { sink, held: Held::default(), schema: None };
         let sample_bytes = usize::try_from(target).map_or(SAMPLE_BYTES, |target| target.min(SAMPLE_BYTES));
-        Self { label, state, sample_bytes, rows: 0, span: TimeSpan::default() }
+        let floats = Encoding::BYTE_STREAM_SPLIT;
+        Self { label, state, sample_bytes, floats, rows: 0, span: TimeSpan::default() }
+    }
+
+    /// The same encoder without `BYTE_STREAM_SPLIT`, which Spark up to 4.0 does not read.
+    #[must_use]
+    pub fn with_plain_floats(self) -> Self {
+        Self { floats: Encoding::PLAIN, ..self }
     }
 
     /// Chooses the encodings and writes the sample.
@@ -121,7 +129,7 @@ impl<W: Write + Send> ParquetEncoder<W> {
             .set_writer_version(WriterVersion::PARQUET_2_0)
             .set_key_value_metadata(Some(label));
         let is_plain = is_plain(sample.schema_ref());
-        let properties = if is_plain { properties } else { column_encoding::choose(sample, properties) };
+        let properties = if is_plain { properties } else { column_encoding::choose(sample, self.floats, properties) };
         Ok(properties.build())
     }
 }
@@ -163,13 +171,14 @@ impl<W: Write + Send> FileEncoder for ParquetEncoder<W> {
 mod tests {
     use super::*;
     use crate::{
-        Sha256,
+        Column, ColumnType, Sha256,
         catalogue::{KeyColumns, text_schema},
         decode::parquet::{ParquetEvents, ReadError},
     };
-    use arrow_array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+    use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
     use arrow_select::concat::concat_batches;
     use bytes::Bytes;
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
     use std::sync::Mutex;
 
     /// A sink that the test can look into after the encoder took it.
@@ -199,11 +208,13 @@ mod tests {
         EventBatch::try_new(schema(), RecordBatch::try_new(schema().to_arrow(), columns).unwrap()).unwrap()
     }
 
+    fn label() -> Label {
+        Label { archive: "a".to_owned(), dataset: "events".parse().unwrap(), month: "2025-03".parse().unwrap() }
+    }
+
     fn encode(batches: &[EventBatch]) -> (EncodedFile, Vec<u8>) {
         let sink = Shared::default();
-        let label =
-            Label { archive: "a".to_owned(), dataset: "events".parse().unwrap(), month: "2025-03".parse().unwrap() };
-        let mut encoder = Box::new(ParquetEncoder::new(sink.clone(), label, u64::MAX));
+        let mut encoder = Box::new(ParquetEncoder::new(sink.clone(), label(), u64::MAX));
         for batch in batches {
             encoder.write(batch).unwrap();
         }
@@ -228,6 +239,38 @@ mod tests {
     #[test]
     fn the_same_events_make_the_same_bytes() {
         assert_eq!(encode(&[batch(0..30_000)]).1, encode(&[batch(0..30_000)]).1);
+    }
+
+    /// The encodings of the values of a column of unique floats.
+    fn float_encodings(change: fn(ParquetEncoder<Shared>) -> ParquetEncoder<Shared>) -> Vec<Encoding> {
+        let column =
+            |name: &str, kind: ColumnType| Column { name: name.to_owned(), kind, source_type: None, nullable: false };
+        let columns = vec![
+            column("id", ColumnType::Int64),
+            column("time", ColumnType::TimestampUtc),
+            column("float", ColumnType::Float64),
+        ];
+        let schema = Arc::new(Schema::new(columns, "id", "time").unwrap());
+        let times = TimestampMicrosecondArray::from_iter_values(0..1_000).with_timezone("UTC");
+        let floats = Float64Array::from_iter_values((0..1_000).map(f64::from));
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(Int64Array::from_iter_values(0..1_000)), Arc::new(times), Arc::new(floats)];
+        let batch = RecordBatch::try_new(schema.to_arrow(), columns).unwrap();
+        let sink = Shared::default();
+        let mut encoder = Box::new(change(ParquetEncoder::new(sink.clone(), label(), u64::MAX)));
+        encoder.write(&EventBatch::try_new(schema, batch).unwrap()).unwrap();
+        encoder.finish().unwrap();
+        let bytes = Bytes::from(sink.0.lock().unwrap().clone());
+        let file = SerializedFileReader::new(bytes).unwrap();
+        file.metadata().row_group(0).column(2).encodings().collect()
+    }
+
+    #[test]
+    fn floats_are_plain_if_asked_for() {
+        let usual = float_encodings(|encoder| encoder);
+        assert!(usual.contains(&Encoding::BYTE_STREAM_SPLIT), "{usual:?}");
+        let plain = float_encodings(ParquetEncoder::with_plain_floats);
+        assert!(plain.contains(&Encoding::PLAIN) && !plain.contains(&Encoding::BYTE_STREAM_SPLIT), "{plain:?}");
     }
 
     #[test]

@@ -125,6 +125,9 @@ options! {
     "pseudonymise" => pseudonymise: List<String>, "NAME";
     /// File that holds the key of --pseudonymise, which its user alone may read
     "pseudonym-key-file" => pseudonym_key_file: PathBuf, "FILE";
+    /// Archive UUIDs, JSON and times of day as text: Spark, ClickHouse, Delta Lake and Iceberg do not read these types of
+    /// Parquet by themselves. For all months of a dataset
+    "parquet-compat" => parquet_compat: Switch;
     /// Rows that cannot be events: fail, or keep them in files of their own and exit with 5
     "rejects" => rejects: Policy, "POLICY" = "fail";
     /// Events with one id and different content: fail, or keep all of them and exit with 5

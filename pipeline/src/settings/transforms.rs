@@ -19,6 +19,7 @@ pub struct TransformSettings {
     selection: Option<Selection>,
     pseudonymise: Vec<String>,
     key_file: Option<PathBuf>,
+    plain_types: bool,
     renaming: Option<Renaming>,
 }
 
@@ -29,6 +30,7 @@ impl TransformSettings {
             selection: selection(config)?,
             pseudonymise: names("--pseudonymise", config.pseudonymise.as_ref())?.unwrap_or_default(),
             key_file: config.pseudonym_key_file.clone(),
+            plain_types: config.parquet_compat.is_some_and(|on| on.0),
             renaming: config.rename.as_ref().map(renaming).transpose()?,
         };
         match (settings.pseudonymise.is_empty(), settings.key_file.is_none()) {
@@ -49,6 +51,7 @@ impl TransformSettings {
             truncates_times: self.truncates_times,
             selection: self.selection.clone(),
             pseudonyms,
+            plain_types: self.plain_types,
             renaming: self.renaming.clone(),
         })
     }

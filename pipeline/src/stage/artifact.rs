@@ -111,6 +111,7 @@ mod tests {
             formats: [FileFormat::Artifact].into(),
             keep_rejects: false,
             part_size: 1,
+            plain_encodings: false,
             folder: folder.path().to_owned(),
         };
         let staged = stage(artifacts, &target).await;

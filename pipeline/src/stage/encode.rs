@@ -42,6 +42,8 @@ pub struct Target {
     pub keep_rejects: bool,
     /// Size in bytes at which a file ends and the next begins.
     pub part_size: u64,
+    /// Whether Parquet files have only encodings that Spark 4.0 reads.
+    pub plain_encodings: bool,
     /// A local folder used only by this month.
     pub folder: PathBuf,
 }
@@ -218,7 +220,8 @@ impl Parts<EventBatch> {
     /// Creates a writer of Parquet files.
     pub(super) fn parquet(target: &Target) -> Self {
         Self::new(FileFormat::Parquet, target, |file, target| {
-            Box::new(ParquetEncoder::new(file, target.label.clone(), target.part_size))
+            let encoder = ParquetEncoder::new(file, target.label.clone(), target.part_size);
+            Box::new(if target.plain_encodings { encoder.with_plain_floats() } else { encoder })
         })
     }
 
@@ -326,6 +329,7 @@ mod tests {
             formats: BTreeSet::from([FileFormat::Csv]),
             keep_rejects: false,
             part_size: 1,
+            plain_encodings: false,
             folder: folder.path().to_owned(),
         };
         let mut parts = Parts::csv(&target);

@@ -1,9 +1,11 @@
-//! Transforms of events between the source and the archive: drop columns, pseudonymise values, rename columns. Always
-//! in this order, and always by the source's names.
+//! Transforms of events between the source and the archive: drop columns, pseudonymise values, write types as text, rename
+//! columns. Always in this order, and always by the source's names.
 //!
 //! Pure functions over batches. Manifests record the transforms, and that of times, which the source truncates while it
-//! reads. The id and the time of an event are not changed otherwise: every proof of an archive depends on them.
+//! reads. The id and the time of an event are not changed otherwise: every proof of an archive depends on them. An id that
+//! becomes text has the same text.
 
+mod plain;
 mod pseudonymise;
 
 use archive_connectors::{Error, ErrorKind, Result};
@@ -23,6 +25,8 @@ pub struct Transforms {
     pub selection: Option<Selection>,
     /// The columns to pseudonymise.
     pub pseudonyms: Option<Pseudonyms>,
+    /// Whether UUIDs, JSON and times of day become text.
+    pub plain_types: bool,
     /// The columns to rename.
     pub renaming: Option<Renaming>,
 }
@@ -42,8 +46,26 @@ struct Output {
     position: usize,
     /// The column at the source.
     column: Column,
-    /// The pseudonym key, if the column is pseudonymised.
-    key: Option<Key>,
+    change: Change,
+}
+
+/// What is done to the values of a column.
+#[derive(Debug)]
+enum Change {
+    Nothing,
+    Pseudonymise(Key),
+    ToPlainType,
+}
+
+impl Change {
+    /// The type of the changed values of type `kind`.
+    fn kind(&self, kind: &ColumnType) -> ColumnType {
+        match self {
+            Self::Nothing => kind.clone(),
+            Self::Pseudonymise(_) => ColumnType::Text,
+            Self::ToPlainType => plain::plain(kind),
+        }
+    }
 }
 
 impl Transforms {
@@ -56,6 +78,7 @@ impl Transforms {
             .into_iter()
             .chain(selection)
             .chain(pseudonyms)
+            .chain(self.plain_types.then(plain::record))
             .chain(self.renaming.iter().map(Renaming::record))
             .collect()
     }
@@ -67,14 +90,12 @@ impl Transforms {
         let is_key = |name: &str| name == source.id() || name == source.time();
         let keeps = |name: &str| self.selection.as_ref().is_none_or(|it| is_key(name) || it.keeps(name));
         let kept = source.columns().iter().enumerate().filter(|(_, column)| keeps(&column.name));
-        let outputs = kept.map(|(position, column)| {
-            let pseudonyms = self.pseudonyms.as_ref().filter(|it| it.columns.contains(&column.name));
-            Output { position, column: column.clone(), key: pseudonyms.map(|it| it.key.clone()) }
-        });
+        let outputs =
+            kept.map(|(position, column)| Output { position, column: column.clone(), change: self.change(column) });
         let outputs = outputs.collect::<Vec<_>>();
-        let archived = outputs.iter().map(|Output { column, key, .. }| Column {
+        let archived = outputs.iter().map(|Output { column, change, .. }| Column {
             name: self.renaming.as_ref().map_or(column.name.as_str(), |it| it.name_of(&column.name)).to_owned(),
-            kind: if key.is_some() { ColumnType::Text } else { column.kind.clone() },
+            kind: change.kind(&column.kind),
             ..column.clone()
         });
         let schema = Schema::new(archived.collect(), source.id(), source.time());
@@ -84,6 +105,17 @@ impl Transforms {
         check_folders(&schema)?;
         warn_of_names_that_differ_in_case(&schema);
         Ok(Bound { arrow: schema.to_arrow(), schema: Arc::new(schema), outputs })
+    }
+
+    fn change(&self, column: &Column) -> Change {
+        if let Some(pseudonyms) = self.pseudonyms.as_ref().filter(|it| it.columns.contains(&column.name)) {
+            return Change::Pseudonymise(pseudonyms.key.clone());
+        }
+        if self.plain_types && plain::plain(&column.kind) != column.kind {
+            Change::ToPlainType
+        } else {
+            Change::Nothing
+        }
     }
 
     fn check_names(&self, source: &Schema) -> Result<()> {
@@ -124,9 +156,10 @@ impl Bound {
 impl Output {
     fn take_from(&self, records: &RecordBatch) -> Result<ArrayRef> {
         let values = records.column(self.position);
-        match &self.key {
-            Some(key) => key.pseudonyms(&self.column, values).map_err(failed),
-            None => Ok(Arc::clone(values)),
+        match &self.change {
+            Change::Nothing => Ok(Arc::clone(values)),
+            Change::Pseudonymise(key) => key.pseudonyms(&self.column, values).map_err(failed),
+            Change::ToPlainType => plain::to_plain(&self.column, values).map_err(failed),
         }
     }
 }

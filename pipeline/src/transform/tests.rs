@@ -1,5 +1,5 @@
 use super::*;
-use archive_formats::catalogue::COST;
+use archive_formats::{catalogue::COST, decode::csv::ArchivedLayout, encode::Texts};
 use arrow_array::{
     Array as _, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray, cast::AsArray as _,
 };
@@ -47,6 +47,57 @@ fn selecting(selection: Selection) -> Transforms {
 fn pseudonymising(columns: &[&str], key: &[u8]) -> Transforms {
     let pseudonyms = Pseudonyms { columns: names(columns), key: Key::new(key) };
     Transforms { pseudonyms: Some(pseudonyms), ..Transforms::default() }
+}
+
+/// One event with a UUID as id, and UUIDs, JSON, times and numbers in lists and alone.
+fn typed_event() -> EventBatch {
+    let columns =
+        ["id uuid", "time timestamp(us,UTC)", "json json", "clock time(us)", "number int32", "uuids list<uuid>"];
+    let columns = columns.map(|text| {
+        let (name, kind) = text.split_once(' ').unwrap();
+        column(name, kind.parse().unwrap())
+    });
+    let schema = Arc::new(Schema::new(columns.to_vec(), "id", "time").unwrap());
+    let text = concat!(
+        "id,time,json,clock,number,uuids\n",
+        "0f8fad5b-d9cb-469f-a165-70867728950e,2025-03-01T00:00:00.000000Z,[1.50],24:00:00.000000,7,",
+        "\"[\"\"30313233-3435-3637-3839-616263646566\"\",null]\"\n",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff,2025-03-01T00:00:00.000000Z,,,,\n",
+    );
+    let (layout, header) = ArchivedLayout::from_header(text.as_bytes(), &schema).unwrap();
+    layout.decode(&text.as_bytes()[header..]).unwrap().unwrap()
+}
+
+#[test]
+fn plain_types_have_the_same_texts() {
+    let transforms = Transforms { plain_types: true, ..Transforms::default() };
+    let event = typed_event();
+    let bound = transforms.bind(event.schema()).unwrap();
+    let kinds = bound.schema().columns().iter().map(|column| column.kind.to_string()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["text", "timestamp(us,UTC)", "text", "text", "int32", "list<text>"]);
+    let plain = bound.apply(&event).unwrap();
+    for (index, column) in event.schema().columns().iter().enumerate() {
+        let (was, is) = (event.records().column(index), plain.records().column(index));
+        let (was, is) = (Texts::new(column, was), Texts::new(&bound.schema().columns()[index], is));
+        for row in 0..2 {
+            let mut texts = (Vec::new(), Vec::new());
+            assert_eq!(was.get(row, &mut texts.0).unwrap(), is.get(row, &mut texts.1).unwrap(), "{}", column.name);
+        }
+    }
+    assert_eq!(plain.records().column(2).null_count(), 1);
+    assert_eq!(transforms.records(), [json!({"name": "plain-types", "types": ["uuid", "json", "time(us)"]})]);
+}
+
+#[test]
+fn pseudonyms_are_those_of_the_types_of_the_source() {
+    let pseudonyms = pseudonymising(&["clock"], b"key");
+    let both = Transforms { plain_types: true, ..pseudonyms.clone() };
+    let event = typed_event();
+    let clock = |transforms: &Transforms| {
+        let bound = transforms.bind(event.schema()).unwrap();
+        bound.apply(&event).unwrap().records().column(3).as_string::<i32>().value(0).to_owned()
+    };
+    assert_eq!(clock(&both), clock(&pseudonyms));
 }
 
 fn renaming(renames: &[&str]) -> Transforms {

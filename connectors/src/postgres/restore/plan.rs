@@ -5,7 +5,7 @@ use crate::{
     Error, ErrorKind, Result,
     postgres::{catalogue::Columns, types::Form},
 };
-use archive_formats::{Column, Schema, encode::copy::server_type};
+use archive_formats::{Column, ColumnType, Schema, encode::copy::server_type};
 use std::collections::HashMap;
 
 /// How the columns of a month are written to a table.
@@ -82,14 +82,39 @@ impl ColumnPlan {
         let own = target.source_type.clone().unwrap_or_else(|| plain.clone());
         let is_same = target.kind == column.kind;
         let staged = format!("c{number}");
+        let is_array_as_json = matches!(form, Form::Json | Form::TextsAsJson);
+        // JSON that was archived as text.
+        let is_json_text = is_array_as_json && column.kind == ColumnType::Text && target.kind == ColumnType::Json;
         let written = match form {
             _ if own == plain => staged.clone(),
-            Form::Json | Form::TextsAsJson if is_same => format!("{LITERAL}({staged})::{own}"),
+            _ if is_json_text => format!("{LITERAL}({staged}::json)::{own}"),
+            _ if is_array_as_json && is_same => format!("{LITERAL}({staged})::{own}"),
             _ => format!("{staged}::{own}"),
         };
-        let taken = if is_same { expression.to_owned() } else { format!("{}::{plain}", quote(&column.name)) };
+        let taken = match time_text(column, target) {
+            _ if is_same || is_json_text => expression.to_owned(),
+            Some(text) => text,
+            None => format!("{}::{plain}", quote(&column.name)),
+        };
         Ok(Self { staged: format!("{staged} {plain}"), written, taken, own })
     }
+}
+
+/// The expression that selects a time of day, or a list of them, as the text under which it was archived; `None` for other
+/// columns. The server's own text leaves out zeros at the end.
+fn time_text(column: &Column, target: &Column) -> Option<String> {
+    let text = |time: &str| format!("pg_catalog.to_char({time}::interval, 'HH24:MI:SS.US')");
+    let name = quote(&column.name);
+    let list_of = |element| ColumnType::List(Box::new(element));
+    if column.kind == ColumnType::Text && target.kind == ColumnType::Time {
+        return Some(text(&name));
+    }
+    let is_list = column.kind == list_of(ColumnType::Text) && target.kind == list_of(ColumnType::Time);
+    is_list.then(|| {
+        let texts =
+            format!("select {} from pg_catalog.unnest({name}) with ordinality as s(t, n) order by n", text("t"));
+        format!("case when pg_catalog.num_nulls({name}) = 0 then array({texts}) end")
+    })
 }
 
 fn missing(column: &Column) -> Error {
@@ -115,7 +140,6 @@ const LITERAL: &str = "pg_temp.kt_archive_array";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use archive_formats::ColumnType;
 
     fn column(name: &str, kind: &str, source_type: &str) -> Column {
         let kind = kind.parse::<ColumnType>().unwrap();
