@@ -1,6 +1,12 @@
 //! The snippets of `docs/reading.md` give the exact answers of the archive's CSV files.
 
-use crate::support::{archive::files, events, script::Script, test_variable, world::World};
+use crate::support::{
+    archive::{Archive, files},
+    events,
+    script::Script,
+    test_variable,
+    world::World,
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -22,6 +28,28 @@ fn world() -> World {
     world.run(&[&months[..], &["--source", "demo/events/csv/*/*.csv.gz"]].concat()).expect(0);
     world.run(&["run", "--month", MONTHS[3], "--accept-source-change", "--json"]).expect(0);
     world
+}
+
+/// Archives the demo with columns of every type beside the archive of `world`, and returns the rows of March.
+fn archive_typed(world: &World, name: &str, options: &[&str]) -> Vec<BTreeMap<String, String>> {
+    let root = world.archive().root().with_file_name(name);
+    let place = root.display().to_string();
+    let demo = ["backfill", "--from", MONTHS[0], "--to", MONTHS[2], "--source", "demo:?types=all&events=300"];
+    let archive = ["--archive", &place, "--format", "parquet,csv", "--json"];
+    world.run(&[&demo[..], &archive, options].concat()).expect(0);
+    Archive::at(root).rows(MONTHS[2])
+}
+
+/// Id, time of day, cost, retries and number of labels of the first five events with metadata.
+fn typed_answer(rows: &[BTreeMap<String, String>]) -> Value {
+    let with_metadata = rows.iter().filter(|row| !row["metadata"].is_empty()).take(5);
+    let answer = with_metadata.map(|row| {
+        let metadata = serde_json::from_str::<Value>(&row["metadata"]).unwrap();
+        let labels = serde_json::from_str::<Vec<Value>>(&row["labels"]).unwrap();
+        let cost = row["cost_usd"].trim_end_matches('0').trim_end_matches('.');
+        json!([row["id"], row["time_of_day"], cost, metadata["retries"].to_string(), labels.len().to_string()])
+    });
+    answer.collect()
 }
 
 /// Runs the snippets with these `names`, or all if there are none, in the parent folder of the archive.
@@ -83,19 +111,54 @@ fn answers(world: &World) -> BTreeMap<&'static str, Value> {
 #[test]
 fn every_snippet_gives_the_same_correct_answer() {
     let world = world();
-    let (shown, answers) = (snippets(&world, &[]), answers(&world));
+    let typed = typed_answer(&archive_typed(&world, "typed", &[]));
+    archive_typed(&world, "compatible", &["--parquet-compat"]);
+    let (shown, mut answers) = (snippets(&world, &[]), answers(&world));
+    answers.extend([("typed", typed.clone()), ("compatible", typed)]);
     let mut readers = BTreeMap::<_, u32>::new();
     for (name, rows) in &shown {
-        if let Some((reader, question)) = name.split_once(' ') {
+        if let Some((reader, question)) = name.split_once(' ').filter(|(_, question)| *question != "lines") {
             assert_eq!(rows, &answers[question], "{name}");
             *readers.entry(reader).or_default() += 1;
         }
     }
-    let expected = [("clickhouse", 4), ("duckdb", 5), ("pandas", 2), ("polars", 3), ("pyarrow", 1)];
+    let expected = [
+        ("clickhouse", 5),
+        ("daft", 2),
+        ("datafusion", 2),
+        ("delta", 1),
+        ("duckdb", 6),
+        ("iceberg", 1),
+        ("pandas", 4),
+        ("polars", 4),
+        ("psql", 1),
+        ("pyarrow", 2),
+        ("spark", 7),
+    ];
     assert_eq!(readers, BTreeMap::from(expected));
+    let [right, wrong] = [0, 1].map(|row| shown["spark lines"][row][0].as_str().unwrap().parse::<usize>().unwrap());
+    assert_eq!(right, world.archive().rows(MONTHS[2]).len());
+    assert!(wrong > right, "Spark reads multi-line values without options: shorten the page");
+    compare_types(&shown);
     assert_eq!(shown["sums"], json!([["unchanged"]]));
     assert_eq!(shown["committed"], json!([["month=2025-02"], ["month=2025-03"], ["month=2025-04"]]));
     assert_eq!(shown["files"], json!([[committed_file(&world)]]));
+}
+
+/// The table of the page has the types that the readers give, and `--parquet-compat` leaves none that they do not read.
+fn compare_types(shown: &BTreeMap<String, Value>) {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/format.md")).unwrap();
+    let rows = |name: &str| {
+        let rows = shown[name].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap().to_owned());
+        rows.collect::<Vec<_>>()
+    };
+    let measured = rows("types");
+    assert_eq!(measured.len(), 10);
+    assert!(measured.iter().all(|row| page.contains(row)), "docs/format.md should have:\n{}", measured.join("\n"));
+    for row in rows("compatible") {
+        let only_null_lists_differ = row.starts_with("| ClickHouse") && row.ends_with("| all but NULL in lists |");
+        assert!(!row.contains("fails") && (row.ends_with("| yes |") || only_null_lists_differ), "{row}");
+    }
 }
 
 /// The file of March, relative to the archive's root.
@@ -111,7 +174,8 @@ fn chain_aware_snippets_read_only_committed_files() {
     let root = world.archive().root().to_owned();
     let file = root.join(committed_file(&world));
     fs::copy(&file, file.with_file_name("part-00001-0000000000000000.parquet")).unwrap();
-    let careful = ["duckdb committed", "pyarrow committed", "clickhouse committed", "polars union", "pandas union"];
+    let careful =
+        ["duckdb committed", "pyarrow committed", "clickhouse committed", "polars union", "pandas union", "daft union"];
     // Earlier snippets that these ones use.
     let others = ["committed", "polars month", "pandas month", "files"];
     let shown = snippets(&world, &[&careful[..], &others].concat());

@@ -2,21 +2,35 @@
 
 Usage: reading.py PAGE [NAME]…
 
-Runs all, or those with these names. A snippet has its name after its language: ```sql duckdb month. Python's run one after another, as in a notebook. Prints
-{name: rows}, every value as text; a row of a shell's snippet is a line. Fails on a snippet without a name, unless its
-section states that the tests do not run it.
+Runs all, or those with these names. A snippet has its name after its language: ```sql duckdb month. Python's run one
+after another, as in a notebook. Prints {name: rows}, every value as text; a row of a shell's snippet is a line, and one
+of psql's the fields of a line. With all snippets, "types" and "compatible" are the rows of column_types.py for
+./typed and ./compatible. Fails on a snippet without a name, unless its section states that the tests do not run it.
 """
 
 import ast
+import datetime
 import decimal
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import column_types
 
 BLOCK = re.compile(r"^```(\w+)( [\w ]+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECTION = re.compile(r"^## ", re.MULTILINE)
+
+# Spark takes these from the environment: one thread, no web interface, loopback only, and no optimising compiler, which
+# takes longer than the queries.
+SPARK = {
+    "SPARK_LOCAL_IP": "127.0.0.1",
+    "PYSPARK_SUBMIT_ARGS": "--master local[1] --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=1"
+    " --conf spark.local.dir=spark --driver-java-options -XX:TieredStopAtLevel=1 pyspark-shell",
+}
 
 
 def snippets(page):
@@ -52,7 +66,9 @@ def notebook(text, names):
     value = eval(compile(ast.Expression(last.value), "<snippet>", "eval"), names)
     if hasattr(value, "rows"):
         return value.rows()
-    return value.values.tolist() if hasattr(value, "values") else value
+    if hasattr(value, "values"):
+        return value.values.tolist()
+    return [list(row.values()) if isinstance(row, dict) else row for row in value]
 
 
 def shell(text):
@@ -60,7 +76,19 @@ def shell(text):
     return done.stdout.splitlines()
 
 
+def psql(text):
+    """Runs the text in a shell whose psql connects to the server of the tests."""
+    server = urlsplit(os.environ["KT_TEST_POSTGRES"])
+    os.environ |= {"PGHOST": server.hostname, "PGPORT": str(server.port), "PGUSER": server.username}
+    os.environ["PATH"] = f"{os.environ['KT_TEST_POSTGRES_BIN']}:{os.environ['PATH']}"
+    decimals = re.compile(r"\d+\.\d+")
+    rows = [line.split() for line in shell(text)]
+    return [[decimal.Decimal(field) if decimals.fullmatch(field) else field for field in row] for row in rows]
+
+
 def as_text(value):
+    if isinstance(value, datetime.time):
+        return value.isoformat(timespec="microseconds")
     # Some readers show the zeros at the end of a decimal, some do not.
     return format(value, "f").rstrip("0").rstrip(".") if isinstance(value, decimal.Decimal) else str(value)
 
@@ -68,15 +96,21 @@ def as_text(value):
 def main():
     page, *wanted = sys.argv[1:]
     names, results = {}, {}
+    os.environ |= SPARK
     for language, name, text in snippets(Path(page).read_text()):
         if wanted and name not in wanted:
             continue
         if language == "sql":
             rows = duckdb(text) if name.startswith("duckdb") else clickhouse(text)
+        elif language == "sh":
+            rows = psql(text) if name.startswith("psql") else shell(text)
         else:
-            rows = shell(text) if language == "sh" else notebook(text, names)
+            rows = notebook(text, names)
         rows = [row if isinstance(row, (list, tuple)) else [row] for row in rows]
         results[name] = [[as_text(value) for value in row] for row in rows]
+    if not wanted:
+        results["types"] = [[row] for row in column_types.rows("typed", "2025-03")]
+        results["compatible"] = [[row] for row in column_types.rows("compatible", "2025-03")]
     json.dump(results, sys.stdout)
 
 
