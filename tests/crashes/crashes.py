@@ -3,15 +3,12 @@
 Usage: crashes.py PROGRAM CALLS [--every K] [--only SCENARIO]
 
 After each fault, the manifests that are there must be whole; then the same command must succeed, and the archive must equal
-the source. Its judges are tests/readers/verify.py, and PyArrow and the csv module here; never the program itself. Prints a
+the source. Its judge is tests/readers/archived.py, never the program itself. Prints a
 JSON object with the number of faults by scenario and kind, and every failure with the line to repeat it.
 """
 
 import argparse
-import csv
 import errno
-import gzip
-import io
 import json
 import os
 import shutil
@@ -20,23 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pyarrow.parquet
-
 sys.path.insert(0, str(Path(__file__).parent.parent / "readers"))
+from archived import MONTHS, check_archive, write_csv  # noqa: E402
 from flushes import Disk, cuts  # noqa: E402
-from verify import Verifier  # noqa: E402
 
-MONTHS = ["2025-01", "2025-02", "2025-03"]
 ERRORS = ["EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EMFILE"]
-ROWS = 40
-
-
-def events(month):
-    """The rows of a month: id, time, note."""
-    return [
-        [f"{month}-{number:03}", f"{month}-{1 + number % 28:02}T0{number % 10}:00:00Z", f'note "{number}", ü']
-        for number in range(ROWS)
-    ]
 
 
 class Scenario:
@@ -77,9 +62,7 @@ class World:
             return
         self.folder.mkdir()
         with open(self.folder / "source.csv", "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["id", "created_at", "note"])
-            writer.writerows(row for month in MONTHS for row in events(month))
+            write_csv(file)
         for step in scenario.before:
             if step == DAMAGED:
                 next(self.folder.glob("replica/events/parquet/*/*")).write_bytes(b"damaged")
@@ -110,46 +93,6 @@ class World:
 
     def close(self):
         shutil.rmtree(self.root)
-
-
-def check_archive(root, months, complete):
-    """Asserts that committed months are whole and equal the source; with `complete`, that all of `months` are there."""
-    manifests = sorted(root.glob("manifests/????????.json"))
-    if not manifests:
-        assert not complete, f"{root.name} has no manifests"
-        return
-    findings = Verifier(root)
-    findings.verify()
-    errors = [finding for finding in findings.findings if finding["severity"] == "error"]
-    # Between a manifest and its sums, and between its files and itself, a run may be killed; the next one goes on there.
-    allowed = set() if complete else {"V016"}
-    assert all(finding["code"] in allowed for finding in errors), errors
-    found = set()
-    for path in manifests:
-        manifest = json.loads(path.read_text())
-        found.add(manifest["month"])
-        for format, read in (("parquet", read_parquet), ("csv", read_csv)):
-            rows = [row for file in manifest["files"] if file["format"] == format for row in read(root / file["path"])]
-            assert sorted(rows) == events(manifest["month"]), f"{root.name} {manifest['month']} {format}"
-    assert found <= set(months), found
-    if complete:
-        assert found == set(months), f"{root.name} has {sorted(found)}"
-        named = {file["path"] for path in manifests for file in json.loads(path.read_text())["files"]}
-        present = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-        others = {name for name in present - named if not name.startswith("manifests/") and name != "archive.json"}
-        assert not others, f"left behind: {sorted(others)}"
-
-
-def read_parquet(path):
-    table = pyarrow.parquet.read_table(path, columns=["id", "created_at", "note"], partitioning=None)
-    for row in table.to_pylist():
-        yield [row["id"], row["created_at"].strftime("%Y-%m-%dT%H:%M:%SZ"), row["note"]]
-
-
-def read_csv(path):
-    text = io.StringIO(gzip.decompress(path.read_bytes()).decode(), newline="")
-    for row in csv.DictReader(text):
-        yield [row["id"], row["created_at"].split(".")[0].rstrip("Z") + "Z", row["note"]]
 
 
 class Suite:

@@ -2,8 +2,7 @@
 //!
 //! Here each scenario has a sample of its calls; `tests/run --long` has all of them.
 
-use crate::support::test_variable;
-use serde_json::Value;
+use crate::support::suite::{assert_no_failures, is_long};
 use std::{path::Path, process::Command, sync::LazyLock};
 use tempfile::TempDir;
 
@@ -17,27 +16,13 @@ static CALLS: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// Runs every `K`th fault of a scenario; all of them if `KT_TEST_LONG` is set.
+/// Runs every `K`th fault of a scenario; all of them in the long run.
 #[track_caller]
 fn assert_whole_after_faults(scenario: &str, every: u32) {
-    let every = if std::env::var_os("KT_TEST_LONG").is_some() { 1 } else { every };
-    let output = Command::new(test_variable("KT_TEST_PYTHON"))
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crashes/crashes.py"))
-        .arg(env!("CARGO_BIN_EXE_kt-archive"))
-        .arg(CALLS.path().join("calls"))
-        .args(["--only", scenario, "--every", &every.to_string()])
-        .output()
-        .unwrap();
-    let report = String::from_utf8(output.stdout).unwrap();
-    let report = serde_json::from_str::<Value>(&report)
-        .unwrap_or_else(|error| panic!("{error}: {report} {}", String::from_utf8_lossy(&output.stderr)));
-    #[expect(clippy::print_stdout, reason = "the numbers of the long run")]
-    {
-        println!("{scenario}: {}", report["faults"]);
-    }
-    let faults = report["faults"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum::<u64>();
-    assert!(faults >= 20, "only {faults} faults: {report}");
-    assert_eq!(report["failures"], serde_json::json!([]), "{scenario}");
+    let calls = CALLS.path().join("calls").display().to_string();
+    let every = if is_long() { 1 } else { every }.to_string();
+    let arguments = [calls.as_str(), "--only", scenario, "--every", every.as_str()];
+    assert_no_failures("crashes/crashes.py", &arguments, 20);
 }
 
 #[test]

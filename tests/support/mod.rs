@@ -12,6 +12,7 @@ pub(crate) mod postgres;
 pub(crate) mod receiver;
 pub(crate) mod s3;
 pub(crate) mod script;
+pub(crate) mod suite;
 pub(crate) mod typed;
 pub(crate) mod world;
 
