@@ -15,6 +15,7 @@ mod files;
 mod house;
 mod manual;
 mod metrics;
+mod networks;
 mod notify;
 #[cfg(feature = "otlp")]
 mod otlp;
