@@ -1,6 +1,7 @@
-//! Harm to each request and each SQL statement of a command: `networks.py` has the cases. Readers of others judge.
+//! Harm to each request and each SQL statement of a command, and kills at random moments: `networks.py` and `kills.py` have
+//! the cases. Readers of others judge.
 //!
-//! Here each scenario has a sample of its faults; `tests/run --long` has all of them.
+//! Here each scenario has a sample of its faults; `tests/run --long` has all of them, and a thousand kills.
 
 use crate::support::suite::{assert_no_failures, is_long};
 
@@ -87,4 +88,10 @@ fn restore_from_a_bucket_is_whole_or_absent_after_any_network_fault() {
 #[test]
 fn restore_into_postgres_is_whole_or_absent_after_any_network_fault() {
     assert_whole_after_faults("restore-to-postgres", 41);
+}
+
+#[test]
+fn archives_are_whole_after_kills_at_random_moments() {
+    let kills = if is_long() { 1000 } else { 32 };
+    assert_no_failures("networks/kills.py", &["--kills", &kills.to_string()], kills);
 }
