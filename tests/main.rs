@@ -13,6 +13,7 @@ mod documents;
 mod exports_api;
 mod files;
 mod house;
+mod limits;
 mod manual;
 mod metrics;
 mod networks;
