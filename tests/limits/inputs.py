@@ -339,7 +339,7 @@ def long_rows_ndjson(place):
         b'{"id":"%02d","created_at":"2025-0%d-02T00:00:00Z","user_id":"%s"}\n' % (number, 3 + 2 * number // count, bytes([97 + number % 26]) * text)
         for number in range(count)
     )
-    return place.gzipped("rows.jsonl.gz", made), Archived(m03=count // 2, m04=count // 2, texts=count * (text + 2))
+    return place.plain("rows.jsonl", made), Archived(m03=count // 2, m04=count // 2, texts=count * (text + 2))
 
 
 def escapes_ndjson(place):
@@ -348,7 +348,24 @@ def escapes_ndjson(place):
     row = JSON_ROW.replace(b'"a"', b'"%d"').replace(b"note", b"user_id")
     quotes = 2 * MIB - 100
     made = (row % number + b'"' + b'\\"' * quotes + b'"}\n' for number in range(10, 10 + count))
-    return place.gzipped("rows.jsonl.gz", made), Archived(m03=count, texts=count * (quotes + 2))
+    return place.plain("rows.jsonl", made), Archived(m03=count, texts=count * (quotes + 2))
+
+
+def long_values_csv(columns, size, rows_whole, rows_small):
+    """Rows of `columns` long values, in two months at once."""
+
+    def make(place):
+        count = place.count(rows_whole, rows_small)
+        header = b"id,created_at," + b",".join(b"c%d" % column for column in range(columns)) + b"\n"
+
+        def row(number):
+            month = 3 + 2 * number // count
+            texts = (f"{number * columns + column:08x}" * (size // 8) for column in range(columns))
+            return f"{number},2025-{month:02}-02T00:00:00Z,{','.join(texts)}\n"
+
+        return place.plain("rows.csv", header, rows(count, row, 1)), Archived(m03=count // 2, m04=count // 2)
+
+    return make
 
 
 # Compressed without measure.
@@ -513,6 +530,10 @@ INPUTS = [
     Input("10,000 columns × 3,000 rows, CSV", ten_thousand_columns_csv),
     Input("16,000 columns, two months, CSV", sixteen_thousand_columns_csv),
     Input("a field of 60 MB, CSV", sixty_mb_field_csv),
+    Input("254 columns of 8 KB, two months, CSV", long_values_csv(254, 8_000, 600, 24)),
+    Input("254 columns of 256 bytes, two months, CSV", long_values_csv(254, 256, 20_000, 500)),
+    Input("60 columns of 32 KB, two months, CSV", long_values_csv(60, 32_000, 600, 24)),
+    Input("a column of 4 MB, two months, CSV", long_values_csv(1, 4_000_000, 300, 12)),
     Input("rows of 4 MiB in two months, NDJSON", long_rows_ndjson),
     Input("rows of 2 Mi quotes, NDJSON", escapes_ndjson),
     Input("bomb of zeros, CSV", only(b"\0", "rows.csv.gz", "binary data")),

@@ -216,7 +216,7 @@ class Suite:
                 elif attack == "new version":
                     place.put(object, original[:-1])
                 else:
-                    place.put(object, original.replace(b"2025", b"2024", 1) if original.endswith(b"}\n") else bytes(len(original)))
+                    place.put(object, with_other_digit(original))
                 for host in ("known", "other"):
                     state = world.paths["state"]
                     if host == "other":
@@ -226,8 +226,8 @@ class Suite:
                     document = json.loads(done.stdout)
                     text = json.dumps(document, ensure_ascii=False)
                     self.expect(done.returncode in (4, 7), f"{name}: exit {done.returncode}")
-                    self.expect(object in text, f"{name}: not named in {text[:600]}")
-                    self.notes.append(f"{name}: exit {done.returncode} {[finding['code'] for finding in document.get('findings', [])]}")
+                    # A last manifest that differs contradicts its sums, which have its number.
+                    self.expect(object.rpartition(".")[0] in text, f"{name}: not named in {text[:600]}")
                     world.paths["state"] = state
                 version = next(version for key, version, _, latest in place.versions() if key == object and latest)
                 try:
@@ -240,13 +240,21 @@ class Suite:
                     self.expect(attack == "delete marker", f"{name}: a locked version was deleted")
                 self.expect(place.get(object) == original, f"{name}: not undone")
         self.run(world, READING["verify"])
-        # The end of the chain: the last manifest and its sums.
+        # The end of the chain: without the last manifest and its sums the others are consistent, see docs/format.md.
         for object in ("manifests/00000003.json", "manifests/00000003.SHA256SUMS"):
             place.delete(object)
-        done = world.run([*READING["verify"], "--json"], environment=world.environment_of_cloud)
-        self.notes.append(f"the end of the chain deleted: exit {done.returncode}: {done.stdout.decode()[:900]}")
-        self.expect(done.returncode == 4, f"the end of the chain deleted: exit {done.returncode}")
+        shorter = self.run(world, READING["verify"])
+        unnamed = {finding["path"] for finding in shorter["findings"] if finding["code"] == "V015"}
+        self.expect(len(unnamed) == 2, f"the end of the chain deleted: {shorter}")
+        self.run(world, [*READING["verify"], "--expect-head", "3"], 4)
         world.close()
+
+
+def with_other_digit(content):
+    """`content` with another last digit, or with another last byte if it has none."""
+    digits = [index for index, byte in enumerate(content) if chr(byte).isdigit()]
+    index = digits[-1] if digits else len(content) - 1
+    return content[:index] + bytes([content[index] ^ 1]) + content[index + 1 :]
 
 
 def main():
