@@ -97,7 +97,11 @@ class Suite:
     def run(self, world, command, code=0):
         done = world.run([*command, "--json"], environment=world.environment_of_cloud)
         self.expect(done.returncode == code, f"{command[:4]}: exit {done.returncode} instead of {code}: {done.stdout} {done.stderr}")
-        return json.loads(done.stdout)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            self.failures.append(f"{command[:4]}: no document: {done.stdout}")
+            return {"months": [], "findings": [], "rows": None}
 
     def check_versions(self, place, name, rewritten=()):
         """Each object has one version, and nothing was deleted."""
@@ -264,7 +268,10 @@ def main():
     arguments = parser.parse_args()
     suite = Suite(Path(arguments.program).resolve())
     for part in (suite.commands, lambda: suite.kills(arguments.kills), suite.replica, suite.attacks):
-        part()
+        try:
+            part()
+        except Exception as error:
+            suite.failures.append(repr(error))
     print(json.dumps({"checks": suite.checks, "notes": suite.notes, "failures": suite.failures}, indent=1, ensure_ascii=False))
     sys.exit(bool(suite.failures))
 
