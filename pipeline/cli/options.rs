@@ -76,6 +76,15 @@ fn add(program: Command) -> Command {
     })
 }
 
+/// A value that an option does not accept, as the cause of clap's error.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct InvalidValue {
+    message: String,
+    /// What to write instead, if it is known.
+    pub(super) hint: Option<String>,
+}
+
 fn with(command: Command, keys: &[&str]) -> Command {
     let name = command.get_name().to_owned();
     command.args(keys.iter().map(|key| as_in(&name, argument(key))))
@@ -139,7 +148,8 @@ fn argument(key: &str) -> Arg {
     let is_list = config::spelling(key).array;
     let check = move |text: &str| {
         let value = if is_list { Value::from(vec![listed(key, text)]) } else { Value::from(text) };
-        config::check(key, value).map(|()| text.to_owned())
+        let hint = config::missing_unit(key, &value);
+        config::check(key, value).map(|()| text.to_owned()).map_err(|message| InvalidValue { message, hint })
     };
     let hint = match value_name {
         "FILE" => ValueHint::AnyPath,

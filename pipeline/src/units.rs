@@ -1,5 +1,5 @@
 //! Types that parse durations, sizes, counts, switches and lists. Flags, environment and file use the same syntax; the
-//! file may also use numbers and booleans.
+//! file may also use numbers for counts, and booleans. Durations and sizes have a unit everywhere.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::{fmt::Display, str::FromStr, time::Duration};
@@ -41,7 +41,8 @@ impl FromStr for DurationArg {
     }
 }
 
-/// A number of bytes such as `256MiB`, `64MB` or `1048576`.
+/// A number of bytes with its unit, such as `256MiB` or `64MB`. A bare `256` would be bytes to the program, and
+/// mebibytes to most users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
@@ -49,16 +50,17 @@ impl FromStr for Size {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || error("a size like 256MiB, 64MB or 1048576", text);
+        let error = || error("a size like 256MiB, 64MB or 1GiB", text);
         let (number, unit) = split_number(text).ok_or_else(error)?;
         let bytes: u64 = match unit.to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
+            "b" => 1,
             "kb" => 1_000,
             "mb" => 1_000_000,
             "gb" => 1_000_000_000,
-            "kib" => 1 << 10,
-            "mib" => 1 << 20,
-            "gib" => 1 << 30,
+            // As coreutils, systemd and Java read a single letter.
+            "k" | "kib" => 1 << 10,
+            "m" | "mib" => 1 << 20,
+            "g" | "gib" => 1 << 30,
             _ => return Err(error()),
         };
         number.checked_mul(bytes).map(Self).ok_or_else(error)
@@ -126,22 +128,23 @@ enum NumberOrText {
     Text(String),
 }
 
+/// Parses a text with a unit. A number has none: it is rejected with the message that shows the syntax.
+fn with_unit<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    match NumberOrText::deserialize(deserializer)? {
+        NumberOrText::Number(number) => parse(&number.to_string()),
+        NumberOrText::Text(text) => parse(&text),
+    }
+}
+
 impl<'de> Deserialize<'de> for DurationArg {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match NumberOrText::deserialize(deserializer)? {
-            // The unit would be ambiguous: rejected with the message that shows the syntax.
-            NumberOrText::Number(number) => parse(&number.to_string()),
-            NumberOrText::Text(text) => parse(&text),
-        }
+        with_unit(deserializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match NumberOrText::deserialize(deserializer)? {
-            NumberOrText::Number(bytes) => Ok(Self(bytes)),
-            NumberOrText::Text(text) => parse(&text),
-        }
+        with_unit(deserializer)
     }
 }
 
@@ -231,12 +234,15 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_bytes_or_have_a_decimal_or_binary_unit() {
+    fn sizes_have_a_decimal_or_binary_unit() {
         let bytes = |text: &str| text.parse::<Size>().map(|size| size.0).ok();
         assert_eq!(bytes("256MiB"), Some(268_435_456));
         assert_eq!(bytes("64MB"), Some(64_000_000));
-        assert_eq!(bytes("1048576"), Some(1_048_576));
-        for text in ["", "MiB", "1.5GiB", "-1", "12 MiB", "99999999999GiB", "1M"] {
+        assert_eq!(bytes("1048576B"), Some(1_048_576));
+        for text in ["1M", "1m", "1MiB", "1mib", "1024K", "1024KiB"] {
+            assert_eq!(bytes(text), Some(1 << 20), "{text}");
+        }
+        for text in ["", "MiB", "1.5GiB", "-1", "12 MiB", "99999999999GiB", "1", "1048576", "1X", "1Mi", "1Mb/s"] {
             assert_eq!(bytes(text), None, "{text}");
         }
     }
@@ -245,16 +251,29 @@ mod tests {
     fn file_accepts_plain_numbers_booleans_and_arrays() {
         #[derive(Debug, Deserialize, PartialEq)]
         struct Values {
-            size: Size,
             count: Count,
             on: Switch,
             list: List<u8>,
         }
-        let expected = Values { size: Size(5), count: Count(2), on: Switch(true), list: List(vec![1, 2]) };
-        let native = "size = 5\ncount = 2\non = true\nlist = ['1', '2']";
-        let texts = "size = '5B'\ncount = '2'\non = '1'\nlist = '1, 2'";
+        let expected = Values { count: Count(2), on: Switch(true), list: List(vec![1, 2]) };
+        let native = "count = 2\non = true\nlist = ['1', '2']";
+        let texts = "count = '2'\non = '1'\nlist = '1, 2'";
         assert_eq!(toml::from_str::<Values>(native).unwrap(), expected);
         assert_eq!(toml::from_str::<Values>(texts).unwrap(), expected);
-        assert!(toml::from_str::<Values>("size = -5\ncount = 2\non = true\nlist = []").is_err());
+        assert!(toml::from_str::<Values>("count = -2\non = true\nlist = []").is_err());
+    }
+
+    #[test]
+    fn numbers_in_the_file_need_a_unit_where_texts_do() {
+        #[derive(Debug, Deserialize)]
+        struct Values {
+            size: Size,
+            time: DurationArg,
+        }
+        let read = |text: &str| toml::from_str::<Values>(text).map(|it| (it.size.0, it.time.0.as_secs()));
+        assert_eq!(read("size = '5MiB'\ntime = '2s'").unwrap(), (5 << 20, 2));
+        for text in ["size = 5\ntime = '2s'", "size = '5'\ntime = '2s'", "size = '5MiB'\ntime = 2"] {
+            assert!(read(text).unwrap_err().message().contains("like"), "{text}");
+        }
     }
 }

@@ -134,7 +134,7 @@ fn schema_and_program_reject_the_same_configurations() {
     fs::write(host.path("schema.json"), host.run(&["config", "schema"]).expect(0).stdout).unwrap();
     let good = [
         fs::read_to_string(EXAMPLE).unwrap(),
-        "grace = '2h'\npart-size = 5\nformat = ['csv']\ndataset = 'events,traces'\nquiet = true\nlevel = 'quick'"
+        "grace = '2h'\npart-size = '5MiB'\nformat = ['csv']\ndataset = 'events,traces'\nquiet = true\nlevel = 'quick'"
             .to_owned(),
         "format = 'parquet,csv'\nlevel = '${LEVEL}'\nverbose = 2".to_owned(),
         "source = 'postgres://u@db/x'\n[[dataset]]\nname = 'a'\ntable = 'b.c'\ncolumns = 'd,e'\n[[dataset]]\nname = 'f'"
@@ -147,6 +147,7 @@ fn schema_and_program_reject_the_same_configurations() {
         "quiet = 1",
         "archive = 5",
         "jobs = -1",
+        "part-size = 5",
         "format = ['xml']",
         "source = 'postgres://u@db/x'\n[[dataset]]\nname = 'a'\ntabel = 'b'",
         "source = 'postgres://u@db/x'\n[[dataset]]\ntable = 'a'",

@@ -59,12 +59,15 @@ fn gzipped_artifact_is_not_compressed_again() {
 
 #[test]
 fn each_artifact_is_one_file_regardless_of_part_size() {
-    let world = World::new(Script::new(events::month(MONTH, 400)).longest_window(20));
-    let arguments = ["run", "--month", MONTH, "--format", "csv,artifact", "--part-size", "4KiB", "--json"];
+    let events = events::month(MONTH, 400).into_iter().zip(0..);
+    let events = events.map(|(event, index)| event.with("note", events::digits(index, 16_384))).collect();
+    let world = World::new(Script::new(events).longest_window(20));
+    let arguments = ["run", "--month", MONTH, "--format", "csv,artifact", "--part-size", "1MiB", "--json"];
     world.run(&arguments).expect(0);
     let manifest = world.archive().month(MONTH);
     let artifacts = files(&manifest).filter(|file| file["format"] == "artifact").collect::<Vec<_>>();
     assert_eq!(artifacts.len(), 2);
+    assert!(artifacts.iter().all(|file| file["bytes"].as_u64() > Some(1 << 20)), "{artifacts:?}");
     for (part, file) in artifacts.iter().enumerate() {
         assert!(file["path"].as_str().unwrap().contains(&format!("/part-{part:05}-")), "{file}");
     }

@@ -100,9 +100,11 @@ fn format_page_suffices_to_verify_and_read_an_archive() {
 
 #[test]
 fn month_in_small_parts_reads_the_same() {
-    let events = [events::difficult(MONTH), events::month(MONTH, 4_000)].concat();
+    let long = events::month(MONTH, 4_000).into_iter().zip(0..);
+    let long = long.map(|(event, index)| event.with("note", events::digits(index, 2_048))).collect();
+    let events = [events::difficult(MONTH), long].concat();
     let world = World::new(Script::new(events.clone()));
-    world.run(&["run", "--month", MONTH, "--part-size", "20KiB", "--json"]).expect(0);
+    world.run(&["run", "--month", MONTH, "--part-size", "1MiB", "--json"]).expect(0);
     world.run(&["verify", "--json"]).expect(0);
     let archive = world.archive();
     archive.check();

@@ -35,6 +35,8 @@ fn wrong_usage_exits_with_2() {
         &["run", "--month", MONTH, "--dataset", "Events!"],
         &["run", "--month", MONTH, "--dataset", "manifests"],
         &["run", "--month", MONTH, "--job-timeout", "soon"],
+        &["run", "--month", MONTH, "--part-size", "1"],
+        &["run", "--month", MONTH, "--part-size", "1KiB"],
     ] {
         let outcome = world.run(arguments).expect(2);
         assert!(!outcome.stderr.is_empty(), "{arguments:?} prints nothing");

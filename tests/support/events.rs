@@ -1,5 +1,6 @@
 //! Events as CSV artifacts hold them, including values that careless tools damage.
 
+use super::archive::sha256;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use std::io::{self, Write};
 
@@ -82,6 +83,14 @@ pub(crate) fn month(month: &str, count: u32) -> Vec<Event> {
         varied(index, &format!("evt_{month}_{index:06}"), &written(time))
     };
     (0..count).rev().map(event).collect()
+}
+
+/// `length` hexadecimal digits, other ones for each `index`. They compress to half their size, so that a few thousand
+/// events fill several files of the smallest part size.
+pub(crate) fn digits(index: u32, length: usize) -> String {
+    let blocks = (0_u32..).map(|block| sha256(&[index.to_be_bytes(), block.to_be_bytes()].concat()));
+    let text = blocks.take(length.div_ceil(64)).collect::<String>();
+    text[..length].to_owned()
 }
 
 fn varied(index: u32, id: &str, timestamp: &str) -> Event {

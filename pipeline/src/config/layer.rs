@@ -2,7 +2,7 @@
 
 use super::{Config, ConfigOption, OPTIONS, invalid, option, substitute::names};
 use crate::environment::Environment;
-use archive_connectors::Result;
+use archive_connectors::{Error, Result};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeSet;
 use toml::{Table, Value};
@@ -63,11 +63,8 @@ impl Layer {
         let mut layer = Self::default();
         for (key, value) in typed {
             let entry = read_entry(&key, value.clone());
-            layer.add(
-                key.clone(),
-                value,
-                entry.map_err(|reason| invalid(format!("--{key} cannot be used: {reason}")))?,
-            );
+            let entry = entry.map_err(|reason| unusable(&name, &key, &value, &reason))?;
+            layer.add(key, value, entry);
         }
         Ok(layer)
     }
@@ -80,7 +77,7 @@ impl Layer {
             if option(&key).is_some() {
                 let value = Value::String(value.to_owned());
                 let entry = read_entry(&key, value.clone());
-                let entry = entry.map_err(|reason| invalid(format!("{name} cannot be used: {reason}")))?;
+                let entry = entry.map_err(|reason| unusable(name, &key, &value, &reason))?;
                 layer.add(key, value, entry);
             } else {
                 unknown.push(name.to_owned());
@@ -157,6 +154,15 @@ impl Serialize for Origin {
 /// The variable that sets `key`.
 pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// The error for an invalid value of `key`, which the layer calls `name`.
+pub(super) fn unusable(name: &str, key: &str, value: &Value, reason: &str) -> Error {
+    let error = invalid(format!("{name} cannot be used: {reason}"));
+    match missing_unit(key, value) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
 }
 
 /// Parses a layer with this single entry. The error is a message.

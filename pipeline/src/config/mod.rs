@@ -13,7 +13,7 @@ pub use datasets::{DatasetEntry, Datasets};
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting, variable};
 pub use options::{Config, ConfigOption, OPTIONS, option};
 pub(crate) use spelling::is_value;
-pub use spelling::{Spelling, check, spelling};
+pub use spelling::{Spelling, check, missing_unit, spelling};
 pub use substitute::escape;
 
 use archive_connectors::{Error, ErrorKind};

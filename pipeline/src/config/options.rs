@@ -110,7 +110,7 @@ options! {
     "format" => format: List<EventFormat>, "FORMAT" = "parquet";
     /// How long a month must be over before it is archived
     "grace" => grace: DurationArg, "DURATION" = "1h";
-    /// Begin another file of the month at this size
+    /// Begin another file of the month at this size, at least 1MiB
     "part-size" => part_size: Size, "SIZE" = "256MiB";
     /// Mode of the files of an archive or a replica in a folder, less the umask; folders can be searched by those who
     /// may read the files

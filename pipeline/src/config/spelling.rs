@@ -37,6 +37,26 @@ pub(crate) fn is_value(key: &str, value: impl Into<Value>) -> bool {
     check(key, value).is_ok()
 }
 
+/// What to write instead of a number that lacks its unit; `None` for every other value.
+pub fn missing_unit(key: &str, value: &Value) -> Option<String> {
+    const UNITS: [&str; 7] = ["KiB", "MiB", "GiB", "s", "m", "h", "d"];
+    let number = match value {
+        Value::Integer(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => return None,
+    };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || is_value(key, value.clone()) {
+        return None;
+    }
+    let spelled = UNITS.map(|unit| format!("{number}{unit}")).into_iter();
+    // `m` is a size too, which is better written `MiB`.
+    let has_sizes = is_value(key, format!("{number}MiB"));
+    let spelled = spelled.filter(|text| is_value(key, text.as_str()) && has_sizes == text.ends_with('B'));
+    let spelled = spelled.collect::<Vec<_>>();
+    (!spelled.is_empty()).then(|| format!("add the unit: {}", spelled.join(", ")))
+}
+
 /// The syntax of the values of `key`.
 pub fn spelling(key: &'static str) -> Spelling {
     let mut words = variants(key).to_vec();
@@ -109,10 +129,19 @@ mod tests {
         assert_eq!(spelling("progress").words, ["auto", "always", "never"]);
         assert_eq!(spelling("archive"), Spelling::default());
         assert_eq!(spelling("grace"), Spelling::default());
-        assert_eq!(spelling("part-size"), Spelling { integer: true, ..Spelling::default() });
+        assert_eq!(spelling("part-size"), Spelling::default());
+        assert_eq!(spelling("jobs"), Spelling { integer: true, ..Spelling::default() });
         assert_eq!(spelling("quiet"), Spelling { boolean: true, ..Spelling::default() });
         assert_eq!(spelling("replica"), Spelling { array: true, ..Spelling::default() });
         assert_eq!(spelling("dataset"), Spelling { array: true, tables: &DatasetEntry::KEYS, ..Spelling::default() });
         assert!(spelling("format").array && spelling("format").words.starts_with(&["parquet", "csv"]));
+    }
+
+    #[test]
+    fn a_number_without_its_unit_is_shown_with_each() {
+        let hint = |key, value: Value| missing_unit(key, &value);
+        assert_eq!(hint("part-size", 64.into()).unwrap(), "add the unit: 64KiB, 64MiB, 64GiB");
+        assert_eq!(hint("grace", "90".into()).unwrap(), "add the unit: 90s, 90m, 90h, 90d");
+        assert_eq!((hint("jobs", 2.into()), hint("level", "1".into()), hint("grace", "1h".into())), (None, None, None));
     }
 }

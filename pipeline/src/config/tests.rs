@@ -43,8 +43,9 @@ fn every_key_has_a_variable_and_survives_a_merge() {
         let value = match *key {
             "log-format" => "json",
             "progress" => "never",
-            "verbose" | "jobs" | "connections" | "expect-head" | "part-size" | "quiet" | "allow-http" | "dry-run"
-            | "repair" | "list" | "check" | "allow-gaps" | "csv-safe" | "force" | "drill" => "1",
+            "verbose" | "jobs" | "connections" | "expect-head" | "quiet" | "allow-http" | "dry-run" | "repair"
+            | "list" | "check" | "allow-gaps" | "csv-safe" | "force" | "drill" => "1",
+            "part-size" => "1MiB",
             "file-mode" => "0600",
             "truncate-times" => "us",
             "match" => "column=value",

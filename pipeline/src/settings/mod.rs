@@ -71,6 +71,8 @@ const ARCHIVE: &str = "./archive";
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Default file size, in bytes.
 pub(crate) const PART_SIZE: u64 = 256 << 20;
+/// Smallest file size, in bytes.
+const MIN_PART_SIZE: u64 = 1 << 20;
 /// Above this, months would wait for the disk and the source.
 const MAX_JOBS: u32 = 64;
 
@@ -81,8 +83,11 @@ impl Settings {
         let source = source.transpose()?;
         let part_size = config.part_size.map_or(PART_SIZE, |size| size.0);
         let jobs = config.jobs.map_or(source.as_ref().map_or(1, SourceSettings::default_jobs), |count| count.0);
-        if part_size == 0 {
-            return Err(invalid("the part size is zero"));
+        if part_size < MIN_PART_SIZE {
+            return Err(invalid("--part-size is below 1MiB").with_hint(
+                "a month would become thousands of small files, which are slow to list and to query: use 1MiB or more, \
+                 best 64MiB to 1GiB",
+            ));
         }
         if !(1..=MAX_JOBS).contains(&jobs) {
             return Err(invalid(format!("{jobs} jobs are not possible")).with_hint(format!("use 1 to {MAX_JOBS}")));

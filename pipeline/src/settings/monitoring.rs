@@ -23,9 +23,9 @@ impl MonitoringSettings {
     pub(super) fn new(config: &Config) -> Result<Self> {
         let addresses = config.notify.iter().flat_map(|list| &list.0);
         let platform_retention = config.platform_retention.map(|span| span.0);
-        if platform_retention.is_some_and(|retention| retention.is_zero()) {
-            return Err(invalid("a platform that keeps events for no time has none to archive")
-                .with_hint("say how long it keeps them, such as --platform-retention 365d"));
+        if platform_retention.is_some_and(|retention| retention < DAY) {
+            return Err(invalid("--platform-retention is below a day")
+                .with_hint("give the time that the platform keeps events, such as 365d"));
         }
         Ok(Self {
             metrics_file: config.metrics_file.clone(),
@@ -35,6 +35,8 @@ impl MonitoringSettings {
         })
     }
 }
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Prefix of a health check's address.
 const HEALTH_CHECK: &str = "healthcheck+";
@@ -114,9 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn rejects_zero_retention() {
-        let config = Config { platform_retention: Some("0d".parse().unwrap()), ..Config::default() };
-        assert!(MonitoringSettings::new(&config).is_err());
+    fn rejects_a_retention_of_less_than_a_day() {
+        let settings = |text: &str| {
+            MonitoringSettings::new(&Config { platform_retention: Some(text.parse().unwrap()), ..Config::default() })
+        };
+        assert!(settings("0d").is_err() && settings("365s").is_err() && settings("1d").is_ok());
     }
 
     #[test]

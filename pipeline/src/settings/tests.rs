@@ -56,7 +56,7 @@ fn rejects_impossible_settings() {
     let refused = |config: Config| Settings::new(config, &home()).unwrap_err().kind();
     let source = "https://api.example".to_owned();
     for config in [
-        Config { part_size: Some(Size(0)), ..Config::default() },
+        Config { part_size: Some(Size((1 << 20) - 1)), ..Config::default() },
         Config { jobs: Some(Count(0)), ..Config::default() },
         Config { jobs: Some(Count(65)), ..Config::default() },
         Config { archive: Some(String::new()), ..Config::default() },
