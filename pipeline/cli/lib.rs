@@ -21,8 +21,9 @@ mod terminal;
 mod verify;
 
 use archive::{
-    doctor::DoctorReport, environment::Environment, exit::ExitCode, pull::PullReport, replicate::ReplicateReport,
-    restore::RestoreReport, run::RunReport, status::StatusReport, style::Style, verify::VerifyReport,
+    config::expand_path, doctor::DoctorReport, environment::Environment, exit::ExitCode, pull::PullReport,
+    replicate::ReplicateReport, restore::RestoreReport, run::RunReport, status::StatusReport, style::Style,
+    verify::VerifyReport,
 };
 use archive_connectors::{Error, ErrorKind, Result};
 use args::Command;
@@ -82,7 +83,9 @@ async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
         Command::Restore { month } => restore::restore(month, session).await,
         Command::Schedule { kind } => schedule::schedule(kind, &session),
         Command::Completions { shell } => Ok(completions::completions(shell, session.results)),
-        Command::Man { folder } => man::man(&folder, session.results),
+        Command::Man { folder } => {
+            man::man(&expand_path("the folder", &folder, &session.environment)?, session.results)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use archive::{
     address,
-    config::{CONFIG_VARIABLE, Config, Layer, Layers},
+    config::{self, CONFIG_VARIABLE, Config, Layer, Layers},
     environment::Environment,
     monitoring::{Telemetry, metrics::Retries},
     settings::Settings,
@@ -106,8 +106,10 @@ impl Session {
     }
 
     /// The configuration file, from the flag or the environment.
-    pub(super) fn file(&self) -> Option<PathBuf> {
-        self.file.clone().or_else(|| self.environment.get(CONFIG_VARIABLE).map(PathBuf::from))
+    pub(super) fn file(&self) -> Result<Option<PathBuf>> {
+        let typed = self.file.clone().map(|path| ("--config", path));
+        let chosen = typed.or_else(|| Some((CONFIG_VARIABLE, self.environment.get(CONFIG_VARIABLE)?.into())));
+        chosen.map(|(name, path)| config::expand_path(name, &path, &self.environment)).transpose()
     }
 
     fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
@@ -118,10 +120,10 @@ impl Session {
     }
 
     fn layered(&self) -> Result<(Layers, Vec<String>)> {
-        let flags = Layer::from_flags(self.typed.clone())?;
+        let flags = Layer::from_flags(self.typed.clone(), &self.environment)?;
         refuse_typed_secrets(flags.config())?;
         let (environment, unknown) = Layer::from_environment(&self.environment)?;
-        let file = self.file().map(|path| Layer::from_file(&path, &self.environment)).transpose()?;
+        let file = self.file()?.map(|path| Layer::from_file(&path, &self.environment)).transpose()?;
         Ok((Layers { flags, environment, file: file.unwrap_or_default() }, unknown))
     }
 

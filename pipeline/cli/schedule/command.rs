@@ -37,7 +37,7 @@ pub(crate) fn schedule(kind: Kind, session: &Session) -> Result<Outcome> {
             Some(program) => absolute(program)?,
             None => absolute(&env::current_exe().map_err(local("find this program", Path::new("/proc/self/exe")))?)?,
         },
-        config: session.file().map(|file| absolute(&file)).transpose()?,
+        config: session.file()?.map(|file| absolute(&file)).transpose()?,
         ..Job::new(&input)?
     };
     let text = render(kind, &job)?;

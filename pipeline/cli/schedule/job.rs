@@ -224,7 +224,7 @@ impl Job {
             return Ok(());
         }
         let made = absolute(key, value.clone(), input.folder)?;
-        let is_moved = made != value;
+        let is_moved = made != value || (from == Origin::File && input.layers.file.is_below_home(key));
         if !FIELDS.contains(&key) {
             // Keeps `${NAME}` unexpanded: the value may be a secret.
             let unfilled = input.layers.file.unfilled(key).filter(|_| from == Origin::File);
@@ -233,7 +233,7 @@ impl Job {
         match from {
             Origin::Variable(name) => drop(self.own.insert(name, text(made))),
             Origin::Flag => self.flags.extend(flags(key, made)?),
-            // The job may run in another folder, where a relative path of the file is another path.
+            // The job may run in another folder or as another user, where a relative path of the file is another path.
             Origin::File if is_moved => self.flags.extend(flags(key, made)?),
             Origin::File | Origin::Default => {}
         }

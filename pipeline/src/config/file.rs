@@ -1,8 +1,10 @@
 //! The configuration file.
 
 use super::{
-    DatasetEntry, Layer, OPTIONS, invalid,
-    layer::read_entry,
+    DatasetEntry, Layer, OPTIONS,
+    home::expand,
+    invalid,
+    layer::{read_entry, unusable},
     option,
     substitute::{Refusal, fill, names},
 };
@@ -25,7 +27,11 @@ impl Layer {
         let table = text.parse::<Table>().map_err(|error| not_toml(text, &error))?;
         let mut layer = Self::default();
         for (key, raw) in table {
-            let value = fill(raw.clone(), environment).map_err(|refusal| refused(&key, &refusal))?;
+            let filled = fill(raw.clone(), environment).map_err(|refusal| refused(&key, &refusal))?;
+            let value = expand(&in_file(&key), &key, filled.clone(), environment)?;
+            if value != filled {
+                layer.below_home.insert(key.clone());
+            }
             let entry = read_entry(&key, value.clone()).map_err(|reason| invalid_value(&key, &raw, &value, &reason))?;
             if !names(&raw).is_empty() {
                 layer.raw.insert(key.clone(), raw);
@@ -85,11 +91,16 @@ fn refused(key: &str, refusal: &Refusal) -> Error {
     }
 }
 
+/// A key, as messages name it.
+pub(super) fn in_file(key: &str) -> String {
+    format!("{key:?} in the configuration file")
+}
+
 /// The error for an invalid value. Shows the file's own text instead of the values of variables.
 fn invalid_value(key: &str, raw: &Value, filled: &Value, reason: &str) -> Error {
     let reason = if raw == filled { Some(reason.to_owned()) } else { read_entry(key, raw.clone()).err() };
     let reason = reason.unwrap_or_else(|| "what its variables hold does not fit".to_owned());
-    invalid(format!("{key:?} in the configuration file cannot be used: {reason}"))
+    unusable(&in_file(key), key, raw, &reason)
 }
 
 #[cfg(test)]

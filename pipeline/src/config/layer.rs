@@ -1,6 +1,6 @@
 //! Layers of settings, and the origin of each setting.
 
-use super::{Config, ConfigOption, OPTIONS, invalid, option, substitute::names};
+use super::{Config, ConfigOption, OPTIONS, home::expand, invalid, missing_unit, option, substitute::names};
 use crate::environment::Environment;
 use archive_connectors::{Error, Result};
 use serde::{Serialize, Serializer};
@@ -14,6 +14,8 @@ pub struct Layer {
     words: Table,
     /// Values with variables, before substitution.
     pub(super) raw: Table,
+    /// Keys whose values began with `~`.
+    pub(super) below_home: BTreeSet<String>,
 }
 
 /// All layers, by descending precedence.
@@ -59,9 +61,11 @@ pub const CONFIG_VARIABLE: &str = "KT_ARCHIVE_CONFIG";
 
 impl Layer {
     /// Creates the layer of the flags, from the notation of the file.
-    pub fn from_flags(typed: Table) -> Result<Self> {
+    pub fn from_flags(typed: Table, environment: &Environment) -> Result<Self> {
         let mut layer = Self::default();
         for (key, value) in typed {
+            let name = format!("--{key}");
+            let value = expand(&name, &key, value, environment)?;
             let entry = read_entry(&key, value.clone());
             let entry = entry.map_err(|reason| unusable(&name, &key, &value, &reason))?;
             layer.add(key, value, entry);
@@ -75,7 +79,7 @@ impl Layer {
         for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| *name != CONFIG_VARIABLE) {
             let key = name.trim_start_matches(PREFIX).to_ascii_lowercase().replace('_', "-");
             if option(&key).is_some() {
-                let value = Value::String(value.to_owned());
+                let value = expand(name, &key, value.into(), environment)?;
                 let entry = read_entry(&key, value.clone());
                 let entry = entry.map_err(|reason| unusable(name, &key, &value, &reason))?;
                 layer.add(key, value, entry);
@@ -94,6 +98,11 @@ impl Layer {
     /// The value of `key` before substitution, if it contains variables.
     pub fn unfilled(&self, key: &str) -> Option<&Value> {
         self.raw.get(key)
+    }
+
+    /// Whether the value of `key` began with `~`.
+    pub fn is_below_home(&self, key: &str) -> bool {
+        self.below_home.contains(key)
     }
 
     /// The variables used by the values.

@@ -3,6 +3,7 @@
 mod condition;
 mod datasets;
 mod file;
+mod home;
 mod layer;
 mod options;
 mod spelling;
@@ -10,6 +11,7 @@ mod substitute;
 
 pub use condition::{Condition, Conditions};
 pub use datasets::{DatasetEntry, Datasets};
+pub use home::expand_path;
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting, variable};
 pub use options::{Config, ConfigOption, OPTIONS, option};
 pub(crate) use spelling::is_value;

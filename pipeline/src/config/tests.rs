@@ -120,7 +120,7 @@ fn reports_errors_in_dataset_tables() {
 fn merged(flags: &str, file: &str) -> Layers {
     let flags = flags.parse::<toml::Table>().unwrap();
     Layers {
-        flags: Layer::from_flags(flags).unwrap(),
+        flags: Layer::from_flags(flags, &Environment::default()).unwrap(),
         environment: Layer::default(),
         file: Layer::from_toml(file, &Environment::default()).unwrap(),
     }
@@ -241,7 +241,7 @@ fn variable_values_are_never_printed() {
 fn settings_report_their_layer() {
     let environment = Environment::from([("KT_ARCHIVE_GRACE", "2h"), ("KT_ARCHIVE_JOBS", "3")]);
     let layers = Layers {
-        flags: Layer::from_flags(toml::Table::from_iter([("jobs".to_owned(), 1.into())])).unwrap(),
+        flags: Layer::from_flags(toml::Table::from_iter([("jobs".to_owned(), 1.into())]), &environment).unwrap(),
         environment: Layer::from_environment(&environment).unwrap().0,
         file: Layer::from_toml("grace = '3h'\njob-timeout = '3h'", &environment).unwrap(),
     };

@@ -3,7 +3,7 @@
 use super::{HOUR, invalid, postgres, transforms::names};
 use crate::{
     address::SourceAddress,
-    config::{Config, TimeUnit},
+    config::{Config, TimeUnit, expand_path},
     environment::Environment,
     observer::Observer,
 };
@@ -140,10 +140,19 @@ fn rules(config: &Config) -> Result<ArtifactRules> {
     })
 }
 
+/// The variable with the path of the token's file.
+const TOKEN_FILE: &str = "KEEPTRUSTS_API_TOKEN_FILE";
+
 fn api(base: Url, config: &Config, environment: &Environment) -> Result<exports_api::Config> {
     let text = |name| environment.get(name).map(str::trim).filter(|text| !text.is_empty());
     let token = text("KEEPTRUSTS_API_TOKEN");
-    let token_file = text("KEEPTRUSTS_API_TOKEN_FILE").filter(|_| token.is_none());
+    let token_file = text(TOKEN_FILE).filter(|_| token.is_none());
+    if let Some(file) = token_file.filter(|file| file.starts_with('~')) {
+        let path = expand_path(TOKEN_FILE, Path::new(file), environment)?;
+        // Jobs of `schedule` pass the variable on as it is, to other users and hosts.
+        return Err(invalid(format!("{TOKEN_FILE} begins with ~, which no shell has expanded"))
+            .with_hint(format!("write the path out: {}", path.display())));
+    }
     let token = token.or_else(|| text("API_TOKEN").filter(|_| token_file.is_none()));
     let job_timeout = config.job_timeout.map_or(HOUR, |span| span.0);
     if job_timeout.is_zero() {
