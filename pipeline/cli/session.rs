@@ -135,7 +135,8 @@ impl Session {
         terminal::start(settings.output, &screen, self.messages, &retries, &telemetry);
         telemetry.warn_if_unusable();
         for variable in unknown {
-            tracing::warn!(variable, "ignored an environment variable that is no option");
+            let hint = config::variable_remedy(variable);
+            tracing::warn!(variable, hint, "ignored an environment variable that is no option");
         }
         Ok(Opened { config, settings, screen, retries, telemetry })
     }

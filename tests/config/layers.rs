@@ -35,6 +35,9 @@ fn unknown_key_suggests_the_nearest_known_one() {
     let outcome = host.run(&["run", "--month", "2025-03", "--config", "archive.toml", "--json"]).expect(2);
     let said = outcome.output();
     assert!(said.contains("datset") && said.contains("dataset"), "{said}");
+    fs::write(host.path("archive.toml"), "token = \"kt_live_canary\"\n").unwrap();
+    let said = host.run(&["run", "--config", "archive.toml"]).expect(2).output();
+    assert!(said.contains("set KEEPTRUSTS_API_TOKEN_FILE") && !said.contains("canary"), "{said}");
 }
 
 #[test]

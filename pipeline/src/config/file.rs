@@ -2,6 +2,7 @@
 
 use super::{
     DatasetEntry, Layer, OPTIONS,
+    foreign::remedy,
     home::expand,
     invalid,
     layer::{read_entry, unusable},
@@ -59,15 +60,8 @@ fn check_keys(text: &str, table: &DeTable<'_>, known: &[&'static str]) -> Result
     Err(error.with_hint(if option(name).is_some() {
         format!("put {name:?} above the first [[dataset]]: keys below such a line belong to that dataset alone")
     } else {
-        let nearest = nearest(name, known);
-        format!("did you mean {nearest:?}? `kt-archive config schema` lists every key")
+        remedy(name, known)
     }))
-}
-
-/// The `known` key with the smallest edit distance from `key`.
-fn nearest(key: &str, known: &[&'static str]) -> &'static str {
-    let key = key.to_ascii_lowercase().replace('_', "-");
-    known.iter().min_by_key(|known| strsim::levenshtein(&key, known)).copied().unwrap_or_default()
 }
 
 /// The parser's own message quotes the line, which may contain a secret.
@@ -101,16 +95,4 @@ fn invalid_value(key: &str, raw: &Value, filled: &Value, reason: &str) -> Error 
     let reason = if raw == filled { Some(reason.to_owned()) } else { read_entry(key, raw.clone()).err() };
     let reason = reason.unwrap_or_else(|| "what its variables hold does not fit".to_owned());
     unusable(&in_file(key), key, raw, &reason)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nearest_key_has_the_smallest_edit_distance() {
-        let known = ["archive", "part-size", "dataset", "id-column"];
-        let typed = ["part_size", "datasets", "achive", "id_colum"];
-        assert_eq!(typed.map(|key| nearest(key, &known)), ["part-size", "dataset", "archive", "id-column"]);
-    }
 }

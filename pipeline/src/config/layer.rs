@@ -54,7 +54,7 @@ pub enum Origin {
 }
 
 /// Prefix of this program's variables.
-const PREFIX: &str = "KT_ARCHIVE_";
+pub(super) const PREFIX: &str = "KT_ARCHIVE_";
 
 /// The variable with the path of the configuration file; not itself a key of the file.
 pub const CONFIG_VARIABLE: &str = "KT_ARCHIVE_CONFIG";

@@ -3,6 +3,7 @@
 mod condition;
 mod datasets;
 mod file;
+mod foreign;
 mod home;
 mod layer;
 mod options;
@@ -11,6 +12,7 @@ mod substitute;
 
 pub use condition::{Condition, Conditions};
 pub use datasets::{DatasetEntry, Datasets};
+pub use foreign::variable_remedy;
 pub use home::expand_path;
 pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting, variable};
 pub use options::{Config, ConfigOption, OPTIONS, option};

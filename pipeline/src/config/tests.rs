@@ -194,6 +194,40 @@ fn invalid_value_names_its_location() {
 }
 
 #[test]
+fn number_without_a_unit_is_refused_in_every_layer_with_a_hint() {
+    let environment = Environment::from([("KT_ARCHIVE_PART_SIZE", "64")]);
+    let in_environment = Config::from_environment(&environment).unwrap_err();
+    let flags = toml::Table::from_iter([("part-size".to_owned(), "64".into())]);
+    let in_flags = Layer::from_flags(flags, &environment).unwrap_err();
+    let in_file = ["part-size = 64", "part-size = '64'"].map(|text| Config::from_toml(text).unwrap_err());
+    for (error, name) in [(in_environment, "KT_ARCHIVE_PART_SIZE"), (in_flags, "--part-size")]
+        .into_iter()
+        .chain(in_file.map(|error| (error, "\"part-size\" in the configuration file")))
+    {
+        assert!(error.to_string().starts_with(name), "{error}");
+        assert_eq!(error.hint(), "add the unit: 64KiB, 64MiB, 64GiB");
+    }
+}
+
+#[test]
+fn home_folder_is_expanded_in_every_layer() {
+    let environment = Environment::from([("HOME", "/home/ada"), ("KT_ARCHIVE_REPLICA", "~/b,s3://c"), ("D", "~/d")]);
+    let flags = toml::Table::from_iter([("archive".to_owned(), "~/a".into())]);
+    let layers = Layers {
+        flags: Layer::from_flags(flags, &environment).unwrap(),
+        environment: Layer::from_environment(&environment).unwrap().0,
+        file: Layer::from_toml("state-dir = '${D}'\nmetrics-file = '/m.prom'", &environment).unwrap(),
+    };
+    let merged = layers.merged();
+    assert_eq!(merged.archive.as_deref(), Some("/home/ada/a"));
+    assert_eq!(merged.replica.map(|list| list.0).unwrap(), ["/home/ada/b", "s3://c"]);
+    assert_eq!(merged.state_dir, Some("/home/ada/d".into()));
+    assert!(layers.file.is_below_home("state-dir") && !layers.file.is_below_home("metrics-file"));
+    let error = Layer::from_toml("output = '~root/x'", &environment).unwrap_err();
+    assert!(error.to_string().starts_with("\"output\" in the configuration file begins with ~"), "{error}");
+}
+
+#[test]
 fn invalid_toml_is_not_quoted() {
     let error = Config::from_toml("grace = '1h'\ntoken = kt_live_canary").unwrap_err();
     assert!(error.to_string().contains("line 2"), "{error}");
