@@ -64,9 +64,7 @@ impl ErrorKind {
             Self::Incomplete => "find out at the source what is missing, then run the same command again",
             Self::Store => "`kt-archive doctor` tries the store: check its address, credentials and free space",
             Self::BrokenChain => "`kt-archive verify` lists all damage; docs/recovery.md describes the repair",
-            Self::NoArchive => {
-                "check the address of the archive: --archive, KT_ARCHIVE_ARCHIVE or the configuration file"
-            }
+            Self::NoArchive => "check the address of the archive: --archive",
             Self::TryLater => "run the same command again later",
             Self::Locked => "wait until the other run has ended",
             Self::Interrupted | Self::Terminated => "run the same command again: what is committed stays",

@@ -37,7 +37,7 @@ async fn check(session: &Session) -> Outcome {
         }
         Err(error) => vec![Check::failed("settings", &error)],
     };
-    let outcome = Outcome::new(&DoctorReport { checks }, session.results);
+    let outcome = Outcome::new(&DoctorReport::new(checks, session.names().get()), session.results);
     // Every failed check counts as a configuration error here, also where a run would exit with another code.
     match outcome.exit {
         ExitCode::Done => outcome,

@@ -13,10 +13,8 @@ pub(super) async fn doctor(session: Session) -> Result<Outcome> {
     let opened = match session.open_all() {
         Ok((opened, _)) => opened,
         Err(error) => {
-            return Ok(Outcome::new(
-                &DoctorReport { checks: vec![Check::failed("settings", &error)] },
-                session.results,
-            ));
+            let report = DoctorReport::new(vec![Check::failed("settings", &error)], session.names().get());
+            return Ok(Outcome::new(&report, session.results));
         }
     };
     let signals = Signals::listen()?;
@@ -29,5 +27,5 @@ pub(super) async fn doctor(session: Session) -> Result<Outcome> {
     }
     let mut checks = vec![Check::new("settings", Ok("can be used".to_owned()))];
     checks.extend(guarded.output.unwrap_or_default());
-    Ok(Outcome::new(&DoctorReport { checks }, session.results))
+    Ok(Outcome::new(&DoctorReport::new(checks, session.names().get()), session.results))
 }

@@ -26,7 +26,7 @@ use archive::{
     verify::VerifyReport,
 };
 use archive_connectors::{Error, ErrorKind, Result};
-use args::Command;
+use args::{Arguments, Command};
 use completions::PrintedCompletions;
 use config::{PrintedSchema, ShownSettings};
 use man::WrittenPages;
@@ -47,14 +47,19 @@ pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result
     };
     let name = parsed.command.name();
     let console = console.with_command(name);
-    let outcome = match environment {
+    let failed = |error: Error| Outcome::failed(&error, empty_report(Some(name)));
+    let mut outcome = match environment {
         Ok(environment) => {
-            let session = Session::new(parsed.config, typed, environment, &console);
-            Box::pin(dispatch(parsed.command, session)).await
+            let session = Session::new(parsed.config.clone(), typed, environment, &console);
+            let names = session.names();
+            let outcome = Box::pin(dispatch(parsed, session)).await.unwrap_or_else(failed);
+            match names.get() {
+                Some(names) => outcome.spelled(names),
+                None => outcome,
+            }
         }
-        Err(error) => Err(error),
+        Err(error) => failed(error),
     };
-    let mut outcome = outcome.unwrap_or_else(|error| Outcome::failed(&error, empty_report(Some(name))));
     let notifications = outcome.notifications.take();
     let exit = console.finish(outcome);
     if let Some(notifications) = notifications {
@@ -69,8 +74,8 @@ pub fn cannot_start(error: &std::io::Error) {
     outcome::print_failure(&(&error).into(), Style::plain());
 }
 
-async fn dispatch(command: Command, session: Session) -> Result<Outcome> {
-    match command {
+async fn dispatch(arguments: Arguments, session: Session) -> Result<Outcome> {
+    match arguments.command {
         Command::Run { month } => Box::pin(run::run(month, session)).await,
         Command::Backfill(args) => Box::pin(run::backfill(args, session)).await,
         Command::Verify(args) => verify::verify(args, session).await,

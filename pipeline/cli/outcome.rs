@@ -7,7 +7,7 @@ use super::{
 };
 use archive::{
     address,
-    config::LogFormat,
+    config::{LogFormat, Names},
     environment::Environment,
     exit::ExitCode,
     monitoring::{Telemetry, metrics::Retries},
@@ -44,7 +44,23 @@ impl Outcome {
     /// The outcome of `report`.
     pub(super) fn new<R: Report>(report: &R, style: Style) -> Self {
         let (exit, error, details) = (report.exit(), report.failure(), report.details());
-        Self { exit, error, details, report: fields(report), text: report.text(style), notifications: None }
+        let (report, text) = (fields(report), report.text(style));
+        Self { exit, error, details, report, text, notifications: None }
+    }
+
+    /// The same outcome, whose messages and hints name settings as they were given.
+    pub(super) fn spelled(self, names: &Names) -> Self {
+        let spelled = |failure: Failure| Failure {
+            message: names.spell(&failure.message),
+            hint: names.spell(&failure.hint),
+            ..failure
+        };
+        Self {
+            error: self.error.map(spelled),
+            details: self.details.into_iter().map(spelled).collect(),
+            report: spelled_report(self.report, names),
+            ..self
+        }
     }
 
     /// Adds the error of the signal that ended the command early, if one did.
@@ -61,7 +77,30 @@ impl Outcome {
     pub(super) fn failed(failure: impl Into<Failure>, report: Value) -> Self {
         let failure = failure.into();
         let (exit, error) = (failure.exit, Some(failure));
-        Self { exit, error, details: Vec::new(), report, text: String::new(), notifications: None }
+        Self {
+            exit,
+            error,
+            details: Vec::new(),
+            report,
+            text: String::new(),
+            notifications: None,
+        }
+    }
+}
+
+/// A report in which the errors, which have a message and a hint, name settings as they were given.
+fn spelled_report(report: Value, names: &Names) -> Value {
+    match report {
+        Value::Object(fields) => {
+            let is_error = fields.contains_key("message") && fields.contains_key("hint");
+            let fields = fields.into_iter().map(|(key, value)| match value {
+                Value::String(text) if is_error => (key, names.spell(&text).into()),
+                other => (key, spelled_report(other, names)),
+            });
+            Value::Object(fields.collect())
+        }
+        Value::Array(values) => values.into_iter().map(|value| spelled_report(value, names)).collect(),
+        other => other,
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use archive::{
     address,
-    config::{self, CONFIG_VARIABLE, Config, Layer, Layers},
+    config::{self, CONFIG_VARIABLE, Config, Layer, Layers, Names},
     environment::Environment,
     monitoring::{Telemetry, metrics::Retries},
     settings::Settings,
@@ -14,7 +14,10 @@ use archive::{
 };
 use archive_connectors::{Error, ErrorKind, Result};
 use archive_formats::{Dataset, Month};
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 /// The platform's variable for the source. `--source`, `KT_ARCHIVE_SOURCE` and the file take precedence.
 pub(super) const SOURCE_VARIABLE: &str = "KEEPTRUSTS_API_URL";
@@ -29,6 +32,8 @@ pub(super) struct Session {
     /// Style of stdout.
     pub(super) results: Style,
     messages: Style,
+    /// Set once the layers are read.
+    names: Arc<OnceLock<Names>>,
 }
 
 /// Checked settings, and where progress and logs go.
@@ -56,7 +61,17 @@ fn no_telemetry(_: &Environment, _: bool) -> Telemetry {
 impl Session {
     pub(super) fn new(file: Option<PathBuf>, typed: toml::Table, environment: Environment, console: &Console) -> Self {
         let Console { results, messages, .. } = *console;
-        Self { typed, file, environment, results, messages }
+        Self { typed, file, environment, results, messages, names: Arc::default() }
+    }
+
+    /// Whether the option was typed.
+    pub(super) fn is_typed(&self, key: &str) -> bool {
+        self.typed.contains_key(key)
+    }
+
+    /// The names under which the settings were given, once the layers are read.
+    pub(super) fn names(&self) -> Arc<OnceLock<Names>> {
+        Arc::clone(&self.names)
     }
 
     /// Settings of a command that archives. Fails without a source.
@@ -124,7 +139,13 @@ impl Session {
         refuse_typed_secrets(flags.config())?;
         let (environment, unknown) = Layer::from_environment(&self.environment)?;
         let file = self.file()?.map(|path| Layer::from_file(&path, &self.environment)).transpose()?;
-        Ok((Layers { flags, environment, file: file.unwrap_or_default() }, unknown))
+        let layers = Layers { flags, environment, file: file.unwrap_or_default() };
+        let names = Names::new(&layers);
+        let is_from_platform = layers.merged().source.is_none() && self.environment.get(SOURCE_VARIABLE).is_some();
+        let names = if is_from_platform { names.with("source", SOURCE_VARIABLE) } else { names };
+        // Set already if a command reads the layers twice, which gives the same names.
+        drop(self.names.set(names));
+        Ok((layers, unknown))
     }
 
     fn open(&self, config: Config, unknown: &[String], telemetry: TelemetryFactory) -> Result<Opened> {

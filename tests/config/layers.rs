@@ -73,6 +73,43 @@ fn token_is_read_from_a_file() {
 }
 
 #[test]
+fn home_folder_is_expanded_in_files_variables_and_flags() {
+    let mut host = host("archive = \"~/archive\"\nstate-dir = \"~/own-state\"\n");
+    fs::rename(host.path("archive.toml"), host.path("settings.toml")).unwrap();
+    host.set("KT_ARCHIVE_REPLICA", "~/first, ~/second");
+    let run = ["run", "--month", "2025-03", "--config=~/settings.toml", "--metrics-file=~/kt.prom"];
+    host.run(&run).expect(0);
+    for path in ["archive/archive.json", "own-state", "first/archive.json", "second/archive.json", "kt.prom"] {
+        assert!(host.path(path).try_exists().unwrap(), "{path}");
+    }
+    assert!(!host.path("~").try_exists().unwrap());
+    let shown = host.run(&["config", "show", "--config=~/settings.toml"]).expect(0).stdout;
+    assert!(shown.contains(&format!("archive = {:?}  # file", host.path("archive"))), "{shown}");
+    let refused = host.run(&["status", "--archive=~root/archive"]).expect(2);
+    assert!(refused.stderr.contains("--archive begins with ~"), "{}", refused.stderr);
+}
+
+#[test]
+fn hints_name_the_variable_or_the_key_that_was_used() {
+    let mut host = host("format = \"artifact\"\n");
+    let run = ["run", "--month", "2025-03", "--config", "archive.toml"];
+    let in_file = host.run(&run).expect(2);
+    assert!(in_file.stderr.contains("out of \"format\" in the configuration file"), "{}", in_file.stderr);
+    host.set("KT_ARCHIVE_FORMAT", "artifact");
+    let in_environment = host.run(&run).expect(2);
+    assert!(in_environment.stderr.contains("leave artifact out of KT_ARCHIVE_FORMAT"), "{}", in_environment.stderr);
+    let typed = host.run(&[&run[..], &["--format", "artifact"]].concat()).expect(2);
+    assert!(typed.stderr.contains("leave artifact out of --format"), "{}", typed.stderr);
+    host.set("KT_ARCHIVE_FORMAT", "");
+    host.set("KT_ARCHIVE_PART_SIZE", "64KiB");
+    let too_small = host.run(&["doctor"]).expect(2);
+    assert!(too_small.stdout.contains("KT_ARCHIVE_PART_SIZE is below 1MiB"), "{}", too_small.stdout);
+    host.set("KT_ARCHIVE_PART_SIZE", "64");
+    let bare = host.run(&["run", "--json"]).expect(2).json();
+    assert_eq!(bare["error"]["hint"], "add the unit: 64KiB, 64MiB, 64GiB");
+}
+
+#[test]
 fn state_folder_is_private_to_its_owner() {
     use std::os::unix::fs::PermissionsExt;
     let host = host("");

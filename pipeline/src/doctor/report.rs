@@ -1,6 +1,7 @@
 //! The report of `doctor`.
 
 use crate::{
+    config::Names,
     exit::ExitCode,
     report::{Failure, Report},
     style::{Style, Tone},
@@ -80,6 +81,19 @@ impl Check {
     #[must_use]
     pub fn with_hint(self, hint: Option<String>) -> Self {
         Self { hint: self.hint.or(hint), ..self }
+    }
+}
+
+impl DoctorReport {
+    /// The report of `checks`, whose messages and hints name settings as they were given.
+    pub fn new(checks: Vec<Check>, names: Option<&Names>) -> Self {
+        let Some(names) = names else { return Self { checks } };
+        let spelled = |check: Check| Check {
+            message: names.spell(&check.message),
+            hint: check.hint.map(|hint| names.spell(&hint)),
+            ..check
+        };
+        Self { checks: checks.into_iter().map(spelled).collect() }
     }
 }
 

@@ -182,8 +182,8 @@ fn archived(format: EventFormat) -> Result<FileFormat> {
 /// Artifacts and rejected rows are archived byte for byte, including values that a transform would remove.
 fn check_redaction(transforms: &TransformSettings, formats: &BTreeSet<FileFormat>, rows: RowRules) -> Result<()> {
     let whole = match rows.rejects {
-        _ if formats.contains(&FileFormat::Artifact) => "--format artifact",
-        Policy::Keep => "--rejects keep",
+        _ if formats.contains(&FileFormat::Artifact) => "the format artifact (--format)",
+        Policy::Keep => "keeping rejected rows (--rejects)",
         Policy::Fail => return Ok(()),
     };
     if !transforms.hides_values() {
