@@ -131,8 +131,8 @@ impl Console {
             json: words().any(|word| word == "--json"),
             log_format: if typed || in_environment { LogFormat::Json } else { LogFormat::Text },
             command: words().find(is_command).map(str::to_owned),
-            results: Style::new(&io::stdout(), environment),
-            messages: Style::new(&io::stderr(), environment),
+            results: Style::new(&io::stdout(), environment).with_width(terminal::width(io::stdout())),
+            messages: Style::new(&io::stderr(), environment).with_width(terminal::width(io::stderr())),
         }
     }
 

@@ -19,6 +19,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, T
 use std::{
     collections::HashMap,
     io::{self, IsTerminal, Write as _},
+    os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -28,6 +29,11 @@ use tracing_subscriber::{
     fmt,
     layer::SubscriberExt as _,
 };
+
+/// Columns of a terminal; `None` if `stream` is none.
+pub(super) fn width(stream: impl AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(columns, _)| usize::from(columns.0))
+}
 
 /// Stderr, shared by progress bars, lines and logs.
 #[derive(Clone, Debug)]

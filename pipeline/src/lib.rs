@@ -79,5 +79,6 @@ mod table;
 pub(crate) mod transform;
 pub mod units;
 pub mod verify;
+pub mod wrap;
 
 pub use archive::{Archive, ArchiveRoot};

@@ -1,4 +1,5 @@
-//! Aligned columns. Values are never truncated; usual ones fit into 80 columns.
+//! Aligned columns. Values are never truncated; usual ones fit into 80 columns. In a terminal that is narrower than the
+//! table, the columns that do not fit follow on lines of their own.
 
 use crate::style::{Style, Tone};
 use archive_formats::printable;
@@ -59,14 +60,19 @@ impl<const N: usize> Table<N> {
                 *width = (*width).max(cell.text.chars().count());
             }
         }
-        let lines = std::iter::once(&titles).chain(&self.rows).map(|row| self.line(row, &widths, style));
+        let breaks = breaks(&widths, style.width());
+        let lines = std::iter::once(&titles).chain(&self.rows).map(|row| self.line(row, &widths, breaks, style));
         lines.collect()
     }
 
-    fn line(&self, row: &[Cell; N], widths: &[usize; N], style: Style) -> String {
+    /// A row, as a line unless a column begins another one.
+    fn line(&self, row: &[Cell; N], widths: &[usize; N], breaks: [bool; N], style: Style) -> String {
         let mut line = String::new();
         for (index, ((cell, width), (_, align))) in row.iter().zip(widths).zip(self.columns).enumerate() {
-            if index > 0 {
+            if breaks[index] {
+                line.truncate(line.trim_end_matches(' ').len());
+                line.extend(["\n", GAP]);
+            } else if index > 0 {
                 line.push_str(GAP);
             }
             // Padded before it is coloured: escape sequences have no width.
@@ -83,10 +89,35 @@ impl<const N: usize> Table<N> {
     }
 }
 
+/// Whether each column begins another line, so that lines have at most `columns` columns.
+fn breaks<const N: usize>(widths: &[usize; N], columns: Option<usize>) -> [bool; N] {
+    let (mut breaks, mut used) = ([false; N], 0);
+    let Some(columns) = columns else { return breaks };
+    for (index, (width, begins)) in widths.iter().zip(&mut breaks).enumerate() {
+        *begins = index > 0 && used + GAP.len() + width > columns;
+        used = if *begins || index == 0 { width + usize::from(*begins) * GAP.len() } else { used + GAP.len() + width };
+    }
+    breaks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::style::COLORED;
+
+    #[test]
+    fn columns_that_do_not_fit_follow_on_another_line() {
+        let mut table = Table::new([("STATE", Align::Left), ("BEHIND", Align::Right), ("REPLICA", Align::Left)]);
+        table.push(["current".into(), "0 commits".into(), "s3://my-bucket/keeptrusts/copy".into()]);
+        let expected = "\
+STATE       BEHIND
+  REPLICA
+current  0 commits
+  s3://my-bucket/keeptrusts/copy
+";
+        assert_eq!(table.render(Style::plain().with_width(Some(40))), expected);
+        assert_eq!(table.render(Style::plain().with_width(Some(60))), table.render(Style::plain()));
+    }
 
     fn table() -> Table<3> {
         let mut table = Table::new([("NAME", Align::Left), ("EVENTS", Align::Right), ("NOTE", Align::Left)]);

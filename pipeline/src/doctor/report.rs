@@ -5,13 +5,12 @@ use crate::{
     exit::ExitCode,
     report::{Failure, Report},
     style::{Style, Tone},
+    wrap::{WIDTH, wrap},
 };
 use archive_connectors::{Error, Probe, Result};
 use archive_formats::printable;
 use serde::Serialize;
 
-/// Width of a terminal.
-const WIDTH: usize = 80;
 const INDENT: &str = "        ";
 
 /// The report of `doctor`.
@@ -106,36 +105,13 @@ impl From<Probe> for Check {
 fn line(check: &Check, style: Style) -> String {
     let (word, tone) = if check.ok { ("ok", Tone::Good) } else { ("FAILED", Tone::Bad) };
     let padding = INDENT.get(word.len()..).unwrap_or_default();
-    let mut text = format!(
-        "{}{padding}{}\n",
-        style.paint(tone, word),
-        wrap(&format!("{}: {}", check.name, printable(&check.message)))
-    );
+    let wrapped = |text: &str| wrap(text, style.width().unwrap_or(WIDTH), INDENT.len(), INDENT);
+    let message = wrapped(&format!("{}: {}", check.name, printable(&check.message)));
+    let mut text = format!("{}{padding}{message}\n", style.paint(tone, word));
     if let Some(hint) = &check.hint {
-        text.extend([INDENT, &wrap(&format!("hint: {hint}")), "\n"]);
+        text.extend([INDENT, &wrapped(&format!("hint: {hint}")), "\n"]);
     }
     text
-}
-
-/// Breaks text between words to fit beside the indentation. Longer words are kept whole: they are paths or digests to
-/// copy.
-fn wrap(text: &str) -> String {
-    let mut wrapped = String::with_capacity(text.len());
-    let mut room = WIDTH - INDENT.len();
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if wrapped.is_empty() {
-            room = room.saturating_sub(length);
-        } else if length < room {
-            wrapped.push(' ');
-            room -= length + 1;
-        } else {
-            wrapped.extend(["\n", INDENT]);
-            room = (WIDTH - INDENT.len()).saturating_sub(length);
-        }
-        wrapped.push_str(word);
-    }
-    wrapped
 }
 
 #[cfg(test)]
@@ -165,6 +141,8 @@ FAILED  archive: later
         hint: run the same command again later
 ";
         assert_eq!(report().text(Style::plain()), expected);
+        let narrow = report().text(Style::plain().with_width(Some(60)));
+        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
     }
 
     #[test]
@@ -174,13 +152,5 @@ FAILED  archive: later
         assert_eq!(failure.exit, ExitCode::Unauthorized);
         assert!(failure.hint.starts_with("the token was refused"));
         assert_eq!(DoctorReport::default().failure(), None);
-    }
-
-    #[test]
-    fn wraps_full_lines_and_keeps_long_words_whole() {
-        let wrapped = wrap(&"word ".repeat(40));
-        assert!(wrapped.lines().all(|line| line.trim_start().len() <= WIDTH - INDENT.len()), "{wrapped}");
-        let path = "x".repeat(100);
-        assert_eq!(wrap(&format!("a {path} b")), format!("a\n{INDENT}{path}\n{INDENT}b"));
     }
 }

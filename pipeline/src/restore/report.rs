@@ -64,7 +64,7 @@ impl Report for RestoreReport {
         if self.is_equal() { ExitCode::Done } else { ExitCode::Damaged }
     }
 
-    fn text(&self, _: Style) -> String {
+    fn text(&self, style: Style) -> String {
         let Self { rows, columns, drill, notes, .. } = self;
         let (Some(dataset), Some(month), Some(into), Some(table)) =
             (&self.dataset, self.month, &self.into, &self.table)
@@ -84,10 +84,11 @@ impl Report for RestoreReport {
             ("is restored", format!(" as {}", printable(table)))
         };
         let notes = notes.iter().flat_map(|note| ["note: ".into(), printable(note), "\n".into()]).collect::<String>();
-        format!(
+        let text = format!(
             "{dataset} {month} {done} into {into}{left}\n{}: {columns} compared, all equal to the archive\n{notes}",
             count(*rows, "event")
-        )
+        );
+        text.lines().flat_map(|line| [style.fit(line), "\n".to_owned()]).collect()
     }
 
     fn failure(&self) -> Option<Failure> {

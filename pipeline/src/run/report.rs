@@ -164,7 +164,8 @@ impl Report for RunReport {
             table.push(row(month));
         }
         let nothing = if self.months.is_empty() { "nothing to do: every month is archived\n" } else { "" };
-        let head = head(self.head.as_ref());
+        let archive = format!("archive {}", self.archive.as_deref().unwrap_or_default());
+        let ending = style.beside(&head(self.head.as_ref()), &archive);
         let replicas = replica_table(&self.replicas, style);
         format!(
             "{}{nothing}{replicas}{head}  archive {}\n",

@@ -12,6 +12,7 @@ use crate::{
     style::{Style, Tone},
     table::{Align, Cell, Table},
     verify::Finding,
+    wrap::{WIDTH, wrap},
 };
 use archive_formats::{Dataset, Timestamp, printable};
 
@@ -72,7 +73,8 @@ impl StatusReport {
 
 /// A line for each month, then the sums.
 fn listed(report: &StatusReport, style: Style) -> String {
-    let totals = report.datasets.iter().flat_map(|dataset| [totals(dataset), "\n".to_owned()]).collect::<String>();
+    let totals = report.datasets.iter().flat_map(|dataset| [style.fit(&totals(dataset)), "\n".to_owned()]);
+    let totals = totals.collect::<String>();
     format!("{}{totals}{}", list(&report.datasets, style), ending(report, style))
 }
 
@@ -80,7 +82,7 @@ fn listed(report: &StatusReport, style: Style) -> String {
 fn calendars(report: &StatusReport, style: Style) -> String {
     let datasets = report.datasets.iter().map(|dataset| {
         let calendar = calendar(&dataset.months, style);
-        format!("{}{calendar}{}\n", wrapped(&totals(dataset)), remarks(dataset, style))
+        format!("{}{calendar}{}\n", wrapped(&totals(dataset), style), remarks(dataset, style))
     });
     let datasets = datasets.collect::<String>();
     let legend = legend(report.datasets.iter().flat_map(|dataset| &dataset.months), style);
@@ -88,9 +90,8 @@ fn calendars(report: &StatusReport, style: Style) -> String {
 }
 
 fn ending(report: &StatusReport, style: Style) -> String {
-    let (replicas, evidence, head) =
-        (replicas(&report.replicas, style), evidence(report, style), head(report.head.as_ref()));
-    format!("{replicas}{evidence}{head}  archive {}\n", report.archive())
+    let ending = style.beside(&head(report.head.as_ref()), &format!("archive {}", report.archive()));
+    format!("{}{}{ending}\n", replicas(&report.replicas, style), evidence(report, style))
 }
 
 /// The last verification, and the known damage.
@@ -150,7 +151,7 @@ fn remarks(status: &DatasetStatus, style: Style) -> String {
 
 /// A paragraph. Coloured line by line: escape sequences have no width.
 fn painted((tone, text): (Tone, String), style: Style) -> String {
-    wrapped(&text).lines().flat_map(|line| [style.paint(tone, line), "\n".to_owned()]).collect()
+    wrapped(&text, style).lines().flat_map(|line| [style.paint(tone, line), "\n".to_owned()]).collect()
 }
 
 fn deadline(prune: &PruneDeadline) -> (Tone, String) {
@@ -186,7 +187,7 @@ fn replicas(replicas: &[ReplicaStatus], style: Style) -> String {
         ]);
     }
     let failed = replicas.iter().filter_map(|replica| replica.error.as_ref().map(|error| (&replica.url, error)));
-    let reasons = failed.map(|(url, error)| wrapped(&format!("replica {url}: {}", error.message)));
+    let reasons = failed.map(|(url, error)| wrapped(&format!("replica {url}: {}", error.message), style));
     format!("{}{}", table.render(style), reasons.collect::<String>())
 }
 
@@ -229,8 +230,41 @@ fn row(dataset: &Dataset, month: &MonthStatus) -> [Cell; 6] {
 /// Damaged objects that are shown by themselves.
 const LISTED: usize = 5;
 
-/// The default width of a terminal, in columns.
-const WIDTH: usize = 80;
+/// The columns of a calendar.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    /// Of a month.
+    month: usize,
+    /// Of the number of events, and of the size.
+    sums: [usize; 2],
+    /// Blanks between them; `None` if they follow on a line of their own.
+    gap: Option<usize>,
+}
+
+const YEAR: usize = 4;
+const TITLES: [&str; 2] = ["EVENTS", "SIZE"];
+
+impl Columns {
+    /// The widest columns that fit.
+    fn new(sums: &[[String; 2]], style: Style) -> Self {
+        let sums = [0, 1].map(|at| sums.iter().map(|sum| sum[at].len()).fold(TITLES[at].len(), usize::max));
+        let width = style.width().unwrap_or(WIDTH);
+        let fits = |month, gap| YEAR + 12 * month + 2 + sums[0] + gap + sums[1] <= width;
+        let choices = [(4, 2), (4, 1), (3, 2), (3, 1)];
+        match choices.into_iter().find(|(month, gap)| fits(*month, *gap)) {
+            Some((month, gap)) => Self { month, sums, gap: Some(gap) },
+            None => Self { month: if YEAR + 12 * 4 <= width { 4 } else { 3 }, sums, gap: None },
+        }
+    }
+
+    /// The end of a line with the sums of a year, or with their titles.
+    fn sums(self, [events, bytes]: [&str; 2]) -> String {
+        match self.gap {
+            Some(gap) => format!("  {events:>0$}{blank:gap$}{bytes:>1$}", self.sums[0], self.sums[1], blank = ""),
+            None => String::new(),
+        }
+    }
+}
 
 /// The calendar, each line with its line feed; nothing without months.
 fn calendar(months: &[MonthStatus], style: Style) -> String {
@@ -239,27 +273,26 @@ fn calendar(months: &[MonthStatus], style: Style) -> String {
         return String::new();
     }
     let sums = years.iter().map(|year| [thousands(year.events()), size(year.bytes())]).collect::<Vec<_>>();
-    let titles = ["EVENTS", "SIZE"];
-    let widths = [0, 1].map(|at| sums.iter().map(|sum| sum[at].len()).fold(titles[at].len(), usize::max));
-    // Two blanks between the numbers, unless one makes them fit.
-    let gap = if 4 + 12 * 4 + 2 + widths[0] + 2 + widths[1] > WIDTH { 1 } else { 2 };
-    let numbers = |[events, bytes]: [&str; 2]| {
-        format!("  {events:>0$}{blank:gap$}{bytes:>1$}\n", widths[0], widths[1], blank = "")
-    };
-    let heads = MONTHS.map(|month| format!(" {month}")).concat();
-    let mut text = style.paint(Tone::Faint, &format!("    {heads}{}", numbers(titles).trim_end()));
+    let columns = Columns::new(&sums, style);
+    // Three letters and a blank, or two and a blank.
+    let heads = MONTHS.map(|month| format!(" {}", month.get(..columns.month - 1).unwrap_or(month))).concat();
+    let mut text = style.paint(Tone::Faint, &format!("{:YEAR$}{heads}{}", "", columns.sums(TITLES)));
     text.push('\n');
     for (year, [events, bytes]) in years.iter().zip(&sums) {
-        text.push_str(&year_row(year, style));
-        text.push_str(&numbers([events, bytes]));
+        let row = year_row(year, columns, style);
+        text.extend([&*row, &columns.sums([events, bytes]), "\n"]);
+        if columns.gap.is_none() {
+            text.extend([&*" ".repeat(YEAR + 2), events, " events, ", bytes, "\n"]);
+        }
     }
     text
 }
 
-fn year_row(year: &Year<'_>, style: Style) -> String {
+fn year_row(year: &Year<'_>, columns: Columns, style: Style) -> String {
+    let after = columns.month - 3;
     let cells = year.months.iter().map(|month| match month {
-        Some(month) => format!("  {} ", style.paint(tone(month), &letter(month).to_string())),
-        None => "    ".to_owned(),
+        Some(month) => format!("  {}{:after$}", style.paint(tone(month), &letter(month).to_string()), ""),
+        None => " ".repeat(columns.month),
     });
     format!("{:04}{}", year.year, cells.collect::<String>())
 }
@@ -284,20 +317,9 @@ fn legend<'a>(months: impl Iterator<Item = &'a MonthStatus>, style: Style) -> St
     if used.is_empty() { used } else { format!("{used}\n") }
 }
 
-/// `text` in lines of at most [`WIDTH`], the later ones indented. A word that is longer stays whole.
-fn wrapped(text: &str) -> String {
-    let (mut lines, mut line) = (String::new(), String::new());
-    for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && !line.trim().is_empty() {
-            lines.extend([line.as_str(), "\n"]);
-            line = format!("  {word}");
-        } else if line.is_empty() {
-            word.clone_into(&mut line);
-        } else {
-            line.extend([" ", word]);
-        }
-    }
-    format!("{lines}{line}\n")
+/// `text` in lines of at most 80 columns, or those of the terminal, the later ones indented.
+fn wrapped(text: &str, style: Style) -> String {
+    wrap(text, style.width().unwrap_or(WIDTH), 0, "  ") + "\n"
 }
 
 #[cfg(test)]
@@ -518,13 +540,23 @@ replica s3://c: no answer
     }
 
     #[test]
-    fn long_sentences_are_broken_between_words() {
-        assert_eq!(wrapped("short enough"), "short enough\n");
-        let text = wrapped(&"2024-12 to 2025-01, ".repeat(9));
-        assert_eq!(text.lines().count(), 3);
-        assert!(
-            text.lines().all(|line| line.len() <= WIDTH) && text.lines().skip(1).all(|line| line.starts_with("  "))
-        );
-        assert_eq!(wrapped(&"x".repeat(200)), format!("{}\n", "x".repeat(200)));
+    fn calendar_fits_into_60_columns() {
+        let narrow = Style::plain().with_width(Some(60));
+        let expected = "    \x20Ja Fe Ma Ap Ma Ju Ju Au Se Oc No De   EVENTS      SIZE
+2023                                A  0   10,000   2.0 MiB
+2024  A  A  A  A  !  !  A  A  A  A  A  A  100,000  10.0 MiB
+2025  A  A  .                              20,000   2.0 MiB
+";
+        let mut months = history();
+        months[1].events = Some(0);
+        assert_eq!(calendar(&months, narrow), expected);
+        let large = range("2024-01", "2024-12", Presence::Archived)
+            .map(|month| MonthStatus { events: Some(9_999_999_999), ..month });
+        let mut report = report(large.collect());
+        report.head = Some(Head { sequence: 2, sha256: Sha256::digest(b"abc") });
+        report.archive = Some("s3://my-bucket/keeptrusts/archive".to_owned());
+        let text = report.text(narrow);
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+        assert!(text.contains("\n      119,999,999,988 events, 12.0 MiB\n"), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     human::{count, date, size},
     report::{Failure, Report},
     style::{Style, Tone},
-    table::{Align, Cell, Table},
+    wrap::wrap,
 };
 use archive_formats::{Head, printable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -169,15 +169,7 @@ impl Report for VerifyReport {
     }
 
     fn text(&self, style: Style) -> String {
-        let mut table = Table::new([
-            ("CODE", Align::Left),
-            ("SEVERITY", Align::Left),
-            ("PATH", Align::Left),
-            ("MESSAGE", Align::Left),
-        ]);
-        for finding in &self.findings {
-            table.push(row(finding));
-        }
+        let listed = self.findings.iter().map(|finding| paragraph(finding, style)).collect::<String>();
         let parts = [
             count(self.manifests, "manifest"),
             count(self.files, "file"),
@@ -188,13 +180,8 @@ impl Report for VerifyReport {
             Some(Level::Quick) => " by name and size",
             Some(Level::Full) | None => "",
         };
-        format!(
-            "{}{}verified {}{level}: {}\n",
-            table.render(style),
-            earlier(self),
-            parts.join(", "),
-            findings(&self.findings)
-        )
+        let summary = format!("verified {}{level}: {}", parts.join(", "), findings(&self.findings));
+        format!("{listed}{}{}\n", earlier(self, style), style.fit(&summary))
     }
 
     fn failure(&self) -> Option<Failure> {
@@ -232,13 +219,13 @@ impl VerifyReport {
 }
 
 /// A paragraph for each earlier finding.
-fn earlier(report: &VerifyReport) -> String {
-    let lines = report.earlier.iter().map(|damage| {
-        let RecordedDamage { finding: Finding { code, path, message, .. }, found_at, .. } = damage;
-        format!("{} {}\n  found on {}: {}\n", code.as_str(), printable(path), date(*found_at), printable(message))
+fn earlier(report: &VerifyReport, style: Style) -> String {
+    let listed = report.earlier.iter().map(|RecordedDamage { finding, found_at, .. }| {
+        let message = format!("found on {}: {}", date(*found_at), finding.message);
+        paragraph(&Finding { message, ..finding.clone() }, style)
     });
     let more = report.unlisted.map_or("", |_| "more was found earlier than can be listed\n");
-    lines.collect::<String>() + more
+    listed.collect::<String>() + more
 }
 
 /// Returns whether the only findings are unnamed files, which a repair does not remove.
@@ -247,12 +234,15 @@ fn is_only_unnamed(report: &VerifyReport) -> bool {
     damage.all(|finding| finding.code == Code::Unnamed)
 }
 
-fn row(finding: &Finding) -> [Cell; 4] {
+/// A finding: its code, its path and its message on lines of their own, so that none of them is broken by the others.
+fn paragraph(finding: &Finding, style: Style) -> String {
     let severity = match finding.severity {
-        Severity::Damage => Cell::toned("damage", Tone::Bad),
-        Severity::Warning => Cell::from("warning"),
+        Severity::Damage => style.paint(Tone::Bad, "damage"),
+        Severity::Warning => "warning".to_owned(),
     };
-    [finding.code.as_str().into(), severity, finding.path.as_str().into(), finding.message.as_str().into()]
+    let [path, message] = [&finding.path, &finding.message].map(|text| printable(text));
+    let message = style.width().map_or_else(|| message.to_string(), |width| wrap(&message, width, 6, "      "));
+    format!("{}  {severity}\n      {path}\n      {message}\n", finding.code.as_str())
 }
 
 fn findings(findings: &[Finding]) -> String {
@@ -303,9 +293,12 @@ mod tests {
     fn lists_findings_before_their_counts() {
         let found = vec![finding(Code::Digest, Severity::Damage), finding(Code::Unnamed, Severity::Warning)];
         let expected = "\
-CODE  SEVERITY  PATH      MESSAGE
-V012  damage    events/x  other bytes
-V015  warning   events/x  other bytes
+V012  damage
+      events/x
+      other bytes
+V015  warning
+      events/x
+      other bytes
 verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 warning
 ";
         assert_eq!(report(found.clone()).text(Style::plain()), expected);
@@ -320,7 +313,7 @@ verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 w
         assert_eq!(known.exit(), ExitCode::Damaged);
         assert!(known.failure().unwrap().hint.contains("--level full"));
         let text = known.text(Style::plain());
-        assert!(text.starts_with("V012 events/x\n  found on 2025-04-10: other bytes\n"), "{text}");
+        assert!(text.starts_with("V012  damage\n      events/x\n      found on 2025-04-10: other bytes\n"), "{text}");
         let more = VerifyReport { unlisted: Some(Level::Full), ..report(Vec::new()) };
         assert_eq!(more.exit(), ExitCode::Damaged);
     }
@@ -330,6 +323,15 @@ verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 w
         let empty = VerifyReport { level: Some(Level::Full), ..VerifyReport::default() };
         assert_eq!(empty.exit(), ExitCode::Incomplete);
         assert!(empty.failure().unwrap().message.contains("nothing to verify"));
+    }
+
+    #[test]
+    fn nothing_but_a_path_is_wider_than_the_terminal() {
+        let path = "events/parquet/month=2025-03/part-00000-0123456789abcdef.parquet".to_owned();
+        let message = "the sha256 is another one than that of the manifest: ".repeat(3);
+        let found = Finding { path: path.clone(), message, ..finding(Code::Digest, Severity::Damage) };
+        let text = report(vec![found]).text(Style::plain().with_width(Some(60)));
+        assert!(text.lines().all(|line| line.trim_start() == path || line.chars().count() <= 60), "{text}");
     }
 
     #[test]
