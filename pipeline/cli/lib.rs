@@ -84,7 +84,7 @@ async fn dispatch(arguments: Arguments, session: Session) -> Result<Outcome> {
         Command::Doctor => doctor::doctor(session).await,
         Command::Config { command } => config::config(command, session).await,
         Command::Replicate => replicate::replicate(session).await,
-        Command::Pull(args) => pull::pull(args, session).await,
+        Command::Pull(args) => pull::pull(args, arguments.json, session).await,
         Command::Restore { month } => restore::restore(month, session).await,
         Command::Schedule { kind } => schedule::schedule(kind, &session),
         Command::Completions { shell } => Ok(completions::completions(shell, session.results)),

@@ -21,6 +21,7 @@ use clap::{CommandFactory as _, error::ErrorKind as ClapKind};
 use serde_json::{Map, Value, json};
 use std::{
     ffi::OsString,
+    fs::File,
     io::{self, Write as _},
 };
 
@@ -36,6 +37,10 @@ pub(super) struct Outcome {
     pub(super) report: Value,
     /// The report for people.
     pub(super) text: String,
+    /// The result instead of the report, which then is for stderr.
+    pub(super) slice: Option<File>,
+    /// Whether stderr is for errors only.
+    pub(super) is_quiet: bool,
     /// Sent after everything is printed.
     pub(super) notifications: Option<Box<Notifications>>,
 }
@@ -45,7 +50,7 @@ impl Outcome {
     pub(super) fn new<R: Report>(report: &R, style: Style) -> Self {
         let (exit, error, details) = (report.exit(), report.failure(), report.details());
         let (report, text) = (fields(report), report.text(style));
-        Self { exit, error, details, report, text, notifications: None }
+        Self { exit, error, details, report, text, slice: None, is_quiet: false, notifications: None }
     }
 
     /// The same outcome, whose messages and hints name settings as they were given.
@@ -83,6 +88,8 @@ impl Outcome {
             details: Vec::new(),
             report,
             text: String::new(),
+            slice: None,
+            is_quiet: false,
             notifications: None,
         }
     }
@@ -162,10 +169,15 @@ impl Console {
     /// Prints the outcome.
     pub(super) fn finish(&self, outcome: Outcome) -> ExitCode {
         let command = self.command.as_deref();
-        let printed = if self.json {
-            print(&document(command, outcome.exit, outcome.error.as_ref(), outcome.report))
-        } else {
-            print(&outcome.text)
+        let printed = match outcome.slice {
+            Some(slice) => pass_on(slice).inspect(|()| {
+                if !outcome.is_quiet {
+                    // A failure to write to stderr cannot be reported.
+                    drop(io::stderr().write_all(outcome.text.as_bytes()));
+                }
+            }),
+            None if self.json => print(&document(command, outcome.exit, outcome.error.as_ref(), outcome.report)),
+            None => print(&outcome.text),
         };
         let sentence = outcome.error.iter().filter(|_| outcome.details.is_empty());
         for failure in sentence.chain(&outcome.details) {
@@ -193,10 +205,14 @@ impl Console {
     }
 }
 
-/// Ignores a broken pipe: a reader such as `head` may close early.
 fn print(text: &str) -> io::Result<()> {
+    pass_on(text.as_bytes())
+}
+
+/// Writes to stdout. Ignores a broken pipe: a reader such as `head` may close early.
+fn pass_on(mut bytes: impl io::Read) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match io::copy(&mut bytes, &mut stdout).and_then(|_| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }

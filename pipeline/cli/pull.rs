@@ -13,32 +13,51 @@ use archive::{
 };
 use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock};
 use archive_formats::{Dataset, FileFormat, Window, encode::slice::SliceFormat};
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
-pub(super) async fn pull(args: PullArgs, session: Session) -> Result<Outcome> {
+/// The `--output` that is standard output.
+const STDOUT: &str = "-";
+
+pub(super) async fn pull(args: PullArgs, json: bool, session: Session) -> Result<Outcome> {
     let window = Window::new(args.from, args.to).map_err(|error| {
         invalid(&error.to_string()).with_hint("--from is the first instant of the slice, --to the first one after it")
     })?;
     let opened = session.open_pulling()?;
-    let request = request(&opened, window)?;
-    let work = pull::pull(&opened.settings, &request, &SystemClock, opened.screen.observer());
-    let report = Signals::listen()?.abort_on_signal(work).await;
+    let request = request(&opened, window, session.is_typed("format"))?;
+    let (settings, observer) = (&opened.settings, opened.screen.observer());
+    let to_stdout = request.output.as_os_str() == STDOUT;
+    if to_stdout && json {
+        return Err(invalid("--output - and --json would both write to standard output")
+            .with_hint("leave --json out, or name a file with --output"));
+    }
+    let signals = Signals::listen()?;
+    let result = if to_stdout {
+        let work = pull::pull_unnamed(settings, &request, &SystemClock, observer);
+        signals.abort_on_signal(Box::pin(work)).await.map(|(report, slice)| (report, Some(slice)))
+    } else {
+        let work = pull::pull(settings, &request, &SystemClock, observer);
+        signals.abort_on_signal(Box::pin(work)).await.map(|report| (report, None))
+    };
     opened.screen.close();
-    let report = report?;
-    Ok(Outcome::new(&report, session.results))
+    let (report, slice) = result?;
+    Ok(Outcome { slice, is_quiet: settings.output.quiet, ..Outcome::new(&report, session.results) })
 }
 
-fn request(opened: &Opened, window: Window) -> Result<PullRequest> {
+fn request(opened: &Opened, window: Window, is_format_typed: bool) -> Result<PullRequest> {
     let Config { r#match, columns, format, output, force, allow_gaps, csv_safe, .. } = opened.config.clone();
     let is_on = |switch: Option<Switch>| switch.is_some_and(|on| on.0);
+    let output = output_path(output)?;
     let request = PullRequest {
         dataset: dataset(&opened.settings.datasets)?,
         window,
         conditions: r#match.map(|conditions| conditions.0).unwrap_or_default(),
         columns: columns.map(|list| list.0),
-        format: slice_format(format)?,
+        format: slice_format(&output, format, is_format_typed)?,
         csv_safe: is_on(csv_safe),
-        output: output_path(output)?,
+        output,
         force: is_on(force),
         allow_gaps: is_on(allow_gaps),
     };
@@ -54,8 +73,44 @@ fn dataset(named: &[Dataset]) -> Result<Dataset> {
     }
 }
 
-fn slice_format(list: Option<List<EventFormat>>) -> Result<SliceFormat> {
-    let hint = "use --format csv, parquet or jsonl";
+/// The format of the slice: the name of the output decides, unless `--format` was typed, which must not contradict it.
+/// Formats of the environment and the file are those of a run, and count only where the name tells nothing.
+fn slice_format(output: &Path, list: Option<List<EventFormat>>, is_typed: bool) -> Result<SliceFormat> {
+    let extension = extension(output);
+    let named = extension.as_deref().and_then(format_of_extension);
+    if let Some(named) = named.filter(|_| !is_typed) {
+        return Ok(named);
+    }
+    let format = listed_format(list)?;
+    let contradicts = match named {
+        Some(named) => named != format,
+        None => extension.as_deref() == Some("json") && format != SliceFormat::Jsonl,
+    };
+    if let Some(extension) = extension.filter(|_| contradicts) {
+        return Err(invalid(&format!("the output's name ends in .{extension}, and --format is {format}"))
+            .with_hint("leave --format out, or give the output another name"));
+    }
+    Ok(format)
+}
+
+/// The extension of a name without `.gz`, in lower case.
+fn extension(output: &Path) -> Option<String> {
+    let name = output.file_name()?.to_str()?.to_ascii_lowercase();
+    let (_, extension) = name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.')?;
+    Some(extension.to_owned())
+}
+
+fn format_of_extension(extension: &str) -> Option<SliceFormat> {
+    match extension {
+        "csv" => Some(SliceFormat::Csv),
+        "parquet" => Some(SliceFormat::Parquet),
+        "jsonl" | "ndjson" => Some(SliceFormat::Jsonl),
+        _ => None,
+    }
+}
+
+fn listed_format(list: Option<List<EventFormat>>) -> Result<SliceFormat> {
+    let hint = "use --format csv, parquet or jsonl, or an output whose name ends in .csv, .parquet or .jsonl";
     match list.unwrap_or(List(Vec::new())).0.as_slice() {
         [] => Err(invalid("no format was given").with_hint(hint)),
         [EventFormat::Jsonl] => Ok(SliceFormat::Jsonl),
@@ -70,7 +125,10 @@ fn slice_format(list: Option<List<EventFormat>>) -> Result<SliceFormat> {
 
 fn output_path(path: Option<PathBuf>) -> Result<PathBuf> {
     let path = path.filter(|path| !path.as_os_str().is_empty());
-    path.ok_or_else(|| invalid("no output was given").with_hint("name the file to write with --output"))
+    path.ok_or_else(|| {
+        invalid("no output was given")
+            .with_hint("name the file to write with --output, such as --output slice.csv; - is standard output")
+    })
 }
 
 /// Refuses options that contradict each other.
@@ -79,6 +137,10 @@ fn check(request: &PullRequest) -> Result<()> {
     if *csv_safe && *format != SliceFormat::Csv {
         return Err(invalid(&format!("a slice in the format {format} has no cells to guard"))
             .with_hint("leave --csv-safe out, or use --format csv"));
+    }
+    if *format == SliceFormat::Parquet && request.output.as_os_str() == STDOUT {
+        return Err(invalid("parquet is not written to standard output")
+            .with_hint("name a file with --output, or use --format csv or jsonl"));
     }
     if *format == SliceFormat::Parquet && request.is_gzipped() {
         let error = invalid("parquet is compressed already, and the output's name ends in .gz");
@@ -101,12 +163,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slice_has_one_format_and_one_dataset() {
-        let format =
-            |formats: &[&str]| slice_format(Some(List(formats.iter().map(|format| format.parse().unwrap()).collect())));
-        assert_eq!(format(&["jsonl"]).unwrap(), SliceFormat::Jsonl);
-        assert_eq!(format(&["parquet"]).unwrap(), SliceFormat::Parquet);
-        assert!(format(&["parquet", "csv"]).is_err() && slice_format(None).is_err());
+    fn format_comes_from_the_flag_or_the_name_which_agree() {
+        let listed = |formats: &[&str]| Some(List(formats.iter().map(|format| format.parse().unwrap()).collect()));
+        let typed = |output: &str, formats: &[&str]| slice_format(Path::new(output), listed(formats), true).ok();
+        assert_eq!(typed("slice", &["jsonl"]), Some(SliceFormat::Jsonl));
+        assert_eq!(typed("slice.txt", &["csv"]), Some(SliceFormat::Csv));
+        assert_eq!(typed("slice.json", &["jsonl"]), Some(SliceFormat::Jsonl));
+        assert_eq!(typed("SLICE.CSV.GZ", &["csv"]), Some(SliceFormat::Csv));
+        for (output, format) in [("a.csv", "parquet"), ("a.csv.gz", "jsonl"), ("a.parquet", "csv"), ("a.json", "csv")] {
+            assert_eq!(typed(output, &[format]), None, "{output}");
+        }
+        assert_eq!(typed("slice", &["parquet", "csv"]), None);
+        let named = |output: &str| slice_format(Path::new(output), listed(&["parquet", "csv"]), false).ok();
+        assert_eq!(named("a.csv"), Some(SliceFormat::Csv));
+        assert_eq!(named("a/b.jsonl.gz"), Some(SliceFormat::Jsonl));
+        assert_eq!(named("a.ndjson"), Some(SliceFormat::Jsonl));
+        assert_eq!(named("a.b.parquet"), Some(SliceFormat::Parquet));
+        assert_eq!((named("csv"), named("a.json"), named("-")), (None, None, None));
+    }
+
+    #[test]
+    fn a_slice_has_one_dataset() {
         let [events, traces] = ["events", "traces"].map(|name| name.parse::<Dataset>().unwrap());
         assert_eq!(dataset(&[]).unwrap(), events);
         assert_eq!(dataset(std::slice::from_ref(&traces)).unwrap(), traces);

@@ -39,6 +39,53 @@ fn text_output_names_the_file() {
     assert!(outcome.stdout.contains("slice.csv.manifest.json"), "{}", outcome.stdout);
 }
 
+const RANGE: [&str; 5] = ["pull", "--from", "2025-03", "--to", "2025-04"];
+
+#[test]
+fn format_follows_the_name() {
+    let world = archived(ordinary());
+    // The host's formats are those of a run: `parquet,csv`.
+    for (name, start) in [
+        ("slice.csv", &b"id,timestamp,"[..]),
+        ("slice.csv.gz", &[0x1f, 0x8b]),
+        ("slice.jsonl", b"{\"id\":"),
+        ("slice.ndjson", b"{\"id\":"),
+        ("slice.parquet", b"PAR1"),
+    ] {
+        world.run(&[&RANGE[..], &["--output", name]].concat()).expect(0);
+        let slice = fs::read(world.host.path(name)).unwrap();
+        assert!(slice.starts_with(start), "{name}: {:?}", &slice[..20]);
+    }
+}
+
+#[test]
+fn slice_on_standard_output_equals_that_in_a_file() {
+    let world = archived(ordinary());
+    world.run(&[&RANGE[..], &["--output", "slice.csv"]].concat()).expect(0);
+    let to_stdout = [&RANGE[..], &["--output", "-", "--format", "csv"]].concat();
+    let outcome = world.run(&to_stdout).expect(0);
+    assert_eq!(outcome.stdout, fs::read_to_string(world.host.path("slice.csv")).unwrap());
+    assert!(outcome.stderr.contains("60 events, ") && outcome.stderr.contains("on no record"), "{}", outcome.stderr);
+    assert_eq!(world.run(&[&to_stdout[..], &["--quiet"]].concat()).expect(0).stderr, "");
+    assert_eq!(slices(&world.host), ["slice.csv", "slice.csv.manifest.json"]);
+    assert!(!world.host.path("-").try_exists().unwrap());
+    assert_eq!(names(&world.host.state_dir().join("pull")), [] as [String; 0]);
+    for (more, words) in [(&["--json"][..], "--json"), (&["--format", "parquet"], "parquet")] {
+        let arguments = [&RANGE[..], &["--output", "-"], more].concat();
+        let arguments = if more == ["--json"] { [&arguments[..], &["--format", "csv"]].concat() } else { arguments };
+        let outcome = world.run(&arguments).expect(2);
+        assert!(outcome.output().contains(words) && !outcome.stdout.contains("PAR1"), "{}", outcome.output());
+    }
+}
+
+#[test]
+fn damage_leaves_standard_output_empty() {
+    let world = archived(ordinary());
+    let path = world.archive().path(&world.archive().file("2025-03", "parquet"));
+    fs::write(&path, &fs::read(&path).unwrap()[1..]).unwrap();
+    assert_eq!(world.run(&[&RANGE[..], &["--output", "-", "--format", "csv"]].concat()).expect(4).stdout, "");
+}
+
 /// A host with a month that is slow to pull.
 fn large() -> Host {
     let mut host = Host::new();

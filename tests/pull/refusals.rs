@@ -85,13 +85,26 @@ fn invalid_requests_exit_with_2() {
 #[test]
 fn exactly_one_format_is_required() {
     let world = archived(ordinary());
-    let range = ["pull", "--from", "2025-03", "--to", "2025-04", "--output", "slice.csv"];
+    let range = ["pull", "--from", "2025-03", "--to", "2025-04", "--output", "slice"];
     // The host's setting is `parquet,csv`.
     let both = world.run(&range).expect(2);
     assert!(both.stderr.contains("several are named"), "{}", both.stderr);
     let host = Host::new();
     let none = host.run(&range).expect(2);
     assert!(none.stderr.contains("use --format csv, parquet or jsonl"), "{}", none.stderr);
+}
+
+#[test]
+fn name_that_contradicts_the_format_exits_with_2() {
+    let world = archived(ordinary());
+    for (format, output) in
+        [("parquet", "slice.csv"), ("csv", "slice.parquet"), ("jsonl", "slice.csv.gz"), ("csv", "slice.json")]
+    {
+        let range = ["pull", "--from", "2025-03", "--to", "2025-04", "--format", format, "--output", output];
+        let outcome = world.run(&range).expect(2);
+        assert!(outcome.stderr.contains(&format!("and --format is {format}")), "{}", outcome.stderr);
+    }
+    assert_eq!(slices(&world.host), [] as [String; 0]);
 }
 
 #[test]

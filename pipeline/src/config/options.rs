@@ -198,7 +198,8 @@ options! {
     "match" => r#match: Conditions, "COLUMN=VALUE";
     /// Whose archive it is, for the head of a page
     "organisation" => organisation: String, "NAME";
-    /// The file to write; csv and jsonl are gzipped when it ends in .gz. Its proof goes to FILE.manifest.json
+    /// The file to write: .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, with its proof in FILE.manifest.json. - is standard
+    /// output, for csv and jsonl, without proof
     "output" => output: PathBuf, "FILE";
     /// Take what there is of a range that is not archived whole
     "allow-gaps" => allow_gaps: Switch;

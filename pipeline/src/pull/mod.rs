@@ -13,7 +13,7 @@ mod slicer;
 pub use report::PullReport;
 
 use crate::{Archive, config::Condition, reader::Reader, settings::Settings, state::Scratch};
-use archive_connectors::{Clock, Progress, Result};
+use archive_connectors::{Clock, Progress, Result, error::local};
 use archive_formats::{
     Chain, Dataset, Window,
     encode::slice::{EncodedSlice, SliceFormat, SliceStyle},
@@ -25,7 +25,7 @@ use filter::Filter;
 use months::Months;
 use output::Output;
 use slicer::{Slicer, Writing};
-use std::{path::PathBuf, sync::Arc};
+use std::{fs::File, path::PathBuf, sync::Arc};
 
 /// The parameters of a pull.
 #[derive(Clone, Debug)]
@@ -90,6 +90,22 @@ pub async fn pull(
         invented: months.sources().iter().any(SourceIdentity::is_invented),
         gaps: months.gaps,
     })
+}
+
+/// Cuts a slice for a program that passes it on, such as to its standard output. Returns it as a file without a name,
+/// which exists once the slice is complete; no manifest is written.
+pub async fn pull_unnamed(
+    settings: &Settings,
+    request: &PullRequest,
+    clock: &dyn Clock,
+    progress: Arc<dyn Progress>,
+) -> Result<(PullReport, File)> {
+    let folder = Scratch::new(&settings.state_dir, "pull")?;
+    let path = folder.path().join("slice");
+    let named = PullRequest { output: path.clone(), ..request.clone() };
+    let report = pull(settings, &named, clock, progress).await?;
+    let slice = File::open(&path).map_err(local("read the slice", &path))?;
+    Ok((PullReport { output: None, manifest: None, ..report }, slice))
 }
 
 impl PullRequest {

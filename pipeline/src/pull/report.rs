@@ -15,7 +15,7 @@ pub struct PullReport {
     pub rows: u64,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Its path, as given.
+    /// Its path, as given; `None` for standard output.
     pub output: Option<String>,
     /// Path of the manifest beside it.
     pub manifest: Option<String>,
@@ -34,9 +34,13 @@ pub struct PullReport {
 }
 
 impl Report for PullReport {
-    fn text(&self, _: Style) -> String {
+    fn text(&self, style: Style) -> String {
         let Self { rows, bytes, dataset, in_window, gaps, .. } = self;
-        let [output, manifest] = [&self.output, &self.manifest].map(|path| path.as_deref().unwrap_or_default());
+        let proof = match &self.manifest {
+            Some(manifest) => format!("where they came from is in {manifest}\n"),
+            None => "where they came from is on no record: only a slice in a file has one\n".to_owned(),
+        };
+        let place = self.output.as_ref().map_or_else(String::new, |output| format!(", in {output}"));
         let gaps = match month_ranges(gaps.iter().copied()) {
             gaps if gaps.is_empty() => String::new(),
             gaps => format!("without {dataset} of {gaps}, which the archive does not have\n"),
@@ -44,11 +48,8 @@ impl Report for PullReport {
         let invented = if self.invented { "the events are invented: their source is demo:\n" } else { "" };
         let of =
             if rows == in_window { String::new() } else { format!(" of {} in the range", count(*in_window, "event")) };
-        format!(
-            "{}{of}, {}, in {output}\n{gaps}{invented}where they came from is in {manifest}\n",
-            count(*rows, "event"),
-            size(*bytes)
-        )
+        let text = format!("{}{of}, {}{place}\n{gaps}{invented}{proof}", count(*rows, "event"), size(*bytes));
+        text.lines().flat_map(|line| [style.fit(line), "\n".to_owned()]).collect()
     }
 }
 
@@ -76,5 +77,8 @@ where they came from is in slice.csv.manifest.json
         let gaps = ["2025-01", "2025-02", "2025-04"].map(|month| month.parse().unwrap()).to_vec();
         let text = PullReport { in_window: 25, gaps, ..report }.text(Style::plain());
         assert!(text.starts_with("25 events, 12.4 KiB, in slice.csv\nwithout events of 2025-01 to 2025-02, 2025-04,"));
+        let unnamed = PullReport { rows: 25, bytes: 12_700, in_window: 25, ..PullReport::default() };
+        let expected = "25 events, 12.4 KiB\nwhere they came from is on no record: only a slice in a file has one\n";
+        assert_eq!(unnamed.text(Style::plain()), expected);
     }
 }
