@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let Some(head) = report.head else { return Err("nothing was committed".into()) };
-    println!("head {} {}", head.sequence, head.sha256);
+    println!("head {}:{}", head.sequence, head.sha256);
     println!("{}", std::fs::read_to_string(directory.join(key::manifest(head.sequence)))?);
     Ok(())
 }

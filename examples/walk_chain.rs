@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let given = std::env::args_os().nth(1).map(PathBuf::from);
     let chain = walk(&if let Some(root) = given { root } else { demo(scratch.path()).await? })?;
     let head = chain.head().ok_or("nothing is committed here")?;
-    println!("head {} {}", head.sequence, head.sha256);
+    println!("head {}:{}", head.sequence, head.sha256);
     Ok(())
 }
 

@@ -89,7 +89,7 @@ fn archive_is_recognised_and_left_unchanged() {
     let message = check(&outcome, "archive")["message"].as_str().unwrap().to_owned();
     let identity = fs::read_to_string(world.archive().path("archive.json")).unwrap();
     let identity = serde_json::from_str::<Value>(&identity).unwrap();
-    assert!(message.contains(identity["archive"].as_str().unwrap()) && message.contains("head 1 "), "{message}");
+    assert!(message.contains(identity["archive"].as_str().unwrap()) && message.contains("head 1:"), "{message}");
     assert_eq!(world.archive().snapshot(), snapshot);
     world.archive().check();
 }

@@ -239,7 +239,7 @@ fn signal_skips_waiting_for_a_receiver() {
     }
     let outcome = running.wait().expect(0);
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-    assert!(outcome.stdout.contains("head 1 "), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("head 1:"), "{}", outcome.stdout);
 }
 
 #[test]

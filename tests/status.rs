@@ -34,7 +34,7 @@ fn pipe_gets_80_columns_without_colour() {
     assert!(lines[4].starts_with("2025  A   A   !                                           80"), "{text}");
     assert_eq!(lines[5], "source demo: (invented events)", "{text}");
     assert!(text.contains("\nA archived   ! MISSING\nnot verified yet on this host"), "{text}");
-    assert!(text.contains("\nhead 14 "), "{text}");
+    assert!(text.contains("\nhead 14:"), "{text}");
     assert!(!text.contains('\u{1b}') && lines.iter().all(|line| line.chars().count() <= 80), "{text}");
 }
 

@@ -16,7 +16,7 @@ pub struct ExpectedHead {
 
 /// Text that is not a valid head.
 #[derive(Debug, thiserror::Error)]
-#[error("expected the number of a manifest, its SHA-256 (16 digits or more), or NUMBER:SHA256, not {0:?}")]
+#[error("expected a head as status prints it, such as 42:3f2a9c0d5b1e7788…, its number, or its SHA-256, not {0:?}")]
 pub struct ExpectedHeadError(String);
 
 /// Minimum digits of a digest: as many as commands print.
@@ -52,9 +52,9 @@ impl FromStr for ExpectedHead {
     }
 }
 
-/// Parses the digits of a digest, with an optional trailing ellipsis from copied output.
+/// Parses the digits of a digest, with an optional trailing ellipsis from copied output, of one character or of three.
 fn digest(text: &str) -> Option<String> {
-    let digits = text.trim_end_matches('…');
+    let digits = text.trim_end_matches(['…', '.']);
     let valid = (MIN_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     valid.then(|| digits.to_ascii_lowercase())
 }
@@ -76,7 +76,11 @@ mod tests {
         assert_eq!(read("42"), Some((Some(42), None)));
         assert_eq!(read(&digest), Some((None, Some(digest.clone()))));
         assert_eq!(read(&format!("42:{digest}")), Some((Some(42), Some(digest.clone()))));
-        assert_eq!(read(&format!("{}…", &digest[..16])), Some((None, Some(digest[..16].to_owned()))));
+        for end in ["", "…", "..."] {
+            let short = digest[..16].to_owned();
+            assert_eq!(read(&format!("{short}{end}")), Some((None, Some(short.clone()))));
+            assert_eq!(read(&format!("42:{short}{end}")), Some((Some(42), Some(short))));
+        }
         for text in ["", "0", "-1", "42:", ":", "abc", "42:abc"] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -90,12 +90,14 @@ pub fn extent(level: Level, range: Option<(Month, Month)>) -> String {
     }
 }
 
-/// The head with an abbreviated digest.
+/// The head as `--expect-head` accepts it, with an abbreviated digest: `head 42:3f2a9c0d5b1e7788…`.
 pub fn head(head: Option<&Head>) -> String {
-    match head {
-        Some(head) => format!("head {} {}…", head.sequence, head.sha256.short()),
-        None => "head none".to_owned(),
-    }
+    head.map_or_else(|| "head none".to_owned(), |head| format!("head {}", short_head(head)))
+}
+
+/// Number and abbreviated digest of a head: `42:3f2a9c0d5b1e7788…`.
+pub fn short_head(head: &Head) -> String {
+    format!("{}:{}…", head.sequence, head.sha256.short())
 }
 
 /// Ascending months, neighbours as a range: `2024-12 to 2025-01, 2025-03`.
@@ -114,6 +116,8 @@ pub fn month_ranges(months: impl IntoIterator<Item = Month>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expected_head::ExpectedHead;
+    use archive_formats::Sha256;
 
     #[test]
     fn thousands_have_separators() {
@@ -141,6 +145,15 @@ mod tests {
         assert_eq!([bytes_an_event(1_048, 10), bytes_an_event(5, 0)], [Some("104.8 bytes an event".to_owned()), None]);
         assert_eq!(to_one(123, 10), "12.3 : 1");
         assert_eq!([percent(1, 3), percent(0, 0), percent(5, 5)], ["33.3 %", "0.0 %", "100.0 %"]);
+    }
+
+    #[test]
+    fn printed_head_is_an_expected_head() {
+        let sha256 = Sha256::digest(b"abc");
+        let printed = short_head(&Head { sequence: 42, sha256 });
+        assert_eq!(printed, "42:ba7816bf8f01cfea…");
+        let expected = printed.parse::<ExpectedHead>().unwrap();
+        assert!(expected.sequence == Some(42) && expected.matches(&sha256));
     }
 
     #[test]

@@ -191,7 +191,7 @@ options! {
     "check" => check: Switch;
     /// quick (chain, names and sizes) or full (every byte and every row)
     "level" => level: Level, "LEVEL" = "full";
-    /// A head that the archive had once: its number, its sha256, or NUMBER:SHA256
+    /// A head that the archive had once, as status prints it: 42:3f2a9c0d5b1e7788…, or its number or SHA-256 alone
     "expect-head" => expect_head: ExpectedHead, "HEAD";
     /// Only events with this value, as the archive's CSV has it; nothing after the = means NULL or empty text. Values
     /// of one column are alternatives, several columns must all match. Repeat it

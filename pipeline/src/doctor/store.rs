@@ -2,7 +2,7 @@
 //! sink.
 
 use super::Check;
-use crate::{Archive, ArchiveRoot, exit::ExitCode, provenance, replicate, settings::Settings};
+use crate::{Archive, ArchiveRoot, exit::ExitCode, human, provenance, replicate, settings::Settings};
 use archive_connectors::{
     Result, Sink,
     sink::{self, Location},
@@ -43,7 +43,7 @@ async fn content(settings: &Settings) -> Result<String> {
     };
     provenance::successions(Some(archive.chain()), settings)?;
     let head = archive.head();
-    let head = head.map_or_else(|| "empty".to_owned(), |head| format!("head {} {}", head.sequence, head.sha256));
+    let head = head.map_or_else(|| "empty".to_owned(), |head| human::head(Some(&head)));
     Ok(format!("{}: archive {}, {head}", archive.url(), archive.id()))
 }
 

@@ -261,7 +261,7 @@ mod tests {
 DATASET      MONTH    STATE            EVENTS   FILES        SIZE     TIME
 escalations  2025-03  archived  1,234,567,890  12,345  1023.0 GiB  11h 40m
 events       2025-04  failed                -       -           -  11h 40m
-head 3 ba7816bf8f01cfea…  archive ./archive
+head 3:ba7816bf8f01cfea…  archive ./archive
 ";
         assert_eq!(text, expected);
         assert!(text.lines().all(|line| line.chars().count() <= 80));

@@ -387,7 +387,7 @@ the platform begins to prune 2024-12 on 2025-12-01, 12 days from now
 
 A archived   ! MISSING
 not verified yet on this host: `kt-archive verify` does that
-head 2 ba7816bf8f01cfea…  archive ./archive
+head 2:ba7816bf8f01cfea…  archive ./archive
 ";
         assert_eq!(calendars(&report, Style::plain()), expected);
     }

@@ -96,7 +96,7 @@ fn details(record: &VerificationRecord) -> Markup {
             dt { "Checked" } dd { (checked.join(", ")) }
             dt { "Head" } dd {
                 @match record.verification.head {
-                    Some(head) => { (thousands(head.sequence)) " " code { (head.sha256) } },
+                    Some(head) => code { (head.sequence) ":" (head.sha256) },
                     None => "none",
                 }
             }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::page::Page;
 use archive::{
-    human::{bytes_an_event, count, date, size, thousands, to_one},
+    human::{bytes_an_event, count, date, short_head, size, thousands, to_one},
     replicate::ReplicaState,
     status::Totals,
 };
@@ -96,9 +96,7 @@ fn cards(page: &Page) -> Vec<Card> {
     let note = compared.or_else(|| bytes_an_event(bytes, events)).unwrap_or_else(|| "no events".to_owned());
     cards.push(Card { name: "Size", value: size(bytes), note });
     cards.push(match page.head {
-        Some(head) => {
-            Card { name: "Chain head", value: thousands(head.sequence), note: format!("{}…", head.sha256.short()) }
-        }
+        Some(head) => Card { name: "Chain head", value: thousands(head.sequence), note: short_head(&head) },
         None => Card { name: "Chain head", value: "none".to_owned(), note: "nothing is committed".to_owned() },
     });
     cards.push(verified(page));
