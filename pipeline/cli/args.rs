@@ -78,6 +78,9 @@ pub(super) enum Command {
         month: Option<Month>,
     },
     /// Archive every month of a range that is not archived yet
+    ///
+    /// Both ends are included. Months that are archived are passed over, so that the same command goes on where an
+    /// interrupted one stopped.
     Backfill(BackfillArgs),
     /// Read the archive back and prove it
     Verify(VerifyArgs),
@@ -103,6 +106,9 @@ pub(super) enum Command {
     /// manifests. What the replica has of earlier months is not read again; --repair reads all of it.
     Replicate,
     /// Write a slice of the archive for a reviewer, with the proof of where it came from
+    ///
+    /// The range of times is half-open: --from is included, --to is not. Only files that manifests name are read, each
+    /// after a check of its digest; damage or a missing month gives no slice.
     Pull(PullArgs),
     /// Load an archived month back into PostgreSQL, and compare every value with the archive
     ///
@@ -163,12 +169,12 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub(super) struct BackfillArgs {
-    /// First month
+    /// First month, included
     #[arg(long, value_name = "YYYY-MM")]
     pub(super) from: Month,
-    /// Last month, included
+    /// Last month, included [default: the last closed one]
     #[arg(long, value_name = "YYYY-MM")]
-    pub(super) to: Month,
+    pub(super) to: Option<Month>,
 }
 
 #[derive(Debug, Args)]
@@ -176,7 +182,7 @@ pub(super) struct VerifyArgs {
     /// Verify this month alone
     #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"])]
     pub(super) month: Option<Month>,
-    /// First month [default: the whole archive]
+    /// First month, included [default: the whole archive]
     #[arg(long, value_name = "YYYY-MM", requires = "to")]
     pub(super) from: Option<Month>,
     /// Last month, included
@@ -186,7 +192,7 @@ pub(super) struct VerifyArgs {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct PeriodArgs {
-    /// First month [default: the first archived one]
+    /// First month, included [default: the first archived one]
     #[arg(long, value_name = "YYYY-MM")]
     pub(super) from: Option<Month>,
     /// Last month, included [default: the last closed one]
@@ -209,7 +215,7 @@ pub(super) struct PullArgs {
     /// When the slice begins, included: a time (2025-03-01T08:00:00Z) or a date, for its midnight in UTC
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse_lenient)]
     pub(super) from: Timestamp,
-    /// When it ends, not included
+    /// When it ends, not included: --to 2025-04-01 ends with the last instant of March
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse_lenient)]
     pub(super) to: Timestamp,
 }

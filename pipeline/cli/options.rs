@@ -275,7 +275,7 @@ mod tests {
         for line in [
             "kt-archive verify --month 2025-03 --from 2025-01 --to 2025-02",
             "kt-archive verify --from 2025-01",
-            "kt-archive backfill --from 2025-01",
+            "kt-archive backfill --to 2025-01",
             "kt-archive run --month 2025-13",
             "kt-archive run --format rejects",
             "kt-archive pull --from 2025-03-01",

@@ -2,6 +2,7 @@
 
 use super::{
     args::Arguments,
+    options::{self, InvalidValue},
     signals::{Notifications, UNWRITTEN},
     terminal::{self, Screen},
 };
@@ -16,8 +17,11 @@ use archive::{
     style::{Style, Tone},
 };
 use archive_connectors::Error;
-use archive_formats::printable;
-use clap::{CommandFactory as _, error::ErrorKind as ClapKind};
+use archive_formats::{Month, printable};
+use clap::{
+    CommandFactory as _,
+    error::{ContextKind, ContextValue, ErrorKind as ClapKind},
+};
 use serde_json::{Map, Value, json};
 use std::{
     ffi::OsString,
@@ -237,11 +241,47 @@ pub(super) fn usage(error: &clap::Error, command: Option<&str>) -> Failure {
     let first = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
     let message = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let tip = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: "));
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<InvalidValue>());
+    let option = option_for(error, command);
+    let tip = cause.and_then(|cause| cause.hint.as_deref()).or(option.as_deref()).or(tip);
     let command = command.map_or_else(|| "kt-archive".to_owned(), |command| format!("kt-archive {command}"));
     let see = format!("see `{command} --help`");
     let hint = tip.map_or_else(|| see.clone(), |tip| format!("{tip}; {see}"));
     Failure { message, hint, exit: ExitCode::Usage }
 }
+
+/// The option for a word that was typed without one, such as `--archive ./archive`.
+fn option_for(error: &clap::Error, command: Option<&str>) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_bare = error.kind() == ClapKind::UnknownArgument && !word.starts_with('-');
+    if !is_bare || address::contains_secret(word) {
+        return None;
+    }
+    let commands = options::command();
+    let command = commands.find_subcommand(command?.split(' ').next()?)?;
+    let takes = |option: &str| command.get_arguments().any(|argument| argument.get_id() == option);
+    let is_month = word.parse::<Month>().is_ok();
+    let has_scheme = ["https:", "http:", "postgres:", "postgresql:", "demo:"].iter().any(|it| word.starts_with(it));
+    let ends_in = |ends: &[&str]| ends.iter().any(|end| word.trim_end_matches(".gz").ends_with(end));
+    let options = [
+        ("--month", is_month && takes("month")),
+        ("--from", is_month && takes("from")),
+        ("--source", takes("source") && (has_scheme || ends_in(&[".csv", ".json", ".jsonl", ".ndjson"]))),
+        ("--config", ends_in(&[".toml"])),
+        ("--output", takes("output") && ends_in(&[".csv", ".jsonl", ".ndjson", ".parquet", ".html"])),
+        ("--dataset", takes("dataset") && EXPORT_TYPES.contains(&word.as_str())),
+        ("--archive", READS_SETTINGS.contains(&command.get_name())),
+    ];
+    let (option, _) = options.into_iter().find(|(_, fits)| *fits)?;
+    Some(format!("write it as {option} {word}"))
+}
+
+/// Datasets of the exports API.
+const EXPORT_TYPES: [&str; 4] = ["events", "traces", "escalations", "audit-log"];
+
+/// Commands that take `--archive`. The others accept it only since it is global.
+const READS_SETTINGS: [&str; 10] =
+    ["run", "backfill", "verify", "status", "report", "doctor", "config", "replicate", "pull", "restore"];
 
 /// The JSON document of a command, on one line without hidden characters: common fields first, then those of the report.
 pub(super) fn document(command: Option<&str>, exit: ExitCode, error: Option<&Failure>, report: Value) -> String {
@@ -282,7 +322,37 @@ mod tests {
     #[test]
     fn missing_options_are_named() {
         let failure = failure("kt-archive backfill");
-        assert!(failure.message.contains("--from <YYYY-MM> --to <YYYY-MM>"), "{}", failure.message);
+        assert!(failure.message.contains("--from <YYYY-MM>"), "{}", failure.message);
+    }
+
+    #[test]
+    fn words_without_an_option_lead_to_it() {
+        let hint = |line: &str| {
+            let error = options::parse(line.split(' ')).unwrap_err();
+            usage(&error, line.split(' ').nth(1)).hint
+        };
+        for (line, option) in [
+            ("kt-archive verify ./archive", "--archive ./archive"),
+            ("kt-archive status s3://bucket/x", "--archive s3://bucket/x"),
+            ("kt-archive run ./archive", "--archive ./archive"),
+            ("kt-archive run 2025-03", "--month 2025-03"),
+            ("kt-archive backfill 2025-03", "--from 2025-03"),
+            ("kt-archive run demo:", "--source demo:"),
+            ("kt-archive doctor https://api.example", "--source https://api.example"),
+            ("kt-archive report report.html", "--output report.html"),
+            ("kt-archive pull slice.csv.gz", "--output slice.csv.gz"),
+            ("kt-archive config check kt.toml", "--config kt.toml"),
+            ("kt-archive status traces", "--dataset traces"),
+        ] {
+            assert!(
+                hint(line).starts_with(&format!("write it as {option}; see `kt-archive ")),
+                "{line}: {}",
+                hint(line)
+            );
+        }
+        for line in ["kt-archive run https://user:canary@api.example", "kt-archive man a b", "kt-archive run --mont"] {
+            assert!(!hint(line).contains("write it as"), "{line}: {}", hint(line));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{
     args::BackfillArgs,
     outcome::{Outcome, fields},
-    session::{Opened, Session, check_range},
+    session::{Opened, Session, check_open_range},
     signals::{self, Notifications, Signals},
 };
 use archive::{
@@ -30,7 +30,7 @@ pub(super) async fn run(month: Option<Month>, session: Session) -> Result<Outcom
 
 pub(super) async fn backfill(args: BackfillArgs, session: Session) -> Result<Outcome> {
     let BackfillArgs { from, to } = args;
-    check_range(from, to)?;
+    check_open_range(Some(from), to)?;
     let opened = session.open_writing()?;
     let dry_run = opened.config.dry_run.is_some_and(|on| on.0);
     archive("backfill", opened, Request::Backfill { from, to, dry_run }, session.results).await

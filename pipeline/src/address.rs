@@ -117,8 +117,30 @@ impl SourceAddress {
                 Err(invalid("the source has a scheme that is not known").with_hint(FORMS))
             }
             _ if address.is_empty() => Err(invalid("the source is empty").with_hint(FORMS)),
+            _ if is_host(address) => Err(invalid("the source looks like the name of a server, without a scheme")
+                .with_hint("put https:// in front of it (http:// on a private network), or ./ if it is a file")),
             _ => Ok(SourceAddress::Files(address.into())),
         }
+    }
+}
+
+/// Whether an address without a scheme looks like `api.example.com`, perhaps with a port and a path, and not like a file.
+fn is_host(address: &str) -> bool {
+    const FILES: [&str; 5] = [".csv", ".json", ".jsonl", ".ndjson", ".gz"];
+    let lower = address.to_ascii_lowercase();
+    if lower.contains(['*', '?', '[', ' ']) || FILES.iter().any(|end| lower.ends_with(end)) {
+        return false;
+    }
+    let authority = lower.split('/').next().unwrap_or_default();
+    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !host.split('.').all(is_label) {
+        return false;
+    }
+    match port {
+        Some(port) => port.parse::<u16>().is_ok(),
+        None => host == "localhost" || host.contains('.'),
     }
 }
 
@@ -291,6 +313,18 @@ mod tests {
         }
         assert_eq!(files("file:///a%20b/events_*.csv"), "/a b/events_*.csv");
         assert_eq!(files("FILE:///x.csv"), "/x.csv");
+    }
+
+    #[test]
+    fn servers_without_a_scheme_are_not_taken_for_files() {
+        for address in ["api.example.com", "api.example.com/v1", "localhost", "localhost:8080", "api:8080", "10.0.0.1"]
+        {
+            let error = SourceAddress::parse(address).unwrap_err();
+            assert!(error.hint().contains("https://"), "{address}: {error}");
+        }
+        for address in ["./api.example.com", "exports", "exports/a.csv", "v1.2/a.csv", "a.b.JSONL", "../x", "a:b"] {
+            assert!(SourceAddress::parse(address).is_ok(), "{address}");
+        }
     }
 
     #[test]

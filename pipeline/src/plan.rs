@@ -17,8 +17,8 @@ pub enum Request {
     Backfill {
         /// First month.
         from: Month,
-        /// Last month, inclusive.
-        to: Month,
+        /// Last month, inclusive; by default the last one whose grace period is over.
+        to: Option<Month>,
         /// Plan only, and archive nothing.
         dry_run: bool,
     },
@@ -86,7 +86,13 @@ pub fn plan(request: Request, dataset: &Dataset, chain: Option<&Chain>, rules: &
     let months = match request {
         Request::Due => due(dataset, chain, rules)?,
         Request::Month(month) => vec![month],
-        Request::Backfill { from, to, .. } => Month::range(from, to).collect(),
+        Request::Backfill { from, to, .. } => {
+            let to = to.map_or_else(|| rules.last_closed(), Ok)?;
+            if from > to {
+                return Err(not_over(from, rules));
+            }
+            Month::range(from, to).collect()
+        }
     };
     let by_name = request != Request::Due;
     let planned = months.into_iter().map(|month| {
@@ -182,7 +188,7 @@ mod tests {
     }
 
     fn backfill(from: &str, to: &str) -> Request {
-        Request::Backfill { from: month(from), to: month(to), dry_run: false }
+        Request::Backfill { from: month(from), to: Some(month(to)), dry_run: false }
     }
 
     /// A chain with these months of events, committed as Parquet.
@@ -281,6 +287,18 @@ mod tests {
         let range = backfill("2025-01", "2025-03");
         let actions = planned(range, &["2025-02"], "2025-05-01T00:00:00Z").into_iter().map(|(_, action)| action);
         assert_eq!(actions.collect::<Vec<_>>(), [Action::Archive, Action::Nothing, Action::Archive]);
+    }
+
+    #[test]
+    fn backfill_without_an_end_ends_with_the_last_closed_month() {
+        let range = |from| Request::Backfill { from: month(from), to: None, dry_run: false };
+        let months = |now| planned(range("2025-01"), &[], now).into_iter().map(|(month, _)| month).collect::<Vec<_>>();
+        assert_eq!(months("2025-04-01T01:00:00Z"), ["2025-01", "2025-02", "2025-03"]);
+        assert_eq!(months("2025-04-01T00:59:59Z"), ["2025-01", "2025-02"]);
+        let rules = rules("2025-04-01T00:59:59Z");
+        let error = plan(range("2025-03"), &events(), Some(&chain(&[])), &rules).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains("2025-03 ended too recently"), "{error}");
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn wrong_usage_exits_with_2() {
         &["run", "--no-such-option"],
         &["no-such-command"],
         &["backfill", "--from", "2025-03", "--to", "2025-01"],
-        &["backfill", "--from", "2025-03"],
+        &["backfill", "--to", "2025-03"],
         &["run", "--month", MONTH, "--format", "xlsx"],
         &["run", "--month", MONTH, "--dataset", "Events!"],
         &["run", "--month", MONTH, "--dataset", "manifests"],
