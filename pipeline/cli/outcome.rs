@@ -15,6 +15,7 @@ use archive::{
     report::{Failure, Report},
     settings::OutputSettings,
     style::{Style, Tone},
+    wrap::wrap,
 };
 use archive_connectors::Error;
 use archive_formats::{Month, printable};
@@ -184,27 +185,30 @@ impl Console {
             None => print(&outcome.text),
         };
         let sentence = outcome.error.iter().filter(|_| outcome.details.is_empty());
-        for failure in sentence.chain(&outcome.details) {
-            self.report_failure(failure);
-        }
+        self.report_failures(&sentence.chain(&outcome.details).collect::<Vec<_>>());
         match printed {
             Ok(()) => outcome.exit,
             Err(error) => {
                 let message = format!("could not write the result to stdout: {error}");
-                self.report_failure(&Failure { message, hint: UNWRITTEN.to_owned(), exit: ExitCode::Failed });
+                self.report_failures(&[&Failure { message, hint: UNWRITTEN.to_owned(), exit: ExitCode::Failed }]);
                 if outcome.exit == ExitCode::Done { ExitCode::Failed } else { outcome.exit }
             }
         }
     }
 
-    /// Prints a failure in the log format of stderr.
-    fn report_failure(&self, failure: &Failure) {
+    /// Prints failures in the log format of stderr.
+    fn report_failures(&self, failures: &[&Failure]) {
         let output = OutputSettings { log_format: self.log_format, ..OutputSettings::default() };
         // No effect if the command has started its logs.
         terminal::start(output, &Screen::new(output), self.messages, &Retries::default(), &Telemetry::default());
         match terminal::format() {
-            LogFormat::Text => print_failure(failure, self.messages),
-            LogFormat::Json => tracing::error!(hint = failure.hint, "{}", failure.message),
+            // A failure to write to stderr cannot be reported.
+            LogFormat::Text => drop(io::stderr().write_all(render(failures, self.messages).as_bytes())),
+            LogFormat::Json => {
+                for failure in failures {
+                    tracing::error!(hint = failure.hint, "{}", failure.message);
+                }
+            }
         }
     }
 }
@@ -222,16 +226,41 @@ fn pass_on(mut bytes: impl io::Read) -> io::Result<()> {
     }
 }
 
-/// Prints `error: …` and `hint: …`.
+/// Prints a failure as `error: …` and `hint: …`.
 pub(super) fn print_failure(failure: &Failure, style: Style) {
     // A failure to write to stderr cannot be reported.
-    drop(io::stderr().write_all(render(failure, style).as_bytes()));
+    drop(io::stderr().write_all(render(&[failure], style).as_bytes()));
 }
 
-fn render(failure: &Failure, style: Style) -> String {
-    let message = printable(&failure.message);
+/// Each failure as `error: …`, then `hint: …`: failures with the same hint follow each other, and it follows them once. A
+/// signal is no error: its failure is one line.
+fn render(failures: &[&Failure], style: Style) -> String {
     let (error, hint) = (style.paint(Tone::Bad, "error:"), style.paint(Tone::Good, "hint:"));
-    format!("{error} {message}\n{hint} {}\n", printable(&failure.hint))
+    let wrapped = |text: &str, prefix: &str| match style.width() {
+        Some(width) => wrap(&printable(text), width, prefix.len(), &" ".repeat(prefix.len())),
+        None => printable(text).into_owned(),
+    };
+    let mut groups: Vec<Vec<&Failure>> = Vec::new();
+    for failure in failures {
+        match groups.iter_mut().find(|group| group.iter().any(|other| other.hint == failure.hint)) {
+            Some(group) => group.push(failure),
+            None => groups.push(vec![failure]),
+        }
+    }
+    let mut text = String::new();
+    for group in groups {
+        for failure in &group {
+            let message = wrapped(&failure.message, "error: ");
+            match failure.exit {
+                ExitCode::Interrupted | ExitCode::Terminated => text.extend([&message, "; "]),
+                _ => text.extend([&error, " ", &message, "\n"]),
+            }
+        }
+        let is_signal = group.iter().any(|it| matches!(it.exit, ExitCode::Interrupted | ExitCode::Terminated));
+        let prefix = if is_signal { String::new() } else { format!("{hint} ") };
+        text.extend(group.first().map(|failure| format!("{prefix}{}\n", wrapped(&failure.hint, "hint: "))));
+    }
+    text
 }
 
 /// Converts an error of clap. Its text repeats the arguments, so passwords in URLs are redacted.
@@ -315,8 +344,37 @@ mod tests {
         let failure = failure("kt-archive run --mont 2025-03");
         assert_eq!(failure.message, "unexpected argument '--mont' found");
         assert_eq!(failure.hint, "a similar argument exists: '--month'; see `kt-archive run --help`");
-        let text = render(&failure, Style::plain());
+        let text = render(&[&failure], Style::plain());
         assert!(text.starts_with("error: unexpected") && text.contains("\nhint: a similar"), "{text}");
+    }
+
+    #[test]
+    fn equal_hints_are_printed_once_and_signals_are_one_line() {
+        let failure =
+            |message: &str, hint: &str, exit| Failure { message: message.to_owned(), hint: hint.to_owned(), exit };
+        let failures = [
+            failure("one", "do this", ExitCode::Source),
+            failure("two", "do that", ExitCode::Source),
+            failure("three", "do this", ExitCode::Source),
+            failure("interrupted", "run it again", ExitCode::Interrupted),
+        ];
+        let expected = "\
+error: one
+error: three
+hint: do this
+error: two
+hint: do that
+interrupted; run it again
+";
+        assert_eq!(render(&failures.iter().collect::<Vec<_>>(), Style::plain()), expected);
+    }
+
+    #[test]
+    fn a_number_without_its_unit_has_a_hint() {
+        let words = ["kt-archive", "run", "--part-size", "64"];
+        let failure = usage(&options::parse(words).unwrap_err(), Some("run"));
+        assert!(failure.message.contains("'64' for '--part-size <SIZE>'"), "{}", failure.message);
+        assert_eq!(failure.hint, "add the unit: 64KiB, 64MiB, 64GiB; see `kt-archive run --help`");
     }
 
     #[test]

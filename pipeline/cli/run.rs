@@ -78,5 +78,12 @@ async fn work(
     let work = run::run(&opened.settings, request, Arc::new(SystemClock), observer, signals.stop());
     let guarded = signals.finish_on_signal(work).await;
     opened.screen.close();
-    guarded.into_report()
+    let (report, stopped) = guarded.into_report()?;
+    let stopped = stopped.map(|error| {
+        let archived = report.months.iter().filter(|month| month.error.is_none()).count();
+        let hint = error.hint().to_owned();
+        Error::new(error.kind(), format!("{error}: {archived} of {} months are archived", report.months.len()))
+            .with_hint(hint)
+    });
+    Ok((report, stopped))
 }

@@ -91,7 +91,7 @@ async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> ExitCode {
 
 /// The error of work that commits and was stopped by a signal.
 pub(super) fn stopped(signal: ExitCode) -> Error {
-    error(signal).with_hint("run the same command again: what is committed stays, and the rest goes on from there")
+    error(signal).with_hint("run the same command again for the rest; what is committed stays")
 }
 
 fn error(signal: ExitCode) -> Error {

@@ -88,8 +88,9 @@ impl Screen {
     }
 }
 
-const fn state(report: &MonthReport) -> &'static str {
+fn state(report: &MonthReport) -> &'static str {
     match report.state {
+        _ if report.is_stopped() => "stopped",
         MonthState::Archived => "archived",
         MonthState::Already => "already archived",
         MonthState::Failed => "failed",
@@ -126,7 +127,10 @@ impl Progress for Lines {
 
 impl Observer for Lines {
     fn month_finished(&self, report: &MonthReport) {
-        self.0.write(finished_line(report).as_bytes());
+        // The result names the others in one line.
+        if report.is_tried {
+            self.0.write(finished_line(report).as_bytes());
+        }
     }
 
     fn replica_finished(&self, report: &ReplicaReport) {
@@ -388,6 +392,7 @@ mod tests {
             bytes: 0,
             seconds: 0.83,
             error: None,
+            is_tried: true,
         };
         assert_eq!(finished_line(&report), "events 2025-03  failed  0.8 s\n");
     }

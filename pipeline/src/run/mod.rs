@@ -228,10 +228,7 @@ impl Run {
             return Ok(not_archived(planned, archived, &self.rules).await);
         }
         if let Some(earlier) = self.earlier_failure(&planned.dataset) {
-            return Err(Failure {
-                message: format!("not tried, since an earlier month failed: {}", earlier.message),
-                ..earlier
-            });
+            return Ok(MonthReport::not_tried(planned, earlier));
         }
         match self.archive(planned).await {
             Ok(Commit::Done(entry)) => Ok(MonthReport::archived(&entry)),

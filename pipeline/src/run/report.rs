@@ -48,6 +48,9 @@ pub struct MonthReport {
     pub seconds: f64,
     /// Why it failed; of an archived month, the rejects or conflicts that were kept.
     pub error: Option<Failure>,
+    /// Whether the run worked on it, or would have; false if an earlier failure or a signal came first.
+    #[serde(skip)]
+    pub is_tried: bool,
 }
 
 /// Constructors that leave `seconds` at zero; the run sets it.
@@ -66,6 +69,7 @@ impl MonthReport {
             bytes: manifest.bytes(),
             seconds: 0.0,
             error: None,
+            is_tried: true,
         }
     }
 
@@ -87,12 +91,24 @@ impl MonthReport {
             bytes: 0,
             seconds: 0.0,
             error: None,
+            is_tried: true,
         }
     }
 
     /// The report of a month that was not committed.
     pub fn failed(planned: &Planned, failure: Failure) -> Self {
         Self { state: MonthState::Failed, error: Some(failure), ..Self::planned(planned) }
+    }
+
+    /// The report of a month that was not tried since `earlier` ended the run, or its dataset.
+    pub fn not_tried(planned: &Planned, earlier: Failure) -> Self {
+        let message = format!("not tried, since an earlier month failed: {}", earlier.message);
+        Self { is_tried: false, ..Self::failed(planned, Failure { message, ..earlier }) }
+    }
+
+    /// Returns whether a signal kept the run from committing it.
+    pub fn is_stopped(&self) -> bool {
+        self.error.as_ref().is_some_and(|failure| matches!(failure.exit, ExitCode::Interrupted | ExitCode::Terminated))
     }
 }
 
@@ -160,18 +176,18 @@ impl Report for RunReport {
             ("SIZE", Align::Right),
             ("TIME", Align::Right),
         ]);
-        for month in &self.months {
+        for month in self.months.iter().filter(|month| month.is_tried) {
             table.push(row(month));
         }
+        let untried = match untried(&self.months) {
+            untried if untried.is_empty() => untried,
+            untried => format!("{}\n", style.fit(&format!("not tried: {untried}"))),
+        };
         let nothing = if self.months.is_empty() { "nothing to do: every month is archived\n" } else { "" };
         let archive = format!("archive {}", self.archive.as_deref().unwrap_or_default());
         let ending = style.beside(&head(self.head.as_ref()), &archive);
         let replicas = replica_table(&self.replicas, style);
-        format!(
-            "{}{nothing}{replicas}{head}  archive {}\n",
-            table.render(style),
-            self.archive.as_deref().unwrap_or_default()
-        )
+        format!("{}{untried}{nothing}{replicas}{ending}\n", table.render(style))
     }
 
     fn failure(&self) -> Option<Failure> {
@@ -186,14 +202,35 @@ impl Report for RunReport {
         }
     }
 
+    /// Months that were not tried have one failure together, and months that a signal stopped none: the signal is the
+    /// failure of the command.
     fn details(&self) -> Vec<Failure> {
-        let failed = self.months.iter().filter_map(|month| month.error.as_ref().map(|error| (month, error)));
+        let failed = self.months.iter().filter(|month| month.is_tried && !month.is_stopped());
+        let failed = failed.filter_map(|month| month.error.as_ref().map(|error| (month, error)));
         let named = failed.map(|(month, error)| Failure {
             message: format!("{} {}: {}", month.dataset, month.month, error.message),
             ..error.clone()
         });
-        named.chain(replica_failures(&self.replicas)).collect()
+        let first = self.months.iter().find(|month| !month.is_tried && !month.is_stopped());
+        let rest = first.and_then(|month| month.error.as_ref()).map(|error| Failure {
+            message: format!("not tried, since an earlier month failed: {}", untried(&self.months)),
+            ..error.clone()
+        });
+        named.chain(rest).chain(replica_failures(&self.replicas)).collect()
     }
+}
+
+/// The months that were not tried, as ranges of each dataset; empty if there are none.
+fn untried(months: &[MonthReport]) -> String {
+    let mut datasets: Vec<(&Dataset, Vec<Month>)> = Vec::new();
+    for MonthReport { dataset, month, .. } in months.iter().filter(|month| !month.is_tried) {
+        match datasets.last_mut() {
+            Some((last, months)) if *last == dataset => months.push(*month),
+            _ => datasets.push((dataset, vec![*month])),
+        }
+    }
+    let names = datasets.into_iter().map(|(dataset, months)| format!("{dataset} {}", human::month_ranges(months)));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// How many months and replicas failed.
@@ -209,6 +246,7 @@ fn row(month: &MonthReport) -> [Cell; 7] {
     let state = match month.state {
         MonthState::Archived => Cell::toned("archived", Tone::Good),
         MonthState::Already => Cell::from("already"),
+        MonthState::Failed if month.is_stopped() => Cell::from("stopped"),
         MonthState::Failed => Cell::toned("failed", Tone::Bad),
         MonthState::Planned => Cell::from("planned"),
     };
@@ -245,6 +283,7 @@ mod tests {
             bytes: 1_098_437_885_952,
             seconds: 42_000.0,
             error: archived.is_none().then_some(failure),
+            is_tried: true,
         }
     }
 
@@ -276,6 +315,36 @@ head 3:ba7816bf8f01cfea…  archive ./archive
         let sentence = two.failure().unwrap();
         assert_eq!(sentence.message, "2 of 2 months failed or are incomplete; the first: events 2025-04: no answer");
         assert_eq!(report(vec![month("events", "2025-03", Some(1))]).failure(), None);
+    }
+
+    fn untried(name: &str, exit: ExitCode) -> MonthReport {
+        let month = month("events", name, None);
+        let planned = Planned { dataset: month.dataset, month: month.month, action: crate::plan::Action::Archive };
+        let earlier = Failure { message: "no answer".to_owned(), hint: "do this".to_owned(), exit };
+        MonthReport::not_tried(&planned, earlier)
+    }
+
+    #[test]
+    fn months_that_were_not_tried_are_one_line_and_one_failure() {
+        let tried = month("events", "2025-03", None);
+        let untried = ["2025-04", "2025-05", "2025-07"].map(|name| untried(name, ExitCode::Source));
+        let report = report([vec![tried], untried.to_vec()].concat());
+        let text = report.text(Style::plain());
+        assert!(text.contains("\nnot tried: events 2025-04 to 2025-05, 2025-07\nhead "), "{text}");
+        assert!(!text.contains("events   2025-04"), "{text}");
+        let messages = report.details().into_iter().map(|failure| failure.message).collect::<Vec<_>>();
+        let expected = "not tried, since an earlier month failed: events 2025-04 to 2025-05, 2025-07";
+        assert_eq!(messages, ["events 2025-03: no answer", expected]);
+    }
+
+    #[test]
+    fn months_that_a_signal_stopped_are_no_failures() {
+        let mut stopped = month("events", "2025-03", None);
+        stopped.error = stopped.error.map(|failure| Failure { exit: ExitCode::Interrupted, ..failure });
+        let report = report(vec![stopped, untried("2025-04", ExitCode::Interrupted)]);
+        assert_eq!((report.details(), report.exit()), (Vec::new(), ExitCode::Interrupted));
+        let text = report.text(Style::plain());
+        assert!(text.contains("2025-03  stopped") && text.contains("not tried: events 2025-04\n"), "{text}");
     }
 
     #[test]

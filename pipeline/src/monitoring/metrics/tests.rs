@@ -31,6 +31,7 @@ fn worked_on(dataset: &str, month: &str, state: MonthState) -> MonthReport {
         bytes: 1_000,
         seconds: 1.0,
         error: None,
+        is_tried: true,
     }
 }
 

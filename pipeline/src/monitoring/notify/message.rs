@@ -225,6 +225,7 @@ mod tests {
             bytes: 9,
             seconds: 0.5,
             error: error.map(failure),
+            is_tried: true,
         }
     }
 
