@@ -79,6 +79,7 @@ where
 /// The remaining retries of a policy, for callers whose tries differ.
 #[derive(Debug)]
 pub struct Attempts {
+    all: u32,
     left: u32,
     ends: Instant,
     deadline: Option<Instant>,
@@ -92,6 +93,7 @@ impl Attempts {
         const LONGEST: Duration = Duration::from_secs(30);
         let budget_ends = Instant::now() + policy.budget;
         Self {
+            all: policy.retries + 1,
             left: policy.retries,
             ends: policy.deadline.map_or(budget_ends, |deadline| deadline.min(budget_ends)),
             deadline: policy.deadline,
@@ -114,7 +116,10 @@ impl Attempts {
         if let (Some(_), Some(deadline)) = (error.retry_after(), self.deadline) {
             self.ends = (self.ends + wait).min(deadline);
         }
-        tracing::warn!(%error, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "waiting for another try");
+        let (attempt, attempts) = (self.all - self.left, self.all);
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(%error, wait_ms, attempt, attempts, cause, "waiting for another try");
         sleep(wait).await;
         Ok(())
     }

@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod config;
 mod doctor;
+mod log;
 mod man;
 mod options;
 mod outcome;

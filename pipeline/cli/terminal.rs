@@ -1,5 +1,6 @@
 //! Progress and logs on stderr: bars on a terminal, one line per month otherwise.
 
+use super::log::Sentences;
 use archive::{
     config::{LogFormat, ProgressMode},
     human,
@@ -307,6 +308,7 @@ pub(super) fn start(output: OutputSettings, screen: &Screen, style: Style, retri
     let writer = LogWriter { screen: screen.clone(), has_color: style.has_color() };
     let layer = fmt::layer().with_ansi(style.has_color()).with_writer(move || writer.clone());
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match output.log_format {
+        LogFormat::Text if output.verbosity == 0 => Box::new(layer.event_format(Sentences(style))),
         LogFormat::Text => Box::new(layer),
         LogFormat::Json => Box::new(layer.json().flatten_event(true)),
     };

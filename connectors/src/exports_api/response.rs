@@ -38,9 +38,8 @@ impl Endpoint {
 pub(super) async fn refused(endpoint: Endpoint, response: Response, token: &Secret, now: Timestamp) -> Error {
     let status = response.status();
     let wait = retry_after(response.headers(), date(response.headers()).unwrap_or(now));
-    let error = Error::new(kind(endpoint, status), format!("could not {}", endpoint.action()))
-        .with_context("status", status.as_u16())
-        .with_retry_after(wait);
+    let message = format!("could not {}: the server answered {}", endpoint.action(), status.as_u16());
+    let error = Error::new(kind(endpoint, status), message).with_retry_after(wait);
     // Stores repeat the signed request in their refusals.
     let excerpt = if endpoint == Endpoint::Storage { String::new() } else { excerpt(response, token).await };
     let error = if excerpt.is_empty() { error } else { error.with_context("answer", excerpt) };
