@@ -17,17 +17,27 @@ pub(super) const COMMON: &str = "Common options";
 /// Puts `--config` and `--json` after the options of the configuration.
 const LAST: usize = 100;
 
-pub(super) const ENVIRONMENT: &str = "\
-Every option but --month, --from, --to and --json can be set as
-KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, and all but --config in the
-configuration file under its own name. A flag beats the environment, which
-beats the file.";
+/// The end of the short help.
+pub(super) const SHORT: &str = "\
+--help has every option, examples, the syntax of values, the variables of the
+environment and the exit codes.";
 
 pub(super) const LONG: &str = "\
 Every option but --month, --from, --to and --json can be set as
 KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, and all but --config in the
 configuration file (TOML) under its own name. A flag beats the environment,
 which beats the file.
+
+Values:
+  sizes                      256MiB, 64MB, 1GiB: a number and its unit; K, M and
+                             G are KiB, MiB and GiB
+  durations                  90s, 15m, 1h, 2d: a number and one unit
+  months                     2025-03, in UTC; a range includes both ends
+  times                      2025-03-01T08:00:00Z, or 2025-03-01 for its
+                             midnight in UTC; a range excludes its end
+  paths                      ~ is the home folder; a relative path begins at the
+                             current folder
+  lists                      repeat the option, or use commas
 
 Secrets come from the environment, or from files that it names:
   KEEPTRUSTS_API_TOKEN       token of the exports API; else
@@ -84,9 +94,9 @@ pub(super) enum Command {
     Backfill(BackfillArgs),
     /// Read the archive back and prove it
     Verify(VerifyArgs),
-    /// Show which months are archived and which are missing, as a calendar
+    /// Show archived and missing months as a calendar
     Status(PeriodArgs),
-    /// Write a page (HTML) about the state of the archive, for an auditor
+    /// Write an HTML page about the archive, for an auditor
     ///
     /// Coverage, events a day by verdict, sizes, chain head, the last verification on record and the replicas, in one
     /// file without scripts that needs no network. Months whose files are missing, have another size, or turn out to be

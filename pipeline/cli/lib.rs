@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod config;
 mod doctor;
+mod examples;
 mod log;
 mod man;
 mod options;

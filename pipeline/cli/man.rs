@@ -1,6 +1,10 @@
 //! `kt-archive man`: a manual page for each command, generated from the clap definition.
 
-use super::{options, outcome::Outcome};
+use super::{
+    examples::{self, examples},
+    options,
+    outcome::Outcome,
+};
 use archive::{report::Report, style::Style};
 use archive_connectors::{Result, error::local};
 use clap::Command;
@@ -86,13 +90,16 @@ fn page(command: &Command, near: &[String]) -> Vec<u8> {
     // The short usage of `--help`: clap_mangen would list every option twice.
     let usage = command.clone().render_usage().to_string();
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
-    let long_help = command.get_after_long_help().map(ToString::to_string);
+    let name = display_name(command);
+    let notes = command.get_after_long_help().map(ToString::to_string);
+    // The examples have a section of their own here.
+    let notes = notes.map(|text| text.trim_start_matches(&examples::section(&name)).to_owned());
     let man = Man::new(command.clone().override_usage(usage));
     let mut bytes = Vec::new();
     // Writing to memory cannot fail.
     drop(sections(&man, command, &mut bytes));
     let mut roff = Roff::new();
-    if let Some(text) = long_help {
+    if let Some(text) = notes.filter(|notes| !notes.is_empty()) {
         let (environment, exit_codes) = text.split_once(EXIT_CODES).unwrap_or((&text, ""));
         roff.control("SH", ["ENVIRONMENT"]);
         render_prose(&mut roff, environment);
@@ -101,7 +108,6 @@ fn page(command: &Command, near: &[String]) -> Vec<u8> {
         roff.control("SH", ["EXIT STATUS"]);
         render_prose(&mut roff, exit_codes);
     }
-    let name = display_name(command);
     render_examples(&mut roff, &name);
     if !near.is_empty() {
         roff.control("SH", ["SEE ALSO"]);
@@ -136,74 +142,9 @@ const FILES: &str = "
                               losing it costs time, never data
   ~/.pgpass                   passwords of PostgreSQL servers, unless PGPASSFILE names another file";
 
-/// The page, the purpose and the command line of an example.
-type Example = (&'static str, &'static str, &'static str);
-
-const EXAMPLES: &[Example] = &[
-    ("kt-archive", "Try it out, without a server", "kt-archive run --source demo: --archive ./archive"),
-    ("kt-archive", "Prove that nothing is missing and nothing was changed", "kt-archive verify --archive ./archive"),
-    (
-        "kt-archive-run",
-        "Archive the last month, and what is missing before it",
-        "kt-archive run --source https://api.keeptrusts.example --archive s3://my-bucket/keeptrusts",
-    ),
-    (
-        "kt-archive-run",
-        "One month, as Parquet and CSV, with a copy",
-        "kt-archive run --month 2026-10 --format parquet,csv --archive /srv/archive --replica /mnt/nas/archive",
-    ),
-    (
-        "kt-archive-backfill",
-        "Years of history straight from the database",
-        "kt-archive backfill --source postgres://archiver@db.internal/keeptrusts --from 2023-01 --to 2025-03 \
-         --archive /srv/archive",
-    ),
-    ("kt-archive-verify", "Every byte and every row", "kt-archive verify --archive /srv/archive"),
-    (
-        "kt-archive-verify",
-        "The chain alone, and that it still holds a head that was noted down",
-        "kt-archive verify --level quick --expect-head 42 --archive /srv/archive",
-    ),
-    ("kt-archive-status", "Which months are archived", "kt-archive status --archive /srv/archive"),
-    ("kt-archive-doctor", "Whether a run would work", "kt-archive doctor --config /etc/kt-archive/kt-archive.toml"),
-    (
-        "kt-archive-replicate",
-        "Mend a copy",
-        "kt-archive replicate --repair --archive /srv/archive --replica /mnt/nas/archive",
-    ),
-    (
-        "kt-archive-pull",
-        "The blocked events of a week, for a spreadsheet",
-        "kt-archive pull --from 2026-10-05 --to 2026-10-12 --match decision=blocked --format csv --csv-safe \
-         --output review.csv --archive /srv/archive",
-    ),
-    (
-        "kt-archive-restore",
-        "The restore test of the month",
-        "kt-archive restore --month 2026-10 --into postgres://operator@db.internal/keeptrusts_verify --drill",
-    ),
-    ("kt-archive-config-check", "What is wrong with a file", "kt-archive config check --config kt-archive.toml"),
-    (
-        "kt-archive-schedule",
-        "A timer of systemd for the settings of a file",
-        "kt-archive schedule systemd --config /etc/kt-archive/kt-archive.toml",
-    ),
-    (
-        "kt-archive-schedule",
-        "A CronJob of Kubernetes",
-        "kt-archive schedule kubernetes --source https://api.keeptrusts.example --archive s3://my-bucket/keeptrusts",
-    ),
-    (
-        "kt-archive-completions",
-        "For the bash of this user",
-        "kt-archive completions bash > ~/.local/share/bash-completion/completions/kt-archive",
-    ),
-    ("kt-archive-man", "The pages, for this user", "kt-archive man ~/.local/share/man/man1"),
-];
-
 /// Adds the examples of `page`, if it has any.
 fn render_examples(roff: &mut Roff, page: &str) {
-    let mut examples = EXAMPLES.iter().filter(|(name, ..)| *name == page).peekable();
+    let mut examples = examples(page).peekable();
     if examples.peek().is_some() {
         roff.control("SH", ["EXAMPLES"]);
     }
@@ -275,16 +216,6 @@ mod tests {
     #[test]
     fn long_help_has_the_heading_of_the_exit_codes() {
         assert!(LONG.contains(EXIT_CODES));
-    }
-
-    #[test]
-    fn every_example_parses() {
-        for (page, _, typed) in EXAMPLES {
-            let words = typed.split(" > ").next().unwrap().split_whitespace();
-            let (parsed, _) = options::parse(words).unwrap_or_else(|error| panic!("{typed}: {error}"));
-            let name = format!("kt-archive-{}", parsed.command.name().replace(' ', "-"));
-            assert!(*page == "kt-archive" || *page == name, "{page}: {typed}");
-        }
     }
 
     #[test]

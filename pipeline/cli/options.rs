@@ -1,6 +1,9 @@
 //! The options of the configuration as arguments: which of them a command takes, and which were typed.
 
-use super::args::{Arguments, COMMON, ENVIRONMENT, LONG};
+use super::{
+    args::{Arguments, COMMON, LONG, SHORT},
+    examples,
+};
 use archive::config::{self, ConfigOption, OPTIONS};
 use clap::{
     Arg, ArgAction, ArgMatches, Command, CommandFactory as _, FromArgMatches as _, ValueHint, parser::ValueSource,
@@ -38,9 +41,22 @@ const ARCHIVING: [Section; 6] = [
 /// The options of every command.
 const EVERYWHERE: [&str; 6] = ["archive", "state-dir", "log-format", "progress", "verbose", "quiet"];
 
+/// The options of the short help besides those that only some commands take. `--help` has the others too.
+const COMMON_KEYS: [&str; 6] = ["source", "replica", "dataset", "format", "archive", "verbose"];
+
 /// The whole command line: every command with its options.
 pub(super) fn command() -> Command {
-    add(Arguments::command())
+    with_examples(add(Arguments::command()), "kt-archive")
+}
+
+/// Puts the examples of each command before the end of its long help.
+fn with_examples(command: Command, name: &str) -> Command {
+    let notes = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+    let command = command.after_long_help(format!("{}{notes}", examples::section(name)));
+    command.mut_subcommands(|below| {
+        let name = format!("{name}-{}", below.get_name());
+        with_examples(below, &name)
+    })
 }
 
 /// Parses a command line. Returns the arguments, and the options in the notation of the configuration file.
@@ -53,7 +69,7 @@ pub(super) fn parse(
 
 /// Adds its options to each command.
 fn add(program: Command) -> Command {
-    let common = EVERYWHERE.iter().map(|key| argument(key).global(true).help_heading(COMMON));
+    let common = EVERYWHERE.iter().map(|key| in_short_help(argument(key).global(true).help_heading(COMMON)));
     documented(program.args(common)).mut_subcommands(|command| match command.get_name() {
         "run" | "doctor" => archiving(command),
         "backfill" => archiving(with(command, &["jobs", "dry-run"])),
@@ -92,13 +108,31 @@ fn with(command: Command, keys: &[&str]) -> Command {
 
 fn archiving(command: Command) -> Command {
     documented(ARCHIVING.into_iter().fold(command, |command, (heading, keys)| {
-        command.args(keys.iter().map(|key| argument(key).help_heading(heading)))
+        command.args(keys.iter().map(|key| in_short_help(argument(key).help_heading(heading))))
     }))
 }
 
-/// Adds the notes on environment, secrets and exit codes.
+/// Hides an option from the short help, unless it is a common one.
+fn in_short_help(argument: Arg) -> Arg {
+    let is_common = COMMON_KEYS.contains(&argument.get_id().as_str());
+    argument.hide_short_help(!is_common)
+}
+
+/// Adds the notes on values, environment, secrets and exit codes, and a usage line with what is required, also where an
+/// option can come from the environment or the file.
 fn documented(command: Command) -> Command {
-    command.after_help(ENVIRONMENT).after_long_help(LONG)
+    let required = match command.get_name() {
+        "run" | "doctor" => "--source <URL>",
+        "backfill" => "--from <YYYY-MM> --source <URL>",
+        "report" => "--output <FILE>",
+        "replicate" => "--replica <URL>",
+        "pull" => "--from <TIME> --to <TIME> --output <FILE>",
+        "restore" => "--month <YYYY-MM> --into <URL>",
+        "schedule" => "<KIND> --source <URL>",
+        _ => return command.after_help(SHORT).after_long_help(LONG),
+    };
+    let usage = format!("kt-archive {} {required} [OPTIONS]", command.get_name());
+    command.override_usage(usage).after_help(SHORT).after_long_help(LONG)
 }
 
 /// Options that mean less to a command that reads than to one that archives.
@@ -115,11 +149,16 @@ fn as_in(command: &str, argument: Arg) -> Arg {
             argument.help("A copy of the archive: a place like --archive; repeat it or use commas")
         }
         ("pull", "dataset") => argument.help("The dataset [default: events]"),
-        ("pull", "columns") => argument.help(
+        ("pull", "columns") => argument.help("These columns, in this order [default: all]").long_help(
             "These columns, in this order; repeat it or use commas. Those of the configuration file are the columns of \
              a run [default: all]",
         ),
-        ("pull", "format") => argument.help("csv, parquet or jsonl (a JSON object per line)"),
+        ("pull", "match") => shortened(argument, "Only events with this value in a column; repeat it"),
+        ("pull", "output") => shortened(argument, "The file to write; its proof is written beside it"),
+        ("pull", "csv-safe") => shortened(argument, "Keep spreadsheets from evaluating texts"),
+        ("pull", "format") => {
+            argument.help("csv, parquet or jsonl (a JSON object per line) [default: what --output ends in]")
+        }
         ("restore", "dataset") => {
             argument.help("The dataset [default: events]").action(ArgAction::Set).value_delimiter(None)
         }
@@ -128,6 +167,14 @@ fn as_in(command: &str, argument: Arg) -> Arg {
              dataset's name]",
         ),
         _ => argument,
+    }
+}
+
+/// The same argument with another short help.
+fn shortened(argument: Arg, help: &'static str) -> Arg {
+    match argument.get_help().cloned() {
+        Some(long) => argument.help(help).long_help(long),
+        None => argument.help(help),
     }
 }
 
@@ -255,6 +302,29 @@ mod tests {
         }
         for key in ["output", "repair", "level", "program", "into", "dry-run"] {
             assert!(!keys.contains(&key), "{key}");
+        }
+    }
+
+    #[test]
+    fn short_help_fits_on_one_screen() {
+        fn check(command: &mut Command) {
+            let help = command.render_help().to_string();
+            let (lines, widest) = (help.lines().count(), help.lines().map(|line| line.chars().count()).max());
+            assert!(lines <= 40 && widest <= Some(80), "{lines} lines of {widest:?} columns: {help}");
+            command.get_subcommands_mut().for_each(check);
+        }
+        let mut program = command().term_width(80);
+        program.build();
+        check(&mut program);
+    }
+
+    #[test]
+    fn usage_shows_what_is_required() {
+        let mut program = command();
+        program.build();
+        for (name, required) in [("pull", "--from <TIME> --to <TIME> --output <FILE>"), ("report", "--output <FILE>")] {
+            let usage = program.find_subcommand_mut(name).unwrap().render_usage().to_string();
+            assert_eq!(usage, format!("Usage: kt-archive {name} {required} [OPTIONS]"));
         }
     }
 
