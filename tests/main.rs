@@ -30,4 +30,5 @@ mod s3;
 mod schedule;
 mod status;
 mod support;
+mod terminal;
 mod verify;

@@ -56,8 +56,20 @@ impl fmt::Display for DatasetMonth {
     }
 }
 
+/// The work of a whole command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// Months to archive.
+    Months(u64),
+    /// Bytes to read back.
+    Bytes(u64),
+}
+
 /// Receives the progress of months. Called often and from several threads, so implementations must not block.
 pub trait Progress: fmt::Debug + Send + Sync + 'static {
+    /// The command has this much to do. Called at most once, before its first step.
+    fn begin(&self, _: Whole) {}
+
     /// `month` entered `step`, whose amount is `total` where known.
     fn step(&self, month: &DatasetMonth, step: Step, total: Option<u64>);
 

@@ -10,13 +10,14 @@ use archive::{
     run::{MonthReport, MonthState},
     settings::OutputSettings,
     style::Style,
+    wrap::WIDTH,
 };
 use archive_connectors::{
     Progress,
-    progress::{DatasetMonth, Silent, Step},
+    progress::{DatasetMonth, Silent, Step, Whole},
 };
 use archive_formats::printable::{escaped, is_hidden};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::{
     collections::HashMap,
     io::{self, IsTerminal, Write as _},
@@ -69,7 +70,7 @@ impl Screen {
     /// The observer that shows a run on this screen.
     pub(super) fn observer(&self) -> Arc<dyn Observer> {
         match self.mode {
-            Mode::Bars => Arc::new(Bars { screen: self.clone(), months: Mutex::default() }),
+            Mode::Bars => Arc::new(Bars::new(self.clone())),
             Mode::Lines => Arc::new(Lines(self.clone())),
             Mode::Records => Arc::new(Records),
             Mode::Silent => Arc::new(Silent),
@@ -164,42 +165,70 @@ impl Observer for Records {
     }
 }
 
-/// Shows a bar per month in work, and prints a line per finished month.
+/// Shows a bar per month in work above one for the whole command, and prints a line per finished month.
 #[derive(Debug)]
 struct Bars {
     screen: Screen,
     months: Mutex<HashMap<DatasetMonth, ProgressBar>>,
+    whole: OnceLock<(Whole, ProgressBar)>,
+    /// Whether the terminal has less than 80 columns.
+    is_narrow: bool,
 }
 
 /// Redraw interval of a bar, so that waiting does not look like hanging.
 const TICK: Duration = Duration::from_millis(200);
 
 impl Bars {
+    fn new(screen: Screen) -> Self {
+        let is_narrow = width(io::stderr()).is_some_and(|columns| columns < WIDTH);
+        Self { screen, months: Mutex::default(), whole: OnceLock::new(), is_narrow }
+    }
+
     /// Ignores poisoning: every change of the map is a single call.
     fn months(&self) -> MutexGuard<'_, HashMap<DatasetMonth, ProgressBar>> {
         self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(&self, dataset_month: &DatasetMonth) -> ProgressBar {
-        let bar = self.screen.bars.add(ProgressBar::new_spinner()).with_prefix(dataset_month.to_string());
+        let bar = ProgressBar::new_spinner();
+        let bar = match self.whole.get() {
+            Some((_, whole)) => self.screen.bars.insert_before(whole, bar),
+            None => self.screen.bars.add(bar),
+        };
+        let bar = bar.with_prefix(dataset_month.to_string());
         bar.enable_steady_tick(TICK);
         bar
     }
 }
 
 impl Progress for Bars {
+    fn begin(&self, whole: Whole) {
+        let (Whole::Months(length) | Whole::Bytes(length)) = whole;
+        // The bar of a single month shows the same.
+        if whole == Whole::Months(length) && length < 2 {
+            return;
+        }
+        let bar = self.screen.bars.add(ProgressBar::new(length)).with_style(whole_style(whole));
+        bar.enable_steady_tick(TICK);
+        // Set once for a command.
+        drop(self.whole.set((whole, bar)));
+    }
+
     fn step(&self, dataset_month: &DatasetMonth, step: Step, total: Option<u64>) {
         let mut months = self.months();
         let bar = months.entry(dataset_month.clone()).or_insert_with(|| self.start(dataset_month));
         bar.reset();
         bar.set_length(total.unwrap_or_default());
         bar.set_message(step.name());
-        bar.set_style(style(step, total.is_some()));
+        bar.set_style(style(step, total.is_some(), self.is_narrow));
     }
 
     fn advance(&self, dataset_month: &DatasetMonth, amount: u64) {
         if let Some(bar) = self.months().get(dataset_month) {
             bar.inc(amount);
+        }
+        if let Some((Whole::Bytes(_), whole)) = self.whole.get() {
+            whole.inc(amount);
         }
     }
 
@@ -214,7 +243,12 @@ impl Progress for Bars {
 impl Observer for Bars {
     fn month_finished(&self, report: &MonthReport) {
         self.finish(&DatasetMonth { dataset: report.dataset.clone(), month: report.month });
-        self.screen.write(finished_line(report).as_bytes());
+        if report.is_tried {
+            self.screen.write(finished_line(report).as_bytes());
+        }
+        if let Some((Whole::Months(_), whole)) = self.whole.get().filter(|_| report.state != MonthState::Already) {
+            whole.inc(1);
+        }
     }
 
     fn replica_finished(&self, report: &ReplicaReport) {
@@ -222,12 +256,38 @@ impl Observer for Bars {
     }
 }
 
-fn style(step: Step, bounded: bool) -> ProgressStyle {
+/// The style of the bar of a whole command, with an estimate of the time left once a part of the work is done.
+fn whole_style(whole: Whole) -> ProgressStyle {
+    let template = match whole {
+        Whole::Months(_) => "all months  {bar:20} {pos}/{len}  {left}",
+        Whole::Bytes(_) => "all files  {bar:20} {percent:>3}%  {left}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("left", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        // A failure to write shortens the bar.
+        text.write_str(&left(state.pos(), state.len().unwrap_or_default(), state.elapsed())).unwrap_or_default();
+    })
+}
+
+/// The time left if the rest of the work takes as long as the part that is done.
+fn left(done: u64, all: u64, elapsed: Duration) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let share = |part: u64| part as f64;
+    match done {
+        0 => "estimating".to_owned(),
+        _ if done >= all => String::new(),
+        _ => format!("about {} left", human::time(elapsed.as_secs_f64() * share(all - done) / share(done))),
+    }
+}
+
+fn style(step: Step, bounded: bool, is_narrow: bool) -> ProgressStyle {
     let template = match step {
         Step::Create | Step::Wait => "{prefix}  {msg:8}  {spinner} {elapsed}",
-        Step::Decode if bounded => "{prefix}  {msg:8}  {bar:24} {percent:>3}%  eta {eta}",
+        Step::Decode if bounded => "{prefix}  {msg:8}  {wide_bar} {percent:>3}%  eta {eta}",
         Step::Decode => "{prefix}  {msg:8}  {spinner} {human_pos}",
-        _ if bounded => "{prefix}  {msg:8}  {bar:24} {binary_bytes:>10}/{binary_total_bytes}  {binary_bytes_per_sec}",
+        _ if bounded && is_narrow => "{prefix}  {msg:8}  {wide_bar} {percent:>3}%  eta {eta}",
+        _ if bounded => "{prefix}  {msg:8}  {wide_bar} {binary_bytes:>10}/{binary_total_bytes}  {binary_bytes_per_sec}",
+        _ if is_narrow => "{prefix}  {msg:8}  {spinner} {binary_bytes}",
         _ => "{prefix}  {msg:8}  {spinner} {binary_bytes}  {binary_bytes_per_sec}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -402,11 +462,22 @@ mod tests {
     #[test]
     fn every_template_is_valid() {
         for step in Step::ALL {
-            for bounded in [true, false] {
-                let bar = ProgressBar::hidden().with_style(style(step, bounded));
+            for (bounded, is_narrow) in [(true, false), (true, true), (false, false), (false, true)] {
+                let bar = ProgressBar::hidden().with_style(style(step, bounded, is_narrow));
                 assert_eq!(bar.position(), 0);
             }
         }
+        for whole in [Whole::Months(2), Whole::Bytes(2)] {
+            assert_eq!(ProgressBar::hidden().with_style(whole_style(whole)).position(), 0);
+        }
+    }
+
+    #[test]
+    fn time_left_is_estimated_from_the_part_that_is_done() {
+        let left = |done, all, seconds| left(done, all, Duration::from_secs(seconds));
+        assert_eq!(left(0, 27, 10), "estimating");
+        assert_eq!(left(3, 27, 30), "about 4m 00s left");
+        assert_eq!(left(27, 27, 270), "");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::{
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,
+    progress::Whole,
     sink::{Commit, Location},
 };
 use archive_formats::{Chain, Dataset, Entry};
@@ -94,6 +95,8 @@ pub async fn run(
     pipeline.progress = Arc::clone(&observer) as Arc<dyn Progress>;
     pipeline.transforms = transforms;
     configure(&mut pipeline, settings, successions);
+    let wanted = planned.iter().filter(|planned| planned.action == Action::Archive).count();
+    observer.begin(Whole::Months(wanted as u64));
     let run = Run { pipeline, rules, observer, stop, given_up: Mutex::default() };
     let months = stream::iter(planned.clone()).map(|planned| run.month(planned));
     let months = months.buffered(settings.jobs).collect::<Vec<_>>().await;

@@ -16,7 +16,7 @@ pub use record::{Record, RecordedDamage, Verification, Verifications};
 pub use report::{Code, Finding, Severity, VerifyReport};
 
 use crate::{archive::ArchiveRoot, expected_head::ExpectedHead, settings::Settings, state::Scratch};
-use archive_connectors::{Clock, Progress, Result, Sink};
+use archive_connectors::{Clock, Progress, Result, Sink, progress::Whole};
 use archive_formats::{Dataset, Head, Manifest, Month};
 use futures::TryStreamExt;
 use std::{
@@ -107,6 +107,9 @@ impl Verifier {
         let in_range =
             |manifest: &&Manifest| request.range.is_none_or(|(first, last)| (first..=last).contains(&manifest.month));
         let wanted = commits.values().map(|commit| &commit.manifest).filter(in_range).collect::<Vec<_>>();
+        if request.level == Level::Full {
+            self.progress.begin(Whole::Bytes(wanted.iter().map(|manifest| manifest.bytes()).sum()));
+        }
         for manifest in &wanted {
             self.month(manifest, request.level, &listing, &mut findings).await?;
         }

@@ -3,7 +3,7 @@
 use crate::{observer::Observer, replicate::ReplicaReport, run::MonthReport};
 use archive_connectors::{
     Progress,
-    progress::{DatasetMonth, Step},
+    progress::{DatasetMonth, Step, Whole},
 };
 use std::{
     collections::HashMap,
@@ -63,6 +63,10 @@ impl Stopwatch {
 }
 
 impl Progress for Stopwatch {
+    fn begin(&self, whole: Whole) {
+        self.next.begin(whole);
+    }
+
     fn step(&self, coverage: &DatasetMonth, step: Step, total: Option<u64>) {
         self.times().enter(coverage, step, Instant::now());
         self.next.step(coverage, step, total);
