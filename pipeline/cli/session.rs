@@ -115,11 +115,6 @@ impl Session {
         self.open_as_reader(Config { columns: chosen.cloned(), replica: None, ..layers.merged() }, &unknown)
     }
 
-    /// Whether the option was typed. A file may name datasets that have yet to be archived.
-    pub(super) fn is_typed(&self, key: &str) -> bool {
-        self.typed.contains_key(key)
-    }
-
     /// The configuration file, from the flag or the environment.
     pub(super) fn file(&self) -> Result<Option<PathBuf>> {
         let typed = self.file.clone().map(|path| ("--config", path));

@@ -146,7 +146,7 @@ fn interval(milliseconds: i64) -> String {
 }
 
 fn digest(random: &mut Random) -> String {
-    (0..4).map(|_| format!("{:016x}", random.next())).collect()
+    (0..4).map(|_| format!("{:016x}", random.next())).collect::<Vec<_>>().concat()
 }
 
 /// A list of up to three elements, some of which are NULL.

@@ -50,8 +50,7 @@ pub async fn run(
     replicate::check_options(&settings.replicas)?;
     let archive = Archive::find(&settings.archive).await?;
     let chain = archive.as_ref().map(Archive::chain);
-    let successions = provenance::successions(chain, settings)?;
-    tell_of_other_addresses(&successions);
+    check_source(chain, settings)?;
     let planned = plan_datasets(chain, settings, request, &rules)?;
     let dry_run = matches!(request, Request::Backfill { dry_run: true, .. });
     if dry_run || planned.iter().all(|planned| planned.action != Action::Archive) {
@@ -95,8 +94,7 @@ pub async fn run(
     pipeline.progress = Arc::clone(&observer) as Arc<dyn Progress>;
     pipeline.transforms = transforms;
     configure(&mut pipeline, settings, successions);
-    let wanted = planned.iter().filter(|planned| planned.action == Action::Archive).count();
-    observer.begin(Whole::Months(wanted as u64));
+    begin(&planned, observer.as_ref());
     let run = Run { pipeline, rules, observer, stop, given_up: Mutex::default() };
     let months = stream::iter(planned.clone()).map(|planned| run.month(planned));
     let months = months.buffered(settings.jobs).collect::<Vec<_>>().await;
@@ -108,6 +106,12 @@ pub async fn run(
     Ok(RunReport { archive: url, head, months, replicas })
 }
 
+/// Shows how many months there are to archive.
+fn begin(planned: &[Planned], observer: &dyn Observer) {
+    let wanted = planned.iter().filter(|planned| planned.action == Action::Archive).count();
+    observer.begin(Whole::Months(wanted as u64));
+}
+
 fn configure(pipeline: &mut MonthPipeline, settings: &Settings, successions: BTreeMap<Dataset, Succession>) {
     pipeline.formats.clone_from(&settings.formats);
     pipeline.rules = settings.rows;
@@ -115,13 +119,15 @@ fn configure(pipeline: &mut MonthPipeline, settings: &Settings, successions: BTr
     pipeline.changes = successions.into_iter().filter_map(|(dataset, it)| Some((dataset, it.change()?))).collect();
 }
 
-fn tell_of_other_addresses(successions: &BTreeMap<Dataset, Succession>) {
-    for (dataset, succession) in successions {
+/// Refuses a source that may not go on with a dataset, and warns of one with another address.
+fn check_source(chain: Option<&Chain>, settings: &Settings) -> Result<()> {
+    for (dataset, succession) in provenance::successions(chain, settings)? {
         if let Succession::OtherAddress(before) = succession {
             let before = before.sentence();
             tracing::warn!(%dataset, before, "the source has another address than that of the last month");
         }
     }
+    Ok(())
 }
 
 /// Plans every dataset.

@@ -159,6 +159,7 @@ fn records_transforms_in_order() {
         selection: Some(Selection::Drop(names(&["tokens"]))),
         pseudonyms: pseudonymising(&["user"], b"key").pseudonyms,
         renaming: renaming(&["user=person", "cost_usd=cost"]).renaming,
+        ..Transforms::default()
     };
     let expected = [
         r#"{"name":"truncate-times","unit":"us"}"#,
