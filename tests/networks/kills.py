@@ -30,8 +30,8 @@ SOURCES = {
     "file": FILE,
 }
 STORES = {"folder": FOLDER, "s3": BUCKET}
-# Kills in a row on one archive, in turn.
-ROWS = [1, 1, 3]
+# Kills one after the other on one archive, in turn.
+IN_A_ROW = [1, 1, 3]
 
 
 class Combination:
@@ -80,7 +80,8 @@ class Suite:
     def kill(self, turn, combination, length, quota):
         chance = random.Random(f"{self.seed} {combination.name} {turn}")
         world = World(self.program, self.servers)
-        moments = [chance.uniform(0, length) for _ in range(min(ROWS[turn % len(ROWS)], quota - self.counts.get(combination.name, 0)))]
+        left = quota - self.counts.get(combination.name, 0)
+        moments = [chance.uniform(0, length) for _ in range(min(IN_A_ROW[turn % len(IN_A_ROW)], left))]
         shown = f"--only {combination.name} --seed {self.seed}, turn {turn}, after {[round(moment, 4) for moment in moments]} s"
         try:
             for moment in moments:

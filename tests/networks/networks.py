@@ -17,7 +17,9 @@ import sys
 import threading
 import time
 
-from proxy import HTTP_FAULTS, POSTGRES_FAULTS, Fault
+from http_wire import HTTP_FAULTS
+from postgres_wire import POSTGRES_FAULTS
+from proxy import Fault
 from worlds import LIMIT, MONTHS, Servers, World, events, large_events
 
 FILE = ["--source", "{world}/source.csv"]
@@ -88,7 +90,15 @@ OF_ROWS = {
     "killed before",
 }
 
-# Seconds after which the program is asked to stop. Like libpq, it waits for a server that is reachable and says nothing.
+OF_BODIES = {
+    "cut after the first byte",
+    "cut in the middle",
+    "reset in the middle",
+    "last byte missing",
+    "stall in the body",
+}
+
+# Seconds after which the program is asked to stop. Like libpq, it waits for a server that is reachable but silent.
 STALLED = 6
 
 
@@ -222,7 +232,7 @@ def may_meet(scenario, kind, message):
             # Nothing vouches for what a database sends.
             return False
         return not kind.startswith("sent ")
-    if kind in ("cut after the first byte", "cut in the middle", "reset in the middle", "last byte missing", "stall in the body"):
+    if kind in OF_BODIES:
         return message.method != "HEAD" and len(message.answer.body) >= 3
     if kind.startswith("byte changed"):
         return 200 <= message.answer.status < 300 and message.answer.body

@@ -21,7 +21,8 @@ sys.path[1:1] = [str(TESTS / "readers"), str(TESTS / "support")]
 from archived import COLUMNS, MONTHS, check_archive, events, write_csv  # noqa: E402
 from bucket import Prefix  # noqa: E402
 from exports import TOKEN, Exports  # noqa: E402
-from proxy import HttpProxy, PostgresProxy, Server  # noqa: E402
+from http_wire import HttpProxy  # noqa: E402
+from postgres_wire import PostgresProxy, Server  # noqa: E402
 
 # The exit codes of README.md that a fault may cause; a panic, and a usage error, are none of them.
 FAILURES = {1, 3, 4, 5, 6, 7, 9, 75}
@@ -56,7 +57,8 @@ class Servers:
         self.sql(f"create database {self.database}")
         values = ",".join(f"('{row[0]}', '{row[1]}', '{row[2]}')" for month in MONTHS for row in events(month))
         source = Server(address("KT_TEST_POSTGRES"), self.database)
-        source.sql(f"create table events (id text primary key, created_at timestamptz, note text); insert into events values {values}")
+        source.sql("create table events (id text primary key, created_at timestamptz, note text)")
+        source.sql(f"insert into events values {values}")
         source.close()
 
     def sql(self, text):
@@ -126,9 +128,8 @@ class World:
     def place(self, word):
         """A word of a command, with what it names in this world."""
         database = f"postgres://postgres@127.0.0.1:{self.postgres.port}/{self.servers.database}"
-        return word.format(
-            world=self.folder, bucket=self.prefix.url, api=f"http://127.0.0.1:{self.api.port}", database=database, table=self.table
-        )
+        api = f"http://127.0.0.1:{self.api.port}"
+        return word.format(world=self.folder, bucket=self.prefix.url, api=api, database=database, table=self.table)
 
     def environment(self):
         return {
