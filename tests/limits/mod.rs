@@ -3,47 +3,21 @@
 //!
 //! Here are small inputs and a sample of the levels; `tests/run --long` has all of them.
 
-use crate::support::test_variable;
-use serde_json::Value;
-use std::{path::Path, process::Command};
-
-fn is_long() -> bool {
-    std::env::var_os("KT_TEST_LONG").is_some()
-}
-
-/// Runs a suite of this folder, asserts that it has no failures, and returns its report.
-#[track_caller]
-fn report_of(suite: &str, arguments: &[&str]) -> Value {
-    let output = Command::new(test_variable("KT_TEST_PYTHON"))
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/limits").join(suite))
-        .arg(env!("CARGO_BIN_EXE_kt-archive"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    let report = String::from_utf8(output.stdout).unwrap();
-    let report = serde_json::from_str::<Value>(&report)
-        .unwrap_or_else(|error| panic!("{error}: {report} {}", String::from_utf8_lossy(&output.stderr)));
-    #[expect(clippy::print_stdout, reason = "the numbers of the long run")]
-    {
-        println!("{suite}: {report:#}");
-    }
-    assert_eq!(report["failures"], serde_json::json!([]), "{suite}");
-    report
-}
+use crate::support::suite::{is_long, report_of};
 
 /// Tries at least `trials` commands in the surroundings of `group`: at every `K`th level, or at all of them if
 /// `KT_TEST_LONG` is set.
 #[track_caller]
 fn assert_survives(group: &str, every: u32, trials: u64) {
     let every = if is_long() { 1 } else { every };
-    let report = report_of("surroundings.py", &["--only", group, "--every", &every.to_string()]);
+    let report = report_of("limits/surroundings.py", &["--only", group, "--every", &every.to_string()]);
     let impossible = !report["impossible"].as_array().unwrap().is_empty();
     assert!(impossible || report["trials"][group].as_u64().unwrap() >= trials, "{report:#}");
 }
 
 #[test]
 fn inputs_of_any_size_and_shape_take_256_mib_at_most() {
-    let report = report_of("memory.py", &["--scale", if is_long() { "whole" } else { "small" }]);
+    let report = report_of("limits/memory.py", &["--scale", if is_long() { "whole" } else { "small" }]);
     assert!(report["inputs"].as_object().unwrap().len() >= 30, "{report:#}");
 }
 
@@ -114,6 +88,6 @@ fn working_folder_may_be_gone() {
 
 #[test]
 fn bucket_with_object_lock_serves_every_command_and_shows_attacks() {
-    let report = report_of("locked.py", &["--kills", if is_long() { "100" } else { "5" }]);
+    let report = report_of("limits/locked.py", &["--kills", if is_long() { "100" } else { "5" }]);
     assert!(report["checks"].as_u64().unwrap() >= 100, "{report:#}");
 }
