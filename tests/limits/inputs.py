@@ -183,7 +183,7 @@ def tiny_rows_ndjson(place):
 
 
 def tiny_rows_postgres(place):
-    count = place.count(10_000_000, 200_000)
+    count = place.count(10_000_000, 100_000)
     place.sql(f"""
         create unlogged table events as
         select number::text as id, timestamptz '2025-03-01' + number * interval '31 days' / {count} as created_at
@@ -202,7 +202,7 @@ def exact_duplicates_csv(place):
 
 
 def too_many_duplicates_csv(place):
-    return place.gzipped("rows.csv.gz", HEADER, (next(duplicates(1)), place.count(5_000_000, 1_600_000))), Refused(5, "share their ids")
+    return place.gzipped("rows.csv.gz", HEADER, (next(duplicates(1)), place.count(5_000_000, 1_510_000))), Refused(5, "share their ids")
 
 
 def exact_duplicates_api(place):
@@ -220,7 +220,7 @@ def conflicts_refused(place):
 
 
 def rejected_rows(place):
-    count = place.count(3_000_000, 100_000)
+    count = place.count(3_000_000, 30_000)
     return place.plain("rows.csv", HEADER, FIRST, b"x\n", rows(count, lambda number: f"{number},no time,x\n")), Archived(m03=1, code=5)
 
 
@@ -471,7 +471,7 @@ def columns_1600(place):
 
 def columns_256_of_long_values(place):
     """Rows of 256 values of 8 KB, thus of 2 MiB, in two months at once."""
-    count = place.count(200, 24)
+    count = place.count(200, 8)
     values = ", ".join(f"repeat(md5((number * 1000 + {column})::text), 256) as c{column}" for column in range(254))
     place.sql(f"""
         create unlogged table events as
@@ -533,7 +533,7 @@ INPUTS = [
     Input("254 columns of 8 KB, two months, CSV", long_values_csv(254, 8_000, 600, 24)),
     Input("254 columns of 256 bytes, two months, CSV", long_values_csv(254, 256, 20_000, 500)),
     Input("60 columns of 32 KB, two months, CSV", long_values_csv(60, 32_000, 600, 24)),
-    Input("a column of 4 MB, two months, CSV", long_values_csv(1, 4_000_000, 300, 12)),
+    Input("a column of 4 MB, two months, CSV", long_values_csv(1, 4_000_000, 300, 6)),
     Input("rows of 4 MiB in two months, NDJSON", long_rows_ndjson),
     Input("rows of 2 Mi quotes, NDJSON", escapes_ndjson),
     Input("bomb of zeros, CSV", only(b"\0", "rows.csv.gz", "binary data")),

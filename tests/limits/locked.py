@@ -3,7 +3,7 @@
 Usage: locked.py PROGRAM [--kills N]
 
 The bucket is KT_TEST_S3_LOCKED_BUCKET; a unique prefix holds each archive. Archives are downloaded and compared with their
-source by the readers of tests/crashes (`check_archive`). Prints a JSON object with the checks and every failure.
+source by the readers of others (`check_archive`). Prints a JSON object with the checks and every failure.
 """
 
 import argparse
@@ -21,54 +21,35 @@ from pathlib import Path
 TESTS = Path(__file__).parent.parent
 sys.path.insert(0, str(TESTS / "support"))
 sys.path.insert(0, str(Path(__file__).parent))
+from bucket import NAMESPACE, Prefix  # noqa: E402
 from make_buckets import send  # noqa: E402
 from surroundings import BACKFILL, MONTHS, READING, World, check_archive  # noqa: E402
 
 ACCOUNT = [os.environ.get(f"KT_TEST_S3_{name}", "") for name in ("ENDPOINT", "KEY", "SECRET")]
-XML = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
-class Bucket:
-    """A prefix in a bucket."""
+class Locked(Prefix):
+    """A prefix in the bucket with Object Lock, of its own for each archive."""
 
     def __init__(self, name):
-        self.bucket, self.prefix = os.environ["KT_TEST_S3_LOCKED_BUCKET"], f"{name}-{uuid.uuid4().hex}"
-        self.url = f"s3://{self.bucket}/{self.prefix}"
-
-    def path(self, object):
-        return urllib.parse.quote(f"/{self.bucket}/{self.prefix}/{object}", safe="/")
-
-    def get(self, object):
-        return send("GET", ACCOUNT, self.path(object))
-
-    def put(self, object, body):
-        send("PUT", ACCOUNT, self.path(object), body=body)
+        super().__init__(ACCOUNT, os.environ["KT_TEST_S3_LOCKED_BUCKET"], f"{name}-{uuid.uuid4().hex}")
 
     def delete(self, object, version=None):
-        send("DELETE", ACCOUNT, self.path(object), [("versionId", version)] if version else [])
+        query = [("versionId", version)] if version else []
+        send("DELETE", ACCOUNT, urllib.parse.quote(f"/{self.bucket}/{self.prefix}/{object}", safe="/~"), query)
 
     def versions(self):
         """(object, version, kind, whether it is the latest) of all versions and delete markers."""
         text = send("GET", ACCOUNT, f"/{self.bucket}", [("versions", ""), ("prefix", f"{self.prefix}/")])
         root = ElementTree.fromstring(text)
-        assert root.findtext(f"{XML}IsTruncated", "false") == "false"
+        assert root.findtext(f"{NAMESPACE}IsTruncated", "false") == "false"
         found = []
         for kind in ("Version", "DeleteMarker"):
-            for entry in root.iter(f"{XML}{kind}"):
-                field = lambda name: entry.findtext(f"{XML}{name}")
+            for entry in root.iter(f"{NAMESPACE}{kind}"):
+                field = lambda name: entry.findtext(f"{NAMESPACE}{name}")
                 key = field("Key").removeprefix(f"{self.prefix}/")
                 found.append((key, field("VersionId"), kind, field("IsLatest") == "true"))
         return found
-
-    def objects(self):
-        return sorted(key for key, _, kind, latest in self.versions() if kind == "Version" and latest)
-
-    def download(self, folder):
-        for object in self.objects():
-            target = folder / object
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.get(object))
-        return folder
 
 
 class Suite:
@@ -113,7 +94,8 @@ class Suite:
         self.expect(twice == set(rewritten), f"{name}: several versions of {sorted(twice)}")
 
     def check_archive(self, place, world, months, name):
-        folder = place.download(world.root / f"download-{uuid.uuid4().hex}")
+        folder = world.root / f"download-{uuid.uuid4().hex}"
+        place.download(folder)
         try:
             check_archive(folder, months, True)
             self.checks += 1
@@ -121,7 +103,7 @@ class Suite:
             self.failures.append(f"{name}: {error!r}")
 
     def commands(self):
-        place = Bucket("commands")
+        place = Locked("commands")
         world = self.world(place)
         month = lambda month: ["run", "--month", month, *BACKFILL[5:]]
         self.run(world, month(MONTHS[0]))
@@ -146,7 +128,7 @@ class Suite:
 
     def kills(self, count):
         """Kills a backfill at `count` moments of its time."""
-        place = Bucket("killed")
+        place = Locked("killed")
         world = self.world(place)
         begun = time.monotonic()
         self.run(world, BACKFILL)
@@ -154,7 +136,7 @@ class Suite:
         world.close()
         hit = 0
         for number in range(count):
-            place = Bucket("killed")
+            place = Locked("killed")
             world = self.world(place)
             process = subprocess.Popen(
                 world.line(BACKFILL),
@@ -179,7 +161,7 @@ class Suite:
 
     def replica(self):
         """A replica in a locked bucket, of a folder; repaired without a deletion."""
-        place = Bucket("replica")
+        place = Locked("replica")
         world = self.world(place)
         world.paths["archive"], world.paths["replica"] = world.root / "archive", place.url
         self.run(world, BACKFILL)
@@ -187,7 +169,7 @@ class Suite:
         self.run(world, replicate)
         self.check_archive(place, world, MONTHS, "replicate")
         self.check_versions(place, "replicate")
-        data = [object for object in place.objects() if "/month=" in object]
+        data = [object for object in sorted(place.names()) if "/month=" in object]
         damaged = [data[0], "manifests/00000002.json"]
         for object in damaged:
             place.put(object, b"damaged")
@@ -208,13 +190,13 @@ class Suite:
 
     def attacks(self):
         """A delete marker, or a new version, on each object of an archive."""
-        place = Bucket("attacked")
+        place = Locked("attacked")
         world = self.world(place)
         self.run(world, BACKFILL)
-        for object in place.objects():
+        for object in sorted(place.names()):
             # On a host that has never seen the archive, too.
             for attack in ("delete marker", "new version", "other content"):
-                original = place.get(object)
+                original = place.send("GET", object)
                 if attack == "delete marker":
                     place.delete(object)
                 elif attack == "new version":
@@ -242,7 +224,7 @@ class Suite:
                     place.put(object, original)
                 else:
                     self.expect(attack == "delete marker", f"{name}: a locked version was deleted")
-                self.expect(place.get(object) == original, f"{name}: not undone")
+                self.expect(place.send("GET", object) == original, f"{name}: not undone")
         self.run(world, READING["verify"])
         # The end of the chain: without the last manifest and its sums the others are consistent, see docs/format.md.
         for object in ("manifests/00000003.json", "manifests/00000003.SHA256SUMS"):
@@ -272,7 +254,8 @@ def main():
             part()
         except Exception as error:
             suite.failures.append(repr(error))
-    print(json.dumps({"checks": suite.checks, "notes": suite.notes, "failures": suite.failures}, indent=1, ensure_ascii=False))
+    report = {"checks": suite.checks, "notes": suite.notes, "failures": suite.failures}
+    print(json.dumps(report, indent=1, ensure_ascii=False))
     sys.exit(bool(suite.failures))
 
 

@@ -4,7 +4,8 @@ Usage: memory.py PROGRAM [--only INPUT] [--scale small|whole] [--limit MIB]
 
 Each input is archived, or refused with a message and a hint before anything is committed; what was archived is verified,
 pulled and restored. Each command has 256 MiB at most, and never ends with a panic or a signal. DuckDB and the csv module
-count what was archived (`count.py`). Prints a JSON object with the peaks of each input, and every failure.
+count what was archived (`count.py`). Prints a JSON object with the number of commands and the peaks of each input, and every
+failure; and each input on stderr when it is done.
 
 A peak is the largest resident set of the process (`ru_maxrss` of wait4, which includes children that it waited for; that it
 has none is checked while it runs). This process must stay small: Linux counts it towards a child until the child's exec.
@@ -74,7 +75,7 @@ class Trial:
         self.root = tempfile.mkdtemp(prefix="limits-")
         self.place = Place(self.root, scale)
         self.peaks, self.failures, self.seconds = {}, [], 0
-        self.message = None
+        self.message, self.commands = None, 0
 
     def run(self):
         try:
@@ -102,6 +103,7 @@ class Trial:
         done = Command([self.program, *arguments, *settings], environment, self.root)
         self.peaks[name] = round(max(done.peak, self.peaks.get(name, 0)))
         self.seconds += done.seconds
+        self.commands += 1
         if done.peak > self.limit:
             self.fail(f"{name} takes {done.peak:.0f} MiB")
         if done.children:
@@ -181,8 +183,14 @@ def main():
             continue
         trial = Trial(arguments.program, input, arguments.scale, arguments.limit)
         trial.run()
-        report[input.name] = {"peaks": trial.peaks, "seconds": round(trial.seconds, 1), "refused": trial.message}
+        report[input.name] = {
+            "commands": trial.commands,
+            "peaks": trial.peaks,
+            "seconds": round(trial.seconds, 1),
+            "refused": trial.message,
+        }
         failures += trial.failures
+        print(input.name, trial.peaks, trial.failures, file=sys.stderr, flush=True)
     print(json.dumps({"inputs": report, "failures": failures}, indent=1, ensure_ascii=False))
     sys.exit(bool(failures))
 

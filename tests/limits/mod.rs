@@ -28,7 +28,7 @@ fn limit_of_file_sizes_is_reported() {
 
 #[test]
 fn too_few_descriptors_are_reported() {
-    assert_survives("descriptors", 8, 30);
+    assert_survives("descriptors", 6, 40);
 }
 
 #[test]

@@ -4,8 +4,8 @@ Usage: surroundings.py PROGRAM [--only GROUP] [--every K]
 
 Each command succeeds, or ends with a documented exit code, a message and a hint, and never by a signal or a panic. What was
 committed is whole. Then the same command succeeds without the limit, and the archive equals the source, as
-tests/readers/verify.py, PyArrow and the csv module find (`check_archive` of tests/crashes). Every Kth level of a limit is
-tried. Prints a JSON object with the number of trials by group and exit code, what was not possible here, and every failure
+tests/readers/verify.py, PyArrow and the csv module find (`check_archive` of tests/readers). Every Kth level of a limit is
+tried. Prints a JSON object with the number of commands by group and exit code, what was not possible here, and every failure
 with the line to repeat it. Mounts and other users need root.
 """
 
@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
-sys.path.insert(0, str(TESTS / "crashes"))
-from crashes import MONTHS, check_archive, events  # noqa: E402
+sys.path.insert(0, str(TESTS / "readers"))
+from archived import MONTHS, check_archive, write_csv  # noqa: E402
 
 PANIC = re.compile(r"panicked|RUST_BACKTRACE|stack overflow|internal error|fault of the program")
 STRANGER = 54_321
@@ -37,11 +37,12 @@ VERIFY, STATUS = ["verify", "--level", "full"], ["status"]
 READING = {"verify": VERIFY, "status": STATUS, "pull": PULL, "report": REPORT}
 
 
-def documented_codes():
-    """Exit codes in the table of docs/operations.md."""
-    text = (TESTS.parent / "docs/operations.md").read_text().partition("## What to do for each exit code")[2]
-    cells = re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE)
-    return {int(code) for cell in cells for code in cell.split(",")}
+def documented_codes(program):
+    """The exit codes that `--help` lists."""
+    text = subprocess.run([program, "--help"], capture_output=True, check=True, text=True).stdout
+    codes = re.findall(r"^ +(\d+)[, ]", text.partition("Exit codes:")[2], re.MULTILINE)
+    assert len(codes) > 8, codes
+    return set(map(int, codes))
 
 
 class World:
@@ -55,12 +56,8 @@ class World:
         self.paths = {name: self.root / name for name in ("archive", "state", "replica", "output", "home", "tmp")}
         for name in ("output", "home", "tmp"):
             self.paths[name].mkdir()
-        with open(self.root / "source.csv", "w", encoding="utf-8") as file:
-            file.write("id,created_at,note\n")
-            for month in MONTHS:
-                for id, time, note in events(month):
-                    quoted = note.replace('"', '""')
-                    file.write(f'{id},{time},"{quoted}"\n')
+        with open(self.root / "source.csv", "w", newline="", encoding="utf-8") as file:
+            write_csv(file)
 
     def environment(self):
         return {
@@ -111,7 +108,7 @@ class Suite:
         self.program, self.every = program, every
         self.counts, self.codes, self.messages = {}, {}, {}
         self.failures, self.impossible = [], []
-        self.documented = documented_codes()
+        self.documented = documented_codes(program)
         self.group = None
 
     @contextmanager
