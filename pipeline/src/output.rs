@@ -9,6 +9,9 @@ use std::{
 };
 use tempfile::{NamedTempFile, TempPath};
 
+/// How the names of temporary files end.
+const PART: &str = ".part";
+
 /// A file to be written.
 #[derive(Clone, Debug)]
 pub struct OutputFile {
@@ -63,13 +66,27 @@ impl OutputFile {
         &self.path
     }
 
-    /// Creates a temporary file in the same folder, named after `command` and deleted on drop. Its permissions follow
-    /// the process' umask.
+    /// Creates a temporary file in the same folder, named after `command`, locked while it is open, and deleted on drop.
+    /// Its permissions follow the process' umask. Removes those of killed commands, whose locks are gone.
     pub fn begin(&self, command: &str) -> Result<NamedTempFile> {
         let (prefix, mode) = (format!(".kt-archive-{command}-"), Permissions::from_mode(0o666));
-        let begun =
-            tempfile::Builder::new().prefix(&prefix).suffix(".part").permissions(mode).tempfile_in(&self.folder);
-        begun.map_err(write_failed(&self.path))
+        self.remove_abandoned(&prefix);
+        let begun = tempfile::Builder::new().prefix(&prefix).suffix(PART).permissions(mode).tempfile_in(&self.folder);
+        let begun = begun.map_err(write_failed(&self.path))?;
+        // Where files cannot be locked, none is removed.
+        drop(begun.as_file().try_lock());
+        Ok(begun)
+    }
+
+    fn remove_abandoned(&self, prefix: &str) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let is_ours = name.to_str().is_some_and(|name| name.starts_with(prefix) && name.ends_with(PART));
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_ours && is_file && File::open(entry.path()).is_ok_and(|left| left.try_lock().is_ok()) {
+                drop(fs::remove_file(entry.path()));
+            }
+        }
     }
 
     /// Renames a synced temporary file to its final name. A file created there in the meantime is kept, unless it may
@@ -147,6 +164,20 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"one");
         forced.write("report", b"three").unwrap();
         assert_eq!((fs::read(&path).unwrap(), fs::read_dir(folder.path()).unwrap().count()), (b"three".to_vec(), 1));
+    }
+
+    #[test]
+    fn removes_what_killed_commands_left_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = OutputFile::new(&folder.path().join("page.html"), false).unwrap();
+        let used = output.begin("report").unwrap();
+        for name in [".kt-archive-report-abc.part", ".kt-archive-pull-abc.part", "report.part"] {
+            fs::write(folder.path().join(name), "left").unwrap();
+        }
+        output.write("report", b"page").unwrap();
+        let is_there = |name: &str| folder.path().join(name).is_file();
+        assert!(!is_there(".kt-archive-report-abc.part") && used.path().is_file());
+        assert!(is_there(".kt-archive-pull-abc.part") && is_there("report.part") && is_there("page.html"));
     }
 
     #[test]

@@ -8,7 +8,9 @@ JSON object with the number of faults by scenario and kind, and every failure wi
 """
 
 import argparse
+import csv
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "readers"))
-from archived import MONTHS, check_archive, write_csv  # noqa: E402
+from archived import MONTHS, check_archive, events, write_csv  # noqa: E402
 from flushes import Disk, cuts  # noqa: E402
 
 ERRORS = ["EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EMFILE"]
@@ -34,6 +36,7 @@ class Scenario:
 ARCHIVING = ["--source", "{world}/source.csv", "--format", "parquet,csv"]
 FIRST = ["run", "--month", "2025-01", *ARCHIVING]
 DAMAGED = "damage {world}/replica"
+PULL = ["pull", "--from", "2025-01", "--to", "2025-02", "--format", "csv", "--output", "{world}/slice.csv", "--force"]
 SCENARIOS = [
     Scenario("run", [], FIRST, ["2025-01"]),
     Scenario("run-again", [FIRST], ["run", "--month", "2025-02", *ARCHIVING], ["2025-01", "2025-02"]),
@@ -46,7 +49,23 @@ SCENARIOS = [
         ["2025-01"],
         ("archive", "replica"),
     ),
+    Scenario("pull", [FIRST], PULL, ["2025-01"]),
 ]
+
+
+def check_slice(slice, complete):
+    """Asserts that a slice is whole, as its manifest describes it, or not there; with `complete`, that it is there."""
+    manifest = slice.with_name("slice.csv.manifest.json")
+    others = {path.name for path in slice.parent.iterdir()} - {"archive", "state", "source.csv", slice.name, manifest.name}
+    assert not (complete and others), f"left behind: {others}"
+    if not slice.exists():
+        assert not complete, "there is no slice"
+        return
+    rows = [row[:2] for row in csv.reader(slice.read_text(encoding="utf-8").splitlines())][1:]
+    assert sorted(row[0] for row in rows) == sorted(row[0] for row in events("2025-01")), "the slice is not whole"
+    if complete or manifest.exists():
+        digest = json.loads(manifest.read_text())["output"]["sha256"]
+        assert digest == hashlib.sha256(slice.read_bytes()).hexdigest(), "the manifest is of another slice"
 
 
 class World:
@@ -179,6 +198,8 @@ class Suite:
                 is_repaired = name == "repair" and archive == "replica" and not complete
                 if not is_repaired:
                     check_archive(world.folder / archive, world.scenario.months, complete)
+            if name == "pull":
+                check_slice(world.folder / "slice.csv", complete)
             return True
         except Exception as error:
             self.failures.append([name, fault, call, f"{'after' if complete else 'at once'}: {error!r}"[:900]])

@@ -46,6 +46,11 @@ fn replica_is_whole_after_any_fault() {
 }
 
 #[test]
+fn slice_is_whole_or_absent_after_any_fault() {
+    assert_whole_after_faults("pull", 5);
+}
+
+#[test]
 fn repaired_replica_is_whole_after_any_fault() {
     assert_whole_after_faults("repair", 11);
 }

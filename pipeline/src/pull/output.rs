@@ -1,6 +1,6 @@
 //! The output of a slice: two files, published together.
 
-use crate::output::OutputFile;
+use crate::output::{OutputFile, write_failed};
 use archive_connectors::Result;
 use std::{
     ffi::OsString,
@@ -24,6 +24,8 @@ pub(super) struct Output {
 pub(super) struct Draft {
     output: Output,
     path: TempPath,
+    /// Keeps the lock of the temporary file, so that no other pull takes it for abandoned.
+    _lock: File,
 }
 
 impl Output {
@@ -48,7 +50,8 @@ impl Output {
     /// Creates the temporary file of the slice.
     pub(super) fn begin(&self) -> Result<(Draft, File)> {
         let (file, path) = self.slice.begin(COMMAND)?.into_parts();
-        Ok((Draft { output: self.clone(), path }, file))
+        let lock = file.try_clone().map_err(write_failed(self.slice()))?;
+        Ok((Draft { output: self.clone(), path, _lock: lock }, file))
     }
 }
 
