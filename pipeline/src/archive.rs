@@ -138,6 +138,12 @@ impl Archive {
         self.root
     }
 
+    /// Makes the end of the chain survive a power failure, and reads it again, before the first commit of a run.
+    pub(crate) async fn confirm_end(&self) -> Result<()> {
+        self.root.sink.flush_head(&self.chain).await?;
+        self.root.sink.confirm_end(&self.chain, self.identity_sha256()).await
+    }
+
     /// Appends the manifests committed since the chain was read.
     pub(crate) async fn refresh(&mut self) -> Result<()> {
         self.root.sink.catch_up(&mut self.chain).await

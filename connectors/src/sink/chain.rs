@@ -41,6 +41,29 @@ impl Sink {
         Ok(())
     }
 
+    /// Reads the end of `chain` again, before a commit names its digest. Every other manifest is vouched for by the one
+    /// after it, and the last one by its `SHA256SUMS`, or by a second read; before the first commit, so is `archive.json`
+    /// with the digest `identity`. A network can change bytes, and a wrong digest in a manifest would stay for ever.
+    pub async fn confirm_end(&self, chain: &Chain, identity: Sha256) -> Result<()> {
+        let (path, digest) = match chain.entries().last() {
+            None => (key::ARCHIVE.to_owned(), identity),
+            Some(entry) => {
+                let sums = self.document(&key::sums(entry.manifest.sequence)).await?;
+                if sums.is_some_and(|sums| sums == entry.manifest.sha256sums(&entry.sha256)) {
+                    return Ok(());
+                }
+                (key::manifest(entry.manifest.sequence), entry.sha256)
+            }
+        };
+        let again = self.document(&path).await?.map(|bytes| Sha256::digest(&bytes));
+        if again == Some(digest) {
+            return Ok(());
+        }
+        Err(self.object_error("was read twice, with different bytes", &path).with_hint(
+            "nothing was committed; run again, and `kt-archive verify`: the store, or what is between, changes bytes",
+        ))
+    }
+
     /// Makes the manifests of `chain` survive a power failure, before any of them counts as committed: the run that made
     /// the last one may have been killed before it was flushed.
     pub async fn flush_head(&self, chain: &Chain) -> Result<()> {

@@ -71,7 +71,8 @@ impl Commit {
 impl Sink {
     /// Commits `draft` with `files` as the successor of the current head of the chain.
     ///
-    /// Before each try `chain` catches up with the store; afterwards it includes the commit. Refuses counts that do not
+    /// The end of `chain` was confirmed ([`Sink::confirm_end`]). Before each try it catches up with the store; afterwards
+    /// it includes the commit. Refuses counts that do not
     /// add up, and columns of another type unless the draft accepts them. Checks right before that every file exists.
     /// After `Ok` every reader sees the manifest and all of its files. After an error the commit may have happened, or
     /// may happen when a pending request arrives: call it again to find out.
@@ -92,10 +93,17 @@ impl Sink {
             error.with_context("archive", self.url())
         })?;
         for _ in 0..MAX_RACES {
+            let known = chain.head();
             self.catch_up(chain).await?;
             self.flush_head(chain).await?;
             if let Some(entry) = committed(chain, draft) {
                 return Ok(Commit::Already(entry));
+            }
+            // Another writer's manifest, which this one has read once.
+            if chain.head() != known
+                && let Some(identity) = draft.archive_sha256
+            {
+                self.confirm_end(chain, identity).await?;
             }
             if let Err(missing) = self.check_stored(files).await {
                 // The winner of a race for this month may have removed our files as orphans.

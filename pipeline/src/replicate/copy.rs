@@ -25,6 +25,10 @@ impl Replicator<'_> {
     /// Brings `replica` up to date. `tally` counts what was written, even on error.
     pub(super) async fn copy_to(&mut self, replica: &Sink, tally: &mut Tally) -> Result<()> {
         let identity = self.document(key::ARCHIVE).await?;
+        // A repair would replace a good document by what was changed on the way here.
+        if Sha256::digest(&identity) != self.archive.identity_sha256() {
+            return Err(changed(self.archive.sink(), key::ARCHIVE));
+        }
         let replica_chain = ReplicaChain::compare(replica, self.archive, &identity).await?;
         if !self.repair {
             replica_chain.check_undamaged(replica)?;

@@ -86,7 +86,7 @@ pub async fn run(
     let _lock = Lock::acquire(&state, root.id(), root.url(), settings.archive.directory())?;
     // Another run may have committed before the lock was acquired.
     let archive = root.read_chain().await?;
-    archive.sink().flush_head(archive.chain()).await?;
+    archive.confirm_end().await?;
     let successions = provenance::successions(Some(archive.chain()), settings)?;
     let planned = plan_datasets(Some(archive.chain()), settings, request, &rules)?;
     let staging = state::staging(&state, archive.id())?;

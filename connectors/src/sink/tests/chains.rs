@@ -191,3 +191,29 @@ async fn a_store_that_refuses_to_delete_keeps_orphans() {
     assert!(fixture.sink.remove_orphans(&chain, &dataset, month).await.unwrap().is_empty());
     assert_eq!(fixture.store.calls(Operation::Delete, ""), 1, "asked once");
 }
+
+/// The network may have changed a byte of what was read; then the chain that is known has another digest.
+#[tokio::test]
+async fn an_end_that_was_read_with_other_bytes_is_not_confirmed() {
+    let fixture = fixture();
+    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    let identity = fixture.sink.create(&document).await.unwrap().sha256;
+    fixture.sink.confirm_end(&empty(), identity).await.unwrap();
+    let other = Sha256::digest(b"other");
+    assert_eq!(fixture.sink.confirm_end(&empty(), other).await.unwrap_err().kind(), ErrorKind::Store);
+
+    let mut chain = empty();
+    archive(&fixture, &mut chain, "2025-03").await.unwrap();
+    fixture.sink.confirm_end(&chain, identity).await.unwrap();
+    let path = "manifests/00000001.json";
+    let read = fixture.get(path).await.unwrap();
+    let manifest = archive_formats::Manifest::from_bytes(&read).unwrap();
+    let mut changed = empty();
+    changed.push(archive_formats::Entry { sha256: other, manifest }).unwrap();
+    let refused = fixture.sink.confirm_end(&changed, identity).await.unwrap_err();
+    assert!(refused.to_string().contains(path), "{refused}");
+    // Without its sums, a second read decides.
+    fixture.sink.store.delete(&Path::from("manifests/00000001.SHA256SUMS")).await.unwrap();
+    fixture.sink.confirm_end(&chain, identity).await.unwrap();
+    assert!(fixture.sink.confirm_end(&changed, identity).await.is_err());
+}
