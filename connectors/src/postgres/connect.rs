@@ -21,6 +21,7 @@ use tokio::{
 /// Opens a session with the settings of `session`, with one try per host. Refuses poolers in transaction mode.
 pub(super) async fn connect(server: &Server, session: &Session) -> Result<Connection> {
     let connection = open(server).await?;
+    connection.limit_silence(session);
     refuse_transaction_pooler(&connection, server).await?;
     session.prepare(connection.client()).await?;
     Ok(connection)

@@ -3,7 +3,8 @@
 use super::{
     config::Config,
     copy::{CopyInterceptor, CopyOut},
-    failure::failure,
+    failure::{failure, lost},
+    silence::SilenceLimit,
 };
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
@@ -36,6 +37,7 @@ pub(super) struct Connection {
     tls: Option<String>,
     /// Intercepted rows of COPY.
     blocks: mpsc::Receiver<Bytes>,
+    silence: SilenceLimit,
     driver: JoinSet<()>,
 }
 
@@ -75,7 +77,8 @@ impl Connection {
     where
         W: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (wire, blocks) = CopyInterceptor::new(wire);
+        let silence = SilenceLimit::default();
+        let (wire, blocks) = CopyInterceptor::new(wire, silence.clone());
         let opened = config.connect_raw(wire, NoTls).await;
         let (client, connection) = opened.map_err(|error| login_failure(config, error))?;
         let mut driver = JoinSet::new();
@@ -86,11 +89,19 @@ impl Connection {
             }
         });
         let greeting = greet(&client).await?;
-        Ok(Self { client, greeting, tls, blocks, driver })
+        Ok(Self { client, greeting, tls, blocks, silence, driver })
     }
 
     pub(super) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Ends the session if the server is silent for longer than a statement may take, while it owes an answer.
+    pub(super) fn limit_silence(&self, session: &Session) {
+        const MARGIN: Duration = Duration::from_secs(60);
+        if !session.statement_timeout.is_zero() {
+            self.silence.set(session.statement_timeout.saturating_add(MARGIN));
+        }
     }
 
     /// Runs a `COPY … TO STDOUT`.
@@ -244,7 +255,7 @@ pub(super) async fn with_role_search_path<T, E>(
     client: &Client,
     work: impl Future<Output = std::result::Result<T, E>>,
 ) -> Result<std::result::Result<T, E>> {
-    let changed = |error| failure("change the search path", error);
+    let changed = |error| lost("change the search path", error);
     client.batch_execute(ROLE_SEARCH_PATH).await.map_err(changed)?;
     let done = work.await;
     let pinned = client.batch_execute(PIN_SEARCH_PATH).await;

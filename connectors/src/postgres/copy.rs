@@ -4,6 +4,7 @@
 //! of half a kilobyte that cost as much as receiving them in the kernel. [`CopyInterceptor`] passes rows on in blocks, and the
 //! driver, which handles all other messages, sees a COPY without rows.
 
+use super::silence::{Silence, SilenceLimit};
 use archive_formats::decode::copy::{CopyError, CopyRows, signature};
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures::StreamExt as _;
@@ -29,6 +30,8 @@ const WAITING_BLOCKS: usize = 2;
 const HEADER: usize = 5;
 
 const COPY_DATA: u8 = b'd';
+const READY: u8 = b'Z';
+const COPY_IN: u8 = b'G';
 
 /// A stream of the server's messages that diverts those with rows.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub(super) struct CopyInterceptor<S> {
     /// Bytes of the message for the driver that follows them.
     pass: usize,
     blocks: PollSender<Bytes>,
+    silence: Silence,
     ended: bool,
 }
 
@@ -50,10 +54,11 @@ struct Rows<'a>(&'a [u8]);
 
 impl<S> CopyInterceptor<S> {
     /// Intercepts `stream`, whose next byte is the first of a message. Reading stops while no block is taken.
-    pub(super) fn new(stream: S) -> (Self, mpsc::Receiver<Bytes>) {
+    pub(super) fn new(stream: S, limit: SilenceLimit) -> (Self, mpsc::Receiver<Bytes>) {
         let (sender, receiver) = mpsc::channel(WAITING_BLOCKS);
         let blocks = PollSender::new(sender);
-        (Self { stream, buffer: BytesMut::new(), rows: 0, pass: 0, blocks, ended: false }, receiver)
+        let silence = Silence::new(limit);
+        (Self { stream, buffer: BytesMut::new(), rows: 0, pass: 0, blocks, silence, ended: false }, receiver)
     }
 
     /// Classifies the next messages of the buffer: complete rows, up to one message for the driver, which may be incomplete.
@@ -62,8 +67,12 @@ impl<S> CopyInterceptor<S> {
             let Some(header) = self.buffer.get(self.rows..self.rows + HEADER) else { return };
             let length = header.iter().skip(1).fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
             let length = length.saturating_add(1).max(HEADER);
-            if header.first() != Some(&COPY_DATA) {
+            let kind = header.first().copied();
+            if kind != Some(COPY_DATA) {
                 self.pass = length;
+                if matches!(kind, Some(READY | COPY_IN)) {
+                    self.silence.answered();
+                }
             } else if self.buffer.len() - self.rows < length {
                 return;
             } else {
@@ -107,14 +116,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for CopyInterceptor<S> {
                 return Poll::Ready(Ok(()));
             }
             this.buffer.reserve(BLOCK);
-            this.ended = ready!(poll_read_buf(Pin::new(&mut this.stream), context, &mut this.buffer))? == 0;
+            let read = poll_read_buf(Pin::new(&mut this.stream), context, &mut this.buffer);
+            let Poll::Ready(count) = read else { return this.silence.poll(context).map(Err) };
+            this.silence.received();
+            this.ended = count? == 0;
         }
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for CopyInterceptor<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
+        self.silence.sent();
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -255,7 +269,11 @@ impl From<CopyError> for CopyOutError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use std::time::Duration;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        time::timeout,
+    };
 
     fn message(kind: u8, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len() + 4).unwrap().to_be_bytes();
@@ -265,7 +283,7 @@ mod tests {
     /// What the driver gets and which rows the blocks hold, if the server sends `sent` in chunks of `size` bytes.
     async fn intercepted(sent: &[u8], size: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut interceptor, mut blocks) = CopyInterceptor::new(near);
+        let (mut interceptor, mut blocks) = CopyInterceptor::new(near, SilenceLimit::default());
         let driver = async move {
             let mut passed = Vec::new();
             interceptor.read_to_end(&mut passed).await.unwrap();
@@ -286,6 +304,27 @@ mod tests {
         };
         let (passed, (), rows) = tokio::join!(driver, server, reader);
         (passed, rows)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_owes_an_answer_may_not_be_silent_for_ever() {
+        let (near, mut far) = tokio::io::duplex(1 << 10);
+        let limit = SilenceLimit::default();
+        limit.set(Duration::from_secs(60));
+        let (mut interceptor, _blocks) = CopyInterceptor::new(near, limit);
+        let mut passed = [0; 64];
+        let silent = |seconds| Duration::from_secs(seconds);
+        // A session without a statement may idle.
+        assert!(timeout(silent(600), interceptor.read(&mut passed)).await.is_err());
+        interceptor.write_all(b"Q").await.unwrap();
+        assert!(timeout(silent(50), interceptor.read(&mut passed)).await.is_err());
+        let ready = message(b'Z', b"I");
+        far.write_all(&ready).await.unwrap();
+        interceptor.read_exact(&mut passed[..ready.len()]).await.unwrap();
+        assert!(timeout(silent(600), interceptor.read(&mut passed)).await.is_err());
+        interceptor.write_all(b"Q").await.unwrap();
+        let error = timeout(silent(61), interceptor.read(&mut passed)).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ mod partition;
 mod password_file;
 mod probe;
 pub mod restore;
+mod silence;
 mod snapshot;
 mod stream;
 mod table_lock;

@@ -107,7 +107,15 @@ impl Restoration {
 
     /// Commits the restored month.
     pub async fn commit(self) -> Result<()> {
-        self.connection.client().batch_execute("commit").await.map_err(restore_failure("commit the restored month"))
+        const UNKNOWN: &str = "the answer to the commit was lost: look whether the month is in the table; the same command \
+            refuses it if it is";
+        let committed = self.connection.client().batch_execute("commit").await;
+        committed.map_err(|error| {
+            // Without an answer of the server, the commit may have taken place.
+            let is_unknown = error.as_db_error().is_none();
+            let failed = restore_failure("commit the restored month")(error);
+            if is_unknown { failed.with_hint(UNKNOWN) } else { failed }
+        })
     }
 
     /// Rolls back, and waits for the server.

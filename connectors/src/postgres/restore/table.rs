@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue::KeyColumns, encode::copy::server_type};
-use tokio_postgres::{Client, types::ToSql};
+use tokio_postgres::{Client, error::SqlState, types::ToSql};
 
 /// The parts of a table's name: an optional schema, and the table.
 pub(super) struct TableName(Vec<String>);
@@ -40,8 +40,10 @@ pub(super) async fn parse_name(client: &Client, text: &str) -> Result<TableName>
             .with_hint(hint)
     };
     let parts = client.query_one("select pg_catalog.parse_ident($1)", &[&text]).await;
-    let parts = parts
-        .map_err(|error| if error.code().is_some() { malformed() } else { restore_failure("parse a name")(error) })?;
+    let parts = parts.map_err(|error| match error.code() {
+        Some(&SqlState::INVALID_PARAMETER_VALUE | &SqlState::INVALID_NAME) => malformed(),
+        _ => restore_failure("parse a name")(error),
+    })?;
     let parts = parts.get::<_, Vec<String>>(0);
     if (1..=2).contains(&parts.len()) { Ok(TableName(parts)) } else { Err(malformed()) }
 }
