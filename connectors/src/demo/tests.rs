@@ -103,7 +103,9 @@ async fn typed_events_are_those_of_the_plain_demo_in_columns_of_every_type() {
     assert_eq!(report.detail, json!({"events": 10_000, "seed": 7, "types": "all"}));
     assert_eq!(times(&batches), times(&plain));
     let typed_ids = batches.iter().flat_map(|batch| match batch.ids() {
-        Ids::Uuid(ids) => ids.iter().map(|id| uuid::Uuid::from_slice(id.unwrap()).unwrap().to_string()).collect::<Vec<_>>(),
+        Ids::Uuid(ids) => {
+            ids.iter().map(|id| uuid::Uuid::from_slice(id.unwrap()).unwrap().to_string()).collect::<Vec<_>>()
+        }
         other => panic!("ids are UUIDs: {other:?}"),
     });
     assert_eq!(typed_ids.collect::<Vec<_>>(), ids(&plain));
