@@ -80,7 +80,7 @@ fn lost_archive_is_not_recreated_beside_its_replica() {
     fs::remove_dir_all(copies.archive.root()).unwrap();
     let replica = copies.replica.root().display().to_string();
     let outcome = copies.backfill("2025-03", "2025-04", &["--replica", &replica]).expect(2);
-    assert_contains(&outcome, &["holds an archive, and that of --archive none yet"]);
+    assert_contains(&outcome, &["holds an archive, and that of KT_ARCHIVE_ARCHIVE none yet"]);
     assert!(!copies.archive.root().is_dir());
 }
 

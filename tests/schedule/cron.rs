@@ -94,7 +94,9 @@ fn settings_round_trip() {
         assert!(printed.status.success(), "{}\n{crontab}", String::from_utf8_lossy(&printed.stderr));
         let mut there = settings(&there);
         let here = |name: &str| host.path(name).display().to_string();
-        there.insert("archive".to_owned(), here(nasty.trim_start_matches('-')).into());
+        // The home folder of the host is the current one.
+        let archive = nasty.trim_start_matches('-').trim_start_matches("~/");
+        there.insert("archive".to_owned(), here(archive).into());
         there.insert("replica".to_owned(), format!("{},{}", here("r 1"), here("r2")).into());
         assert_eq!(settings(&String::from_utf8(printed.stdout).unwrap()), there, "{crontab}");
     }

@@ -11,7 +11,7 @@ use crate::{
     report::{Failure, Report},
     style::{Style, Tone},
     table::{Align, Cell, Table},
-    verify::Finding,
+    verify::paragraph,
     wrap::{WIDTH, wrap},
 };
 use archive_formats::{Dataset, Timestamp, printable};
@@ -114,11 +114,8 @@ fn evidence(report: &StatusReport, style: Style) -> String {
         let number = count(report.damage.len() as u64, "object");
         (Tone::Bad, format!("DAMAGED: {number}; `kt-archive verify` shows all of it"))
     });
-    let first = report.damage.iter().take(LISTED).map(|finding| {
-        let Finding { code, path, message, .. } = finding;
-        (Tone::Plain, format!("{} {}: {}", code.as_str(), printable(path), printable(message)))
-    });
-    [Some(verified), unlooked, damage].into_iter().flatten().chain(first).map(|line| painted(line, style)).collect()
+    let first = report.damage.iter().take(LISTED).map(|finding| paragraph(finding, style));
+    [Some(verified), unlooked, damage].into_iter().flatten().map(|line| painted(line, style)).chain(first).collect()
 }
 
 /// Sums over the months, and the missing ones.
@@ -418,7 +415,7 @@ replica s3://c: no answer
         report.datasets[0].late = 0;
         assert_eq!((report.exit(), report.failure()), (ExitCode::Done, None));
         report.datasets[0].months[0].damaged = true;
-        report.damage = vec![Finding {
+        report.damage = vec![crate::verify::Finding {
             code: Code::Digest,
             severity: Severity::Damage,
             path: "events/parquet/month=2024-11/part".to_owned(),
@@ -437,7 +434,8 @@ replica s3://c: no answer
             "2024                                          D   !   10,000  1.0 MiB",
             "verified on 2025-04-10, chain, names and sizes of every month: no findings",
             "DAMAGED: 1 object; `kt-archive verify` shows all of it",
-            "V012 events/parquet/month=2024-11/part: the object has other bytes",
+            "      events/parquet/month=2024-11/part",
+            "      the object has other bytes",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }

@@ -13,6 +13,7 @@ mod rows;
 pub use crate::config::Level;
 pub use known::KnownDamage;
 pub use record::{Record, RecordedDamage, Verification, Verifications};
+pub(crate) use report::paragraph;
 pub use report::{Code, Finding, Severity, VerifyReport};
 
 use crate::{archive::ArchiveRoot, expected_head::ExpectedHead, settings::Settings, state::Scratch};

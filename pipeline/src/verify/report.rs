@@ -235,7 +235,7 @@ fn is_only_unnamed(report: &VerifyReport) -> bool {
 }
 
 /// A finding: its code, its path and its message on lines of their own, so that none of them is broken by the others.
-fn paragraph(finding: &Finding, style: Style) -> String {
+pub(crate) fn paragraph(finding: &Finding, style: Style) -> String {
     let severity = match finding.severity {
         Severity::Damage => style.paint(Tone::Bad, "damage"),
         Severity::Warning => "warning".to_owned(),
