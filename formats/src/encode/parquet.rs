@@ -2,7 +2,7 @@
 
 use super::{
     EncodeError, EncodedFile, FileEncoder, TimeSpan, column_encoding,
-    row_groups::{GROUP_BYTES, Held, RowGroups, is_one_by_one, is_plain},
+    row_groups::{GROUP_BYTES, Held, RowGroups, Shape, is_one_by_one},
 };
 use crate::{Dataset, EventBatch, Month, Schema, digest::DigestWriter, manifest::FORMAT};
 use arrow_array::RecordBatch;
@@ -30,12 +30,12 @@ const SAMPLE_BYTES: usize = 24 * 1024 * 1024;
 ///
 /// Floating-point columns have no statistics. The bounds that the library writes leave NaN out, and readers that sort
 /// NaN after all numbers would skip it: a comparison with a number above the maximum would not find it.
-pub(super) fn properties(schema: &arrow_schema::Schema) -> Result<WriterPropertiesBuilder, ParquetError> {
+pub(super) fn properties(schema: &arrow_schema::Schema, shape: Shape) -> Result<WriterPropertiesBuilder, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
-    if is_plain(schema) {
+    if shape.is_plain {
         properties = properties.set_dictionary_enabled(false).set_encoding(Encoding::PLAIN);
     }
     let leaves = ArrowSchemaConverter::new().convert(schema)?;
@@ -104,8 +104,9 @@ impl<W: Write + Send> ParquetEncoder<W> {
         {
             // As one batch, so that the pages do not depend on the batches of the source.
             let (Some(schema), Some(sample)) = (schema, held.merge()?) else { return Err(EncodeError::Empty) };
-            let properties = self.properties(&schema, &sample)?;
-            let mut groups = RowGroups::new(DigestWriter::new(sink), sample.schema(), properties)?;
+            let shape = Shape::of(&sample);
+            let properties = self.properties(&schema, &sample, shape)?;
+            let mut groups = RowGroups::new(DigestWriter::new(sink), sample.schema(), properties, shape)?;
             groups.write(&sample)?;
             self.state = State::Writing(groups);
         }
@@ -115,7 +116,12 @@ impl<W: Write + Send> ParquetEncoder<W> {
         }
     }
 
-    fn properties(&self, schema: &Schema, sample: &RecordBatch) -> Result<WriterProperties, ParquetError> {
+    fn properties(
+        &self,
+        schema: &Schema,
+        sample: &RecordBatch,
+        shape: Shape,
+    ) -> Result<WriterProperties, ParquetError> {
         let Label { archive, dataset, month } = &self.label;
         let label = [
             ("keeptrusts.format", FORMAT.to_owned()),
@@ -125,11 +131,11 @@ impl<W: Write + Send> ParquetEncoder<W> {
             ("keeptrusts.schema_sha256", schema.sha256().to_string()),
         ];
         let label = label.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
-        let properties = properties(sample.schema_ref())?
+        let properties = properties(sample.schema_ref(), shape)?
             .set_writer_version(WriterVersion::PARQUET_2_0)
             .set_key_value_metadata(Some(label));
-        let is_plain = is_plain(sample.schema_ref());
-        let properties = if is_plain { properties } else { column_encoding::choose(sample, self.floats, properties) };
+        let properties =
+            if shape.is_plain { properties } else { column_encoding::choose(sample, self.floats, properties) };
         Ok(properties.build())
     }
 }

@@ -1,8 +1,9 @@
 //! Writes the row groups of a Parquet file: all columns together, or one after another in tables of many columns.
 //!
 //! The library's writer holds a page, an encoder and a compressor for every column of the row group in progress, up to
-//! 450 KiB for each column. So in a table of many columns the rows of a row group are held instead, and each column is
-//! encoded, compressed and written before the next one begins.
+//! 450 KiB for each column, and for every page of long values a buffer of their size before compression. So in a table of
+//! many columns or of long rows the rows of a row group are held instead, and each column is encoded, compressed and
+//! written before the next one begins.
 
 use super::EncodeError;
 use crate::batch::memory;
@@ -23,32 +24,54 @@ use std::{fmt, io::Write};
 const MAX_TOGETHER: usize = 64;
 
 /// Columns up to which each may have a dictionary or a delta encoding. The encoders of a row group are made at once, and
-/// the library reserves 70 KiB for each dictionary and 1 MiB for each delta encoder.
-const MAX_ENCODINGS: usize = 256;
+/// the library reserves 70 KiB for each dictionary and 1 MiB for each delta encoder: 250 MiB for as many texts.
+const MAX_ENCODINGS: usize = 64;
 
-/// Whether the columns of a table are written one after another.
+/// Whether the columns of a table are written one after another, whatever its rows are.
 pub(super) fn is_one_by_one(schema: &Schema) -> bool {
     schema.fields().len() > MAX_TOGETHER
 }
 
-/// Whether all columns of a table have plain encodings.
-pub(super) fn is_plain(schema: &Schema) -> bool {
-    schema.fields().len() > MAX_ENCODINGS
+/// How the row groups of a file are written, by the sample of its first rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Whether the columns are written one after another.
+    pub(super) is_one_by_one: bool,
+    /// Whether all columns have plain encodings.
+    pub(super) is_plain: bool,
+}
+
+impl Shape {
+    /// That of a file which begins with these rows.
+    pub(super) fn of(sample: &RecordBatch) -> Self {
+        let is_long = memory(sample) / sample.num_rows().max(1) >= LONG_ROW_BYTES;
+        let Self { is_one_by_one, is_plain } = Self::of_columns(sample.schema_ref());
+        Self { is_one_by_one: is_long || is_one_by_one, is_plain: is_long || is_plain }
+    }
+
+    /// That of a file whose rows are not known.
+    pub(super) fn of_columns(schema: &Schema) -> Self {
+        Self { is_one_by_one: is_one_by_one(schema), is_plain: schema.fields().len() > MAX_ENCODINGS }
+    }
 }
 
 /// A Parquet file without its footer.
 pub(super) enum RowGroups<W: Write + Send> {
-    Together(Box<ArrowWriter<W>>),
+    Together(Box<Together<W>>),
     OneByOne(Box<OneByOne<W>>),
 }
 
 impl<W: Write + Send> RowGroups<W> {
-    /// A file in `sink`. The encodings are plain if [`is_plain`].
-    pub(super) fn new(sink: W, schema: SchemaRef, properties: WriterProperties) -> Result<Self, ParquetError> {
-        let is_one_by_one = is_one_by_one(&schema);
+    /// A file in `sink`.
+    pub(super) fn new(
+        sink: W,
+        schema: SchemaRef,
+        properties: WriterProperties,
+        shape: Shape,
+    ) -> Result<Self, ParquetError> {
         let writer = ArrowWriter::try_new(sink, schema, Some(properties))?;
-        if !is_one_by_one {
-            return Ok(Self::Together(Box::new(writer)));
+        if !shape.is_one_by_one {
+            return Ok(Self::Together(Box::new(Together { writer, rows: 0, bytes: 0 })));
         }
         let (file, columns) = writer.into_serialized_writer()?;
         Ok(Self::OneByOne(Box::new(OneByOne { file, columns, held: Held::default() })))
@@ -57,7 +80,7 @@ impl<W: Write + Send> RowGroups<W> {
     /// Appends rows.
     pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
         match self {
-            Self::Together(writer) => Ok(writer.write(rows)?),
+            Self::Together(together) => together.write(rows),
             Self::OneByOne(writer) => writer.write(rows),
         }
     }
@@ -65,7 +88,7 @@ impl<W: Write + Send> RowGroups<W> {
     /// Bytes written and waiting.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Together(writer) => writer.bytes_written() + writer.in_progress_size(),
+            Self::Together(together) => together.writer.bytes_written() + together.writer.in_progress_size(),
             Self::OneByOne(writer) => writer.file.bytes_written(),
         }
     }
@@ -73,7 +96,7 @@ impl<W: Write + Send> RowGroups<W> {
     /// Writes the last row group and the footer.
     pub(super) fn finish(self) -> Result<W, EncodeError> {
         match self {
-            Self::Together(writer) => Ok(writer.into_inner()?),
+            Self::Together(together) => Ok(together.writer.into_inner()?),
             Self::OneByOne(mut writer) => {
                 writer.end_group()?;
                 Ok(writer.file.into_inner()?)
@@ -85,6 +108,35 @@ impl<W: Write + Send> RowGroups<W> {
 impl<W: Write + Send> fmt::Debug for RowGroups<W> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("RowGroups").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+/// A file whose columns are written together.
+pub(super) struct Together<W: Write + Send> {
+    writer: ArrowWriter<W>,
+    /// Rows of the row group in progress.
+    rows: usize,
+    /// The size of their values.
+    bytes: usize,
+}
+
+/// Bytes of the values of a row group of long rows. The library keeps a buffer of the size before compression for every
+/// page of the row group in progress.
+const LONG_GROUP_BYTES: usize = 48 << 20;
+
+/// Bytes of a row on average from which on rows are long: some ten times those of usual events.
+const LONG_ROW_BYTES: usize = 8 << 10;
+
+impl<W: Write + Send> Together<W> {
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
+        self.writer.write(rows)?;
+        self.rows += rows.num_rows();
+        self.bytes += memory(rows);
+        if self.bytes >= LONG_GROUP_BYTES && self.bytes / self.rows.max(1) >= LONG_ROW_BYTES {
+            self.writer.flush()?;
+            (self.rows, self.bytes) = (0, 0);
+        }
+        Ok(())
     }
 }
 
@@ -175,8 +227,9 @@ mod tests {
         for columns in [2, 64, 65, 257] {
             let written = [rows(columns, 1), rows(columns, 2), rows(columns, 3)];
             let schema = written[0].schema();
-            let settings = properties(&schema).unwrap().build();
-            let mut groups = RowGroups::new(Vec::new(), Arc::clone(&schema), settings).unwrap();
+            let shape = Shape::of(&written[0]);
+            let settings = properties(&schema, shape).unwrap().build();
+            let mut groups = RowGroups::new(Vec::new(), Arc::clone(&schema), settings, shape).unwrap();
             written.iter().try_for_each(|rows| groups.write(rows)).unwrap();
             let file = Bytes::from(groups.finish().unwrap());
             let read = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
@@ -186,9 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn a_row_group_of_long_rows_ends_at_its_size() {
+        let long: ArrayRef = Arc::new(arrow_array::StringArray::from(vec!["x".repeat(1 << 20); 4]));
+        let rows = RecordBatch::try_from_iter([("long", long)]).unwrap();
+        let shape = Shape::of(&rows);
+        assert!(shape.is_one_by_one && shape.is_plain, "{shape:?}");
+        // Rows may become long after the sample.
+        let together = Shape { is_one_by_one: false, is_plain: false };
+        let mut groups = RowGroups::new(Vec::new(), rows.schema(), WriterProperties::default(), together).unwrap();
+        (0..LONG_GROUP_BYTES / memory(&rows) + 2).for_each(|_| groups.write(&rows).unwrap());
+        let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(groups.finish().unwrap())).unwrap();
+        assert_eq!(file.metadata().num_row_groups(), 2);
+    }
+
+    #[test]
     fn a_row_group_of_one_column_after_another_ends_at_its_size() {
         let rows = rows(100, 1);
-        let mut groups = RowGroups::new(Vec::new(), rows.schema(), WriterProperties::default()).unwrap();
+        let shape = Shape::of(&rows);
+        let mut groups = RowGroups::new(Vec::new(), rows.schema(), WriterProperties::default(), shape).unwrap();
         let count = GROUP_BYTES / memory(&rows) + 2;
         (0..count).try_for_each(|_| groups.write(&rows)).unwrap();
         let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(groups.finish().unwrap())).unwrap();

@@ -4,7 +4,7 @@ use super::{
     EncodeError,
     csv::{write_names, write_records, write_safe_text, write_text},
     parquet::properties,
-    row_groups::RowGroups,
+    row_groups::{RowGroups, Shape},
     text_file::TextFile,
     values::Values,
 };
@@ -214,8 +214,9 @@ struct ParquetSlice<W: Write + Send> {
 impl<W: Write + Send> ParquetSlice<W> {
     fn new(sink: W, columns: &[Column]) -> Result<Self, EncodeError> {
         let schema = arrow_columns(columns);
-        let properties = properties(&schema)?.build();
-        Ok(Self { groups: RowGroups::new(DigestWriter::new(sink), schema, properties)?, rows: 0 })
+        let shape = Shape::of_columns(&schema);
+        let properties = properties(&schema, shape)?.build();
+        Ok(Self { groups: RowGroups::new(DigestWriter::new(sink), schema, properties, shape)?, rows: 0 })
     }
 }
 
