@@ -5,7 +5,10 @@
 //! driver, which handles all other messages, sees a COPY without rows.
 
 use super::silence::{Silence, SilenceLimit};
-use archive_formats::decode::copy::{CopyError, CopyRows, signature};
+use archive_formats::decode::{
+    MAX_ROW_BYTES,
+    copy::{CopyError, CopyRows, signature},
+};
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures::StreamExt as _;
 use std::{
@@ -25,6 +28,9 @@ const BLOCK: usize = 256 << 10;
 
 /// Blocks that may wait for [`CopyOut`].
 const WAITING_BLOCKS: usize = 2;
+
+/// Bytes of the longest message with rows that is passed on: one byte longer than a row may be.
+const LONGEST: usize = HEADER + MAX_ROW_BYTES + 1;
 
 /// Bytes before each message's payload: its type, and its length including the length itself.
 const HEADER: usize = 5;
@@ -73,6 +79,9 @@ impl<S> CopyInterceptor<S> {
                 if matches!(kind, Some(READY | COPY_IN)) {
                     self.silence.answered();
                 }
+            } else if length > LONGEST && self.buffer.len() - self.rows >= LONGEST {
+                self.cut();
+                return;
             } else if self.buffer.len() - self.rows < length {
                 return;
             } else {
@@ -81,9 +90,20 @@ impl<S> CopyInterceptor<S> {
         }
     }
 
-    /// Whether to send the block: it is long enough, or another message follows it.
+    /// Cuts a row that is too long, which its reader refuses, and ends the stream: the rest would fill the memory.
+    fn cut(&mut self) {
+        let length = u32::try_from(LONGEST - 1).unwrap_or(u32::MAX);
+        if let Some(header) = self.buffer.get_mut(self.rows + 1..self.rows + HEADER) {
+            header.copy_from_slice(&length.to_be_bytes());
+        }
+        self.rows += LONGEST;
+        self.buffer.truncate(self.rows);
+        self.ended = true;
+    }
+
+    /// Whether to send the block: it is long enough, or another message or the end follows it.
     const fn is_full(&self) -> bool {
-        self.rows >= BLOCK || (self.rows > 0 && self.pass > 0)
+        self.rows >= BLOCK || (self.rows > 0 && (self.pass > 0 || self.ended))
     }
 }
 
@@ -304,6 +324,25 @@ mod tests {
         };
         let (passed, (), rows) = tokio::join!(driver, server, reader);
         (passed, rows)
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_too_long_is_cut_and_ends_the_stream() {
+        let (near, mut far) = tokio::io::duplex(1 << 16);
+        let (mut interceptor, mut blocks) = CopyInterceptor::new(near, SilenceLimit::default());
+        // The rest of the row is never read.
+        let server = async move { far.write_all(&message(b'd', &vec![1; 3 * MAX_ROW_BYTES])).await };
+        let driver = async move {
+            let mut passed = Vec::new();
+            interceptor.read_to_end(&mut passed).await.map(|_| passed)
+        };
+        let reader = async move {
+            let block = blocks.recv().await.unwrap();
+            (Rows::new(&block).map(<[u8]>::len).collect::<Vec<_>>(), blocks.recv().await)
+        };
+        let (sent, passed, rows) = tokio::join!(server, driver, reader);
+        assert_eq!((passed.unwrap(), rows), (Vec::new(), (vec![MAX_ROW_BYTES + 1], None)));
+        assert!(sent.is_err(), "all of it was read");
     }
 
     #[tokio::test(start_paused = true)]
