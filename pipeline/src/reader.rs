@@ -14,7 +14,7 @@ use archive_formats::{
     digest::Hasher,
     manifest::DataFile,
 };
-use flate2::{bufread::MultiGzDecoder, read::GzDecoder};
+use flate2::bufread::MultiGzDecoder;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use std::{
     collections::HashSet,
@@ -238,8 +238,8 @@ impl Iterator for EventReader {
 }
 
 struct CsvEvents {
-    /// Unpacked text; `None` after the end.
-    text: Option<GzDecoder<BufReader<File>>>,
+    /// Unpacked text of all members, as other readers unpack it; `None` after the end.
+    text: Option<MultiGzDecoder<BufReader<File>>>,
     splitter: CsvSplitter,
     block: Vec<u8>,
     schema: Arc<Schema>,
@@ -249,7 +249,7 @@ struct CsvEvents {
 
 impl CsvEvents {
     fn new(file: File, schema: Arc<Schema>) -> Self {
-        let text = Some(GzDecoder::new(BufReader::new(file)));
+        let text = Some(MultiGzDecoder::new(BufReader::new(file)));
         Self { text, splitter: CsvSplitter::of_archive(BLOCK), block: vec![0; BLOCK], schema, layout: None }
     }
 
@@ -321,6 +321,44 @@ impl From<parquet::ReadError> for ReadError {
         match error {
             parquet::ReadError::Schema(_) => Self::Schema,
             error => undecodable(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive_formats::{
+        catalogue::{KeyColumns, text_schema},
+        encode::GzipWriter,
+    };
+    use std::io::Write as _;
+
+    fn member(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = GzipWriter::new(&mut bytes);
+        writer.write_all(text.as_bytes()).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    /// The events of a CSV file with these bytes.
+    fn events(bytes: &[u8]) -> Result<usize, ReadError> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        let schema = Arc::new(text_schema(&["id", "timestamp"], &KeyColumns::default()).unwrap());
+        EventReader::new(file, FileFormat::Csv, &schema, None)?.map(|batch| Ok(batch?.len())).sum()
+    }
+
+    #[test]
+    fn csv_after_the_first_gzip_member_is_not_ignored() {
+        let event = |id| format!("{id},2025-03-01T00:00:00.000000Z\n");
+        let first = member(&format!("id,timestamp\n{}", event("a")));
+        assert_eq!(events(&first).unwrap(), 1);
+        assert_eq!(events(&[first.clone(), member(&event("b"))].concat()).unwrap(), 2);
+        for rest in [&b"x"[..], &[0; 512], &member("not a record\n")] {
+            assert!(matches!(events(&[&first, rest].concat()), Err(ReadError::Damaged(_))), "{rest:?}");
         }
     }
 }

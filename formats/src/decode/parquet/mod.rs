@@ -11,6 +11,7 @@ use parquet::{
     file::{metadata::RowGroupMetaData, reader::ChunkReader, statistics::Statistics},
 };
 use std::{
+    collections::VecDeque,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
@@ -36,6 +37,9 @@ pub enum ReadError {
     /// The columns differ from those of the manifest.
     #[error("the columns differ from those of the manifest")]
     Schema(#[from] SchemaMismatch),
+    /// A row group has events that its statistics exclude. Readers of a window do not find them.
+    #[error("the statistics of a row group exclude some of its events")]
+    Statistics,
 }
 
 /// Iterator over the batches of a file, in the order in which they were written.
@@ -44,15 +48,17 @@ pub struct ParquetEvents {
     schema: Arc<Schema>,
     /// `None` after a panic of the Parquet library.
     batches: Option<ParquetRecordBatchReader>,
+    stated: StatedTimes,
 }
 
 impl ParquetEvents {
     /// Reads the footer of `file`, which must have the columns of `schema`. All pages will be decoded.
     pub fn open(file: impl ChunkReader + 'static, schema: Arc<Schema>) -> Result<Self, ReadError> {
         let builder = footer::read(file, &schema)?;
-        let rows = batch_rows(builder.metadata().row_groups());
+        let groups = builder.metadata().row_groups();
+        let (rows, stated) = (batch_rows(groups), StatedTimes::new(groups, schema.time()));
         let batches = catch_panics(|| builder.with_batch_size(rows).build())??;
-        Ok(Self { schema, batches: Some(batches) })
+        Ok(Self { schema, batches: Some(batches), stated })
     }
 
     /// Like [`Self::open`], restricted to the row groups whose statistics overlap `window`, and to the columns that
@@ -69,11 +75,13 @@ impl ParquetEvents {
         let mask = ProjectionMask::roots(builder.parquet_schema(), kept.map(|(index, _)| index));
         let time = schema.time();
         let groups = builder.metadata().row_groups().iter().enumerate();
-        let groups = groups.filter(|(_, group)| may_hold(group, time, window)).map(|(index, _)| index).collect();
+        let (indexes, groups): (Vec<_>, Vec<_>) =
+            groups.filter(|(_, group)| RowGroupTimes::new(group, time).may_overlap(window)).unzip();
+        let stated = StatedTimes::new(groups, time);
         let rows = batch_rows(builder.metadata().row_groups());
-        let builder = builder.with_batch_size(rows).with_projection(mask).with_row_groups(groups);
+        let builder = builder.with_batch_size(rows).with_projection(mask).with_row_groups(indexes);
         let batches = catch_panics(|| builder.build())??;
-        Ok(Self { schema: Arc::new(narrowed), batches: Some(batches) })
+        Ok(Self { schema: Arc::new(narrowed), batches: Some(batches), stated })
     }
 
     fn batch(&self, records: RecordBatch) -> Result<EventBatch, ReadError> {
@@ -93,7 +101,10 @@ impl Iterator for ParquetEvents {
             Err(error) => return Some(Err(error)),
         };
         self.batches = Some(batches);
-        Some(records.map_err(ReadError::from).and_then(|records| self.batch(records)))
+        let batch = records.map_err(ReadError::from).and_then(|records| self.batch(records));
+        Some(batch.and_then(|batch| {
+            if self.stated.admit(batch.times().values()) { Ok(batch) } else { Err(ReadError::Statistics) }
+        }))
     }
 }
 
@@ -112,13 +123,60 @@ fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
     usize::try_from(rows).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
 }
 
-/// Whether the statistics of a row group allow for events of `window`.
-fn may_hold(group: &RowGroupMetaData, time: &str, window: Window) -> bool {
-    let column = group.columns().iter().find(|column| column.column_path().parts() == [time]);
-    let Some(Statistics::Int64(times)) = column.and_then(|column| column.statistics()) else { return true };
-    let (first, last) = (times.min_opt().copied(), times.max_opt().copied());
-    first.is_none_or(|first| Timestamp::from_micros(first) < window.to())
-        && last.is_none_or(|last| Timestamp::from_micros(last) >= window.from())
+/// The number of events of a row group, and the times that its statistics allow for.
+#[derive(Debug)]
+struct RowGroupTimes {
+    rows: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl RowGroupTimes {
+    fn new(group: &RowGroupMetaData, time: &str) -> Self {
+        let column = group.columns().iter().find(|column| column.column_path().parts() == [time]);
+        let (first, last) = match column.and_then(|column| column.statistics()) {
+            Some(Statistics::Int64(times)) => (times.min_opt().copied(), times.max_opt().copied()),
+            _ => (None, None),
+        };
+        let [first, last] = [first, last].map(|time| time.map(Timestamp::from_micros));
+        Self { rows: group.num_rows().unsigned_abs(), first, last }
+    }
+
+    fn may_overlap(&self, window: Window) -> bool {
+        self.first.is_none_or(|first| first < window.to()) && self.last.is_none_or(|last| last >= window.from())
+    }
+
+    fn allows(&self, time: Timestamp) -> bool {
+        self.first.is_none_or(|first| first <= time) && self.last.is_none_or(|last| time <= last)
+    }
+}
+
+/// The row groups that are read, to check their events against their statistics.
+#[derive(Debug)]
+struct StatedTimes(VecDeque<RowGroupTimes>);
+
+impl StatedTimes {
+    fn new<'a>(groups: impl IntoIterator<Item = &'a RowGroupMetaData>, time: &str) -> Self {
+        Self(groups.into_iter().map(|group| RowGroupTimes::new(group, time)).collect())
+    }
+
+    /// Takes the next events. Returns whether the statistics allow for all of them.
+    fn admit(&mut self, mut times: &[i64]) -> bool {
+        while !times.is_empty() {
+            let Some(group) = self.0.front_mut() else { return false };
+            let count = usize::try_from(group.rows).map_or(times.len(), |rows| rows.min(times.len()));
+            let (of_group, rest) = times.split_at(count);
+            if !of_group.iter().all(|time| group.allows(Timestamp::from_micros(*time))) {
+                return false;
+            }
+            group.rows -= count as u64;
+            if group.rows == 0 {
+                self.0.pop_front();
+            }
+            times = rest;
+        }
+        true
+    }
 }
 
 /// Turns a panic of the Parquet library into an error. The library trusts counts and offsets of a file, and `verify`
@@ -242,6 +300,20 @@ pub(super) mod tests {
         assert!(count(damaged.clone(), edge - 1, edge).is_err());
         assert_eq!(count(damaged, ROWS, ROWS + 1).unwrap(), 0);
         assert_eq!(count(file.to_vec(), edge - 1, edge + 1).unwrap(), 130_000);
+    }
+
+    #[test]
+    fn events_that_their_statistics_exclude_are_damage() {
+        // The largest time of `FILE`, 499, is in its page, in the page index and in the statistics of its row group.
+        let largest = 499_i64.to_le_bytes();
+        let places = FILE.windows(largest.len()).enumerate().filter(|(_, bytes)| *bytes == largest);
+        let places = places.map(|(place, _)| place).collect::<Vec<_>>();
+        let excluded = places.iter().filter(|place| {
+            let mut bytes = FILE.to_vec();
+            bytes[**place..**place + largest.len()].copy_from_slice(&100_i64.to_le_bytes());
+            matches!(read(bytes.into()), Err(ReadError::Statistics))
+        });
+        assert_eq!(excluded.count(), 1, "in {places:?}");
     }
 
     #[test]
