@@ -169,6 +169,17 @@ impl StdError for Error {
     }
 }
 
+/// What to do about a limit of the host.
+pub fn limit_hint(error: &std::io::Error) -> Option<&'static str> {
+    const TOO_MANY_IN_PROCESS: i32 = 24;
+    const TOO_MANY_ON_HOST: i32 = 23;
+    match (error.kind(), error.raw_os_error()) {
+        (std::io::ErrorKind::FileTooLarge, _) => Some("raise the limit of file sizes (`ulimit -f`)"),
+        (_, Some(TOO_MANY_IN_PROCESS | TOO_MANY_ON_HOST)) => Some("raise the limit of open files (`ulimit -n`)"),
+        _ => None,
+    }
+}
+
 /// Maps the error of a file operation on `path` to [`ErrorKind::Local`]. `doing` completes "could not …".
 pub fn local(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.display().to_string();
@@ -180,7 +191,7 @@ pub fn local(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io
             std::io::ErrorKind::PermissionDenied => {
                 Some("check the owner and the mode of the folder, or choose another, for the state with --state-dir")
             }
-            _ => None,
+            _ => limit_hint(&error),
         };
         let failed = Error::new(ErrorKind::Local, format!("could not {doing}")).with_context("path", path);
         let failed = failed.with_source(error);
@@ -194,6 +205,12 @@ pub fn local(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_of_the_host_are_named() {
+        let hint = |code| local("write", std::path::Path::new("x"))(std::io::Error::from_raw_os_error(code));
+        assert!(hint(24).hint().contains("ulimit -n") && hint(27).hint().contains("ulimit -f"));
+    }
 
     const KINDS: [ErrorKind; 18] = [
         ErrorKind::Configuration,

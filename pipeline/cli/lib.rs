@@ -41,6 +41,7 @@ use std::ffi::OsString;
 
 /// Runs the command that `arguments` name, prints its outcome and returns the exit code.
 pub async fn main(arguments: impl Iterator<Item = OsString>, environment: Result<Environment>) -> ExitCode {
+    signals::survive_file_size_limit();
     let arguments = arguments.collect::<Vec<_>>();
     let console = Console::new(&arguments, environment.as_ref().ok());
     let (parsed, typed) = match options::parse(&arguments) {

@@ -41,6 +41,16 @@ impl<T> Guarded<Result<T>> {
     }
 }
 
+/// `SIGXFSZ` on Linux and macOS.
+const FILE_TOO_LARGE: i32 = 25;
+
+/// Makes a write beyond the limit of file sizes (`ulimit -f`) an error, which has a hint, instead of the silent end of the
+/// process.
+pub(super) fn survive_file_size_limit() {
+    // The handler stays when the stream is dropped. Without it, nothing is lost but the message.
+    drop(signal(SignalKind::from_raw(FILE_TOO_LARGE)));
+}
+
 impl Signals {
     /// Installs the handlers.
     pub(super) fn listen() -> Result<Self> {

@@ -1,8 +1,10 @@
 //! A lock that allows one run at a time.
 
+use crate::state::private_folder;
 use archive_connectors::{Error, ErrorKind, Result, error::local};
 use std::{
     fs::{File, TryLockError},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -18,10 +20,9 @@ impl Lock {
     /// process of this host. On object stores, create-only manifests keep two hosts apart. Messages name the archive by
     /// `url`.
     pub(crate) fn acquire(state: &Path, archive: &str, url: &str, directory: Option<&Path>) -> Result<Self> {
-        let folder = state.join("locks");
-        std::fs::create_dir_all(&folder).map_err(local("make the folder of locks", &folder))?;
+        let folder = private_folder(state.join("locks"))?;
         let path = folder.join(format!("{archive}.lock"));
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let mut files = vec![lock(file.map_err(local("open the lock", &path))?, url)?];
         if let Some(directory) = directory {
             // The folder itself is locked: a lock file in it would not be part of the archive, and the parent folder

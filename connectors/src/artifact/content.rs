@@ -137,7 +137,8 @@ impl Content {
         }
         Err(Error::new(ErrorKind::Source, "the artifact's gzip content is implausibly large when it is unpacked")
             .with_context("packed", self.delivered())
-            .with_context("unpacked", self.plain))
+            .with_context("unpacked", self.plain)
+            .with_hint("if the content is right, unpack the file, or have the server send it unpacked"))
     }
 
     fn unreadable(&self, error: io::Error) -> Error {

@@ -7,7 +7,7 @@
 //! text against a server, so that an update that changes it fails.
 
 use super::{Sink, disk::DiskError};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, error::limit_hint};
 use archive_formats::printable::is_hidden;
 use object_store::client::{HttpError, HttpErrorKind};
 use std::{error::Error as StdError, io};
@@ -160,7 +160,7 @@ impl<'a> Failure<'a> {
             Some(io::ErrorKind::PermissionDenied) => {
                 Some("check the owner and the mode of the archive's folder".to_owned())
             }
-            _ => None,
+            _ => self.find::<io::Error>().and_then(limit_hint).map(str::to_owned),
         }
     }
 
