@@ -52,6 +52,8 @@ pub(super) struct CopyInterceptor<S> {
     blocks: PollSender<Bytes>,
     silence: Silence,
     ended: bool,
+    /// Whether the last row of the buffer is cut, since it is too long.
+    is_cut: bool,
 }
 
 /// The rows of a block.
@@ -64,7 +66,10 @@ impl<S> CopyInterceptor<S> {
         let (sender, receiver) = mpsc::channel(WAITING_BLOCKS);
         let blocks = PollSender::new(sender);
         let silence = Silence::new(limit);
-        (Self { stream, buffer: BytesMut::new(), rows: 0, pass: 0, blocks, silence, ended: false }, receiver)
+        (
+            Self { stream, buffer: BytesMut::new(), rows: 0, pass: 0, blocks, silence, ended: false, is_cut: false },
+            receiver,
+        )
     }
 
     /// Classifies the next messages of the buffer: complete rows, up to one message for the driver, which may be incomplete.
@@ -98,12 +103,12 @@ impl<S> CopyInterceptor<S> {
         }
         self.rows += LONGEST;
         self.buffer.truncate(self.rows);
-        self.ended = true;
+        (self.is_cut, self.ended) = (true, true);
     }
 
-    /// Whether to send the block: it is long enough, or another message or the end follows it.
+    /// Whether to send the block: it is long enough, another message follows it, or its last row is cut.
     const fn is_full(&self) -> bool {
-        self.rows >= BLOCK || (self.rows > 0 && (self.pass > 0 || self.ended))
+        self.rows >= BLOCK || (self.rows > 0 && (self.pass > 0 || self.is_cut))
     }
 }
 
