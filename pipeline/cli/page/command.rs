@@ -14,9 +14,9 @@ pub(crate) async fn report(args: PeriodArgs, session: Session) -> Result<Outcome
     let PeriodArgs { from, to } = args;
     check_open_range(from, to)?;
     let opened = session.open_reading_replicas()?;
-    let named = opened.config.output.clone().filter(|path| !path.as_os_str().is_empty());
+    let named = opened.config.output.clone().filter(|path| !path.as_os_str().is_empty() && path.as_os_str() != "-");
     let output = named.ok_or_else(|| {
-        let error = Error::new(ErrorKind::Configuration, "no output was given");
+        let error = Error::new(ErrorKind::Configuration, "no file was given for the page");
         error.with_hint("name the page to write with --output, such as report.html")
     })?;
     let (datasets, refuses_unknown) = (opened.settings.datasets.clone(), session.is_typed("dataset"));
