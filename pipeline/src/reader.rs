@@ -303,8 +303,18 @@ pub(crate) fn rejects(file: File) -> Result<u64, ReadError> {
     RejectsReader::new(text).map(|row| row.map(|_| 1).map_err(undecodable)).sum()
 }
 
-fn undecodable(error: impl std::fmt::Display) -> ReadError {
-    ReadError::Damaged(error.to_string())
+/// The error of a decoder: damage, unless the system refused a call, such as for want of descriptors. The Parquet library
+/// keeps the text of such an error alone.
+fn undecodable(error: impl std::error::Error) -> ReadError {
+    let first: &dyn std::error::Error = &error;
+    let mut texts = std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string);
+    match texts.find(|text| text.contains("(os error ")) {
+        None => ReadError::Damaged(error.to_string()),
+        Some(cause) => {
+            let failed = Error::new(ErrorKind::Local, "could not read a file").with_context("cause", cause);
+            ReadError::Failed(failed.with_hint("see the cause: the limit of open files (`ulimit -n`), or a disk that fails"))
+        }
+    }
 }
 
 impl From<CsvError> for ReadError {
@@ -349,6 +359,13 @@ mod tests {
         file.rewind().unwrap();
         let schema = Arc::new(text_schema(&["id", "timestamp"], &KeyColumns::default()).unwrap());
         EventReader::new(file, FileFormat::Csv, &schema, None)?.map(|batch| Ok(batch?.len())).sum()
+    }
+
+    #[test]
+    fn a_refused_call_is_no_damage() {
+        let refused = undecodable(std::io::Error::from_raw_os_error(24));
+        assert!(matches!(refused, ReadError::Failed(error) if error.hint().contains("ulimit -n")));
+        assert!(matches!(undecodable(std::io::Error::other("bad bytes")), ReadError::Damaged(_)));
     }
 
     #[test]

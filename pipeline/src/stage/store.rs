@@ -49,7 +49,6 @@ fn read_back(staged: &StagedFile, schema: Option<&Arc<Schema>>) -> Result<()> {
     let file = &staged.file;
     let read = contents(staged, schema).map_err(|error| match error {
         ReadError::Failed(error) => error,
-        error if is_of_host(&error) => unreadable(staged).with_source(error),
         error => differs(staged).with_source(error),
     })?;
     if read == (file.rows, file.first, file.last) { Ok(()) } else { Err(differs(staged)) }
@@ -76,21 +75,6 @@ fn contents(
         (FileFormat::Parquet | FileFormat::Csv, None) => return Err(ReadError::Schema),
     }
     Ok((rows, times.first(), times.last()))
-}
-
-/// Whether the system refused a call, such as for want of descriptors. Parquet keeps the text of such an error alone.
-fn is_of_host(error: &ReadError) -> bool {
-    let first: &dyn std::error::Error = error;
-    std::iter::successors(Some(first), |error| error.source()).any(|error| error.to_string().contains("(os error "))
-}
-
-fn unreadable(staged: &StagedFile) -> Error {
-    Error::new(ErrorKind::Local, "could not read a staged file back")
-        .with_context("path", staged.local.display())
-        .with_hint(
-            "see the cause: the limit of open files (`ulimit -n`), or the disk of the state folder; nothing was \
-                    committed",
-        )
 }
 
 fn differs(staged: &StagedFile) -> Error {
