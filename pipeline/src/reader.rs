@@ -312,7 +312,9 @@ fn undecodable(error: impl std::error::Error) -> ReadError {
         None => ReadError::Damaged(error.to_string()),
         Some(cause) => {
             let failed = Error::new(ErrorKind::Local, "could not read a file").with_context("cause", cause);
-            ReadError::Failed(failed.with_hint("see the cause: the limit of open files (`ulimit -n`), or a disk that fails"))
+            ReadError::Failed(
+                failed.with_hint("see the cause: the limit of open files (`ulimit -n`), or a disk that fails"),
+            )
         }
     }
 }
