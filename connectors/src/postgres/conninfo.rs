@@ -237,10 +237,12 @@ pub(super) fn encode(text: &str) -> String {
 /// `text` without percent-encoding; `+` is no space. Refuses broken escapes, which the crate keeps as they are, and zero
 /// bytes, which the protocol cannot send.
 fn decode(text: &str) -> Result<String> {
-    let is_escape = |digits: &str| digits != "00" && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let is_escape = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     let is_valid = text.split('%').skip(1).all(|rest| rest.get(..2).is_some_and(is_escape));
-    let decoded = percent_decode_str(text).decode_utf8().ok().filter(|_| is_valid);
-    decoded.map(Cow::into_owned).ok_or_else(|| configuration("the source's address has a broken percent-encoding"))
+    let decoded = percent_decode_str(text).decode_utf8().ok().filter(|text| is_valid && !text.contains('\0'));
+    decoded
+        .map(Cow::into_owned)
+        .ok_or_else(|| configuration("the source's address has a broken percent-encoding or a zero byte"))
 }
 
 #[cfg(test)]
@@ -327,7 +329,7 @@ mod tests {
 
     #[test]
     fn broken_escapes_are_refused() {
-        for text in ["%", "%2", "%zz", "%00", "%ff", "%+1"] {
+        for text in ["%", "%2", "%zz", "%00", "\0", "%ff", "%+1"] {
             assert!(decode(text).is_err(), "{text}");
         }
     }
