@@ -230,9 +230,16 @@ mod tests {
 
     #[test]
     fn printable_url_parses_to_itself() {
-        for text in ["postgres://a:1,[::1]:2/d%2Fb", "postgres://%2Frun%2Fpg:7/d", "postgres://10.0.0.1:5432/d"] {
+        for text in [
+            "postgres://a:1,[::1]:2/d%2Fb",
+            "postgres://%2Frun%2Fpg:7/d",
+            "postgres://10.0.0.1:5432/d",
+            "postgres://a%3Ab%23c:1/d",
+        ] {
             assert_eq!(url(text, &[]), text);
         }
+        // Brackets may have other names than addresses.
+        assert_eq!(url("postgres://[a:b%23c]:1/d", &[]), "postgres://a%3Ab%23c:1/d");
     }
 
     #[test]

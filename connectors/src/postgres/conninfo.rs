@@ -7,7 +7,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     path::{Path, PathBuf},
 };
 
@@ -106,7 +106,7 @@ impl fmt::Display for Host {
         let port = self.port;
         match &self.kind {
             HostKind::SocketDirectory(path) => write!(formatter, "{}:{port}", encode(&path.to_string_lossy())),
-            HostKind::Tcp { name, .. } if name.contains(':') => write!(formatter, "[{name}]:{port}"),
+            HostKind::Tcp { name, .. } if name.parse::<Ipv6Addr>().is_ok() => write!(formatter, "[{name}]:{port}"),
             HostKind::Tcp { name, .. } => write!(formatter, "{}:{port}", encode(name)),
         }
     }
