@@ -103,12 +103,13 @@ impl JsonNames {
         }
         self.unknown += usize::from(is_unknown);
         let number = self.names.add(name);
+        // Its value may be malformed, and is not noted then.
+        self.nested.resize(self.names.len(), false);
         self.predictor.learn(number);
         Some(number)
     }
 
     fn note(&mut self, number: usize, is_nested: bool) {
-        self.nested.resize(self.names.len(), false);
         if let Some(nested) = self.nested.get_mut(number) {
             *nested |= is_nested;
         }

@@ -55,6 +55,22 @@ fn nested(depth: usize) -> String {
     event(&format!(r#""a":{}{}"#, "[".repeat(depth), "]".repeat(depth)))
 }
 
+/// The names are those of the whole artifact, also if they are first in a malformed record.
+#[test]
+fn names_of_malformed_records_do_not_depend_on_chunks() {
+    let space = " ".repeat(200);
+    for json in [
+        "{\"id\":\"1\",\"timestamp\":x}\n{\"id\":\"2\"}\n".to_owned(),
+        format!(r#"[{{"id":"1","timestamp":x}},{space}{{"id":"2"}}{space}]"#),
+    ] {
+        let json = json.as_bytes();
+        assert_eq!(split(json, 1, 1).unwrap().0.len(), 2);
+        let whole = decode_in(json, 1000, 1000).unwrap();
+        assert_eq!(whole.rejects.len(), 2);
+        assert_eq!(decode_in(json, 1, 1).unwrap(), whole);
+    }
+}
+
 #[test]
 fn rejects_have_line_column_reason_and_record() {
     assert_eq!(decode(nested(127)).rejects, []);
