@@ -8,6 +8,8 @@ pub mod demo;
 pub mod error;
 pub mod exports_api;
 pub mod file;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 pub mod http;
 pub mod postgres;
 mod probe;

@@ -20,6 +20,8 @@ mod wire;
 
 pub use config::{ArtifactFormat, Config, Credentials, Layout};
 pub use probe::probe;
+#[cfg(feature = "testing")]
+pub use wire::{ReadJob, read_job};
 
 use crate::{Clock, EventStream, Progress, Result, Source, progress::Meter};
 use archive_formats::{Dataset, Window};

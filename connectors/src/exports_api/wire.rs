@@ -170,6 +170,41 @@ pub(super) fn other_count<'a>(response: &'a Value, harmless: &Harmless) -> Optio
     None
 }
 
+/// What was read from a response about a job, for fuzzing.
+#[cfg(feature = "testing")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadJob {
+    /// The id.
+    pub id: Option<String>,
+    /// The phase and the word of its status.
+    pub status: (String, String),
+    /// The address of the artifact.
+    pub target: Option<String>,
+    /// Why the job failed.
+    pub reason: Option<String>,
+    /// Rows, size and digest of the artifact.
+    pub claims: (Option<u64>, Option<u64>, Option<Sha256>),
+    /// The member that tells that events are left out.
+    pub left_out: Option<String>,
+    /// The count that differs from the first one.
+    pub other_count: Option<String>,
+}
+
+/// Reads a response about a job, for fuzzing.
+#[cfg(feature = "testing")]
+pub fn read_job(response: &Value) -> ReadJob {
+    let Job { id, status, target, reason, claims } = Job::from_json(response);
+    ReadJob {
+        id: id.map(String::from),
+        status: (format!("{:?}", status.phase), status.word),
+        target,
+        reason,
+        claims: (claims.rows, claims.bytes, claims.sha256),
+        left_out: left_out(response, &Harmless::default()).map(str::to_owned),
+        other_count: other_count(response, &Harmless::default()).map(str::to_owned),
+    }
+}
+
 /// The object of the job: the response, or a member of it. An envelope may have a status of its own, that of the call.
 fn job_object(response: &Value) -> &Value {
     let has_id = |object: &Value| find(&[object], &IDS, job_id).is_some();
