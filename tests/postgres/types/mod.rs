@@ -228,7 +228,7 @@ fn columns_that_differ_in_case_alone_are_named_in_a_warning() {
     let world = DatabaseWorld::new(&(march(2) + "alter table events add \"Note\" text;"));
     let warned = world.run(&[]).expect(0);
     assert!(
-        warned.stderr.contains("column=\"Note\" other=\"note\"") && warned.stderr.contains("--rename"),
+        warned.stderr.contains("(column: Note, other: note)") && warned.stderr.contains("--rename"),
         "{}",
         warned.stderr
     );
