@@ -4,7 +4,11 @@ use archive_connectors::{
     Error, ErrorKind, Result, Sink,
     sink::{Identity, Location},
 };
-use archive_formats::{Chain, Dataset, Head, Sha256, Timestamp, key, manifest::ArchiveDocument};
+use archive_formats::{
+    Chain, Dataset, Head, Sha256, Timestamp,
+    key::{self, ObjectName},
+    manifest::ArchiveDocument,
+};
 use futures::StreamExt as _;
 use uuid::Uuid;
 
@@ -66,8 +70,15 @@ impl ArchiveRoot {
         let inner = format!("/{}", key::ARCHIVE);
         let mut objects = Sink::open(location)?.list(None).take(LOOKED_AT);
         while let Some(object) = objects.next().await {
-            if let Some(object) = object.ok().filter(|object| object.path.ends_with(&inner)) {
+            let Ok(object) = object else { continue };
+            if object.path.ends_with(&inner) {
                 return refused("the place contains another archive", object.path);
+            }
+            if matches!(ObjectName::parse(&object.path), ObjectName::Data { .. }) {
+                let error = Error::new(ErrorKind::BrokenChain, "files of months are here, but no archive.json");
+                return Err(error.with_context("path", object.path).with_hint(
+                    "copy archive.json and the manifests back from a replica; or name another place with --archive",
+                ));
             }
         }
         Ok(())

@@ -79,8 +79,37 @@ fn a_copy_elsewhere_is_judged_by_itself() {
     host.run(&["verify", "--archive", "copy", "--quiet"]).expect(4);
     host.run(&["status", "--check", "--archive", "copy"]).expect(4);
     host.run(&["status", "--check"]).expect(0);
+    // What is known of a replica shows where it is named.
+    host.run(&["status", "--check", "--replica", "copy"]).expect(4);
     damaged(&archive);
     host.run(&["verify", "--quiet"]).expect(4);
+}
+
+#[test]
+fn a_run_does_not_go_on_with_a_chain_that_is_known_to_be_damaged() {
+    let (host, archive) = archived();
+    for path in fs::read_dir(archive.path("manifests")).unwrap() {
+        fs::remove_file(path.unwrap().path()).unwrap();
+    }
+    host.run(&["verify", "--quiet"]).expect(4);
+    let refused = host.run(&["run", "--month", "2025-03"]).expect(4);
+    assert!(refused.stderr.contains("known to be damaged"), "{}", refused.stderr);
+    // Without its identity, it would be a new archive over the files of the old one.
+    fs::remove_file(archive.path("archive.json")).unwrap();
+    let refused = host.run(&["run", "--month", "2025-03"]).expect(4);
+    assert!(refused.stderr.contains("no archive.json"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_head_that_was_named_is_searched_for_until_it_is_found() {
+    let (host, _) = archived();
+    host.run(&["verify", "--expect-head", "9", "--quiet"]).expect(4);
+    for _ in 0..3 {
+        let known = host.run(&["verify"]).expect(4);
+        assert!(known.stdout.contains("no new findings") && known.stderr.contains("mistyped"), "{}", known.output());
+    }
+    host.run(&["verify", "--expect-head", "3", "--quiet"]).expect(0);
+    host.run(&["verify", "--quiet"]).expect(0);
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub(crate) async fn write(
         head: chain.head(),
         committed_at: chain.entries().last().map(|entry| entry.manifest.committed_at),
         datasets,
-        replicas: replicate::replica_statuses(chain, &settings.replicas).await,
+        replicas: replicate::replica_statuses(&archive, settings).await,
         verified: Verified::new(known.verifications.clone(), chain),
         damage: known.findings,
         unlooked: known.unlooked,

@@ -11,7 +11,7 @@ mod compare;
 mod copy;
 pub(crate) mod report;
 
-use crate::{Archive, observer::Observer, report::Failure, settings::Settings};
+use crate::{Archive, observer::Observer, report::Failure, settings::Settings, verify::Record};
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
 use archive_formats::{Chain, Sha256, key};
 use compare::ReplicaChain;
@@ -146,10 +146,16 @@ const CONCURRENT_READS: usize = 8;
 
 /// Compares the last manifest of each replica with the archive's `chain`: a manifest fixes all before it. Writes
 /// nothing; an unreadable replica is reported, not an error.
-pub async fn replica_statuses(chain: &Chain, replicas: &[Location]) -> Vec<ReplicaStatus> {
-    let asked = replicas.iter().map(|location| async move {
+pub async fn replica_statuses(archive: &Archive, settings: &Settings) -> Vec<ReplicaStatus> {
+    let asked = settings.replicas.iter().map(|location| async move {
         let url = location.url().to_owned();
-        match behind(chain, location).await {
+        let known = Record::new(&settings.state_dir, archive.id(), location).read();
+        if !known.recorded.is_empty() || known.unlisted.is_some() {
+            let error = Error::new(ErrorKind::BrokenChain, "the last verifications found damage in the replica")
+                .with_hint("`kt-archive replicate --repair`, then `kt-archive verify` with the replica as --archive");
+            return ReplicaStatus { url, state: ReplicaState::Failed, behind: None, error: Some(Failure::from(error)) };
+        }
+        match behind(archive.chain(), location).await {
             Ok(0) => ReplicaStatus { url, state: ReplicaState::Current, behind: Some(0), error: None },
             Ok(behind) => ReplicaStatus { url, state: ReplicaState::Behind, behind: Some(behind), error: None },
             Err(error) => {

@@ -16,6 +16,7 @@ use crate::{
     report::Failure,
     settings::{self, Settings},
     stage, state,
+    verify::Record,
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,
@@ -50,7 +51,7 @@ pub async fn run(
     replicate::check_options(&settings.replicas)?;
     let archive = Archive::find(&settings.archive).await?;
     let chain = archive.as_ref().map(Archive::chain);
-    check_source(chain, settings)?;
+    check_archive(archive.as_ref(), settings)?;
     let planned = plan_datasets(chain, settings, request, &rules)?;
     let dry_run = matches!(request, Request::Backfill { dry_run: true, .. });
     if dry_run || planned.iter().all(|planned| planned.action != Action::Archive) {
@@ -119,9 +120,12 @@ fn configure(pipeline: &mut MonthPipeline, settings: &Settings, successions: BTr
     pipeline.changes = successions.into_iter().filter_map(|(dataset, it)| Some((dataset, it.change()?))).collect();
 }
 
-/// Refuses a source that may not go on with a dataset, and warns of one with another address.
-fn check_source(chain: Option<&Chain>, settings: &Settings) -> Result<()> {
-    for (dataset, succession) in provenance::successions(chain, settings)? {
+/// Refuses an archive whose chain is known to be damaged, and a source that may not go on with a dataset; warns of one with
+/// another address.
+fn check_archive(archive: Option<&Archive>, settings: &Settings) -> Result<()> {
+    let Some(archive) = archive else { return Ok(()) };
+    Record::new(&settings.state_dir, archive.id(), &settings.archive).read().check_chain(archive.chain())?;
+    for (dataset, succession) in provenance::successions(Some(archive.chain()), settings)? {
         if let Succession::OtherAddress(before) = succession {
             let before = before.sentence();
             tracing::warn!(%dataset, before, "the source has another address than that of the last month");

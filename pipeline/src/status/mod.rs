@@ -50,7 +50,7 @@ pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Cl
         archive: Some(archive.url().to_owned()),
         head: archive.head(),
         datasets: datasets(archive.chain(), request, settings, clock.now(), &known)?,
-        replicas: replicate::replica_statuses(archive.chain(), &settings.replicas).await,
+        replicas: replicate::replica_statuses(&archive, settings).await,
         verification: known.verifications.last.as_ref().map(LastVerification::from),
         is_more_damaged: known.verifications.unlisted.is_some(),
         damage: known.findings,

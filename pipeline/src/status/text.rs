@@ -28,7 +28,7 @@ impl Report for StatusReport {
     fn exit(&self) -> ExitCode {
         if !self.is_check {
             ExitCode::Done
-        } else if self.is_damaged() {
+        } else if self.is_damaged() || self.has_damaged_replica() {
             ExitCode::Damaged
         } else if self.lacks().is_empty() {
             ExitCode::Done
@@ -41,6 +41,9 @@ impl Report for StatusReport {
         let exit = self.exit();
         let (message, hint) = match exit {
             ExitCode::Done => return None,
+            ExitCode::Damaged if !self.is_damaged() => {
+                ("a replica is damaged, or of another archive".to_owned(), REPLICA)
+            }
             ExitCode::Damaged => (DAMAGED.to_owned(), REPAIR),
             _ => (self.lacks().join("; "), "see the output, and run what is missing again"),
         };
@@ -52,9 +55,16 @@ const DAMAGED: &str = "the archive is known to be damaged";
 const REPAIR: &str = "`kt-archive verify` shows all of it; keep the archive as it is; a whole replica mends it: \
     `kt-archive replicate --repair` with the replica as --archive, then verify again";
 
+const REPLICA: &str = "see the output; `kt-archive replicate --repair` mends a replica of this archive, then verify it";
+
 impl StatusReport {
     const fn is_damaged(&self) -> bool {
         !self.damage.is_empty() || self.is_more_damaged
+    }
+
+    fn has_damaged_replica(&self) -> bool {
+        let mut errors = self.replicas.iter().filter_map(|replica| replica.error.as_ref());
+        errors.any(|error| error.exit == ExitCode::Damaged)
     }
 
     /// What a healthy archive does not lack, in words.
@@ -73,7 +83,10 @@ impl StatusReport {
 
 /// A line for each month, then the sums.
 fn listed(report: &StatusReport, style: Style) -> String {
-    let totals = report.datasets.iter().flat_map(|dataset| [style.fit(&totals(dataset)), "\n".to_owned()]);
+    let totals = report
+        .datasets
+        .iter()
+        .flat_map(|dataset| [style.fit(&totals(dataset)), "\n".to_owned(), sources(dataset, style)]);
     let totals = totals.collect::<String>();
     format!("{}{totals}{}", list(&report.datasets, style), ending(report, style))
 }
@@ -138,12 +151,16 @@ fn remarks(status: &DatasetStatus, style: Style) -> String {
         (Tone::Bad, format!("{months} {are} late: over for three days, and not archived"))
     });
     let prune = status.prune.as_ref().map(deadline);
+    let lines = [compression, late, prune].into_iter().flatten();
+    sources(status, style) + &lines.map(|line| painted(line, style)).collect::<String>()
+}
+
+fn sources(status: &DatasetStatus, style: Style) -> String {
     let sources = status.sources.iter().map(|source| {
         let tone = if source.invented { Tone::Warn } else { Tone::Plain };
         (tone, format!("source {}", source.source.sentence()))
     });
-    let lines = [compression, late, prune].into_iter().flatten();
-    sources.chain(lines).map(|line| painted(line, style)).collect()
+    sources.map(|line| painted(line, style)).collect()
 }
 
 /// A paragraph. Coloured line by line: escape sequences have no width.

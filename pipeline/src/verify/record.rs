@@ -7,7 +7,10 @@
 use super::{Code, Finding, Level, Severity, VerifyReport, VerifyRequest};
 use crate::state;
 use archive_connectors::{Error, ErrorKind, Result, error::local, sink::Location, spool::Turn};
-use archive_formats::{Head, Month, Timestamp, key::ObjectName};
+use archive_formats::{
+    Chain, Head, Month, Timestamp,
+    key::{self, ObjectName},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -56,9 +59,12 @@ pub struct Verification {
     pub warnings: u64,
     /// The first findings, damage before warnings.
     pub findings: Vec<Finding>,
-    /// Whether the chain was searched for an expected head.
+    /// Whether the chain was searched for a head: that of an earlier verification, or one that was named.
     #[serde(default)]
     pub expected_head: bool,
+    /// Whether the head was named.
+    #[serde(default)]
+    pub named_head: bool,
 }
 
 /// The recorded verifications of an archive.
@@ -89,6 +95,9 @@ pub struct RecordedDamage {
     pub found_at: Timestamp,
     /// How thorough the verification was that found it.
     pub level: Level,
+    /// Whether the verification was given a head. What it did not find, no other verification looks for.
+    #[serde(default)]
+    pub named_head: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -117,6 +126,7 @@ impl Verification {
         let (damage, warnings) = (count(Severity::Damage), count(Severity::Warning));
         Self {
             expected_head: request.expect_head.is_some() || request.recorded_head.is_some(),
+            named_head: request.expect_head.is_some(),
             finished_at,
             level: request.level,
             range: request.range,
@@ -140,8 +150,30 @@ impl Verification {
         let is_in_range = |month| self.range.is_none_or(|(first, last)| (first..=last).contains(&month));
         // The chain is always verified as a whole.
         let is_read = month_of(&damage.finding.path).is_none_or(is_in_range);
-        let is_compared = damage.finding.code != Code::OldHead || self.expected_head;
+        let is_compared = match damage.finding.code {
+            Code::OldHead if damage.named_head => self.named_head,
+            Code::OldHead => self.expected_head,
+            _ => true,
+        };
         self.level >= damage.level && is_read && is_compared
+    }
+}
+
+impl Verifications {
+    /// Refuses to go on with a chain that is known to be damaged, or that lost the head of the last verification: what is
+    /// consistent again may be a part of what was committed.
+    pub fn check_chain(&self, chain: &Chain) -> Result<()> {
+        let is_in_chain = |head: &Head| {
+            chain.entries().iter().any(|entry| entry.manifest.sequence == head.sequence && entry.sha256 == head.sha256)
+        };
+        let lost = self.head.as_ref().filter(|head| !is_in_chain(head)).map(|head| key::manifest(head.sequence));
+        let damaged = self.recorded.iter().find(|damage| damage.is_of_chain());
+        let Some(path) = lost.or_else(|| damaged.map(|damage| damage.finding.path.clone())) else { return Ok(()) };
+        let error = Error::new(ErrorKind::BrokenChain, "the chain of the archive is known to be damaged");
+        Err(error.with_context("path", path).with_hint(
+            "nothing was committed; put it right from a replica and verify; if the archive was put back to an earlier state \
+             on purpose, `kt-archive verify --expect-head` with its head",
+        ))
     }
 }
 
@@ -157,8 +189,6 @@ impl Verifications {
     /// Adds a verification that found `damage`.
     fn with(self, verification: Verification, damage: &[Finding]) -> Self {
         let Self { whole, recorded, unlisted, head, .. } = self;
-        let is_head_missing = damage.iter().any(|finding| finding.code == Code::OldHead);
-        let head = if is_head_missing { head } else { verification.head };
         let known = recorded.into_iter().map(|known| (known.identity(), known)).collect::<BTreeMap<_, _>>();
         let mut found = known.clone();
         found.retain(|_, known| !verification.covers(known));
@@ -167,23 +197,33 @@ impl Verifications {
                 finding: finding.clone(),
                 found_at: verification.finished_at,
                 level: verification.level,
+                named_head: verification.named_head,
             };
             let first = known.get(&new.identity());
             let found_at = first.map_or(new.found_at, |first| first.found_at);
             let level = first.map_or(new.level, |first| first.level.max(new.level));
-            found.insert(new.identity(), RecordedDamage { found_at, level, ..new });
+            let named_head = new.named_head || first.is_some_and(|first| first.named_head);
+            found.insert(new.identity(), RecordedDamage { found_at, level, named_head, ..new });
         }
         let mut recorded = found.into_values().collect::<Vec<_>>();
         let is_cleared = |level| verification.level >= level && verification.range.is_none();
         let still = unlisted.filter(|level| !is_cleared(*level));
         let more = recorded.iter().skip(MAX_RECORDED).map(|damage| damage.level).max();
         recorded.truncate(MAX_RECORDED);
+        // A chain that lost its end does not become the one that later verifications expect.
+        let is_head_missing = recorded.iter().any(|damage| damage.finding.code == Code::OldHead);
+        let head = if is_head_missing { head } else { verification.head };
         let whole = if verification.is_whole() { Some(verification.clone()) } else { whole };
         Self { last: Some(verification), whole, recorded, unlisted: still.max(more), head }
     }
 }
 
 impl RecordedDamage {
+    /// Whether the chain itself is damaged, so that no commit may go on with it.
+    fn is_of_chain(&self) -> bool {
+        matches!(self.finding.code, Code::ChainBroken | Code::SequenceHole | Code::OldHead | Code::ForeignManifest)
+    }
+
     fn identity(&self) -> (String, Code) {
         (self.finding.path.clone(), self.finding.code)
     }
@@ -347,6 +387,25 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_was_named_and_not_found_is_cleared_by_a_named_one_alone() {
+        let state = tempfile::tempdir().unwrap();
+        let record = record(state.path(), "/archive");
+        let at = |sequence| Some(Head { sequence, sha256: Sha256::digest(b"manifest") });
+        let plain = Verification { head: at(5), expected_head: true, ..verification(Level::Full, None, Vec::new()) };
+        let named = Verification { named_head: true, ..plain.clone() };
+        let missing = [Finding { code: Code::OldHead, ..finding(Severity::Damage) }];
+        assert_eq!(record.add(named.clone(), &missing).head, None);
+        for _ in 0..3 {
+            let known = record.add(plain.clone(), &[]);
+            assert!(known.is_damaged() && known.head.is_none());
+        }
+        assert!(record.read().check_chain(&Chain::new(ARCHIVE.to_owned())).is_err());
+        let known = record.add(named, &[]);
+        assert!(!known.is_damaged() && known.head == at(5));
+        assert!(known.check_chain(&Chain::new(ARCHIVE.to_owned())).is_err(), "the head is not in the chain");
+    }
+
+    #[test]
     fn the_head_stays_on_record_while_it_is_missing() {
         let state = tempfile::tempdir().unwrap();
         let record = record(state.path(), "/archive");
@@ -355,7 +414,10 @@ mod tests {
         assert_eq!(record.add(with(7), &[]).head, at(7));
         let missing = Finding { code: Code::OldHead, ..finding(Severity::Damage) };
         assert_eq!(record.add(with(5), &[missing]).head, at(7));
-        assert_eq!(record.add(with(8), &[]).head, at(8));
+        // The head of another chain is no substitute; that of one which has the missing head again is.
+        assert_eq!(record.add(with(8), &[]).head, at(7));
+        let found = Verification { expected_head: true, ..with(8) };
+        assert_eq!(record.add(found, &[]).head, at(8));
     }
 
     #[test]

@@ -180,7 +180,8 @@ impl Report for VerifyReport {
             Some(Level::Quick) => " by name and size",
             Some(Level::Full) | None => "",
         };
-        let summary = format!("verified {}{level}: {}", parts.join(", "), findings(&self.findings));
+        let summary =
+            format!("verified {}{level}: {}", parts.join(", "), findings(&self.findings, !self.has_earlier_damage()));
         format!("{listed}{}{}\n", earlier(self, style), style.fit(&summary))
     }
 
@@ -195,6 +196,10 @@ impl Report for VerifyReport {
             ExitCode::Incomplete => {
                 ("the archive lacks months of the range", "archive them with `kt-archive backfill --from … --to …`")
             }
+            _ if !self.earlier.is_empty() && self.is_about_named_heads() => (
+                "a head that was named earlier is not in the chain",
+                "restore the end of the chain; if the head was mistyped, verify once with the right one: --expect-head",
+            ),
             _ if self.findings.iter().all(|finding| finding.severity != Severity::Damage) => (
                 "the archive was found damaged earlier, and this verification does not clear that",
                 "verify all of it: `kt-archive verify --level full`",
@@ -213,6 +218,12 @@ impl Report for VerifyReport {
 }
 
 impl VerifyReport {
+    /// Whether nothing is known but heads that were named and not found.
+    fn is_about_named_heads(&self) -> bool {
+        let new = self.findings.iter().any(|finding| finding.severity == Severity::Damage);
+        !new && self.earlier.iter().all(|damage| damage.named_head && damage.finding.code == Code::OldHead)
+    }
+
     const fn has_earlier_damage(&self) -> bool {
         !self.earlier.is_empty() || self.unlisted.is_some()
     }
@@ -245,10 +256,12 @@ pub(crate) fn paragraph(finding: &Finding, style: Style) -> String {
     format!("{}  {severity}\n      {path}\n      {message}\n", finding.code.as_str())
 }
 
-fn findings(findings: &[Finding]) -> String {
+/// How many findings there are; without any, whether that is `all` that is known.
+fn findings(findings: &[Finding], all: bool) -> String {
     let number = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     match (number(Severity::Damage), number(Severity::Warning)) {
-        (0, 0) => "no findings".to_owned(),
+        (0, 0) if all => "no findings".to_owned(),
+        (0, 0) => "no new findings".to_owned(),
         (0, warnings) => count(whole(warnings), "warning"),
         (damages, 0) => format!("{} of damage", count(whole(damages), "finding")),
         (damages, warnings) => {
@@ -308,7 +321,12 @@ verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: 1 finding of damage, 1 w
     #[test]
     fn known_damage_counts_like_new() {
         let finding = finding(Code::Digest, Severity::Damage);
-        let damage = RecordedDamage { finding, found_at: "2025-04-10T03:00:00Z".parse().unwrap(), level: Level::Full };
+        let damage = RecordedDamage {
+            finding,
+            found_at: "2025-04-10T03:00:00Z".parse().unwrap(),
+            level: Level::Full,
+            named_head: false,
+        };
         let known = VerifyReport { earlier: vec![damage], ..report(Vec::new()) };
         assert_eq!(known.exit(), ExitCode::Damaged);
         assert!(known.failure().unwrap().hint.contains("--level full"));

@@ -31,6 +31,7 @@ const MAX_VERIFICATION_AGE: Duration = Duration::from_secs(40 * 86_400);
 /// All points, problems first.
 pub(super) fn points(page: &Page) -> Vec<Point> {
     let mut points = page.datasets.iter().flat_map(dataset_points).collect::<Vec<_>>();
+    points.extend(page.head.is_none().then(|| bad("no month is archived".to_owned())));
     points.extend(damage(page));
     points.extend(verification(page));
     points.extend(replicas(page));

@@ -71,7 +71,8 @@ fn verification(verified: &Verified) -> Markup {
 
 /// Damage on record, also where the last verification did not look for it.
 fn known(page: &Page) -> Markup {
-    let shown = page.verified.last.as_ref().map_or(&[][..], |last| &last.verification.findings);
+    let records = [&page.verified.last, &page.verified.whole].into_iter().flatten();
+    let shown = records.flat_map(|record| &record.verification.findings).collect::<Vec<_>>();
     let damage = page.damage.iter().filter(|damage| !shown.contains(damage)).cloned().collect::<Vec<_>>();
     html! {
         @if !damage.is_empty() {

@@ -61,6 +61,7 @@ fn verification(level: Level, findings: Vec<Finding>) -> Verification {
         warnings: findings.len() as u64 - damage,
         findings,
         expected_head: false,
+        named_head: false,
     }
 }
 
