@@ -99,6 +99,12 @@ impl Chain {
         self.entries.last().map(|entry| Head { sequence: entry.manifest.sequence, sha256: entry.sha256 })
     }
 
+    /// How many manifests follow `head`; `None` if the chain does not contain it.
+    pub fn commits_after(&self, head: Head) -> Option<u64> {
+        let is_head = |entry: &Entry| entry.manifest.sequence == head.sequence && entry.sha256 == head.sha256;
+        self.entries.iter().rev().position(is_head).map(|after| after as u64)
+    }
+
     /// The number of the next manifest.
     pub fn next_sequence(&self) -> u64 {
         self.entries.len() as u64 + 1

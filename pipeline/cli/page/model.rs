@@ -154,10 +154,7 @@ impl Verified {
 
 impl Since {
     fn new(head: Option<Head>, chain: &Chain) -> Self {
-        let entries = chain.entries();
-        let Some(Head { sequence, sha256 }) = head else { return Self::Commits(entries.len() as u64) };
-        let mut after = entries.iter().rev();
-        let found = after.position(|entry| entry.manifest.sequence == sequence && entry.sha256 == sha256);
-        found.map_or(Self::Gone, |after| Self::Commits(after as u64))
+        let Some(head) = head else { return Self::Commits(chain.entries().len() as u64) };
+        chain.commits_after(head).map_or(Self::Gone, Self::Commits)
     }
 }

@@ -150,7 +150,7 @@ pub async fn replica_statuses(archive: &Archive, settings: &Settings) -> Vec<Rep
     let asked = settings.replicas.iter().map(|location| async move {
         let url = location.url().to_owned();
         let known = Record::new(&settings.state_dir, archive.id(), location).read();
-        if !known.recorded.is_empty() || known.unlisted.is_some() {
+        if known.is_damaged() {
             let error = Error::new(ErrorKind::BrokenChain, "the last verifications found damage in the replica")
                 .with_hint("`kt-archive replicate --repair`, then `kt-archive verify` with the replica as --archive");
             return ReplicaStatus { url, state: ReplicaState::Failed, behind: None, error: Some(Failure::from(error)) };

@@ -160,13 +160,16 @@ impl Verification {
 }
 
 impl Verifications {
+    /// Whether damage is known, of whichever object.
+    pub const fn is_damaged(&self) -> bool {
+        !self.recorded.is_empty() || self.unlisted.is_some()
+    }
+
     /// Refuses to go on with a chain that is known to be damaged, or that lost the head of the last verification: what is
     /// consistent again may be a part of what was committed.
     pub fn check_chain(&self, chain: &Chain) -> Result<()> {
-        let is_in_chain = |head: &Head| {
-            chain.entries().iter().any(|entry| entry.manifest.sequence == head.sequence && entry.sha256 == head.sha256)
-        };
-        let lost = self.head.as_ref().filter(|head| !is_in_chain(head)).map(|head| key::manifest(head.sequence));
+        let lost =
+            self.head.filter(|head| chain.commits_after(*head).is_none()).map(|head| key::manifest(head.sequence));
         let damaged = self.recorded.iter().find(|damage| damage.is_of_chain());
         let Some(path) = lost.or_else(|| damaged.map(|damage| damage.finding.path.clone())) else { return Ok(()) };
         let error = Error::new(ErrorKind::BrokenChain, "the chain of the archive is known to be damaged");
@@ -303,12 +306,6 @@ mod tests {
     use super::*;
     use archive_formats::Sha256;
     use std::fs;
-
-    impl Verifications {
-        const fn is_damaged(&self) -> bool {
-            !self.recorded.is_empty() || self.unlisted.is_some()
-        }
-    }
 
     const ARCHIVE: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
