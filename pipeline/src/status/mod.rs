@@ -1,6 +1,7 @@
 //! The state of an archive: archived and missing months.
 
 pub mod calendar;
+mod check;
 pub(crate) mod report;
 mod text;
 

@@ -5,79 +5,20 @@ use super::{
     report::{DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, StatusReport, Totals, Urgency},
 };
 use crate::{
-    exit::ExitCode,
     human::{bytes_an_event, count, date, extent, head, month_ranges, size, thousands, to_one},
     replicate::report::{ReplicaState, ReplicaStatus},
-    report::{Failure, Report},
     style::{Style, Tone},
     table::{Align, Cell, Table},
     verify::paragraph,
     wrap::{WIDTH, wrap},
 };
-use archive_formats::{Dataset, Timestamp, printable};
+use archive_formats::{Dataset, Timestamp};
 
-impl Report for StatusReport {
-    fn text(&self, style: Style) -> String {
-        match self.layout {
-            Layout::Calendar => calendars(self, style),
-            Layout::List => listed(self, style),
-        }
-    }
-
-    /// Zero unless `--check` asks: then damage comes first, then what is late, missing or not looked at.
-    fn exit(&self) -> ExitCode {
-        if !self.is_check {
-            ExitCode::Done
-        } else if self.is_damaged() || self.has_damaged_replica() {
-            ExitCode::Damaged
-        } else if self.lacks().is_empty() {
-            ExitCode::Done
-        } else {
-            ExitCode::Incomplete
-        }
-    }
-
-    fn failure(&self) -> Option<Failure> {
-        let exit = self.exit();
-        let (message, hint) = match exit {
-            ExitCode::Done => return None,
-            ExitCode::Damaged if !self.is_damaged() => {
-                ("a replica is damaged, or of another archive".to_owned(), REPLICA)
-            }
-            ExitCode::Damaged => (DAMAGED.to_owned(), REPAIR),
-            _ => (self.lacks().join("; "), "see the output, and run what is missing again"),
-        };
-        Some(Failure { message, hint: hint.to_owned(), exit })
-    }
-}
-
-const DAMAGED: &str = "the archive is known to be damaged";
-const REPAIR: &str = "`kt-archive verify` shows all of it; keep the archive as it is; a whole replica mends it: \
-    `kt-archive replicate --repair` with the replica as --archive, then verify again";
-
-const REPLICA: &str = "see the output; `kt-archive replicate --repair` mends a replica of this archive, then verify it";
-
-impl StatusReport {
-    const fn is_damaged(&self) -> bool {
-        !self.damage.is_empty() || self.is_more_damaged
-    }
-
-    fn has_damaged_replica(&self) -> bool {
-        let mut errors = self.replicas.iter().filter_map(|replica| replica.error.as_ref());
-        errors.any(|error| error.exit == ExitCode::Damaged)
-    }
-
-    /// What a healthy archive does not lack, in words.
-    fn lacks(&self) -> Vec<String> {
-        let late = self.datasets.iter().filter(|dataset| dataset.late > 0);
-        let late = late.map(|status| format!("{} of {} late", count(status.late, "month"), status.dataset));
-        let is_archived = |dataset: &DatasetStatus| dataset.totals().archived > 0;
-        let empty = (!self.datasets.iter().any(is_archived)).then(|| "no month is archived".to_owned());
-        let replicas = self.replicas.iter().filter(|replica| replica.state != ReplicaState::Current);
-        let replicas = replicas.map(|replica| format!("the replica {} is {}", printable(&replica.url), replica.state));
-        let unlooked =
-            self.unlooked.as_ref().map(|failure| format!("the files were not looked at: {}", failure.message));
-        late.chain(empty).chain(replicas).chain(unlooked).collect()
+/// The report for people.
+pub(super) fn text(report: &StatusReport, style: Style) -> String {
+    match report.layout {
+        Layout::Calendar => calendars(report, style),
+        Layout::List => listed(report, style),
     }
 }
 
@@ -341,12 +282,14 @@ mod tests {
     use super::*;
     use crate::{
         config::Level,
-        status::LastVerification,
-        verify::{Code, Severity},
-    };
-    use crate::{
-        status::testing::{dataset, month},
+        exit::ExitCode,
+        report::{Failure, Report as _},
+        status::{
+            LastVerification,
+            testing::{dataset, month},
+        },
         style::COLORED,
+        verify::{Code, Severity},
     };
     use archive_formats::{Head, Month, Sha256, manifest::SourceIdentity};
 
@@ -457,26 +400,6 @@ replica s3://c: no answer
             assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }
         assert_eq!(StatusReport { is_check: false, ..report }.exit(), ExitCode::Done);
-    }
-
-    #[test]
-    fn a_check_wants_months_replicas_and_a_look_at_the_files() {
-        let good = || {
-            let mut report = StatusReport { is_check: true, ..report(months()) };
-            report.datasets[0].late = 0;
-            report
-        };
-        let failure = Failure { message: "no answer".to_owned(), hint: "do this".to_owned(), exit: ExitCode::Store };
-        let url = "s3://b".to_owned();
-        let replica = ReplicaStatus { url, state: ReplicaState::Behind, behind: Some(1), error: None };
-        for lacking in [
-            StatusReport { datasets: Vec::new(), ..good() },
-            StatusReport { replicas: vec![replica], ..good() },
-            StatusReport { unlooked: Some(failure), ..good() },
-        ] {
-            assert_eq!(lacking.exit(), ExitCode::Incomplete, "{lacking:?}");
-            assert!(!lacking.failure().unwrap().message.is_empty());
-        }
     }
 
     #[test]
