@@ -7,12 +7,14 @@ mod chain;
 mod files;
 mod known;
 mod record;
+mod recorded;
 mod report;
 mod rows;
 
 pub use crate::config::Level;
 pub use known::KnownDamage;
-pub use record::{Record, RecordedDamage, Verification, Verifications};
+pub use record::Record;
+pub use recorded::{RecordedDamage, Verification, Verifications};
 pub(crate) use report::paragraph;
 pub use report::{Code, Finding, Severity, VerifyReport};
 

@@ -1,6 +1,6 @@
 //! The report of `verify`.
 
-use super::record::RecordedDamage;
+use super::recorded::RecordedDamage;
 use crate::{
     config::Level,
     exit::ExitCode,
