@@ -76,6 +76,8 @@ pub(crate) mod state;
 pub mod status;
 pub mod style;
 mod table;
+#[cfg(test)]
+mod testing;
 pub(crate) mod transform;
 pub mod units;
 pub mod verify;

@@ -91,7 +91,7 @@ fn is_same_address(one: &SourceIdentity, other: &SourceIdentity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use archive_formats::{Manifest, Sha256};
+    use crate::testing::commit;
     use serde_json::json;
 
     fn source(kind: &str, url: &str, organisation: Option<&str>) -> SourceIdentity {
@@ -102,21 +102,7 @@ mod tests {
     fn chain(sources: &[SourceIdentity]) -> Chain {
         let mut chain = Chain::new("a".to_owned());
         for (index, source) in sources.iter().enumerate() {
-            let month = format!("2025-{:02}", index + 1);
-            let document = json!({
-                "format": "keeptrusts-archive/1", "archive": "a", "sequence": chain.next_sequence(),
-                "previous": chain.head(), "kind": "month", "dataset": "events", "month": month,
-                "window": {"from": format!("{month}-01T00:00:00Z"), "to": format!("{month}-28T00:00:00Z")},
-                "committed_at": "2025-12-01T00:00:00Z", "source_clock": null,
-                "tool": {"name": "kt-archive", "version": "0"},
-                "source": {"type": source.kind, "url": source.url, "detail": {"org_id": source.organisation}},
-                "schema": null, "transforms": [],
-                "events": {"read": 0, "archived": 0, "outside_window": 0, "duplicates": 0, "conflicts": 0,
-                    "rejected": 0, "source_count": null, "first": null, "last": null},
-                "files": [],
-            });
-            let manifest = Manifest::from_bytes(document.to_string().as_bytes()).unwrap();
-            chain.push(Entry { sha256: Sha256::digest(&manifest.to_bytes()), manifest }).unwrap();
+            commit(&mut chain, &format!("2025-{:02}", index + 1), source, &json!([]));
         }
         chain
     }

@@ -149,7 +149,8 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use archive_formats::Sha256;
+    use crate::testing;
+    use archive_formats::{Sha256, manifest::SourceIdentity};
     use serde_json::json;
     use std::{fs, sync::Mutex};
 
@@ -173,19 +174,8 @@ mod tests {
     fn commit(chain: &mut Chain, month: &str) {
         let file = json!({"path": format!("events/rejects/month={month}/part"), "format": "rejects", "rows": 0, "bytes": 3,
             "sha256": Sha256::digest(b"abc"), "first": null, "last": null});
-        let document = json!({
-            "format": "keeptrusts-archive/1", "archive": "a", "sequence": chain.next_sequence(),
-            "previous": chain.head(), "kind": "month", "dataset": "events", "month": month,
-            "window": {"from": format!("{month}-01T00:00:00Z"), "to": format!("{month}-28T00:00:00Z")},
-            "committed_at": "2025-04-01T00:00:00Z", "source_clock": null,
-            "tool": {"name": "kt-archive", "version": "0"},
-            "source": {"type": "demo", "url": "demo:", "detail": null}, "schema": null, "transforms": [],
-            "events": {"read": 0, "archived": 0, "outside_window": 0, "duplicates": 0, "conflicts": 0,
-                "rejected": 0, "source_count": null, "first": null, "last": null},
-            "files": [file],
-        });
-        let manifest = Manifest::from_bytes(document.to_string().as_bytes()).unwrap();
-        chain.push(Entry { sha256: Sha256::digest(&manifest.to_bytes()), manifest }).unwrap();
+        let demo = SourceIdentity { kind: "demo".to_owned(), url: "demo:".to_owned(), organisation: None };
+        testing::commit(chain, month, &demo, &json!([file]));
     }
 
     #[tokio::test]
