@@ -134,5 +134,5 @@ fn json_keys_of_months_are_stable() {
     let host = archived("2025-04-10", &[("2025-03", "2025-03")]);
     let month = dataset(&host, &[])["months"][0].clone();
     let keys = month.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
-    assert_eq!(keys, ["month", "state", "events", "bytes", "committed_at", "sequence", "damaged"]);
+    assert_eq!(keys, ["month", "state", "events", "bytes", "rejected", "committed_at", "sequence", "damaged"]);
 }

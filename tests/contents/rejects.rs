@@ -100,6 +100,13 @@ fn kept_rejects_are_stored_byte_for_byte() {
     }
     world.run(&["verify", "--json"]).expect(0);
     assert_eq!(verify(&archive)["findings"], json!([]));
+    let range = ["status", "--from", MONTH, "--to", MONTH];
+    let text = world.run(&range).expect(0).stdout;
+    assert!(text.contains("\n7 rows could not become events and are kept: 2025-03\n"), "{text}");
+    let list = world.run(&[&range[..], &["--list"]].concat()).expect(0).stdout;
+    assert!(list.contains(" REJECTED ") && list.contains("         7  20"), "{list}");
+    let status = world.run(&[&range[..], &["--json"]].concat()).expect(0).json();
+    assert_eq!(status["datasets"][0]["months"][0]["rejected"], 7);
 }
 
 #[test]

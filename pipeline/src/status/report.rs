@@ -223,8 +223,7 @@ pub struct MonthStatus {
     pub events: Option<u64>,
     /// Size of its files, in bytes.
     pub bytes: Option<u64>,
-    /// Its rejected rows.
-    #[serde(skip)]
+    /// Its rejected rows, which are kept beside the events.
     pub rejected: Option<u64>,
     /// Bytes that the source delivered before decoding, for sources of artifacts.
     #[serde(skip)]

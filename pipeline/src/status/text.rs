@@ -84,16 +84,26 @@ fn totals(status: &DatasetStatus) -> String {
     format!("{}: {months}, {events}, {}, {missing}", status.dataset, size(bytes))
 }
 
-/// Lines below a dataset's calendar: compression, late months, and the platform's deadline.
+/// Lines below a dataset's calendar: rejected rows, compression, late months, and the platform's deadline.
 fn remarks(status: &DatasetStatus, style: Style) -> String {
+    let rejected = rejects(status);
     let compression = compression(&status.totals()).map(|text| (Tone::Plain, text));
     let late = (status.late > 0).then(|| {
         let (months, are) = (count(status.late, "month"), if status.late == 1 { "is" } else { "are" });
         (Tone::Bad, format!("{months} {are} late: over for three days, and not archived"))
     });
     let prune = status.prune.as_ref().map(deadline);
-    let lines = [compression, late, prune].into_iter().flatten();
+    let lines = [rejected, compression, late, prune].into_iter().flatten();
     sources(status, style) + &lines.map(|line| painted(line, style)).collect::<String>()
+}
+
+/// How many rejected rows are kept, and of which months.
+fn rejects(status: &DatasetStatus) -> Option<(Tone, String)> {
+    let rows = status.totals().rejected;
+    let months = status.months.iter().filter(|month| month.rejected.is_some_and(|rows| rows > 0));
+    let months = month_ranges(months.map(|month| month.month));
+    let are = if rows == 1 { "is" } else { "are" };
+    (rows > 0).then(|| (Tone::Warn, format!("{} could not become events and {are} kept: {months}", count(rows, "row"))))
 }
 
 fn sources(status: &DatasetStatus, style: Style) -> String {
@@ -154,6 +164,7 @@ fn list(datasets: &[DatasetStatus], style: Style) -> String {
         ("STATE", Align::Left),
         ("EVENTS", Align::Right),
         ("SIZE", Align::Right),
+        ("REJECTED", Align::Right),
         ("COMMITTED", Align::Left),
     ]);
     for dataset in datasets {
@@ -164,7 +175,7 @@ fn list(datasets: &[DatasetStatus], style: Style) -> String {
     table.render(style)
 }
 
-fn row(dataset: &Dataset, month: &MonthStatus) -> [Cell; 6] {
+fn row(dataset: &Dataset, month: &MonthStatus) -> [Cell; 7] {
     let state = match month.state {
         _ if month.damaged => Cell::toned("DAMAGED", Tone::Bad),
         Presence::Archived => Cell::toned("archived", Tone::Good),
@@ -178,8 +189,13 @@ fn row(dataset: &Dataset, month: &MonthStatus) -> [Cell; 6] {
         state,
         or_dash(month.events.map(thousands)),
         or_dash(month.bytes.map(size)),
+        month.rejected.map_or_else(|| "-".into(), rejected),
         or_dash(month.committed_at.map(Timestamp::to_seconds_string)),
     ]
+}
+
+fn rejected(rows: u64) -> Cell {
+    Cell::toned(thousands(rows), if rows > 0 { Tone::Warn } else { Tone::Plain })
 }
 
 /// Damaged objects that are shown by themselves.
@@ -309,25 +325,28 @@ mod tests {
     }
 
     #[test]
-    fn list_shows_gaps_and_names_them_below() {
+    fn list_shows_gaps_and_rejects_and_names_them_below() {
         let expected = "\
-DATASET  MONTH    STATE     EVENTS     SIZE  COMMITTED
-events   2024-11  archived  10,000  1.0 MiB  2025-05-01T02:03:04Z
-events   2024-12  MISSING        -        -  -
-events   2025-01  MISSING        -        -  -
-events   2025-02  archived  10,000  1.0 MiB  2025-05-01T02:03:04Z
-events   2025-03  MISSING        -        -  -
+DATASET  MONTH    STATE     EVENTS     SIZE  REJECTED  COMMITTED
+events   2024-11  archived  10,000  1.0 MiB         0  2025-05-01T02:03:04Z
+events   2024-12  MISSING        -        -         -  -
+events   2025-01  MISSING        -        -         -  -
+events   2025-02  archived  10,000  1.0 MiB     1,234  2025-05-01T02:03:04Z
+events   2025-03  MISSING        -        -         -  -
 events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
 not verified yet on this host: `kt-archive verify` does that
 head none  archive ./archive
 ";
-        assert_eq!(listed(&report(months()), Style::plain()), expected);
+        let mut months = months();
+        (months[0].rejected, months[3].rejected) = (Some(0), Some(1_234));
+        assert_eq!(listed(&report(months), Style::plain()), expected);
     }
 
     #[test]
-    fn calendar_shows_missing_months_compression_and_deadline() {
+    fn calendar_shows_missing_months_rejects_compression_and_deadline() {
         let mut months = months();
         months[0].source_bytes = Some(5 << 20);
+        (months[0].rejected, months[3].rejected) = (Some(5), Some(2));
         let mut report = report(months);
         report.head = Some(Head { sequence: 2, sha256: Sha256::digest(b"abc") });
         let month = "2024-12".parse().unwrap();
@@ -338,6 +357,7 @@ events: 2 months, 20,000 events, 2.0 MiB, missing 2024-12 to 2025-01, 2025-03
      Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec  EVENTS     SIZE
 2024                                          A   !   10,000  1.0 MiB
 2025  !   A   !                                       10,000  1.0 MiB
+7 rows could not become events and are kept: 2024-11, 2025-02
 104.8 bytes an event; 5.0 MiB delivered are 1.0 MiB here, 5.0 : 1
 3 months are late: over for three days, and not archived
 the platform begins to prune 2024-12 on 2025-12-01, 12 days from now
