@@ -1,5 +1,6 @@
 //! Exit codes.
 
+use crate::report::Failure;
 use archive_connectors::ErrorKind;
 
 /// Exit code of the program. Part of the command line's contract.
@@ -78,6 +79,16 @@ impl ExitCode {
             _ if good => Self::Partial,
             [only] => *only,
             _ => BY_SEVERITY.into_iter().find(|code| failures.contains(code)).unwrap_or(Self::Failed),
+        }
+    }
+}
+
+impl ExitCode {
+    /// The code of a command over an archive of which damage may be `known`: it counts where nothing else failed.
+    pub(crate) fn or_known(self, known: Option<&Failure>) -> Self {
+        match (self, known) {
+            (Self::Done, Some(known)) => known.exit,
+            (own, _) => own,
         }
     }
 }

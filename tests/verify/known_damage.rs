@@ -67,6 +67,44 @@ fn damage_is_known_until_it_is_verified_again() {
 }
 
 #[test]
+fn a_run_over_known_damage_commits_and_ends_with_4() {
+    let (mut host, archive) = archived();
+    host.run(&["replicate", "--replica", "copy", "--quiet"]).expect(0);
+    let (file, whole) = damaged(&archive);
+    host.run(&["verify", "--quiet"]).expect(4);
+    let known = "the archive is known to be damaged: 1 object, of events 2025-02";
+    for arguments in [&["run", "--month", "2025-03"][..], &["backfill", "--from", "2025-01", "--to", "2025-03"]] {
+        let outcome = host.run(arguments).expect(4);
+        assert_eq!(outcome.stderr.matches(known).count(), 1, "{}", outcome.stderr);
+    }
+    host.set_time("2025-05-10 12:00:00");
+    let document = host.run(&["run", "--month", "2025-04", "--json"]).expect(4).json();
+    assert_eq!((&document["exit"], &document["months"][0]["state"]), (&json!(4), &json!("archived")));
+    assert_eq!((&document["error"]["message"], &document["known_damage"]["message"]), (&json!(known), &json!(known)));
+    assert!(document["error"]["hint"].as_str().unwrap().contains("kt-archive verify"), "{document}");
+    assert_eq!(archive.manifest(4)["month"], "2025-04");
+    let outcome = host.run(&["replicate", "--replica", "copy"]).expect(4);
+    assert!(outcome.stderr.contains(known) && outcome.stdout.contains("current"), "{}", outcome.output());
+    assert_eq!(Archive::at(host.path("copy")).manifest(4), archive.manifest(4), "what is whole is copied");
+    fs::write(&file, whole).unwrap();
+    host.run(&["verify", "--quiet"]).expect(0);
+    for arguments in [&["run", "--month", "2025-04"][..], &["replicate", "--replica", "copy"]] {
+        let document = host.run(&[arguments, &["--json"]].concat()).expect(0).json();
+        assert_eq!(document["known_damage"], json!(null));
+    }
+}
+
+#[test]
+fn a_missing_file_of_a_requested_month_is_reported_once() {
+    let (host, archive) = archived();
+    fs::remove_file(archive.path(&archive.file("2025-03", "parquet"))).unwrap();
+    let outcome = host.run(&["run", "--month", "2025-03"]).expect(4);
+    assert!(!outcome.stderr.contains("known to be damaged"), "{}", outcome.stderr);
+    let outcome = host.run(&["run", "--month", "2025-02"]).expect(4);
+    assert!(outcome.stderr.contains("of events 2025-03"), "{}", outcome.stderr);
+}
+
+#[test]
 fn a_copy_elsewhere_is_judged_by_itself() {
     let (host, archive) = archived();
     host.run(&["replicate", "--replica", "copy", "--quiet"]).expect(0);

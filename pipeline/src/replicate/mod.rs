@@ -11,7 +11,13 @@ mod compare;
 mod copy;
 pub(crate) mod report;
 
-use crate::{Archive, observer::Observer, report::Failure, settings::Settings, verify::Record};
+use crate::{
+    Archive,
+    observer::Observer,
+    report::Failure,
+    settings::Settings,
+    verify::{KnownDamage, Record},
+};
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
 use archive_formats::{Chain, Sha256, key};
 use compare::ReplicaChain;
@@ -56,8 +62,10 @@ pub async fn replicate(
     }
     check_options(&settings.replicas)?;
     let mut archive = Archive::open(&settings.archive).await?;
-    let mut replicator = Replicator { archive: &mut archive, repair, observer, stop };
-    Ok(ReplicateReport { replicas: replicator.update(&settings.replicas).await })
+    let mut replicator = Replicator { archive: &mut archive, repair, observer, stop: stop.clone() };
+    let replicas = replicator.update(&settings.replicas).await;
+    let known = stop.run_until_cancelled(KnownDamage::of(&archive, settings)).await;
+    Ok(ReplicateReport { replicas, known_damage: known.and_then(|known| known.failure()) })
 }
 
 /// Checks `replica`, one of `replicas` of the archive at `location`, as a run does before it writes there. Writes

@@ -15,6 +15,8 @@ use std::fmt;
 pub struct ReplicateReport {
     /// Every replica, in the order of the settings.
     pub replicas: Vec<ReplicaReport>,
+    /// Damage of the archive that is known.
+    pub known_damage: Option<Failure>,
 }
 
 /// The result for one replica.
@@ -80,7 +82,7 @@ impl Report for ReplicateReport {
     fn exit(&self) -> ExitCode {
         let failures = self.replicas.iter().filter_map(|replica| replica.error.as_ref()).map(|failure| failure.exit);
         let good = self.replicas.iter().any(|replica| replica.state == ReplicaState::Current);
-        ExitCode::combine(good, failures)
+        ExitCode::combine(good, failures).or_known(self.known_damage.as_ref())
     }
 
     fn text(&self, style: Style) -> String {
@@ -90,15 +92,15 @@ impl Report for ReplicateReport {
     fn failure(&self) -> Option<Failure> {
         let failures = self.details();
         let (first, exit) = (failures.first()?, self.exit());
-        let message = match failures.len() {
-            1 => first.message.clone(),
+        let message = match replica_failures(&self.replicas).count() {
+            0 | 1 => first.message.clone(),
             failed => format!("{failed} of {} replicas failed; the first: {}", self.replicas.len(), first.message),
         };
         Some(Failure { message, hint: first.hint.clone(), exit })
     }
 
     fn details(&self) -> Vec<Failure> {
-        replica_failures(&self.replicas).collect()
+        replica_failures(&self.replicas).chain(self.known_damage.clone()).collect()
     }
 }
 
@@ -149,7 +151,7 @@ current  12 months  1 object  /b
 failed   12 months  1 object  s3://b/x
 ";
         assert_eq!(replica_table(&replicas, Style::plain()), expected);
-        let report = ReplicateReport { replicas };
+        let report = ReplicateReport { replicas, known_damage: None };
         let sentence = report.failure().unwrap();
         assert_eq!((sentence.message.as_str(), sentence.exit), ("replica s3://b/x: no answer", ExitCode::Partial));
     }
@@ -157,6 +159,6 @@ failed   12 months  1 object  s3://b/x
     #[test]
     fn failed_replicas_alone_give_the_most_severe_code() {
         let replicas = vec![replica("/b", Some(ExitCode::Store)), replica("/c", Some(ExitCode::Damaged))];
-        assert_eq!(ReplicateReport { replicas }.exit(), ExitCode::Damaged);
+        assert_eq!(ReplicateReport { replicas, known_damage: None }.exit(), ExitCode::Damaged);
     }
 }

@@ -6,6 +6,7 @@ pub use report::{MonthReport, MonthState, RunReport};
 
 use crate::{
     Archive, ArchiveRoot,
+    exit::ExitCode,
     lock::Lock,
     monitoring::spans,
     month::MonthPipeline,
@@ -16,7 +17,7 @@ use crate::{
     report::Failure,
     settings::{self, Settings},
     stage, state,
-    verify::Record,
+    verify::{KnownDamage, Record},
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result, Sink, Source,
@@ -26,7 +27,7 @@ use archive_connectors::{
 use archive_formats::{Chain, Dataset, Entry};
 use futures::{StreamExt, stream};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -42,7 +43,7 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<RunReport> {
-    let (url, transforms) = (Some(settings.archive.url().to_owned()), Arc::new(settings.transforms.load()?));
+    let transforms = Arc::new(settings.transforms.load()?);
     let (formats, grace, now) = (settings.formats.clone(), settings.grace, clock.now());
     let rules = Rules { formats, transforms: transforms.records(), grace, now };
     let connect =
@@ -65,9 +66,7 @@ pub async fn run(
             cleanup(archive, source.ok().as_deref(), &planned).await;
         }
         let replicas = if dry_run { &[][..] } else { &settings.replicas };
-        let head = archive.as_ref().and_then(Archive::head);
-        let replicas = update_replicas(archive, replicas, observer, stop).await;
-        return Ok(RunReport { archive: url, head, months, replicas });
+        return Ok(Ending { settings, replicas, observer, stop }.report(archive, months).await);
     }
     replicate::check_not_behind(archive.as_ref(), &settings.replicas).await?;
     let state = state::private_folder(settings.state_dir.clone())?;
@@ -102,9 +101,29 @@ pub async fn run(
     let Run { pipeline, observer, stop, .. } = run;
     let (archive, source) = pipeline.into_parts();
     cleanup(&archive, Some(source.as_ref()), &planned).await;
-    let head = archive.head();
-    let replicas = update_replicas(Some(archive), &settings.replicas, observer, stop).await;
-    Ok(RunReport { archive: url, head, months, replicas })
+    Ok(Ending { settings, replicas: &settings.replicas, observer, stop }.report(Some(archive), months).await)
+}
+
+/// What follows the months of a run.
+struct Ending<'a> {
+    settings: &'a Settings,
+    replicas: &'a [Location],
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+}
+
+impl Ending<'_> {
+    /// Looks for known damage, updates the replicas, and reports both with the months.
+    async fn report(self, archive: Option<Archive>, months: Vec<MonthReport>) -> RunReport {
+        let Self { settings, replicas, observer, stop } = self;
+        let (url, head) = (Some(settings.archive.url().to_owned()), archive.as_ref().and_then(Archive::head));
+        let known_damage = match &archive {
+            Some(archive) => known_damage(archive, settings, &months, &stop).await,
+            None => None,
+        };
+        let replicas = update_replicas(archive, replicas, observer, stop).await;
+        RunReport { archive: url, head, months, replicas, known_damage }
+    }
 }
 
 /// Shows how many months there are to archive.
@@ -155,6 +174,22 @@ async fn cleanup(archive: &Archive, source: Option<&dyn Source>, planned: &[Plan
             source.on_committed(dataset, month.window());
         }
     }
+}
+
+/// What is known of the archive's damage besides the failures of these months. A stop does not wait for it.
+async fn known_damage(
+    archive: &Archive,
+    settings: &Settings,
+    months: &[MonthReport],
+    stop: &CancellationToken,
+) -> Option<Failure> {
+    let known = stop.run_until_cancelled(KnownDamage::of(archive, settings)).await?;
+    if let Some(Failure { message, .. }) = &known.unlooked {
+        tracing::warn!(reason = message, "the files of the other months were not looked at");
+    }
+    let failed = |month: &&MonthReport| month.error.as_ref().is_some_and(|error| error.exit == ExitCode::Damaged);
+    let failed = months.iter().filter(failed).map(|month| (&month.dataset, month.month)).collect::<BTreeSet<_>>();
+    known.without(|dataset, month| failed.contains(&(dataset, month))).failure()
 }
 
 /// Brings the replicas up to date. Without an archive, they are reported as behind.

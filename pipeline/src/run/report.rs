@@ -23,6 +23,8 @@ pub struct RunReport {
     pub months: Vec<MonthReport>,
     /// Every replica.
     pub replicas: Vec<ReplicaReport>,
+    /// Damage of the archive that is known besides the failures of these months.
+    pub known_damage: Option<Failure>,
 }
 
 /// The outcome of one month.
@@ -163,7 +165,8 @@ impl Report for RunReport {
         let good = self.months.is_empty()
             || self.months.iter().any(|month| month.error.is_none())
             || self.replicas.iter().any(|replica| replica.copied > 0);
-        ExitCode::combine(good, months.chain(replicas).map(|failure| failure.exit))
+        let own = ExitCode::combine(good, months.chain(replicas).map(|failure| failure.exit));
+        own.or_known(self.known_damage.as_ref())
     }
 
     fn text(&self, style: Style) -> String {
@@ -216,7 +219,7 @@ impl Report for RunReport {
             message: format!("not tried, since an earlier month failed: {}", untried(&self.months)),
             ..error.clone()
         });
-        named.chain(rest).chain(replica_failures(&self.replicas)).collect()
+        named.chain(rest).chain(replica_failures(&self.replicas)).chain(self.known_damage.clone()).collect()
     }
 }
 
@@ -289,7 +292,7 @@ mod tests {
 
     fn report(months: Vec<MonthReport>) -> RunReport {
         let head = Some(Head { sequence: 3, sha256: Sha256::digest(b"abc") });
-        RunReport { archive: Some("./archive".to_owned()), head, months, replicas: Vec::new() }
+        RunReport { archive: Some("./archive".to_owned()), head, months, ..RunReport::default() }
     }
 
     #[test]

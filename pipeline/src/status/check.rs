@@ -7,6 +7,7 @@ use crate::{
     replicate::report::ReplicaState,
     report::{Failure, Report},
     style::Style,
+    verify::known_failure,
 };
 use archive_formats::printable;
 
@@ -32,19 +33,13 @@ impl Report for StatusReport {
         let exit = self.exit();
         let (message, hint) = match exit {
             ExitCode::Done => return None,
-            ExitCode::Damaged if !self.is_damaged() => {
-                ("a replica is damaged, or of another archive".to_owned(), REPLICA)
-            }
-            ExitCode::Damaged => (DAMAGED.to_owned(), REPAIR),
+            ExitCode::Damaged if self.is_damaged() => return known_failure(&self.damage, self.is_more_damaged),
+            ExitCode::Damaged => ("a replica is damaged, or of another archive".to_owned(), REPLICA),
             _ => (self.lacks().join("; "), "see the output, and run what is missing again"),
         };
         Some(Failure { message, hint: hint.to_owned(), exit })
     }
 }
-
-const DAMAGED: &str = "the archive is known to be damaged";
-const REPAIR: &str = "`kt-archive verify` shows all of it; keep the archive as it is; a whole replica mends it: \
-    `kt-archive replicate --repair` with the replica as --archive, then verify again";
 
 const REPLICA: &str = "see the output; `kt-archive replicate --repair` mends a replica of this archive, then verify it";
 

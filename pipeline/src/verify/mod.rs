@@ -13,6 +13,7 @@ mod rows;
 
 pub use crate::config::Level;
 pub use known::KnownDamage;
+pub(crate) use known::failure as known_failure;
 pub use record::Record;
 pub use recorded::{RecordedDamage, Verification, Verifications};
 pub(crate) use report::paragraph;

@@ -125,7 +125,9 @@ impl Verification {
             Code::OldHead => self.expected_head,
             _ => true,
         };
-        self.level >= damage.level && is_read && is_compared
+        // Every verification looks for files that no manifest names.
+        let is_thorough = self.level >= damage.level || damage.finding.code == Code::Unnamed;
+        is_thorough && is_read && is_compared
     }
 }
 

@@ -36,7 +36,7 @@ fn worked_on(dataset: &str, month: &str, state: MonthState) -> MonthReport {
 }
 
 fn finished(months: Option<Vec<MonthReport>>) -> Finished {
-    let report = |months| RunReport { archive: Some(ARCHIVE.to_owned()), head: None, months, replicas: Vec::new() };
+    let report = |months| RunReport { archive: Some(ARCHIVE.to_owned()), months, ..RunReport::default() };
     Finished {
         attempt: Attempt { command: "run", started: at("2025-04-01T04:00:00Z") },
         ended: at("2025-04-01T04:01:30Z"),

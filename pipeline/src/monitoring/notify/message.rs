@@ -237,7 +237,7 @@ mod tests {
             ended: "2025-04-01T04:01:00.500Z".parse().unwrap(),
             exit,
             error: error.map(|message| Failure { message: message.to_owned(), hint: "do this".to_owned(), exit }),
-            report: Some(RunReport { archive: None, head, months, replicas: Vec::new() }),
+            report: Some(RunReport { head, months, ..RunReport::default() }),
             work: Work::default(),
         }
     }
