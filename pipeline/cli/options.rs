@@ -73,7 +73,7 @@ fn add(program: Command) -> Command {
     documented(program.args(common)).mut_subcommands(|command| match command.get_name() {
         "run" | "doctor" => archiving(command),
         "backfill" => archiving(with(command, &["jobs", "dry-run"])),
-        "verify" => documented(with(command, &["level", "expect-head"])),
+        "verify" => documented(with(command, &["level", "expect-head", "metrics-file"])),
         "status" => documented(with(command, &["dataset", "replica", "platform-retention", "list", "check"])),
         "report" => {
             documented(with(command, &["dataset", "replica", "platform-retention", "organisation", "output", "force"]))
@@ -145,6 +145,10 @@ fn as_in(command: &str, argument: Arg) -> Arg {
             argument.help("A copy of the archive, to see how far it is behind; repeat it or use commas")
         }
         ("report", "output") => argument.help("The page to write"),
+        ("verify", "metrics-file") => shortened(argument, "Write known damage to this file of a run's metrics").long_help(
+            "Write what is known of damage to this file for Prometheus' node exporter, the one of the runs; its other metrics \
+             stay",
+        ),
         ("replicate", "replica") => {
             argument.help("A copy of the archive: a place like --archive; repeat it or use commas")
         }

@@ -125,7 +125,7 @@ impl Session {
     fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
         let mut checked = Config { source: None, format: None, columns: None, drop: None, ..config.clone() };
         (checked.pseudonymise, checked.pseudonym_key_file, checked.rename) = (None, None, None);
-        (checked.notify, checked.metrics_file) = (None, None);
+        checked.notify = None;
         Ok(Opened { config, ..self.open(checked, unknown, no_telemetry)? })
     }
 

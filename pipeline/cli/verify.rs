@@ -6,7 +6,10 @@ use super::{
     session::{Session, check_range},
     signals::Signals,
 };
-use archive::verify::{self, VerifyRequest};
+use archive::{
+    monitoring,
+    verify::{self, VerifyRequest},
+};
 use archive_connectors::{Result, clock::SystemClock};
 
 pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome> {
@@ -19,7 +22,11 @@ pub(super) async fn verify(args: VerifyArgs, session: Session) -> Result<Outcome
     let expect_head = opened.config.expect_head.clone();
     let request = VerifyRequest { range, level, expect_head, ..VerifyRequest::default() };
     let progress = opened.screen.observer();
-    let work = verify::verify(&opened.settings, &request, &SystemClock, progress);
+    let work = async {
+        let report = verify::verify(&opened.settings, &request, &SystemClock, progress).await?;
+        monitoring::verified(&opened.settings).await;
+        Ok(report)
+    };
     let report = Signals::listen()?.abort_on_signal(work).await;
     opened.screen.close();
     let report = report?;

@@ -3,6 +3,7 @@
 mod examples;
 mod failures;
 mod runs;
+mod verifications;
 
 use crate::support::world::World;
 use std::{

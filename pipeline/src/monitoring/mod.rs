@@ -1,4 +1,4 @@
-//! Metrics, notifications and traces of a run. Failures here are logged, and change neither the run nor its exit code.
+//! Metrics, notifications and traces of a run, and the metrics of a verification. Failures here are logged, and change neither the run nor its exit code.
 
 pub mod metrics;
 mod notify;
@@ -48,6 +48,12 @@ pub struct Finished {
 /// safe to drop.
 pub async fn begin(settings: &Settings, attempt: &Attempt) {
     join(metrics::begin(settings, attempt), notify::started(settings, attempt)).await;
+}
+
+/// Writes the metrics of a verification that ended, so that an alert need not wait for the next run. May take 30 seconds if
+/// the archive's store does not answer; safe to drop.
+pub async fn verified(settings: &Settings) {
+    metrics::verified(settings).await;
 }
 
 /// Writes the metrics, and sends the notifications and telemetry, of a run that ended. May take seconds if a receiver does

@@ -5,6 +5,7 @@ use crate::{
     replicate::ReplicaStatus,
     run::{MonthReport, MonthState},
     status::{DatasetStatus, StatusReport, Totals},
+    verify::KnownDamage,
 };
 use archive_formats::{Timestamp, manifest::EventCounts};
 use std::collections::BTreeSet;
@@ -157,26 +158,59 @@ fn archive(status: &StatusReport) -> Vec<Family> {
         help: "Number of the archive's last manifest; 0 while there is none.",
         samples: vec![Sample::new(status.archive(), head)],
     }];
-    families.extend(evidence(status));
+    families.extend(evidence(status.archive(), &Evidence::from(status)));
     families.extend(datasets(status));
     families.extend(replicas(status));
     families
 }
 
 /// What is known of damage, and since when.
-fn evidence(status: &StatusReport) -> Vec<Family> {
-    let archive = status.archive();
-    let verification = status.verification.map(|last| Sample::new(archive, last.finished_at));
-    // An archive that was not looked at has no number: zero would reassure.
-    let damage = status.unlooked.is_none().then(|| Sample::new(archive, status.damage.len() as u64));
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence {
+    /// Number of damaged objects, if it is known.
+    damaged: Option<u64>,
+    /// When the last verification ended.
+    verified_at: Option<Timestamp>,
+}
+
+impl Evidence {
+    /// An archive that was not looked at has no number of zero, which would reassure.
+    fn new(damaged: usize, is_looked_at: bool, verified_at: Option<Timestamp>) -> Self {
+        Self { damaged: Some(damaged as u64).filter(|damaged| is_looked_at || *damaged > 0), verified_at }
+    }
+}
+
+impl From<&StatusReport> for Evidence {
+    fn from(status: &StatusReport) -> Self {
+        let verified_at = status.verification.map(|last| last.finished_at);
+        Self::new(status.damage.len(), status.unlooked.is_none(), verified_at)
+    }
+}
+
+impl From<&KnownDamage> for Evidence {
+    fn from(known: &KnownDamage) -> Self {
+        let verified_at = known.verifications.last.as_ref().map(|last| last.finished_at);
+        Self::new(known.findings.len(), known.unlooked.is_none(), verified_at)
+    }
+}
+
+/// Objects that are known to be damaged.
+pub(super) const DAMAGED: &str = "kt_archive_damaged_objects";
+/// End of the last verification.
+pub(super) const LAST_VERIFICATION: &str = "kt_archive_last_verification_timestamp_seconds";
+
+/// The metrics of what is known of damage.
+pub(super) fn evidence(archive: &str, evidence: &Evidence) -> Vec<Family> {
+    let damage = evidence.damaged.map(|damaged| Sample::new(archive, damaged));
+    let verification = evidence.verified_at.map(|at| Sample::new(archive, at));
     vec![
         Family {
-            name: "kt_archive_damaged_objects",
+            name: DAMAGED,
             help: "Objects that are missing or have another size now, or were found damaged and not verified since.",
             samples: damage.into_iter().collect(),
         },
         Family {
-            name: "kt_archive_last_verification_timestamp_seconds",
+            name: LAST_VERIFICATION,
             help: "When the last verification on this host ended, in seconds since 1970.",
             samples: verification.into_iter().collect(),
         },

@@ -3,7 +3,9 @@
 use super::{
     super::Finished,
     Family, Snapshot, families,
-    families::{EXIT_CODE, LAST_ATTEMPT, LAST_SUCCESS, exit_code, last_attempt},
+    families::{
+        DAMAGED, EXIT_CODE, Evidence, LAST_ATTEMPT, LAST_SUCCESS, LAST_VERIFICATION, evidence, exit_code, last_attempt,
+    },
     text,
 };
 use crate::{exit::ExitCode, status::StatusReport};
@@ -32,7 +34,7 @@ impl Textfile<'_> {
     pub(super) async fn begin(self, at: Timestamp) -> Result<()> {
         let _lock = self.lock().await;
         let earlier = self.read()?;
-        let carried = text::carried(&earlier, self.archive, &[LAST_ATTEMPT, EXIT_CODE]);
+        let carried = text::carried(&earlier, self.archive, |name| ![LAST_ATTEMPT, EXIT_CODE].contains(&name));
         self.replace(&format!("{carried}{}", text::render(&[last_attempt(self.archive, at)])))
     }
 
@@ -49,9 +51,22 @@ impl Textfile<'_> {
             self.end_locked(&earlier, &last_attempt(self.archive, finished.attempt.started))?;
         } else {
             let snapshot = Snapshot { archive: self.archive, finished, last_success, status };
-            self.replace(&text::render(&families(&snapshot)))?;
+            // Known damage stays known while the archive cannot be read.
+            let is_kept = |name: &str| status.is_none() && [DAMAGED, LAST_VERIFICATION].contains(&name);
+            let kept = text::carried(&earlier, self.archive, is_kept);
+            self.replace(&format!("{}{kept}", text::render(&families(&snapshot))))?;
         }
         Ok(last_success)
+    }
+
+    /// Writes what a verification found, before the metrics of the last attempt: a run may end while it meets the lock.
+    pub(super) async fn verified(self, found: &Evidence) -> Result<()> {
+        let _lock = self.lock().await;
+        let earlier = self.read()?;
+        let mut families = evidence(self.archive, found);
+        families.retain(|family| !family.samples.is_empty());
+        let carried = text::carried(&earlier, self.archive, |name| ![DAMAGED, LAST_VERIFICATION].contains(&name));
+        self.replace(&format!("{}{carried}", text::render(&families)))
     }
 
     /// Adds the exit code of a run that met the lock, unless the run that holds the lock has written since.

@@ -16,9 +16,11 @@ use crate::{
     report::Failure,
     settings::Settings,
     status::{StatusReport, StatusRequest, status},
+    verify::KnownDamage,
 };
-use archive_connectors::clock::FixedClock;
+use archive_connectors::{Error, ErrorKind, clock::FixedClock};
 use archive_formats::Timestamp;
+use families::Evidence;
 use file::Textfile;
 use std::{
     path::{Path, PathBuf},
@@ -46,12 +48,38 @@ pub(super) async fn end(settings: &Settings, finished: &Finished, status: Option
     match file.end(finished, status).await {
         Ok(last_success) => last_success,
         Err(error) => {
-            let Failure { message: error, hint, .. } = Failure::from(&error);
-            tracing::warn!(error, hint, "could not write the metrics");
+            warn(&error);
             this
         }
     }
 }
+
+/// Writes what is known of the archive's damage to the metrics file, if there is one, after a verification.
+pub(super) async fn verified(settings: &Settings) {
+    let Some(path) = &settings.monitoring.metrics_file else { return };
+    let archives = directories(settings);
+    let file = Textfile { path, archive: settings.archive.url(), archives: &archives };
+    let written = async {
+        let known = KnownDamage::find(settings).await?;
+        file.verified(&Evidence::from(&known)).await
+    };
+    let written = tokio::time::timeout(LIMIT, written).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Store, "the archive could not be read in time")
+            .with_hint("see whether its store answers"))
+    });
+    if let Err(error) = written {
+        warn(&error);
+    }
+}
+
+/// A failure to write the metrics changes no exit code.
+fn warn(error: &Error) {
+    let Failure { message: error, hint, .. } = Failure::from(error);
+    tracing::warn!(error, hint, "could not write the metrics");
+}
+
+/// Time for a look at the archive, shorter than the retries of an unreachable store.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The state of the run's datasets after it; `None` if the archive cannot be read in time.
 pub(super) async fn archive_status(settings: &Settings, finished: &Finished) -> Option<StatusReport> {
@@ -61,8 +89,7 @@ pub(super) async fn archive_status(settings: &Settings, finished: &Finished) -> 
         ExitCode::Interrupted | ExitCode::Terminated => Duration::from_secs(2),
         // As long as the collector itself may take.
         _ if settings.monitoring.metrics_file.is_none() => Duration::from_secs(5),
-        // Shorter than the retries of an unreachable store.
-        _ => Duration::from_secs(30),
+        _ => LIMIT,
     };
     // Jobs of other datasets write their own metrics.
     let request = StatusRequest { datasets: settings.datasets.clone(), ..StatusRequest::default() };
