@@ -9,7 +9,13 @@ fn assert_well_behaved(host: &Host, charts: usize) {
     let seen = browse(&host.path("report.html"));
     assert_eq!(seen["console"], json!([]), "messages on the console");
     assert_eq!(seen["requests"], json!([seen["address"]]), "requests beside the page itself");
-    assert_eq!(seen["overflow"], json!({"360": 0, "800": 0, "1400": 0}), "wider than the window");
+    assert_eq!(seen["overflow"], json!({"360": 0, "390": 0, "800": 0, "1400": 0}), "wider than the window");
+    for (width, layout) in seen["layout"].as_object().unwrap() {
+        assert_eq!(layout["touching"], json!([]), "labels that touch at {width} pixels");
+        assert_eq!(layout["cut"], json!([]), "cut at {width} pixels");
+        assert!(charts == 0 || layout["labels"].as_u64().unwrap() > 0, "no labels at {width} pixels");
+    }
+    assert_eq!(seen["layout"]["390"]["sideways"], json!([]), "it scrolls sideways on a phone");
     assert_eq!(
         (&seen["lang"], &seen["scripts"], &seen["loose"], &seen["deaf"]),
         (&json!("en"), &json!(0), &json!(0), &json!(0))

@@ -16,7 +16,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WIDTHS = [360, 800, 1400]
+WIDTHS = [360, 390, 800, 1400]
 STRUCTURE = """() => ({
     lang: document.documentElement.lang,
     title: document.title,
@@ -24,10 +24,28 @@ STRUCTURE = """() => ({
     tables: document.querySelectorAll('table').length,
     captions: document.querySelectorAll('table > caption').length,
     loose: document.querySelectorAll('th:not([scope])').length,
-    deaf: [...document.querySelectorAll('div')].filter(box =>
+    deaf: [...document.querySelectorAll('div')].filter(box => getComputedStyle(box).overflowX !== 'visible' &&
         box.scrollWidth > box.clientWidth && !box.closest('[tabindex="0"][aria-label]')).length,
     scripts: document.scripts.length,
 })"""
+# Labels that overlap, elements that scroll sideways, and elements that are cut at an edge of the window.
+LAYOUT = """() => {
+    const shown = [...document.querySelectorAll('.label, .axis span')].map(label => ({
+        text: label.textContent, box: label.getBoundingClientRect() })).filter(label => label.box.width > 0);
+    const touch = (one, other) => one.left < other.right && other.left < one.right
+        && one.top < other.bottom && other.top < one.bottom;
+    const all = [...document.querySelectorAll('body *')].filter(element => !element.closest('.aside, .skip, thead'));
+    return {
+        labels: shown.length,
+        touching: shown.flatMap((one, index) => shown.slice(index + 1).filter(other => touch(one.box, other.box))
+            .map(other => `${one.text} and ${other.text}`)),
+        sideways: all.filter(element => ['auto', 'scroll'].includes(getComputedStyle(element).overflowX)
+            && element.scrollWidth > element.clientWidth).map(element => element.outerHTML.slice(0, 80)),
+        cut: all.map(element => ({ element, box: element.getBoundingClientRect() }))
+            .filter(({ box }) => box.width > 0 && (box.left < 0 || box.right > innerWidth + 0.5))
+            .map(({ element }) => element.outerHTML.slice(0, 80)),
+    };
+}"""
 BACKGROUND = "() => getComputedStyle(document.body).backgroundColor"
 
 
@@ -41,7 +59,7 @@ def charts(page):
 
 def main():
     address = pathlib.Path(sys.argv[1]).resolve().as_uri()
-    seen = {"console": [], "requests": [], "overflow": {}}
+    seen = {"console": [], "requests": [], "overflow": {}, "layout": {}}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         page = browser.new_page()
@@ -52,6 +70,7 @@ def main():
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             seen["overflow"][width] = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+            seen["layout"][width] = page.evaluate(LAYOUT)
         page.set_viewport_size({"width": 360, "height": 800})
         seen |= page.evaluate(STRUCTURE)
         seen["charts"] = charts(page)

@@ -38,7 +38,7 @@ fn dataset_figures(dataset: &DatasetPage, index: usize) -> Markup {
             @let figure = Figure { dataset, range, series: &series, by: &by };
             figure {
                 figcaption { strong { (name) ", " (range.name) } ": events a day" (by) }
-                (scrolled(&format!("Chart of {name}, {}", range.name), &figure.chart(format!("a{index}-{number}")).draw()))
+                (figure.chart(format!("a{index}-{number}")).draw())
                 details {
                     summary { "Numbers of this chart" }
                     (scrolled(&format!("Numbers of {name}, {}", range.name), &figure.table()))
@@ -142,7 +142,7 @@ impl Figure<'_> {
                         tr {
                             th scope="row" { (month) "-" (format!("{:02}", day + 1)) }
                             @for series in self.series {
-                                td { (thousands(series.day(activity, month, day).unwrap_or_default())) }
+                                td data-head=(series.name) { (thousands(series.day(activity, month, day).unwrap_or_default())) }
                             }
                         }
                     }

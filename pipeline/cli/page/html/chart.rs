@@ -1,5 +1,6 @@
 //! Small bar charts, stacked over a common time axis. Every chart has a title and a text description, and no
-//! information depends on colour: each row has its name next to it.
+//! information depends on colour: each row has its name next to it. The bars stretch to any width; texts do not, so that
+//! of the labels those are shown that fit.
 
 use super::short;
 use archive::{
@@ -40,97 +41,129 @@ pub(super) struct Row {
     pub(super) top: Top,
 }
 
-/// Sizes in SVG units. Positions of bars are in tenths of a unit.
-const WIDTH: usize = 780;
-const LEFT: usize = 216;
-const PLOT: usize = WIDTH - LEFT - 8;
-const ABOVE: usize = 10;
-const BARS: usize = 36;
-const PITCH: usize = 56;
-/// Minimum width of a slot, in tenths, for a margin around its bar.
-const APART: usize = 50;
-/// Maximum width of a bar, in tenths.
-const WIDEST: usize = 400;
-/// Approximate width of a letter, to omit labels that do not fit.
-const LETTER: usize = 6;
+/// Units of the height of a row, and of the width of a slot. Plots stretch to the width of the page.
+const HEIGHT: usize = 360;
+const SLOT: usize = 8;
+/// Slots from which bars touch each other.
+const DENSE: usize = 120;
+/// Classes of labels, and the width in pixels that a plot has at least where the style sheet shows them: on a phone, on a
+/// tablet or paper, and on a screen.
+const SCREENS: [(&str, usize); 3] = [("s", 260), ("m", 380), ("l", 620)];
+/// Width of a letter in pixels, and the distance between labels.
+const LETTER: usize = 7;
+const APART: usize = 6;
 
 impl Chart {
     pub(super) fn draw(&self) -> Markup {
-        let bottom = ABOVE + PITCH * self.rows.len().saturating_sub(1) + BARS;
-        let height = bottom + 26;
         let (title, description) = (format!("{}-t", self.id), format!("{}-d", self.id));
         html! {
-            svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-labelledby=(format!("{title} {description}")) {
-                title id=(title) { (self.title) }
-                desc id=(description) { (self.description) }
-                @for band in &self.bands { (self.band(band, bottom)) }
-                @for (index, row) in self.rows.iter().enumerate() { (self.row(row, ABOVE + PITCH * index)) }
-                @for tick in &self.ticks { (self.tick(tick, bottom)) }
+            div.chart role="img" aria-labelledby=(format!("{title} {description}")) {
+                span.aside id=(title) { (self.title) }
+                span.aside id=(description) { (self.description) }
+                @for (index, row) in self.rows.iter().enumerate() { (self.row(row, index == 0)) }
+                div.row.ticks {
+                    div.key {}
+                    div.axis {}
+                    div.plot { (self.marks()) (self.labels(&self.ticks, &self.ticks_shown())) }
+                }
             }
         }
     }
 
-    /// The left edge of a slot, in tenths.
-    fn x(&self, slot: usize) -> usize {
-        LEFT * 10 + PLOT * 10 * slot / self.slots.max(1)
-    }
-
-    fn band(&self, band: &Band, bottom: usize) -> Markup {
-        let (from, to) = (self.x(band.first), self.x(band.first + band.slots));
-        let (label, class) = (band.what.label(), band.what.class());
-        let fits = to - from >= (label.len() + 1) * LETTER * 10;
+    fn row(&self, row: &Row, is_first: bool) -> Markup {
+        let width = self.slots.max(1) * SLOT;
         html! {
-            rect class=(class) x=(tenths(from)) y=(ABOVE - 6) width=(tenths(to - from)) height=(bottom - ABOVE + 6) {}
-            @if fits { text class=(class) x=(tenths(from.midpoint(to))) y=(ABOVE + 6) text-anchor="middle" { (label) } }
-        }
-    }
-
-    fn row(&self, row: &Row, y: usize) -> Markup {
-        let (base, right) = (y + BARS, LEFT + PLOT);
-        html! {
-            text.name x="0" y=(y + 13) { (short(&row.name, 22)) }
-            text.note x="0" y=(y + 30) { (row.note) }
-            text.axis x=(LEFT - 6) y=(y + 4) text-anchor="end" { (row.top.label) }
-            text.axis x=(LEFT - 6) y=(base + 4) text-anchor="end" { "0" }
-            path.grid d=(format!("M{LEFT} {y}H{right}")) {}
-            path class=(row.tone) d=(self.bars(row, base)) {}
-            path.base d=(format!("M{LEFT} {base}H{right}")) {}
+            div.row {
+                div.key { strong { (short(&row.name, 40)) } " " span { (row.note) } }
+                div.axis { span { (row.top.label) } span { "0" } }
+                div.plot {
+                    svg viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none" aria-hidden="true" {
+                        @for Band { first, slots, what } in &self.bands {
+                            rect class=(what.class()) x=(first * SLOT) y="0" width=(slots * SLOT) height=(HEIGHT) {}
+                        }
+                        path class=(row.tone) d=(self.bars(row)) {}
+                    }
+                    @if is_first { (self.band_labels()) }
+                }
+            }
         }
     }
 
     /// One path for all bars. The smallest value is still visible.
-    fn bars(&self, row: &Row, base: usize) -> String {
+    fn bars(&self, row: &Row) -> String {
         let mut path = String::new();
-        let apart = self.x(1) - self.x(0) >= APART;
+        let margin = usize::from(self.slots < DENSE);
         for (slot, value) in row.values.iter().enumerate() {
             let Some(value) = value.filter(|value| *value > 0) else { continue };
-            let height = u128::from(value) * (BARS as u128 * 10) / u128::from(row.top.value.max(1));
+            let height = u128::from(value) * HEIGHT as u128 / u128::from(row.top.value.max(1));
             // Saturates: a bar is never taller than its row.
-            let height = usize::try_from(height).unwrap_or(usize::MAX).clamp(8, BARS * 10);
-            let (from, to) = (self.x(slot), self.x(slot + 1));
-            let margin = if apart { ((to - from) / 8).max((to - from).saturating_sub(WIDEST) / 2) } else { 0 };
-            let (from, to) = (from + margin, to - margin);
-            let (left, right, top) = (tenths(from), tenths(to), tenths(base * 10 - height));
+            let height = usize::try_from(height).unwrap_or(usize::MAX).clamp(8, HEIGHT);
+            let [left, top, right] =
+                [slot * SLOT + margin, HEIGHT - height, (slot + 1) * SLOT - margin].map(|it| it.to_string());
             path.push_str(
-                &["M", &left, " ", &base.to_string(), "V", &top, "H", &right, "V", &base.to_string(), "z"].concat(),
+                &["M", &left, " ", &HEIGHT.to_string(), "V", &top, "H", &right, "V", &HEIGHT.to_string(), "z"].concat(),
             );
         }
         path
     }
 
-    fn tick(&self, tick: &Tick, bottom: usize) -> Markup {
-        let (from, to) = (self.x(tick.first), self.x(tick.first + tick.slots));
-        let fits = to - from >= tick.what.len() * LETTER * 10;
+    /// A mark where each label of the time axis begins.
+    fn marks(&self) -> Markup {
+        let parts = self.ticks.iter().map(|tick| ["M", &(tick.first * SLOT).to_string(), " 0V1"].concat());
+        let path = parts.collect::<String>();
         html! {
-            path.tick d=(format!("M{} {bottom}v5", tenths(from))) {}
-            @if fits { text.axis x=(tenths(from.midpoint(to))) y=(bottom + 18) text-anchor="middle" { (tick.what) } }
+            svg viewBox=(format!("0 0 {} 1", self.slots.max(1) * SLOT)) preserveAspectRatio="none" aria-hidden="true" {
+                path.tick d=(path) vector-effect="non-scaling-stroke" {}
+            }
         }
     }
-}
 
-/// Formats a number of tenths.
-fn tenths(number: usize) -> String {
-    if number.is_multiple_of(10) { (number / 10).to_string() } else { format!("{}.{}", number / 10, number % 10) }
+    /// The labels of the time axis that fit beside each other, for each of [`SCREENS`].
+    fn ticks_shown(&self) -> Vec<[bool; 3]> {
+        let mut shown = vec![[false; 3]; self.ticks.len()];
+        for (screen, (_, plot)) in SCREENS.iter().enumerate() {
+            let mut free = None;
+            for (tick, shown) in self.ticks.iter().zip(&mut shown) {
+                // Doubled, since labels are centred.
+                let (middle, width) =
+                    ((tick.first * 2 + tick.slots) * plot / self.slots.max(1), tick.what.len() * LETTER);
+                if free.is_none_or(|free| middle >= free + width) {
+                    shown[screen] = true;
+                    free = Some(middle + width + 2 * APART);
+                }
+            }
+        }
+        shown
+    }
+
+    /// The reasons of the bands that are wide enough for them.
+    fn band_labels(&self) -> Markup {
+        let labels = self.bands.iter().map(|Band { first, slots, what }| Tick {
+            first: *first,
+            slots: *slots,
+            what: what.label().to_owned(),
+        });
+        let labels = labels.collect::<Vec<_>>();
+        let fits = |label: &Tick| {
+            SCREENS.map(|(_, plot)| label.slots * plot / self.slots.max(1) >= label.what.len() * LETTER + APART)
+        };
+        self.labels(&labels, &labels.iter().map(fits).collect::<Vec<_>>())
+    }
+
+    /// Centred labels, each on the screens on which it is `shown`.
+    fn labels(&self, labels: &[Tick], shown: &[[bool; 3]]) -> Markup {
+        let classes = |shown: &[bool; 3]| {
+            let shown = SCREENS.iter().zip(shown).filter(|(_, shown)| **shown);
+            shown.fold("label".to_owned(), |classes, ((class, _), _)| format!("{classes} {class}"))
+        };
+        let labels = labels.iter().zip(shown).filter(|(_, shown)| shown.contains(&true));
+        html! {
+            @for (Tick { first, slots, what }, shown) in labels {
+                @let middle = (first * 2 + slots) * 5_000 / self.slots.max(1);
+                span class=(classes(shown)) style=(format!("left:{}.{:02}%", middle / 100, middle % 100)) { (what) }
+            }
+        }
+    }
 }
 
 /// Consecutive slots with the same value.
@@ -270,25 +303,40 @@ mod tests {
 
     #[test]
     fn chart_has_an_accessible_name_and_description() {
-        let svg = chart(vec![Some(1), None]).draw().into_string();
-        assert!(svg.contains(r#"role="img" aria-labelledby="c1-t c1-d""#), "{svg}");
-        assert!(svg.contains(r#"<title id="c1-t">Events &lt;a&gt; day</title><desc id="c1-d">…</desc>"#), "{svg}");
-        assert!(svg.contains("&lt;all&gt;") && svg.contains(">missing<"), "{svg}");
+        let drawn = chart(vec![Some(1), None]).draw().into_string();
+        assert!(drawn.contains(r#"role="img" aria-labelledby="c1-t c1-d""#), "{drawn}");
+        assert!(drawn.contains(r#"id="c1-t">Events &lt;a&gt; day</span>"#), "{drawn}");
+        assert!(drawn.contains(r#"id="c1-d">…</span>"#), "{drawn}");
+        assert!(drawn.contains("&lt;all&gt;") && drawn.contains(">missing<"), "{drawn}");
     }
 
     #[test]
     fn small_values_have_a_bar_and_zeros_have_none() {
-        let path = |values| chart(values).bars(&chart(vec![Some(1_000), Some(1), Some(0), None]).rows[0], 46);
-        assert_eq!(path(vec![None; 4]), "M265.5 46V10H305.5V46zM404.5 46V45.2H444.5V46z");
+        let path = |values| chart(values).bars(&chart(vec![Some(1_000), Some(1), Some(0), None]).rows[0]);
+        assert_eq!(path(vec![None; 4]), "M1 360V0H7V360zM9 360V352H15V360z");
     }
 
     #[test]
-    fn daily_bars_of_a_year_fit_into_the_plot() {
+    fn daily_bars_of_a_year_touch_and_fill_the_plot() {
         let mut values = vec![None; 365];
         (values[0], values[364]) = (Some(2), Some(1));
         let chart = chart(values);
-        let path = chart.bars(&chart.rows[0], 46);
-        assert_eq!(path, "M216 46V10H217.5V46zM770.4 46V28H772V46z");
+        assert_eq!(chart.bars(&chart.rows[0]), "M0 360V0H8V360zM2912 360V180H2920V360z");
+    }
+
+    #[test]
+    fn labels_never_touch_on_any_screen() {
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let shown = |names: &[&str]| {
+            let ticks =
+                names.iter().enumerate().map(|(first, name)| Tick { first, slots: 1, what: (*name).to_owned() });
+            let chart = Chart { slots: names.len(), ticks: ticks.collect(), ..chart(vec![Some(1)]) };
+            let shown = chart.ticks_shown();
+            [0, 1, 2].map(|screen| shown.iter().filter(|shown| shown[screen]).count())
+        };
+        assert_eq!(shown(&months), [6, 12, 12], "every second one on a phone");
+        assert_eq!(shown(&["2024-12"; 12]), [4, 6, 6]);
+        assert_eq!(shown(&["2024"]), [1, 1, 1]);
     }
 
     #[test]

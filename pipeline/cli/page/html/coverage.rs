@@ -71,8 +71,8 @@ fn row(dataset: &DatasetPage, year: &Year<'_>) -> Markup {
         tr {
             th scope="row" { (format!("{:04}", year.year)) }
             @for month in year.months { td { @if let Some(month) = month { (cell(dataset, month)) } } }
-            td.sum { (thousands(year.events())) }
-            td.sum { (size(year.bytes())) }
+            td.sum data-unit=" events" { (thousands(year.events())) }
+            td.sum data-unit="" { (size(year.bytes())) }
         }
     }
 }

@@ -142,9 +142,9 @@ fn table(caption: &str, findings: &[Finding], all: u64) -> Markup {
                 @for Finding { code, severity, path, message } in findings {
                     tr {
                         th scope="row" { (code.as_str()) }
-                        td { @match severity { Severity::Damage => strong.bad { "damage" }, Severity::Warning => "warning" } }
-                        td { code { (shown(path)) } }
-                        td { (shown(message)) }
+                        td data-head="Severity" { @match severity { Severity::Damage => strong.bad { "damage" }, Severity::Warning => "warning" } }
+                        td.wide data-head="Object" { code { (shown(path)) } }
+                        td.wide data-head="Finding" { (shown(message)) }
                     }
                 }
             }
@@ -168,13 +168,13 @@ fn replicas(replicas: &[ReplicaStatus]) -> Markup {
                 @for replica in replicas {
                     tr {
                         th scope="row" { code { (shown(&replica.url)) } }
-                        td { @match replica.state {
+                        td data-head="State" { @match replica.state {
                             ReplicaState::Current => span.good { "current" },
                             ReplicaState::Behind => strong.warn { "behind" },
                             ReplicaState::Failed => strong.bad { "failed" },
                         } }
-                        td { (replica.behind.map_or_else(|| "–".to_owned(), |behind| count(behind, "commit"))) }
-                        td { @if let Some(error) = &replica.error { (shown(&error.message)) } }
+                        td data-head="Behind" { (replica.behind.map_or_else(|| "–".to_owned(), |behind| count(behind, "commit"))) }
+                        td.wide data-head="Note" { @if let Some(error) = &replica.error { (shown(&error.message)) } }
                     }
                 }
             }

@@ -38,7 +38,7 @@ fn dataset_figure(dataset: &DatasetPage, index: usize) -> Markup {
         } @else {
             figure {
                 figcaption { strong { (name) } ": size and compression by " (Periods::new(&dataset.status.months).unit()) }
-                (scrolled(&format!("Chart of the sizes of {name}"), &chart(dataset, format!("s{index}")).draw()))
+                (chart(dataset, format!("s{index}")).draw())
             }
             details open {
                 summary { "Months of " (name) }
@@ -126,16 +126,16 @@ fn row(dataset: &DatasetPage, month: &MonthStatus, is_compared: bool) -> Markup 
     html! {
         tr {
             th scope="row" { (month.month) }
-            td.state { span class=(class) { (state) } }
-            td { (or_dash(month.events.map(thousands))) }
-            td { (or_dash(month.bytes.map(size))) }
-            td { (or_dash(an_event.map(|(bytes, events)| ratio(bytes, events)))) }
+            td.state data-head="State" { span class=(class) { (state) } }
+            td data-head="Events" { (or_dash(month.events.map(thousands))) }
+            td data-head="Size" { (or_dash(month.bytes.map(size))) }
+            td data-head="Bytes an event" { (or_dash(an_event.map(|(bytes, events)| ratio(bytes, events)))) }
             @if is_compared {
-                td { (or_dash(month.source_bytes.map(size))) }
-                td { (or_dash(compared.map(|(delivered, bytes)| to_one(delivered, bytes)))) }
+                td data-head="Delivered" { (or_dash(month.source_bytes.map(size))) }
+                td data-head="Ratio" { (or_dash(compared.map(|(delivered, bytes)| to_one(delivered, bytes)))) }
             }
-            td { (or_dash(month.committed_at.map(time))) }
-            td { (or_dash(month.sequence.map(thousands))) }
+            td data-head="Committed" { (or_dash(month.committed_at.map(time))) }
+            td data-head="Manifest" { (or_dash(month.sequence.map(thousands))) }
         }
     }
 }
