@@ -11,6 +11,7 @@ pub mod file;
 #[cfg(feature = "testing")]
 pub mod fuzzing;
 pub mod http;
+pub mod nearest;
 pub mod postgres;
 mod probe;
 pub mod progress;

@@ -2,6 +2,7 @@
 
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
+    nearest::nearest,
     sink::{Identity, Location},
 };
 use archive_formats::{
@@ -177,8 +178,10 @@ impl Archive {
         let Some(unknown) = datasets.iter().find(|dataset| !known.is_empty() && !known.contains(dataset)) else {
             return Ok(());
         };
-        let nearest = known.iter().min_by_key(|name| strsim::levenshtein(name.as_str(), unknown.as_str()));
-        let hint = nearest.map_or_else(String::new, |nearest| format!("did you mean --dataset {nearest}?"));
+        let hint = match nearest(unknown.as_str(), known.iter().map(|name| name.as_str())) {
+            Some(nearest) => format!("did you mean --dataset {nearest}?"),
+            None => "name one of them with --dataset".to_owned(),
+        };
         let names = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let error = Error::new(ErrorKind::Configuration, format!("the archive has no dataset {unknown}"));
         Err(error.with_context("it has", names).with_hint(hint))

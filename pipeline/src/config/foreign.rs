@@ -4,8 +4,7 @@ use super::{
     OPTIONS,
     layer::{PREFIX, variable},
 };
-
-use std::cmp::Reverse;
+use archive_connectors::nearest::nearest;
 
 /// Names of other programs, and what to set here instead. The first match counts.
 const ELSEWHERE: &[(&[&str], &str)] = &[
@@ -140,7 +139,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
 pub(super) fn remedy(key: &str, known: &[&'static str]) -> String {
     let key = key.to_ascii_lowercase().replace('_', "-");
     // A misspelt `type` of a table is nearer to a key of the table than to another program.
-    if let Some(nearest) = nearest(&key, known).filter(|_| !is_elsewhere(&key)) {
+    if let Some(nearest) = nearest(&key, known.iter().copied()).filter(|_| !is_elsewhere(&key)) {
         return format!("did you mean {nearest:?}? {LIST}");
     }
     let elsewhere = ELSEWHERE.iter().find(|(names, _)| names.contains(&key.as_str()));
@@ -151,7 +150,7 @@ pub(super) fn remedy(key: &str, known: &[&'static str]) -> String {
 pub fn variable_remedy(name: &str) -> String {
     let key = name.trim_start_matches(PREFIX).to_ascii_lowercase().replace('_', "-");
     let known = OPTIONS.iter().map(|option| option.key).collect::<Vec<_>>();
-    match nearest(&key, &known).filter(|_| !is_elsewhere(&key)) {
+    match nearest(&key, known.iter().copied()).filter(|_| !is_elsewhere(&key)) {
         Some(nearest) => format!("did you mean {}?", variable(nearest)),
         None => remedy(&key, &known),
     }
@@ -161,15 +160,6 @@ const LIST: &str = "`kt-archive config schema` lists every key";
 
 fn is_elsewhere(key: &str) -> bool {
     ELSEWHERE.iter().any(|(names, _)| names.contains(&key))
-}
-
-/// The `known` key with the smallest edit distance from `key`, if at most a third of its letters differ. Of several, that
-/// which begins like it: first letters are seldom wrong.
-fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
-    let common = |known: &str| key.bytes().zip(known.bytes()).take_while(|(one, other)| one == other).count();
-    let near =
-        known.iter().map(|known| (strsim::damerau_levenshtein(key, known), Reverse(common(known)), *known)).min();
-    near.filter(|(distance, _, known)| *distance <= (known.len() / 3).max(1)).map(|(.., known)| known)
 }
 
 #[cfg(test)]

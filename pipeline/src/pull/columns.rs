@@ -1,6 +1,6 @@
 //! The columns of a slice: the union of its months' columns by name.
 
-use archive_connectors::{Error, ErrorKind, Result};
+use archive_connectors::{Error, ErrorKind, Result, nearest::nearest};
 use archive_formats::{Column, EventBatch, Schema, schema::arrow_columns};
 use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -96,10 +96,10 @@ impl<'a> Union<'a> {
 
     fn unknown(&self, name: &str) -> Error {
         let names = || self.columns.iter().map(|column| column.name.as_str());
-        let nearest = names().min_by_key(|known| strsim::levenshtein(name, known)).unwrap_or_default();
+        let meant = nearest(name, names()).map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
         let all = names().collect::<Vec<_>>().join(", ");
         Error::new(ErrorKind::Configuration, format!("no file of the range has a column {name:?}"))
-            .with_hint(format!("did you mean {nearest:?}? there are {all}"))
+            .with_hint(format!("{meant}there are {all}"))
     }
 }
 
@@ -144,6 +144,8 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert_eq!(error.hint(), "did you mean \"model\"? there are id, timestamp, model");
         }
+        let unlike = SliceColumns::new(&months, None, ["latency"]).unwrap_err();
+        assert_eq!(unlike.hint(), "there are id, timestamp, model");
     }
 
     #[test]

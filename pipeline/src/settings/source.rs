@@ -12,6 +12,7 @@ use archive_connectors::{
     demo::{self, Demo},
     exports_api::{self, Credentials, ExportsApi},
     file::{self, Files},
+    nearest::nearest,
     postgres::{self as pg, Postgres},
 };
 use archive_formats::{
@@ -85,8 +86,8 @@ impl SourceSettings {
         if matches!(self, Self::Demo(_) | Self::ExportsApi(_))
             && let Some(unknown) = datasets.iter().find(|dataset| !EXPORTED.contains(&dataset.as_str()))
         {
-            let nearest = EXPORTED.into_iter().min_by_key(|name| strsim::levenshtein(name, unknown.as_str()));
-            let hint = format!("did you mean {}? there are {}", nearest.unwrap_or_default(), EXPORTED.join(", "));
+            let meant = nearest(unknown.as_str(), EXPORTED).map(|nearest| format!("did you mean {nearest}? "));
+            let hint = format!("{}there are {}", meant.unwrap_or_default(), EXPORTED.join(", "));
             return Err(invalid(format!("the platform exports no dataset {unknown}")).with_hint(hint));
         }
         let without_artifacts = match self {
