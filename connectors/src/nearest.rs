@@ -20,7 +20,8 @@ mod tests {
     #[test]
     fn exchanged_missing_and_wrong_letters_suggest_the_name() {
         let known = ["events", "traces", "escalations", "audit-log"];
-        for (typed, meant) in [("evnets", "events"), ("event", "events"), ("tarces", "traces"), ("audit_log", "audit-log")]
+        for (typed, meant) in
+            [("evnets", "events"), ("event", "events"), ("tarces", "traces"), ("audit_log", "audit-log")]
         {
             assert_eq!(nearest(typed, known), Some(meant), "{typed}");
         }

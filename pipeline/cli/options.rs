@@ -199,7 +199,7 @@ fn argument(key: &str) -> Arg {
     let is_list = config::spelling(key).array;
     let check = move |text: &str| {
         let value = if is_list { Value::from(vec![listed(key, text)]) } else { Value::from(text) };
-        let hint = config::missing_unit(key, &value);
+        let hint = config::correction(key, &value);
         config::check(key, value).map(|()| text.to_owned()).map_err(|message| InvalidValue { message, hint })
     };
     let hint = match value_name {

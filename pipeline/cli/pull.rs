@@ -11,8 +11,8 @@ use archive::{
     pull::{self, PullRequest},
     units::{List, Switch},
 };
-use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock};
-use archive_formats::{Dataset, FileFormat, Window, encode::slice::SliceFormat};
+use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock, nearest::nearest};
+use archive_formats::{Dataset, FileFormat, Month, Timestamp, Window, encode::slice::SliceFormat};
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
@@ -22,9 +22,8 @@ use std::{
 const STDOUT: &str = "-";
 
 pub(super) async fn pull(args: PullArgs, json: bool, session: Session) -> Result<Outcome> {
-    let window = Window::new(args.from, args.to).map_err(|error| {
-        invalid(&error.to_string()).with_hint("--from is the first instant of the slice, --to the first one after it")
-    })?;
+    let window = Window::new(args.from, args.to)
+        .map_err(|error| invalid(&error.to_string()).with_hint(half_open(args.from, args.to)))?;
     let opened = session.open_pulling()?;
     let request = request(&opened, window, session.is_typed("format"))?;
     let (settings, observer) = (&opened.settings, opened.screen.observer());
@@ -44,6 +43,16 @@ pub(super) async fn pull(args: PullArgs, json: bool, session: Session) -> Result
     opened.screen.close();
     let (report, slice) = result?;
     Ok(Outcome { slice, is_quiet: settings.output.quiet, ..Outcome::new(&report, session.results) })
+}
+
+/// Why a range has no instant: a month or a date as its end means its beginning.
+fn half_open(from: Timestamp, to: Timestamp) -> String {
+    const RULE: &str = "--from is the first instant of the slice, --to the first one after it";
+    let Ok(month) = Month::containing(from) else { return RULE.to_owned() };
+    if from == to && from == month.window().from() {
+        return format!("{RULE}: all of {month} ends with --to {}-01", month.next());
+    }
+    RULE.to_owned()
 }
 
 fn request(opened: &Opened, window: Window, is_format_typed: bool) -> Result<PullRequest> {
@@ -81,7 +90,7 @@ fn slice_format(output: &Path, list: Option<List<EventFormat>>, is_typed: bool) 
     if let Some(named) = named.filter(|_| !is_typed) {
         return Ok(named);
     }
-    let format = listed_format(list)?;
+    let format = listed_format(list, extension.as_deref())?;
     let contradicts = match named {
         Some(named) => named != format,
         None => extension.as_deref() == Some("json") && format != SliceFormat::Jsonl,
@@ -109,10 +118,22 @@ fn format_of_extension(extension: &str) -> Option<SliceFormat> {
     }
 }
 
-fn listed_format(list: Option<List<EventFormat>>) -> Result<SliceFormat> {
-    let hint = "use --format csv, parquet or jsonl, or an output whose name ends in .csv, .parquet or .jsonl";
+/// The formats of slices, for hints.
+const FORMATS: &str = "use --format csv, parquet or jsonl, or an output whose name ends in .csv, .parquet or .jsonl";
+
+/// The error for an output whose name tells no format.
+fn unknown_format(extension: Option<&str>) -> Error {
+    let Some(extension) = extension else { return invalid("no format was given").with_hint(FORMATS) };
+    let meant = nearest(extension, ["csv", "jsonl", "ndjson", "parquet"]);
+    let meant = meant.map(|nearest| format!("did you mean .{nearest}? ")).unwrap_or_default();
+    invalid(&format!("the output's name ends in .{extension}, which is no format of a slice"))
+        .with_hint(format!("{meant}{FORMATS}"))
+}
+
+fn listed_format(list: Option<List<EventFormat>>, extension: Option<&str>) -> Result<SliceFormat> {
+    let hint = FORMATS;
     match list.unwrap_or(List(Vec::new())).0.as_slice() {
-        [] => Err(invalid("no format was given").with_hint(hint)),
+        [] => Err(unknown_format(extension)),
         [EventFormat::Jsonl] => Ok(SliceFormat::Jsonl),
         [EventFormat::Archived(FileFormat::Csv)] => Ok(SliceFormat::Csv),
         [EventFormat::Archived(FileFormat::Parquet)] => Ok(SliceFormat::Parquet),
@@ -180,6 +201,24 @@ mod tests {
         assert_eq!(named("a.ndjson"), Some(SliceFormat::Jsonl));
         assert_eq!(named("a.b.parquet"), Some(SliceFormat::Parquet));
         assert_eq!((named("csv"), named("a.json"), named("-")), (None, None, None));
+    }
+
+    #[test]
+    fn names_without_a_format_suggest_the_nearest_one() {
+        let refused = |output: &str| slice_format(Path::new(output), None, false).unwrap_err();
+        assert!(refused("o.json").hint().starts_with("did you mean .jsonl? "), "{}", refused("o.json").hint());
+        assert!(refused("o.json.gz").to_string().contains("ends in .json,"), "{}", refused("o.json.gz"));
+        for output in ["o.xlsx", "o"] {
+            assert_eq!(refused(output).hint(), FORMATS, "{output}");
+        }
+    }
+
+    #[test]
+    fn a_month_as_both_ends_is_explained() {
+        let time = |text: &str| Timestamp::parse_lenient(text).unwrap();
+        assert!(half_open(time("2025-03"), time("2025-03")).ends_with("all of 2025-03 ends with --to 2025-04-01"));
+        assert!(half_open(time("2025-12"), time("2025-12-01")).ends_with("--to 2026-01-01"));
+        assert!(!half_open(time("2025-03"), time("2025-02")).contains("all of"));
     }
 
     #[test]

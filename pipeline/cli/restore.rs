@@ -29,7 +29,9 @@ fn request(opened: &Opened, session: &Session, month: Month) -> Result<RestoreRe
     let into = match opened.config.into.as_deref().filter(|into| !into.is_empty()) {
         None => return invalid("there is no database to restore into", form),
         Some(into) if !address::is_postgres(into) => {
-            return invalid("a month can be restored into a PostgreSQL database alone", form);
+            let meant = address::nearest_scheme(into).filter(|scheme| scheme.starts_with("postgres"));
+            let hint = meant.map_or_else(|| form.to_owned(), |scheme| format!("did you mean {scheme}://? {form}"));
+            return invalid("--into is not a PostgreSQL database", &hint);
         }
         Some(into) => into,
     };

@@ -2,7 +2,7 @@
 //!
 //! No message here repeats an address: invalid text may be a secret in the wrong place.
 
-use archive_connectors::{Error, ErrorKind, Result, demo::Types as DemoTypes};
+use archive_connectors::{Error, ErrorKind, Result, demo::Types as DemoTypes, nearest::nearest};
 use std::path::PathBuf;
 use url::Url;
 
@@ -19,12 +19,23 @@ pub fn is_postgres(address: &str) -> bool {
     matches!(scheme.as_deref(), Some("postgres" | "postgresql"))
 }
 
+/// The schemes of sources.
+const SCHEMES: [&str; 6] = ["https", "http", "postgres", "postgresql", "demo", "file"];
+
+/// The known scheme that a misspelt one before `://` probably means.
+pub fn nearest_scheme(address: &str) -> Option<&'static str> {
+    let (scheme, _) = address.split_once("://")?;
+    nearest(&scheme.to_ascii_lowercase(), SCHEMES)
+}
+
 /// Returns whether the address contains a user, a password or a token. It need not be a valid URL.
 ///
 /// The user of a database is not a secret; its password is.
 pub fn contains_secret(address: &str) -> bool {
     let Some((_, rest)) = address.split_once("://") else { return false };
-    let rest = if is_postgres(address) { without_user(rest) } else { rest };
+    // The user of a database is no secret when the scheme is misspelt either.
+    let is_database = matches!(nearest_scheme(address), Some("postgres" | "postgresql"));
+    let rest = if is_database { without_user(rest) } else { rest };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     // A `/` or `?` inside a password ends the authority too early; then the `@` comes later.
     let has_user = authority.contains('@') || (authority.contains(':') && rest.contains('@'));
@@ -111,13 +122,19 @@ impl SourceAddress {
             Some("postgres" | "postgresql") => postgres(address),
             Some("file") => file_url(address),
             Some("s3" | "s3a" | "gs" | "az" | "azure") => {
-                Err(invalid("a bucket cannot be a source").with_hint("copy the files here first, and give their path"))
+                Err(invalid("--source is a bucket, which cannot be a source")
+                    .with_hint("copy the files here first, and give their path"))
             }
             Some(_) if address.contains("://") => {
-                Err(invalid("the source has a scheme that is not known").with_hint(FORMS))
+                let error = invalid("--source has a scheme that is not known");
+                Err(match nearest_scheme(address) {
+                    Some("demo") => error.with_hint(format!("did you mean demo:? {FORMS}")),
+                    Some(scheme) => error.with_hint(format!("did you mean {scheme}://? {FORMS}")),
+                    None => error.with_hint(FORMS),
+                })
             }
-            _ if address.is_empty() => Err(invalid("the source is empty").with_hint(FORMS)),
-            _ if is_host(address) => Err(invalid("the source looks like the name of a server, without a scheme")
+            _ if address.is_empty() => Err(invalid("--source is empty").with_hint(FORMS)),
+            _ if is_host(address) => Err(invalid("--source looks like the name of a server, without a scheme")
                 .with_hint("put https:// in front of it (http:// on a private network), or ./ if it is a file")),
             _ => Ok(SourceAddress::Files(address.into())),
         }
@@ -175,13 +192,13 @@ fn demo(address: &str) -> Result<SourceAddress> {
 }
 
 fn exports_api(address: &str) -> Result<SourceAddress> {
-    let url = Url::parse(address).map_err(|error| invalid("the source is not a URL").with_source(error))?;
+    let url = Url::parse(address).map_err(|error| invalid("--source is not a URL").with_source(error))?;
     if !url.username().is_empty() || url.password().is_some() || contains_secret(address) {
-        return Err(invalid("the source's URL holds a user, a password or a token")
+        return Err(invalid("--source holds a user, a password or a token")
             .with_hint("take it out, and set KEEPTRUSTS_API_TOKEN or KEEPTRUSTS_API_TOKEN_FILE instead"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(invalid("the source's URL has a query or a fragment")
+        return Err(invalid("--source has a query or a fragment")
             .with_hint("give the base of the API alone, like https://api.keeptrusts.com"));
     }
     Ok(SourceAddress::ExportsApi(url))
@@ -189,10 +206,10 @@ fn exports_api(address: &str) -> Result<SourceAddress> {
 
 fn postgres(address: &str) -> Result<SourceAddress> {
     if contains_secret(address) {
-        return Err(invalid("the source's URL holds a password").with_hint(PASSWORD_HINT));
+        return Err(invalid("--source holds a password").with_hint(PASSWORD_HINT));
     }
     if !address.contains("://") {
-        return Err(invalid("the source is not a URL of a database")
+        return Err(invalid("--source is not a URL of a database")
             .with_hint("write it like postgres://user@host:5432/database?sslmode=verify-full"));
     }
     Ok(SourceAddress::Postgres(address.to_owned()))
@@ -204,7 +221,7 @@ fn file_url(address: &str) -> Result<SourceAddress> {
     // `file:events.csv` would be read as `/events.csv`.
     let url = url.filter(|_| address.get("file:".len()..).is_some_and(|rest| rest.starts_with('/')));
     let path = url.filter(|_| !contains_secret(address)).and_then(|url| url.to_file_path().ok());
-    path.map(SourceAddress::Files).ok_or_else(|| invalid("the source is not a URL of a file here").with_hint(hint))
+    path.map(SourceAddress::Files).ok_or_else(|| invalid("--source is not a URL of a file here").with_hint(hint))
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -325,6 +342,22 @@ mod tests {
         for address in ["./api.example.com", "exports", "exports/a.csv", "v1.2/a.csv", "a.b.JSONL", "../x", "a:b"] {
             assert!(SourceAddress::parse(address).is_ok(), "{address}");
         }
+    }
+
+    #[test]
+    fn misspelt_schemes_suggest_the_nearest_one() {
+        for (address, meant) in [
+            ("postgress://archiver@db/x", "did you mean postgres://?"),
+            ("postgre://db/x", "did you mean postgres://?"),
+            ("htps://api.example", "did you mean https://?"),
+            ("demos://x", "did you mean demo:?"),
+        ] {
+            let error = SourceAddress::parse(address).unwrap_err();
+            assert!(error.hint().starts_with(meant), "{address}: {}", error.hint());
+            assert!(!contains_secret(address), "{address}");
+        }
+        assert!(!SourceAddress::parse("ftp://host/x.csv").unwrap_err().hint().contains("did you mean"));
+        assert!(contains_secret("postgress://archiver:canary@db/x") && contains_secret("htps://canary@host"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{
     config::{Config, Server, TargetSessionAttrs},
     connection::{ConnectError, ConnectResult, Connection, Session, Wire},
     conninfo::{Host, HostKind},
+    failure::server_error,
     password_file::password,
     tls::{TlsOffer, handshake::secure},
 };
@@ -75,7 +76,7 @@ impl Address {
 }
 
 async fn reach(server: &Server, host: &Host, target: TargetSessionAttrs) -> Result<Connection> {
-    let mut last = Error::new(ErrorKind::SourceUnavailable, "the host's name has no address");
+    let mut last = server_error(ErrorKind::SourceUnavailable, "the host's name has no address");
     let addresses = addresses(host).await?;
     let offers = match host.kind {
         // Unix sockets do not leave this host.
@@ -169,7 +170,7 @@ async fn within(server: &Server, open: impl Future<Output = ConnectResult<Connec
 }
 
 fn unreachable(doing: &str, error: io::Error) -> Error {
-    Error::new(ErrorKind::SourceUnavailable, format!("could not {doing}")).with_source(error)
+    server_error(ErrorKind::SourceUnavailable, format!("could not {doing}")).with_source(error)
 }
 
 /// Refuses a pooler that runs the transactions of one session in several backends. `first` must be outside a transaction,

@@ -1,7 +1,7 @@
 //! Connection URLs of libpq, `postgres://user@host:port,host:port/database?keyword=value&…`, and its environment variables.
 
 use super::failure::configuration;
-use crate::{Error, Result};
+use crate::{Error, Result, nearest::nearest};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::{
     borrow::Cow,
@@ -15,7 +15,7 @@ use std::{
 fn parse(text: &str) -> Result<BTreeMap<Keyword, String>> {
     let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
     let rest = rest.ok_or_else(|| {
-        configuration("the source's address is not of the form postgres://host/database")
+        configuration("the database's address is not of the form postgres://host/database")
             .with_hint("for example postgres://archive@db.example/keeptrusts?sslmode=verify-full")
     })?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -56,7 +56,7 @@ fn split_host(host: &str) -> Result<(&str, &str)> {
 
 fn read_parameter(parameter: &str) -> Result<(Keyword, String)> {
     let (name, value) = parameter.split_once('=').ok_or_else(|| {
-        configuration("the source's address has a parameter without a value").with_hint("write keyword=value")
+        configuration("the database's address has a parameter without a value").with_hint("write keyword=value")
     })?;
     match decode(name)?.as_str() {
         "password" | "sslpassword" => Err(password()),
@@ -67,7 +67,7 @@ fn read_parameter(parameter: &str) -> Result<(Keyword, String)> {
 }
 
 fn password() -> Error {
-    configuration("the source's address holds a password, which other users of this host could read")
+    configuration("the database's address holds a password, which other users of this host could read")
         .with_hint("put the password into PGPASSWORD or into the password file (~/.pgpass)")
 }
 
@@ -215,9 +215,11 @@ const UNSUPPORTED: &[&str] = &["PGSERVICE", "PGSERVICEFILE", "PGSSLCRL", "PGSSLC
 fn keyword(name: &str) -> Result<Keyword> {
     let known = KEYWORDS.iter().map(|(keyword, _)| *keyword);
     known.clone().find(|keyword| *keyword == name).ok_or_else(|| {
-        configuration("the source's address has an unknown parameter")
+        let meant = nearest(name, known.clone()).map(|nearest| format!("did you mean {nearest}? "));
+        let all = known.collect::<Vec<_>>().join(", ");
+        configuration("the database's address has an unknown parameter")
             .with_context("parameter", name)
-            .with_hint(format!("the known ones are {}", known.collect::<Vec<_>>().join(", ")))
+            .with_hint(format!("{}the known ones are {all}", meant.unwrap_or_default()))
     })
 }
 
@@ -242,7 +244,7 @@ fn decode(text: &str) -> Result<String> {
     let decoded = percent_decode_str(text).decode_utf8().ok().filter(|text| is_valid && !text.contains('\0'));
     decoded
         .map(Cow::into_owned)
-        .ok_or_else(|| configuration("the source's address has a broken percent-encoding or a zero byte"))
+        .ok_or_else(|| configuration("the database's address has a broken percent-encoding or a zero byte"))
 }
 
 #[cfg(test)]

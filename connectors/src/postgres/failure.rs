@@ -10,6 +10,18 @@ pub(super) fn configuration(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
 }
 
+/// An error of a server, which is the source of a run or the destination of a restore. The hints suit both.
+pub(super) fn server_error(kind: ErrorKind, message: impl Into<String>) -> Error {
+    let error = Error::new(kind, message);
+    match kind {
+        ErrorKind::SourceUnavailable => {
+            error.with_hint("check the database's address and the network, then run the same command again")
+        }
+        ErrorKind::Source => error.with_hint("the server's logs have more about it"),
+        _ => error,
+    }
+}
+
 /// The error of doing `what` outside a snapshot.
 pub(super) fn failure(what: &str, error: tokio_postgres::Error) -> Error {
     source_error(what, error, |class| match class {
@@ -50,7 +62,7 @@ fn source_error(what: &str, error: tokio_postgres::Error, kind: impl Fn(FailureC
     let message = format!("could not {what}");
     if let Some(reported) = error.as_db_error() {
         // The source is left out: its detail may hold values of rows.
-        let error = Error::new(kind(class(reported.code().code())), message)
+        let error = server_error(kind(class(reported.code().code())), message)
             .with_context("severity", reported.severity())
             .with_context("SQLSTATE", reported.code().code())
             .with_context("message", reported.message());
@@ -64,10 +76,10 @@ fn source_error(what: &str, error: tokio_postgres::Error, kind: impl Fn(FailureC
         return error;
     }
     if error.is_closed() {
-        return Error::new(kind(FailureClass::Unavailable), message)
+        return server_error(kind(FailureClass::Unavailable), message)
             .with_context("message", "the connection is closed");
     }
-    Error::new(kind(if cause.is_some() { FailureClass::Unavailable } else { FailureClass::Other }), message)
+    server_error(kind(if cause.is_some() { FailureClass::Unavailable } else { FailureClass::Other }), message)
         .with_source(error)
 }
 
@@ -196,6 +208,13 @@ mod tests {
             for code in codes {
                 assert_eq!(class(code), wanted, "{code}");
             }
+        }
+    }
+
+    #[test]
+    fn hints_of_a_server_suit_a_destination_too() {
+        for kind in [ErrorKind::SourceUnavailable, ErrorKind::Source] {
+            assert!(!server_error(kind, "could not connect").hint().contains("source"), "{kind:?}");
         }
     }
 

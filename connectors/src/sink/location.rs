@@ -4,7 +4,7 @@ use super::{
     Root,
     cloud::{Bucket, CLOUDS, is_option, variable_names},
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, nearest::nearest};
 use object_store::path::Path;
 use std::{collections::BTreeMap, path::PathBuf};
 use url::Url;
@@ -12,6 +12,9 @@ use url::Url;
 /// The forms of archive URLs, for hints.
 const FORMS: &str =
     "an archive is a path, file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
+
+/// The schemes of archive URLs.
+const SCHEMES: [&str; 6] = ["file", "s3", "s3a", "gs", "az", "azure"];
 
 /// The parsed location of an archive, which need not exist yet.
 #[derive(Clone, Debug)]
@@ -116,8 +119,8 @@ impl Location {
 /// The scheme of `text`, unless it is a path. `s3:bucket` counts as a mistyped URL.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once(':')?;
-    let known = ["file", "s3", "s3a", "gs", "az", "azure", "http", "https"];
-    (rest.starts_with("//") || known.contains(&scheme)).then_some(scheme)
+    let others = ["http", "https"];
+    (rest.starts_with("//") || SCHEMES.contains(&scheme) || others.contains(&scheme)).then_some(scheme)
 }
 
 fn checked(text: &str) -> Result<Url> {
@@ -152,7 +155,7 @@ fn from_url(scheme: &str, text: &str, environment: &BTreeMap<String, String>) ->
         }
         _ => {
             let name = url.host_str().unwrap_or_default();
-            let bucket = Bucket::new(scheme, name, environment).ok_or_else(|| unusable("not an archive URL"))?;
+            let bucket = Bucket::new(scheme, name, environment).ok_or_else(|| unknown_scheme(scheme))?;
             if name.is_empty() {
                 return Err(unusable("the URL names no bucket"));
             }
@@ -165,6 +168,14 @@ fn from_url(scheme: &str, text: &str, environment: &BTreeMap<String, String>) ->
 fn directory(path: impl AsRef<std::path::Path>) -> Result<LocationKind> {
     let absolute = std::path::absolute(path).map_err(|error| unusable("not a path").with_source(error))?;
     Ok(LocationKind::Directory(absolute))
+}
+
+fn unknown_scheme(scheme: &str) -> Error {
+    let error = unusable("not an archive URL");
+    match nearest(scheme, SCHEMES) {
+        Some(nearest) if nearest != scheme => error.with_hint(format!("did you mean {nearest}://? {FORMS}")),
+        _ => error,
+    }
 }
 
 fn unusable(message: &'static str) -> Error {
@@ -211,6 +222,15 @@ mod tests {
                 LocationKind::Directory(path) => panic!("{text} became {}", path.display()),
             }
         }
+    }
+
+    #[test]
+    fn misspelt_schemes_suggest_the_nearest_one() {
+        for (text, meant) in [("s4://bucket", "s3://"), ("flie:///srv", "file://"), ("azur://box", "azure://")] {
+            let error = parse(text).unwrap_err();
+            assert!(error.hint().starts_with(&format!("did you mean {meant}?")), "{text}: {}", error.hint());
+        }
+        assert!(parse("https://host/x").unwrap_err().hint().starts_with("an archive is"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{
     invalid,
     layer::{read_entry, unusable},
     option,
+    spelling::{correction, example, wrong_type},
     substitute::{Refusal, fill, names},
 };
 use crate::environment::Environment;
@@ -94,5 +95,8 @@ pub(super) fn in_file(key: &str) -> String {
 fn invalid_value(key: &str, raw: &Value, filled: &Value, reason: &str) -> Error {
     let reason = if raw == filled { Some(reason.to_owned()) } else { read_entry(key, raw.clone()).err() };
     let reason = reason.unwrap_or_else(|| "what its variables hold does not fit".to_owned());
-    unusable(&in_file(key), key, raw, &reason)
+    let Some(option) = option(key) else { return unusable(&in_file(key), key, raw, &reason) };
+    let reason = wrong_type(option.key, raw).unwrap_or(reason);
+    let hint = correction(key, raw).unwrap_or_else(|| format!("write it like {}", example(option)));
+    unusable(&in_file(key), key, raw, &reason).with_hint(hint)
 }

@@ -1,6 +1,6 @@
 //! Layers of settings, and the origin of each setting.
 
-use super::{Config, ConfigOption, OPTIONS, home::expand, invalid, missing_unit, option, substitute::names};
+use super::{Config, ConfigOption, OPTIONS, correction, home::expand, invalid, option, substitute::names};
 use crate::environment::Environment;
 use archive_connectors::{Error, Result};
 use serde::{Serialize, Serializer};
@@ -168,7 +168,7 @@ pub fn variable(key: &str) -> String {
 /// The error for an invalid value of `key`, which the layer calls `name`.
 pub(super) fn unusable(name: &str, key: &str, value: &Value, reason: &str) -> Error {
     let error = invalid(format!("{name} cannot be used: {reason}"));
-    match missing_unit(key, value) {
+    match correction(key, value) {
         Some(hint) => error.with_hint(hint),
         None => error,
     }

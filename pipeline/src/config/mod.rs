@@ -19,7 +19,7 @@ pub use layer::{CONFIG_VARIABLE, Layer, Layers, Origin, Setting, variable};
 pub use names::Names;
 pub use options::{Config, ConfigOption, OPTIONS, option};
 pub(crate) use spelling::is_value;
-pub use spelling::{Spelling, check, missing_unit, spelling};
+pub use spelling::{Spelling, check, correction, spelling};
 pub use substitute::escape;
 
 use archive_connectors::{Error, ErrorKind};

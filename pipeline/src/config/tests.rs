@@ -49,7 +49,9 @@ fn every_key_has_a_variable_and_survives_a_merge() {
             "file-mode" => "0600",
             "truncate-times" => "us",
             "match" => "column=value",
-            "allow-empty" | "accept-schema-change" | "accept-source-change" | "parquet-compat" => "true",
+            "allow-empty" | "accept-schema-change" | "accept-source-change" | "parquet-compat" => {
+                "true"
+            }
             "rejects" | "conflicts" => "keep",
             "rename" => "old=new",
             "format" | "api-format" => "csv",
@@ -206,6 +208,29 @@ fn number_without_a_unit_is_refused_in_every_layer_with_a_hint() {
     {
         assert!(error.to_string().starts_with(name), "{error}");
         assert_eq!(error.hint(), "add the unit: 64KiB, 64MiB, 64GiB");
+    }
+}
+
+#[test]
+fn value_of_another_type_is_refused_with_the_expected_type_and_an_example() {
+    for (text, message, hint) in [
+        (
+            "archive = 5",
+            "\"archive\" in the configuration file cannot be used: expected a text, not a number",
+            "./archive",
+        ),
+        ("quiet = 3", "expected true or false, not a number", "write it like quiet = true"),
+        ("replica = true", "expected a text or an array of texts, not true or false", "[\"s3://bucket/prefix\"]"),
+        ("part-size = true", "expected a text, not true or false", "write it like part-size = \"256MiB\""),
+        ("jobs = [1]", "expected a whole number, not an array", "write it like jobs = 2"),
+        ("file-mode = 640", "expected a text, not a number", "write it like file-mode = \"0640\""),
+        ("columns = [1]", "not an array of other values", "write it like columns = [\"name\"]"),
+        ("rejects = 'keeep'", "expected `fail` or `keep`", "did you mean keep?"),
+        ("part-size = '1,5GiB'", "not \"1,5GiB\"", "write a whole number and its unit: 1536MiB"),
+    ] {
+        let error = Config::from_toml(text).unwrap_err();
+        assert!(error.to_string().contains(message), "{text}: {error}");
+        assert!(error.hint().contains(hint), "{text}: {}", error.hint());
     }
 }
 
