@@ -249,16 +249,18 @@ fn render(failures: &[&Failure], style: Style) -> String {
     }
     let mut text = String::new();
     for group in groups {
-        for failure in &group {
-            let message = wrapped(&failure.message, "error: ");
-            match failure.exit {
-                ExitCode::Interrupted | ExitCode::Terminated => text.extend([&message, "; "]),
-                _ => text.extend([&error, " ", &message, "\n"]),
-            }
+        let is_signal = |failure: &&Failure| matches!(failure.exit, ExitCode::Interrupted | ExitCode::Terminated);
+        let (signals, errors): (Vec<_>, Vec<_>) = group.iter().copied().partition(is_signal);
+        for failure in errors {
+            text.extend([&error, " ", &wrapped(&failure.message, "error: "), "\n"]);
         }
-        let is_signal = group.iter().any(|it| matches!(it.exit, ExitCode::Interrupted | ExitCode::Terminated));
-        let prefix = if is_signal { String::new() } else { format!("{hint} ") };
-        text.extend(group.first().map(|failure| format!("{prefix}{}\n", wrapped(&failure.hint, "hint: "))));
+        let reason = group.first().map_or("", |failure| failure.hint.as_str());
+        if signals.is_empty() {
+            text.extend([&hint, " ", &wrapped(reason, "hint: "), "\n"]);
+        } else {
+            let parts = signals.iter().map(|failure| failure.message.as_str()).chain([reason]);
+            text.extend([&wrapped(&parts.collect::<Vec<_>>().join("; "), ""), "\n"]);
+        }
     }
     text
 }
@@ -332,6 +334,7 @@ pub(super) fn fields<R: Report>(report: &R) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signals::stopped;
     use archive::status::StatusReport;
     use clap::Parser as _;
 
@@ -367,6 +370,16 @@ hint: do that
 interrupted; run it again
 ";
         assert_eq!(render(&failures.iter().collect::<Vec<_>>(), Style::plain()), expected);
+    }
+
+    #[test]
+    fn the_line_of_a_signal_is_broken_between_words() {
+        let failure = Failure::from(stopped(ExitCode::Interrupted));
+        for width in [60, 80] {
+            let text = render(&[&failure], Style::plain().with_width(Some(width)));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+            assert_eq!(text.split_whitespace().next_back(), Some("stays"), "{text}");
+        }
     }
 
     #[test]
