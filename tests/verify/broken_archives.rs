@@ -75,6 +75,18 @@ fn absurd_manifest_number_is_a_gap_in_the_chain() {
 }
 
 #[test]
+fn missing_manifest_is_listed_before_the_files_that_it_leaves_without_a_name() {
+    let (host, archive) = archived();
+    fs::remove_file(archive.path(&manifest_path(2))).unwrap();
+    let found = host.run(&["verify", "--level", "quick", "--json"]).expect(4).json();
+    let codes = found["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap());
+    let codes = codes.collect::<Vec<_>>();
+    assert!(codes[0] == "V004" && codes.contains(&"V015"), "{codes:?}");
+    let text = host.run(&["verify", "--level", "quick"]).expect(4).stdout;
+    assert!(text.starts_with("V004  damage\n"), "{text}");
+}
+
+#[test]
 fn file_in_a_subfolder_of_a_committed_month_is_damage() {
     let (host, archive) = archived();
     let folder = archive.path("events/parquet/month=2025-02/deeper");

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The known damage of an archive.
 #[derive(Clone, Debug, Default)]
 pub struct KnownDamage {
-    /// What was found earlier, and what is missing or has another size now; ordered by path.
+    /// What was found earlier, and what is missing or has another size now, in their order.
     pub findings: Vec<Finding>,
     /// The verifications on record.
     pub verifications: Verifications,
@@ -58,7 +58,8 @@ impl KnownDamage {
         };
         let recorded = verifications.recorded.iter().map(|damage| damage.finding.clone());
         let all = recorded.chain(found).map(|finding| ((finding.path.clone(), finding.code), finding));
-        let findings = all.collect::<BTreeMap<_, _>>().into_values().collect::<Vec<_>>();
+        let mut findings = all.collect::<BTreeMap<_, _>>().into_values().collect::<Vec<_>>();
+        findings.sort();
         Self { months: findings.iter().filter_map(month_of).collect(), findings, verifications, unlooked }
     }
 

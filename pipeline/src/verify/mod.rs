@@ -74,7 +74,8 @@ pub async fn verify(
     let known = record.add(Verification::new(&request, &report, clock.now()), &damage);
     let found = damage.iter().map(|finding| (&finding.path, finding.code)).collect::<BTreeSet<_>>();
     let is_earlier = |known: &RecordedDamage| !found.contains(&(&known.finding.path, known.finding.code));
-    let earlier = known.recorded.into_iter().filter(is_earlier).collect();
+    let mut earlier = known.recorded.into_iter().filter(is_earlier).collect::<Vec<_>>();
+    earlier.sort_by(|one, other| one.finding.cmp(&other.finding));
     Ok(VerifyReport { earlier, unlisted: known.unlisted, ..report })
 }
 
@@ -118,7 +119,7 @@ impl Verifier {
             self.month(manifest, request.level, &listing, &mut findings).await?;
         }
         let mut findings = findings.0;
-        findings.sort_by(|left, right| left.path.cmp(&right.path).then(left.code.cmp(&right.code)));
+        findings.sort();
         let files = || wanted.iter().flat_map(|manifest| &manifest.files);
         Ok(VerifyReport {
             level: Some(request.level),

@@ -91,7 +91,7 @@ impl Verification {
         let VerifyReport { head, manifests, files, events, bytes, .. } = *report;
         let count = |severity| report.findings.iter().filter(|found| found.severity == severity).count() as u64;
         let mut findings = report.findings.clone();
-        findings.sort_by_key(|finding| finding.severity);
+        findings.sort();
         findings.truncate(MAX_FINDINGS);
         let (damage, warnings) = (count(Severity::Damage), count(Severity::Warning));
         Self {

@@ -9,8 +9,9 @@ use crate::{
     style::{Style, Tone},
     wrap::wrap,
 };
-use archive_formats::{Head, printable};
+use archive_formats::{Head, key::ObjectName, printable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::cmp::Ordering;
 
 /// The report of `verify`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -28,7 +29,7 @@ pub struct VerifyReport {
     pub events: u64,
     /// Their size.
     pub bytes: u64,
-    /// The findings, ordered by path.
+    /// The findings, in their order.
     pub findings: Vec<Finding>,
     /// Damage that earlier verifications found, and that this one does not clear.
     pub earlier: Vec<RecordedDamage>,
@@ -37,8 +38,9 @@ pub struct VerifyReport {
     pub unlisted: Option<Level>,
 }
 
-/// One inconsistency.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// One inconsistency. Findings are ordered by what has to be read first: damage before warnings, and the chain before the
+/// files, since a missing manifest leaves its files without a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its code.
     pub code: Code,
@@ -48,6 +50,25 @@ pub struct Finding {
     pub path: String,
     /// What was expected and what was found.
     pub message: String,
+}
+
+impl Ord for Finding {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rank = |finding: &Self| {
+            let is_of_files = !matches!(
+                ObjectName::parse(&finding.path),
+                ObjectName::Archive | ObjectName::Manifest(_) | ObjectName::Sums(_)
+            );
+            (finding.severity, is_of_files, finding.code)
+        };
+        rank(self).cmp(&rank(other)).then_with(|| (&self.path, &self.message).cmp(&(&other.path, &other.message)))
+    }
+}
+
+impl PartialOrd for Finding {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Severity of a finding.
@@ -300,6 +321,24 @@ mod tests {
         let expected = "verified 3 manifests, 5 files, 30,000 events, 12.3 MiB: no findings\n";
         assert_eq!(report(Vec::new()).text(Style::plain()), expected);
         assert_eq!(report(Vec::new()).failure(), None);
+    }
+
+    #[test]
+    fn causes_come_before_consequences_and_damage_before_warnings() {
+        let at = |code, severity, path: &str| Finding { path: path.to_owned(), ..finding(code, severity) };
+        let file = "events/parquet/month=2025-03/part-00000-0123456789abcdef.parquet";
+        let ordered = vec![
+            at(Code::SequenceHole, Severity::Damage, "manifests/00000002.json"),
+            at(Code::Balance, Severity::Damage, "manifests/00000001.json"),
+            at(Code::Missing, Severity::Damage, file),
+            at(Code::Unnamed, Severity::Damage, "events/csv/a"),
+            at(Code::Unnamed, Severity::Damage, "events/csv/b"),
+            at(Code::Unnamed, Severity::Warning, "a"),
+        ];
+        let mut found = ordered.clone();
+        found.reverse();
+        found.sort();
+        assert_eq!(found, ordered);
     }
 
     #[test]
