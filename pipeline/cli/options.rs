@@ -27,6 +27,7 @@ const ARCHIVING: [Section; 6] = [
             "allow-empty",
             "accept-schema-change",
             "accept-source-change",
+            "new-dataset",
         ],
     ),
     (

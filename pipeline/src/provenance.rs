@@ -2,7 +2,7 @@
 //! may overlap, lack columns, or belong to somebody else, and `already` would hide that the source was never asked.
 
 use crate::settings::Settings;
-use archive_connectors::{Error, ErrorKind, Result, file};
+use archive_connectors::{Error, ErrorKind, Result, file, nearest::nearest};
 use archive_formats::{Chain, Dataset, Entry, manifest::SourceIdentity};
 use std::{collections::BTreeMap, path::Path};
 
@@ -49,8 +49,26 @@ pub(crate) fn successions(chain: Option<&Chain>, settings: &Settings) -> Result<
     // A run that has nothing to do needs no source.
     let Some((chain, source)) = chain.zip(settings.source.as_ref()) else { return Ok(BTreeMap::new()) };
     let (source, accept) = (source.identity(), settings.rows.accept_source_change);
-    let each = settings.datasets.iter().map(|name| Ok((name.clone(), check(chain, name, &source, accept)?)));
+    let each = settings.datasets.iter().map(|name| {
+        if !settings.new_dataset {
+            check_name(chain, name)?;
+        }
+        Ok((name.clone(), check(chain, name, &source, accept)?))
+    });
     each.collect()
+}
+
+/// Refuses a new dataset with nearly the name of one that the archive has: it is probably misspelt, and what is archived
+/// under a wrong name stays.
+fn check_name(chain: &Chain, dataset: &Dataset) -> Result<()> {
+    let known = chain.datasets();
+    let Some(near) = nearest(dataset.as_str(), known.iter().map(|name| name.as_str())) else { return Ok(()) };
+    if known.contains(&dataset) {
+        return Ok(());
+    }
+    let message = format!("the archive has no dataset {dataset} yet, but {near}, which is spelt nearly so");
+    Err(Error::new(ErrorKind::Configuration, message)
+        .with_hint(format!("did you mean --dataset {near}? a new dataset {dataset} begins with --new-dataset")))
 }
 
 /// Checks that `source` may go on with `dataset`; `accept` is the consent to a change.
@@ -128,6 +146,17 @@ mod tests {
             );
             assert_eq!(check(&traces, &other, false).unwrap(), Succession::Same, "a dataset has its own source");
         }
+    }
+
+    #[test]
+    fn a_new_dataset_with_nearly_the_name_of_another_is_refused() {
+        let chain = chain(&[source("file", "x.csv", None)]);
+        let checked = |name: &str| check_name(&chain, &name.parse().unwrap());
+        let error = checked("evnets").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert_eq!(error.hint(), "did you mean --dataset events? a new dataset evnets begins with --new-dataset");
+        assert!(checked("events").is_ok() && checked("traces").is_ok());
+        assert!(check_name(&Chain::new("a".to_owned()), &"evnets".parse().unwrap()).is_ok());
     }
 
     #[test]

@@ -93,6 +93,32 @@ fn unknown_datasets_are_refused_with_the_nearest_one() {
 }
 
 #[test]
+fn a_misspelt_dataset_of_files_begins_only_where_it_is_meant() {
+    let mut host = Host::new();
+    host.set_time("2025-04-10 12:00:00");
+    fs::write(host.path("february.csv"), CSV).unwrap();
+    host.set("KT_ARCHIVE_SOURCE", "february.csv");
+    host.run(&["run", "--month", "2025-02"]).expect(0);
+    for command in [
+        &["run", "--month", "2025-02", "--dataset", "evnets"][..],
+        &["backfill", "--from", "2025-02", "--to", "2025-02", "--dataset", "evnets", "--dry-run"],
+        &["doctor", "--dataset", "evnets"],
+    ] {
+        let outcome = host.run(command).expect(2);
+        let hint = "did you mean --dataset events? a new dataset evnets begins with --new-dataset";
+        assert!(
+            outcome.output().split_whitespace().collect::<Vec<_>>().join(" ").contains(hint),
+            "{}",
+            outcome.output()
+        );
+    }
+    assert_eq!(Archive::at(host.path("archive")).months(), ["2025-02"]);
+    host.run(&["run", "--month", "2025-02", "--dataset", "evnets", "--new-dataset"]).expect(0);
+    host.run(&["run", "--month", "2025-02", "--dataset", "evnets"]).expect(0);
+    host.run(&["run", "--month", "2025-02", "--dataset", "decisions"]).expect(0);
+}
+
+#[test]
 fn an_archive_inside_an_archive_is_refused() {
     let mut host = Host::new();
     host.set("KT_ARCHIVE_SOURCE", "demo:?events=5");

@@ -143,6 +143,8 @@ options! {
     "accept-schema-change" => accept_schema_change: Switch;
     /// Go on with a dataset from another kind of source or another organisation than before; its manifests record that
     "accept-source-change" => accept_source_change: Switch;
+    /// Begin a dataset with nearly the name of one that the archive has, which is taken for a typing error otherwise
+    "new-dataset" => new_dataset: Switch;
     /// Endpoints: exports, exports-jobs, or auto
     "api-layout" => api_layout: Layout, "LAYOUT" = "exports";
     /// Format of the artifacts: csv or json

@@ -49,7 +49,9 @@ fn every_key_has_a_variable_and_survives_a_merge() {
             "file-mode" => "0600",
             "truncate-times" => "us",
             "match" => "column=value",
-            "allow-empty" | "accept-schema-change" | "accept-source-change" | "parquet-compat" => "true",
+            "allow-empty" | "accept-schema-change" | "accept-source-change" | "new-dataset" | "parquet-compat" => {
+                "true"
+            }
             "rejects" | "conflicts" => "keep",
             "rename" => "old=new",
             "format" | "api-format" => "csv",

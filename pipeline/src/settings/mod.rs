@@ -34,6 +34,8 @@ pub struct Settings {
     pub replicas: Vec<Location>,
     /// The requested datasets, in order, without duplicates; empty if none was named.
     pub datasets: Vec<Dataset>,
+    /// Whether a new one may have nearly the name of one that the archive has.
+    pub new_dataset: bool,
     /// The formats of a month's files; at least one.
     pub formats: BTreeSet<FileFormat>,
     /// Transforms applied to events.
@@ -107,6 +109,7 @@ impl Settings {
             source,
             output: output(&config),
             datasets,
+            new_dataset: config.new_dataset.is_some_and(|on| on.0),
             formats,
             transforms,
             rows,
