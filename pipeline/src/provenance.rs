@@ -4,7 +4,29 @@
 use crate::settings::Settings;
 use archive_connectors::{Error, ErrorKind, Result, file, nearest::nearest};
 use archive_formats::{Chain, Dataset, Entry, manifest::SourceIdentity};
+use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
+
+/// A source of archived events, as reports name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventSource {
+    /// What tells it from others.
+    #[serde(flatten)]
+    pub source: SourceIdentity,
+    /// Whether its events were made up.
+    pub invented: bool,
+}
+
+impl From<SourceIdentity> for EventSource {
+    fn from(source: SourceIdentity) -> Self {
+        Self { invented: source.is_invented(), source }
+    }
+}
+
+/// The sources of these commits as reports name them, each once, in their order.
+pub(crate) fn event_sources<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<EventSource> {
+    of(entries).into_iter().map(EventSource::from).collect()
+}
 
 /// The sources of `dataset` in `chain`, each once, in the order in which they were first used.
 pub fn sources(chain: &Chain, dataset: &Dataset) -> Vec<SourceIdentity> {

@@ -182,6 +182,7 @@ fn slice_manifest_records_request_result_and_origin() {
     let reported = json!({
         "command": "pull", "exit": 0, "error": null, "rows": rows, "bytes": slice.len(),
         "output": "slice.csv", "manifest": "slice.csv.manifest.json",
+        "sources": [{"type": "exports-api", "url": format!("{}/", world.platform.url()), "invented": false}],
     });
     assert_eq!(document, reported);
 }

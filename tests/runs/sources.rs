@@ -33,6 +33,15 @@ fn invented_events_are_marked_wherever_they_are_shown() {
     assert_eq!(status["datasets"][0]["sources"], json!([{"type": "demo", "url": "demo:", "invented": true}]));
     host.run(&["report", "--output", "page.html", "--quiet"]).expect(0);
     assert!(fs::read_to_string(host.path("page.html")).unwrap().contains("invented"));
+    let invented = json!([{"type": "demo", "url": "demo:", "invented": true}]);
+    for command in [
+        &["run", "--json"][..],
+        &["backfill", "--from", "2025-03", "--json"],
+        &["replicate", "--replica", "replica", "--json"],
+        &["pull", "--from", "2025-03", "--to", "2025-04", "--output", "json.csv", "--json"],
+    ] {
+        assert_eq!(host.run(command).expect(0).json()["sources"], invented, "{command:?}");
+    }
     let pull = ["pull", "--from", "2025-03", "--to", "2025-04", "--format", "csv", "--output", "slice.csv"];
     assert!(host.run(&pull).expect(0).stdout.contains("invented"));
     let slice = fs::read_to_string(host.path("slice.csv.manifest.json")).unwrap();

@@ -12,12 +12,12 @@ mod slicer;
 
 pub use report::PullReport;
 
-use crate::{Archive, config::Condition, reader::Reader, settings::Settings, state::Scratch};
+use crate::{Archive, config::Condition, provenance::EventSource, reader::Reader, settings::Settings, state::Scratch};
 use archive_connectors::{Clock, Progress, Result, error::local};
 use archive_formats::{
     Chain, Dataset, Window,
     encode::slice::{EncodedSlice, SliceFormat, SliceStyle},
-    manifest::{SourceIdentity, Tool},
+    manifest::Tool,
     slice_manifest::{self, SliceColumn, SliceCounts, SliceManifest, SliceOrigin, SliceOutput},
 };
 use columns::SliceColumns;
@@ -87,7 +87,7 @@ pub async fn pull(
         manifest: Some(output.manifest().display().to_string()),
         dataset: request.dataset.clone(),
         in_window: counts.in_window,
-        invented: months.sources().iter().any(SourceIdentity::is_invented),
+        sources: months.sources().into_iter().map(EventSource::from).collect(),
         gaps: months.gaps,
     })
 }

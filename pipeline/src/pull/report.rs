@@ -2,6 +2,7 @@
 
 use crate::{
     human::{count, month_ranges, size},
+    provenance::EventSource,
     report::Report,
     style::Style,
 };
@@ -19,15 +20,14 @@ pub struct PullReport {
     pub output: Option<String>,
     /// Path of the manifest beside it.
     pub manifest: Option<String>,
+    /// The sources of the months that it was cut from, in their order.
+    pub sources: Vec<EventSource>,
     /// The dataset.
     #[serde(skip)]
     pub dataset: Dataset,
     /// Events in the window, before filtering by values.
     #[serde(skip)]
     pub in_window: u64,
-    /// Whether events were made up.
-    #[serde(skip)]
-    pub invented: bool,
     /// Months of the window that are not in the archive.
     #[serde(skip)]
     pub gaps: Vec<Month>,
@@ -45,7 +45,11 @@ impl Report for PullReport {
             gaps if gaps.is_empty() => String::new(),
             gaps => format!("without {dataset} of {gaps}, which the archive does not have\n"),
         };
-        let invented = if self.invented { "the events are invented: their source is demo:\n" } else { "" };
+        let invented = if self.sources.iter().any(|source| source.invented) {
+            "the events are invented: their source is demo:\n"
+        } else {
+            ""
+        };
         let of =
             if rows == in_window { String::new() } else { format!(" of {} in the range", count(*in_window, "event")) };
         let text = format!("{}{of}, {}{place}\n{gaps}{invented}{proof}", count(*rows, "event"), size(*bytes));
@@ -64,9 +68,9 @@ mod tests {
             bytes: 12_700,
             output: Some("slice.csv".to_owned()),
             manifest: Some("slice.csv.manifest.json".to_owned()),
+            sources: Vec::new(),
             dataset: Dataset::default(),
             in_window: 10_000,
-            invented: false,
             gaps: Vec::new(),
         };
         let expected = "\

@@ -14,6 +14,7 @@ pub(crate) mod report;
 use crate::{
     Archive,
     observer::Observer,
+    provenance,
     report::Failure,
     settings::Settings,
     verify::{KnownDamage, Record},
@@ -65,7 +66,8 @@ pub async fn replicate(
     let mut replicator = Replicator { archive: &mut archive, repair, observer, stop: stop.clone() };
     let replicas = replicator.update(&settings.replicas).await;
     let known = stop.run_until_cancelled(KnownDamage::of(&archive, settings)).await;
-    Ok(ReplicateReport { replicas, known_damage: known.and_then(|known| known.failure()) })
+    let sources = provenance::event_sources(archive.chain().entries().iter());
+    Ok(ReplicateReport { sources, replicas, known_damage: known.and_then(|known| known.failure()) })
 }
 
 /// Checks `replica`, one of `replicas` of the archive at `location`, as a run does before it writes there. Writes

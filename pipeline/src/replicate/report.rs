@@ -3,6 +3,7 @@
 use crate::{
     exit::ExitCode,
     human,
+    provenance::EventSource,
     report::{Failure, Report},
     style::{Style, Tone},
     table::{Align, Cell, Table},
@@ -13,6 +14,8 @@ use std::fmt;
 /// The report of `replicate`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReplicateReport {
+    /// The sources of the archive's events, in the order in which they were first used.
+    pub sources: Vec<EventSource>,
     /// Every replica, in the order of the settings.
     pub replicas: Vec<ReplicaReport>,
     /// Damage of the archive that is known.
@@ -151,7 +154,7 @@ current  12 months  1 object  /b
 failed   12 months  1 object  s3://b/x
 ";
         assert_eq!(replica_table(&replicas, Style::plain()), expected);
-        let report = ReplicateReport { replicas, known_damage: None };
+        let report = ReplicateReport { replicas, ..ReplicateReport::default() };
         let sentence = report.failure().unwrap();
         assert_eq!((sentence.message.as_str(), sentence.exit), ("replica s3://b/x: no answer", ExitCode::Partial));
     }
@@ -159,6 +162,6 @@ failed   12 months  1 object  s3://b/x
     #[test]
     fn failed_replicas_alone_give_the_most_severe_code() {
         let replicas = vec![replica("/b", Some(ExitCode::Store)), replica("/c", Some(ExitCode::Damaged))];
-        assert_eq!(ReplicateReport { replicas, known_damage: None }.exit(), ExitCode::Damaged);
+        assert_eq!(ReplicateReport { replicas, ..ReplicateReport::default() }.exit(), ExitCode::Damaged);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     month::MonthPipeline,
     observer::Observer,
     plan::{self, Action, Planned, Request, Rules, plan},
-    provenance::{self, Succession},
+    provenance::{self, EventSource, Succession},
     replicate::{self, ReplicaReport, Replicator},
     report::Failure,
     settings::{self, Settings},
@@ -116,13 +116,15 @@ impl Ending<'_> {
     /// Looks for known damage, updates the replicas, and reports both with the months.
     async fn report(self, archive: Option<Archive>, months: Vec<MonthReport>) -> RunReport {
         let Self { settings, replicas, observer, stop } = self;
-        let (url, head) = (Some(settings.archive.url().to_owned()), archive.as_ref().and_then(Archive::head));
+        let url = Some(settings.archive.url().to_owned());
+        let of = |archive: &Archive| (archive.head(), sources(archive.chain(), &months));
+        let (head, sources) = archive.as_ref().map(of).unwrap_or_default();
         let known_damage = match &archive {
             Some(archive) => known_damage(archive, settings, &months, &stop).await,
             None => None,
         };
         let replicas = update_replicas(archive, replicas, observer, stop).await;
-        RunReport { archive: url, head, months, replicas, known_damage }
+        RunReport { archive: url, head, sources, months, replicas, known_damage }
     }
 }
 
@@ -151,6 +153,11 @@ fn check_archive(archive: Option<&Archive>, settings: &Settings) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The sources of the archived `months`.
+fn sources(chain: &Chain, months: &[MonthReport]) -> Vec<EventSource> {
+    provenance::event_sources(months.iter().filter_map(|report| chain.month(&report.dataset, report.month)))
 }
 
 /// Plans every dataset.

@@ -4,6 +4,7 @@ use crate::{
     exit::ExitCode,
     human::{self, head},
     plan::Planned,
+    provenance::EventSource,
     replicate::report::{ReplicaReport, replica_failures, replica_table},
     report::{Failure, Report},
     style::{Style, Tone},
@@ -19,6 +20,8 @@ pub struct RunReport {
     pub archive: Option<String>,
     /// The last manifest; null for an empty archive.
     pub head: Option<Head>,
+    /// The sources of the months that are archived, in the order of the months.
+    pub sources: Vec<EventSource>,
     /// Every requested month, oldest first.
     pub months: Vec<MonthReport>,
     /// Every replica.

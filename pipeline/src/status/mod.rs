@@ -8,11 +8,17 @@ mod text;
 #[cfg(test)]
 pub(crate) use report::testing;
 pub use report::{
-    DatasetSource, DatasetStatus, LastVerification, Layout, MonthStatus, Presence, PruneDeadline, StatusReport, Totals,
-    Urgency,
+    DatasetStatus, LastVerification, Layout, MonthStatus, Presence, PruneDeadline, StatusReport, Totals, Urgency,
 };
 
-use crate::{Archive, plan::Rules, provenance, replicate, settings::Settings, verify::KnownDamage};
+use crate::{
+    Archive,
+    plan::Rules,
+    provenance::{self, EventSource},
+    replicate,
+    settings::Settings,
+    verify::KnownDamage,
+};
 use archive_connectors::{Clock, Result};
 use archive_formats::{Chain, Dataset, Entry, Month, Timestamp};
 use serde_json::Value;
@@ -84,7 +90,7 @@ pub fn datasets(
         let late = months.iter().filter(|month| month.state == Presence::Missing && is_late(month.month, rules.now));
         Ok(DatasetStatus {
             dataset: dataset.clone(),
-            sources: provenance::sources(chain, dataset).into_iter().map(DatasetSource::from).collect(),
+            sources: provenance::sources(chain, dataset).into_iter().map(EventSource::from).collect(),
             late: late.count() as u64,
             complete_until: chain.span(dataset).map(|(first, _)| gap(chain, dataset, first).window().from()),
             prune: retention.map(|retention| prune_deadline(chain, dataset, retention, rules)).transpose()?,

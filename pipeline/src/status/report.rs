@@ -3,11 +3,12 @@
 use crate::{
     config::Level,
     human::{count, date},
+    provenance::EventSource,
     replicate::report::ReplicaStatus,
     report::Failure,
     verify::{Finding, Verification},
 };
-use archive_formats::{Dataset, Head, Month, Timestamp, manifest::SourceIdentity};
+use archive_formats::{Dataset, Head, Month, Timestamp};
 use serde::Serialize;
 
 /// The report of `status`.
@@ -83,7 +84,7 @@ pub struct DatasetStatus {
     /// Its name.
     pub dataset: Dataset,
     /// The sources of its events, in the order in which they were first used.
-    pub sources: Vec<DatasetSource>,
+    pub sources: Vec<EventSource>,
     /// Every month of the range, both ends inclusive.
     pub months: Vec<MonthStatus>,
     /// Number of missing months that ended more than three days ago, when the monthly job should have archived them.
@@ -93,22 +94,6 @@ pub struct DatasetStatus {
     pub complete_until: Option<Timestamp>,
     /// When the platform begins to delete unarchived events; null if its retention is not set.
     pub prune: Option<PruneDeadline>,
-}
-
-/// A source of a dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DatasetSource {
-    /// What tells it from others.
-    #[serde(flatten)]
-    pub source: SourceIdentity,
-    /// Whether its events were made up.
-    pub invented: bool,
-}
-
-impl From<SourceIdentity> for DatasetSource {
-    fn from(source: SourceIdentity) -> Self {
-        Self { invented: source.is_invented(), source }
-    }
 }
 
 /// Sums over months.
