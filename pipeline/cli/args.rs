@@ -18,35 +18,29 @@ pub(super) const COMMON: &str = "Common options";
 const LAST: usize = 100;
 
 /// The end of the short help.
-pub(super) const SHORT: &str = "\
---help has every option, examples, the syntax of values, the variables of the
-environment and the exit codes.";
+pub(super) const SHORT: &str = "--help: every option, examples, the syntax of values, variables, exit codes";
 
+/// The end of the long help. A line is a paragraph, or a term and its meaning after two blanks; `options` breaks them.
 pub(super) const LONG: &str = "\
-Every option but --month, --from, --to and --json can be set as
-KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, and all but --config in the
-configuration file (TOML) under its own name. A flag beats the environment,
-which beats the file.
+Every option but --month, --from, --to and --json can be set as KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, \
+and all but --config in the configuration file (TOML) under its own name. A flag beats the environment, which beats \
+the file.
 
 Values:
-  sizes                      256MiB, 64MB, 1GiB: a number and its unit; K, M and
-                             G are KiB, MiB and GiB
-  durations                  90s, 15m, 1h, 2d: a number and one unit
+  sizes                      256MiB, 64MB, 1GiB: a whole number and its unit; K, M and G are KiB, MiB and GiB
+  durations                  90s, 15m, 1h, 2d: a whole number and one unit
   months                     2025-03, in UTC; a range includes both ends
-  times                      2025-03-01T08:00:00Z, or 2025-03-01 for its
-                             midnight in UTC; a range excludes its end
-  paths                      ~ is the home folder; a relative path begins at the
-                             current folder
+  times                      2025-03-01T08:00:00Z, or 2025-03-01 or 2025-03 for its beginning in UTC; a range \
+excludes its end
+  paths                      ~ is the home folder; a relative path begins at the current folder
   lists                      repeat the option, or use commas
 
 Secrets come from the environment, or from files that it names:
   KEEPTRUSTS_API_TOKEN       token of the exports API; else
   KEEPTRUSTS_API_TOKEN_FILE  file that holds it; else API_TOKEN
-  PGPASSWORD, PGPASSFILE     password of a PostgreSQL source, or a file of
-                             passwords instead of ~/.pgpass; PGHOST, PGUSER,
-                             PGSSLMODE … fill in what its URL leaves open
-  AWS_*, GOOGLE_*, AZURE_*   credentials and endpoint of an archive at s3://,
-                             gs:// or az://
+  PGPASSWORD, PGPASSFILE     password of a PostgreSQL source, or a file of passwords instead of ~/.pgpass; PGHOST, \
+PGUSER, PGSSLMODE … fill in what its URL leaves open
+  AWS_*, GOOGLE_*, AZURE_*   credentials and endpoint of an archive at s3://, gs:// or az://
   KT_ARCHIVE_NOTIFY          addresses that are notified of runs
 KEEPTRUSTS_API_URL is the source when there is no --source.
 
@@ -56,8 +50,7 @@ Exit codes:
   2    usage or configuration
   3    partial: some months or replicas done, some not
   4    damage, a broken chain, or a restored month that differs
-  5    incomplete data: nothing was committed but what keep asks for, or a month
-       is missing
+  5    incomplete data: nothing was committed but what keep asks for, or a month is missing
   6    the source, or the database of a restore, failed for good
   7    the archive's store failed for good, or holds no archive
   8    another run works on the same archive
@@ -65,9 +58,9 @@ Exit codes:
   75   try again later
   130  interrupted (SIGINT); 143 stopped (SIGTERM)";
 
-/// Archives Keeptrusts events by month, with manifests that prove nothing is missing or changed.
+/// Archives Keeptrusts events by month, and proves that none is missing or changed.
 #[derive(Debug, Parser)]
-#[command(name = "kt-archive", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "kt-archive", version, arg_required_else_help = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -83,6 +76,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Archive a month, by default the last one and every gap
     Run {
+        /// The month [default: the last one, and every gap]
+        ///
         /// The month [default: the last calendar month, and every gap since the first archived month]
         #[arg(long, value_name = "YYYY-MM")]
         month: Option<Month>,
@@ -103,9 +98,11 @@ pub(super) enum Command {
     /// damaged while they are counted are named in it, and then the exit code is 4. What was counted before is not read
     /// again: `kt-archive verify` does that.
     Report(PeriodArgs),
-    /// Check settings, credentials, source and stores before the first run; leaves nothing behind
+    /// Check what a run needs: settings, credentials, source, stores
+    ///
+    /// Leaves nothing behind. The exit code is that of the run.
     Doctor,
-    /// Check the settings, show where they come from, or print their schema
+    /// Check the settings, show their origins, or print their schema
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -115,12 +112,12 @@ pub(super) enum Command {
     /// Copies the months that a replica lacks: first their files, each checked against its digest, then their
     /// manifests. What the replica has of earlier months is not read again; --repair reads all of it.
     Replicate,
-    /// Write a slice of the archive for a reviewer, with the proof of where it came from
+    /// Write a slice for a reviewer, with proof of where it came from
     ///
     /// The range of times is half-open: --from is included, --to is not. Only files that manifests name are read, each
     /// after a check of its digest; damage or a missing month gives no slice.
     Pull(PullArgs),
-    /// Load an archived month back into PostgreSQL, and compare every value with the archive
+    /// Load a month back into PostgreSQL, and compare every value
     ///
     /// The table is created unless it exists; one that has rows of the month already is refused. The server gives all
     /// rows back, and a digest of each column is compared with that of the archive. A difference is exit code 4. All of
@@ -130,13 +127,13 @@ pub(super) enum Command {
         #[arg(long, value_name = "YYYY-MM")]
         month: Month,
     },
-    /// Print a job that archives every month with these settings, for cron, systemd, Kubernetes, GitHub Actions or Airflow
+    /// Print a job that archives every month with these settings
     ///
     /// The job does what `kt-archive run` with the same settings does, at 04:00 UTC on the first three days of the month:
     /// on the 2nd and the 3rd it ends at once when the month is archived. Its comments name what to change. It holds no
     /// secret, only the names of the files, variables and secret stores that they are taken from.
     Schedule {
-        /// What runs the job: cron, systemd, kubernetes, github-actions or airflow
+        /// cron, systemd, kubernetes, github-actions or airflow
         #[arg(value_name = "KIND", value_parser = kinds(), hide_possible_values = true)]
         kind: Kind,
     },
@@ -222,10 +219,14 @@ pub(super) enum ConfigCommand {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct PullArgs {
-    /// When the slice begins, included: a time (2025-03-01T08:00:00Z) or a date, for its midnight in UTC
+    /// When the slice begins, included
+    ///
+    /// When the slice begins, included: a time (2025-03-01T08:00:00Z), or a date or a month, for its beginning in UTC
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse_lenient)]
     pub(super) from: Timestamp,
-    /// When it ends, not included: --to 2025-04-01 ends with the last instant of March
+    /// When it ends, not included: 2025-04-01 for all of March
+    ///
+    /// When it ends, not included: --to 2025-04-01, or 2025-04, ends with the last instant of March
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse_lenient)]
     pub(super) to: Timestamp,
 }

@@ -1,5 +1,7 @@
 //! The examples of `--help` and of the manual pages. A test parses every line.
 
+use archive::wrap::{WIDTH, wrap};
+
 /// The command, the purpose and the command line of an example.
 pub(super) type Example = (&'static str, &'static str, &'static str);
 
@@ -142,20 +144,23 @@ pub(super) fn examples(command: &str) -> impl Iterator<Item = &'static Example> 
 }
 
 /// The examples of a command as a section of its help, which ends with an empty line.
-pub(super) fn section(command: &str) -> String {
-    let lines = examples(command).map(|(_, purpose, line)| format!("  {purpose}:\n    {}\n", folded(line)));
+pub(super) fn section(command: &str, width: usize) -> String {
+    let lines = examples(command).map(|(_, purpose, line)| {
+        format!("{}\n    {}\n", wrap(&format!("  {purpose}:"), width, 0, "  "), folded(line, width))
+    });
     format!("Examples:\n{}\n", lines.collect::<String>())
 }
 
-/// A command line in lines of at most [`WIDTH`] columns with its indentation, each continued as shells do.
-fn folded(line: &str) -> String {
+/// A command line in lines of at most `limit` columns with its indentation, each continued as shells do.
+fn folded(line: &str, limit: usize) -> String {
+    let limit = limit.min(WIDTH);
     let (mut folded, mut width) = (String::new(), INDENT);
     // An option and its value stay together.
-    for (index, part) in line.replace(" --", "\n--").replace(" > ", "\n> ").split('\n').enumerate() {
+    for (index, part) in line.replace(" --", "\n--").replace(" > ", " >\n").split('\n').enumerate() {
         let length = part.chars().count();
-        if index > 0 && width + 1 + length + CONTINUED > WIDTH {
-            folded.push_str(" \\\n        ");
-            width = 2 * INDENT;
+        if index > 0 && width + 1 + length + CONTINUED > limit {
+            folded.push_str(" \\\n      ");
+            width = CONTINUED + INDENT;
         } else if index > 0 {
             folded.push(' ');
             width += 1;
@@ -166,8 +171,6 @@ fn folded(line: &str) -> String {
     folded
 }
 
-/// Of a terminal.
-const WIDTH: usize = 80;
 const INDENT: usize = 4;
 /// A blank and a backslash.
 const CONTINUED: usize = 2;
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn every_help_has_examples_that_parse_and_are_of_its_command() {
-        let mut program = options::command().term_width(80);
+        let mut program = options::command_at(80);
         program.build();
         let mut seen = 0;
         visit(&program, &mut |command| {
@@ -216,10 +219,11 @@ mod tests {
     fn long_lines_are_continued_and_options_keep_their_values() {
         let line =
             "kt-archive run --month 2026-10 --format parquet,csv --archive /srv/archive --replica /mnt/nas/archive";
-        let expected = "kt-archive run --month 2026-10 --format parquet,csv --archive /srv/archive \\\n        \
+        let expected = "kt-archive run --month 2026-10 --format parquet,csv --archive /srv/archive \\\n      \
                         --replica /mnt/nas/archive";
-        assert_eq!(folded(line), expected);
-        let lines = EXAMPLES.iter().flat_map(|(name, ..)| section(name).lines().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(folded(line, 80), expected);
+        let lines =
+            EXAMPLES.iter().flat_map(|(name, ..)| section(name, 80).lines().map(str::to_owned).collect::<Vec<_>>());
         assert!(lines.clone().all(|line| line.chars().count() <= WIDTH), "{:?}", lines.collect::<Vec<_>>());
     }
 }

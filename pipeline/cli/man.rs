@@ -57,8 +57,11 @@ struct Page {
 }
 
 /// The pages of the program and of all its commands.
+/// The width of the texts that become paragraphs and lists: no usage line is broken.
+const MAN_WIDTH: usize = 100;
+
 fn pages() -> Vec<Page> {
-    let mut program = options::command().disable_help_subcommand(true);
+    let mut program = options::command_at(MAN_WIDTH).disable_help_subcommand(true);
     program.build();
     let mut commands = Vec::new();
     collect(&program, &mut commands);
@@ -93,7 +96,7 @@ fn page(command: &Command, near: &[String]) -> Vec<u8> {
     let name = display_name(command);
     let notes = command.get_after_long_help().map(ToString::to_string);
     // The examples have a section of their own here.
-    let notes = notes.map(|text| text.trim_start_matches(&examples::section(&name)).to_owned());
+    let notes = notes.map(|text| text.trim_start_matches(&examples::section(&name, MAN_WIDTH)).to_owned());
     let man = Man::new(command.clone().override_usage(usage));
     let mut bytes = Vec::new();
     // Writing to memory cannot fail.

@@ -2,13 +2,16 @@
 
 use super::{
     args::{Arguments, COMMON, LONG, SHORT},
-    examples,
+    examples, terminal,
 };
-use archive::config::{self, ConfigOption, OPTIONS};
+use archive::{
+    config::{self, ConfigOption, OPTIONS},
+    wrap,
+};
 use clap::{
     Arg, ArgAction, ArgMatches, Command, CommandFactory as _, FromArgMatches as _, ValueHint, parser::ValueSource,
 };
-use std::ffi::OsString;
+use std::{ffi::OsString, io};
 use toml::{Table, Value};
 
 /// Options under a heading; without one they are under clap's own.
@@ -42,22 +45,48 @@ const ARCHIVING: [Section; 6] = [
 /// The options of every command.
 const EVERYWHERE: [&str; 6] = ["archive", "state-dir", "log-format", "progress", "verbose", "quiet"];
 
-/// The options of the short help besides those that only some commands take. `--help` has the others too.
-const COMMON_KEYS: [&str; 6] = ["source", "replica", "dataset", "format", "archive", "verbose"];
+/// The options of the short help, besides those that only some commands take, in few words. `--help` has the others too.
+const SHORT_HELP: [(&str, &str); 5] = [
+    ("source", "https://…, postgres://…, demo: or files"),
+    ("replica", "A copy of the archive, updated after it"),
+    ("dataset", "What to archive [default: events]"),
+    ("format", "parquet, csv or artifact [default: parquet]"),
+    ("archive", "A folder, s3://…, gs://… or az://… [default: ./archive]"),
+];
 
-/// The whole command line: every command with its options.
+/// The whole command line for the width of this terminal.
 pub(super) fn command() -> Command {
-    with_examples(add(Arguments::command()), "kt-archive")
+    command_at(terminal::width(io::stdout()).unwrap_or(wrap::WIDTH))
 }
 
+/// The whole command line: every command with its options, and help in lines of at most `width` columns.
+pub(super) fn command_at(width: usize) -> Command {
+    let width = width.clamp(NARROWEST, WIDEST);
+    with_examples(add(Arguments::command(), width), "kt-archive", width).term_width(width)
+}
+
+/// Help is not laid out for narrower terminals, and is not easier to read in wider lines.
+const NARROWEST: usize = 60;
+const WIDEST: usize = 100;
+
 /// Puts the examples of each command before the end of its long help.
-fn with_examples(command: Command, name: &str) -> Command {
+fn with_examples(command: Command, name: &str, width: usize) -> Command {
     let notes = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
-    let command = command.after_long_help(format!("{}{notes}", examples::section(name)));
+    let command = command.after_long_help(format!("{}{notes}", examples::section(name, width)));
     command.mut_subcommands(|below| {
         let name = format!("{name}-{}", below.get_name());
-        with_examples(below, &name)
+        with_examples(below, &name, width)
     })
+}
+
+/// [`LONG`] in lines of at most `width` columns. The meanings of terms are indented.
+fn notes(width: usize) -> String {
+    let lines = LONG.lines().map(|line| {
+        let term = line.strip_prefix("  ").and_then(|row| row.split_once("  ")).map(|(term, _)| term.len() + 2);
+        let meaning = |term: usize| line.len() - line[term..].trim_start().len();
+        wrap::wrap(line, width.min(wrap::WIDTH), 0, &" ".repeat(term.map_or(0, meaning)))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Parses a command line. Returns the arguments, and the options in the notation of the configuration file.
@@ -69,27 +98,35 @@ pub(super) fn parse(
 }
 
 /// Adds its options to each command.
-fn add(program: Command) -> Command {
-    let common = EVERYWHERE.iter().map(|key| in_short_help(argument(key).global(true).help_heading(COMMON)));
-    documented(program.args(common)).mut_subcommands(|command| match command.get_name() {
-        "run" | "doctor" => archiving(command),
-        "backfill" => archiving(with(command, &["jobs", "dry-run"])),
-        "verify" => documented(with(command, &["level", "expect-head", "metrics-file"])),
-        "status" => documented(with(command, &["dataset", "replica", "platform-retention", "list", "check"])),
-        "report" => {
-            documented(with(command, &["dataset", "replica", "platform-retention", "organisation", "output", "force"]))
+fn add(program: Command, width: usize) -> Command {
+    let common = || EVERYWHERE.iter().map(|key| in_short_help(argument(key).global(true).help_heading(COMMON)));
+    let own = program.get_arguments().cloned().collect::<Vec<_>>();
+    // The short help of the program is a list of commands; that of each has the common options too.
+    let program = documented(program.args(common()), width).mut_args(|argument| argument.hide_short_help(true));
+    program.mut_subcommands(|command| {
+        let command = command.args(common()).args(&own);
+        match command.get_name() {
+            "run" | "doctor" => archiving(command, width),
+            "backfill" => archiving(with(command, &["jobs", "dry-run"]), width),
+            "verify" => documented(with(command, &["level", "expect-head", "metrics-file"]), width),
+            "status" => {
+                documented(with(command, &["dataset", "replica", "platform-retention", "list", "check"]), width)
+            }
+            "report" => documented(
+                with(command, &["dataset", "replica", "platform-retention", "organisation", "output", "force"]),
+                width,
+            ),
+            "config" => command
+                .mut_subcommands(|below| if below.get_name() == "schema" { below } else { archiving(below, width) }),
+            "replicate" => documented(with(command, &["replica", "repair", "file-mode"]), width),
+            "pull" => documented(
+                with(command, &["dataset", "match", "columns", "format", "output", "force", "allow-gaps", "csv-safe"]),
+                width,
+            ),
+            "restore" => documented(with(command, &["into", "dataset", "table", "drill"]), width),
+            "schedule" => archiving(with(command, &["program"]), width),
+            _ => command,
         }
-        "config" => {
-            command.mut_subcommands(|below| if below.get_name() == "schema" { below } else { archiving(below) })
-        }
-        "replicate" => documented(with(command, &["replica", "repair", "file-mode"])),
-        "pull" => documented(with(
-            command,
-            &["dataset", "match", "columns", "format", "output", "force", "allow-gaps", "csv-safe"],
-        )),
-        "restore" => documented(with(command, &["into", "dataset", "table", "drill"])),
-        "schedule" => archiving(with(command, &["program"])),
-        _ => command,
     })
 }
 
@@ -107,21 +144,24 @@ fn with(command: Command, keys: &[&str]) -> Command {
     command.args(keys.iter().map(|key| as_in(&name, argument(key))))
 }
 
-fn archiving(command: Command) -> Command {
-    documented(ARCHIVING.into_iter().fold(command, |command, (heading, keys)| {
+fn archiving(command: Command, width: usize) -> Command {
+    let command = ARCHIVING.into_iter().fold(command, |command, (heading, keys)| {
         command.args(keys.iter().map(|key| in_short_help(argument(key).help_heading(heading))))
-    }))
+    });
+    documented(command, width)
 }
 
-/// Hides an option from the short help, unless it is a common one.
+/// Hides an option from the short help, unless it is a common one, which is described in few words there.
 fn in_short_help(argument: Arg) -> Arg {
-    let is_common = COMMON_KEYS.contains(&argument.get_id().as_str());
-    argument.hide_short_help(!is_common)
+    match SHORT_HELP.iter().find(|(key, _)| argument.get_id() == key) {
+        Some((_, help)) => shortened(argument, help),
+        None => argument.hide_short_help(true),
+    }
 }
 
 /// Adds the notes on values, environment, secrets and exit codes, and a usage line with what is required, also where an
 /// option can come from the environment or the file.
-fn documented(command: Command) -> Command {
+fn documented(command: Command, width: usize) -> Command {
     let required = match command.get_name() {
         "run" | "doctor" => "--source <URL>",
         "backfill" => "--from <YYYY-MM> --source <URL>",
@@ -130,10 +170,14 @@ fn documented(command: Command) -> Command {
         "pull" => "--from <TIME> --to <TIME> --output <FILE>",
         "restore" => "--month <YYYY-MM> --into <URL>",
         "schedule" => "<KIND> --source <URL>",
-        _ => return command.after_help(SHORT).after_long_help(LONG),
+        // A list of commands, with help of their own.
+        "kt-archive" => return command.after_long_help(notes(width)),
+        _ => return command.after_help(SHORT).after_long_help(notes(width)),
     };
     let usage = format!("kt-archive {} {required} [OPTIONS]", command.get_name());
-    command.override_usage(usage).after_help(SHORT).after_long_help(LONG)
+    // An option and its value stay together.
+    let usage = wrap::wrap(&usage.replace(" <", "\u{a0}<"), width, "Usage: ".len(), "         ").replace('\u{a0}', " ");
+    command.override_usage(usage).after_help(SHORT).after_long_help(notes(width))
 }
 
 /// Options that mean less to a command that reads than to one that archives.
@@ -142,9 +186,19 @@ fn as_in(command: &str, argument: Arg) -> Arg {
         ("status" | "report", "dataset") => {
             argument.help("Show these datasets; repeat it or use commas [default: all]")
         }
-        ("status" | "report", "replica") => {
-            argument.help("A copy of the archive, to see how far it is behind; repeat it or use commas")
+        ("status" | "report", "replica") => shortened(
+            argument.help("A copy of the archive, to see how far it is behind; repeat it or use commas"),
+            "A copy of the archive, to see how far it is behind",
+        ),
+        ("status" | "report", "platform-retention") | ("backfill", "jobs") | ("schedule", "program") => {
+            argument.hide_short_help(true)
         }
+        ("status", "list") => shortened(argument, "A line for each month instead of the calendar"),
+        ("status", "check") => shortened(argument, "Exit with 4 for damage, 5 for late months"),
+        ("backfill", "dry-run") => shortened(argument, "Print which months would be archived"),
+        ("replicate", "repair") => shortened(argument, "Replace what is missing or damaged"),
+        ("verify", "level") => shortened(argument, "quick or full [default: full]"),
+        ("verify", "expect-head") => shortened(argument, "A head that the archive had once"),
         ("report", "output") => argument.help("The page to write"),
         ("verify", "metrics-file") => shortened(argument, "Write known damage to this file of a run's metrics").long_help(
             "Write what is known of damage to this file for Prometheus' node exporter, the one of the runs; its other metrics \
@@ -158,18 +212,25 @@ fn as_in(command: &str, argument: Arg) -> Arg {
             "These columns, in this order; repeat it or use commas. Those of the configuration file are the columns of \
              a run [default: all]",
         ),
-        ("pull", "match") => shortened(argument, "Only events with this value in a column; repeat it"),
-        ("pull", "output") => shortened(argument, "The file to write; its proof is written beside it"),
-        ("pull", "csv-safe") => shortened(argument, "Keep spreadsheets from evaluating texts"),
-        ("pull", "format") => {
-            argument.help("csv, parquet or jsonl (a JSON object per line) [default: what --output ends in]")
-        }
+        ("pull", "match") => shortened(argument, "Only events with this value in a column"),
+        ("pull", "output") => shortened(argument, "The file to write, with its proof beside it"),
+        ("pull", "allow-gaps") => shortened(argument, "Take what there is of a range with gaps"),
+        ("pull", "csv-safe") => argument.hide_short_help(true),
+        ("pull", "format") => shortened(
+            argument.help("csv, parquet or jsonl (a JSON object per line) [default: what --output ends in]"),
+            "csv, parquet or jsonl [default: by --output]",
+        ),
         ("restore", "dataset") => {
             argument.help("The dataset [default: events]").action(ArgAction::Set).value_delimiter(None)
         }
-        ("restore", "table") => argument.value_name("NAME").help(
-            "The table, as SQL spells it: name or schema.name [default: the one that the month came from, else the \
-             dataset's name]",
+        ("restore", "into") => shortened(argument, "The database: postgres://user@host/database"),
+        ("restore", "drill") => shortened(argument, "A rehearsal that leaves nothing behind"),
+        ("restore", "table") => shortened(
+            argument.value_name("NAME").help(
+                "The table, as SQL spells it: name or schema.name [default: the one that the month came from, else the \
+                 dataset's name]",
+            ),
+            "The table, as SQL spells it",
         ),
         _ => argument,
     }
@@ -311,16 +372,50 @@ mod tests {
     }
 
     #[test]
-    fn short_help_fits_on_one_screen() {
-        fn check(command: &mut Command) {
+    fn short_help_fits_on_a_screen_of_24_lines() {
+        for_each_command(80, |command| {
             let help = command.render_help().to_string();
-            let (lines, widest) = (help.lines().count(), help.lines().map(|line| line.chars().count()).max());
-            assert!(lines <= 40 && widest <= Some(80), "{lines} lines of {widest:?} columns: {help}");
-            command.get_subcommands_mut().for_each(check);
+            let lines = help.lines().count();
+            assert!(lines <= 24, "{lines} lines: {help}");
+        });
+    }
+
+    #[test]
+    fn help_is_not_wider_than_the_terminal() {
+        for width in [60, 80, 100] {
+            for_each_command(width, |command| {
+                for help in [command.render_help().to_string(), command.render_long_help().to_string()] {
+                    let wide = help.lines().filter(|line| line.chars().count() > width).collect::<Vec<_>>();
+                    assert_eq!(wide, [] as [&str; 0], "{} at {width}", command.get_name());
+                }
+            });
         }
-        let mut program = command().term_width(80);
+    }
+
+    #[test]
+    fn notes_are_broken_between_words_and_below_their_meaning() {
+        let notes = notes(60);
+        let expected =
+            "  times                      2025-03-01T08:00:00Z, or\n                             2025-03-01 or";
+        assert!(notes.contains(expected), "{notes}");
+        assert!(
+            notes.contains("\n  5    incomplete data: nothing was committed but what keep\n       asks for"),
+            "{notes}"
+        );
+    }
+
+    /// Calls `check` with every command and its subcommands, for a terminal of this width.
+    fn for_each_command(width: usize, mut check: impl FnMut(&mut Command)) {
+        fn visit(command: &mut Command, check: &mut impl FnMut(&mut Command)) {
+            check(command);
+            command
+                .get_subcommands_mut()
+                .filter(|below| below.get_name() != "help")
+                .for_each(|below| visit(below, check));
+        }
+        let mut program = command_at(width);
         program.build();
-        check(&mut program);
+        visit(&mut program, &mut check);
     }
 
     #[test]
