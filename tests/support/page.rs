@@ -98,7 +98,7 @@ impl Section {
 }
 
 impl Step {
-    /// Runs the commands as pasted into a shell, and compares their output.
+    /// Runs the commands as pasted into a shell, and compares their output on both streams with what is shown.
     #[track_caller]
     pub(crate) fn follow(&self, host: &Host) {
         let output = self.run(host);
@@ -112,7 +112,8 @@ impl Step {
     fn run(&self, host: &Host) -> Output {
         let program = Path::new(env!("CARGO_BIN_EXE_kt-archive")).parent().unwrap();
         let mut command = Command::new("bash");
-        command.args(["-euo", "pipefail", "-c", &self.commands]);
+        let merged = if self.printed.is_some() { "exec 2>&1\n" } else { "" };
+        command.args(["-euo", "pipefail", "-c", &format!("{merged}{}", self.commands)]);
         host.prepare(&mut command);
         command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", program.display()));
         command.output().unwrap()
