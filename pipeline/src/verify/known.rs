@@ -30,30 +30,45 @@ pub struct KnownDamage {
 impl KnownDamage {
     /// Reads the record, and lists the objects of `archive`, the one of `settings`.
     pub async fn of(archive: &Archive, settings: &Settings) -> Self {
-        Self::with(archive.id(), settings, look(archive.sink(), archive.chain()).await)
+        let verifications = Record::new(&settings.state_dir, archive.id(), &settings.archive).read();
+        Self::with(verifications, archive).await
     }
 
     /// That of the archive of `settings`, whose chain may be broken: then its files cannot be looked at.
     pub async fn find(settings: &Settings) -> Result<Self> {
         let root = ArchiveRoot::open(&settings.archive).await?;
-        let found = match root.clone().read_chain().await {
-            Ok(archive) => look(archive.sink(), archive.chain()).await,
-            Err(error) => Err(error),
-        };
-        Ok(Self::with(root.id(), settings, found))
+        let verifications = Record::new(&settings.state_dir, root.id(), &settings.archive).read();
+        Ok(match root.read_chain().await {
+            Ok(archive) => Self::with(verifications, &archive).await,
+            Err(error) => Self::new(verifications, Err(error)),
+        })
     }
 
-    /// The record of the archive with the UUID `archive`, and what a look at its files found.
-    fn with(archive: &str, settings: &Settings, look: Result<(Listing, Vec<Finding>)>) -> Self {
-        let mut verifications = Record::new(&settings.state_dir, archive, &settings.archive).read();
-        let (found, unlooked) = match look {
-            Ok((listing, found)) => {
-                // A file that no manifest names is no damage once it is gone.
-                verifications.recorded.retain(|damage| {
-                    damage.finding.code != Code::Unnamed || listing.contains_key(&damage.finding.path)
-                });
-                (found, None)
+    async fn with(mut verifications: Verifications, archive: &Archive) -> Self {
+        let looked = async {
+            let (listing, found) = look(archive.sink(), archive.chain()).await?;
+            let mut recorded = Vec::new();
+            for damage in &verifications.recorded {
+                if !is_mended(&damage.finding, &listing, archive).await? {
+                    recorded.push(damage.clone());
+                }
             }
+            Ok((recorded, found))
+        };
+        let found = match looked.await {
+            Ok((recorded, found)) => {
+                verifications.recorded = recorded;
+                Ok(found)
+            }
+            Err(error) => Err(error),
+        };
+        Self::new(verifications, found)
+    }
+
+    /// What is on record, and what a look at the files `found`.
+    fn new(verifications: Verifications, found: Result<Vec<Finding>>) -> Self {
+        let (found, unlooked) = match found {
+            Ok(found) => (found, None),
             Err(error) => (Vec::new(), Some(Failure::from(error))),
         };
         let recorded = verifications.recorded.iter().map(|damage| damage.finding.clone());
@@ -112,6 +127,21 @@ fn month_of(finding: &Finding) -> Option<(Dataset, Month)> {
     match ObjectName::parse(&finding.path) {
         ObjectName::Data { dataset, month } => Some((dataset, month)),
         ObjectName::Archive | ObjectName::Manifest(_) | ObjectName::Sums(_) | ObjectName::Other => None,
+    }
+}
+
+/// Whether damage on record was put right without a verification: a run removes files that no manifest names, and adds a
+/// missing SHA256SUMS.
+async fn is_mended(finding: &Finding, listing: &Listing, archive: &Archive) -> Result<bool> {
+    match (finding.code, ObjectName::parse(&finding.path)) {
+        (Code::Unnamed, _) => Ok(!listing.contains_key(&finding.path)),
+        (Code::Sums, ObjectName::Sums(sequence)) => {
+            let mut entries = archive.chain().entries().iter();
+            let Some(entry) = entries.find(|entry| entry.manifest.sequence == sequence) else { return Ok(false) };
+            let found = archive.sink().document(&finding.path).await?;
+            Ok(found.is_some_and(|found| found == entry.manifest.sha256sums(&entry.sha256)))
+        }
+        _ => Ok(false),
     }
 }
 

@@ -107,7 +107,7 @@ impl Document {
 mod tests {
     use super::{
         super::{
-            Level,
+            Code, Level,
             recorded::testing::{finding, verification},
         },
         *,
@@ -143,10 +143,11 @@ mod tests {
     fn damage_in_records_of_the_format_before_is_kept() {
         let state = tempfile::tempdir().unwrap();
         let record = record(state.path(), "/archive");
+        let damaged = Finding { code: Code::Digest, ..finding(Severity::Damage) };
         let old = serde_json::json!({
             "format": FORMAT_1, "archive": ARCHIVE,
             "last": verification(Level::Quick, None, Vec::new()),
-            "whole": verification(Level::Full, None, vec![finding(Severity::Damage)]),
+            "whole": verification(Level::Full, None, vec![damaged]),
         });
         fs::create_dir_all(record.path.parent().unwrap()).unwrap();
         fs::write(&record.path, old.to_string()).unwrap();
