@@ -152,6 +152,22 @@ mod tests {
     }
 
     #[test]
+    fn other_texts_are_no_digests() {
+        let (short, long, signed, words) = ("a".repeat(62), "a".repeat(66), "+a".repeat(32), "xy".repeat(32));
+        for text in ["", &short, &long, &signed, &words] {
+            assert!(text.parse::<Sha256>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_flush_reaches_the_inner_writer() {
+        let mut writer = DigestWriter::new(io::BufWriter::new(Vec::new()));
+        writer.write_all(b"abc").unwrap();
+        writer.flush().unwrap();
+        assert_eq!((writer.bytes(), writer.finish().0.get_ref().as_slice()), (3, b"abc".as_slice()));
+    }
+
+    #[test]
     fn a_writer_hashes_the_bytes_it_writes() {
         let mut writer = DigestWriter::new(Vec::new());
         writer.write_all(b"a").unwrap();

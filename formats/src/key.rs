@@ -214,6 +214,9 @@ mod tests {
         for path in [path, deeper] {
             assert_eq!(ObjectName::parse(&path), ObjectName::Data { dataset: "events".parse().unwrap(), month });
         }
+        for other in ["events/copies/month=2025-03/part.parquet", "events/parquet/2025-03/part.parquet"] {
+            assert_eq!(ObjectName::parse(other), ObjectName::Other, "{other}");
+        }
     }
 
     #[test]
@@ -231,6 +234,9 @@ mod tests {
             "events/parquet/month=2025-03/@eaDir/part-00000-ba7816bf8f01cfea.parquet",
             "events/parquet/month=2025-03/part-00000-ba7816bf8f01cfea.csv.gz",
             "events/parquet/month=2025-03/part-00000-BA7816BF8F01CFEA.parquet",
+            "events/parquet/month=2025-03/part-00000-ba7816bf8f01cfe.parquet",
+            "events/parquet/month=2025-03/part-0000-ba7816bf8f01cfea.parquet",
+            "events/parquet/month=2025-03/part-0000x-ba7816bf8f01cfea.parquet",
             "events/parquet/month=2025-03/part-00000-ba7816bf8f01cfea.parquet.bak",
             "events/parquet/month=2025-3/part-00000-ba7816bf8f01cfea.parquet",
             "events/copies/month=2025-03/part-00000-ba7816bf8f01cfea.parquet",
@@ -242,6 +248,7 @@ mod tests {
 
     #[test]
     fn parses_paths_of_manifests_and_checksums() {
+        assert_eq!(ObjectName::parse("archive.json"), ObjectName::Archive);
         assert_eq!(ObjectName::parse("manifests/00000042.json"), ObjectName::Manifest(42));
         assert_eq!(ObjectName::parse("manifests/123456789.json"), ObjectName::Manifest(123_456_789));
         assert_eq!(ObjectName::parse("manifests/00000042.SHA256SUMS"), ObjectName::Sums(42));

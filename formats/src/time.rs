@@ -358,6 +358,56 @@ mod tests {
     }
 
     #[test]
+    fn a_window_holds_its_first_instant_and_not_its_last() {
+        let at = Timestamp::from_micros;
+        let window = Window::new(at(10), at(20)).unwrap();
+        let contained = [9, 10, 15, 19, 20, 21].map(|micros| window.contains(at(micros)));
+        assert_eq!(contained, [false, true, true, true, false, false]);
+        assert_eq!(window.length(), Duration::from_micros(10));
+        assert_eq!(window.widen(Duration::from_micros(3)), Window::new(at(7), at(23)).unwrap());
+        for (from, to) in [(10, 10), (10, 9)] {
+            assert!(Window::new(at(from), at(to)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_window_is_split_strictly_inside() {
+        let at = Timestamp::from_micros;
+        let window = Window::new(at(10), at(20)).unwrap();
+        for micros in [9, 10, 20, 21] {
+            assert_eq!(window.split_at(at(micros)), None, "{micros}");
+        }
+        for micros in [11, 19] {
+            let halves = (Window::new(at(10), at(micros)).unwrap(), Window::new(at(micros), at(20)).unwrap());
+            assert_eq!(window.split_at(at(micros)), Some(halves));
+        }
+    }
+
+    #[test]
+    fn durations_are_absolute_and_sums_saturate() {
+        let (early, late) = (Timestamp::from_micros(-3), Timestamp::from_micros(4));
+        assert_eq!([early.distance(late), late.distance(early)], [Duration::from_micros(7); 2]);
+        assert_eq!((early.plus(Duration::from_micros(7)), late.minus(Duration::from_micros(7))), (late, early));
+        assert_eq!(early.minus(Duration::MAX), Timestamp::from_micros(i64::MIN));
+        assert_eq!(late.plus(Duration::MAX), Timestamp::from_micros(i64::MAX));
+    }
+
+    #[test]
+    fn requests_have_whole_seconds() {
+        let time = "2025-03-01T00:00:07.999999Z".parse::<Timestamp>().unwrap();
+        assert_eq!(time.to_seconds_string(), "2025-03-01T00:00:07Z");
+    }
+
+    #[test]
+    fn the_calendar_ends_at_its_first_and_last_month() {
+        let [first, last] = ["0001-01", "9999-12"].map(|text| text.parse::<Month>().unwrap());
+        assert_eq!((first.previous(), last.next()), (first, last));
+        assert_eq!((first.next().to_string(), last.previous().to_string()), ("0001-02".into(), "9999-11".into()));
+        assert_eq!((last.year(), last.number()), (9999, 12));
+        assert_eq!(last.window().to().to_string(), "+10000-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
     fn february_is_before_the_30th_of_march() {
         let march = Month::containing("2025-03-30T12:00:00Z".parse().unwrap()).unwrap();
         assert_eq!(march.previous().to_string(), "2025-02");
