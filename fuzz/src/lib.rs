@@ -1,11 +1,19 @@
 //! Helpers of the fuzz targets.
 
 use archive_formats::{
-    Column, EventBatch, Schema,
+    Column, EventBatch, Month, Schema, Timestamp,
+    decode::{
+        TimeIndex,
+        csv::{CsvError, CsvSplitter},
+    },
     encode::{FileEncoder as _, csv::CsvEncoder},
 };
 use arrow_array::RecordBatch;
-use std::{io::Read as _, panic};
+use std::{
+    fmt::{Debug, Display},
+    io::Read as _,
+    iter, panic,
+};
 
 /// Lets the code under test catch panics of a library, which it does for Parquet. A panic that reaches the fuzzer still
 /// ends it.
@@ -31,6 +39,52 @@ impl Cut {
         let ([block, chunk], rest) = data.split_first_chunk()?;
         Some((Self { block: usize::from(*block) + 1, chunk: usize::from(*chunk) + 1 }, rest))
     }
+}
+
+/// What was decoded, in pieces and as a whole, where both must be equal; `None` if both were refused with one message.
+pub fn equal<T: Debug + PartialEq, E: Debug + Display>(pieces: Result<T, E>, whole: Result<T, E>) -> Option<T> {
+    match (pieces, whole) {
+        (Ok(pieces), Ok(whole)) => {
+            assert_eq!(pieces, whole);
+            Some(whole)
+        }
+        (Err(error), Err(whole)) => {
+            assert_eq!(error.to_string(), whole.to_string());
+            None
+        }
+        (pieces, whole) => panic!("{pieces:?} in pieces, {whole:?} as a whole"),
+    }
+}
+
+/// The chunks into which `splitter` cuts `file`, which hold all of it.
+pub fn csv_chunks(mut splitter: CsvSplitter, file: &[u8], block: usize) -> Result<Vec<Vec<u8>>, CsvError> {
+    let mut chunks = Vec::new();
+    for block in file.chunks(block) {
+        splitter.push(block)?;
+        chunks.extend(iter::from_fn(|| splitter.next_chunk()));
+    }
+    chunks.extend(splitter.finish()?);
+    assert_eq!(chunks.concat(), file, "all of the input is in the chunks");
+    Ok(chunks)
+}
+
+/// Checks that the index of the times of `rows` rows has the time of every event, and of every reject whose time can be
+/// read.
+pub fn check_times(
+    index: &TimeIndex,
+    rows: u64,
+    batches: &[EventBatch],
+    of_rejects: impl IntoIterator<Item = Timestamp>,
+) {
+    let events = batches.iter().flat_map(|batch| batch.times().values().iter().copied());
+    let all = events.map(Timestamp::from_micros).chain(of_rejects);
+    let times = all.filter(|time| Month::containing(*time).is_ok()).collect::<Vec<_>>();
+    assert_eq!(index.rows, rows);
+    let indexed = index.months.values().map(|month| month.rows).sum::<u64>();
+    assert_eq!(indexed + index.without_time, rows);
+    assert_eq!(indexed, times.len() as u64);
+    assert_eq!(index.first(), times.iter().min().copied());
+    assert_eq!(index.last(), times.iter().max().copied());
 }
 
 /// The rows of several batches in one; `None` without a batch.
@@ -169,6 +223,54 @@ pub fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).expect("memory");
     encoder.finish().expect("memory")
+}
+
+/// The types of columns that an input can choose. Seeds have their positions; zero ends the choice, so that the first is
+/// chosen by the number of types.
+const TYPES: [&str; 26] = [
+    "list<list<list<timestamp(us,UTC)>>>",
+    "json",
+    "bool",
+    "int16",
+    "int32",
+    "int64",
+    "float32",
+    "float64",
+    "decimal(38,18)",
+    "decimal(38,0)",
+    "decimal(5,5)",
+    "decimal(12,2)",
+    "timestamp(us,UTC)",
+    "timestamp(us)",
+    "date",
+    "time(us)",
+    "uuid",
+    "binary",
+    "list<text>",
+    "list<int32>",
+    "list<float64>",
+    "list<decimal(9,3)>",
+    "list<list<binary>>",
+    "list<date>",
+    "text",
+    "list<json>",
+];
+
+/// Takes a schema from the bytes up to the first zero: an id of `ids`, a time of `times`, and up to eight columns of any
+/// type, some of which may be NULL.
+pub fn take_schema<'a>(data: &'a [u8], ids: &[&str], times: &[&str]) -> Option<(Schema, &'a [u8])> {
+    let (kinds, rest) = data.split_at(data.iter().position(|byte| *byte == 0)?);
+    let pick = |list: &[&str], byte: u8| list[usize::from(byte) % list.len()].parse().expect("a type");
+    let key = |list, number| pick(list, kinds.get(number).copied().unwrap_or(0));
+    let others = kinds.iter().skip(2).take(8).map(|byte| (pick(&TYPES, *byte), byte & 0x80 == 0));
+    let all = [(key(ids, 0), false), (key(times, 1), false)].into_iter().chain(others);
+    let columns = all.enumerate().map(|(number, (kind, nullable))| Column {
+        name: format!("c{number}"),
+        kind,
+        source_type: (number % 2 == 1).then(|| "numeric".to_owned()),
+        nullable,
+    });
+    Some((Schema::new(columns.collect(), "c0", "c1").expect("names that differ"), &rest[1..]))
 }
 
 /// The schemas of hostile archives, each with an id and a time in front.

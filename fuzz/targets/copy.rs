@@ -3,52 +3,25 @@
 #![no_main]
 
 use archive_formats::{
-    Column, EventBatch, Reject, Schema,
+    EventBatch, Reject,
     decode::copy::{CopyError, CopyLayout, CopyRows, Pushed, signature},
     encode::copy::{HEADER, column_with_nul, server_type, write_rows},
 };
-use archive_fuzz::joined;
+use archive_fuzz::{joined, take_schema};
 use arrow_array::{Array as _, ArrayRef, cast::AsArray as _};
 use libfuzzer_sys::fuzz_target;
 use std::convert::Infallible;
 
 const IDS: [&str; 6] = ["text", "uuid", "int16", "int32", "int64", "bool"];
 const TIMES: [&str; 3] = ["timestamp(us,UTC)", "timestamp(us)", "date"];
-const TYPES: [&str; 24] = [
-    "text",
-    "json",
-    "bool",
-    "int16",
-    "int32",
-    "int64",
-    "float32",
-    "float64",
-    "decimal(38,18)",
-    "decimal(38,0)",
-    "decimal(5,5)",
-    "decimal(12,2)",
-    "timestamp(us,UTC)",
-    "timestamp(us)",
-    "date",
-    "time(us)",
-    "uuid",
-    "binary",
-    "list<text>",
-    "list<int32>",
-    "list<float64>",
-    "list<decimal(9,3)>",
-    "list<list<binary>>",
-    "list<date>",
-];
 
 /// Longest row.
 const LONGEST: usize = 1 << 10;
 
 fuzz_target!(|data: &[u8]| {
     check_signature(data);
-    let Some(end) = data.iter().position(|byte| *byte == 0) else { return };
-    let (kinds, stream) = (&data[..end], &data[end + 1..]);
-    let Ok(layout) = CopyLayout::new(schema(kinds)) else { return };
+    let Some((schema, stream)) = take_schema(data, &IDS, &TIMES) else { return };
+    let Ok(layout) = CopyLayout::new(schema.with_nullable_values()) else { return };
     let Some((&group, stream)) = stream.split_first() else { return };
     let messages = messages(stream);
     let whole = decode(&layout, &messages, usize::MAX);
@@ -86,20 +59,6 @@ fn check_signature(data: &[u8]) {
         }
         Err(_) => assert!(!data.starts_with(HEADER)),
     }
-}
-
-fn schema(kinds: &[u8]) -> Schema {
-    let (id, time) = (kinds.first().copied().unwrap_or(6), kinds.get(1).copied().unwrap_or(3));
-    let pick = |list: &[&str], byte: u8| list[usize::from(byte) % list.len()].to_owned();
-    let others = kinds.iter().skip(2).take(8).map(|byte| (pick(&TYPES, *byte), true));
-    let all = [(pick(&IDS, id), false), (pick(&TIMES, time), false)].into_iter().chain(others);
-    let columns = all.enumerate().map(|(number, (kind, nullable))| Column {
-        name: format!("c{number}"),
-        kind: kind.parse().expect("a type"),
-        source_type: None,
-        nullable,
-    });
-    Schema::new(columns.collect(), "c0", "c1").expect("names that differ")
 }
 
 /// Messages after their lengths of two bytes; the rest is one.
