@@ -306,11 +306,46 @@ mod tests {
         let keys = KeyColumns { id: Some("ref".to_owned()), time: Some("seen".to_owned()) };
         let schema = text_schema(&["id", "timestamp", "ref", "seen"], &keys).unwrap();
         assert_eq!((schema.id(), schema.time()), ("ref", "seen"));
+        assert_eq!(find_keys(&["id", "timestamp", "ref", "seen"], &keys), Ok(("ref", "seen")));
+    }
+
+    #[test]
+    fn keys_have_columns_of_their_own_whatever_their_names() {
+        let keys = KeyColumns { id: Some("latency_ms".to_owned()), time: Some("seen".to_owned()) };
+        let schema = json_schema(&["latency_ms", "seen", "cost", "other"], false, &keys).unwrap();
+        let columns = schema.columns().iter().map(|it| (it.name.as_str(), it.kind.to_string(), it.nullable));
+        let expected = [
+            ("latency_ms", "text", false),
+            ("seen", "timestamp(us,UTC)", false),
+            ("cost", "decimal(38,18)", true),
+            ("extra", "json", true),
+        ];
+        assert_eq!(columns.collect::<Vec<_>>(), expected.map(|(name, kind, null)| (name, kind.to_owned(), null)));
+    }
+
+    #[test]
+    fn costs_of_a_database_are_not_costs_of_an_artifact() {
+        let column = |kind, source_type: Option<&str>| {
+            let source_type = source_type.map(str::to_owned);
+            Column { name: "cost".to_owned(), kind, source_type, nullable: true }
+        };
+        assert!(is_cost_of_artifact(&column(COST, None)));
+        assert!(!is_cost_of_artifact(&column(COST, Some("numeric"))));
+        assert!(!is_cost_of_artifact(&column(ColumnType::Decimal { precision: 12, scale: 6 }, None)));
+    }
+
+    #[test]
+    fn names_of_the_documentation_are_known() {
+        assert!(["eventId", "time", "cost", "metadata", "degraded_mode"].into_iter().all(knows));
+        assert!(["", "extra", "ref"].into_iter().all(|name| !knows(name)));
     }
 
     #[test]
     fn missing_keys_are_named_in_the_error() {
         let error = text_schema(&["<html>"], &KeyColumns::default()).unwrap_err();
         assert!(error.to_string().contains("event_id, id, eventId"), "{error}");
+        let found = |names: usize| excerpt(&vec!["a".repeat(41); names]);
+        let eight = format!("{:?}", vec!["a".repeat(40); 8]);
+        assert_eq!((found(8), found(9)), (eight.clone(), format!("{eight}, …")));
     }
 }

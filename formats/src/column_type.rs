@@ -331,6 +331,29 @@ mod tests {
     }
 
     #[test]
+    fn types_have_names_and_rows_in_postgresql() {
+        for (name, postgres, oid) in [
+            ("text", Some("text"), Some(25)),
+            ("timestamp(us,UTC)", Some("timestamp with time zone"), Some(1184)),
+            ("decimal(12,6)", Some("numeric(12,6)"), Some(1700)),
+            ("list<int32>", Some("integer[]"), None),
+            ("list<list<int32>>", None, None),
+        ] {
+            let kind = name.parse::<ColumnType>().unwrap();
+            assert_eq!((kind.postgres().as_deref(), kind.postgres_oid()), (postgres, oid), "{name}");
+        }
+    }
+
+    #[test]
+    fn documents_and_uuids_are_marked_in_arrow() {
+        let marks = [ColumnType::Json, ColumnType::Uuid, ColumnType::Text].map(|kind| {
+            let field = kind.field("a", true);
+            field.extension_type_name().map(str::to_owned)
+        });
+        assert_eq!(marks, [Some("arrow.json".to_owned()), Some("arrow.uuid".to_owned()), None]);
+    }
+
+    #[test]
     fn deeply_nested_lists_are_unknown_and_named_briefly() {
         let nested = |lists| format!("{}text{}", "list<".repeat(lists), ">".repeat(lists));
         assert_eq!(nested(8).parse::<ColumnType>().unwrap().to_string(), nested(8));

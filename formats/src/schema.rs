@@ -208,6 +208,25 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_are_kept_wherever_they_are() {
+        let columns = ["a", "b", "id", "c", "t"].map(|name| column(name, ColumnType::Text));
+        let schema = Schema::new(columns.into(), "id", "t").unwrap();
+        assert_eq!((schema.id_index(), schema.time_index()), (2, 4));
+        let narrowed = schema.narrowed(|name| name == "b");
+        let names = narrowed.columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
+        assert_eq!((names, narrowed.id(), narrowed.time()), (vec!["b", "id", "t"], "id", "t"));
+        assert!(narrowed.is_consistent() && narrowed.sha256() != schema.sha256());
+    }
+
+    #[test]
+    fn values_may_be_missing_and_keys_may_not() {
+        let columns = ["a", "id", "t"].map(|name| Column { nullable: name == "t", ..column(name, ColumnType::Text) });
+        let schema = Schema::new(columns.into(), "id", "t").unwrap().with_nullable_values();
+        let nullable = schema.columns().iter().map(|column| column.nullable).collect::<Vec<_>>();
+        assert_eq!((nullable, schema.is_consistent()), (vec![true, false, false], true));
+    }
+
+    #[test]
     fn changed_types_contradict_and_new_columns_do_not() {
         let keys = |id| vec![column("id", id), column("t", ColumnType::TimestampUtc)];
         let first = Schema::new(keys(ColumnType::Text), "id", "t").unwrap();

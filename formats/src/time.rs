@@ -364,6 +364,7 @@ mod tests {
         let contained = [9, 10, 15, 19, 20, 21].map(|micros| window.contains(at(micros)));
         assert_eq!(contained, [false, true, true, true, false, false]);
         assert_eq!(window.length(), Duration::from_micros(10));
+        assert_eq!(window.to_string(), "[1970-01-01T00:00:00.000010Z, 1970-01-01T00:00:00.000020Z)");
         assert_eq!(window.widen(Duration::from_micros(3)), Window::new(at(7), at(23)).unwrap());
         for (from, to) in [(10, 10), (10, 9)] {
             assert!(Window::new(at(from), at(to)).is_err());
