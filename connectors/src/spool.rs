@@ -314,9 +314,33 @@ mod tests {
         spooled(&spool, &["old"]).await;
         let mut writer = spool.begin("k").await.unwrap();
         writer.append(vec![Bytes::from_static(b"half")]).await.unwrap();
+        assert_eq!(writer.bytes(), 4);
         writer.restart().await.unwrap();
         assert_eq!(writer.bytes(), 0);
         assert!(spool.find("k").await.unwrap().is_none());
+        writer.append(vec![Bytes::from_static(b"new")]).await.unwrap();
+        let spooled = writer.close().await.unwrap().finish(Value::Null).await.unwrap();
+        assert_eq!((fs::read(spooled.path).unwrap(), spooled.sha256), (b"new".to_vec(), Sha256::digest(b"new")));
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_artifact_is_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path().to_owned());
+        let artifact = spooled(&spool, &["abc"]).await;
+        spool.forget("k").unwrap();
+        assert!(spool.find("k").await.unwrap().is_none());
+        assert!(artifact.path.try_exists().unwrap(), "its bytes stay");
+    }
+
+    #[test]
+    fn only_a_missing_file_counts_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        assert_eq!(read_if_exists(&missing).unwrap(), None);
+        remove_if_exists(&missing).unwrap();
+        assert_eq!(read_if_exists(folder.path()).unwrap_err().kind(), ErrorKind::Local);
+        assert_eq!(remove_if_exists(folder.path()).unwrap_err().kind(), ErrorKind::Local);
     }
 
     #[tokio::test]

@@ -291,6 +291,41 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no staged file is left");
     }
 
+    #[tokio::test]
+    async fn only_an_existing_object_is_reported_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = open(folder.path()).unwrap();
+        let too_long = directory.put_opts(&Path::from("a".repeat(255)), "text".into(), PutMode::Create.into()).await;
+        assert!(matches!(too_long, Err(object_store::Error::Generic { .. })), "{too_long:?}");
+    }
+
+    #[tokio::test]
+    async fn parts_follow_each_other_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = open(folder.path()).unwrap();
+        let path = Path::from("file");
+        let mut upload = directory.put_multipart(&path).await.unwrap();
+        let pieces = [Bytes::from_static(b"ab"), Bytes::from_static(b"c")].into_iter().collect::<PutPayload>();
+        let parts = [upload.put_part(pieces), upload.put_part("d".into())];
+        for part in parts.into_iter().rev() {
+            part.await.unwrap();
+        }
+        upload.complete().await.unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "abcd");
+    }
+
+    #[tokio::test]
+    async fn an_aborted_upload_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = open(folder.path()).unwrap();
+        let mut upload = directory.put_multipart(&Path::from("file")).await.unwrap();
+        upload.put_part("half".into()).await.unwrap();
+        upload.abort().await.unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(upload.put_part("rest".into()).await.is_err());
+        assert!(upload.complete().await.is_err());
+    }
+
     #[test]
     fn a_folder_under_two_names_overlaps_with_itself() {
         let ancestor = |inode, rest: &str| Ancestor { id: (1, inode), rest: rest.into() };
@@ -313,6 +348,8 @@ mod tests {
         fs::create_dir(real.join("a")).unwrap();
         assert_eq!(open(&real.join("a/../b")).unwrap().root, real.join("b"));
         assert_eq!(open(&real.join("no/../b")).unwrap_err().kind(), ErrorKind::Configuration);
+        fs::write(real.join("file"), "").unwrap();
+        assert_eq!(open(&real.join("file/b")).unwrap_err().kind(), ErrorKind::Configuration);
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(real.join("a"), real.join("link")).unwrap();

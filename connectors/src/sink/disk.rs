@@ -168,3 +168,58 @@ impl Disk {
         flushed.map_err(DiskError::Flush)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk(file_mode: u32) -> (tempfile::TempDir, Disk) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(folder.path().to_owned(), file_mode);
+        (folder, disk)
+    }
+
+    #[test]
+    fn begun_files_end_with_a_number() {
+        for (name, written) in [("a#1", Some("a")), ("a#1#23", Some("a#1")), ("a", None), ("a#", None), ("a#1x", None)]
+        {
+            assert_eq!(written_name(name), written, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_begun_beside_what_a_killed_run_left() {
+        let (folder, disk) = disk(0o600);
+        fs::write(folder.path().join("a#1"), "half").unwrap();
+        let begun = disk.begin(&folder.path().join("a")).unwrap();
+        assert_eq!(begun.path(), folder.path().join("a#2"));
+    }
+
+    #[test]
+    fn a_name_that_the_file_system_refuses_is_an_error() {
+        let (folder, disk) = disk(0o600);
+        let refused = disk.begin(&folder.path().join("a".repeat(255))).unwrap_err();
+        assert!(matches!(refused, DiskError::Io(_)), "{refused}");
+    }
+
+    #[test]
+    fn readers_of_files_may_search_the_folders() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for (file, folder) in [(0o600, 0o700), (0o640, 0o750), (0o604, 0o705), (0o644, 0o755)] {
+            let (root, disk) = disk(file);
+            let open = root.path().join("open");
+            DirBuilder::new().mode(0o777).create(&open).unwrap();
+            disk.begin(&root.path().join("a/b/file")).unwrap();
+            assert_eq!(mode(&root.path().join("a/b")), folder & mode(&open), "{file:o}, less the umask");
+        }
+    }
+
+    #[test]
+    fn a_failed_flush_is_final() {
+        let (_folder, disk) = disk(0o600);
+        disk.flushed(Ok(())).unwrap();
+        let clone = disk.clone();
+        assert!(matches!(clone.flushed(Err(io::Error::other("EIO"))), Err(DiskError::Flush(_))));
+        assert!(matches!(disk.flushed(Ok(())), Err(DiskError::Flush(_))));
+    }
+}

@@ -89,3 +89,44 @@ fn unlisted(path: &LocalPath, cause: &io::Error) -> Error {
     let source = io::Error::new(cause.kind(), format!("{}: {cause}", path.display()));
     Error::Generic { store: "directory", source: source.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::TryStreamExt as _;
+    use std::os::unix::fs::symlink;
+
+    async fn names(root: &LocalPath) -> Result<Vec<String>> {
+        let objects = walk(root.to_owned(), &Path::default());
+        let mut names = objects.map_ok(|object| object.location.to_string()).try_collect::<Vec<_>>().await?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_does_not_exist_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(names(&folder.path().join("missing")).await.unwrap(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn files_behind_links_are_listed_and_begun_files_are_not() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(elsewhere.path().join("file"), "").unwrap();
+        symlink(elsewhere.path(), folder.path().join("link")).unwrap();
+        for name in ["a", "a#1", "a#b"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(names(folder.path()).await.unwrap(), ["a", "a#b", "link/file"]);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_leads_nowhere_is_not_passed_over() {
+        for target in ["missing", "."] {
+            let folder = tempfile::tempdir().unwrap();
+            symlink(target, folder.path().join("link")).unwrap();
+            let error = names(folder.path()).await.unwrap_err();
+            assert!(matches!(error, Error::Generic { .. }), "{error}");
+        }
+    }
+}

@@ -125,6 +125,16 @@ async fn refuses_to_commit_a_missing_file() {
 }
 
 #[tokio::test]
+async fn refuses_to_commit_a_file_of_another_size() {
+    let fixture = fixture();
+    let file = fixture.sink.store(&fixture.staged("2025-03", b"events"), |_| {}).await.unwrap();
+    fixture.put(&file.data_file().path, "events and more").await;
+    let error = fixture.sink.commit(&mut empty(), &draft("2025-03"), &[file]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store);
+    assert_eq!(fixture.store.calls(Operation::Put, "manifests/"), 0);
+}
+
+#[tokio::test]
 async fn refuses_counts_that_do_not_add_up() {
     let fixture = fixture();
     let mut draft = draft("2025-03");

@@ -66,6 +66,43 @@ async fn a_lost_response_does_not_fail_the_file() {
 }
 
 #[tokio::test]
+async fn a_store_that_keeps_other_bytes_confirms_no_file() {
+    for (confirm, kept) in [(Confirm::Checksum, "half"), (Confirm::ReadBack, "half"), (Confirm::ReadBack, "event!")] {
+        let fixture = fixture();
+        let sink = Sink { confirm, ..fixture.sink.clone() };
+        let staged = fixture.staged("2025-03", b"events");
+        let (store, path) = (fixture.sink.store.clone(), Path::from(staged.file.path.as_str()));
+        let change = async move {
+            store.put(&path, kept.into()).await.unwrap();
+        };
+        fixture.store.plan(Operation::Head, "", Fault::Pass);
+        fixture.store.plan(Operation::Head, "", Fault::race_with(change));
+        let error = sink.store(&staged, |_| {}).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Store, "{confirm:?}, {kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_checksum_of_the_store_confirms_a_file() {
+    let fixture = fixture();
+    let sink = Sink { confirm: Confirm::Checksum, ..fixture.sink.clone() };
+    sink.store(&fixture.staged("2025-03", b"events"), |_| {}).await.unwrap();
+    assert_eq!(fixture.store.calls(Operation::Get, ""), 0, "nothing is read back");
+}
+
+#[tokio::test]
+async fn a_missing_or_changed_file_is_found_without_reading_it() {
+    let fixture = fixture();
+    let stored = fixture.sink.store(&fixture.staged("2025-03", b"events"), |_| {}).await.unwrap();
+    let files = [stored.data_file().clone()];
+    fixture.sink.check_files(&files).await.unwrap();
+    fixture.put(&files[0].path, "events and more").await;
+    assert_eq!(fixture.sink.check_files(&files).await.unwrap_err().kind(), ErrorKind::BrokenChain);
+    fixture.sink.store.delete(&Path::from(files[0].path.as_str())).await.unwrap();
+    assert_eq!(fixture.sink.check_files(&files).await.unwrap_err().kind(), ErrorKind::BrokenChain);
+}
+
+#[tokio::test]
 async fn refuses_a_staged_file_that_changed() {
     let fixture = fixture();
     for changed in [&b"event!"[..], b"events and more", b""] {

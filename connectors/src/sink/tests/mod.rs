@@ -3,6 +3,7 @@
 mod chains;
 mod commits;
 mod directories;
+mod documents;
 mod files;
 mod interleavings;
 
