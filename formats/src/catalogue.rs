@@ -158,7 +158,7 @@ pub(crate) fn is_cost_of_artifact(column: &Column) -> bool {
 
 /// Whether `name` is a known column of events, which may be missing in some months.
 pub fn knows(name: &str) -> bool {
-    json_type(name).is_some() || ID_COLUMNS.contains(&name) || TIME_COLUMNS.contains(&name)
+    json_type(name).is_some()
 }
 
 /// The schema of a JSON artifact whose records have members of these `names`: a column for each known name, and
