@@ -273,10 +273,16 @@ mod tests {
 
     #[test]
     fn rejects_a_requested_month_that_is_not_over() {
-        for name in ["2025-02", "2025-03", "2030-01"] {
+        for (name, now, state) in [
+            ("2025-02", "2025-03-01T00:30:00Z", "ended too recently"),
+            ("2025-02", "2025-03-01T00:00:00Z", "ended too recently"),
+            ("2025-03", "2025-03-01T00:30:00Z", "is not over yet"),
+            ("2030-01", "2025-03-01T00:30:00Z", "is not over yet"),
+        ] {
             let request = Request::Month(month(name));
-            let error = plan(request, &events(), Some(&chain(&[])), &rules("2025-03-01T00:30:00Z")).unwrap_err();
+            let error = plan(request, &events(), Some(&chain(&[])), &rules(now)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{name}");
+            assert!(error.to_string().contains(state), "{error}");
         }
         let range = backfill("2025-01", "2025-02");
         assert!(plan(range, &events(), Some(&chain(&[])), &rules("2025-02-15T00:00:00Z")).is_err());
@@ -287,6 +293,12 @@ mod tests {
         let range = backfill("2025-01", "2025-03");
         let actions = planned(range, &["2025-02"], "2025-05-01T00:00:00Z").into_iter().map(|(_, action)| action);
         assert_eq!(actions.collect::<Vec<_>>(), [Action::Archive, Action::Nothing, Action::Archive]);
+    }
+
+    #[test]
+    fn backfill_may_be_of_one_month() {
+        let plan = planned(backfill("2025-02", "2025-02"), &[], "2025-05-01T00:00:00Z");
+        assert_eq!(plan, [("2025-02".to_owned(), Action::Archive)]);
     }
 
     #[test]
@@ -307,5 +319,32 @@ mod tests {
         let error = plan(Request::Month(month("2025-02")), &events(), Some(&chain(&["2025-02"])), &rules).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().contains("without the format csv"), "{error}");
+    }
+
+    #[test]
+    fn names_the_transform_that_a_committed_month_lacks() {
+        let transforms = ["drop", "rename"].map(|name| serde_json::json!({"name": name, "columns": ["a", "b"]}));
+        let mut rules = Rules { transforms: transforms[..1].to_vec(), ..rules("2025-05-01T00:00:00Z") };
+        let mut chain = chain(&[]);
+        let mut manifest = self::chain(&["2025-02"]).entries()[0].manifest.clone();
+        manifest.transforms = transforms[..1].to_vec();
+        chain.push(Entry { sha256: Sha256::digest(b""), manifest }).unwrap();
+        let plan = |rules: &Rules| plan(Request::Month(month("2025-02")), &events(), Some(&chain), rules);
+        assert_eq!(plan(&rules).unwrap()[0].action, Action::Nothing);
+        rules.transforms = transforms.to_vec();
+        let error = plan(&rules).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains("without the transform") && error.to_string().contains("rename"), "{error}");
+    }
+
+    #[test]
+    fn a_month_without_events_lacks_nothing() {
+        let mut chain = chain(&[]);
+        let mut manifest = self::chain(&["2025-02"]).entries()[0].manifest.clone();
+        (manifest.events, manifest.files) = (EventCounts::default(), Vec::new());
+        chain.push(Entry { sha256: Sha256::digest(b""), manifest }).unwrap();
+        let rules = rules("2025-05-01T00:00:00Z");
+        let plan = plan(Request::Month(month("2025-02")), &events(), Some(&chain), &rules).unwrap();
+        assert_eq!(plan[0].action, Action::Nothing);
     }
 }
