@@ -157,3 +157,122 @@ impl<'a> Ids<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Column, ColumnType};
+
+    fn schema(id: &str, time: &str) -> Arc<Schema> {
+        let column = |name: &str, kind: &str| {
+            let kind = kind.parse::<ColumnType>().unwrap();
+            Column { name: name.to_owned(), kind, source_type: None, nullable: true }
+        };
+        let columns = vec![column("id", id), column("t", time), column("text", "text")];
+        Arc::new(Schema::new(columns, "id", "t").unwrap())
+    }
+
+    fn events() -> Arc<Schema> {
+        schema("int16", "timestamp(us,UTC)")
+    }
+
+    fn times(times: Vec<Option<i64>>) -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
+    }
+
+    fn texts(rows: usize) -> ArrayRef {
+        Arc::new(StringArray::from(vec!["some text"; rows]))
+    }
+
+    /// Events with the ids and times from 0.
+    fn batch(rows: u8) -> EventBatch {
+        let ids = Int16Array::from_iter_values((0..rows).map(i16::from));
+        let times = TimestampMicrosecondArray::from_iter_values((0..rows).map(i64::from)).with_timezone("UTC");
+        let columns: Vec<ArrayRef> = vec![Arc::new(ids), Arc::new(times), texts(rows.into())];
+        EventBatch::try_new(events(), RecordBatch::try_new(events().to_arrow(), columns).unwrap()).unwrap()
+    }
+
+    fn times_of(batch: &EventBatch) -> Vec<i64> {
+        assert_eq!(batch.schema(), &events());
+        batch.times().values().to_vec()
+    }
+
+    mod what_a_batch_holds {
+        use super::*;
+
+        fn refused(schema: Arc<Schema>, columns: Vec<ArrayRef>) -> String {
+            let records = RecordBatch::try_new(schema.to_arrow(), columns).unwrap();
+            EventBatch::try_new(schema, records).unwrap_err().to_string()
+        }
+
+        #[test]
+        fn columns_are_those_of_the_schema() {
+            let error = EventBatch::try_new(schema("int32", "timestamp(us,UTC)"), batch(1).records().clone());
+            assert!(matches!(error, Err(SchemaMismatch::Columns)));
+        }
+
+        #[test]
+        fn each_event_has_an_id_and_a_time() {
+            let ids = |ids: Vec<Option<i16>>| -> ArrayRef { Arc::new(Int16Array::from(ids)) };
+            let without_id = vec![ids(vec![Some(1), None]), times(vec![Some(1), Some(2)]), texts(2)];
+            assert_eq!(refused(events(), without_id), "column \"id\" has rows without a value");
+            let without_time = vec![ids(vec![Some(1), Some(2)]), times(vec![Some(1), None]), texts(2)];
+            assert_eq!(refused(events(), without_time), "column \"t\" has rows without a value");
+        }
+
+        #[test]
+        fn ids_and_times_have_types_that_compare() {
+            let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
+            let columns = vec![flags, times(vec![Some(1)]), texts(1)];
+            assert_eq!(refused(schema("bool", "timestamp(us,UTC)"), columns), "column \"id\" cannot be a key column");
+            let columns = vec![texts(1), texts(1), texts(1)];
+            assert_eq!(refused(schema("text", "text"), columns), "column \"t\" cannot be a key column");
+        }
+
+        #[test]
+        fn ids_of_each_type_are_their_bytes() {
+            let uuid = FixedSizeBinaryArray::try_from_iter([[7_u8; 16]].into_iter()).unwrap();
+            let cases: [(&str, ArrayRef, &[u8]); 5] = [
+                ("text", Arc::new(StringArray::from(vec!["evt"])), b"evt"),
+                ("uuid", Arc::new(uuid), &[7; 16]),
+                ("int16", Arc::new(Int16Array::from(vec![258])), &258_i16.to_ne_bytes()),
+                ("int32", Arc::new(Int32Array::from(vec![258])), &258_i32.to_ne_bytes()),
+                ("int64", Arc::new(Int64Array::from(vec![258])), &258_i64.to_ne_bytes()),
+            ];
+            for (kind, ids, bytes) in cases {
+                let schema = schema(kind, "timestamp(us,UTC)");
+                let records = RecordBatch::try_new(schema.to_arrow(), vec![ids, times(vec![Some(1)]), texts(1)]);
+                let batch = EventBatch::try_new(schema, records.unwrap()).unwrap();
+                assert_eq!(batch.ids().bytes(0), bytes, "{kind}");
+            }
+        }
+    }
+
+    mod parts_of_a_batch {
+        use super::*;
+
+        #[test]
+        fn pieces_hold_each_event_once_and_in_order() {
+            let batch = batch(10);
+            for (bytes, count) in [(0, 10), (1, 10), (batch.memory() as u64 / 3, 3), (u64::MAX, 1)] {
+                let pieces = batch.pieces(bytes).collect::<Vec<_>>();
+                assert_eq!(pieces.len(), count, "{bytes}");
+                assert_eq!(pieces.iter().flat_map(times_of).collect::<Vec<_>>(), times_of(&batch), "{bytes}");
+            }
+        }
+
+        #[test]
+        fn a_filter_keeps_what_it_names() {
+            let keep = BooleanArray::from(vec![true, false, true]);
+            assert_eq!(times_of(&batch(3).filter(&keep).unwrap()), [0, 2]);
+        }
+
+        #[test]
+        fn memory_counts_values_and_offsets() {
+            let (ids, times, offsets, texts) = (10 * 2, 10 * 8, 11 * 4, 10 * "some text".len());
+            assert_eq!(batch(10).memory(), ids + times + offsets + texts);
+            assert_eq!((batch(10).len(), batch(10).is_empty()), (10, false));
+            assert_eq!((batch(0).len(), batch(0).is_empty()), (0, true));
+        }
+    }
+}

@@ -11,6 +11,8 @@ mod schema;
 mod window_filter;
 
 pub(crate) use chunks::{Chunk, Chunks, Summary, cores};
+#[cfg(test)]
+pub(crate) use content::Measured;
 pub(crate) use content::{Content, Syntax, sniff};
 pub use rules::ArtifactRules;
 pub(crate) use schema::{ArtifactSchema, DecodedChunk};

@@ -186,3 +186,114 @@ fn mismatch(kind: ErrorKind, bytes: u64, sha256: Sha256, claims: &Claims) -> Err
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::Measured;
+    use serde_json::Value;
+
+    /// An artifact of a job that claims nothing, over a connection that was closed.
+    fn artifact(change: impl FnOnce(&mut SpoolMetadata)) -> Artifact {
+        let mut metadata = SpoolMetadata {
+            job: "exp_1".to_owned().try_into().unwrap(),
+            endpoints: Endpoints::Exports,
+            asked_at: Timestamp::from_micros(0),
+            status_words: Vec::new(),
+            server_clock: None,
+            gzip: false,
+            end: End::Closed,
+            rows: None,
+            measured: false,
+            inside: Claims::default(),
+        };
+        change(&mut metadata);
+        let sha256 = Sha256::digest(b"delivered");
+        Artifact { spooled: Spooled { path: "spool".into(), bytes: 9, sha256, metadata: Value::Null }, metadata }
+    }
+
+    /// Two lines of CSV without packing.
+    fn summary() -> Summary {
+        let measured = Measured {
+            delivered_sha256: Sha256::digest(b"delivered"),
+            plain_bytes: 5,
+            plain_sha256: Sha256::digest(b"plain"),
+            is_one_gzip_member: false,
+            ends_a_line: true,
+        };
+        Summary { kind: ArtifactKind::Csv, gzip: false, measured }
+    }
+
+    fn verified(change: impl FnOnce(&mut SpoolMetadata), summary: Summary) -> std::result::Result<u64, ErrorKind> {
+        artifact(change).verify(summary, 2).map(|whole| whole.rows).map_err(|error| error.kind())
+    }
+
+    mod the_end_of_an_artifact {
+        use super::*;
+
+        #[test]
+        fn a_closed_connection_vouches_for_no_end() {
+            assert_eq!(verified(|_| (), summary()), Err(ErrorKind::Truncated));
+            // Lines can be cut between two of them.
+            let lines = Summary { kind: ArtifactKind::JsonLines, ..summary() };
+            assert_eq!(verified(|_| (), lines), Err(ErrorKind::Truncated));
+        }
+
+        #[test]
+        fn the_protocol_vouches_for_the_end() {
+            assert_eq!(verified(|metadata| metadata.end = End::Framed, summary()), Ok(2));
+        }
+
+        #[test]
+        fn the_job_vouches_for_the_end() {
+            assert_eq!(verified(|metadata| metadata.measured = true, summary()), Ok(2));
+            assert_eq!(verified(|metadata| metadata.rows = Some(2), summary()), Ok(2));
+            // The last row may be cut.
+            let mut cut = summary();
+            cut.measured.ends_a_line = false;
+            assert_eq!(verified(|metadata| metadata.rows = Some(2), cut), Err(ErrorKind::Truncated));
+        }
+
+        #[test]
+        fn the_content_vouches_for_the_end() {
+            assert_eq!(verified(|_| (), Summary { kind: ArtifactKind::Json, ..summary() }), Ok(2));
+            let mut packed = summary();
+            packed.measured.is_one_gzip_member = true;
+            assert_eq!(verified(|_| (), packed), Ok(2));
+        }
+    }
+
+    mod what_the_job_claims {
+        use super::*;
+
+        fn claimed(inside: Claims) -> std::result::Result<u64, ErrorKind> {
+            let change = |metadata: &mut SpoolMetadata| (metadata.end, metadata.inside) = (End::Framed, inside);
+            verified(change, summary())
+        }
+
+        #[test]
+        fn the_bytes_read_are_those_downloaded() {
+            let mut altered = summary();
+            altered.measured.delivered_sha256 = Sha256::digest(b"altered");
+            assert_eq!(verified(|metadata| metadata.end = End::Framed, altered), Err(ErrorKind::Local));
+        }
+
+        #[test]
+        fn a_size_or_a_digest_may_be_of_the_unpacked_content() {
+            let (sha256, other) = (Some(Sha256::digest(b"plain")), Some(Sha256::digest(b"other")));
+            assert_eq!(claimed(Claims { rows: None, bytes: Some(5), sha256 }), Ok(2));
+            for (bytes, sha256) in [(Some(6), None), (Some(6), sha256), (None, other), (Some(5), other)] {
+                let wrong = Claims { rows: None, bytes, sha256 };
+                assert_eq!(claimed(wrong), Err(ErrorKind::Incomplete), "{bytes:?}, {sha256:?}");
+            }
+        }
+
+        #[test]
+        fn a_job_counts_each_row() {
+            for (rows, expected) in [(2, Ok(2)), (1, Err(ErrorKind::Incomplete)), (3, Err(ErrorKind::Incomplete))] {
+                let change = |metadata: &mut SpoolMetadata| (metadata.end, metadata.rows) = (End::Framed, Some(rows));
+                assert_eq!(verified(change, summary()), expected, "{rows}");
+            }
+        }
+    }
+}

@@ -223,8 +223,8 @@ mod tests {
         journal.write(&Entry::new(intent(), NOW)).await.unwrap();
         journal.disown(&intent().key()).unwrap();
         assert_eq!(journal.find(&intent(), NOW).await.unwrap(), None);
-        let days = |days: u64| NOW.plus(Duration::from_secs(days * 24 * 60 * 60 + 1));
-        assert_eq!(journal.abandoned(days(6)), [] as [String; 0]);
-        assert_eq!(journal.abandoned(days(7)), [intent().key()]);
+        let week = NOW.plus(Duration::from_secs(7 * 24 * 60 * 60));
+        assert_eq!(journal.abandoned(week), [] as [String; 0]);
+        assert_eq!(journal.abandoned(week.plus(Duration::from_micros(1))), [intent().key()]);
     }
 }
