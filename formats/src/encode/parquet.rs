@@ -17,12 +17,6 @@ use parquet::{
 };
 use std::{io::Write, sync::Arc};
 
-/// Events of a row group, the unit in which readers skip and parallelise; DuckDB's default.
-const ROW_GROUP_ROWS: usize = 122_880;
-
-/// Encoded bytes after which a row group ends early, since it is kept in memory until then.
-const ROW_GROUP_BYTES: usize = 48 * 1024 * 1024;
-
 /// The sample from which the encodings are chosen ends at this many bytes when events are large.
 const SAMPLE_BYTES: usize = 24 * 1024 * 1024;
 
@@ -31,10 +25,7 @@ const SAMPLE_BYTES: usize = 24 * 1024 * 1024;
 /// Floating-point columns have no statistics. The bounds that the library writes leave NaN out, and readers that sort
 /// NaN after all numbers would skip it: a comparison with a number above the maximum would not find it.
 pub(super) fn properties(schema: &arrow_schema::Schema, shape: Shape) -> Result<WriterPropertiesBuilder, ParquetError> {
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+    let mut properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
     if shape.is_plain {
         properties = properties.set_dictionary_enabled(false).set_encoding(Encoding::PLAIN);
     }

@@ -1,9 +1,9 @@
-//! Writes the row groups of a Parquet file: all columns together, or one after another in tables of many columns.
+//! Writes the row groups of a Parquet file: all columns side by side, or one after another in tables of many columns.
 //!
-//! The library's writer holds a page, an encoder and a compressor for every column of the row group in progress, up to
-//! 450 KiB for each column, and for every page of long values a buffer of their size before compression. So in a table of
-//! many columns or of long rows the rows of a row group are held instead, and each column is encoded, compressed and
-//! written before the next one begins.
+//! Usually the columns of each batch are encoded and compressed on all cores. That holds a page, an encoder and a
+//! compressor for every column of the row group in progress, up to 450 KiB for each column, and for every page of long
+//! values a buffer of their size before compression. So in a table of many columns or of long rows the rows of a row group
+//! are held instead, and each column is encoded, compressed and written before the next one begins.
 
 use super::EncodeError;
 use crate::batch::memory;
@@ -13,15 +13,16 @@ use arrow_select::concat::concat_batches;
 use parquet::{
     arrow::{
         ArrowWriter,
-        arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves},
+        arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves},
     },
     errors::ParquetError,
     file::{properties::WriterProperties, writer::SerializedFileWriter},
 };
+use rayon::prelude::*;
 use std::{fmt, io::Write};
 
-/// Columns up to which all are written together.
-const MAX_TOGETHER: usize = 64;
+/// Columns up to which all are written side by side.
+const MAX_SIDE_BY_SIDE: usize = 64;
 
 /// Columns up to which each may have a dictionary or a delta encoding. The encoders of a row group are made at once, and
 /// the library reserves 70 KiB for each dictionary and 1 MiB for each delta encoder: 250 MiB for as many texts.
@@ -29,7 +30,7 @@ const MAX_ENCODINGS: usize = 64;
 
 /// Whether the columns of a table are written one after another, whatever its rows are.
 pub(super) fn is_one_by_one(schema: &Schema) -> bool {
-    schema.fields().len() > MAX_TOGETHER
+    schema.fields().len() > MAX_SIDE_BY_SIDE
 }
 
 /// How the row groups of a file are written, by the sample of its first rows.
@@ -56,9 +57,16 @@ impl Shape {
 }
 
 /// A Parquet file without its footer.
-pub(super) enum RowGroups<W: Write + Send> {
-    Together(Box<Together<W>>),
-    OneByOne(Box<OneByOne<W>>),
+pub(super) struct RowGroups<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+    columns: ArrowRowGroupWriterFactory,
+    group: Group,
+}
+
+/// The row group in progress.
+enum Group {
+    SideBySide(SideBySide),
+    OneByOne(Held),
 }
 
 impl<W: Write + Send> RowGroups<W> {
@@ -69,40 +77,86 @@ impl<W: Write + Send> RowGroups<W> {
         properties: WriterProperties,
         shape: Shape,
     ) -> Result<Self, ParquetError> {
-        let writer = ArrowWriter::try_new(sink, schema, Some(properties))?;
-        if !shape.is_one_by_one {
-            return Ok(Self::Together(Box::new(Together { writer, rows: 0, bytes: 0 })));
-        }
-        let (file, columns) = writer.into_serialized_writer()?;
-        Ok(Self::OneByOne(Box::new(OneByOne { file, columns, held: Held::default() })))
+        let (file, columns) = ArrowWriter::try_new(sink, schema, Some(properties))?.into_serialized_writer()?;
+        let group = if shape.is_one_by_one {
+            Group::OneByOne(Held::default())
+        } else {
+            Group::SideBySide(SideBySide::default())
+        };
+        Ok(Self { file, columns, group })
     }
 
     /// Appends rows.
     pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
-        match self {
-            Self::Together(together) => together.write(rows),
-            Self::OneByOne(writer) => writer.write(rows),
+        if rows.num_rows() == 0 {
+            return Ok(());
         }
-    }
-
-    /// Bytes written and waiting.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Together(together) => together.writer.bytes_written() + together.writer.in_progress_size(),
-            Self::OneByOne(writer) => writer.file.bytes_written(),
-        }
-    }
-
-    /// Writes the last row group and the footer.
-    pub(super) fn finish(self) -> Result<W, EncodeError> {
-        match self {
-            Self::Together(together) => Ok(together.writer.into_inner()?),
-            Self::OneByOne(mut writer) => {
-                writer.end_group()?;
-                Ok(writer.file.into_inner()?)
+        match &mut self.group {
+            Group::OneByOne(held) => {
+                held.push(rows.clone())?;
+                if held.bytes >= GROUP_BYTES { self.end_group() } else { Ok(()) }
+            }
+            Group::SideBySide(group) => {
+                let count = rows.num_rows().min(ROW_GROUP_ROWS - group.rows);
+                if group.writers.is_empty() {
+                    group.writers = self.columns.create_column_writers(self.file.flushed_row_groups().len())?;
+                }
+                group.write(&rows.slice(0, count))?;
+                if group.is_full() {
+                    self.end_group()?;
+                }
+                self.write(&rows.slice(count, rows.num_rows() - count))
             }
         }
     }
+
+    /// Bytes written and waiting. Rows that are held are not counted.
+    pub(super) fn bytes(&self) -> usize {
+        let waiting = match &self.group {
+            Group::SideBySide(group) => group.encoded_bytes(),
+            Group::OneByOne(_) => 0,
+        };
+        self.file.bytes_written() + waiting
+    }
+
+    /// Writes the last row group and the footer.
+    pub(super) fn finish(mut self) -> Result<W, EncodeError> {
+        self.end_group()?;
+        Ok(self.file.into_inner()?)
+    }
+
+    fn end_group(&mut self) -> Result<(), EncodeError> {
+        match &mut self.group {
+            Group::SideBySide(group) => {
+                let writers = std::mem::take(group).writers;
+                if writers.is_empty() {
+                    return Ok(());
+                }
+                let chunks = writers.into_par_iter().map(ArrowColumnWriter::close).collect::<Result<Vec<_>, _>>()?;
+                let mut group = self.file.next_row_group()?;
+                chunks.into_iter().try_for_each(|chunk: ArrowColumnChunk| chunk.append_to_row_group(&mut group))?;
+                group.close()?;
+            }
+            Group::OneByOne(held) => {
+                let Some(rows) = std::mem::take(held).merge()? else { return Ok(()) };
+                let writers = self.columns.create_column_writers(self.file.flushed_row_groups().len())?;
+                let mut group = self.file.next_row_group()?;
+                for (leaf, mut writer) in leaves(&rows)?.into_iter().zip(writers) {
+                    writer.write(&leaf)?;
+                    writer.close()?.append_to_row_group(&mut group)?;
+                }
+                group.close()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns of `rows` as the writers of a row group take them, in the same order.
+fn leaves(rows: &RecordBatch) -> Result<Vec<ArrowLeafColumn>, ParquetError> {
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns());
+    let leaves = columns.map(|(field, column)| compute_leaves(field, column)).collect::<Result<Vec<_>, _>>()?;
+    Ok(leaves.into_iter().flatten().collect())
 }
 
 impl<W: Write + Send> fmt::Debug for RowGroups<W> {
@@ -111,14 +165,11 @@ impl<W: Write + Send> fmt::Debug for RowGroups<W> {
     }
 }
 
-/// A file whose columns are written together.
-pub(super) struct Together<W: Write + Send> {
-    writer: ArrowWriter<W>,
-    /// Rows of the row group in progress.
-    rows: usize,
-    /// The size of their values.
-    bytes: usize,
-}
+/// Events of a row group, the unit in which readers skip and parallelise; DuckDB's default.
+const ROW_GROUP_ROWS: usize = 122_880;
+
+/// Encoded bytes after which a row group ends early, since it is kept in memory until then.
+const ROW_GROUP_BYTES: usize = 48 << 20;
 
 /// Bytes of the values of a row group of long rows. The library keeps a buffer of the size before compression for every
 /// page of the row group in progress.
@@ -127,49 +178,38 @@ const LONG_GROUP_BYTES: usize = 48 << 20;
 /// Bytes of a row on average from which on rows are long: some ten times those of usual events.
 const LONG_ROW_BYTES: usize = 8 << 10;
 
-impl<W: Write + Send> Together<W> {
-    fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
-        self.writer.write(rows)?;
+/// A row group whose columns are encoded on all cores. Its bytes do not depend on how the columns are divided among them.
+#[derive(Default)]
+struct SideBySide {
+    /// One for each column; none before the first row.
+    writers: Vec<ArrowColumnWriter>,
+    rows: usize,
+    /// The size of the values.
+    bytes: usize,
+}
+
+impl SideBySide {
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
         self.rows += rows.num_rows();
         self.bytes += memory(rows);
-        if self.bytes >= LONG_GROUP_BYTES && self.bytes / self.rows.max(1) >= LONG_ROW_BYTES {
-            self.writer.flush()?;
-            (self.rows, self.bytes) = (0, 0);
-        }
-        Ok(())
+        let columns = self.writers.par_iter_mut().zip(leaves(rows)?);
+        // Columns differ in their cost, so that each is taken by itself.
+        columns.with_max_len(1).try_for_each(|(writer, leaf)| writer.write(&leaf))
+    }
+
+    /// Bytes of the row group, were it ended now.
+    fn encoded_bytes(&self) -> usize {
+        self.writers.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
+    }
+
+    fn is_full(&self) -> bool {
+        let is_long = self.bytes >= LONG_GROUP_BYTES && self.bytes / self.rows.max(1) >= LONG_ROW_BYTES;
+        self.rows >= ROW_GROUP_ROWS || is_long || self.encoded_bytes() >= ROW_GROUP_BYTES
     }
 }
 
 /// Bytes of the values of a row group whose columns are written one by one. They are held twice for a moment.
 pub(super) const GROUP_BYTES: usize = 8 << 20;
-
-/// A file whose columns are written one by one.
-pub(super) struct OneByOne<W: Write + Send> {
-    file: SerializedFileWriter<W>,
-    columns: ArrowRowGroupWriterFactory,
-    held: Held,
-}
-
-impl<W: Write + Send> OneByOne<W> {
-    fn write(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
-        self.held.push(rows.clone())?;
-        if self.held.bytes >= GROUP_BYTES { self.end_group() } else { Ok(()) }
-    }
-
-    fn end_group(&mut self) -> Result<(), EncodeError> {
-        let Some(rows) = std::mem::take(&mut self.held).merge()? else { return Ok(()) };
-        let mut writers = self.columns.create_column_writers(self.file.flushed_row_groups().len())?.into_iter();
-        let mut group = self.file.next_row_group()?;
-        for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
-            for (leaf, mut writer) in compute_leaves(field, column)?.into_iter().zip(&mut writers) {
-                writer.write(&leaf)?;
-                writer.close()?.append_to_row_group(&mut group)?;
-            }
-        }
-        group.close()?;
-        Ok(())
-    }
-}
 
 /// Arrays of the rows held before they are merged into one batch: each takes some 1 KiB besides its values.
 const HELD_ARRAYS: usize = 16_384;
@@ -239,14 +279,34 @@ mod tests {
     }
 
     #[test]
+    fn columns_side_by_side_make_the_bytes_of_columns_together() {
+        let columns = (0_i64..7).map(|seed| {
+            let values = (0..ROW_GROUP_ROWS as i64 + 1_000).map(|row| (row % 9 > 0).then_some(row * (seed + 1) % 1_009));
+            (format!("c{seed}"), Arc::new(values.collect::<Int64Array>()) as ArrayRef, true)
+        });
+        let rows = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+        let batches = (0..rows.num_rows()).step_by(8_192).map(|at| rows.slice(at, 8_192.min(rows.num_rows() - at)));
+        let settings =
+            || properties(&rows.schema(), Shape::of(&rows)).unwrap().set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+        let mut together = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(settings().build())).unwrap();
+        let shape = Shape::of(&rows);
+        let mut groups = RowGroups::new(Vec::new(), rows.schema(), settings().build(), shape).unwrap();
+        for batch in batches {
+            together.write(&batch).unwrap();
+            groups.write(&batch).unwrap();
+        }
+        assert!(groups.finish().unwrap() == together.into_inner().unwrap(), "the files differ");
+    }
+
+    #[test]
     fn a_row_group_of_long_rows_ends_at_its_size() {
         let long: ArrayRef = Arc::new(arrow_array::StringArray::from(vec!["x".repeat(1 << 20); 4]));
         let rows = RecordBatch::try_from_iter([("long", long)]).unwrap();
         let shape = Shape::of(&rows);
         assert!(shape.is_one_by_one && shape.is_plain, "{shape:?}");
         // Rows may become long after the sample.
-        let together = Shape { is_one_by_one: false, is_plain: false };
-        let mut groups = RowGroups::new(Vec::new(), rows.schema(), WriterProperties::default(), together).unwrap();
+        let side_by_side = Shape { is_one_by_one: false, is_plain: false };
+        let mut groups = RowGroups::new(Vec::new(), rows.schema(), WriterProperties::default(), side_by_side).unwrap();
         (0..LONG_GROUP_BYTES / memory(&rows) + 2).for_each(|_| groups.write(&rows).unwrap());
         let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(groups.finish().unwrap())).unwrap();
         assert_eq!(file.metadata().num_row_groups(), 2);
