@@ -108,6 +108,7 @@ impl MonthPipeline {
             keep_rejects: self.rules.rejects == Policy::Keep,
             part_size: self.part_size,
             plain_encodings: self.transforms.plain_types,
+            sink: self.sink.clone(),
             folder: staging.path().to_owned(),
         };
         let span = spans::encode();

@@ -5,7 +5,7 @@
 
 use super::{
     Root,
-    disk::{Disk, DiskError, written_name},
+    disk::{Disk, DiskError, Named, written_name},
     walk::walk,
 };
 use crate::{Error, ErrorKind};
@@ -70,6 +70,17 @@ impl Directory {
     pub(super) async fn flush(&self, location: &Path) -> object_store::Result<()> {
         let (disk, file) = (self.disk.clone(), self.file(location));
         blocking(move || disk.flush(&file), location).await
+    }
+
+    /// Begins a file that will be an object beside `location`; see [`Disk::begin`].
+    pub(super) fn begin(&self, location: &Path) -> Result<NamedTempFile, DiskError> {
+        self.disk.begin(&self.file(location))
+    }
+
+    /// Makes the begun file an object; see [`Disk::place`].
+    pub(super) async fn place(&self, begun: PathBuf, location: &Path) -> object_store::Result<Option<Named>> {
+        let (disk, file) = (self.disk.clone(), self.file(location));
+        blocking(move || disk.place(&begun, &file), location).await
     }
 
     /// The local path of an object or a folder.

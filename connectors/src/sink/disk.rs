@@ -15,7 +15,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::NamedTempFile;
 
 /// A folder whose files survive a power failure. Clones share the memory of a failed flush.
 #[derive(Clone, Debug)]
@@ -58,27 +58,33 @@ impl DiskError {
 
 type Result<T> = std::result::Result<T, DiskError>;
 
+/// How a begun file got its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// The name it was begun with is free again.
+    Moved,
+    /// It has both names.
+    Linked,
+}
+
 /// The name of the file that the begun file `name` is for.
 pub(super) fn written_name(name: &str) -> Option<&str> {
     let (written, number) = name.rsplit_once('#')?;
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(written)
 }
 
-/// Gives a file its name, unless the name exists. Some file systems have exclusive renames, others hard links.
-fn name_exclusively(begun: TempPath, file: &Path) -> Result<()> {
-    match renameat_with(CWD, &*begun, CWD, file, RenameFlags::NOREPLACE) {
-        Ok(()) => {
-            // Another writer may use the name now.
-            drop(begun.keep());
-            return Ok(());
-        }
+/// Gives a file a name that is free. Some file systems have exclusive renames, others hard links.
+fn name_exclusively(begun: &Path, file: &Path) -> Result<Named> {
+    match renameat_with(CWD, begun, CWD, file, RenameFlags::NOREPLACE) {
+        Ok(()) => return Ok(Named::Moved),
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
         Err(error) => return Err(io::Error::from(error).into()),
     }
-    fs::hard_link(&begun, file).map_err(|error| match Errno::from_io_error(&error) {
+    fs::hard_link(begun, file).map_err(|error| match Errno::from_io_error(&error) {
         Some(Errno::PERM | Errno::NOSYS | Errno::NOTSUP) => DiskError::NoExclusiveNames(error),
         _ => error.into(),
-    })
+    })?;
+    Ok(Named::Linked)
 }
 
 impl Disk {
@@ -116,8 +122,25 @@ impl Disk {
         self.flushed(begun.as_file().sync_all())?;
         let begun = begun.into_temp_path();
         match mode {
-            PutMode::Create => name_exclusively(begun, file),
+            PutMode::Create => {
+                if name_exclusively(&begun, file)? == Named::Moved {
+                    // Another writer may use the name now.
+                    drop(begun.keep());
+                }
+                Ok(())
+            }
             PutMode::Overwrite | PutMode::Update(_) => Ok(begun.persist(file).map_err(|error| error.error)?),
+        }
+    }
+
+    /// Flushes the bytes of a file that was begun here, then gives it the name `file`; `None` if the name is taken, or if the
+    /// file system cannot tell. The name is not flushed yet.
+    pub(super) fn place(&self, begun: &Path, file: &Path) -> Result<Option<Named>> {
+        self.flushed(File::open(begun)?.sync_all())?;
+        match name_exclusively(begun, file) {
+            Err(DiskError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(DiskError::NoExclusiveNames(_)) => Ok(None),
+            named => named.map(Some),
         }
     }
 

@@ -26,6 +26,7 @@ mod orphans;
 mod probe;
 mod read;
 mod signed;
+mod staging;
 mod upload;
 mod walk;
 
@@ -35,7 +36,8 @@ pub use location::Location;
 pub use probe::probe;
 pub use read::StoredObject;
 pub use signed::{ObjectLock, object_lock};
-pub use upload::{StagedFile, StoredFile};
+pub use staging::StagedFile;
+pub use upload::StoredFile;
 
 use crate::{Error, ErrorKind, Result};
 use directory::Directory;

@@ -1,7 +1,12 @@
 //! Stores data files: each is sent at most once, and confirmed by reading the store.
 
-use super::{Confirm, Durable, PART, Sink, read::hash};
-use crate::{Error, ErrorKind, Result, error::local};
+use super::{
+    Confirm, Durable, PART, Sink,
+    disk::Named,
+    read::hash,
+    staging::{StagedFile, local_parts},
+};
+use crate::{Error, ErrorKind, Result};
 use archive_formats::{digest::Hasher, manifest::DataFile};
 use bytes::Bytes;
 use futures::{
@@ -9,23 +14,9 @@ use futures::{
     stream::{self, BoxStream},
 };
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload, path::Path};
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::{Path as LocalPath, PathBuf},
-};
 
 /// Parts of one file sent concurrently. With the one that is being read, a file takes 32 MiB of memory.
 const PARTS_IN_FLIGHT: usize = 3;
-
-/// A complete file on the local disk, with its entry in a manifest.
-#[derive(Clone, Debug)]
-pub struct StagedFile {
-    /// The local path.
-    pub local: PathBuf,
-    /// The entry of the file in a manifest.
-    pub file: DataFile,
-}
 
 /// A file whose bytes the store confirmed, and which survives a power failure. Only the sink makes one, and manifests
 /// name only these.
@@ -44,25 +35,55 @@ impl StoredFile {
 
 /// Called with the number of further bytes sent or found.
 type Report<'a> = &'a (dyn Fn(u64) + Send + Sync);
-type Parts<'a> = BoxStream<'a, Result<Bytes>>;
+pub(super) type Parts<'a> = BoxStream<'a, Result<Bytes>>;
 
 impl Sink {
     /// Stores a staged file under its name, and returns once the store confirmed its bytes.
     ///
     /// The name contains the digest, so an existing object of that name and size is read back first: if its bytes are
-    /// equal, as after a crash, nothing is sent; otherwise it is replaced. Memory is bounded for any size. The local
-    /// bytes are hashed again while they are sent, and a file that changed since it was staged is never stored. May be
-    /// called again, also after a failure, and for several files concurrently. `progress` adds up to the file's size.
+    /// equal, as after a crash, nothing is sent; otherwise it is replaced. A file that was staged in the folder of its
+    /// object is not copied, but gets its name. Memory is bounded for any size. The local bytes are hashed again before
+    /// they count, and a file that changed since it was staged is never stored. May be called again, also after a
+    /// failure, and for several files concurrently. `progress` adds up to the file's size.
     ///
     /// Dropping the future leaves no object behind, but a bucket keeps the parts sent until its lifecycle rule for
     /// incomplete multipart uploads removes them.
     pub async fn store(&self, staged: &StagedFile, progress: impl Fn(u64) + Send + Sync) -> Result<StoredFile> {
-        let parts = exactly(local_parts(&staged.local), &staged.file, || {
-            let error = Error::new(ErrorKind::Local, "a staged file changed on the disk after it was written");
-            error.with_context("path", staged.local.display()).with_hint("check the disk, and run again")
-        });
-        let (durable, _) = self.store_parts(&staged.file, parts, &progress).await?;
+        let parts = || {
+            exactly(local_parts(&staged.local), &staged.file, || {
+                let error = Error::new(ErrorKind::Local, "a staged file changed on the disk after it was written");
+                error.with_context("path", staged.local.display()).with_hint("check the disk, and run again")
+            })
+        };
+        let durable = match self.place(staged, parts()).await? {
+            Some(durable) => {
+                progress(staged.file.bytes);
+                durable
+            }
+            None => self.store_parts(&staged.file, parts(), &progress).await?.0,
+        };
         Ok(StoredFile { file: staged.file.clone(), _durable: durable })
+    }
+
+    /// Gives a file that was staged in the folder of its object the object's name, after reading `parts`, its bytes.
+    /// `None` if that is not possible: in a bucket, if an object has the name, or where the file system cannot do that.
+    async fn place(&self, staged: &StagedFile, parts: Parts<'_>) -> Result<Option<Durable>> {
+        let path = &staged.file.path;
+        let Some(directory) = self.directory.as_ref().filter(|it| it.file(path).parent() == staged.local.parent())
+        else {
+            return Ok(None);
+        };
+        if self.head(path).await?.is_some() {
+            return Ok(None);
+        }
+        parts.try_for_each(|_| async { Ok(()) }).await?;
+        let placed = directory.place(staged.local.clone(), &self.location(path)?).await;
+        match placed.map_err(|error| self.failed("store a file", path, &error))? {
+            None => return Ok(None),
+            Some(Named::Moved) => staged.has_moved(),
+            Some(Named::Linked) => {}
+        }
+        self.make_durable(path).await.map(Some)
     }
 
     /// Stores `file` from another archive like [`Sink::store`], and returns whether anything was sent. Fails with
@@ -181,30 +202,6 @@ impl Sink {
 fn amount(bytes: usize) -> u64 {
     #[expect(clippy::expect_used, reason = "no supported platform has wider addresses")]
     u64::try_from(bytes).expect("a usize fits into 64 bits")
-}
-
-/// A local file in parts of 8 MiB.
-fn local_parts(path: &LocalPath) -> Parts<'static> {
-    let read = |open: Option<File>, path: PathBuf| async move {
-        let reading = tokio::task::spawn_blocking(move || {
-            let part = read_part(open, &path);
-            part.map_err(local("read a staged file", &path))
-                .map(|part| part.map(|(part, file)| (part, (Some(file), path))))
-        });
-        reading.await.map_err(|error| Error::new(ErrorKind::Internal, "reading was interrupted").with_source(error))?
-    };
-    Box::pin(stream::try_unfold((None, path.to_owned()), move |(open, path)| read(open, path)))
-}
-
-/// The next part, or `None` at the end of the file.
-fn read_part(open: Option<File>, path: &LocalPath) -> io::Result<Option<(Bytes, File)>> {
-    let mut file = match open {
-        Some(file) => file,
-        None => File::open(path)?,
-    };
-    let mut part = Vec::new();
-    (&mut file).take(PART).read_to_end(&mut part)?;
-    Ok((!part.is_empty()).then(|| (part.into(), file)))
 }
 
 /// Yields `parts`, and an error at the end unless they are `file`, byte for byte. An upload is completed only after its

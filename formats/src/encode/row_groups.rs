@@ -13,7 +13,9 @@ use arrow_select::concat::concat_batches;
 use parquet::{
     arrow::{
         ArrowWriter,
-        arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves},
+        arrow_writer::{
+            ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves,
+        },
     },
     errors::ParquetError,
     file::{properties::WriterProperties, writer::SerializedFileWriter},
@@ -281,7 +283,8 @@ mod tests {
     #[test]
     fn columns_side_by_side_make_the_bytes_of_columns_together() {
         let columns = (0_i64..7).map(|seed| {
-            let values = (0..ROW_GROUP_ROWS as i64 + 1_000).map(|row| (row % 9 > 0).then_some(row * (seed + 1) % 1_009));
+            let values =
+                (0..ROW_GROUP_ROWS as i64 + 1_000).map(|row| (row % 9 > 0).then_some(row * (seed + 1) % 1_009));
             (format!("c{seed}"), Arc::new(values.collect::<Int64Array>()) as ArrayRef, true)
         });
         let rows = RecordBatch::try_from_iter_with_nullable(columns).unwrap();

@@ -11,7 +11,6 @@ use archive_formats::{
 use std::{
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
-    path::Path,
 };
 
 /// Bytes copied per step.
@@ -32,8 +31,10 @@ pub async fn stage(artifacts: Vec<LocalArtifact>, target: &Target) -> Result<Vec
 }
 
 fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<StagedFile> {
-    let local_path = target.folder.join(format!("artifact-{part:05}"));
-    let (delivered, stored) = copy(artifact, &local_path)?;
+    let (file, local_path) = target.stage(FileFormat::Artifact, artifact.kind.extension(), part)?.into_parts();
+    let copied = copy(artifact, file)?;
+    let (delivered, stored) =
+        copied.map_err(|error| target.sink.staging_error("copy an artifact", &local_path, error))?;
     if delivered != (artifact.bytes, artifact.sha256) {
         return Err(Error::new(ErrorKind::Local, "an artifact is not what was delivered any more")
             .with_context("path", artifact.path.display())
@@ -48,19 +49,18 @@ fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<S
     let (bytes, sha256) = stored;
     let whole = EncodedFile { rows: artifact.rows, bytes, sha256, first: None, last: None };
     let file = target.data_file(FileFormat::Artifact, artifact.kind.extension(), part, &whole);
-    Ok(StagedFile { local: local_path, file })
+    StagedFile::new(local_path, file)
 }
 
 /// Size and digest.
 type Measured = (u64, Sha256);
 
 /// Compresses an artifact to `target`. Measures what was read, and what was written.
-fn copy(artifact: &LocalArtifact, target: &Path) -> Result<(Measured, Measured)> {
+fn copy(artifact: &LocalArtifact, target: File) -> Result<io::Result<(Measured, Measured)>> {
     let source = File::open(&artifact.path).map_err(local("open an artifact", &artifact.path))?;
     let source = BufReader::with_capacity(BLOCK, source);
-    let file = BufWriter::new(File::create(target).map_err(local("create a staged file", target))?);
-    let copied = if artifact.gzip { copy_as_it_is(source, file) } else { pack(source, file) };
-    copied.map_err(local("copy an artifact", target))
+    let file = BufWriter::new(target);
+    Ok(if artifact.gzip { copy_as_it_is(source, file) } else { pack(source, file) })
 }
 
 fn copy_as_it_is(source: impl Read, file: impl Write) -> io::Result<(Measured, Measured)> {
@@ -83,6 +83,7 @@ fn copy_through<W: Write>(mut source: impl Read, sink: W) -> io::Result<(W, u64,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stage::encode::tests::directory_sink;
     use archive_formats::{ArtifactKind, encode::parquet::Label};
     use flate2::read::MultiGzDecoder;
     use tempfile::TempDir;
@@ -112,6 +113,7 @@ mod tests {
             keep_rejects: false,
             part_size: 1,
             plain_encodings: false,
+            sink: directory_sink(folder.path()),
             folder: folder.path().to_owned(),
         };
         let staged = stage(artifacts, &target).await;

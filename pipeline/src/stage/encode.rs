@@ -1,11 +1,9 @@
 //! Encodes events to staged files: splits into parts, hashes, and indexes the ids.
 
 use crate::duplicates::{IdIndex, Repetitions, Suspects};
-use archive_connectors::{
-    Error, ErrorKind, EventStream, Result, SourceItem, SourceReport, error::local, sink::StagedFile,
-};
+use archive_connectors::{Error, ErrorKind, EventStream, Result, Sink, SourceItem, SourceReport, sink::StagedFile};
 use archive_formats::{
-    EventBatch, FileFormat, Reject, Schema, Timestamp,
+    EventBatch, FileFormat, Reject, Schema, Sha256, Timestamp,
     encode::MAX_RECORD_BYTES,
     encode::{
         EncodeError, EncodedFile, FileEncoder, RejectsEncoder, TimeSpan,
@@ -23,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tempfile::{NamedTempFile, TempPath};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 /// Batches queued per encoder. Two keep it busy while the next is decoded; more would only cost memory.
@@ -44,6 +43,8 @@ pub struct Target {
     pub part_size: u64,
     /// Whether Parquet files have only encodings that Spark 4.0 reads.
     pub plain_encodings: bool,
+    /// The store, which knows where its files are staged.
+    pub sink: Sink,
     /// A local folder used only by this month.
     pub folder: PathBuf,
 }
@@ -212,7 +213,7 @@ pub(super) struct Parts<T> {
     format: FileFormat,
     target: Target,
     begin: Begin<T>,
-    current: Option<(PathBuf, Box<dyn FileEncoder<T>>)>,
+    current: Option<(TempPath, Box<dyn FileEncoder<T>>)>,
     files: Vec<StagedFile>,
 }
 
@@ -256,7 +257,7 @@ impl<T> Parts<T> {
         };
         let (path, encoder) = self.current.insert((path, encoder));
         let before = self.files.iter().map(|staged| staged.file.rows).sum();
-        encoder.write(item).map_err(failed(path, before))?;
+        encoder.write(item).map_err(failed(&self.target.sink, path, before))?;
         if encoder.bytes_written() >= self.target.part_size { self.close() } else { Ok(()) }
     }
 
@@ -266,23 +267,30 @@ impl<T> Parts<T> {
         Ok(self.files)
     }
 
-    fn open(&self) -> Result<(PathBuf, Box<dyn FileEncoder<T>>)> {
-        let path = self.target.folder.join(format!("{}-{:05}", self.format, self.files.len()));
-        let file = BufWriter::new(File::create(&path).map_err(local("create a staged file", &path))?);
-        Ok((path, (self.begin)(file, &self.target)))
+    fn open(&self) -> Result<(TempPath, Box<dyn FileEncoder<T>>)> {
+        let extension = self.format.extension().unwrap_or_default();
+        let (file, path) = self.target.stage(self.format, extension, self.files.len())?.into_parts();
+        Ok((path, (self.begin)(BufWriter::new(file), &self.target)))
     }
 
     fn close(&mut self) -> Result<()> {
         let Some((local, encoder)) = self.current.take() else { return Ok(()) };
-        let whole = encoder.finish().map_err(failed(&local, 0))?;
+        let whole = encoder.finish().map_err(failed(&self.target.sink, &local, 0))?;
         let extension = self.format.extension().unwrap_or_default();
         let file = self.target.data_file(self.format, extension, self.files.len(), &whole);
-        self.files.push(StagedFile { local, file });
+        self.files.push(StagedFile::new(local, file)?);
         Ok(())
     }
 }
 
 impl Target {
+    /// A local file for file number `part` of a format, with a name ending in `extension`.
+    pub(super) fn stage(&self, format: FileFormat, extension: &str, part: usize) -> Result<NamedTempFile> {
+        let folder = key::month_folder(&self.label.dataset, format, self.label.month);
+        let unknown = Sha256::from([0; 32]);
+        self.sink.stage(&key::data_file(&folder, part, &unknown, extension), &self.folder)
+    }
+
     /// The manifest entry of file number `part` of a format, with names ending in `extension`.
     pub(super) fn data_file(&self, format: FileFormat, extension: &str, part: usize, whole: &EncodedFile) -> DataFile {
         let EncodedFile { rows, bytes, sha256, first, last } = *whole;
@@ -292,8 +300,7 @@ impl Target {
 }
 
 /// The error of an encoder, whose file follows `before` events of the month.
-fn failed(path: &Path, before: u64) -> impl FnOnce(EncodeError) -> Error {
-    let path = path.to_owned();
+fn failed(sink: &Sink, path: &Path, before: u64) -> impl FnOnce(EncodeError) -> Error {
     move |error| match error {
         EncodeError::RecordTooLong { event } => {
             let message = format!("an event is longer than {} MiB as a record of CSV", MAX_RECORD_BYTES >> 20);
@@ -301,16 +308,23 @@ fn failed(path: &Path, before: u64) -> impl FnOnce(EncodeError) -> Error {
                 .with_context("event of the month, counted from 1", before + event + 1)
                 .with_hint("nothing was stored; leave the column out with --drop, or archive without csv")
         }
-        EncodeError::Io(error) => local("write a staged file", &path)(error),
+        EncodeError::Io(error) => sink.staging_error("write a staged file", path, error),
         error => Error::new(ErrorKind::Internal, "could not encode events").with_source(error),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use archive_connectors::sink::Location;
     use archive_formats::catalogue::{KeyColumns, text_schema};
     use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+    use std::collections::BTreeMap;
+
+    pub(in crate::stage) fn directory_sink(folder: &Path) -> Sink {
+        let location = Location::parse(folder.to_str().unwrap(), &BTreeMap::new()).unwrap();
+        Sink::open(&location).unwrap()
+    }
 
     #[test]
     fn a_record_that_is_too_long_is_refused_with_its_number_in_the_month() {
@@ -330,6 +344,7 @@ mod tests {
             keep_rejects: false,
             part_size: 1,
             plain_encodings: false,
+            sink: directory_sink(folder.path()),
             folder: folder.path().to_owned(),
         };
         let mut parts = Parts::csv(&target);

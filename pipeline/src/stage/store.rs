@@ -31,7 +31,7 @@ pub async fn store(
         let staged = check(staged, schema.cloned()).await?;
         let stored = sink.store(&staged, |bytes| progress.advance(dataset_month, bytes)).await?;
         // Removed at once: staged files of a large month could fill the disk.
-        drop(tokio::fs::remove_file(&staged.local).await);
+        drop(staged);
         Ok(stored)
     });
     stream::iter(stored).buffered(CONCURRENT_FILES).try_collect().await
@@ -56,7 +56,7 @@ fn read_back(staged: &StagedFile, schema: Option<&Arc<Schema>>) -> Result<()> {
 
 /// The number of rows, and the times of the first and the last event.
 fn contents(
-    StagedFile { local: path, file }: &StagedFile,
+    StagedFile { local: path, file, .. }: &StagedFile,
     schema: Option<&Arc<Schema>>,
 ) -> std::result::Result<(u64, Option<Timestamp>, Option<Timestamp>), ReadError> {
     let open = || File::open(path).map_err(local("open a file", path));

@@ -47,6 +47,71 @@ async fn stores_a_large_file_in_a_directory() {
     assert!(fs::read(root.join(&staged.file.path)).unwrap() == fs::read(&staged.local).unwrap());
 }
 
+/// A staged file with the bytes `written`, whose entry is that of `bytes`.
+fn staged_by(sink: &Sink, scratch: &std::path::Path, written: &[u8], bytes: &[u8]) -> StagedFile {
+    let file = staged(scratch, "2025-03", bytes).file.clone();
+    let unknown = key::data_file("events/csv/month=2025-03", 0, &Sha256::from([0; 32]), "csv.gz");
+    let local = sink.stage(&unknown, scratch).unwrap().into_temp_path();
+    fs::write(&local, written).unwrap();
+    StagedFile::new(local, file).unwrap()
+}
+
+#[tokio::test]
+async fn a_file_that_was_staged_in_a_directory_is_not_copied() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, inode) = (tempfile::tempdir().unwrap(), |path: &std::path::Path| fs::metadata(path).unwrap().ino());
+    let sink = open(folder.path());
+    let staged = staged_by(&sink, scratch.path(), b"events", b"events");
+    let (begun, object) = (staged.local.clone(), folder.path().join(&staged.file.path));
+    let expected = inode(&begun);
+    sink.store(&staged, |_| {}).await.unwrap();
+    assert_eq!((inode(&object), fs::read(&object).unwrap()), (expected, b"events".to_vec()));
+    assert_eq!(fs::metadata(&object).unwrap().permissions().mode() & 0o777, Location::FILE_MODE);
+    assert!(!begun.try_exists().unwrap());
+    // A repeated call finds the object, and leaves a file alone that has the first name now.
+    fs::write(&begun, b"another").unwrap();
+    sink.store(&staged, |_| {}).await.unwrap();
+    drop(staged);
+    assert!(begun.try_exists().unwrap() && object.try_exists().unwrap());
+}
+
+#[tokio::test]
+async fn a_staged_file_that_changed_gets_no_name() {
+    let (scratch, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sink = open(folder.path());
+    for written in [&b"event"[..], b"eventS", b"events and more"] {
+        let staged = staged_by(&sink, scratch.path(), written, b"events");
+        assert_eq!(sink.store(&staged, |_| {}).await.unwrap_err().kind(), ErrorKind::Local);
+        assert!(!folder.path().join(&staged.file.path).try_exists().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_staged_file_replaces_an_object_with_other_bytes() {
+    let (scratch, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sink = open(folder.path());
+    let staged = staged_by(&sink, scratch.path(), b"events", b"events");
+    let object = folder.path().join(&staged.file.path);
+    fs::write(&object, b"orphan").unwrap();
+    sink.store(&staged, |_| {}).await.unwrap();
+    assert_eq!(fs::read(&object).unwrap(), b"events");
+}
+
+#[tokio::test]
+async fn the_begun_files_of_a_killed_run_are_removed_with_the_orphans() {
+    let (scratch, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sink = open(folder.path());
+    let left = staged_by(&sink, scratch.path(), b"eve", b"events").local.clone();
+    fs::write(&left, b"eve").unwrap();
+    let file = sink.store(&staged_by(&sink, scratch.path(), b"events", b"events"), |_| {}).await.unwrap();
+    let mut chain = empty();
+    sink.commit(&mut chain, &draft("2025-03"), &[file]).await.unwrap();
+    let removed = sink.remove_orphans(&chain, &"events".parse().unwrap(), "2025-03".parse().unwrap()).await.unwrap();
+    assert_eq!(removed, [left.strip_prefix(folder.path().canonicalize().unwrap()).unwrap().to_str().unwrap()]);
+    assert!(!left.try_exists().unwrap());
+}
+
 #[tokio::test]
 async fn removes_partial_files_with_the_orphans() {
     let folder = tempfile::tempdir().unwrap();

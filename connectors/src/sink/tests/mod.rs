@@ -52,13 +52,13 @@ impl Fixture {
 fn staged(folder: &std::path::Path, month: &str, bytes: &[u8]) -> StagedFile {
     let sha256 = Sha256::digest(bytes);
     // One file per call: racing writers must not share staged files.
-    let (_, local) = tempfile::NamedTempFile::new_in(folder).unwrap().keep().unwrap();
+    let local = tempfile::NamedTempFile::new_in(folder).unwrap().into_temp_path();
     std::fs::write(&local, bytes).unwrap();
     let format = archive_formats::FileFormat::Csv;
     let folder = key::month_folder(&"events".parse().unwrap(), format, month.parse().unwrap());
     let path = key::data_file(&folder, 0, &sha256, "csv.gz");
     let bytes = bytes.len() as u64;
-    StagedFile { local, file: DataFile { path, format, rows: 1, bytes, sha256, first: None, last: None } }
+    StagedFile::new(local, DataFile { path, format, rows: 1, bytes, sha256, first: None, last: None }).unwrap()
 }
 
 /// A draft of `month` with one event.
