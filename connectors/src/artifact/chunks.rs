@@ -1,6 +1,9 @@
 //! An artifact in chunks of whole rows, in order.
 
-use super::content::{Content, Measured, Syntax};
+use super::{
+    content::{Content, Measured, Syntax},
+    read_ahead::{Item, ReadAhead},
+};
 use crate::{Error, ErrorKind, Result, spool::on_blocking_thread};
 use archive_formats::{
     ArtifactKind,
@@ -105,14 +108,15 @@ pub(super) fn first_chunk(path: PathBuf, syntax: Syntax, harmless: &Harmless) ->
 /// Reads and cuts an artifact, and leaves its summary for [`Chunks`].
 enum Reader {
     Closed { path: PathBuf, splitter: Box<Splitter>, summary: Arc<OnceLock<Summary>> },
-    Open(Box<OpenReader>),
+    Open(OpenReader),
     Ended,
 }
 
 struct OpenReader {
-    content: Content,
+    blocks: ReadAhead,
     splitter: Box<Splitter>,
-    block: Vec<u8>,
+    /// Delivered bytes of the blocks so far.
+    delivered: u64,
     /// Delivered bytes that earlier chunks have counted.
     counted: u64,
     summary: Arc<OnceLock<Summary>>,
@@ -120,11 +124,10 @@ struct OpenReader {
 
 impl Reader {
     fn next(self) -> Result<Option<(Chunk, Self)>> {
-        const BLOCK: usize = 256 * 1024;
         match self {
             Self::Closed { path, splitter, summary } => {
-                let content = Content::open(&path)?;
-                Box::new(OpenReader { content, splitter, block: vec![0; BLOCK], counted: 0, summary }).next()
+                let blocks = ReadAhead::open(&path)?;
+                OpenReader { blocks, splitter, delivered: 0, counted: 0, summary }.next()
             }
             Self::Open(open) => open.next(),
             Self::Ended => Ok(None),
@@ -133,25 +136,28 @@ impl Reader {
 }
 
 impl OpenReader {
-    fn next(mut self: Box<Self>) -> Result<Option<(Chunk, Reader)>> {
+    fn next(mut self) -> Result<Option<(Chunk, Reader)>> {
         loop {
             if let Some(mut chunk) = self.splitter.next_chunk() {
-                chunk.progress = self.content.delivered() - self.counted;
+                chunk.progress = self.delivered - self.counted;
                 self.counted += chunk.progress;
                 return Ok(Some((chunk, Reader::Open(self))));
             }
-            match self.content.read(&mut self.block)? {
-                0 => return self.last(),
-                count => self.splitter.push(&self.block[..count]).map_err(|error| {
+            match self.blocks.next()? {
+                Item::End(content) => return self.last(*content),
+                Item::Block(block) => {
+                    self.delivered = block.delivered;
                     // Where to look: an error of a chunk has the number of its row instead.
-                    error.with_context("near_byte", self.content.unpacked())
-                })?,
+                    let near = |error: Error| error.with_context("near_byte", block.unpacked);
+                    self.splitter.push(&block.bytes).map_err(near)?;
+                    self.blocks.recycle(block);
+                }
             }
         }
     }
 
-    fn last(self: Box<Self>) -> Result<Option<(Chunk, Reader)>> {
-        let Self { content, splitter, counted, summary, .. } = *self;
+    fn last(self, content: Content) -> Result<Option<(Chunk, Reader)>> {
+        let Self { splitter, counted, summary, .. } = self;
         let (rest, kind) = splitter.finish()?;
         let (gzip, progress) = (content.is_gzip(), content.delivered() - counted);
         summary.get_or_init(|| Summary { kind, gzip, measured: content.finish() });

@@ -57,26 +57,24 @@ impl ChunkLoad {
     }
 }
 
-/// A buffer for a chunk, with its mark, and the length of that.
-fn buffer(chunk: &IndexedChunk) -> (Vec<u8>, usize) {
-    let mut bytes = Vec::from_iter(chunk.mark);
-    let marks = bytes.len();
-    bytes.resize(marks + chunk.length, 0);
-    (bytes, marks)
+/// A buffer with room for a chunk, which holds its mark.
+fn buffer(chunk: &IndexedChunk) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(chunk.length + 1);
+    bytes.extend(chunk.mark);
+    bytes
 }
 
 fn read(found: &FoundFile, chunk: &IndexedChunk) -> Result<Vec<u8>> {
-    let (mut bytes, marks) = buffer(chunk);
+    let mut bytes = buffer(chunk);
     let mut fill = || {
         let mut file = File::open(&found.path)?;
         file.seek(io::SeekFrom::Start(chunk.offset))?;
-        file.read_exact(&mut bytes[marks..])
+        file.take(chunk.length as u64).read_to_end(&mut bytes)
     };
     match fill() {
-        Ok(()) => Ok(bytes),
-        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) => {
-            Err(found.changed())
-        }
+        Ok(count) if count == chunk.length => Ok(bytes),
+        Ok(_) => Err(found.changed()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(found.changed()),
         Err(error) => Err(local("read the file", &found.path)(error)),
     }
 }
@@ -99,7 +97,9 @@ impl Unpacking {
             let skipped = usize::try_from(chunk.offset - self.position).map_or(BLOCK, |left| left.min(BLOCK));
             self.fill(&mut block[..skipped])?;
         }
-        let (mut bytes, marks) = buffer(&chunk);
+        let mut bytes = buffer(&chunk);
+        let marks = bytes.len();
+        bytes.resize(marks + chunk.length, 0);
         self.fill(&mut bytes[marks..])?;
         Ok(Some((ChunkLoad { plan: Arc::clone(&self.plan), chunk, unpacked: Some(bytes) }, self)))
     }
