@@ -6,7 +6,7 @@ use super::{
 };
 use crate::support::postgres::{free_port, make_owned_by_server, unprivileged};
 use archive_connectors::ErrorKind;
-use std::{fs, path::Path};
+use std::{fs, path::Path, thread, time::Duration};
 use tempfile::TempDir;
 
 #[test]
@@ -110,4 +110,24 @@ fn month_is_archived_only_through_session_pooling() {
         assert_eq!(world.archive().sequences().len(), usize::from(code == 0), "{mode}");
     }
     world.assert_archived(MONTH, "events");
+}
+
+#[test]
+fn later_months_use_the_sessions_of_the_first() {
+    let world = DatabaseWorld::new(
+        "create table events (id bigint primary key, created_at timestamptz not null, note text);
+         insert into events select id, timestamptz '2025-01-15Z' + id * interval '1 month', 'note' from generate_series(0, 5) as id;",
+    );
+    let mut psql = world.database.session();
+    let sessions = "select sessions from pg_stat_database where datname = current_database()";
+    let before = psql.run(sessions).parse::<u32>().unwrap();
+    world.backfill("2025-01", "2025-06", &["--jobs", "1", "--connections", "1"]).expect(0);
+    // The server counts a session once it has ended.
+    let others = "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    while !psql.run(others).is_empty() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let opened = psql.run(sessions).parse::<u32>().unwrap() - before;
+    // The holder of the snapshot and its reader, and perhaps another holder while the first ends its transaction.
+    assert!((2..=4).contains(&opened), "{opened} sessions");
 }

@@ -117,6 +117,12 @@ impl Connection {
         (self.greeting.version.0, &self.greeting.version.1)
     }
 
+    /// Whether the session still has its backend, on a server of the same role.
+    pub(super) async fn is_unchanged(&self) -> bool {
+        let Ok(Greeting { backend, standby, .. }) = greet(&self.client).await else { return false };
+        (backend, standby) == (self.greeting.backend, self.greeting.standby)
+    }
+
     /// The process ID of the session's backend.
     pub(super) const fn backend(&self) -> i32 {
         self.greeting.backend

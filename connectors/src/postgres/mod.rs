@@ -2,7 +2,7 @@
 //!
 //! A window is read in one snapshot, which one connection takes and holds (`snapshot`). The catalogue gives the columns of
 //! the table (`catalogue`, `types`), `partition` divides its rows, and several connections join the snapshot and copy the
-//! partitions out (`copy`). `stream` puts their rows in order again.
+//! partitions out (`copy`). `stream` puts their rows in order again. Sessions are used for one month after the other (`pool`).
 
 mod catalogue;
 mod config;
@@ -14,6 +14,7 @@ mod failure;
 mod open_transactions;
 mod partition;
 mod password_file;
+mod pool;
 mod probe;
 pub mod restore;
 mod silence;
@@ -53,7 +54,7 @@ impl Source for Postgres {
     }
 
     fn url(&self) -> String {
-        self.shared.config.server.url().to_owned()
+        self.shared.pool.config.server.url().to_owned()
     }
 
     fn read(&self, dataset: &Dataset, window: Window) -> EventStream {
@@ -62,7 +63,7 @@ impl Source for Postgres {
     }
 
     fn release(&self, dataset: &Dataset, window: Window) {
-        self.shared.forget(dataset, window);
+        self.shared.release(dataset, window);
     }
 
     fn on_committed(&self, _: &Dataset, _: Window) {}

@@ -3,17 +3,20 @@
 use super::{
     catalogue::{Columns, Nested, Relation},
     config::{Config, Table},
-    connect::connect_read_only,
     connection::Connection,
     failure::{self, configuration},
     open_transactions,
     partition::{PartitionPlan, PartitionRows, Query},
+    pool::Pool,
     table_lock::TableLock,
 };
 use crate::{Clock, Error, ErrorKind, Result, clock::check_skew};
 use archive_formats::{ColumnType, Dataset, Timestamp, Window, decode::copy::CopyLayout};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
 use tokio_postgres::error::SqlState;
 
 /// An exported snapshot. It lasts as long as the transaction of the connection that it holds, which also keeps the
@@ -33,8 +36,8 @@ pub(super) struct Snapshot {
     pub(super) source_clock: Timestamp,
     /// For the manifest.
     pub(super) detail: Value,
-    /// Its open transaction keeps the snapshot.
-    _holder: Connection,
+    /// Its open transaction keeps the snapshot. `None` once the snapshot was released.
+    holder: Mutex<Option<Connection>>,
 }
 
 /// State of the server and of the snapshot.
@@ -57,14 +60,15 @@ impl Snapshot {
     /// Takes a snapshot for `window` of the table of `dataset`. Fails while an open transaction could still add rows to the
     /// window.
     pub(super) async fn take(
-        config: &Config,
+        pool: &Pool,
         clock: &dyn Clock,
         nested: &Nested,
         dataset: &Dataset,
         window: Window,
     ) -> Result<Self> {
         let table = config.tables.get(dataset).cloned().unwrap_or_default();
-        let holder = connect_read_only(config).await?;
+        let holder = pool.take().await?;
+        let config = &pool.config;
         let client = holder.client();
         let (version, version_text) = holder.version();
         if version < OLDEST {
@@ -108,14 +112,14 @@ impl Snapshot {
             rows,
             source_clock,
             detail,
-            _holder: holder,
+            holder: Mutex::new(Some(holder)),
         })
     }
 
     /// Opens a session that sees what this snapshot sees.
-    pub(super) async fn join(&self, config: &Config) -> Result<Connection> {
-        let connection = connect_read_only(config).await?;
-        let lock = self.lock.without_waiting(config);
+    pub(super) async fn join(&self, pool: &Pool) -> Result<Connection> {
+        let connection = pool.take().await?;
+        let lock = self.lock.without_waiting(&pool.config);
         let statement = format!(
             "begin isolation level repeatable read read only; set transaction snapshot '{}'{lock}; {UNCHECKED_TEXT}",
             self.name
@@ -129,6 +133,14 @@ impl Snapshot {
 /// Looks for all columns with arrays of several dimensions once one was found: each would otherwise cost one of the few tries
 /// of the window.
 async fn find_nested(
+
+    /// Ends the snapshot, and keeps its session for another.
+    pub(super) fn release(&self, pool: &Pool) {
+        let holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(holder) = holder {
+            pool.give_back(holder);
+        }
+    }
     holder: &Connection,
     relation: &Relation,
     columns: &Columns,

@@ -3,7 +3,7 @@
 
 use super::{
     catalogue::Nested, config::Config, connection::Connection, copy::CopyOutError, failure, partition::CopyPartition,
-    snapshot::Snapshot,
+    pool::Pool, snapshot::Snapshot,
 };
 use crate::{
     Clock, Error, ErrorKind, EventStream, Progress, Result, SourceItem, SourceReport,
@@ -35,11 +35,11 @@ const PARTITIONS_PER_CONNECTION: usize = 2;
 /// What all windows of a source share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) config: Config,
     pub(super) progress: Arc<dyn Progress>,
     clock: Arc<dyn Clock>,
     /// One permit per connection that may read.
     connections: Semaphore,
+    pub(super) pool: Pool,
     nested: Nested,
     /// Snapshots that a window may be read in again.
     snapshots: Mutex<HashMap<(Dataset, Window), Arc<Snapshot>>>,
@@ -48,8 +48,8 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: Config, clock: Arc<dyn Clock>, progress: Arc<dyn Progress>) -> Self {
         let connections = Semaphore::new(config.connections);
-        let (nested, snapshots) = (Nested::default(), Mutex::default());
-        Self { config, progress, clock, connections, nested, snapshots }
+        let (pool, nested, snapshots) = (Pool::new(config), Nested::default(), Mutex::default());
+        Self { progress, clock, connections, pool, nested, snapshots }
     }
 
     /// The snapshot to read `window` in: that of an earlier read, unless that read failed or was released.
@@ -59,15 +59,26 @@ impl Shared {
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let taken = Snapshot::take(&self.config, self.clock.as_ref(), &self.nested, dataset, window).await?;
+        let taken = Snapshot::take(&self.pool, self.clock.as_ref(), &self.nested, dataset, window).await?;
         let taken = Arc::new(taken);
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&taken));
         Ok(taken)
     }
 
-    /// Drops the snapshot of `window`, and with it the transaction that holds it open.
-    pub(super) fn forget(&self, dataset: &Dataset, window: Window) {
-        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(&(dataset.clone(), window));
+    /// Drops the snapshot of `window`, and with it the session that holds it, since something failed.
+    fn forget(&self, dataset: &Dataset, window: Window) {
+        drop(self.remove(dataset, window));
+    }
+
+    /// Ends the snapshot of `window`, if it was kept.
+    pub(super) fn release(&self, dataset: &Dataset, window: Window) {
+        if let Some(snapshot) = self.remove(dataset, window) {
+            snapshot.release(&self.pool);
+        }
+    }
+
+    fn remove(&self, dataset: &Dataset, window: Window) -> Option<Arc<Snapshot>> {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(&(dataset.clone(), window))
     }
 }
 
@@ -106,7 +117,7 @@ impl WindowStream {
             queued.push_back((partition.clone(), sender));
             partitions.push_back(receiver);
         }
-        let count = shared.config.connections.min(queued.len());
+        let count = shared.pool.config.connections.min(queued.len());
         let queue = Arc::new(PartitionQueue::new(queued, count * PARTITIONS_PER_CONNECTION));
         let mut readers = JoinSet::new();
         for _ in 0..count {
@@ -207,7 +218,7 @@ async fn read_partitions(shared: Arc<Shared>, snapshot: Arc<Snapshot>, queue: Ar
     if queue.is_empty() {
         return;
     }
-    let mut connection = match snapshot.join(&shared.config).await {
+    let mut connection = match snapshot.join(&shared.pool).await {
         Ok(connection) => connection,
         Err(error) => return queue.fail(error).await,
     };
@@ -219,7 +230,7 @@ async fn read_partitions(shared: Arc<Shared>, snapshot: Arc<Snapshot>, queue: Ar
             return;
         }
     }
-    connection.close().await;
+    shared.pool.give_back(connection);
 }
 
 /// Why a partition was not read to its end.
