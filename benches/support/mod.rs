@@ -14,7 +14,7 @@ pub(crate) fn events(count: u64) -> Result<Vec<EventBatch>, Box<dyn Error>> {
     let items = tokio::runtime::Runtime::new()?.block_on(items.try_collect::<Vec<_>>())?;
     let batches = items.into_iter().filter_map(|item| match item {
         SourceItem::Batch(batch) => Some(batch),
-        SourceItem::Reject(_) | SourceItem::Report(_) => None,
+        SourceItem::UniqueIds | SourceItem::Reject(_) | SourceItem::Report(_) => None,
     });
     Ok(batches.collect())
 }

@@ -40,6 +40,8 @@ pub type EventStream = BoxStream<'static, Result<SourceItem>>;
 /// An item of an [`EventStream`].
 #[derive(Debug)]
 pub enum SourceItem {
+    /// The source itself keeps ids unique, so that no two events of the stream share one. Only before the first event.
+    UniqueIds,
     /// At least one event.
     Batch(EventBatch),
     /// A row that cannot become an event.

@@ -2,7 +2,7 @@
 
 use super::{DatabaseWorld, MONTH};
 use crate::support::postgres::Session;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -114,5 +114,39 @@ fn id_with_two_contents_is_refused_or_kept() {
         world.run(&["--conflicts", "keep"]).expect(5);
         let events = world.archive().month(MONTH)["events"].clone();
         assert_eq!((&events["archived"], &events["conflicts"]), (&json!(3), &json!(2)), "{second}");
+    }
+}
+
+#[test]
+fn only_an_index_that_keeps_ids_unique_vouches_for_them() {
+    let repeated = "insert into events values ('1', '2025-03-05Z', 'a');";
+    let inherited = "create unique index on events (id); create table later () inherits (events); \
+                     insert into later values ('1', '2025-03-05Z', 'a');";
+    let cases = [
+        ("bigint", "create unique index ids on events (id);".to_owned(), json!("ids"), 0),
+        ("text collate \"C\"", "create unique index ids on events (id) include (note);".to_owned(), json!("ids"), 0),
+        // Libraries change collations, and the index then misses equal texts.
+        ("text", "create unique index ids on events (id);".to_owned(), Value::Null, 0),
+        ("bigint", "alter table events add unique (id) deferrable;".to_owned(), Value::Null, 0),
+        ("bigint", format!("create index on events (id); {repeated}"), Value::Null, 1),
+        ("bigint", format!("create unique index on events (id) where id <> 1; {repeated}"), Value::Null, 1),
+        (
+            "bigint",
+            format!("alter table events add tail int; create unique index on events (id, tail); {repeated}"),
+            Value::Null,
+            1,
+        ),
+        ("bigint", inherited.to_owned(), Value::Null, 1),
+    ];
+    for (id, statements, vouching, duplicates) in cases {
+        let table = format!(
+            "create table events (id {id} not null, created_at timestamptz not null, note text);
+             insert into events values ('1', '2025-03-05Z', 'a'), ('2', '2025-03-06Z', 'b');"
+        );
+        let world = DatabaseWorld::new(&(table + &statements));
+        world.run(&[]).expect(0);
+        let manifest = world.archive().month(MONTH);
+        assert_eq!(manifest["source"]["detail"]["unique_ids"], vouching, "{id}: {statements}");
+        assert_eq!(manifest["events"]["duplicates"], duplicates, "{id}: {statements}");
     }
 }

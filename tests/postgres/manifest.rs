@@ -50,6 +50,12 @@ fn columns_record_the_server_type_names() {
 }
 
 #[test]
+fn unique_index_that_vouches_for_the_ids_is_recorded() {
+    let (_, manifest) = manifest(3, &[]);
+    assert_eq!(manifest["source"]["detail"]["unique_ids"], "events_pkey");
+}
+
+#[test]
 fn server_count_equals_the_rows_read() {
     let (_, manifest) = manifest(1_234, &["--connections", "3"]);
     let counts = ["read", "archived", "source_count"].map(|name| manifest["events"][name].as_u64());

@@ -103,6 +103,7 @@ async fn read(api: &ExportsApi) -> Result<(usize, SourceReport)> {
         assert!(report.is_none(), "the report is the last item");
         match item? {
             SourceItem::Batch(batch) => events += batch.len(),
+            SourceItem::UniqueIds => panic!("a file vouches for its ids"),
             SourceItem::Reject(reject) => panic!("{reject}"),
             SourceItem::Report(last) => report = Some(last),
         }

@@ -27,6 +27,7 @@ async fn read(files: &Files, month: &str) -> Result<(usize, u64, u64)> {
     while let Some(item) = items.try_next().await? {
         match item {
             SourceItem::Batch(batch) => events += batch.len(),
+            SourceItem::UniqueIds => panic!("a file vouches for its ids"),
             SourceItem::Reject(reject) => panic!("{reject}"),
             SourceItem::Report(report) => return Ok((events, report.read, report.outside_window)),
         }

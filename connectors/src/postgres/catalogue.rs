@@ -41,6 +41,8 @@ pub(super) struct Columns {
     pub(super) expressions: Vec<String>,
     /// The forms in which they select values.
     pub(super) forms: Vec<Form>,
+    /// The number of the id column in the table.
+    pub(super) id_number: i16,
     /// The time column, quoted.
     pub(super) time: String,
     /// Its number in the table.
@@ -106,6 +108,14 @@ impl Relation {
         }
     }
 
+    /// The name of an index by which no two rows of a snapshot share a value of the column with this number. The client must
+    /// be in the snapshot.
+    pub(super) async fn unique_index(&self, client: &Client, column: i16) -> Result<Option<String>> {
+        let row = client.query_opt(UNIQUE, &[&self.oid, &column]).await;
+        let row = row.map_err(|error| failure::lost("look for a unique index", error))?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
     /// The columns of `table`. Those in `nested` have arrays of several dimensions, which their declaration does not show. The
     /// relation must be locked, or it may change meanwhile.
     pub(super) async fn columns(&self, client: &Client, table: &Table, nested: &Nested) -> Result<Columns> {
@@ -134,20 +144,37 @@ impl Relation {
         let columns = kept.iter().map(|found| found.column(&wanted)).collect();
         let schema = Schema::new(columns, id, time).map_err(|error| configuration(error.to_string()))?;
         let expressions = kept.iter().map(|found| found.mapping.form.expression(&found.quoted)).collect();
-        let key = all.iter().find(|found| found.name == time);
-        let key = key.ok_or_else(|| Error::new(ErrorKind::Internal, "the time column is missing"))?;
+        let find = |name: &str| all.iter().find(|found| found.name == name);
+        let (Some(id), Some(time)) = (find(id), find(time)) else {
+            return Err(Error::new(ErrorKind::Internal, "a key column is missing"));
+        };
         Ok(Columns {
             schema,
             expressions,
             forms: kept.iter().map(|found| found.mapping.form).collect(),
-            time: key.quoted.clone(),
-            time_number: key.number,
-            time_has_zone: key.mapping.kind == ColumnType::TimestampUtc,
+            id_number: id.number,
+            time: time.quoted.clone(),
+            time_number: time.number,
+            time_has_zone: time.mapping.kind == ColumnType::TimestampUtc,
             org: all.iter().find(|found| found.name == ORG).map(|found| (found.quoted.clone(), found.number)),
             org_has_own_equality: all.iter().any(|found| found.name == ORG && found.has_own_equality),
         })
     }
 }
+
+/// The name of an index that keeps the values of column `$2` unique in table `$1`, whose rows are all of the table's own or
+/// of its partitions. An index in the order of a collation does not count: it misses values that are equal once a library
+/// has changed the collation; 950 is `C`, which none changes. Nor does one that a snapshot may see violated.
+const UNIQUE: &str = "\
+select c.relname::text from pg_catalog.pg_index i
+  join pg_catalog.pg_class c on c.oid = i.indexrelid
+  join pg_catalog.pg_am m on m.oid = c.relam and m.amname = 'btree'
+ where i.indrelid = $1 and i.indnkeyatts = 1 and i.indkey[0] = $2
+   and i.indisunique and i.indimmediate and i.indisvalid and i.indisready and i.indislive
+   and i.indpred is null and i.indexprs is null
+   and i.indclass[0] < 16384 and i.indcollation[0] in (0, 950)
+   and (c.relkind = 'I' or not exists (select from pg_catalog.pg_inherits h where h.inhparent = i.indrelid))
+ order by c.relname limit 1";
 
 impl RelationKind {
     fn parse(kind: &str) -> Option<Self> {

@@ -33,6 +33,8 @@ pub(super) struct Snapshot {
     pub(super) partitions: PartitionPlan,
     /// Rows to read by the server's count: those of the window, and those of no window.
     pub(super) rows: u64,
+    /// Whether the server keeps the ids unique.
+    pub(super) has_unique_ids: bool,
     pub(super) source_clock: Timestamp,
     /// For the manifest.
     pub(super) detail: Value,
@@ -66,9 +68,9 @@ impl Snapshot {
         dataset: &Dataset,
         window: Window,
     ) -> Result<Self> {
+        let config = &pool.config;
         let table = config.tables.get(dataset).cloned().unwrap_or_default();
         let holder = pool.take().await?;
-        let config = &pool.config;
         let client = holder.client();
         let (version, version_text) = holder.version();
         if version < OLDEST {
@@ -92,10 +94,12 @@ impl Snapshot {
         let (within, strays) = count(&holder, &query, &relation).await?;
         let indexed = Columns { org: columns.org.clone().filter(|_| org.is_some()), ..columns.clone() };
         let mut partitions = PartitionPlan::plan(&holder, &relation, &indexed, window, within).await?;
+        let unique_ids = relation.unique_index(holder.client(), columns.id_number).await?;
         let detail = json!({
             "table": relation.name, "server_version": version_text, "standby": facts.standby,
             "snapshot": {"name": facts.name, "transactions": facts.xmin},
             "slices": partitions.detail, "org_id": config.org, "rows_without_time": strays,
+            "unique_ids": unique_ids,
         });
         if strays > 0 {
             partitions.partitions.push(relation.partition(PartitionRows::WithoutTime));
@@ -110,6 +114,7 @@ impl Snapshot {
             layout: Arc::new(layout),
             partitions,
             rows,
+            has_unique_ids: unique_ids.is_some(),
             source_clock,
             detail,
             holder: Mutex::new(Some(holder)),
@@ -128,11 +133,6 @@ impl Snapshot {
         begun.map_err(gone)?;
         Ok(connection)
     }
-}
-
-/// Looks for all columns with arrays of several dimensions once one was found: each would otherwise cost one of the few tries
-/// of the window.
-async fn find_nested(
 
     /// Ends the snapshot, and keeps its session for another.
     pub(super) fn release(&self, pool: &Pool) {
@@ -141,6 +141,11 @@ async fn find_nested(
             pool.give_back(holder);
         }
     }
+}
+
+/// Looks for all columns with arrays of several dimensions once one was found: each would otherwise cost one of the few tries
+/// of the window.
+async fn find_nested(
     holder: &Connection,
     relation: &Relation,
     columns: &Columns,

@@ -104,6 +104,8 @@ struct WindowStream {
     partitions: VecDeque<mpsc::Receiver<Result<PartitionItem>>>,
     /// Rows of the finished partitions.
     rows: u64,
+    /// Whether to send [`SourceItem::UniqueIds`].
+    vouches: bool,
     reported: bool,
     /// Aborted when the stream is dropped.
     _readers: JoinSet<()>,
@@ -123,10 +125,14 @@ impl WindowStream {
         for _ in 0..count {
             readers.spawn(read_partitions(Arc::clone(shared), Arc::clone(&snapshot), Arc::clone(&queue)));
         }
-        Self { snapshot, meter, partitions, rows: 0, reported: false, _readers: readers }
+        let vouches = snapshot.has_unique_ids;
+        Self { snapshot, meter, partitions, rows: 0, vouches, reported: false, _readers: readers }
     }
 
     async fn next(mut self) -> Result<Option<(SourceItem, Self)>> {
+        if std::mem::take(&mut self.vouches) {
+            return Ok(Some((SourceItem::UniqueIds, self)));
+        }
         while let Some(partition) = self.partitions.front_mut() {
             match partition.recv().await.transpose()? {
                 Some(PartitionItem::Batch(batch)) => {

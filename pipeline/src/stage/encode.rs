@@ -75,20 +75,25 @@ pub struct Encoded {
 }
 
 /// Writes the events of `feed` except `repetitions`. Each format, the rejects and the id index have a thread each, fed
-/// by a short queue: the slowest thread limits the rate, and memory stays bounded.
+/// by a short queue: the slowest thread limits the rate, and memory stays bounded. Ids that the source keeps unique need
+/// no index.
 pub async fn encode(mut feed: EventStream, mut repetitions: Repetitions, target: &Target) -> Result<Encoded> {
     let mut queues = Vec::new();
     let mut writers =
         target.formats.iter().filter_map(|format| event_writer(*format, &mut queues, target)).collect::<Vec<_>>();
     let (rejects, rejects_writer) = rejects_writer(target).unzip();
     writers.extend(rejects_writer);
-    let index = spawn_index(&mut queues, &target.folder);
+    let (mut index, mut unique_ids) = (None, false);
     let left_out = repetitions.len();
     let mut tally = Tally::default();
     let mut report = None;
     while let Some(item) = feed.try_next().await? {
         match item {
+            SourceItem::UniqueIds => unique_ids = true,
             SourceItem::Batch(batch) => {
+                if index.is_none() && !unique_ids {
+                    index = Some(spawn_index(&mut queues, &target.folder));
+                }
                 let batch = repetitions.leave_out(batch)?;
                 tally.take(&batch);
                 // A closed queue means that its thread failed; joining it returns the error.
@@ -112,7 +117,10 @@ pub async fn encode(mut feed: EventStream, mut repetitions: Repetitions, target:
     for writer in writers {
         files.extend(join(writer).await?);
     }
-    let suspects = join(index).await?;
+    let suspects = match index {
+        Some(index) => join(index).await?,
+        None => Suspects::default(),
+    };
     let report = report.ok_or_else(|| Error::new(ErrorKind::Internal, "the events ended without a report"))?;
     let Tally { archived, span, rejected, rejects, schema } = tally;
     let (first, last) = (span.first(), span.last());

@@ -37,6 +37,9 @@ impl Guard {
                 self.check(&batch)?;
                 Ok(Some(SourceItem::Batch(batch)))
             }
+            Some(SourceItem::UniqueIds) if self.schema.is_some() => {
+                Err(Error::new(ErrorKind::Internal, "the source vouched for its ids after the first event"))
+            }
             Some(item) => {
                 self.ended = matches!(item, SourceItem::Report(_));
                 Ok(Some(item))

@@ -185,6 +185,7 @@ mod tests {
             expressions: vec!["t".to_owned(), "id".to_owned(), "\"a \"\"b\"\"\"".to_owned()],
             forms: vec![Form::Own; 3],
             schema: table,
+            id_number: 0,
             time: "t".to_owned(),
             time_number: 1,
             time_has_zone: true,
