@@ -1,6 +1,7 @@
 //! Columns and schemas.
 
 use crate::{ColumnType, Sha256};
+use arrow_schema::SchemaRef;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
@@ -28,6 +29,8 @@ pub struct Schema {
     id: usize,
     /// The position of the time column.
     time: usize,
+    /// The columns in Arrow, with which every batch is compared.
+    arrow: SchemaRef,
 }
 
 /// A schema in a manifest.
@@ -69,7 +72,7 @@ impl Schema {
             found.ok_or_else(|| SchemaError::Missing(name.to_owned()))
         };
         let (id, time) = (position(id)?, position(time)?);
-        Ok(Self { sha256, columns, id, time })
+        Ok(Self { sha256, arrow: arrow_columns(&columns), columns, id, time })
     }
 
     /// The digest of the compact JSON of the columns. It may differ in a schema that was deserialized.
@@ -121,12 +124,12 @@ impl Schema {
         for (index, column) in columns.iter_mut().enumerate() {
             column.nullable = index != self.id && index != self.time;
         }
-        Self { sha256: digest(&columns), columns, ..*self }
+        Self { sha256: digest(&columns), arrow: arrow_columns(&columns), columns, ..*self }
     }
 
     /// The columns in Arrow.
-    pub fn to_arrow(&self) -> arrow_schema::SchemaRef {
-        arrow_columns(&self.columns)
+    pub fn to_arrow(&self) -> SchemaRef {
+        Arc::clone(&self.arrow)
     }
 
     /// The position of the id column.
@@ -163,7 +166,7 @@ impl<'de> Deserialize<'de> for Schema {
 }
 
 /// The Arrow schema of `columns`.
-pub fn arrow_columns(columns: &[Column]) -> arrow_schema::SchemaRef {
+pub fn arrow_columns(columns: &[Column]) -> SchemaRef {
     let fields = columns.iter().map(|column| column.kind.field(&column.name, column.nullable));
     Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
 }
