@@ -202,8 +202,9 @@ pub(super) struct CopyOut<'a> {
     /// The driver's view: the end of the rows, or an error.
     driver: Pin<Box<CopyOutStream>>,
     blocks: &'a mut mpsc::Receiver<Bytes>,
-    /// The rest of the last block.
     block: Bytes,
+    /// Bytes of the block that were appended.
+    taken: usize,
     begun: bool,
     ended: bool,
 }
@@ -219,7 +220,7 @@ pub(super) enum CopyOutError {
 
 impl<'a> CopyOut<'a> {
     pub(super) fn new(driver: CopyOutStream, blocks: &'a mut mpsc::Receiver<Bytes>) -> Self {
-        Self { driver: Box::pin(driver), blocks, block: Bytes::new(), begun: false, ended: false }
+        Self { driver: Box::pin(driver), blocks, block: Bytes::new(), taken: 0, begun: false, ended: false }
     }
 
     /// Appends rows to `rows` until they are a batch; returns false after the last row. Batches depend on the rows alone, not
@@ -231,7 +232,7 @@ impl<'a> CopyOut<'a> {
                 return Ok(true);
             }
             match self.next_block().await? {
-                Some(block) => self.block = block,
+                Some(block) => (self.block, self.taken) = (block, 0),
                 None if rows.has_ended() => return Ok(false),
                 None => return Err(CopyError::CutOff.into()),
             }
@@ -240,20 +241,21 @@ impl<'a> CopyOut<'a> {
 
     /// Appends rows of the current block.
     fn take(&mut self, rows: &mut CopyRows) -> Result<(), CopyError> {
-        let mut left = Rows::new(&self.block);
+        let mut left = Rows::new(&self.block[self.taken..]);
         while !are_a_batch(rows)
-            && let Some(mut row) = left.next()
+            && let Some(row) = left.next()
         {
+            let end = self.block.len() - left.len();
+            let mut start = end - row.len();
             if !std::mem::replace(&mut self.begun, true) {
-                row = row.get(signature(row)?..).unwrap_or_default();
+                start += signature(row)?;
             }
             // The signature may be a message of its own.
-            if !row.is_empty() {
-                rows.push(row)?;
+            if start < end {
+                rows.push_received(&self.block, start..end)?;
             }
         }
-        let taken = self.block.len() - left.len();
-        self.block.advance(taken);
+        self.taken = self.block.len() - left.len();
         Ok(())
     }
 

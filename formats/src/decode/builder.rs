@@ -153,7 +153,7 @@ impl<T: FixedWidth> ColumnBuilder for FixedColumn<T> {
     }
 
     fn reserve(&mut self, factor: usize) {
-        self.values.reserve(self.values.len() * factor);
+        self.values.reserve(reserved(self.values.len(), factor));
     }
 
     fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
@@ -229,8 +229,8 @@ impl ColumnBuilder for BytesColumn {
     }
 
     fn reserve(&mut self, factor: usize) {
-        self.offsets.reserve(self.offsets.len() * factor);
-        self.bytes.reserve(self.bytes.len() * factor);
+        self.offsets.reserve(reserved(self.offsets.len(), factor));
+        self.bytes.reserve(reserved(self.bytes.len(), factor));
     }
 
     fn finish(self, data_type: &DataType) -> Option<ArrayRef> {
@@ -241,6 +241,13 @@ impl ColumnBuilder for BytesColumn {
             _ => Arc::new(StringArray::try_new(offsets, bytes, nulls).ok()?),
         })
     }
+}
+
+/// The capacity for `factor` times `content`, and a quarter more: the rest of a chunk is not quite like its first rows, and
+/// a column that grows again is copied as a whole.
+pub(super) const fn reserved(content: usize, factor: usize) -> usize {
+    let expected = content.saturating_mul(factor);
+    expected.saturating_add(expected / 4)
 }
 
 /// The end of the last value.

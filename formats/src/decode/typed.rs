@@ -1,7 +1,7 @@
 //! Columns of any type while they are decoded.
 
 use super::{
-    builder::{Bool, BytesColumn, FixedColumn, Uuid, Validity, last_offset},
+    builder::{Bool, BytesColumn, FixedColumn, Uuid, Validity, last_offset, reserved},
     columns::ColumnBuilder,
     row_error::RowErrorKind,
 };
@@ -137,7 +137,7 @@ impl ColumnBuilder for ListColumn {
     }
 
     fn reserve(&mut self, factor: usize) {
-        self.offsets.reserve(self.offsets.len() * factor);
+        self.offsets.reserve(reserved(self.offsets.len(), factor));
         self.elements.reserve(factor);
     }
 

@@ -101,7 +101,8 @@ impl<'a> RowDecoder<'a> {
                 block.clone().try_for_each(|ordinal| self.push_alone(ordinal, rows.get(ordinal)))?;
             }
             if start == 0 {
-                let factor = rows.bytes() / rows.end(block.end - 1).max(1);
+                let seen = block.map(|ordinal| rows.get(ordinal).len()).sum::<usize>();
+                let factor = rows.bytes() / seen.max(1);
                 self.columns.iter_mut().for_each(|column| column.reserve(factor));
             }
         }
