@@ -14,7 +14,7 @@ use archive_formats::{
 };
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use std::{collections::BTreeMap, error::Error, hint::black_box, io::Read as _};
 use support::events;
 
@@ -153,11 +153,11 @@ fn names(chunks: &[Vec<u8>]) -> JsonNames {
 /// Encodes the events as a CSV artifact.
 fn csv(batches: &[EventBatch]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut packed = Vec::new();
-    let mut encoder = Box::new(CsvEncoder::new(&mut packed));
+    let mut encoder = Box::new(CsvEncoder::new(&mut packed, u64::MAX));
     batches.iter().try_for_each(|batch| encoder.write(batch))?;
     encoder.finish()?;
     let mut text = Vec::new();
-    GzDecoder::new(packed.as_slice()).read_to_end(&mut text)?;
+    MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut text)?;
     Ok(text)
 }
 

@@ -29,7 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     group.bench_function("parquet", |bencher| {
         bencher.iter(|| encode(Box::new(ParquetEncoder::new(sink(), label.clone(), PART)), &batches));
     });
-    group.bench_function("csv", |bencher| bencher.iter(|| encode(Box::new(CsvEncoder::new(sink())), &batches)));
+    group.bench_function("csv", |bencher| {
+        bencher.iter(|| encode(Box::new(CsvEncoder::new(sink(), u64::MAX)), &batches));
+    });
     group.finish();
     criterion.final_summary();
     Ok(())

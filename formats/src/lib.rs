@@ -1,7 +1,7 @@
 //! The format of an archive: months and windows, schemas, decoders, encoders, digests, object names and manifests.
 //!
 //! Everything here is a pure function or a value. This crate uses no network, clock, file system or async runtime;
-//! encoders write to any [`std::io::Write`].
+//! encoders write to any [`std::io::Write`]. Threads of a [`pool`] do independent work side by side.
 
 pub mod batch;
 pub mod catalogue;
@@ -12,8 +12,10 @@ pub mod dataset;
 pub mod decode;
 pub mod digest;
 pub mod encode;
+pub mod gzip;
 pub mod key;
 pub mod manifest;
+pub mod pool;
 pub mod printable;
 pub mod reject;
 pub mod schema;

@@ -161,7 +161,7 @@ fn columnar() -> Result<Seeds> {
         seeds.push((format!("hostile_archive/csv-5-{number}"), [&[5, kind, 0, 255][..], &gzipped(&text)].concat()));
     }
     let mut file = Vec::new();
-    let mut encoder = Box::new(RejectsEncoder::new(&mut file));
+    let mut encoder = Box::new(RejectsEncoder::new(&mut file, u64::MAX));
     let reject =
         |row: &[u8]| Reject { file: None, line: 3, column: None, reason: "no id".to_owned(), row: row.to_vec() };
     encoder.write(&reject(b"a,b"))?;

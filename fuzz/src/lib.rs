@@ -97,13 +97,13 @@ pub fn joined<'a>(batches: impl IntoIterator<Item = &'a EventBatch>) -> Option<R
 /// The CSV that the archive writes for `batches`, unpacked.
 pub fn encoded_csv<'a>(batches: impl IntoIterator<Item = &'a EventBatch>) -> Vec<u8> {
     let mut file = Vec::new();
-    let mut encoder = Box::new(CsvEncoder::new(&mut file));
+    let mut encoder = Box::new(CsvEncoder::new(&mut file, u64::MAX));
     for batch in batches {
         encoder.write(batch).expect("short records");
     }
     encoder.finish().expect("writing to memory");
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(file.as_slice()).read_to_end(&mut text).expect("gzip of the encoder");
+    flate2::read::MultiGzDecoder::new(file.as_slice()).read_to_end(&mut text).expect("gzip of the encoder");
     text
 }
 

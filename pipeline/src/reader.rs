@@ -12,9 +12,10 @@ use archive_formats::{
         rejects::RejectsReader,
     },
     digest::Hasher,
+    gzip::{GzipFile, GzipReader, GzipStream, Member, Members},
     manifest::DataFile,
+    pool::InOrder,
 };
-use flate2::bufread::MultiGzDecoder;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use std::{
     collections::HashSet,
@@ -219,7 +220,7 @@ impl EventReader {
                 let is_wanted = |name: &str| columns.contains(name);
                 Decoder::Parquet(Box::new(ParquetEvents::open_within(file, schema, *window, is_wanted)?))
             }
-            (FileFormat::Csv, _) => Decoder::Csv(Box::new(CsvEvents::new(file, Arc::clone(schema)))),
+            (FileFormat::Csv, _) => Decoder::Csv(Box::new(CsvEvents::new(file, schema)?)),
             (FileFormat::Artifact | FileFormat::Rejects, _) => Decoder::Empty,
         }))
     }
@@ -237,33 +238,105 @@ impl Iterator for EventReader {
     }
 }
 
+/// The events of a CSV file. Members are unpacked and decoded side by side; of a file without their lengths, which is
+/// unpacked in one go, the chunks.
 struct CsvEvents {
-    /// Unpacked text of all members, as other readers unpack it; `None` after the end.
-    text: Option<MultiGzDecoder<BufReader<File>>>,
-    splitter: CsvSplitter,
-    block: Vec<u8>,
-    schema: Arc<Schema>,
-    /// `None` until the header was read.
-    layout: Option<ArchivedLayout>,
+    file: CsvFile,
+    layout: Arc<ArchivedLayout>,
+    /// Whether the header was found.
+    started: bool,
+    batches: InOrder<Result<Option<EventBatch>, ReadError>>,
+}
+
+enum CsvFile {
+    Members(Members<BufReader<File>>),
+    Stream(Box<CsvStream>),
+    Ended,
+}
+
+/// Whole records.
+enum Records {
+    Packed(Member),
+    Text(Vec<u8>),
 }
 
 impl CsvEvents {
-    fn new(file: File, schema: Arc<Schema>) -> Self {
-        let text = Some(MultiGzDecoder::new(BufReader::new(file)));
-        Self { text, splitter: CsvSplitter::of_archive(BLOCK), block: vec![0; BLOCK], schema, layout: None }
+    fn new(file: File, schema: &Arc<Schema>) -> Result<Self, ReadError> {
+        let file = match GzipFile::open(BufReader::with_capacity(BLOCK, file)).map_err(undecodable)? {
+            GzipFile::Members(members) => CsvFile::Members(members),
+            GzipFile::Stream(text) => CsvFile::Stream(Box::new(CsvStream::new(*text))),
+        };
+        let layout = Arc::new(ArchivedLayout::new(schema)?);
+        Ok(Self { file, layout, started: false, batches: InOrder::default() })
     }
 
     fn next_batch(&mut self) -> Result<Option<EventBatch>, ReadError> {
-        while let Some(chunk) = self.next_chunk()? {
-            let (layout, header) = match self.layout.take() {
-                Some(layout) => (layout, 0),
-                None => ArchivedLayout::from_header(&chunk, &self.schema)?,
-            };
-            if let Some(batch) = self.layout.insert(layout).decode(&chunk[header..])? {
-                return Ok(Some(batch));
+        loop {
+            while !self.batches.is_full(BLOCK)
+                && let Some(records) = self.file.next()
+            {
+                self.start(records);
+            }
+            match self.batches.next() {
+                None => return Ok(None),
+                Some(Ok(None)) => {}
+                Some(Ok(batch)) => return Ok(batch),
+                Some(Err(error)) => {
+                    (self.file, self.batches) = (CsvFile::Ended, InOrder::default());
+                    return Err(error);
+                }
             }
         }
-        Ok(None)
+    }
+
+    /// Starts the decoding of the next records. An error follows the records before it.
+    fn start(&mut self, records: Result<Records, ReadError>) {
+        let bytes = match &records {
+            Ok(Records::Packed(member)) => member.text_bytes(),
+            Ok(Records::Text(text)) => text.len(),
+            Err(_) => 0,
+        };
+        let layout = Arc::clone(&self.layout);
+        let has_header = !std::mem::replace(&mut self.started, true);
+        self.batches.start(bytes, move || {
+            let text = match records? {
+                Records::Packed(member) => member.unpack().map_err(undecodable)?,
+                Records::Text(text) => text,
+            };
+            let header = if has_header { layout.header(&text)? } else { 0 };
+            Ok(layout.decode(&text[header..])?)
+        });
+    }
+}
+
+impl CsvFile {
+    /// The next records; `None` after the last ones or an error.
+    fn next(&mut self) -> Option<Result<Records, ReadError>> {
+        let next = match self {
+            Self::Members(members) => {
+                members.next().transpose().map_err(undecodable).map(|next| next.map(Records::Packed))
+            }
+            Self::Stream(text) => text.next_chunk().map(|next| next.map(Records::Text)),
+            Self::Ended => Ok(None),
+        };
+        if !matches!(next, Ok(Some(_))) {
+            *self = Self::Ended;
+        }
+        next.transpose()
+    }
+}
+
+/// The text of a file whose members are not known.
+struct CsvStream {
+    /// `None` after the end.
+    text: Option<GzipStream<BufReader<File>>>,
+    splitter: CsvSplitter,
+    block: Vec<u8>,
+}
+
+impl CsvStream {
+    fn new(text: GzipStream<BufReader<File>>) -> Self {
+        Self { text: Some(text), splitter: CsvSplitter::of_archive(BLOCK), block: vec![0; BLOCK] }
     }
 
     /// The next chunk of whole records.
@@ -286,7 +359,7 @@ impl CsvEvents {
 
 /// Unpacks a gzip file completely, and returns the digest of the content.
 pub(crate) fn unpacked(file: File) -> Result<Sha256, ReadError> {
-    let mut content = MultiGzDecoder::new(BufReader::new(file));
+    let mut content = GzipReader::open(BufReader::with_capacity(BLOCK, file)).map_err(undecodable)?;
     let mut hasher = Hasher::default();
     let mut block = vec![0; BLOCK];
     loop {
@@ -299,7 +372,8 @@ pub(crate) fn unpacked(file: File) -> Result<Sha256, ReadError> {
 
 /// Counts the rows of a rejects file by reading every row.
 pub(crate) fn rejects(file: File) -> Result<u64, ReadError> {
-    let text = BufReader::with_capacity(BLOCK, MultiGzDecoder::new(BufReader::new(file)));
+    let content = GzipReader::open(BufReader::with_capacity(BLOCK, file)).map_err(undecodable)?;
+    let text = BufReader::with_capacity(BLOCK, content);
     RejectsReader::new(text).map(|row| row.map(|_| 1).map_err(undecodable)).sum()
 }
 
@@ -342,7 +416,7 @@ mod tests {
     use super::*;
     use archive_formats::{
         catalogue::{KeyColumns, text_schema},
-        encode::GzipWriter,
+        gzip::GzipWriter,
     };
     use std::io::Write as _;
 
@@ -354,13 +428,28 @@ mod tests {
         bytes
     }
 
-    /// The events of a CSV file with these bytes.
+    /// The number of events of a CSV file with these bytes.
     fn events(bytes: &[u8]) -> Result<usize, ReadError> {
+        batches(bytes)?.map(|batch| Ok(batch?.len())).sum()
+    }
+
+    fn batches(bytes: &[u8]) -> Result<EventReader, ReadError> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
         let schema = Arc::new(text_schema(&["id", "timestamp"], &KeyColumns::default()).unwrap());
-        EventReader::new(file, FileFormat::Csv, &schema, None)?.map(|batch| Ok(batch?.len())).sum()
+        EventReader::new(file, FileFormat::Csv, &schema, None)
+    }
+
+    fn event(id: impl std::fmt::Display) -> String {
+        format!("{id},2025-03-01T00:00:00.000000Z\n")
+    }
+
+    /// As earlier versions wrote it.
+    fn without_length(text: &str) -> Vec<u8> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
     }
 
     #[test]
@@ -372,12 +461,50 @@ mod tests {
 
     #[test]
     fn csv_after_the_first_gzip_member_is_not_ignored() {
-        let event = |id| format!("{id},2025-03-01T00:00:00.000000Z\n");
         let first = member(&format!("id,timestamp\n{}", event("a")));
         assert_eq!(events(&first).unwrap(), 1);
         assert_eq!(events(&[first.clone(), member(&event("b"))].concat()).unwrap(), 2);
         for rest in [&b"x"[..], &[0; 512], &member("not a record\n")] {
             assert!(matches!(events(&[&first, rest].concat()), Err(ReadError::Damaged(_))), "{rest:?}");
         }
+    }
+
+    #[test]
+    fn members_are_decoded_in_their_order() {
+        let header = member("id,timestamp\n");
+        let members = (0..500).map(|number| member(&event(number))).collect::<Vec<_>>();
+        let file = [header, members.concat()].concat();
+        let ids = batches(&file).unwrap().map(|batch| batch.unwrap().ids().bytes(0).to_vec());
+        let expected = (0..500).map(|number| number.to_string().into_bytes());
+        assert!(ids.eq(expected));
+    }
+
+    #[test]
+    fn files_of_one_member_are_read_as_before() {
+        let text = (0..100_000).map(event).collect::<String>();
+        assert_eq!(events(&without_length(&format!("id,timestamp\n{text}"))).unwrap(), 100_000);
+        assert!(matches!(events(&without_length(&format!("id,timestamp\n{text}x\n"))), Err(ReadError::Damaged(_))));
+        assert!(matches!(events(&without_length(&text)), Err(ReadError::Schema)));
+    }
+
+    #[test]
+    fn a_member_ends_with_a_whole_record() {
+        let text = ["id,timestamp\n", &event("a"), &event("b")].concat();
+        for cut in 1..text.len() {
+            let (first, second) = text.split_at(cut);
+            let read = events(&[member(first), member(second)].concat());
+            assert_eq!(read.is_ok(), first.ends_with('\n'), "{cut}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_a_damaged_member() {
+        let mut file = [member(&format!("id,timestamp\n{}", event("a"))), member(&event("b")), member(&event("c"))];
+        let end = file[1].len() - 8;
+        file[1][end] ^= 1;
+        let mut batches = batches(&file.concat()).unwrap();
+        assert!(batches.next().unwrap().is_ok());
+        assert!(matches!(batches.next(), Some(Err(ReadError::Damaged(_)))));
+        assert!(batches.next().is_none());
     }
 }

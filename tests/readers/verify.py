@@ -26,6 +26,7 @@ FORMAT = "keeptrusts-archive/1"
 CHAIN = re.compile(r"manifests/(\d{8,})\.(json|SHA256SUMS)")
 DATA = re.compile(r"([a-z0-9][a-z0-9_-]*)/(parquet|csv|artifact|rejects)/month=(\d{4}-\d{2})/[^/]+")
 EVENTS = ("parquet", "csv")
+MEMBER = bytes.fromhex("1f8b08040000000000ff080049470400")
 MAX_LISTS = 8
 EXTENSIONS = {
     "parquet": r"parquet",
@@ -199,9 +200,12 @@ class Verifier:
 
     def csv(self, path, manifest):
         """Each row as a list of its fields; None is NULL."""
-        text = gzip.decompress((self.root / path).read_bytes()).decode()
-        self.expect((self.root / path).read_bytes()[4:8] == bytes(4), "page", path, "a modification time")
-        records = csv_records(text)
+        data = (self.root / path).read_bytes()
+        self.expect(data[4:8] == bytes(4), "page", path, "a modification time")
+        texts = [gzip.decompress(member) for member in members(data)]
+        self.expect(all(len(text) >= 1 << 20 for text in texts[:-1]), "page", path, "a small member")
+        self.expect(all(text.endswith(b"\n") for text in texts), "page", path, "a member ends inside a row")
+        records = csv_records(b"".join(texts).decode())
         self.expect(next(records) == [column["name"] for column in manifest["schema"]["columns"]], "V024", path, "header")
         return records
 
@@ -244,6 +248,20 @@ def reject(line):
     if ("row" in fields) == ("row_base64" in fields):
         raise ValueError("a line has either a row or a row_base64")
     return fields["row"].encode() if "row" in fields else base64.b64decode(fields["row_base64"], validate=True)
+
+
+def members(data):
+    """The members of a gzip file, by the lengths in their headers; the whole of a file without them."""
+    if not data.startswith(MEMBER):
+        return [data]
+    found = []
+    while data:
+        if not data.startswith(MEMBER):
+            raise ValueError("no member follows")
+        length = max(int.from_bytes(data[len(MEMBER):][:4], "little"), 1)
+        found.append(data[:length])
+        data = data[length:]
+    return found
 
 
 def csv_records(text):

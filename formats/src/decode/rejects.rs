@@ -49,12 +49,12 @@ impl<R: BufRead> Iterator for RejectsReader<R> {
 mod tests {
     use super::*;
     use crate::encode::{FileEncoder as _, RejectsEncoder};
-    use flate2::read::GzDecoder;
+    use flate2::read::MultiGzDecoder;
     use proptest::{collection::vec, option, prelude::*};
 
     fn packed(rejects: &[Reject]) -> Vec<u8> {
         let mut file = Vec::new();
-        let mut encoder = Box::new(RejectsEncoder::new(&mut file));
+        let mut encoder = Box::new(RejectsEncoder::new(&mut file, u64::MAX));
         for reject in rejects {
             encoder.write(reject).unwrap();
         }
@@ -65,7 +65,7 @@ mod tests {
 
     fn unpacked(file: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
-        GzDecoder::new(file).read_to_end(&mut text).unwrap();
+        MultiGzDecoder::new(file).read_to_end(&mut text).unwrap();
         text
     }
 

@@ -22,9 +22,10 @@ pub struct CsvEncoder<W: Write> {
 }
 
 impl<W: Write> CsvEncoder<W> {
-    /// An encoder that writes to `sink`. The file stays empty without a batch, since the columns are unknown.
-    pub fn new(sink: W) -> Self {
-        Self { file: TextFile::gzipped(sink), schema: None, rows: 0, span: TimeSpan::default() }
+    /// An encoder that writes to `sink`. Its file ends at about `part_size` bytes. It stays empty without a batch, since
+    /// the columns are unknown.
+    pub fn new(sink: W, part_size: u64) -> Self {
+        Self { file: TextFile::gzipped(sink, part_size), schema: None, rows: 0, span: TimeSpan::default() }
     }
 
     fn write_header(&mut self, schema: &Arc<Schema>) -> Result<(), EncodeError> {
@@ -240,7 +241,7 @@ mod tests {
 
     fn encode(batches: &[EventBatch]) -> (Vec<u8>, EncodedFile) {
         let mut file = Vec::new();
-        let mut encoder = Box::new(CsvEncoder::new(&mut file));
+        let mut encoder = Box::new(CsvEncoder::new(&mut file, u64::MAX));
         for batch in batches {
             encoder.write(batch).unwrap();
         }
@@ -251,7 +252,7 @@ mod tests {
     fn text(batch: &EventBatch) -> String {
         let mut text = String::new();
         let (file, _) = encode(std::slice::from_ref(batch));
-        flate2::read::GzDecoder::new(file.as_slice()).read_to_string(&mut text).unwrap();
+        flate2::read::MultiGzDecoder::new(file.as_slice()).read_to_string(&mut text).unwrap();
         text
     }
 
@@ -280,7 +281,7 @@ mod tests {
             batch(vec![(column("c", ColumnType::Text), half()), (column("d", ColumnType::Text), half())])
         };
         let rest = "b,1970-01-01T00:00:01.000000Z,,".len();
-        let mut encoder = CsvEncoder::new(Vec::new());
+        let mut encoder = CsvEncoder::new(Vec::new(), u64::MAX);
         encoder.write(&halves(2)).unwrap();
         encoder.write(&halves((MAX_RECORD_BYTES - rest) & !1)).unwrap();
         let refused = encoder.write(&halves(MAX_RECORD_BYTES)).unwrap_err();
@@ -354,7 +355,7 @@ mod tests {
         let events = batch(Vec::new());
         let (file, encoded) = encode(&[events.clone(), events.clone()]);
         assert_eq!(encode(&[events.clone(), events]), (file.clone(), encoded.clone()));
-        assert_eq!(file[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+        assert_eq!(file[..10], [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255]);
         let expected = EncodedFile {
             rows: 4,
             bytes: file.len() as u64,
@@ -375,7 +376,7 @@ mod tests {
 
     #[test]
     fn refuses_a_batch_with_other_columns() {
-        let mut encoder = CsvEncoder::new(Vec::new());
+        let mut encoder = CsvEncoder::new(Vec::new(), u64::MAX);
         encoder.write(&batch(Vec::new())).unwrap();
         let wider = batch(vec![(column("c", ColumnType::Bool), Arc::new(BooleanArray::from(vec![true, false])))]);
         assert!(matches!(encoder.write(&wider), Err(EncodeError::OtherSchema)));

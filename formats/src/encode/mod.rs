@@ -14,7 +14,7 @@ mod values;
 
 pub(crate) use number::write_float;
 pub use text::Texts;
-pub use text_file::{GzipWriter, RejectsEncoder};
+pub use text_file::RejectsEncoder;
 
 use crate::{EventBatch, Sha256, Timestamp};
 use ::parquet::errors::ParquetError;

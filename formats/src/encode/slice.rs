@@ -105,7 +105,7 @@ struct CsvSlice<W: Write> {
 
 impl<W: Write> CsvSlice<W> {
     fn new(sink: W, columns: Vec<Column>, style: SliceStyle) -> io::Result<Self> {
-        let mut file = if style.gzip { TextFile::gzipped(sink) } else { TextFile::plain(sink) };
+        let mut file = if style.gzip { TextFile::gzipped(sink, u64::MAX) } else { TextFile::plain(sink) };
         write_names(&columns, file.buffer(), if style.csv_safe { write_safe_text } else { write_text });
         file.end_line()?;
         Ok(Self { file, columns, safe: style.csv_safe, rows: 0 })
@@ -147,7 +147,7 @@ struct Key {
 
 impl<W: Write> JsonlSlice<W> {
     fn new(sink: W, columns: Vec<Column>, gzip: bool) -> io::Result<Self> {
-        let file = if gzip { TextFile::gzipped(sink) } else { TextFile::plain(sink) };
+        let file = if gzip { TextFile::gzipped(sink, u64::MAX) } else { TextFile::plain(sink) };
         let columns = columns.into_iter().map(|column| {
             let mut text = serde_json::to_vec(&column.name)?;
             text.push(b':');
@@ -369,7 +369,7 @@ text,json,count,cost,float,on,day,bytes,at
             let zipped =
                 encode(SliceStyle { gzip: true, ..plain(format) }, columns.clone(), std::slice::from_ref(&rows));
             let mut unzipped = Vec::new();
-            flate2::read::GzDecoder::new(zipped.as_slice()).read_to_end(&mut unzipped).unwrap();
+            flate2::read::MultiGzDecoder::new(zipped.as_slice()).read_to_end(&mut unzipped).unwrap();
             assert_eq!(unzipped, encode(plain(format), columns, &[rows]));
         }
     }

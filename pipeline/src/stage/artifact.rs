@@ -3,11 +3,7 @@
 use super::encode::Target;
 use crate::reader;
 use archive_connectors::{Error, ErrorKind, LocalArtifact, Result, error::local, sink::StagedFile};
-use archive_formats::{
-    FileFormat, Sha256,
-    digest::DigestWriter,
-    encode::{EncodedFile, GzipWriter},
-};
+use archive_formats::{FileFormat, Sha256, digest::DigestWriter, encode::EncodedFile, gzip::GzipWriter};
 use std::{
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write},

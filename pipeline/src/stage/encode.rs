@@ -236,7 +236,7 @@ impl Parts<EventBatch> {
 
     /// Creates a writer of CSV files.
     pub(super) fn csv(target: &Target) -> Self {
-        Self::new(FileFormat::Csv, target, |file, _| Box::new(CsvEncoder::new(file)))
+        Self::new(FileFormat::Csv, target, |file, target| Box::new(CsvEncoder::new(file, target.part_size)))
     }
 
     /// Writes a batch in pieces, so that a part does not exceed its size by much.
@@ -248,7 +248,7 @@ impl Parts<EventBatch> {
 impl Parts<Reject> {
     /// Creates a writer of rejected rows.
     pub(super) fn rejects(target: &Target) -> Self {
-        Self::new(FileFormat::Rejects, target, |file, _| Box::new(RejectsEncoder::new(file)))
+        Self::new(FileFormat::Rejects, target, |file, target| Box::new(RejectsEncoder::new(file, target.part_size)))
     }
 }
 

@@ -21,17 +21,26 @@ pub struct ArchivedLayout {
 }
 
 impl ArchivedLayout {
+    /// The layout of files with the columns of `archived`, the schema of the manifest.
+    pub fn new(archived: &Arc<Schema>) -> Result<Self, CsvError> {
+        EventBatch::try_new(Arc::clone(archived), RecordBatch::new_empty(archived.to_arrow()))?;
+        Ok(Self { columns: Columns::new(Arc::clone(archived)) })
+    }
+
     /// Checks the header at the start of the first chunk against `archived`, the schema of the manifest. Also returns the
     /// length of the header in bytes.
     pub fn from_header(chunk: &[u8], archived: &Arc<Schema>) -> Result<(Self, usize), CsvError> {
-        EventBatch::try_new(Arc::clone(archived), RecordBatch::new_empty(archived.to_arrow()))?;
+        let layout = Self::new(archived)?;
+        let header = layout.header(chunk)?;
+        Ok((layout, header))
+    }
+
+    /// The length of the header at the start of the first chunk, which must have the columns of the layout.
+    pub fn header(&self, chunk: &[u8]) -> Result<usize, CsvError> {
         let mut header = Vec::new();
-        write_names(archived.columns(), &mut header, write_text);
+        write_names(self.columns.schema().columns(), &mut header, write_text);
         header.push(b'\n');
-        if !chunk.starts_with(&header) {
-            return Err(CsvError::OtherColumns);
-        }
-        Ok((Self { columns: Columns::new(Arc::clone(archived)) }, header.len()))
+        if chunk.starts_with(&header) { Ok(header.len()) } else { Err(CsvError::OtherColumns) }
     }
 
     /// Decodes a chunk of whole records, without the header; `None` if it has none.

@@ -72,11 +72,11 @@ fn encode(records: &RecordBatch, csv: &[u8]) -> Vec<u8> {
     let (layout, _) = CsvLayout::from_header(csv, &KeyColumns::default()).unwrap();
     let batch = EventBatch::try_new(Arc::clone(layout.schema()), records.clone()).unwrap();
     let mut file = Vec::new();
-    let mut encoder = Box::new(CsvEncoder::new(&mut file));
+    let mut encoder = Box::new(CsvEncoder::new(&mut file, u64::MAX));
     encoder.write(&batch).unwrap();
     encoder.finish().unwrap();
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(file.as_slice()).read_to_end(&mut text).unwrap();
+    flate2::read::MultiGzDecoder::new(file.as_slice()).read_to_end(&mut text).unwrap();
     text
 }
 

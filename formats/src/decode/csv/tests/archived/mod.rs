@@ -42,11 +42,11 @@ fn decode(file: &[u8], schema: &Arc<Schema>, chunk: usize) -> Result<Option<Reco
 
 fn encode(schema: &Arc<Schema>, records: RecordBatch) -> Vec<u8> {
     let mut file = Vec::new();
-    let mut encoder = Box::new(CsvEncoder::new(&mut file));
+    let mut encoder = Box::new(CsvEncoder::new(&mut file, u64::MAX));
     encoder.write(&EventBatch::try_new(Arc::clone(schema), records).unwrap()).unwrap();
     encoder.finish().unwrap();
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(file.as_slice()).read_to_end(&mut text).unwrap();
+    flate2::read::MultiGzDecoder::new(file.as_slice()).read_to_end(&mut text).unwrap();
     text
 }
 
