@@ -75,7 +75,7 @@ async fn work(
     request: Request,
     observer: Arc<dyn Observer>,
 ) -> Result<(RunReport, Option<Error>)> {
-    let work = run::run(&opened.settings, request, Arc::new(SystemClock), observer, signals.stop());
+    let work = Box::pin(run::run(&opened.settings, request, Arc::new(SystemClock), observer, signals.stop()));
     let guarded = signals.finish_on_signal(work).await;
     opened.screen.close();
     let (report, stopped) = guarded.into_report()?;

@@ -12,7 +12,8 @@ use archive_formats::{
     key::{self, ObjectName},
     manifest::DataFile,
 };
-use std::collections::HashSet;
+use futures::future::try_join_all;
+use std::collections::{BTreeMap, HashSet};
 
 impl Verifier {
     /// Verifies the files of one manifest.
@@ -27,32 +28,56 @@ impl Verifier {
         let folder = folder.map_err(local("make a folder for fetched files", &self.folder))?;
         let dataset_month = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
         let reader = Reader::new(self.sink.clone(), folder.path().to_owned());
-        let mut rows = MonthRows::new(manifest, folder.path());
+        let rows = MonthRows::new(manifest, folder.path());
+        let mut formats = BTreeMap::<FileFormat, Vec<&DataFile>>::new();
+        for file in &manifest.files {
+            if check_size(file, listing.get(&file.path).copied(), findings) {
+                formats.entry(file.format).or_default().push(file);
+            }
+        }
         if level == Level::Full {
             self.progress.step(&dataset_month, Step::Check, Some(manifest.bytes()));
-        }
-        for file in &manifest.files {
-            if check_size(file, listing.get(&file.path).copied(), findings) && level == Level::Full {
-                read(&reader, file, &mut rows, findings).await?;
-                self.progress.advance(&dataset_month, file.bytes);
+            let advance = |file: &DataFile| self.progress.advance(&dataset_month, file.bytes);
+            // Side by side: the files of a format are read one after the other, to bound memory.
+            let reading = formats.iter().map(|(format, files)| read_format(&reader, *format, files, &rows, advance));
+            for found in try_join_all(reading).await? {
+                findings.0.extend(found.0);
             }
         }
         self.progress.finish(&dataset_month);
-        if level == Level::Full { rows.finish(findings) } else { Ok(()) }
+        Ok(())
     }
 }
 
-/// Reads a file whose listed size is correct. A file with other bytes is not decoded: its rows were never committed.
-async fn read(reader: &Reader, file: &DataFile, rows: &mut MonthRows, findings: &mut Findings) -> Result<()> {
-    let found = match (file.format, rows.schema().cloned()) {
-        (FileFormat::Artifact | FileFormat::Rejects, _) => reader.rows(file).await,
-        (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
-            rows.read(file, reader.events(file, &schema, None), findings).await?
-        }
-        // Event files without a schema are a finding of the manifest.
-        (FileFormat::Parquet | FileFormat::Csv, None) => reader.fetch(file).await.map(|_| file.rows),
+/// Reads the files of one format, whose listed sizes are correct.
+async fn read_format(
+    reader: &Reader,
+    format: FileFormat,
+    files: &[&DataFile],
+    month: &MonthRows,
+    advance: impl Fn(&DataFile),
+) -> Result<Findings> {
+    let mut findings = Findings::default();
+    let has_events = matches!(format, FileFormat::Parquet | FileFormat::Csv);
+    let mut events = match month.schema().filter(|_| has_events) {
+        Some(schema) => Some((month.format(format)?, schema)),
+        None => None,
     };
-    check(found, file, findings)
+    for &file in files {
+        // A file with other bytes is not decoded: its rows were never committed.
+        let found = match &mut events {
+            Some((rows, schema)) => rows.read(file, reader.events(file, schema, None), &mut findings).await?,
+            // Event files without a schema are a finding of the manifest.
+            None if has_events => reader.fetch(file).await.map(|_| file.rows),
+            None => reader.rows(file).await,
+        };
+        check(found, file, &mut findings)?;
+        advance(file);
+    }
+    if let Some((rows, _)) = events {
+        rows.finish(&mut findings)?;
+    }
+    Ok(findings)
 }
 
 /// V010, V011, V012, V020 and V024: whether a file contains the expected rows.

@@ -11,13 +11,12 @@ use archive_formats::{
 };
 use futures::{Stream, TryStreamExt as _};
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
 };
 
-/// The rows of one month's files, read one file at a time.
+/// What the rows of a month's files are compared with.
 #[derive(Debug)]
 pub(super) struct MonthRows {
     sequence: u64,
@@ -25,12 +24,13 @@ pub(super) struct MonthRows {
     window: Window,
     events: EventCounts,
     folder: PathBuf,
-    formats: BTreeMap<FileFormat, FormatRows>,
 }
 
-/// The events of one format.
+/// The events of the files of one format, read one file at a time.
 #[derive(Debug)]
-struct FormatRows {
+pub(super) struct FormatRows<'a> {
+    month: &'a MonthRows,
+    format: FileFormat,
     index: IdIndex,
     /// Events of readable files.
     read: u64,
@@ -44,7 +44,6 @@ impl MonthRows {
             window: manifest.month.window(),
             events: manifest.events,
             folder: folder.to_owned(),
-            formats: BTreeMap::new(),
         }
     }
 
@@ -53,6 +52,15 @@ impl MonthRows {
         self.schema.as_ref()
     }
 
+    /// Begins a format of events, once.
+    pub(super) fn format(&self, format: FileFormat) -> Result<FormatRows<'_>> {
+        let folder = self.folder.join(format.as_str());
+        std::fs::create_dir(&folder).map_err(local("make a folder for the index of ids", &folder))?;
+        Ok(FormatRows { month: self, format, index: IdIndex::new(&folder), read: 0 })
+    }
+}
+
+impl FormatRows<'_> {
     /// V021 and V022: verifies the events of a file. Returns their number.
     pub(super) async fn read(
         &mut self,
@@ -61,7 +69,6 @@ impl MonthRows {
         findings: &mut Findings,
     ) -> Result<std::result::Result<u64, ReadError>> {
         let (mut times, mut outside, mut rows) = (TimeSpan::default(), 0_u64, 0_u64);
-        let mut format = self.format(file.format)?;
         let mut batches = pin!(batches);
         let end = loop {
             let batch = match batches.try_next().await {
@@ -70,13 +77,12 @@ impl MonthRows {
                 Err(error) => break Err(error),
             };
             times.extend(&batch);
-            let in_window = |time: &&i64| self.window.contains(Timestamp::from_micros(**time));
+            let in_window = |time: &&i64| self.month.window.contains(Timestamp::from_micros(**time));
             outside += batch.times().values().iter().filter(|time| !in_window(time)).count() as u64;
             rows += batch.len() as u64;
-            format.index.add(&batch)?;
+            self.index.add(&batch)?;
         };
-        format.read += rows;
-        self.formats.insert(file.format, format);
+        self.read += rows;
         let same_times = (times.first(), times.last()) == (file.first, file.last);
         if end.as_ref().is_ok_and(|rows| *rows == file.rows) && !same_times {
             findings.damage(Code::Balance, &*file.path, "the first and last event are not those of the manifest");
@@ -87,28 +93,17 @@ impl MonthRows {
         Ok(end)
     }
 
-    /// Takes the state of a format, to be put back after the next file.
-    fn format(&mut self, format: FileFormat) -> Result<FormatRows> {
-        if let Some(known) = self.formats.remove(&format) {
-            return Ok(known);
-        }
-        let folder = self.folder.join(format.as_str());
-        std::fs::create_dir(&folder).map_err(local("make a folder for the index of ids", &folder))?;
-        Ok(FormatRows { index: IdIndex::new(&folder), read: 0 })
-    }
-
-    /// V023, after every file of the month was read. Fewer shared ids than the manifest counts are V021, unless a
+    /// V023, after every file of the format was read. Fewer shared ids than the manifest counts are V021, unless a
     /// damaged file was skipped.
     pub(super) fn finish(self, findings: &mut Findings) -> Result<()> {
-        let EventCounts { archived, conflicts, .. } = self.events;
-        for (format, FormatRows { index, read }) in self.formats {
-            let shared = index.finish()?.len();
-            let message = format!("{shared} events of the {format} files share an id, but {conflicts} should");
-            if shared > conflicts {
-                findings.damage(Code::IdTwice, key::manifest(self.sequence), message);
-            } else if shared < conflicts && read == archived {
-                findings.damage(Code::Balance, key::manifest(self.sequence), message);
-            }
+        let Self { month, format, index, read } = self;
+        let EventCounts { archived, conflicts, .. } = month.events;
+        let shared = index.finish()?.len();
+        let message = format!("{shared} events of the {format} files share an id, but {conflicts} should");
+        if shared > conflicts {
+            findings.damage(Code::IdTwice, key::manifest(month.sequence), message);
+        } else if shared < conflicts && read == archived {
+            findings.damage(Code::Balance, key::manifest(month.sequence), message);
         }
         Ok(())
     }
