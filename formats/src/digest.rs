@@ -1,4 +1,4 @@
-//! SHA-256 digests, and a writer that computes one of the bytes that pass through.
+//! SHA-256 digests, and writers that compute them of the bytes that pass through.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::Digest as _;
@@ -137,6 +137,95 @@ impl<W: io::Write> io::Write for DigestWriter<W> {
     }
 }
 
+/// A range of bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteRange {
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// The number of its bytes.
+    pub bytes: u64,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+}
+
+impl ByteRange {
+    /// Where it ends.
+    pub const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.bytes)
+    }
+}
+
+/// Computes the digests of ranges of a file, which may overlap, from blocks in the order of the file.
+#[derive(Debug)]
+pub struct RangeHasher(Vec<(ByteRange, Hasher)>);
+
+impl RangeHasher {
+    /// Expects these ranges.
+    pub fn new(ranges: impl IntoIterator<Item = ByteRange>) -> Self {
+        Self(ranges.into_iter().map(|range| (range, Hasher::default())).collect())
+    }
+
+    /// Adds the bytes of the file from `offset` on, except those of no range.
+    pub fn update(&mut self, offset: u64, block: &[u8]) {
+        let position =
+            |at: u64| usize::try_from(at.saturating_sub(offset)).map_or(block.len(), |at| at.min(block.len()));
+        for (range, hasher) in &mut self.0 {
+            let (start, end) = (position(range.offset), position(range.end()));
+            hasher.update(&block[start..end]);
+        }
+    }
+
+    /// The first range with another digest than expected, and the digest found.
+    pub fn finish(self) -> Option<(ByteRange, Sha256)> {
+        let mut found = self.0.into_iter().map(|(range, hasher)| (range, hasher.finish()));
+        found.find(|(range, found)| range.sha256 != *found)
+    }
+}
+
+/// Divides the bytes written to `inner` into ranges, and hashes each.
+#[derive(Debug)]
+pub struct RangeWriter<W> {
+    inner: W,
+    hasher: Hasher,
+    offset: u64,
+    bytes: u64,
+}
+
+impl<W: io::Write> RangeWriter<W> {
+    /// A writer to `inner`, at the start of the first range.
+    pub fn new(inner: W) -> Self {
+        Self { inner, hasher: Hasher::default(), offset: 0, bytes: 0 }
+    }
+
+    /// Ends a range after the bytes written so far. The next one begins there.
+    pub fn end_range(&mut self) -> ByteRange {
+        let sha256 = std::mem::take(&mut self.hasher).finish();
+        let range = ByteRange { offset: self.offset, bytes: self.bytes, sha256 };
+        self.offset += self.bytes;
+        self.bytes = 0;
+        range
+    }
+
+    /// The inner writer, and the last range.
+    pub fn finish(mut self) -> (W, ByteRange) {
+        let last = self.end_range();
+        (self.inner, last)
+    }
+}
+
+impl<W: io::Write> io::Write for RangeWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +263,41 @@ mod tests {
         writer.write_all(b"bc").unwrap();
         let (inner, bytes, digest) = writer.finish();
         assert_eq!((inner.as_slice(), bytes, digest.to_string().as_str()), (b"abc".as_slice(), 3, ABC));
+    }
+
+    #[test]
+    fn ranges_follow_each_other() {
+        let mut writer = RangeWriter::new(Vec::new());
+        writer.write_all(b"abc").unwrap();
+        let abc = writer.end_range();
+        let empty = writer.end_range();
+        writer.write_all(b"d").unwrap();
+        let (inner, d) = writer.finish();
+        assert_eq!(inner, b"abcd");
+        assert_eq!((abc.offset, abc.bytes, abc.sha256.to_string().as_str()), (0, 3, ABC));
+        assert_eq!((empty.offset, empty.bytes, empty.sha256), (3, 0, Sha256::digest(b"")));
+        assert_eq!((d.offset, d.bytes, d.sha256), (3, 1, Sha256::digest(b"d")));
+    }
+
+    #[test]
+    fn overlapping_ranges_are_hashed_from_blocks() {
+        let text = b"abcdefgh";
+        let range = |start: usize, end: usize| ByteRange {
+            offset: start as u64,
+            bytes: (end - start) as u64,
+            sha256: Sha256::digest(&text[start..end]),
+        };
+        let expected = [range(0, 8), range(1, 3), range(3, 8), range(8, 8)];
+        let wrong = ByteRange { sha256: Sha256::digest(b"c"), ..range(1, 2) };
+        for size in 1..=8 {
+            let mut hasher = RangeHasher::new(expected);
+            let mut with_wrong = RangeHasher::new(expected.into_iter().chain([wrong]));
+            for (number, block) in text.chunks(size).enumerate() {
+                hasher.update((number * size) as u64, block);
+                with_wrong.update((number * size) as u64, block);
+            }
+            assert_eq!(hasher.finish(), None, "{size}");
+            assert_eq!(with_wrong.finish(), Some((wrong, Sha256::digest(b"b"))), "{size}");
+        }
     }
 }

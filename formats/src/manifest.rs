@@ -2,7 +2,10 @@
 //!
 //! The order of the fields is the order of the keys in the stored documents.
 
-use crate::{Dataset, FileFormat, Month, Schema, Sha256, Timestamp, Window, key, printable};
+use crate::{
+    Dataset, FileFormat, Month, ParquetPart, ParquetRanges, RangesError, RowGroup, Schema, Sha256, Timestamp, Window,
+    digest::ByteRange, key, printable,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -167,6 +170,7 @@ pub struct EventCounts {
 
 /// One file of a month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredDataFile")]
 pub struct DataFile {
     /// The path, relative to the archive's root.
     pub path: String,
@@ -182,6 +186,46 @@ pub struct DataFile {
     pub first: Option<Timestamp>,
     /// The time of its latest event.
     pub last: Option<Timestamp>,
+    /// The ranges of a Parquet file; `None` in files of earlier versions and of other formats.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub ranges: Option<ParquetRanges>,
+}
+
+impl DataFile {
+    /// What a reader of `window` needs; `None` if it is the whole file.
+    pub fn part(&self, window: Window) -> Option<ParquetPart> {
+        self.ranges.as_ref()?.part(window)
+    }
+}
+
+/// A [`DataFile`] before its ranges were compared with its size.
+#[derive(Deserialize)]
+struct StoredDataFile {
+    path: String,
+    format: FileFormat,
+    rows: u64,
+    bytes: u64,
+    sha256: Sha256,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    row_groups: Option<Vec<RowGroup>>,
+    footer: Option<ByteRange>,
+}
+
+impl TryFrom<StoredDataFile> for DataFile {
+    type Error = RangesError;
+
+    fn try_from(stored: StoredDataFile) -> Result<Self, RangesError> {
+        let StoredDataFile { path, format, rows, bytes, sha256, first, last, row_groups, footer } = stored;
+        let ranges = match (format, row_groups, footer) {
+            (_, None, None) => None,
+            (FileFormat::Parquet, Some(row_groups), Some(footer)) => {
+                Some(ParquetRanges::new(row_groups, footer, bytes)?)
+            }
+            _ => return Err(RangesError),
+        };
+        Ok(Self { path, format, rows, bytes, sha256, first, last, ranges })
+    }
 }
 
 /// Counts of a manifest contradict each other.
@@ -218,6 +262,12 @@ pub enum Imbalance {
     NoFile {
         /// The number of events.
         archived: u64,
+    },
+    /// The row groups of a file do not hold its events.
+    #[error("the row groups of {path} do not hold the events of the file")]
+    RowGroups {
+        /// The file.
+        path: String,
     },
     /// The times of the files are not those of the month.
     #[error("the first and last event of the {format} files are not those of the month")]
@@ -289,7 +339,13 @@ impl Manifest {
                 return Err(Imbalance::Span { format });
             }
         }
-        Ok(())
+        let contradicts = |file: &&DataFile| {
+            file.ranges.as_ref().is_some_and(|ranges| ranges.counts() != (file.rows, file.first, file.last))
+        };
+        match self.files.iter().find(contradicts) {
+            Some(file) => Err(Imbalance::RowGroups { path: file.path.clone() }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -320,6 +376,7 @@ pub(crate) fn document_bytes(document: &impl Serialize) -> Vec<u8> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use serde_json::json;
 
     /// A month of two events as Parquet and CSV, one repetition, one event of another month and one rejected row.
     pub(crate) const DOCUMENT: &str = r#"{
@@ -579,6 +636,60 @@ pub(crate) mod tests {
             let source = identity("demo", json!({}));
             assert!(source.is_invented());
             assert_eq!(source.sentence(), "postgres://db.example/kt (invented events)");
+        }
+    }
+
+    /// The entry of a file of 30 bytes with two row groups, after `change`.
+    fn entry(change: impl FnOnce(&mut Value)) -> serde_json::Result<DataFile> {
+        let digest = Sha256::digest(b"");
+        let times = |day: u8| format!("2025-03-0{day}T00:00:00.000000Z");
+        let mut entry = json!({
+            "path": "events/parquet/month=2025-03/part", "format": "parquet", "rows": 5, "bytes": 30, "sha256": digest,
+            "first": times(1), "last": times(4),
+            "row_groups": [
+                {"offset": 4, "bytes": 10, "rows": 3, "first": times(1), "last": times(3), "sha256": digest},
+                {"offset": 14, "bytes": 6, "rows": 2, "first": times(2), "last": times(4), "sha256": digest},
+            ],
+            "footer": {"offset": 20, "bytes": 10, "sha256": digest},
+        });
+        change(&mut entry);
+        serde_json::from_value(entry)
+    }
+
+    #[test]
+    fn row_groups_of_a_file_round_trip() {
+        let file = entry(|_| {}).unwrap();
+        let ranges = file.ranges.as_ref().unwrap();
+        assert_eq!(ranges.counts(), (file.rows, file.first, file.last));
+        assert_eq!(serde_json::from_value::<DataFile>(serde_json::to_value(&file).unwrap()).unwrap(), file);
+    }
+
+    #[test]
+    fn files_of_earlier_versions_have_no_row_groups() {
+        let remove = |entry: &mut Value, name: &str| drop(entry.as_object_mut().unwrap().remove(name));
+        let old = entry(|entry| ["row_groups", "footer"].iter().for_each(|name| remove(entry, name))).unwrap();
+        assert_eq!(old.ranges, None);
+        let printed = serde_json::to_value(&old).unwrap();
+        assert!(printed.get("row_groups").is_none() && printed.get("footer").is_none(), "{printed}");
+    }
+
+    #[test]
+    fn ranges_that_are_not_those_of_a_file_are_refused() {
+        for (pointer, value) in [
+            ("/bytes", json!(31)),
+            ("/bytes", json!(29)),
+            ("/format", json!("csv")),
+            ("/footer", Value::Null),
+            ("/row_groups", Value::Null),
+            ("/row_groups/1/offset", json!(13)),
+            ("/row_groups/1/offset", json!(u64::MAX)),
+            ("/row_groups/0/bytes", json!(u64::MAX)),
+            ("/row_groups/0/rows", json!(-1)),
+            ("/row_groups/0/first", Value::Null),
+            ("/row_groups/0/sha256", json!("")),
+        ] {
+            let changed = entry(|entry| *entry.pointer_mut(pointer).unwrap() = value.clone());
+            assert!(changed.is_err(), "{pointer} {value}");
         }
     }
 }

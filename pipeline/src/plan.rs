@@ -225,6 +225,7 @@ mod tests {
                     sha256: Sha256::digest(b""),
                     first: None,
                     last: None,
+                    ranges: None,
                 }],
             };
             chain.push(Entry { sha256: Sha256::digest(&manifest.to_bytes()), manifest }).unwrap();

@@ -28,6 +28,7 @@ DATA = re.compile(r"([a-z0-9][a-z0-9_-]*)/(parquet|csv|artifact|rejects)/month=(
 EVENTS = ("parquet", "csv")
 MEMBER = bytes.fromhex("1f8b08040000000000ff080049470400")
 MAX_LISTS = 8
+TOTALS = {"rows": sum, "first": min, "last": max}
 EXTENSIONS = {
     "parquet": r"parquet",
     "csv": r"csv\.gz",
@@ -115,6 +116,7 @@ class Verifier:
         whole = [(one["dataset"], one["month"]) for one in self.manifests.values() if one["kind"] == "month"]
         twice = manifest["kind"] == "month" and (manifest["dataset"], manifest["month"]) in whole
         self.expect(not twice, "V016", path, "a month twice")
+        self.expect(all(map(are_ranges, manifest["files"])), "V003", path, "row groups and footer")
         if manifest["schema"] is None:
             events = [file for file in manifest["files"] if file["format"] in EVENTS]
             self.expect(not events, "V024", path, "event files without a schema")
@@ -142,6 +144,10 @@ class Verifier:
         for format in EVENTS:
             self.expect(not rows[format] or sum(rows[format]) == events["archived"], "V021", path, f"rows of {format}")
         self.expect(sum(rows["rejects"]) == events["rejected"], "V021", path, "rows of rejects")
+        for file in manifest["files"]:
+            groups = file.get("row_groups", [])
+            totals = [combine(group[name] for group in groups) for name, combine in TOTALS.items() if groups]
+            self.expect(not groups or totals == [file[name] for name in TOTALS], "V021", path, "row groups")
         files = [file for file in manifest["files"] if file["format"] != "rejects"]
         self.expect(files or not events["archived"], "V021", path, "events without a file")
 
@@ -159,12 +165,17 @@ class Verifier:
             folder = f"{manifest['dataset']}/{file['format']}/month={manifest['month']}"
             name = rf"{folder}/part-\d{{5}}-{file['sha256'][:16]}\.{EXTENSIONS[file['format']]}"
             self.expect(re.fullmatch(name, path), "page", path, "name")
+            for part in ranges(file):
+                digest = hashlib.sha256(content[part["offset"] : part["offset"] + part["bytes"]]).hexdigest()
+                self.expect(digest == part["sha256"], "V012", path, f"digest from byte {part['offset']} on")
             if file["format"] not in EVENTS:
                 self.kept(file)
                 continue
             read = self.parquet if file["format"] == "parquet" else self.csv
             found = list(read(path, manifest))
             self.rows(manifest, file, found)
+            if "row_groups" in file:
+                self.row_groups(manifest, file, found)
             rows[file["format"]] += found
         if rows["parquet"] and rows["csv"]:
             self.expect(rows["parquet"] == rows["csv"], "page", manifest["month"], "Parquet and CSV differ")
@@ -184,6 +195,27 @@ class Verifier:
         self.expect(shared <= conflicts, "V023", path, "ids twice")
         whole = len(rows) == manifest["events"]["archived"]
         self.expect(not whole or shared >= conflicts, "V021", path, "conflicts that are none")
+
+    def row_groups(self, manifest, file, rows):
+        """Compares the row groups of the manifest with those of the Parquet file and with its rows."""
+        path, schema = file["path"], manifest["schema"]
+        time = [column["name"] for column in schema["columns"]].index(schema["time"])
+        metadata = pyarrow.parquet.read_metadata(self.root / path)
+        found = []
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            columns = [group.column(column) for column in range(group.num_columns)]
+            starts = [
+                min(column.data_page_offset, column.dictionary_page_offset or column.data_page_offset)
+                for column in columns
+            ]
+            size = sum(column.total_compressed_size for column in columns)
+            times = [row[time].removesuffix("Z") + "Z" for row in rows[: group.num_rows]]
+            rows = rows[group.num_rows :]
+            found.append((min(starts), size, group.num_rows, min(times), max(times)))
+        names = ("offset", "bytes", "rows", "first", "last")
+        named = [tuple(group[name] for name in names) for group in file["row_groups"]]
+        self.expect(found == named, "V024", path, f"row groups {found}")
 
     def kept(self, file):
         """Artifacts and rejected rows, unchanged."""
@@ -236,6 +268,25 @@ class Verifier:
             data = DATA.fullmatch(path)
             damage = data and (data[1], data[3]) in committed
             self.expect(CHAIN.fullmatch(path), "V015", path, "unnamed", "damage" if damage else "warning")
+
+
+def ranges(file):
+    """The row groups and the footer of a file."""
+    return [*file.get("row_groups", []), *([file["footer"]] if "footer" in file else [])]
+
+
+def are_ranges(file):
+    """Whether the row groups and the footer of a file, if there are any, follow each other to its end."""
+    if "row_groups" not in file and "footer" not in file:
+        return True
+    if file["format"] != "parquet" or "row_groups" not in file or "footer" not in file:
+        return False
+    end = len(b"PAR1")
+    for part in ranges(file):
+        if part["offset"] != end or part["bytes"] < 1:
+            return False
+        end += part["bytes"]
+    return end == file["bytes"]
 
 
 def reject(line):

@@ -85,6 +85,15 @@ impl Forger {
             file["path"] = json!(new);
             file["sha256"] = json!(digest);
             file["bytes"] = json!(bytes.len());
+            remove_ranges(file);
+        });
+    }
+
+    /// Changes the entry of a file in the manifest of the forged month.
+    fn entry(&self, format: &str, change: impl FnOnce(&mut Value)) {
+        self.manifest(|manifest| {
+            let files = manifest["files"].as_array_mut().unwrap();
+            change(files.iter_mut().find(|file| file["format"] == format).unwrap());
         });
     }
 
@@ -131,6 +140,11 @@ impl Forger {
     }
 }
 
+/// Makes the entry of a file one of an earlier version.
+fn remove_ranges(file: &mut Value) {
+    file.as_object_mut().unwrap().retain(|name, _| name != "row_groups" && name != "footer");
+}
+
 const BOTH: &[&str] = &["quick", "full"];
 const FULL: &[&str] = &["full"];
 
@@ -154,11 +168,68 @@ fn lowered_row_counts_are_v020() {
         }
         for file in manifest["files"].as_array_mut().unwrap() {
             file["rows"] = json!(59);
+            remove_ranges(file);
         }
     });
     // Afterwards, the finding of the full verification would be known.
     forger.host.run(&["verify", "--level", "quick"]).expect(0);
     forger.assert_found(FULL, &["V020"]);
+}
+
+#[test]
+fn row_groups_that_do_not_fill_the_file_are_v003() {
+    let changes: [fn(&mut Value); 8] = [
+        |file| file["row_groups"][0]["offset"] = json!(3),
+        |file| file["row_groups"][0]["bytes"] = json!(u64::MAX),
+        |file| file["footer"]["offset"] = json!(u64::MAX),
+        |file| file["footer"]["bytes"] = json!(0),
+        |file| file["row_groups"] = json!([]),
+        |file| {
+            let group = file["row_groups"][0].clone();
+            file["row_groups"].as_array_mut().unwrap().push(group);
+        },
+        |file| drop(file.as_object_mut().unwrap().remove("footer")),
+        |file| drop(file.as_object_mut().unwrap().remove("row_groups")),
+    ];
+    let forger = Forger::new("parquet,csv");
+    let original = forger.archive.month(FORGED)["files"].clone();
+    let pull = ["pull", "--from", FORGED, "--to", MONTHS[2], "--output", "slice.csv"];
+    for (number, change) in changes.into_iter().enumerate() {
+        forger.manifest(|manifest| manifest["files"].clone_from(&original));
+        forger.entry("parquet", change);
+        for command in [&["verify", "--level", "quick", "--json"][..], &pull] {
+            let outcome = forger.host.run(command).expect(4);
+            assert!(outcome.output().contains("row groups"), "change {number}: {}", outcome.output());
+        }
+        forger.assert_independent_verifier_finds("V003");
+    }
+}
+
+#[test]
+fn row_groups_with_other_counts_than_their_file_are_v021() {
+    let forger = Forger::new("parquet,csv");
+    for (name, value) in [
+        ("rows", json!(u64::MAX)),
+        ("rows", json!(0)),
+        ("first", json!("2025-01-01T00:00:00.000000Z")),
+        ("last", json!("2025-02-28T23:59:59.999999Z")),
+    ] {
+        let honest = forger.archive.month(FORGED)["files"].clone();
+        forger.entry("parquet", |file| file["row_groups"][0][name] = value);
+        forger.assert_found(&["quick"], &["V021"]);
+        forger.assert_independent_verifier_finds("V021");
+        forger.manifest(|manifest| manifest["files"] = honest);
+    }
+}
+
+#[test]
+fn manifest_of_an_earlier_version_has_no_row_groups() {
+    let forger = Forger::new("parquet,csv");
+    forger.entry("parquet", remove_ranges);
+    let outcome = forger.host.run(&["verify", "--json"]).expect(0);
+    assert_eq!(outcome.json()["findings"], json!([]));
+    let pull = ["pull", "--from", "2025-02-10", "--to", "2025-02-12", "--output", "slice.csv"];
+    forger.host.run(&pull).expect(0);
 }
 
 #[test]

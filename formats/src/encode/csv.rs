@@ -61,7 +61,7 @@ impl<W: Write + Send> FileEncoder for CsvEncoder<W> {
     fn finish(self: Box<Self>) -> Result<EncodedFile, EncodeError> {
         let Self { file, rows, span, .. } = *self;
         let (bytes, sha256) = file.finish()?;
-        Ok(EncodedFile { rows, bytes, sha256, first: span.first(), last: span.last() })
+        Ok(EncodedFile { rows, bytes, sha256, first: span.first(), last: span.last(), ranges: None })
     }
 }
 
@@ -362,6 +362,7 @@ mod tests {
             sha256: crate::Sha256::digest(&file),
             first: Some(crate::Timestamp::from_micros(1_000_000)),
             last: Some(crate::Timestamp::from_micros(2_000_000)),
+            ranges: None,
         };
         assert_eq!(encoded, expected);
     }

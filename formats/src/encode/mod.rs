@@ -16,7 +16,7 @@ pub(crate) use number::write_float;
 pub use text::Texts;
 pub use text_file::RejectsEncoder;
 
-use crate::{EventBatch, Sha256, Timestamp};
+use crate::{EventBatch, ParquetRanges, Sha256, Timestamp};
 use ::parquet::errors::ParquetError;
 use arrow_schema::ArrowError;
 
@@ -36,6 +36,8 @@ pub struct EncodedFile {
     pub first: Option<Timestamp>,
     /// The time of its latest event.
     pub last: Option<Timestamp>,
+    /// The ranges of a Parquet file.
+    pub ranges: Option<ParquetRanges>,
 }
 
 /// Writes events or rejected rows of a month to one file. Equal input makes equal bytes, so that a repeated run finds the
@@ -101,6 +103,9 @@ pub enum EncodeError {
     /// The file has no event.
     #[error("there is no event to write")]
     Empty,
+    /// The Parquet library wrote row groups in another way than expected: a bug.
+    #[error("the row groups of the file are not known")]
+    Ranges,
     /// The encoder was used after an error.
     #[error("the file is broken by an earlier error")]
     Broken,

@@ -2,16 +2,21 @@
 
 use super::{
     EncodeError, EncodedFile, FileEncoder, TimeSpan, column_encoding,
-    row_groups::{GROUP_BYTES, Held, RowGroups, Shape, is_one_by_one},
+    row_groups::{Finished, GROUP_BYTES, Held, RowGroups, Shape, is_one_by_one},
 };
-use crate::{Dataset, EventBatch, Month, Schema, digest::DigestWriter, manifest::FORMAT};
+use crate::{
+    Dataset, EventBatch, Month, ParquetRanges, RowGroup, Schema,
+    decode::parquet::RowGroupTimes,
+    digest::{ByteRange, DigestWriter},
+    manifest::FORMAT,
+};
 use arrow_array::RecordBatch;
 use parquet::{
     arrow::ArrowSchemaConverter,
     basic::{Compression, Encoding, Type, ZstdLevel},
     errors::ParquetError,
     file::{
-        metadata::KeyValue,
+        metadata::{KeyValue, RowGroupMetaData},
         properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion},
     },
 };
@@ -67,7 +72,10 @@ enum State<W: Write + Send> {
         /// The schema of the first batch.
         schema: Option<Arc<Schema>>,
     },
-    Writing(RowGroups<DigestWriter<W>>),
+    Writing {
+        groups: Box<RowGroups<DigestWriter<W>>>,
+        schema: Arc<Schema>,
+    },
     /// After an error.
     Broken,
 }
@@ -97,12 +105,13 @@ impl<W: Write + Send> ParquetEncoder<W> {
             let (Some(schema), Some(sample)) = (schema, held.merge()?) else { return Err(EncodeError::Empty) };
             let shape = Shape::of(&sample);
             let properties = self.properties(&schema, &sample, shape)?;
-            let mut groups = RowGroups::new(DigestWriter::new(sink), sample.schema(), properties, shape)?;
+            let groups = RowGroups::new(DigestWriter::new(sink), sample.schema(), properties, shape)?;
+            let mut groups = Box::new(groups);
             groups.write(&sample)?;
-            self.state = State::Writing(groups);
+            self.state = State::Writing { groups, schema };
         }
         match &mut self.state {
-            State::Writing(groups) => Ok(groups),
+            State::Writing { groups, .. } => Ok(groups),
             State::Sampling { .. } | State::Broken => Err(EncodeError::Broken),
         }
     }
@@ -150,18 +159,29 @@ impl<W: Write + Send> FileEncoder for ParquetEncoder<W> {
 
     fn bytes_written(&self) -> u64 {
         match &self.state {
-            State::Writing(groups) => groups.bytes() as u64,
+            State::Writing { groups, .. } => groups.bytes() as u64,
             State::Sampling { .. } | State::Broken => 0,
         }
     }
 
     fn finish(mut self: Box<Self>) -> Result<EncodedFile, EncodeError> {
         self.start()?;
-        let State::Writing(groups) = self.state else { return Err(EncodeError::Broken) };
-        let (mut sink, bytes, sha256) = groups.finish()?.finish();
+        let State::Writing { groups, schema } = self.state else { return Err(EncodeError::Broken) };
+        let Finished { sink, groups, footer } = groups.finish()?;
+        let (mut sink, bytes, sha256) = sink.finish();
         sink.flush()?;
-        Ok(EncodedFile { rows: self.rows, bytes, sha256, first: self.span.first(), last: self.span.last() })
+        let groups = groups.iter().map(|(group, range)| row_group(group, *range, schema.time()));
+        let groups = groups.collect::<Option<Vec<_>>>().ok_or(EncodeError::Ranges)?;
+        let ranges = Some(ParquetRanges::new(groups, footer, bytes).map_err(|_| EncodeError::Ranges)?);
+        Ok(EncodedFile { rows: self.rows, bytes, sha256, first: self.span.first(), last: self.span.last(), ranges })
     }
+}
+
+/// The manifest's entry of a row group; `None` if the library wrote no statistics of its times.
+fn row_group(group: &RowGroupMetaData, range: ByteRange, time: &str) -> Option<RowGroup> {
+    let RowGroupTimes { rows, first, last } = RowGroupTimes::new(group, time);
+    let ByteRange { offset, bytes, sha256 } = range;
+    Some(RowGroup { offset, bytes, rows, first: first?, last: last?, sha256 })
 }
 
 #[cfg(test)]
@@ -175,7 +195,10 @@ mod tests {
     use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
     use arrow_select::concat::concat_batches;
     use bytes::Bytes;
-    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use parquet::file::{
+        metadata::ColumnChunkMetaData,
+        reader::{FileReader as _, SerializedFileReader},
+    };
     use std::sync::Mutex;
 
     /// A sink that the test can look into after the encoder took it.
@@ -231,6 +254,50 @@ mod tests {
             concat_batches(&schema().to_arrow(), read.map(|batch| batch.records().clone()).collect::<Vec<_>>().iter());
         let written = concat_batches(&schema().to_arrow(), batches.iter().map(EventBatch::records));
         assert_eq!(read.unwrap(), written.unwrap());
+    }
+
+    /// A table with more columns than are written together.
+    fn wide(rows: std::ops::Range<i64>) -> EventBatch {
+        let numbers = (0..80).map(|number| format!("c{number}"));
+        let names = ["id".to_owned(), "timestamp".to_owned()].into_iter().chain(numbers).collect::<Vec<_>>();
+        let schema = text_schema(&names.iter().map(String::as_str).collect::<Vec<_>>(), &KeyColumns::default());
+        let schema = Arc::new(schema.unwrap());
+        let batch = batch(rows);
+        let (id, time, note) = (batch.records().column(0), batch.records().column(1), batch.records().column(2));
+        let columns = [id, time].into_iter().chain(std::iter::repeat_n(note, 80)).map(Arc::clone).collect();
+        EventBatch::try_new(Arc::clone(&schema), RecordBatch::try_new(schema.to_arrow(), columns).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_row_group_has_its_range_and_digest() {
+        for batches in [
+            &[batch(0..15_000), batch(15_000..130_000), batch(130_000..250_000)][..],
+            &[wide(0..20_000), wide(20_000..40_000)],
+        ] {
+            let (file, bytes) = encode(batches);
+            let ranges = file.ranges.unwrap();
+            let metadata = SerializedFileReader::new(Bytes::from(bytes.clone())).unwrap().metadata().clone();
+            assert!(metadata.num_row_groups() > 1);
+            assert_eq!(ranges.row_groups().len(), metadata.num_row_groups());
+            assert_eq!(ranges.counts(), (file.rows, file.first, file.last));
+            let mut rows = 0;
+            for (group, written) in ranges.row_groups().iter().zip(metadata.row_groups()) {
+                let columns = written.columns().iter().map(ColumnChunkMetaData::byte_range);
+                let columns = columns.map(|(start, bytes)| (start, start + bytes)).collect::<Vec<_>>();
+                let end = columns.iter().map(|(_, end)| *end).max();
+                assert_eq!(
+                    (Some(group.offset), Some(group.offset + group.bytes)),
+                    (columns.iter().map(|(start, _)| *start).min(), end)
+                );
+                assert_eq!((group.first.as_micros(), group.rows), (rows, written.num_rows().unsigned_abs()));
+                rows += written.num_rows();
+                assert_eq!(group.last.as_micros(), rows - 1);
+            }
+            for range in ranges.row_groups().iter().map(RowGroup::range).chain([ranges.footer()]) {
+                let [start, end] = [range.offset, range.offset + range.bytes].map(|at| usize::try_from(at).unwrap());
+                assert_eq!(Sha256::digest(&bytes[start..end]), range.sha256);
+            }
+        }
     }
 
     #[test]

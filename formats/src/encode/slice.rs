@@ -227,7 +227,7 @@ impl<W: Write + Send + fmt::Debug> SliceEncoder for ParquetSlice<W> {
     }
 
     fn finish(self: Box<Self>) -> Result<EncodedSlice, EncodeError> {
-        let (mut sink, bytes, sha256) = self.groups.finish()?.finish();
+        let (mut sink, bytes, sha256) = self.groups.finish()?.sink.finish();
         sink.flush()?;
         Ok(EncodedSlice { rows: self.rows, bytes, sha256 })
     }

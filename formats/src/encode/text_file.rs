@@ -121,6 +121,6 @@ impl<W: Write + Send> FileEncoder<Reject> for RejectsEncoder<W> {
 
     fn finish(self: Box<Self>) -> Result<EncodedFile, EncodeError> {
         let (bytes, sha256) = self.gzip.finish()?;
-        Ok(EncodedFile { rows: self.rows, bytes, sha256, first: None, last: None })
+        Ok(EncodedFile { rows: self.rows, bytes, sha256, first: None, last: None, ranges: None })
     }
 }

@@ -94,6 +94,7 @@ mod tests {
             sha256: Sha256::digest(content),
             first: None,
             last: None,
+            ranges: None,
         }
     }
 

@@ -43,7 +43,7 @@ fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<S
             .with_hint("check the disk of the state folder, then run again; nothing was committed"));
     }
     let (bytes, sha256) = stored;
-    let whole = EncodedFile { rows: artifact.rows, bytes, sha256, first: None, last: None };
+    let whole = EncodedFile { rows: artifact.rows, bytes, sha256, first: None, last: None, ranges: None };
     let file = target.data_file(FileFormat::Artifact, artifact.kind.extension(), part, &whole);
     StagedFile::new(local_path, file)
 }

@@ -301,9 +301,10 @@ impl Target {
 
     /// The manifest entry of file number `part` of a format, with names ending in `extension`.
     pub(super) fn data_file(&self, format: FileFormat, extension: &str, part: usize, whole: &EncodedFile) -> DataFile {
-        let EncodedFile { rows, bytes, sha256, first, last } = *whole;
+        let EncodedFile { rows, bytes, sha256, first, last, ranges } = whole.clone();
         let folder = key::month_folder(&self.label.dataset, format, self.label.month);
-        DataFile { path: key::data_file(&folder, part, &sha256, extension), format, rows, bytes, sha256, first, last }
+        let path = key::data_file(&folder, part, &sha256, extension);
+        DataFile { path, format, rows, bytes, sha256, first, last, ranges }
     }
 }
 

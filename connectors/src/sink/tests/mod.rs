@@ -58,7 +58,8 @@ fn staged(folder: &std::path::Path, month: &str, bytes: &[u8]) -> StagedFile {
     let folder = key::month_folder(&"events".parse().unwrap(), format, month.parse().unwrap());
     let path = key::data_file(&folder, 0, &sha256, "csv.gz");
     let bytes = bytes.len() as u64;
-    StagedFile::new(local, DataFile { path, format, rows: 1, bytes, sha256, first: None, last: None }).unwrap()
+    StagedFile::new(local, DataFile { path, format, rows: 1, bytes, sha256, first: None, last: None, ranges: None })
+        .unwrap()
 }
 
 /// A draft of `month` with one event.

@@ -2,13 +2,17 @@
 
 mod footer;
 
-use crate::{EventBatch, Schema, Timestamp, Window, batch::SchemaMismatch};
+use crate::{EventBatch, ParquetRanges, RowGroup, Schema, Timestamp, Window, batch::SchemaMismatch};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use parquet::{
     arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReader},
     errors::ParquetError,
-    file::{metadata::RowGroupMetaData, reader::ChunkReader, statistics::Statistics},
+    file::{
+        metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData},
+        reader::ChunkReader,
+        statistics::Statistics,
+    },
 };
 use std::{
     collections::VecDeque,
@@ -40,12 +44,16 @@ pub enum ReadError {
     /// A row group has events that its statistics exclude. Readers of a window do not find them.
     #[error("the statistics of a row group exclude some of its events")]
     Statistics,
+    /// The row groups are not those that the manifest names.
+    #[error("the row groups are not those that its manifest names")]
+    RowGroups,
 }
 
 /// Iterator over the batches of a file, in the order in which they were written.
 #[derive(Debug)]
 pub struct ParquetEvents {
     schema: Arc<Schema>,
+    metadata: Arc<ParquetMetaData>,
     /// `None` after a panic of the Parquet library.
     batches: Option<ParquetRecordBatchReader>,
     stated: StatedTimes,
@@ -55,10 +63,11 @@ impl ParquetEvents {
     /// Reads the footer of `file`, which must have the columns of `schema`. All pages will be decoded.
     pub fn open(file: impl ChunkReader + 'static, schema: Arc<Schema>) -> Result<Self, ReadError> {
         let builder = footer::read(file, &schema)?;
-        let groups = builder.metadata().row_groups();
+        let metadata = Arc::clone(builder.metadata());
+        let groups = metadata.row_groups();
         let (rows, stated) = (batch_rows(groups), StatedTimes::new(groups, schema.time()));
         let batches = catch_panics(|| builder.with_batch_size(rows).build())??;
-        Ok(Self { schema, batches: Some(batches), stated })
+        Ok(Self { schema, metadata, batches: Some(batches), stated })
     }
 
     /// Like [`Self::open`], restricted to the row groups whose statistics overlap `window`, and to the columns that
@@ -74,14 +83,26 @@ impl ParquetEvents {
         let kept = schema.columns().iter().enumerate().filter(|(_, column)| narrowed.columns().contains(column));
         let mask = ProjectionMask::roots(builder.parquet_schema(), kept.map(|(index, _)| index));
         let time = schema.time();
-        let groups = builder.metadata().row_groups().iter().enumerate();
+        let metadata = Arc::clone(builder.metadata());
+        let groups = metadata.row_groups().iter().enumerate();
         let (indexes, groups): (Vec<_>, Vec<_>) =
             groups.filter(|(_, group)| RowGroupTimes::new(group, time).may_overlap(window)).unzip();
         let stated = StatedTimes::new(groups, time);
-        let rows = batch_rows(builder.metadata().row_groups());
+        let rows = batch_rows(metadata.row_groups());
         let builder = builder.with_batch_size(rows).with_projection(mask).with_row_groups(indexes);
         let batches = catch_panics(|| builder.build())??;
-        Ok(Self { schema: Arc::new(narrowed), batches: Some(batches), stated })
+        Ok(Self { schema: Arc::new(narrowed), metadata, batches: Some(batches), stated })
+    }
+
+    /// The same reader, if the row groups of the file are those of `ranges`, the ones not read included. A row group
+    /// whose events have other times is an error at its end.
+    pub fn with_ranges(mut self, ranges: &ParquetRanges) -> Result<Self, ReadError> {
+        let (groups, named) = (self.metadata.row_groups(), ranges.row_groups());
+        let is_same = |(group, named): (&RowGroupMetaData, &RowGroup)| is_same(group, named, self.schema.time());
+        // The library panics at a range with a negative end.
+        let all = catch_panics(|| groups.len() == named.len() && groups.iter().zip(named).all(is_same))?;
+        self.stated.are_exact = true;
+        if all { Ok(self) } else { Err(ReadError::RowGroups) }
     }
 
     fn batch(&self, records: RecordBatch) -> Result<EventBatch, ReadError> {
@@ -108,6 +129,16 @@ impl Iterator for ParquetEvents {
     }
 }
 
+/// Whether the metadata of a row group has the place, the number of events and the times that a manifest names.
+fn is_same(group: &RowGroupMetaData, named: &RowGroup, time: &str) -> bool {
+    let columns = || group.columns().iter().map(ColumnChunkMetaData::byte_range);
+    let start = columns().map(|(start, _)| start).min();
+    let end = columns().map(|(start, bytes)| start.saturating_add(bytes)).max();
+    let RowGroupTimes { rows, first, last } = RowGroupTimes::new(group, time);
+    (start, end) == (Some(named.offset), named.offset.checked_add(named.bytes))
+        && (rows, first, last) == (named.rows, Some(named.first), Some(named.last))
+}
+
 /// Number of events in a batch, by the row group with the largest events. Texts in a dictionary count once for each
 /// event.
 fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
@@ -125,14 +156,14 @@ fn batch_rows(groups: &[RowGroupMetaData]) -> usize {
 
 /// The number of events of a row group, and the times that its statistics allow for.
 #[derive(Debug)]
-struct RowGroupTimes {
-    rows: u64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
+pub(crate) struct RowGroupTimes {
+    pub(crate) rows: u64,
+    pub(crate) first: Option<Timestamp>,
+    pub(crate) last: Option<Timestamp>,
 }
 
 impl RowGroupTimes {
-    fn new(group: &RowGroupMetaData, time: &str) -> Self {
+    pub(crate) fn new(group: &RowGroupMetaData, time: &str) -> Self {
         let column = group.columns().iter().find(|column| column.column_path().parts() == [time]);
         let (first, last) = match column.and_then(|column| column.statistics()) {
             Some(Statistics::Int64(times)) => (times.min_opt().copied(), times.max_opt().copied()),
@@ -153,25 +184,41 @@ impl RowGroupTimes {
 
 /// The row groups that are read, to check their events against their statistics.
 #[derive(Debug)]
-struct StatedTimes(VecDeque<RowGroupTimes>);
+struct StatedTimes {
+    groups: VecDeque<RowGroupTimes>,
+    /// Whether the statistics are the times of the first and the last event.
+    are_exact: bool,
+    /// Those of the events so far of the first row group.
+    found: Option<(i64, i64)>,
+}
 
 impl StatedTimes {
     fn new<'a>(groups: impl IntoIterator<Item = &'a RowGroupMetaData>, time: &str) -> Self {
-        Self(groups.into_iter().map(|group| RowGroupTimes::new(group, time)).collect())
+        let groups = groups.into_iter().map(|group| RowGroupTimes::new(group, time)).collect();
+        Self { groups, are_exact: false, found: None }
     }
 
     /// Takes the next events. Returns whether the statistics allow for all of them.
     fn admit(&mut self, mut times: &[i64]) -> bool {
         while !times.is_empty() {
-            let Some(group) = self.0.front_mut() else { return false };
+            let Some(group) = self.groups.front_mut() else { return false };
             let count = usize::try_from(group.rows).map_or(times.len(), |rows| rows.min(times.len()));
             let (of_group, rest) = times.split_at(count);
-            if !of_group.iter().all(|time| group.allows(Timestamp::from_micros(*time))) {
+            self.found = of_group.iter().fold(self.found, |found, &time| {
+                let (first, last) = found.unwrap_or((time, time));
+                Some((first.min(time), last.max(time)))
+            });
+            let found = self.found.map(|(first, last)| [first, last].map(Timestamp::from_micros));
+            if !found.into_iter().flatten().all(|time| group.allows(time)) {
                 return false;
             }
             group.rows -= count as u64;
             if group.rows == 0 {
-                self.0.pop_front();
+                if self.are_exact && found != group.first.zip(group.last).map(|(first, last)| [first, last]) {
+                    return false;
+                }
+                self.found = None;
+                self.groups.pop_front();
             }
             times = rest;
         }
