@@ -7,7 +7,17 @@ use crate::support::{
     test_variable,
     world::World,
 };
-use std::{fs, thread, time::Duration};
+use std::{
+    fs,
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 fn events() -> Vec<Event> {
     ["2025-02", "2025-03"].iter().flat_map(|month| events::month(month, 40)).collect()
@@ -73,6 +83,66 @@ fn slice_is_pulled_from_a_bucket() {
     assert_eq!(place.download(world.host.path("after")).snapshot(), before);
     let secret = test_variable("KT_TEST_S3_SECRET");
     assert!([pulled.output(), slice, manifest].iter().all(|text| !text.contains(&secret)));
+}
+
+/// Forwards connections to the S3 server and counts the bytes that it answers.
+struct Meter {
+    port: u16,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Meter {
+    fn new(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, bytes) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU64::new(0)));
+        let counter = Arc::clone(&bytes);
+        thread::spawn(move || {
+            for client in listener.incoming().map(Result::unwrap) {
+                let server = TcpStream::connect(&upstream).unwrap();
+                let (mut questions, mut answered) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let counter = Arc::clone(&counter);
+                thread::spawn(move || {
+                    drop(io::copy(&mut questions, &mut answered));
+                    drop(answered.shutdown(Shutdown::Write));
+                });
+                thread::spawn(move || answer(server, client, &counter));
+            }
+        });
+        Self { port, bytes }
+    }
+}
+
+fn answer(mut server: TcpStream, mut client: TcpStream, counter: &AtomicU64) {
+    let mut block = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = server.read(&mut block) {
+        counter.fetch_add(count as u64, Ordering::Relaxed);
+        if client.write_all(&block[..count]).is_err() {
+            break;
+        }
+    }
+    drop(client.shutdown(Shutdown::Write));
+}
+
+#[test]
+fn slice_of_a_few_days_fetches_their_row_groups_and_the_footer() {
+    let place = BucketPrefix::plain("ranges");
+    let mut world = world(&place, Script::new(Vec::new()));
+    world.host.set("KT_ARCHIVE_SOURCE", "demo:?events=400000&seed=7");
+    world.run(&["run", "--month", "2025-03", "--format", "parquet", "--quiet"]).expect(0);
+    let file = place.download(world.host.path("copy")).month("2025-03")["files"][0].clone();
+
+    let meter = Meter::new(test_variable("KT_TEST_S3_ENDPOINT").trim_start_matches("http://").to_owned());
+    world.host.set("AWS_ENDPOINT", format!("http://127.0.0.1:{}", meter.port));
+    world.run(&["pull", "--from", "2025-03-20", "--to", "2025-03-21", "--output", "slice.csv"]).expect(0);
+    let manifest = fs::read(world.host.path("slice.csv.manifest.json")).unwrap();
+    let manifest = serde_json::from_slice::<serde_json::Value>(&manifest).unwrap();
+    let read = &manifest["manifests"][0]["files"][0];
+    let ranges = read["row_groups"].as_array().unwrap().iter().chain([&read["footer"]]);
+    let ranges = ranges.map(|range| range["bytes"].as_u64().unwrap()).sum::<u64>();
+    // Besides the ranges there are the documents, and the heads of some answers.
+    let fetched = meter.bytes.load(Ordering::Relaxed);
+    assert!((ranges..ranges + (64 << 10)).contains(&fetched), "{fetched} bytes for ranges of {ranges}");
+    assert!(fetched < file["bytes"].as_u64().unwrap() * 2 / 3, "{fetched} of {}", file["bytes"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The document beside a slice: the request, the result, and the files it was read from.
 
 use crate::{
-    ColumnType, Dataset, Head, Month, Sha256, Timestamp, Window,
+    ColumnType, Dataset, Head, Month, ParquetPart, Sha256, Timestamp, Window,
     encode::slice::SliceFormat,
     manifest::{SourceIdentity, Tool, document_bytes},
 };
@@ -77,7 +77,7 @@ pub struct SliceColumn {
 /// Counts of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SliceCounts {
-    /// Events in the files read.
+    /// Events in the files read, or in the row groups read of them.
     pub read: u64,
     /// Events in the window.
     pub in_window: u64,
@@ -103,10 +103,13 @@ pub struct SliceOrigin {
 pub struct SliceFile {
     /// The path, relative to the archive's root.
     pub path: String,
-    /// The digest of its bytes, checked on reading.
+    /// The digest of its bytes, checked on reading unless only a part was read.
     pub sha256: Sha256,
     /// The number of events.
     pub rows: u64,
+    /// What was read and checked, if it was not the whole file.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub part: Option<ParquetPart>,
 }
 
 impl SliceManifest {

@@ -1,17 +1,17 @@
 //! Reads data files.
 //!
 //! [`EventReader`] reads a local file; a run uses it to check every staged file before it is stored. [`Reader`] reads
-//! committed files, each only after its bytes matched the digest in its manifest.
+//! committed files, each only after its bytes, or those of the row groups to read, matched the digests in its manifest.
 
 use archive_connectors::{Error, ErrorKind, Sink, error::local};
 use archive_formats::{
-    EventBatch, FileFormat, Schema, Sha256, Window,
+    EventBatch, FileFormat, ParquetRanges, Schema, Sha256, Window,
     decode::{
         csv::{ArchivedLayout, CsvError, CsvSplitter},
         parquet::{self, ParquetEvents},
         rejects::RejectsReader,
     },
-    digest::Hasher,
+    digest::{ByteRange, Hasher, RangeHasher},
     gzip::{GzipFile, GzipReader, GzipStream, Member, Members},
     manifest::DataFile,
     pool::InOrder,
@@ -20,12 +20,13 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use std::{
     collections::HashSet,
     fs::File,
-    io::{BufReader, Read, Seek as _},
+    io::{BufReader, Read},
+    ops::Range,
+    os::unix::fs::FileExt as _,
     path::PathBuf,
     sync::Arc,
 };
 use tokio::{
-    io::AsyncWriteExt as _,
     sync::mpsc,
     task::{JoinError, spawn_blocking, yield_now},
 };
@@ -45,6 +46,14 @@ pub(crate) enum ReadError {
     /// The object has another digest.
     #[error("it has the SHA-256 {0}")]
     Digest(Sha256),
+    /// A row group or the footer has another digest than the manifest names.
+    #[error("its bytes {} to {} have the SHA-256 {found} instead of {}", .range.offset, .range.end(), .range.sha256)]
+    RangeDigest {
+        /// The range.
+        range: ByteRange,
+        /// Its digest.
+        found: Sha256,
+    },
     /// The columns differ from the manifest's.
     #[error("it has other columns than its manifest names")]
     Schema,
@@ -62,7 +71,7 @@ impl ReadError {
         match self {
             Self::Failed(error) => error,
             Self::Size(_) => damaged(sink, file, "is missing, or has another size"),
-            Self::Digest(_) => damaged(sink, file, "is not what was committed"),
+            Self::Digest(_) | Self::RangeDigest { .. } => damaged(sink, file, "is not what was committed"),
             error => damaged(sink, file, "differs from its manifest").with_source(error),
         }
     }
@@ -105,7 +114,8 @@ impl Reader {
     }
 
     /// Streams the events of a Parquet or CSV file, with the types of `schema`; other formats yield none. Decodes the
-    /// pages selected by `scan`, or all. The digest is checked before the first batch is returned.
+    /// pages selected by `scan`, or all. Fetches the part that `scan` needs, see [`DataFile::part`], or the whole file,
+    /// and checks its digests before the first batch is returned: without `scan` that of each row group too.
     pub(crate) fn events<'a>(
         &'a self,
         file: &'a DataFile,
@@ -114,8 +124,15 @@ impl Reader {
     ) -> impl Stream<Item = Result<EventBatch, ReadError>> + Send + 'a {
         let schema = Arc::clone(schema);
         let decoding = async move {
-            let fetched = self.fetch(file).await?;
-            Ok::<_, ReadError>(decode(fetched, file.format, schema, scan))
+            let part = scan.as_ref().and_then(|scan| file.part(scan.window));
+            let fetched = match (part, &scan, &file.ranges) {
+                (Some(part), ..) => self.fetch_ranges(file, part.ranges().collect()).await?,
+                (None, None, Some(ranges)) => {
+                    self.fetch_ranges(file, [whole(file)].into_iter().chain(ranges.ranges()).collect()).await?
+                }
+                _ => self.fetch(file).await?,
+            };
+            Ok::<_, ReadError>(decode(fetched, file, schema, scan))
         };
         stream::once(decoding).try_flatten()
     }
@@ -134,47 +151,79 @@ impl Reader {
 
     /// Copies a file to the local disk, and checks its digest.
     pub(crate) async fn fetch(&self, file: &DataFile) -> Result<File, ReadError> {
-        let local_file = tempfile::tempfile_in(&self.folder).map_err(local("create a file", &self.folder))?;
-        let copy = local_file.try_clone().map_err(local("create a file", &self.folder))?;
-        let found = match self.copy(file, copy).await {
-            Ok(found) => found,
-            Err(error) => {
-                // The object may have changed since it was listed.
-                let bytes = self.sink.head(&file.path).await?;
-                return Err(if bytes == Some(file.bytes) { error.into() } else { ReadError::Size(bytes) });
-            }
-        };
-        if found != file.sha256 {
-            return Err(ReadError::Digest(found));
-        }
-        (&local_file).rewind().map_err(local("read a fetched file", &self.folder))?;
-        Ok(local_file)
+        self.fetch_ranges(file, vec![whole(file)]).await
     }
 
-    async fn copy(&self, file: &DataFile, target: File) -> Result<Sha256, Error> {
-        let failed = || local("write a fetched file", &self.folder);
-        let mut target = tokio::io::BufWriter::new(tokio::fs::File::from_std(target));
-        let mut hasher = Hasher::default();
-        let mut blocks = self.sink.read(&file.path);
-        while let Some(block) = blocks.try_next().await? {
-            hasher.update(&block);
-            target.write_all(&block).await.map_err(failed())?;
+    /// Copies ranges of a file, in order, to their places in a local file, and checks their digests. Other bytes are
+    /// zero there, and take no space.
+    async fn fetch_ranges(&self, file: &DataFile, ranges: Vec<ByteRange>) -> Result<File, ReadError> {
+        // The object may have changed since it was listed.
+        let size = || self.sink.head(&file.path);
+        let is_whole = |bytes| if bytes == Some(file.bytes) { Ok(()) } else { Err(ReadError::Size(bytes)) };
+        is_whole(size().await?)?;
+        let target = tempfile::tempfile_in(&self.folder).map_err(local("create a file", &self.folder))?;
+        match self.copy(file, target, ranges).await {
+            Ok((target, None)) => Ok(target),
+            Ok((_, Some((range, found)))) if range == whole(file) => Err(ReadError::Digest(found)),
+            Ok((_, Some((range, found)))) => Err(ReadError::RangeDigest { range, found }),
+            Err(error) => {
+                is_whole(size().await?)?;
+                Err(error.into())
+            }
         }
-        target.flush().await.map_err(failed())?;
-        Ok(hasher.finish())
     }
+
+    /// Returns the local file, and a range whose digest is another one.
+    async fn copy(
+        &self,
+        file: &DataFile,
+        mut target: File,
+        ranges: Vec<ByteRange>,
+    ) -> Result<(File, Option<(ByteRange, Sha256)>), Error> {
+        let mut blocks = self.sink.read_ranges(&file.path, spans(&ranges));
+        let mut hasher = RangeHasher::new(ranges);
+        while let Some((offset, block)) = blocks.try_next().await? {
+            let copying = spawn_blocking(move || {
+                hasher.update(offset, &block);
+                target.write_all_at(&block, offset).map(|()| (hasher, target))
+            });
+            let copied = copying
+                .await
+                .map_err(|error| Error::new(ErrorKind::Internal, "copying a file stopped").with_source(error))?;
+            (hasher, target) = copied.map_err(local("write a fetched file", &self.folder))?;
+        }
+        Ok((target, hasher.finish()))
+    }
+}
+
+/// All bytes of a file.
+const fn whole(file: &DataFile) -> ByteRange {
+    ByteRange { offset: 0, bytes: file.bytes, sha256: file.sha256 }
+}
+
+/// The union of ranges whose starts ascend, each as long as it can be.
+fn spans(ranges: &[ByteRange]) -> Vec<Range<u64>> {
+    let mut spans: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match spans.last_mut() {
+            Some(span) if range.offset <= span.end => span.end = span.end.max(range.end()),
+            _ => spans.push(range.offset..range.end()),
+        }
+    }
+    spans
 }
 
 /// Decodes a checked file on a separate thread. A decoder that stops early ends the stream with an error.
 fn decode(
-    file: File,
-    format: FileFormat,
+    fetched: File,
+    file: &DataFile,
     schema: Arc<Schema>,
     scan: Option<Scan>,
 ) -> impl Stream<Item = Result<EventBatch, ReadError>> + Send {
     let (sender, receiver) = mpsc::channel(WAITING);
+    let (format, ranges) = (file.format, file.ranges.clone());
     let decoding = spawn_blocking(move || {
-        for batch in EventReader::new(file, format, &schema, scan.as_ref())? {
+        for batch in EventReader::new(fetched, format, ranges.as_ref(), &schema, scan.as_ref())? {
             // The consumer is gone.
             if sender.blocking_send(batch?).is_err() {
                 break;
@@ -207,22 +256,28 @@ enum Decoder {
 }
 
 impl EventReader {
-    /// Reads `file` from its beginning, with the types of `schema`; see [`Reader::events`].
+    /// Reads `file` from its beginning, with the types of `schema`; see [`Reader::events`]. A Parquet file must have
+    /// the row groups of `ranges`, if there are any.
     pub(crate) fn new(
         file: File,
         format: FileFormat,
+        ranges: Option<&ParquetRanges>,
         schema: &Arc<Schema>,
         scan: Option<&Scan>,
     ) -> Result<Self, ReadError> {
-        Ok(Self(match (format, scan) {
-            (FileFormat::Parquet, None) => Decoder::Parquet(Box::new(ParquetEvents::open(file, Arc::clone(schema))?)),
+        let events = match (format, scan) {
+            (FileFormat::Parquet, None) => ParquetEvents::open(file, Arc::clone(schema))?,
             (FileFormat::Parquet, Some(Scan { window, columns })) => {
-                let is_wanted = |name: &str| columns.contains(name);
-                Decoder::Parquet(Box::new(ParquetEvents::open_within(file, schema, *window, is_wanted)?))
+                ParquetEvents::open_within(file, schema, *window, |name| columns.contains(name))?
             }
-            (FileFormat::Csv, _) => Decoder::Csv(Box::new(CsvEvents::new(file, schema)?)),
-            (FileFormat::Artifact | FileFormat::Rejects, _) => Decoder::Empty,
-        }))
+            (FileFormat::Csv, _) => return Ok(Self(Decoder::Csv(Box::new(CsvEvents::new(file, schema)?)))),
+            (FileFormat::Artifact | FileFormat::Rejects, _) => return Ok(Self(Decoder::Empty)),
+        };
+        let events = match ranges {
+            Some(ranges) => events.with_ranges(ranges)?,
+            None => events,
+        };
+        Ok(Self(Decoder::Parquet(Box::new(events))))
     }
 }
 
@@ -418,7 +473,7 @@ mod tests {
         catalogue::{KeyColumns, text_schema},
         gzip::GzipWriter,
     };
-    use std::io::Write as _;
+    use std::io::{Seek as _, Write as _};
 
     fn member(text: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -438,11 +493,19 @@ mod tests {
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
         let schema = Arc::new(text_schema(&["id", "timestamp"], &KeyColumns::default()).unwrap());
-        EventReader::new(file, FileFormat::Csv, &schema, None)
+        EventReader::new(file, FileFormat::Csv, None, &schema, None)
     }
 
     fn event(id: impl std::fmt::Display) -> String {
         format!("{id},2025-03-01T00:00:00.000000Z\n")
+    }
+
+    #[test]
+    fn neighbours_are_fetched_together() {
+        let range = |offset, bytes| ByteRange { offset, bytes, sha256: Sha256::digest(b"") };
+        assert_eq!(spans(&[range(4, 10), range(14, 6), range(30, 5)]), [4..20, 30..35]);
+        assert_eq!(spans(&[range(0, 35), range(4, 10), range(14, 21), range(40, 1)]), [0..35, 40..41]);
+        assert!(spans(&[]).is_empty());
     }
 
     /// As earlier versions wrote it.

@@ -2,6 +2,7 @@
 
 mod output;
 mod refusals;
+mod row_groups;
 mod rows;
 
 use crate::support::{

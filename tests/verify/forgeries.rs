@@ -223,6 +223,40 @@ fn row_groups_with_other_counts_than_their_file_are_v021() {
 }
 
 #[test]
+fn range_with_another_digest_is_v012() {
+    let forger = Forger::new("parquet");
+    let honest = forger.archive.month(FORGED)["files"].clone();
+    for pointer in ["/row_groups/0/sha256", "/footer/sha256"] {
+        forger.entry("parquet", |file| *file.pointer_mut(pointer).unwrap() = json!(sha256(b"")));
+        forger.assert_found(FULL, &["V012"]);
+        forger.assert_independent_verifier_finds("V012");
+        forger.manifest(|manifest| manifest["files"] = honest.clone());
+    }
+}
+
+#[test]
+fn row_group_that_is_not_one_of_the_file_is_v024() {
+    let forger = Forger::new("parquet");
+    let bytes = fs::read(forger.archive.path(&forger.archive.file(FORGED, "parquet"))).unwrap();
+    let digest = |range: &Value| {
+        let [start, size] = ["offset", "bytes"].map(|name| usize::try_from(range[name].as_u64().unwrap()).unwrap());
+        json!(sha256(&bytes[start..start + size]))
+    };
+    // Its last byte belongs to the footer.
+    forger.entry("parquet", |file| {
+        file["row_groups"][0]["bytes"] = json!(file["row_groups"][0]["bytes"].as_u64().unwrap() - 1);
+        file["footer"]["offset"] = json!(file["footer"]["offset"].as_u64().unwrap() - 1);
+        file["footer"]["bytes"] = json!(file["footer"]["bytes"].as_u64().unwrap() + 1);
+        for pointer in ["/row_groups/0", "/footer"] {
+            let range = file.pointer_mut(pointer).unwrap();
+            range["sha256"] = digest(range);
+        }
+    });
+    forger.assert_found(FULL, &["V024"]);
+    forger.assert_independent_verifier_finds("V024");
+}
+
+#[test]
 fn manifest_of_an_earlier_version_has_no_row_groups() {
     let forger = Forger::new("parquet,csv");
     forger.entry("parquet", remove_ranges);

@@ -14,7 +14,7 @@ use std::ops::Range;
 /// Blocks fetched concurrently: enough to hide a round trip, and at most 16 MiB.
 const READ_AHEAD: usize = 2;
 
-/// The largest document in bytes. A manifest takes about 300 bytes for each file.
+/// The largest document in bytes. A manifest takes about 400 bytes for each file, and 300 for each row group.
 const LARGEST_DOCUMENT: u64 = 64 * 1024 * 1024;
 
 /// An object in a listing.
@@ -87,29 +87,37 @@ impl Sink {
         let (sink, path) = (self.clone(), path.to_owned());
         let blocks = async move {
             let size = sink.head(&path).await?.ok_or_else(|| sink.object_error("is not there", &path))?;
-            Ok::<_, Error>(sink.blocks(path, size))
+            let whole = 0..size;
+            Ok::<_, Error>(sink.read_ranges(&path, vec![whole]).map_ok(|(_, block)| block))
         };
         stream::once(blocks).try_flatten().boxed()
+    }
+
+    /// The bytes of `ranges`, which must be within the object, in blocks like those of [`Sink::read`], each with its
+    /// offset in the object.
+    pub fn read_ranges(&self, path: &str, ranges: Vec<Range<u64>>) -> BoxStream<'static, Result<(u64, Bytes)>> {
+        let (sink, path) = (self.clone(), path.to_owned());
+        let blocks = ranges.into_iter().flat_map(|Range { start, end }| {
+            let starts = (0..end.saturating_sub(start).div_ceil(PART)).map(move |block| start + block * PART);
+            starts.map(move |start| start..end.min(start.saturating_add(PART)))
+        });
+        let read = move |range: Range<u64>| {
+            let (sink, path) = (sink.clone(), path.clone());
+            async move { Ok((range.start, sink.read_range(&path, range).await?)) }
+        };
+        stream::iter(blocks).map(read).buffered(READ_AHEAD).boxed()
     }
 
     /// Reads an object and returns its size in bytes and its digest, or `None` if it does not exist.
     pub async fn digest(&self, path: &str) -> Result<Option<(u64, Sha256)>> {
         let Some(size) = self.head(path).await? else { return Ok(None) };
-        let mut blocks = self.clone().blocks(path.to_owned(), size);
+        let whole = 0..size;
+        let mut blocks = self.read_ranges(path, vec![whole]);
         let mut hasher = Hasher::default();
-        while let Some(block) = blocks.try_next().await? {
+        while let Some((_, block)) = blocks.try_next().await? {
             hasher = hash(hasher, block).await?;
         }
         Ok(Some((size, hasher.finish())))
-    }
-
-    fn blocks(self, path: String, size: u64) -> BoxStream<'static, Result<Bytes>> {
-        let ranges = (0..size.div_ceil(PART)).map(move |block| block * PART..size.min((block + 1) * PART));
-        let read = move |range| {
-            let (sink, path) = (self.clone(), path.clone());
-            async move { sink.read_range(&path, range).await }
-        };
-        stream::iter(ranges).map(read).buffered(READ_AHEAD).boxed()
     }
 
     pub(super) fn object_error(&self, what: &str, path: &str) -> Error {

@@ -1,7 +1,7 @@
 //! Cuts a slice out of an archive for a reviewer, with a proof of its origin.
 //!
-//! Reads only files named in manifests, one at a time, each after its digest was checked. Any inconsistency aborts the
-//! pull without a slice.
+//! Reads only files named in manifests, one at a time, each after its digest was checked, or of a Parquet file the row
+//! groups of the range, after theirs. Any inconsistency aborts the pull without a slice.
 
 pub(crate) mod columns;
 mod filter;

@@ -10,7 +10,7 @@ use archive_connectors::{
     progress::{DatasetMonth, Step},
 };
 use archive_formats::{
-    Entry, EventBatch, Schema,
+    Entry, EventBatch, ParquetPart, Schema,
     encode::{
         EncodeError,
         slice::{EncodedSlice, SliceEncoder, SliceStyle, encoder},
@@ -53,17 +53,28 @@ impl Slicer {
         for Entry { sha256, manifest } in entries {
             let files = months::files(manifest, self.filter.window())?;
             let dataset_month = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
-            self.progress.step(&dataset_month, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
+            let window = self.filter.window();
+            let files = files.into_iter().map(|file| (file, file.part(window))).collect::<Vec<_>>();
+            let bytes =
+                |file: &DataFile, part: &Option<ParquetPart>| part.as_ref().map_or(file.bytes, ParquetPart::bytes);
+            let total = files.iter().map(|(file, part)| bytes(file, part)).sum();
+            self.progress.step(&dataset_month, Step::Check, Some(total));
             // A commit with files always has a schema.
             if let Some(schema) = manifest.schema.clone().map(Arc::new) {
-                for file in &files {
+                for (file, part) in &files {
                     self.file(file, &schema, writing).await?;
-                    self.progress.advance(&dataset_month, file.bytes);
+                    writing.counts.read += part.as_ref().map_or(file.rows, ParquetPart::rows);
+                    self.progress.advance(&dataset_month, bytes(file, part));
                 }
             }
             self.progress.finish(&dataset_month);
-            let named = |file: &&DataFile| SliceFile { path: file.path.clone(), sha256: file.sha256, rows: file.rows };
-            let files = files.iter().map(named).collect();
+            let files = files.into_iter().map(|(DataFile { path, sha256, rows, .. }, part)| SliceFile {
+                path: path.clone(),
+                sha256: *sha256,
+                rows: *rows,
+                part,
+            });
+            let files = files.collect();
             origins.push(SliceOrigin { sequence: manifest.sequence, sha256: *sha256, month: manifest.month, files });
         }
         Ok(origins)
@@ -79,7 +90,6 @@ impl Slicer {
         while let Some(batch) = batches.try_next().await.map_err(failed)? {
             writing.append(&batch, &self.filter, &self.columns)?;
         }
-        writing.counts.read += file.rows;
         Ok(())
     }
 }

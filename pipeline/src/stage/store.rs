@@ -66,7 +66,7 @@ fn contents(
         (FileFormat::Artifact, _) => rows = file.rows,
         (FileFormat::Rejects, _) => rows = reader::rejects(open()?)?,
         (FileFormat::Parquet | FileFormat::Csv, Some(schema)) => {
-            for batch in EventReader::new(open()?, file.format, schema, None)? {
+            for batch in EventReader::new(open()?, file.format, file.ranges.as_ref(), schema, None)? {
                 let batch = batch?;
                 times.extend(&batch);
                 rows += batch.len() as u64;

@@ -94,6 +94,7 @@ fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &
             let message = format!("the object has the SHA-256 {found} instead of {}", file.sha256);
             findings.damage(Code::Digest, path, message);
         }
+        Err(error @ ReadError::RangeDigest { .. }) => findings.damage(Code::Digest, path, error.to_string()),
         Err(error @ (ReadError::Schema | ReadError::Damaged(_))) => {
             findings.damage(Code::Schema, path, error.to_string());
         }
