@@ -13,6 +13,23 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     near.map(|(.., known)| known)
 }
 
+/// Whether `typed` is `known` with a typing error: one word of at least five letters has one letter that is missing, wrong,
+/// added, or exchanged with the next. Names that differ in a short word or in a number, such as `events-eu` and
+/// `events-us`, are meant.
+pub fn is_misspelt(typed: &str, known: &str) -> bool {
+    const LETTERS: usize = 5;
+    let words = |name: &str| name.split(['-', '_']).map(str::to_owned).collect::<Vec<_>>();
+    let (typed, known) = (words(typed), words(known));
+    let mut others = typed.iter().zip(&known).filter(|(one, other)| one != other);
+    let is_long = |word: &str| word.len() >= LETTERS && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_error =
+        |one: &str, other: &str| is_long(one) && is_long(other) && strsim::damerau_levenshtein(one, other) == 1;
+    match (others.next(), others.next()) {
+        (Some((one, other)), None) => typed.len() == known.len() && is_error(one, other),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +50,25 @@ mod tests {
             assert_eq!(nearest(typed, ["events", "traces", "audit-log"]), None, "{typed}");
         }
         assert_eq!(nearest("events", []), None);
+    }
+
+    #[test]
+    fn names_that_are_alike_on_purpose_are_not_misspelt() {
+        for (typed, known) in [("evnets", "events"), ("event", "events"), ("audit-evnets", "audit-events")] {
+            assert!(is_misspelt(typed, known), "{typed}");
+        }
+        for (typed, known) in [
+            ("events", "events"),
+            ("none", "one"),
+            ("events2", "events"),
+            ("events-eu", "events-us"),
+            ("events_b", "events"),
+            ("team-a", "team-b"),
+            ("evnets-tarces", "events-traces"),
+            ("decisions", "events"),
+        ] {
+            assert!(!is_misspelt(typed, known), "{typed}");
+        }
     }
 
     #[test]

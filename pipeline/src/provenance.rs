@@ -2,7 +2,7 @@
 //! may overlap, lack columns, or belong to somebody else, and `already` would hide that the source was never asked.
 
 use crate::settings::Settings;
-use archive_connectors::{Error, ErrorKind, Result, file, nearest::nearest};
+use archive_connectors::{Error, ErrorKind, Result, file, nearest::is_misspelt};
 use archive_formats::{Chain, Dataset, Entry, manifest::SourceIdentity};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -80,14 +80,13 @@ pub(crate) fn successions(chain: Option<&Chain>, settings: &Settings) -> Result<
     each.collect()
 }
 
-/// Refuses a new dataset with nearly the name of one that the archive has: it is probably misspelt, and what is archived
-/// under a wrong name stays.
+/// Refuses a new dataset with the misspelt name of one that the archive has: what is archived under a wrong name stays.
 fn check_name(chain: &Chain, dataset: &Dataset) -> Result<()> {
     let known = chain.datasets();
-    let Some(near) = nearest(dataset.as_str(), known.iter().map(|name| name.as_str())) else { return Ok(()) };
     if known.contains(&dataset) {
         return Ok(());
     }
+    let Some(near) = known.iter().find(|known| is_misspelt(dataset.as_str(), known.as_str())) else { return Ok(()) };
     let message = format!("the archive has no dataset {dataset} yet, but {near}, which is spelt nearly so");
     Err(Error::new(ErrorKind::Configuration, message)
         .with_hint(format!("did you mean --dataset {near}? a new dataset {dataset} begins with --new-dataset")))
