@@ -118,9 +118,15 @@ impl<W: io::Write> DigestWriter<W> {
         self.bytes
     }
 
+    /// The number of bytes written, and their digest. Both begin anew.
+    fn restart(&mut self) -> (u64, Sha256) {
+        (std::mem::take(&mut self.bytes), std::mem::take(&mut self.hasher).finish())
+    }
+
     /// The inner writer, the number of bytes written, and their digest.
-    pub fn finish(self) -> (W, u64, Sha256) {
-        (self.inner, self.bytes, self.hasher.finish())
+    pub fn finish(mut self) -> (W, u64, Sha256) {
+        let (bytes, sha256) = self.restart();
+        (self.inner, bytes, sha256)
     }
 }
 
@@ -185,44 +191,41 @@ impl RangeHasher {
 /// Divides the bytes written to `inner` into ranges, and hashes each.
 #[derive(Debug)]
 pub struct RangeWriter<W> {
-    inner: W,
-    hasher: Hasher,
+    /// The range in progress.
+    range: DigestWriter<W>,
+    /// Where it begins.
     offset: u64,
-    bytes: u64,
 }
 
 impl<W: io::Write> RangeWriter<W> {
     /// A writer to `inner`, at the start of the first range.
     pub fn new(inner: W) -> Self {
-        Self { inner, hasher: Hasher::default(), offset: 0, bytes: 0 }
+        Self { range: DigestWriter::new(inner), offset: 0 }
     }
 
     /// Ends a range after the bytes written so far. The next one begins there.
     pub fn end_range(&mut self) -> ByteRange {
-        let sha256 = std::mem::take(&mut self.hasher).finish();
-        let range = ByteRange { offset: self.offset, bytes: self.bytes, sha256 };
-        self.offset += self.bytes;
-        self.bytes = 0;
+        let (bytes, sha256) = self.range.restart();
+        let range = ByteRange { offset: self.offset, bytes, sha256 };
+        self.offset = range.end();
         range
     }
 
     /// The inner writer, and the last range.
     pub fn finish(mut self) -> (W, ByteRange) {
         let last = self.end_range();
-        (self.inner, last)
+        (self.range.inner, last)
     }
 }
 
 impl<W: io::Write> io::Write for RangeWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write_all(bytes)?;
-        self.hasher.update(bytes);
-        self.bytes += bytes.len() as u64;
+        self.range.write_all(bytes)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.range.flush()
     }
 }
 
