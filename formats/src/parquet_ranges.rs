@@ -38,10 +38,8 @@ impl RowGroup {
 
 /// The row groups of a Parquet file and its footer, which follow each other without a gap up to the end of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ParquetRanges {
-    row_groups: Vec<RowGroup>,
-    footer: ByteRange,
-}
+#[serde(transparent)]
+pub struct ParquetRanges(ParquetPart);
 
 /// Some row groups of a Parquet file, and its footer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,40 +75,39 @@ pub struct RangesError;
 impl ParquetRanges {
     /// The ranges of a file of `bytes`. The footer has all bytes after the last row group.
     pub fn new(row_groups: Vec<RowGroup>, footer: ByteRange, bytes: u64) -> Result<Self, RangesError> {
-        let mut ranges = row_groups.iter().map(RowGroup::range).chain([footer]);
-        let end = ranges.try_fold(MAGIC_BYTES, |end, range| {
+        let all = ParquetPart { row_groups, footer };
+        let end = all.ranges().try_fold(MAGIC_BYTES, |end, range| {
             if range.offset == end && range.bytes > 0 { end.checked_add(range.bytes) } else { None }
         });
-        if end == Some(bytes) { Ok(Self { row_groups, footer }) } else { Err(RangesError) }
+        if end == Some(bytes) { Ok(Self(all)) } else { Err(RangesError) }
     }
 
     /// The row groups, in the order of the file.
     pub fn row_groups(&self) -> &[RowGroup] {
-        &self.row_groups
+        &self.0.row_groups
     }
 
     /// All bytes after the last row group: the page indexes, the metadata, its length, and the magic number.
     pub const fn footer(&self) -> ByteRange {
-        self.footer
+        self.0.footer
     }
 
     /// What a reader of `window` needs; `None` if it is the whole file.
     pub fn part(&self, window: Window) -> Option<ParquetPart> {
-        let groups = self.row_groups.iter().filter(|group| group.overlaps(window)).copied();
-        let part = ParquetPart { row_groups: groups.collect(), footer: self.footer };
-        (part.row_groups.len() < self.row_groups.len()).then_some(part)
+        let groups = self.row_groups().iter().filter(|group| group.overlaps(window)).copied();
+        let part = ParquetPart { row_groups: groups.collect(), footer: self.footer() };
+        (part.row_groups.len() < self.row_groups().len()).then_some(part)
     }
 
     /// The row groups and the footer.
     pub fn ranges(&self) -> impl Iterator<Item = ByteRange> {
-        self.row_groups.iter().map(RowGroup::range).chain([self.footer])
+        self.0.ranges()
     }
 
     /// The number of events, and the times of the earliest and the latest one.
     pub fn counts(&self) -> (u64, Option<Timestamp>, Option<Timestamp>) {
-        let groups = || self.row_groups.iter();
-        let rows = groups().fold(0, |sum: u64, group| sum.saturating_add(group.rows));
-        (rows, groups().map(|group| group.first).min(), groups().map(|group| group.last).max())
+        let groups = || self.row_groups().iter();
+        (self.0.rows(), groups().map(|group| group.first).min(), groups().map(|group| group.last).max())
     }
 }
 
@@ -154,7 +151,7 @@ mod tests {
     fn a_part_has_the_row_groups_of_a_window() {
         let window = |from, to| Window::new(Timestamp::from_micros(from), Timestamp::from_micros(to)).unwrap();
         let mut ranges = ranges(&[(4, 10), (14, 1), (15, 1)], (16, 4), 20).unwrap();
-        for (group, first) in ranges.row_groups.iter_mut().zip([10, 20, 15]) {
+        for (group, first) in ranges.0.row_groups.iter_mut().zip([10, 20, 15]) {
             (group.first, group.last) = (Timestamp::from_micros(first), Timestamp::from_micros(first + 9));
         }
         let offsets = |from, to| {
