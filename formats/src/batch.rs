@@ -1,6 +1,6 @@
 //! Batches of events.
 
-use crate::Schema;
+use crate::{Schema, Timestamp};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, cast::AsArray, types::TimestampMicrosecondType,
@@ -155,6 +155,37 @@ impl<'a> Ids<'a> {
             Self::Int32(ids) => ids.values()[row..=row].to_byte_slice(),
             Self::Int64(ids) => ids.values()[row..=row].to_byte_slice(),
         }
+    }
+}
+
+/// The earliest and the latest time of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeSpan {
+    ends: Option<(i64, i64)>,
+}
+
+impl TimeSpan {
+    /// Adds the events of `batch`.
+    pub fn extend(&mut self, batch: &EventBatch) {
+        self.extend_micros(batch.times().values());
+    }
+
+    /// Adds events at these times, in microseconds since 1970.
+    pub(crate) fn extend_micros(&mut self, times: &[i64]) {
+        self.ends = times.iter().fold(self.ends, |ends, &time| {
+            let (first, last) = ends.unwrap_or((time, time));
+            Some((first.min(time), last.max(time)))
+        });
+    }
+
+    /// The earliest time; `None` without events.
+    pub fn first(self) -> Option<Timestamp> {
+        self.ends.map(|(first, _)| Timestamp::from_micros(first))
+    }
+
+    /// The latest time; `None` without events.
+    pub fn last(self) -> Option<Timestamp> {
+        self.ends.map(|(_, last)| Timestamp::from_micros(last))
     }
 }
 

@@ -23,7 +23,7 @@ pub mod schema;
 pub mod slice_manifest;
 pub mod time;
 
-pub use batch::{EventBatch, Ids};
+pub use batch::{EventBatch, Ids, TimeSpan};
 pub use chain::{Chain, Entry, Head};
 pub use column_type::{ColumnType, UnknownType};
 pub use dataset::Dataset;

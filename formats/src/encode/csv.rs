@@ -1,7 +1,7 @@
 //! CSV (RFC 4180) with line feeds as line ends.
 
-use super::{EncodeError, EncodedFile, FileEncoder, TimeSpan, text_file::TextFile, values::Values};
-use crate::{Column, EventBatch, Schema, column_type::Typed, encode::MAX_RECORD_BYTES};
+use super::{EncodeError, EncodedFile, FileEncoder, text_file::TextFile, values::Values};
+use crate::{Column, EventBatch, Schema, TimeSpan, column_type::Typed, encode::MAX_RECORD_BYTES};
 use arrow_array::RecordBatch;
 use std::{
     fmt,

@@ -53,32 +53,6 @@ pub trait FileEncoder<T = EventBatch>: Send {
     fn finish(self: Box<Self>) -> Result<EncodedFile, EncodeError>;
 }
 
-/// The earliest and the latest time of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimeSpan {
-    ends: Option<(i64, i64)>,
-}
-
-impl TimeSpan {
-    /// Adds the events of `batch`.
-    pub fn extend(&mut self, batch: &EventBatch) {
-        self.ends = batch.times().values().iter().fold(self.ends, |ends, &time| {
-            let (first, last) = ends.unwrap_or((time, time));
-            Some((first.min(time), last.max(time)))
-        });
-    }
-
-    /// The earliest time; `None` without events.
-    pub fn first(self) -> Option<Timestamp> {
-        self.ends.map(|(first, _)| Timestamp::from_micros(first))
-    }
-
-    /// The latest time; `None` without events.
-    pub fn last(self) -> Option<Timestamp> {
-        self.ends.map(|(_, last)| Timestamp::from_micros(last))
-    }
-}
-
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {

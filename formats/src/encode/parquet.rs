@@ -1,11 +1,11 @@
 //! The Parquet encoder.
 
 use super::{
-    EncodeError, EncodedFile, FileEncoder, TimeSpan, column_encoding,
+    EncodeError, EncodedFile, FileEncoder, column_encoding,
     row_groups::{Finished, GROUP_BYTES, Held, RowGroups, Shape, is_one_by_one},
 };
 use crate::{
-    Dataset, EventBatch, Month, ParquetRanges, RowGroup, Schema,
+    Dataset, EventBatch, Month, ParquetRanges, RowGroup, Schema, TimeSpan,
     decode::parquet::RowGroupTimes,
     digest::{ByteRange, DigestWriter},
     manifest::FORMAT,

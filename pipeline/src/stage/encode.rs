@@ -3,10 +3,10 @@
 use crate::duplicates::{IdIndex, Repetitions, Suspects};
 use archive_connectors::{Error, ErrorKind, EventStream, Result, Sink, SourceItem, SourceReport, sink::StagedFile};
 use archive_formats::{
-    EventBatch, FileFormat, Reject, Schema, Sha256, Timestamp,
+    EventBatch, FileFormat, Reject, Schema, Sha256, TimeSpan, Timestamp,
     encode::MAX_RECORD_BYTES,
     encode::{
-        EncodeError, EncodedFile, FileEncoder, RejectsEncoder, TimeSpan,
+        EncodeError, EncodedFile, FileEncoder, RejectsEncoder,
         csv::CsvEncoder,
         parquet::{Label, ParquetEncoder},
     },

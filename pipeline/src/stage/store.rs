@@ -10,7 +10,7 @@ use archive_connectors::{
     progress::{DatasetMonth, Step},
     sink::{Commit, Draft, StagedFile, StoredFile},
 };
-use archive_formats::{Dataset, FileFormat, Month, Schema, Timestamp, encode::TimeSpan};
+use archive_formats::{Dataset, FileFormat, Month, Schema, TimeSpan, Timestamp};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::{fs::File, sync::Arc};
 use tokio::sync::Mutex;

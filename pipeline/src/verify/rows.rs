@@ -4,9 +4,7 @@ use super::{Code, Findings};
 use crate::{duplicates::IdIndex, reader::ReadError};
 use archive_connectors::{Result, error::local};
 use archive_formats::{
-    EventBatch, FileFormat, Manifest, Schema, Timestamp, Window,
-    encode::TimeSpan,
-    key,
+    EventBatch, FileFormat, Manifest, Schema, TimeSpan, Timestamp, Window, key,
     manifest::{DataFile, EventCounts},
 };
 use futures::{Stream, TryStreamExt as _};

@@ -2,7 +2,7 @@
 
 mod footer;
 
-use crate::{EventBatch, ParquetRanges, RowGroup, Schema, Timestamp, Window, batch::SchemaMismatch};
+use crate::{EventBatch, ParquetRanges, RowGroup, Schema, TimeSpan, Timestamp, Window, batch::SchemaMismatch};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use parquet::{
@@ -189,13 +189,13 @@ struct StatedTimes {
     /// Whether the statistics are the times of the first and the last event.
     are_exact: bool,
     /// Those of the events so far of the first row group.
-    found: Option<(i64, i64)>,
+    found: TimeSpan,
 }
 
 impl StatedTimes {
     fn new<'a>(groups: impl IntoIterator<Item = &'a RowGroupMetaData>, time: &str) -> Self {
         let groups = groups.into_iter().map(|group| RowGroupTimes::new(group, time)).collect();
-        Self { groups, are_exact: false, found: None }
+        Self { groups, are_exact: false, found: TimeSpan::default() }
     }
 
     /// Takes the next events. Returns whether the statistics allow for all of them.
@@ -204,20 +204,17 @@ impl StatedTimes {
             let Some(group) = self.groups.front_mut() else { return false };
             let count = usize::try_from(group.rows).map_or(times.len(), |rows| rows.min(times.len()));
             let (of_group, rest) = times.split_at(count);
-            self.found = of_group.iter().fold(self.found, |found, &time| {
-                let (first, last) = found.unwrap_or((time, time));
-                Some((first.min(time), last.max(time)))
-            });
-            let found = self.found.map(|(first, last)| [first, last].map(Timestamp::from_micros));
-            if !found.into_iter().flatten().all(|time| group.allows(time)) {
+            self.found.extend_micros(of_group);
+            let (first, last) = (self.found.first(), self.found.last());
+            if ![first, last].into_iter().flatten().all(|time| group.allows(time)) {
                 return false;
             }
             group.rows -= count as u64;
             if group.rows == 0 {
-                if self.are_exact && found != group.first.zip(group.last).map(|(first, last)| [first, last]) {
+                if self.are_exact && (first, last) != (group.first, group.last) {
                     return false;
                 }
-                self.found = None;
+                self.found = TimeSpan::default();
                 self.groups.pop_front();
             }
             times = rest;
