@@ -20,8 +20,8 @@ pub struct StagedFile {
     pub local: PathBuf,
     /// The entry of the file in a manifest.
     pub file: DataFile,
-    /// Whether the local path is not that of this file any more.
-    has_moved: AtomicBool,
+    /// Whether the file has left the local path.
+    is_moved: AtomicBool,
 }
 
 impl StagedFile {
@@ -31,18 +31,18 @@ impl StagedFile {
             let path = error.path.to_path_buf();
             self::local("keep a staged file", &path)(error.error)
         })?;
-        Ok(Self { local, file, has_moved: AtomicBool::new(false) })
+        Ok(Self { local, file, is_moved: AtomicBool::new(false) })
     }
 
     /// Leaves the local path alone from now on: another file may get it.
-    pub(super) fn has_moved(&self) {
-        self.has_moved.store(true, Ordering::Relaxed);
+    pub(super) fn set_moved(&self) {
+        self.is_moved.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for StagedFile {
     fn drop(&mut self) {
-        if !*self.has_moved.get_mut() {
+        if !*self.is_moved.get_mut() {
             // What is left is removed with the folder of the month, or with the orphans.
             drop(std::fs::remove_file(&self.local));
         }

@@ -80,7 +80,7 @@ impl Sink {
         let placed = directory.place(staged.local.clone(), &self.location(path)?).await;
         match placed.map_err(|error| self.failed("store a file", path, &error))? {
             None => return Ok(None),
-            Some(Named::Moved) => staged.has_moved(),
+            Some(Named::Moved) => staged.set_moved(),
             Some(Named::Linked) => {}
         }
         self.make_durable(path).await.map(Some)

@@ -27,10 +27,10 @@ pub async fn stage(artifacts: Vec<LocalArtifact>, target: &Target) -> Result<Vec
 }
 
 fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<StagedFile> {
+    let source = File::open(&artifact.path).map_err(local("open an artifact", &artifact.path))?;
     let (file, local_path) = target.stage(FileFormat::Artifact, artifact.kind.extension(), part)?.into_parts();
-    let copied = copy(artifact, file)?;
-    let (delivered, stored) =
-        copied.map_err(|error| target.sink.staging_error("copy an artifact", &local_path, error))?;
+    let failed = |error| target.sink.staging_error("copy an artifact", &local_path, error);
+    let (delivered, stored) = copy(source, artifact.gzip, file).map_err(failed)?;
     if delivered != (artifact.bytes, artifact.sha256) {
         return Err(Error::new(ErrorKind::Local, "an artifact is not what was delivered any more")
             .with_context("path", artifact.path.display())
@@ -44,19 +44,17 @@ fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<S
     }
     let (bytes, sha256) = stored;
     let whole = EncodedFile { rows: artifact.rows, bytes, sha256, first: None, last: None, ranges: None };
-    let file = target.data_file(FileFormat::Artifact, artifact.kind.extension(), part, &whole);
+    let file = target.data_file(FileFormat::Artifact, artifact.kind.extension(), part, whole);
     StagedFile::new(local_path, file)
 }
 
 /// Size and digest.
 type Measured = (u64, Sha256);
 
-/// Compresses an artifact to `target`. Measures what was read, and what was written.
-fn copy(artifact: &LocalArtifact, target: File) -> Result<io::Result<(Measured, Measured)>> {
-    let source = File::open(&artifact.path).map_err(local("open an artifact", &artifact.path))?;
-    let source = BufReader::with_capacity(BLOCK, source);
-    let file = BufWriter::new(target);
-    Ok(if artifact.gzip { copy_as_it_is(source, file) } else { pack(source, file) })
+/// Compresses an artifact, unless it is `gzip`. Measures what was read, and what was written.
+fn copy(source: File, gzip: bool, target: File) -> io::Result<(Measured, Measured)> {
+    let (source, file) = (BufReader::with_capacity(BLOCK, source), BufWriter::new(target));
+    if gzip { copy_as_it_is(source, file) } else { pack(source, file) }
 }
 
 fn copy_as_it_is(source: impl Read, file: impl Write) -> io::Result<(Measured, Measured)> {

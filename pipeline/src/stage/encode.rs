@@ -285,7 +285,7 @@ impl<T> Parts<T> {
         let Some((local, encoder)) = self.current.take() else { return Ok(()) };
         let whole = encoder.finish().map_err(failed(&self.target.sink, &local, 0))?;
         let extension = self.format.extension().unwrap_or_default();
-        let file = self.target.data_file(self.format, extension, self.files.len(), &whole);
+        let file = self.target.data_file(self.format, extension, self.files.len(), whole);
         self.files.push(StagedFile::new(local, file)?);
         Ok(())
     }
@@ -300,8 +300,8 @@ impl Target {
     }
 
     /// The manifest entry of file number `part` of a format, with names ending in `extension`.
-    pub(super) fn data_file(&self, format: FileFormat, extension: &str, part: usize, whole: &EncodedFile) -> DataFile {
-        let EncodedFile { rows, bytes, sha256, first, last, ranges } = whole.clone();
+    pub(super) fn data_file(&self, format: FileFormat, extension: &str, part: usize, whole: EncodedFile) -> DataFile {
+        let EncodedFile { rows, bytes, sha256, first, last, ranges } = whole;
         let folder = key::month_folder(&self.label.dataset, format, self.label.month);
         let path = key::data_file(&folder, part, &sha256, extension);
         DataFile { path, format, rows, bytes, sha256, first, last, ranges }
