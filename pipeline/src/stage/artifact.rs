@@ -40,7 +40,7 @@ fn stage_one(artifact: &LocalArtifact, part: usize, target: &Target) -> Result<S
     if unpacked.is_none_or(|content| !artifact.gzip && content != artifact.sha256) {
         return Err(Error::new(ErrorKind::Local, "an artifact cannot be read back from its staged file")
             .with_context("path", local_path.display())
-            .with_hint("check the disk of the state folder, then run again; nothing was committed"));
+            .with_hint("check the disk of this path, then run again; nothing was committed"));
     }
     let (bytes, sha256) = stored;
     let whole = EncodedFile { rows: artifact.rows, bytes, sha256, first: None, last: None, ranges: None };

@@ -80,7 +80,7 @@ fn contents(
 fn differs(staged: &StagedFile) -> Error {
     Error::new(ErrorKind::Local, "a staged file is not what was written to it")
         .with_context("path", staged.local.display())
-        .with_hint("check the disk of the state folder, then run again; nothing was committed")
+        .with_hint("check the disk of this path, then run again; nothing was committed")
 }
 
 /// Commits a month, then removes leftovers of crashed runs from its folders. Months of one run commit one at a time:
