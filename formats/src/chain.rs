@@ -99,10 +99,16 @@ impl Chain {
         self.entries.last().map(|entry| Head { sequence: entry.manifest.sequence, sha256: entry.sha256 })
     }
 
+    /// The manifest with the number `sequence`.
+    pub fn entry(&self, sequence: u64) -> Option<&Entry> {
+        // Numbers begin at 1, without a hole.
+        self.entries.get(usize::try_from(sequence.checked_sub(1)?).ok()?)
+    }
+
     /// How many manifests follow `head`; `None` if the chain does not contain it.
     pub fn commits_after(&self, head: Head) -> Option<u64> {
-        let is_head = |entry: &Entry| entry.manifest.sequence == head.sequence && entry.sha256 == head.sha256;
-        self.entries.iter().rev().position(is_head).map(|after| after as u64)
+        let entry = self.entry(head.sequence).filter(|entry| entry.sha256 == head.sha256)?;
+        Some(self.entries.len() as u64 - entry.manifest.sequence)
     }
 
     /// The number of the next manifest.
@@ -267,6 +273,7 @@ mod tests {
             assert_eq!(chain().commits_after(head(4)), None);
             // A number or a digest alone is another chain.
             assert_eq!(chain().commits_after(Head { sequence: 2, ..head(3) }), None);
+            assert_eq!(chain().commits_after(head(0)), None);
         }
 
         #[test]

@@ -180,13 +180,13 @@ pub async fn replica_statuses(archive: &Archive, settings: &Settings) -> Vec<Rep
 async fn behind(chain: &Chain, location: &Location) -> Result<u64> {
     let replica = Sink::open(location)?;
     let (last, _) = compare::numbers(&replica).await?;
-    let entries = chain.entries();
-    let missing = (entries.len() as u64).checked_sub(last);
-    let Some(held) = last.checked_sub(1) else { return Ok(entries.len() as u64) };
-    let ours = usize::try_from(held).ok().and_then(|index| entries.get(index));
+    let all = chain.entries().len() as u64;
+    if last == 0 {
+        return Ok(all);
+    }
     let bytes = replica.document(&key::manifest(last)).await?;
-    match (missing, ours, bytes) {
-        (Some(missing), Some(ours), Some(bytes)) if Sha256::digest(&bytes) == ours.sha256 => Ok(missing),
+    match (chain.entry(last), bytes) {
+        (Some(ours), Some(bytes)) if Sha256::digest(&bytes) == ours.sha256 => Ok(all - last),
         _ => Err(Error::new(ErrorKind::BrokenChain, format!("manifest {last} of the replica is not the archive's"))
             .with_context("replica", replica.url())
             .with_hint("run `kt-archive replicate` for the details")),

@@ -1,7 +1,7 @@
 //! What is known of an archive's damage without reading it again: what verifications found and none has cleared, and what
 //! a look at names and sizes finds now. Every command that shows the state of an archive takes it from here.
 
-use super::{Code, Finding, Findings, Listing, Record, Verifications, files};
+use super::{Code, Finding, Findings, Listing, Record, RecordedDamage, Verifications, files};
 use crate::{
     Archive, ArchiveRoot,
     exit::ExitCode,
@@ -9,8 +9,8 @@ use crate::{
     report::Failure,
     settings::Settings,
 };
-use archive_connectors::{Result, Sink};
-use archive_formats::{Chain, Dataset, Month, key::ObjectName};
+use archive_connectors::Result;
+use archive_formats::{Dataset, Month, key::ObjectName};
 use futures::TryStreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,25 +44,11 @@ impl KnownDamage {
         })
     }
 
-    async fn with(mut verifications: Verifications, archive: &Archive) -> Self {
-        let looked = async {
-            let (listing, found) = look(archive.sink(), archive.chain()).await?;
-            let mut recorded = Vec::new();
-            for damage in &verifications.recorded {
-                if !is_mended(&damage.finding, &listing, archive).await? {
-                    recorded.push(damage.clone());
-                }
-            }
-            Ok((recorded, found))
-        };
-        let found = match looked.await {
-            Ok((recorded, found)) => {
-                verifications.recorded = recorded;
-                Ok(found)
-            }
-            Err(error) => Err(error),
-        };
-        Self::new(verifications, found)
+    async fn with(verifications: Verifications, archive: &Archive) -> Self {
+        match look(archive, &verifications.recorded).await {
+            Ok((recorded, found)) => Self::new(Verifications { recorded, ..verifications }, Ok(found)),
+            Err(error) => Self::new(verifications, Err(error)),
+        }
     }
 
     /// What is on record, and what a look at the files `found`.
@@ -136,8 +122,7 @@ async fn is_mended(finding: &Finding, listing: &Listing, archive: &Archive) -> R
     match (finding.code, ObjectName::parse(&finding.path)) {
         (Code::Unnamed, _) => Ok(!listing.contains_key(&finding.path)),
         (Code::Sums, ObjectName::Sums(sequence)) => {
-            let mut entries = archive.chain().entries().iter();
-            let Some(entry) = entries.find(|entry| entry.manifest.sequence == sequence) else { return Ok(false) };
+            let Some(entry) = archive.chain().entry(sequence) else { return Ok(false) };
             let found = archive.sink().document(&finding.path).await?;
             Ok(found.is_some_and(|found| found == entry.manifest.sha256sums(&entry.sha256)))
         }
@@ -145,14 +130,21 @@ async fn is_mended(finding: &Finding, listing: &Listing, archive: &Archive) -> R
     }
 }
 
-/// The objects of the archive, and V010 and V011 of all committed files.
-async fn look(sink: &Sink, chain: &Chain) -> Result<(Listing, Vec<Finding>)> {
-    let listing = sink.list(None).map_ok(|object| (object.path, object.bytes)).try_collect::<Listing>().await?;
+/// Lists the archive. Returns what of the damage `recorded` was not mended, and V010 and V011 of all committed files.
+async fn look(archive: &Archive, recorded: &[RecordedDamage]) -> Result<(Vec<RecordedDamage>, Vec<Finding>)> {
+    let objects = archive.sink().list(None).map_ok(|object| (object.path, object.bytes));
+    let listing = objects.try_collect::<Listing>().await?;
+    let mut still = Vec::new();
+    for damage in recorded {
+        if !is_mended(&damage.finding, &listing, archive).await? {
+            still.push(damage.clone());
+        }
+    }
     let mut findings = Findings::default();
-    for file in chain.entries().iter().flat_map(|entry| &entry.manifest.files) {
+    for file in archive.chain().entries().iter().flat_map(|entry| &entry.manifest.files) {
         files::check_size(file, listing.get(&file.path).copied(), &mut findings);
     }
-    Ok((listing, findings.0))
+    Ok((still, findings.0))
 }
 
 #[cfg(test)]
