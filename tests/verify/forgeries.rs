@@ -79,9 +79,7 @@ impl Forger {
         let new = format!("{folder}/part-00000-{}.{extension}", &digest[..16]);
         fs::remove_file(self.archive.path(&old)).unwrap();
         fs::write(self.archive.path(&new), bytes).unwrap();
-        self.manifest(|manifest| {
-            let files = manifest["files"].as_array_mut().unwrap();
-            let file = files.iter_mut().find(|file| file["format"] == format).unwrap();
+        self.entry(format, |file| {
             file["path"] = json!(new);
             file["sha256"] = json!(digest);
             file["bytes"] = json!(bytes.len());
@@ -95,6 +93,15 @@ impl Forger {
             let files = manifest["files"].as_array_mut().unwrap();
             change(files.iter_mut().find(|file| file["format"] == format).unwrap());
         });
+    }
+
+    /// Asserts that verifying at both levels and pulling the forged month fail for this reason.
+    fn assert_unreadable(&self, case: usize, reason: &str) {
+        let pull = ["pull", "--from", FORGED, "--to", MONTHS[2], "--output", "slice.csv"];
+        for command in [&["verify", "--level", "quick", "--json"][..], &["verify", "--json"], &pull] {
+            let outcome = self.host.run(command).expect(4);
+            assert!(outcome.output().contains(reason), "{case}, {command:?}: {}", outcome.output());
+        }
     }
 
     /// Changes the records of the forged month's CSV file. The first one is the header.
@@ -193,14 +200,10 @@ fn row_groups_that_do_not_fill_the_file_are_v003() {
     ];
     let forger = Forger::new("parquet,csv");
     let original = forger.archive.month(FORGED)["files"].clone();
-    let pull = ["pull", "--from", FORGED, "--to", MONTHS[2], "--output", "slice.csv"];
     for (number, change) in changes.into_iter().enumerate() {
         forger.manifest(|manifest| manifest["files"].clone_from(&original));
         forger.entry("parquet", change);
-        for command in [&["verify", "--level", "quick", "--json"][..], &pull] {
-            let outcome = forger.host.run(command).expect(4);
-            assert!(outcome.output().contains("row groups"), "change {number}: {}", outcome.output());
-        }
+        forger.assert_unreadable(number, "row groups");
         forger.assert_independent_verifier_finds("V003");
     }
 }
@@ -471,11 +474,7 @@ fn deeply_nested_type_is_v003_and_overflows_no_stack() {
             let nested = format!("{}text{}", "list<".repeat(lists), ">".repeat(lists));
             manifest["schema"]["columns"][3]["type"] = json!(nested);
         });
-        let pull = ["pull", "--from", FORGED, "--to", MONTHS[2], "--output", "slice.csv", "--format", "csv"];
-        for command in [&["verify", "--json"][..], &pull] {
-            let outcome = forger.host.run(command).expect(4);
-            assert!(outcome.output().contains("unknown column type"), "{command:?}: {}", outcome.output());
-        }
+        forger.assert_unreadable(lists, "unknown column type");
     }
     forger.assert_independent_verifier_finds("V003");
 }
