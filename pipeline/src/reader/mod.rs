@@ -9,7 +9,7 @@ use archive_connectors::{Error, ErrorKind, Sink, error::local};
 use archive_formats::{
     EventBatch, FileFormat, ParquetRanges, Schema, Sha256, Window,
     decode::{
-        parquet::{self, ParquetEvents},
+        parquet::{self, ParquetEvents, PositionedFile},
         rejects::RejectsReader,
     },
     digest::{ByteRange, Hasher, RangeHasher},
@@ -266,10 +266,11 @@ impl EventReader {
         schema: &Arc<Schema>,
         scan: Option<&Scan>,
     ) -> Result<Self, ReadError> {
+        let positioned = |file| PositionedFile::new(file).map_err(undecodable);
         let events = match (format, scan) {
-            (FileFormat::Parquet, None) => ParquetEvents::open(file, Arc::clone(schema))?,
+            (FileFormat::Parquet, None) => ParquetEvents::open(positioned(file)?, Arc::clone(schema))?,
             (FileFormat::Parquet, Some(Scan { window, columns })) => {
-                ParquetEvents::open_within(file, schema, *window, |name| columns.contains(name))?
+                ParquetEvents::open_within(positioned(file)?, schema, *window, |name| columns.contains(name))?
             }
             (FileFormat::Csv, _) => return Ok(Self(Decoder::Csv(Box::new(CsvEvents::new(file, schema)?)))),
             (FileFormat::Artifact | FileFormat::Rejects, _) => return Ok(Self(Decoder::Empty)),

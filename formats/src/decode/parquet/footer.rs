@@ -6,7 +6,10 @@
 use super::ReadError;
 use crate::{Schema, batch::SchemaMismatch};
 use parquet::{
-    arrow::{ArrowSchemaConverter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    arrow::{
+        ArrowSchemaConverter,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions},
+    },
     errors::ParquetError,
     file::{FOOTER_SIZE, metadata::FooterTail, reader::ChunkReader},
     schema::types::Type,
@@ -18,20 +21,17 @@ use std::thread;
 const STACK: usize = 2 << 20;
 const STACK_OF_ELEMENT: usize = 8 << 10;
 
-/// The reader of `file`, which must have the columns of `schema`.
-pub(super) fn read<R: ChunkReader + 'static>(
-    file: R,
-    schema: &Schema,
-) -> Result<ParquetRecordBatchReaderBuilder<R>, ReadError> {
+/// The metadata of `file`, which must have the columns of `schema`.
+pub(super) fn read(file: &impl ChunkReader, schema: &Schema) -> Result<ArrowReaderMetadata, ReadError> {
     let arrow = schema.to_arrow();
     let elements = count(ArrowSchemaConverter::new().convert(&arrow)?.root_schema());
-    if elements_in_footer(&file)? != Some(elements) {
+    if elements_in_footer(file)? != Some(elements) {
         return Err(SchemaMismatch::Columns.into());
     }
     let read = || {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-        let is_same = builder.schema().fields() == arrow.fields();
-        if is_same { Ok(builder) } else { Err(SchemaMismatch::Columns.into()) }
+        let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::default())?;
+        let is_same = metadata.schema().fields() == arrow.fields();
+        if is_same { Ok(metadata) } else { Err(SchemaMismatch::Columns.into()) }
     };
     thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(STACK + elements * STACK_OF_ELEMENT);

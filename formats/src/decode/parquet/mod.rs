@@ -1,12 +1,17 @@
 //! Decodes Parquet files of an archive.
 
+mod columns;
 mod footer;
+mod positioned_file;
+
+pub use positioned_file::PositionedFile;
 
 use crate::{EventBatch, ParquetRanges, RowGroup, Schema, TimeSpan, Timestamp, Window, batch::SchemaMismatch};
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
+use columns::{ColumnReaders, Selection};
 use parquet::{
-    arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReader},
+    arrow::arrow_reader::ArrowReaderMetadata,
     errors::ParquetError,
     file::{
         metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData},
@@ -54,44 +59,51 @@ pub enum ReadError {
 pub struct ParquetEvents {
     schema: Arc<Schema>,
     metadata: Arc<ParquetMetaData>,
-    /// `None` after a panic of the Parquet library.
-    batches: Option<ParquetRecordBatchReader>,
+    /// `None` after an error.
+    columns: Option<ColumnReaders>,
     stated: StatedTimes,
 }
 
 impl ParquetEvents {
     /// Reads the footer of `file`, which must have the columns of `schema`. All pages will be decoded.
-    pub fn open(file: impl ChunkReader + 'static, schema: Arc<Schema>) -> Result<Self, ReadError> {
-        let builder = footer::read(file, &schema)?;
-        let metadata = Arc::clone(builder.metadata());
-        let groups = metadata.row_groups();
-        let (rows, stated) = (batch_rows(groups), StatedTimes::new(groups, schema.time()));
-        let batches = catch_panics(|| builder.with_batch_size(rows).build())??;
-        Ok(Self { schema, metadata, batches: Some(batches), stated })
+    pub fn open(file: impl ChunkReader + Clone + 'static, schema: Arc<Schema>) -> Result<Self, ReadError> {
+        let metadata = footer::read(&file, &schema)?;
+        let columns = (0..schema.columns().len()).collect();
+        let row_groups = (0..metadata.metadata().num_row_groups()).collect();
+        Self::select(file, &metadata, schema, columns, row_groups)
     }
 
     /// Like [`Self::open`], restricted to the row groups whose statistics overlap `window`, and to the columns that
     /// `wanted` selects and the two keys. The row groups may contain events outside the window.
     pub fn open_within(
-        file: impl ChunkReader + 'static,
+        file: impl ChunkReader + Clone + 'static,
         schema: &Schema,
         window: Window,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, ReadError> {
-        let builder = footer::read(file, schema)?;
+        let metadata = footer::read(&file, schema)?;
         let narrowed = schema.narrowed(wanted);
         let kept = schema.columns().iter().enumerate().filter(|(_, column)| narrowed.columns().contains(column));
-        let mask = ProjectionMask::roots(builder.parquet_schema(), kept.map(|(index, _)| index));
-        let time = schema.time();
-        let metadata = Arc::clone(builder.metadata());
-        let groups = metadata.row_groups().iter().enumerate();
-        let (indexes, groups): (Vec<_>, Vec<_>) =
-            groups.filter(|(_, group)| RowGroupTimes::new(group, time).may_overlap(window)).unzip();
-        let stated = StatedTimes::new(groups, time);
-        let rows = batch_rows(metadata.row_groups());
-        let builder = builder.with_batch_size(rows).with_projection(mask).with_row_groups(indexes);
-        let batches = catch_panics(|| builder.build())??;
-        Ok(Self { schema: Arc::new(narrowed), metadata, batches: Some(batches), stated })
+        let kept = kept.map(|(index, _)| index).collect();
+        let groups = metadata.metadata().row_groups().iter().enumerate();
+        let overlapping = groups.filter(|(_, group)| RowGroupTimes::new(group, schema.time()).may_overlap(window));
+        let overlapping = overlapping.map(|(index, _)| index).collect();
+        Self::select(file, &metadata, Arc::new(narrowed), kept, overlapping)
+    }
+
+    /// Reads `columns`, those of `schema`, of `row_groups`.
+    fn select(
+        file: impl ChunkReader + Clone + 'static,
+        metadata: &ArrowReaderMetadata,
+        schema: Arc<Schema>,
+        columns: Vec<usize>,
+        row_groups: Vec<usize>,
+    ) -> Result<Self, ReadError> {
+        let groups = metadata.metadata().row_groups();
+        let stated = StatedTimes::new(row_groups.iter().map(|index| &groups[*index]), schema.time());
+        let selection = Selection { columns, row_groups, batch_rows: batch_rows(groups) };
+        let columns = Some(ColumnReaders::new(file, metadata, &selection)?);
+        Ok(Self { schema, metadata: Arc::clone(metadata.metadata()), columns, stated })
     }
 
     /// The same reader, if the row groups of the file are those of `ranges`, the ones not read included. A row group
@@ -105,10 +117,10 @@ impl ParquetEvents {
         if all { Ok(self) } else { Err(ReadError::RowGroups) }
     }
 
-    fn batch(&self, records: RecordBatch) -> Result<EventBatch, ReadError> {
-        // The schema of the file has metadata, that of the events has none.
-        let records = records.with_schema(self.schema.to_arrow())?;
-        Ok(EventBatch::try_new(Arc::clone(&self.schema), records)?)
+    fn batch(&mut self, columns: Vec<ArrayRef>) -> Result<EventBatch, ReadError> {
+        let records = RecordBatch::try_new(self.schema.to_arrow(), columns)?;
+        let batch = EventBatch::try_new(Arc::clone(&self.schema), records)?;
+        if self.stated.admit(batch.times().values()) { Ok(batch) } else { Err(ReadError::Statistics) }
     }
 }
 
@@ -116,16 +128,12 @@ impl Iterator for ParquetEvents {
     type Item = Result<EventBatch, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut batches = self.batches.take()?;
-        let records = match catch_panics(|| batches.next()) {
-            Ok(records) => records?,
-            Err(error) => return Some(Err(error)),
-        };
-        self.batches = Some(batches);
-        let batch = records.map_err(ReadError::from).and_then(|records| self.batch(records));
-        Some(batch.and_then(|batch| {
-            if self.stated.admit(batch.times().values()) { Ok(batch) } else { Err(ReadError::Statistics) }
-        }))
+        let mut columns = self.columns.take()?;
+        let batch = columns.next()?.and_then(|arrays| self.batch(arrays));
+        if batch.is_ok() {
+            self.columns = Some(columns);
+        }
+        Some(batch)
     }
 }
 
@@ -240,7 +248,7 @@ pub(super) mod tests {
         },
     };
     use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-    use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
+    use arrow_array::{Int64Array, StringArray, TimestampMicrosecondArray};
     use bytes::Bytes;
     use proptest::prelude::*;
     use std::sync::LazyLock;
