@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Loads the events.csv of make_events.py into PostgreSQL, with the types of a database: load_events.py URL FILE [TABLE].
+"""Loads a CSV file of make_events.py into PostgreSQL, with the types of a database: load_events.py URL FILE.
 
-A table that is there already is not touched. Needs psql on the path.
+year.csv becomes the table events_year. A table that is there already is not touched. Needs psql on the path.
 """
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 TYPES = {
     "id": "uuid primary key", "org_id": "uuid not null", "created_at": "timestamptz not null", "gateway_id": "uuid",
@@ -16,8 +17,8 @@ TYPES = {
 
 
 def main():
-    url, path, *rest = sys.argv[1:]
-    table = rest[0] if rest else "events"
+    url, path = sys.argv[1:]
+    table = f"events_{Path(path).stem}"
     with open(path, "rb") as artifact:
         names = artifact.readline().decode().strip().split(",")
         columns = ", ".join(f"{name} {TYPES.get(name, 'text')}" for name in names)

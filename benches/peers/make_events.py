@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Makes the artifacts that the peers are compared on: make_events.py FOLDER [ROWS].
+"""Makes the artifacts that the peers are compared on: make_events.py FOLDER [FILE ...] [--rows N].
 
-FOLDER/events.csv and FOLDER/events.jsonl hold the same events of 2025, in time order, in 21 columns like those of the
-platform's own table: unique ids, skewed choices, JSON with escapes, NULLs, costs with eight decimals. A number decides
-all of its event, so that every machine makes the same bytes. Needs duckdb.
+FILE is year.csv, year.jsonl, month.csv or month.jsonl, by default all four. They hold the same events, spread over 2025
+or over its January, in time order, in 21 columns like those of the platform's own table: unique ids, skewed choices,
+JSON with escapes, NULLs, costs with eight decimals. A number decides all of its event, so that every machine makes the
+same bytes. Needs duckdb.
 """
 
-import os
-import sys
+import argparse
+from pathlib import Path
 
 import duckdb
 
-YEAR_IN_MICROSECONDS = 365 * 24 * 3600 * 1_000_000
+DAYS = {"year": 365, "month": 31}
+FILES = [f"{span}.{kind}" for span in DAYS for kind in ("csv", "jsonl")]
 
 # Three independent numbers for each event; everything else follows from them and from its own number.
 NUMBERS = """
@@ -75,18 +77,32 @@ def json_line():
     return "'{' || " + " || ',' || ".join(texts + documents) + " || '}'"
 
 
-def make(folder, rows):
-    os.makedirs(folder, exist_ok=True)
+def make(path, rows):
     connection = duckdb.connect()
     connection.execute(POLICY)
     connection.execute("create view numbers as " + NUMBERS.format(rows=rows))
-    connection.execute("create view events as " + EVENTS.format(step=YEAR_IN_MICROSECONDS // rows))
-    csv, jsonl = os.path.join(folder, "events.csv"), os.path.join(folder, "events.jsonl")
-    connection.execute(f"copy events to '{csv}' (format csv, header)")
-    connection.execute(f"copy (select {json_line()} from events) to '{jsonl}' (format csv, header false, quote '', escape '', delimiter '\x01')")
-    for path in (csv, jsonl):
-        print(f"{path}: {rows:,} rows, {os.path.getsize(path) / 1e6:,.0f} MB")
+    connection.execute("create view events as " + EVENTS.format(step=DAYS[path.stem] * 24 * 3600 * 1_000_000 // rows))
+    if path.suffix == ".csv":
+        connection.execute(f"copy events to '{path}' (format csv, header)")
+    else:
+        lines = f"select {json_line()} from events"
+        connection.execute(f"copy ({lines}) to '{path}' (format csv, header false, quote '', escape '', delimiter '\x01')")
+    print(f"{path}: {rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="artifacts for comparisons")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("files", nargs="*", metavar="FILE", help=", ".join(FILES))
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    options = parser.parse_args()
+    for file in options.files or FILES:
+        if file not in FILES:
+            parser.error(f"there is no {file}, but {', '.join(FILES)}")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for file in options.files or FILES:
+        make(options.folder / file, options.rows)
 
 
 if __name__ == "__main__":
-    make(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000)
+    main()
