@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 /// A folder of artifacts, each under a key that is a valid file name.
 #[derive(Clone, Debug)]
@@ -72,7 +73,7 @@ impl Spool {
         })
         .await?;
         let file = Arc::new(Mutex::new(DigestWriter::new(file)));
-        Ok(SpoolWriter { file, bytes: 0, part: writing, artifact, metadata: self.metadata(key) })
+        Ok(SpoolWriter { file, bytes: 0, writing: None, part: writing, artifact, metadata: self.metadata(key) })
     }
 
     /// Removes the metadata of `key`, so that later runs do not find the artifact. Its bytes stay.
@@ -104,34 +105,45 @@ impl Spool {
 #[derive(Debug)]
 pub(crate) struct SpoolWriter {
     file: Arc<Mutex<DigestWriter<File>>>,
+    /// Those that are being written included.
     bytes: u64,
+    /// The write of the last blocks.
+    writing: Option<JoinHandle<Result<()>>>,
     part: PathBuf,
     artifact: PathBuf,
     metadata: PathBuf,
 }
 
 impl SpoolWriter {
-    /// Bytes written so far.
+    /// Bytes appended so far.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Appends `blocks`. Writes and hashes on a blocking thread.
+    /// Appends `blocks`. They are hashed and written on a blocking thread while the caller receives the next ones; the
+    /// next call waits for that, and returns its error.
     pub(crate) async fn append(&mut self, blocks: Vec<Bytes>) -> Result<()> {
+        self.wait().await?;
+        self.bytes += blocks.iter().map(|block| block.len() as u64).sum::<u64>();
         let (file, part) = (Arc::clone(&self.file), self.part.clone());
-        self.bytes = on_blocking_thread(move || {
+        self.writing = Some(spawn_blocking(move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            for block in &blocks {
-                file.write_all(block).map_err(local("write the spool file", &part))?;
-            }
-            Ok(file.bytes())
-        })
-        .await?;
+            blocks.iter().try_for_each(|block| file.write_all(block)).map_err(local("write the spool file", &part))
+        }));
         Ok(())
+    }
+
+    /// Waits until all blocks are written.
+    async fn wait(&mut self) -> Result<()> {
+        let Some(writing) = &mut self.writing else { return Ok(()) };
+        let written = writing.await;
+        self.writing = None;
+        written.map_err(stopped)?
     }
 
     /// Discards all bytes written so far.
     pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.wait().await?;
         let part = self.part.clone();
         let file =
             on_blocking_thread(move || open_private(&part).map_err(local("create the spool file", &part))).await?;
@@ -141,7 +153,8 @@ impl SpoolWriter {
     }
 
     /// Flushes all bytes to disk.
-    pub(crate) async fn close(self) -> Result<ClosedSpool> {
+    pub(crate) async fn close(mut self) -> Result<ClosedSpool> {
+        self.wait().await?;
         let Self { file, part, artifact, metadata, .. } = self;
         on_blocking_thread(move || {
             let Some(file) = Arc::into_inner(file) else {
@@ -190,8 +203,11 @@ impl ClosedSpool {
 pub(crate) async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let finished = tokio::task::spawn_blocking(work).await;
-    finished.map_err(|error| Error::new(ErrorKind::Internal, "a worker thread failed").with_source(error))?
+    spawn_blocking(work).await.map_err(stopped)?
+}
+
+fn stopped(error: JoinError) -> Error {
+    Error::new(ErrorKind::Internal, "a worker thread failed").with_source(error)
 }
 
 /// The turn of one writer in a folder of state documents. The others wait until it is dropped, so that a temporary file
@@ -321,6 +337,23 @@ mod tests {
         writer.append(vec![Bytes::from_static(b"new")]).await.unwrap();
         let spooled = writer.close().await.unwrap().finish(Value::Null).await.unwrap();
         assert_eq!((fs::read(spooled.path).unwrap(), spooled.sha256), (b"new".to_vec(), Sha256::digest(b"new")));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_failed_is_never_part_of_an_artifact() {
+        let folder = tempfile::tempdir().unwrap();
+        for end in ["append", "restart", "close"] {
+            let mut writer = Spool::new(folder.path().to_owned()).begin("k").await.unwrap();
+            // A file that is open for reading alone refuses every write.
+            writer.file = Arc::new(Mutex::new(DigestWriter::new(File::open(&writer.part).unwrap())));
+            writer.append(vec![Bytes::from_static(b"lost")]).await.unwrap();
+            let error = match end {
+                "append" => writer.append(vec![Bytes::from_static(b"more")]).await.unwrap_err(),
+                "restart" => writer.restart().await.unwrap_err(),
+                _ => writer.close().await.unwrap_err(),
+            };
+            assert_eq!(error.kind(), ErrorKind::Local, "{end}");
+        }
     }
 
     #[tokio::test]
