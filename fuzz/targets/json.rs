@@ -69,7 +69,7 @@ fn decode(artifact: &[u8], cut: Cut) -> Result<All, JsonError> {
     let layout = JsonLayout::new(&names, &KeyColumns::default())?;
     for chunk in &chunks {
         let decoded = layout.decode(chunk);
-        all.times.merge(&layout.index_times(chunk));
+        all.times.merge(&layout.index(chunk).0);
         let absolute = |reject: Reject| Reject { line: reject.line + all.lines, ..reject };
         all.rejects.extend(decoded.rejects.into_iter().map(absolute));
         (all.rows, all.lines) = (all.rows + decoded.rows, all.lines + decoded.lines);

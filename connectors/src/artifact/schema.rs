@@ -122,15 +122,18 @@ impl ArtifactSchema {
         Ok(DecodedChunk { events, outside, rejects, rows, lines, progress: chunk.progress })
     }
 
-    /// The times of a chunk, with lines as in [`Self::decode`].
-    pub(crate) fn index_times(&self, chunk: &Chunk) -> TimeIndex {
+    /// The times of a chunk, with lines as in [`Self::decode`], and the names of its members, if the artifact is JSON.
+    pub(crate) fn index(&self, chunk: &Chunk) -> (TimeIndex, Option<JsonNames>) {
         let (rows, lines) = self.rows(chunk);
-        let mut times = match &self.decoder {
-            Decoder::Csv(layout) => layout.index_times(rows),
-            Decoder::Json(json) => json.0.index_times(rows),
+        let (mut times, names) = match &self.decoder {
+            Decoder::Csv(layout) => (layout.index_times(rows), None),
+            Decoder::Json(json) => {
+                let (times, names) = json.0.index(rows);
+                (times, Some(names))
+            }
         };
         times.lines += lines;
-        times
+        (times, names)
     }
 
     /// The time of a rejected row, if it can be read.

@@ -174,7 +174,7 @@ struct ChunkScan {
 }
 
 fn scan_chunk(schema: Option<&ArtifactSchema>, chunk: &Chunk) -> ChunkScan {
-    let times = schema.map(|schema| schema.index_times(chunk)).unwrap_or_default();
+    let (times, names) = schema.map(|schema| schema.index(chunk)).unwrap_or_default();
     let indexed = IndexedChunk {
         offset: chunk.offset,
         length: chunk.length(),
@@ -185,7 +185,6 @@ fn scan_chunk(schema: Option<&ArtifactSchema>, chunk: &Chunk) -> ChunkScan {
         timeless: times.without_time > 0,
         times: times.first().zip(times.last()),
     };
-    let names = schema.and_then(ArtifactSchema::names).map(|_| JsonNames::from_chunk(&chunk.bytes));
     ChunkScan { chunk: indexed, times, names, progress: chunk.progress }
 }
 

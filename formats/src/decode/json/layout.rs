@@ -1,22 +1,16 @@
-//! The names and the columns of a JSON artifact, and the times of its records.
+//! The names and the columns of a JSON artifact.
 
 use super::{
     JsonError,
-    cursor::{Cursor, Value, unescape},
+    cursor::{Cursor, Value},
     members::{Members, Name, NamePredictor, Names},
     records::Records,
     structure,
 };
 use crate::{
-    ColumnType, Schema, Timestamp,
+    ColumnType, Schema,
     catalogue::{self, KeyColumns, json_schema},
-    decode::{
-        FinerTimes,
-        columns::Columns,
-        parse::calendar::parse_timestamp,
-        row_error::RowErrorKind,
-        time_index::{TimeIndex, TimeIndexBuilder},
-    },
+    decode::{FinerTimes, columns::Columns, row_error::RowErrorKind},
 };
 use std::sync::Arc;
 
@@ -66,7 +60,7 @@ impl JsonNames {
     }
 
     /// The names, each with whether any of its values is an object or an array.
-    fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
         self.names.iter().zip(self.nested.iter().copied())
     }
 
@@ -94,7 +88,7 @@ impl JsonNames {
 
     /// The number of a name, which is added if it is new; `None` beyond [`MAX_UNKNOWN`].
     #[cold]
-    fn number(&mut self, name: &str) -> Option<usize> {
+    pub(super) fn number(&mut self, name: &str) -> Option<usize> {
         let is_new = !self.names.has(name);
         let is_unknown = is_new && catalogue::json_type(name).is_none();
         if is_unknown && self.unknown == MAX_UNKNOWN {
@@ -109,7 +103,7 @@ impl JsonNames {
         Some(number)
     }
 
-    fn note(&mut self, number: usize, is_nested: bool) {
+    pub(super) fn note(&mut self, number: usize, is_nested: bool) {
         if let Some(nested) = self.nested.get_mut(number) {
             *nested |= is_nested;
         }
@@ -118,7 +112,7 @@ impl JsonNames {
 
 /// Skips a value and returns whether it is an object or an array. The content of those is not validated.
 #[inline]
-fn skip(cursor: &mut Cursor<'_>) -> Result<bool, RowErrorKind> {
+pub(super) fn skip(cursor: &mut Cursor<'_>) -> Result<bool, RowErrorKind> {
     if !matches!(cursor.token(), Some(b'{' | b'[')) {
         return Value::read(cursor).map(|_| false);
     }
@@ -186,67 +180,5 @@ impl JsonLayout {
     /// Whether the column is the id or the time.
     pub(super) const fn is_key(&self, column: usize) -> bool {
         column == self.id || column == self.time
-    }
-}
-
-impl JsonLayout {
-    /// Indexes the times of a chunk of whole records; several times faster than [`Self::decode`].
-    pub fn index_times(&self, chunk: &[u8]) -> TimeIndex {
-        let (mut times, mut builder, mut records) =
-            (TimeReader::new(self), TimeIndexBuilder::default(), Records::new(chunk));
-        while let Some(text) = records.next_text() {
-            let read = times.read(text).and_then(|(time, length)| records.accept(length).map(|()| time));
-            builder.count(read.unwrap_or_else(|_| self.time_of(records.skip_malformed())));
-        }
-        builder.finish(records.lines())
-    }
-
-    /// The time of the row of a [`Reject`](crate::Reject); `None` if it cannot be read, or if the row is not an object.
-    pub fn time_of(&self, row: &[u8]) -> Option<Timestamp> {
-        TimeReader::new(self).read(row).ok().and_then(|(time, _)| time)
-    }
-}
-
-/// Reads the time of each record and nothing else.
-struct TimeReader<'a> {
-    layout: &'a JsonLayout,
-    /// Column of the time.
-    column: Option<usize>,
-    predictor: NamePredictor,
-    scratch: Vec<u8>,
-}
-
-impl<'a> TimeReader<'a> {
-    fn new(layout: &'a JsonLayout) -> Self {
-        let column = Some(layout.schema().time_index());
-        Self { layout, column, predictor: NamePredictor::default(), scratch: Vec::new() }
-    }
-
-    /// The time of the record at the start of `text`, `None` if it cannot be read, and the length of the record.
-    #[inline]
-    fn read(&mut self, text: &[u8]) -> Result<(Option<Timestamp>, usize), RowErrorKind> {
-        let (mut members, mut time, mut found) = (Members::new(text)?, None, 0);
-        self.predictor.start(&self.layout.names);
-        while members.next()? {
-            match self.predictor.read(&self.layout.names, &mut members.cursor)? {
-                Name::Known(number) if self.layout.targets.get(number) == Some(&self.column) => {
-                    found += 1;
-                    time = self.time(Value::read(&mut members.cursor)?);
-                }
-                _ => drop(skip(&mut members.cursor)?),
-            }
-        }
-        Ok((time.filter(|_| found == 1), members.cursor.position()))
-    }
-
-    fn time(&mut self, value: Value<'_>) -> Option<Timestamp> {
-        let Value::Text(text) = value else { return None };
-        let mut plain = text.inner;
-        if text.has_escapes {
-            self.scratch.clear();
-            unescape(text.inner, &mut self.scratch).ok()?;
-            plain = &self.scratch;
-        }
-        parse_timestamp(plain, self.layout.finer_times).ok().map(Timestamp::from_micros)
     }
 }

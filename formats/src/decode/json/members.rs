@@ -100,6 +100,10 @@ impl Names {
         self.names.iter().map(|(name, _)| name.as_str())
     }
 
+    pub(super) fn get(&self, number: usize) -> Option<&str> {
+        self.names.get(number).map(|(name, _)| name.as_str())
+    }
+
     pub(super) fn into_names(self) -> impl Iterator<Item = String> {
         self.names.into_iter().map(|(name, _)| name)
     }

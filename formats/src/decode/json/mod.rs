@@ -13,6 +13,7 @@
 
 mod cursor;
 mod envelope;
+mod index;
 mod layout;
 mod members;
 mod records;

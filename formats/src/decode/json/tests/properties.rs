@@ -178,13 +178,27 @@ proptest! {
         }
         let layout = JsonLayout::new(&names, &KeyColumns::default()).unwrap();
         for chunk in chunks {
-            let (index, decoded) = (layout.index_times(&chunk), layout.decode(&chunk));
+            let ((index, _), decoded) = (layout.index(&chunk), layout.decode(&chunk));
             prop_assert_eq!((index.rows, index.lines), (decoded.rows, decoded.lines));
             let mut expected = TimeIndexBuilder::default();
             let good = decoded.batch.iter().flat_map(|batch| batch.times().values().iter());
             good.for_each(|micros| expected.count(Some(Timestamp::from_micros(*micros))));
             decoded.rejects.iter().for_each(|reject| expected.count(layout.time_of(&reject.row)));
             prop_assert_eq!(index, expected.finish(decoded.lines));
+        }
+    }
+
+    #[test]
+    fn the_names_of_an_index_are_those_of_the_chunk(
+        json in prop_oneof![any_lines(), any_list()], chunk in 1..300_usize,
+    ) {
+        let Ok((chunks, _)) = split(&json, 100, chunk) else { return Ok(()) };
+        // Later chunks have names that the first one does not.
+        let Some(names) = chunks.first().map(|first| JsonNames::from_chunk(first)) else { return Ok(()) };
+        let Ok(layout) = JsonLayout::new(&names, &KeyColumns::default()) else { return Ok(()) };
+        for chunk in &chunks {
+            let (indexed, read) = (layout.index(chunk).1, JsonNames::from_chunk(chunk));
+            prop_assert!(indexed.iter().eq(read.iter()), "{indexed:?} {read:?}");
         }
     }
 
