@@ -79,7 +79,7 @@ impl<T: Send + 'static> Chunks<T> {
                 on_blocking_thread(move || work(chunk)).await
             }
         };
-        Self { results: chunks.map(call).buffered(cores()).boxed(), summary }
+        Self { results: chunks.map(call).buffered(cores() + 2).boxed(), summary }
     }
 
     /// The result for the next chunk; `None` after the last one.

@@ -12,7 +12,7 @@ use std::{
 const BLOCK: usize = 256 << 10;
 
 /// Blocks that may wait.
-const WAITING: usize = 2;
+const WAITING: usize = 8;
 
 /// An artifact in blocks of content. The thread ends with the last block, or when this is dropped.
 #[derive(Debug)]
