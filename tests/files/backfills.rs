@@ -2,9 +2,10 @@
 
 use super::{FileWorld, ids, months};
 use crate::support::{
-    archive::{Row, sha256},
+    archive::{Archive, Row, sha256},
     events::{self, Event},
     platform::gzip,
+    world::identify,
 };
 use serde_json::json;
 
@@ -69,6 +70,25 @@ fn same_events_make_the_same_files_however_compressed() {
     // gzip is detected by its first bytes, not by the extension.
     assert_eq!(archive("packed.csv", gzip(&bytes)), plain);
     assert_eq!(archive("plain.csv.gz", bytes), plain);
+}
+
+#[test]
+fn same_events_make_the_same_files_on_any_number_of_cores() {
+    // More than a row group, a member of gzip, and a chunk.
+    let events = [months(&["2025-01"], 130_000), months(&MONTHS[1..], 300)].concat();
+    let world = FileWorld::new(&[("events.csv", events::csv(&events))]);
+    let archive = |name: &str, cores: &[&str], jobs: &str| {
+        identify(&world.host.path(name));
+        let to = world.host.path(name).display().to_string();
+        let range = ["backfill", "--source", "exports/events.csv", "--from", "2025-01", "--to", "2025-03"];
+        let options = ["--jobs", jobs, "--archive", &to, "--json"];
+        world.host.run_under(cores, &[&range[..], &options].concat()).expect(0);
+        Archive::at(to).data_snapshot()
+    };
+    let one = archive("one", &["taskset", "--cpu-list", "0"], "1");
+    assert!(one.keys().any(|path| path.ends_with(".parquet")) && one.keys().any(|path| path.ends_with(".csv.gz")));
+    assert_eq!(archive("all", &[], "1"), one);
+    assert_eq!(archive("months", &[], "3"), one);
 }
 
 #[test]

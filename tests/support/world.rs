@@ -7,12 +7,23 @@ use super::{
     script::{Script, ServerClock},
 };
 use chrono::{DateTime, Utc};
+use std::path::Path;
 
 /// A platform, and a host that archives its events into a folder as CSV and Parquet.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) platform: Platform,
     pub(crate) host: Host,
+}
+
+/// Begins an archive with a fixed identity in a folder that does not exist.
+pub(crate) fn identify(root: &Path) {
+    let identity = concat!(
+        r#"{"format": "keeptrusts-archive/1", "archive": "0f8fad5b-d9cb-469f-a165-70867728950e", "#,
+        r#""created_at": "2025-01-01T00:00:00.000000Z"}"#
+    );
+    std::fs::create_dir(root).unwrap();
+    std::fs::write(root.join("archive.json"), identity).unwrap();
 }
 
 impl World {
@@ -38,13 +49,7 @@ impl World {
     /// A world whose archive has a fixed identity, so that two runs make equal files: Parquet files contain it.
     pub(crate) fn identified(script: Script) -> Self {
         let world = Self::new(script);
-        let root = world.host.path("archive");
-        let identity = concat!(
-            r#"{"format": "keeptrusts-archive/1", "archive": "0f8fad5b-d9cb-469f-a165-70867728950e", "#,
-            r#""created_at": "2025-01-01T00:00:00.000000Z"}"#
-        );
-        std::fs::create_dir(&root).unwrap();
-        std::fs::write(root.join("archive.json"), identity).unwrap();
+        identify(&world.host.path("archive"));
         world
     }
 
