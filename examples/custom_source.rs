@@ -5,7 +5,7 @@
 use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{Clock as _, clock::SystemClock, sink::Location};
 use archive_connectors::{Error, ErrorKind, EventStream, Result, Sink, Source, SourceItem, SourceReport};
-use archive_formats::{Dataset, Window, catalogue::KeyColumns, decode::csv::CsvLayout};
+use archive_formats::{CommitRecord as _, Dataset, Window, catalogue::KeyColumns, decode::csv::CsvLayout};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::{collections::BTreeMap, sync::Arc};
 

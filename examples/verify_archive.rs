@@ -12,7 +12,7 @@ use archive::{
     verify::{VerifyRequest, verify},
 };
 use archive_connectors::{clock::SystemClock, progress::Silent};
-use archive_formats::{Dataset, Manifest, key};
+use archive_formats::{CommitRecord as _, Dataset, Manifest, key};
 use std::{error::Error, fs, path::PathBuf, sync::Arc};
 use tokio_util::sync::CancellationToken;
 

@@ -6,7 +6,8 @@
 use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{Clock as _, Sink, clock::SystemClock, demo::Demo, sink::Location};
 use archive_formats::{
-    Chain, Dataset, Entry, Manifest, Month, Sha256, digest::DigestWriter, key, manifest::ArchiveDocument,
+    Chain, CommitRecord as _, Dataset, Entry, Manifest, Month, Sha256, digest::DigestWriter, key,
+    manifest::ArchiveDocument,
 };
 use std::{collections::BTreeMap, error::Error, fs, io, path::Path, path::PathBuf, sync::Arc};
 

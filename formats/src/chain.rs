@@ -1,6 +1,6 @@
 //! The chain of manifests: the state of an archive.
 
-use crate::{Dataset, Manifest, Month, Schema, Sha256, manifest::CommitKind};
+use crate::{CommitRecord, Dataset, Manifest, Month, Schema, Sha256, manifest::CommitKind};
 use serde::{Deserialize, Serialize};
 
 /// The last manifest of a chain. The digest of its bytes covers all earlier manifests.
@@ -14,18 +14,18 @@ pub struct Head {
 
 /// A manifest and the digest of its stored bytes.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Entry<M = Manifest> {
     /// The digest.
     pub sha256: Sha256,
     /// The manifest.
-    pub manifest: Manifest,
+    pub manifest: M,
 }
 
 /// The manifests of an archive, each proven to follow the one before. There is no other record of progress.
 #[derive(Clone, Debug)]
-pub struct Chain {
+pub struct Chain<M = Manifest> {
     archive: String,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<M>>,
 }
 
 /// Manifests that do not form a chain.
@@ -61,30 +61,27 @@ pub enum BrokenChain {
     },
 }
 
-impl Chain {
+impl<M: CommitRecord> Chain<M> {
     /// The empty chain of the archive with the UUID `archive`.
     pub fn new(archive: String) -> Self {
         Self { archive, entries: Vec::new() }
     }
 
     /// Appends the next manifest.
-    pub fn push(&mut self, entry: Entry) -> Result<(), BrokenChain> {
-        let sequence = entry.manifest.sequence;
+    pub fn push(&mut self, entry: Entry<M>) -> Result<(), BrokenChain> {
+        let sequence = entry.manifest.sequence();
         let expected = self.next_sequence();
         if sequence != expected {
             return Err(BrokenChain::Hole { missing: expected });
         }
-        if entry.manifest.archive != self.archive {
+        if entry.manifest.archive() != self.archive {
             return Err(BrokenChain::Foreign { sequence });
         }
-        let previous = entry.manifest.previous.as_ref().map(|link| (link.sequence, link.sha256));
+        let previous = entry.manifest.previous().map(|link| (link.sequence, link.sha256));
         if previous != self.head().map(|head| (head.sequence, head.sha256)) {
             return Err(BrokenChain::Link { sequence });
         }
-        let Manifest { dataset, month, kind, .. } = &entry.manifest;
-        if *kind == CommitKind::Month && self.month(dataset, *month).is_some() {
-            return Err(BrokenChain::Twice { sequence, dataset: dataset.clone(), month: *month });
-        }
+        entry.manifest.check_new(self)?;
         self.entries.push(entry);
         Ok(())
     }
@@ -96,11 +93,11 @@ impl Chain {
 
     /// The last manifest; `None` in an empty chain.
     pub fn head(&self) -> Option<Head> {
-        self.entries.last().map(|entry| Head { sequence: entry.manifest.sequence, sha256: entry.sha256 })
+        self.entries.last().map(|entry| Head { sequence: entry.manifest.sequence(), sha256: entry.sha256 })
     }
 
     /// The manifest with the number `sequence`.
-    pub fn entry(&self, sequence: u64) -> Option<&Entry> {
+    pub fn entry(&self, sequence: u64) -> Option<&Entry<M>> {
         // Numbers begin at 1, without a hole.
         self.entries.get(usize::try_from(sequence.checked_sub(1)?).ok()?)
     }
@@ -108,7 +105,7 @@ impl Chain {
     /// How many manifests follow `head`; `None` if the chain does not contain it.
     pub fn commits_after(&self, head: Head) -> Option<u64> {
         let entry = self.entry(head.sequence).filter(|entry| entry.sha256 == head.sha256)?;
-        Some(self.entries.len() as u64 - entry.manifest.sequence)
+        Some(self.entries.len() as u64 - entry.manifest.sequence())
     }
 
     /// The number of the next manifest.
@@ -117,8 +114,19 @@ impl Chain {
     }
 
     /// All manifests, oldest first.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Entry<M>] {
         &self.entries
+    }
+}
+
+impl Chain {
+    /// Fails if `manifest` commits a month that is committed already.
+    pub(crate) fn check_month(&self, manifest: &Manifest) -> Result<(), BrokenChain> {
+        let Manifest { sequence, dataset, month, kind, .. } = manifest;
+        if *kind == CommitKind::Month && self.month(dataset, *month).is_some() {
+            return Err(BrokenChain::Twice { sequence: *sequence, dataset: dataset.clone(), month: *month });
+        }
+        Ok(())
     }
 
     /// The commit of a month; `None` before it is committed.
@@ -263,7 +271,7 @@ mod tests {
         #[test]
         fn the_head_is_the_last_manifest() {
             assert_eq!(chain().head(), Some(head(3)));
-            assert_eq!(Chain::new(String::new()).head(), None);
+            assert_eq!(Chain::<Manifest>::new(String::new()).head(), None);
         }
 
         #[test]

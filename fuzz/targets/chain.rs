@@ -4,7 +4,7 @@
 
 use arbitrary::Arbitrary;
 use archive_connectors::{ErrorKind, Sink, sink::Confirm};
-use archive_formats::{Manifest, Sha256, key};
+use archive_formats::{CommitRecord as _, Manifest, Sha256, key};
 use archive_fuzz::run;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;

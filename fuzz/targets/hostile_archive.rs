@@ -14,6 +14,7 @@ use archive::{
 };
 use archive_connectors::{ErrorKind, Sink, clock::FixedClock, progress::Silent};
 use archive_formats::{
+    CommitRecord as _,
     Dataset, FileFormat, Ids, Manifest, Month, Schema, Sha256, Timestamp, Window,
     decode::{csv::ArchivedLayout, parquet::ParquetEvents, rejects::RejectsReader},
     encode::slice::SliceFormat,

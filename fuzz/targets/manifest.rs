@@ -3,6 +3,7 @@
 #![no_main]
 
 use archive_formats::{
+    CommitRecord as _,
     Manifest, Sha256,
     manifest::{ArchiveDocument, Imbalance},
 };

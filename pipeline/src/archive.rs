@@ -6,7 +6,7 @@ use archive_connectors::{
     sink::{Identity, Location},
 };
 use archive_formats::{
-    Chain, Dataset, Head, Sha256, Timestamp,
+    Chain, Dataset, Head, Manifest, Sha256, Timestamp,
     key::{self, ObjectName},
     manifest::ArchiveDocument,
 };
@@ -33,7 +33,7 @@ impl ArchiveRoot {
     /// Opens the archive at `location`; `None` if there is none.
     pub async fn find(location: &Location) -> Result<Option<Self>> {
         let sink = Sink::open(location)?;
-        Ok(sink.identity().await?.map(|identity| Self { sink, identity }))
+        Ok(sink.identity::<Manifest>().await?.map(|identity| Self { sink, identity }))
     }
 
     /// Opens the archive at `location`. Fails with [`ErrorKind::NoArchive`] if there is none.
@@ -47,7 +47,7 @@ impl ArchiveRoot {
 
     /// Returns the identity of a new archive, with a random UUID.
     pub fn new_identity(created_at: Timestamp) -> ArchiveDocument {
-        ArchiveDocument::new(Uuid::new_v4().to_string(), created_at)
+        ArchiveDocument::new::<Manifest>(Uuid::new_v4().to_string(), created_at)
     }
 
     /// Refuses a place for a new archive inside another one, or around one: readers of the outer would see the events of
@@ -62,7 +62,7 @@ impl ArchiveRoot {
         };
         for above in location.above() {
             if let Ok(sink) = Sink::open(&above)
-                && let Ok(Some(identity)) = sink.identity().await
+                && let Ok(Some(identity)) = sink.identity::<Manifest>().await
             {
                 let other = above.directory().map(|path| path.display().to_string());
                 return refused("the place is inside another archive", other.unwrap_or(identity.document.archive));
@@ -88,7 +88,7 @@ impl ArchiveRoot {
     /// Creates an archive in `sink`, or opens the one that another host created there at the same time: all hosts
     /// continue with one identity.
     pub async fn create(sink: Sink, document: &ArchiveDocument) -> Result<Self> {
-        let identity = sink.create(document).await?;
+        let identity = sink.create::<Manifest>(document).await?;
         Ok(Self { sink, identity })
     }
 
@@ -104,7 +104,7 @@ impl ArchiveRoot {
 
     /// Reads the chain. Fails with [`ErrorKind::BrokenChain`] if it is broken.
     pub async fn read_chain(self) -> Result<Archive> {
-        let chain = self.sink.chain(self.id()).await?;
+        let chain: Chain = self.sink.chain(self.id()).await?;
         let first = chain.entries().first().and_then(|entry| entry.manifest.archive_sha256);
         if first.is_some_and(|sha256| sha256 != self.identity.sha256) {
             let error = Error::new(ErrorKind::BrokenChain, "archive.json is not the one that the first manifest names");

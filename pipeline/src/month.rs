@@ -17,7 +17,7 @@ use archive_connectors::{
     error::local,
     progress::{DatasetMonth, Silent},
     retry::{self, Attempts},
-    sink::{Commit, Draft, StoredFile, check_types},
+    sink::{Commit, MonthDraft, StoredFile, check_types},
 };
 use archive_formats::{
     Dataset, FileFormat, Month, Sha256,
@@ -64,7 +64,7 @@ pub struct MonthPipeline {
 /// A month whose files are stored, but whose manifest is not.
 #[derive(Debug)]
 pub struct Ready {
-    draft: Draft,
+    draft: MonthDraft,
     files: Vec<StoredFile>,
 }
 
@@ -203,9 +203,9 @@ impl MonthPipeline {
         }
     }
 
-    fn draft(&self, target: &Target, encoded: &Encoded, conflicts: u64) -> Draft {
+    fn draft(&self, target: &Target, encoded: &Encoded, conflicts: u64) -> MonthDraft {
         let Encoded { archived, repetitions, rejected, report, .. } = encoded;
-        Draft {
+        MonthDraft {
             archive_sha256: Some(self.archive_sha256),
             kind: CommitKind::Month,
             dataset: target.label.dataset.clone(),

@@ -170,7 +170,7 @@ pub fn wait(month: Month, rules: &Rules) -> Error {
 mod tests {
     use super::*;
     use archive_formats::{
-        Sha256,
+        CommitRecord as _, Sha256,
         manifest::{CommitKind, DataFile, EventCounts, FORMAT, Link, SourceRecord, Tool},
     };
 

@@ -1,6 +1,6 @@
 //! Months for tests. Short, since a month without events needs no more.
 
-use archive_formats::{Chain, Entry, Manifest, Sha256, manifest::SourceIdentity};
+use archive_formats::{Chain, CommitRecord as _, Entry, Manifest, Sha256, manifest::SourceIdentity};
 use serde_json::{Value, json};
 
 /// Commits a month of `events` without events, of this source, with these `files`.

@@ -15,7 +15,7 @@ use archive_connectors::{
     testing::{Answer, Fault, FaultyStore, Operation},
 };
 use archive_formats::{
-    Chain, Column, ColumnType, Dataset, EventBatch, FileFormat, Month, Schema, Sha256, Timestamp, Window,
+    Chain, Column, ColumnType, Dataset, EventBatch, FileFormat, Manifest, Month, Schema, Sha256, Timestamp, Window,
     manifest::ArchiveDocument,
 };
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -46,7 +46,11 @@ struct Host {
 impl Bucket {
     async fn new() -> Self {
         let bucket = Self(FaultyStore::new(Arc::new(InMemory::new())));
-        bucket.sink().create(&ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0))).await.unwrap();
+        bucket
+            .sink()
+            .create::<Manifest>(&ArchiveDocument::new::<Manifest>(ARCHIVE.to_owned(), Timestamp::from_micros(0)))
+            .await
+            .unwrap();
         bucket
     }
 
@@ -56,7 +60,7 @@ impl Bucket {
 
     fn host(&self, source: impl Source) -> Host {
         let disk = tempfile::tempdir().unwrap();
-        let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+        let document = ArchiveDocument::new::<Manifest>(ARCHIVE.to_owned(), Timestamp::from_micros(0));
         let archive = ArchiveRoot::new(self.sink(), document.into()).with_chain(Chain::new(ARCHIVE.to_owned()));
         let clock = Arc::new(FixedClock(Timestamp::from_micros(1_800_000_000_000_000)));
         let mut pipeline = MonthPipeline::new(archive, Arc::new(source), clock, disk.path().to_owned());

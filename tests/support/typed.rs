@@ -3,7 +3,7 @@
 use archive::{ArchiveRoot, month::MonthPipeline};
 use archive_connectors::{EventStream, Sink, Source, SourceItem, SourceReport, clock::FixedClock, sink::Location};
 use archive_formats::{
-    Column, Dataset, EventBatch, FileFormat, Schema, Timestamp, Window, decode::csv::ArchivedLayout,
+    Column, Dataset, EventBatch, FileFormat, Manifest, Schema, Timestamp, Window, decode::csv::ArchivedLayout,
     manifest::ArchiveDocument,
 };
 use futures::{StreamExt as _, stream};
@@ -111,7 +111,7 @@ pub(crate) fn archive(place: &Path, formats: &[FileFormat]) {
         let sink = Sink::open(&location).unwrap();
         let clock = FixedClock(Timestamp::from_micros(1_800_000_000_000_000));
         let identity = "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned();
-        let root = ArchiveRoot::create(sink, &ArchiveDocument::new(identity, clock.0)).await.unwrap();
+        let root = ArchiveRoot::create(sink, &ArchiveDocument::new::<Manifest>(identity, clock.0)).await.unwrap();
         let archive = root.read_chain().await.unwrap();
         let mut pipeline = MonthPipeline::new(archive, Arc::new(Typed), Arc::new(clock), scratch.path().to_owned());
         pipeline.formats = formats.iter().copied().collect();

@@ -3,10 +3,9 @@
 use super::Sink;
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{
-    Chain, Manifest, Sha256,
+    Chain, CommitRecord, Sha256,
     chain::{BrokenChain, Entry},
     key::{self, ObjectName},
-    manifest::FORMAT,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,14 +18,14 @@ impl Sink {
     /// Reads every manifest and checks that they form one chain of the archive with the UUID `archive`: dense numbers,
     /// each with the digest of its predecessor, no month twice. Otherwise fails with [`ErrorKind::BrokenChain`], also
     /// for a `SHA256SUMS` without its manifest, which is written first: the end of the chain was removed.
-    pub async fn chain(&self, archive: &str) -> Result<Chain> {
+    pub async fn chain<M: CommitRecord>(&self, archive: &str) -> Result<Chain<M>> {
         let mut chain = Chain::new(archive.to_owned());
         self.catch_up(&mut chain).await?;
         Ok(chain)
     }
 
     /// Adds the manifests committed since `chain` was read.
-    pub async fn catch_up(&self, chain: &mut Chain) -> Result<()> {
+    pub async fn catch_up<M: CommitRecord>(&self, chain: &mut Chain<M>) -> Result<()> {
         let last = self.names().await?.last();
         if last.saturating_add(1) < chain.next_sequence() {
             return Err(self.broken(&BrokenChain::Hole { missing: last.saturating_add(1) }));
@@ -42,17 +41,18 @@ impl Sink {
     }
 
     /// Reads the end of `chain` again, before a commit names its digest. Every other manifest is vouched for by the one
-    /// after it, and the last one by its `SHA256SUMS`, or by a second read; before the first commit, so is `archive.json`
-    /// with the digest `identity`. A network can change bytes, and a wrong digest in a manifest would stay for ever.
-    pub async fn confirm_end(&self, chain: &Chain, identity: Sha256) -> Result<()> {
+    /// after it, and the last one by its `SHA256SUMS`, or by a second read; before the first commit, so is the document
+    /// that identifies the root, with the digest `identity`. A network can change bytes, and a wrong digest in a manifest
+    /// would stay for ever.
+    pub async fn confirm_end<M: CommitRecord>(&self, chain: &Chain<M>, identity: Sha256) -> Result<()> {
         let (path, digest) = match chain.entries().last() {
-            None => (key::ARCHIVE.to_owned(), identity),
+            None => (M::IDENTITY.to_owned(), identity),
             Some(entry) => {
-                let sums = self.document(&key::sums(entry.manifest.sequence)).await?;
+                let sums = self.document(&key::sums(entry.manifest.sequence())).await?;
                 if sums.is_some_and(|sums| sums == entry.manifest.sha256sums(&entry.sha256)) {
                     return Ok(());
                 }
-                (key::manifest(entry.manifest.sequence), entry.sha256)
+                (key::manifest(entry.manifest.sequence()), entry.sha256)
             }
         };
         let again = self.document(&path).await?.map(|bytes| Sha256::digest(&bytes));
@@ -66,7 +66,7 @@ impl Sink {
 
     /// Makes the manifests of `chain` survive a power failure, before any of them counts as committed: the run that made
     /// the last one may have been killed before it was flushed.
-    pub async fn flush_head(&self, chain: &Chain) -> Result<()> {
+    pub async fn flush_head<M: CommitRecord>(&self, chain: &Chain<M>) -> Result<()> {
         match chain.head() {
             Some(head) => self.make_durable(&key::manifest(head.sequence)).await.map(drop),
             None => Ok(()),
@@ -74,18 +74,18 @@ impl Sink {
     }
 
     /// Adds the `SHA256SUMS` of commits without them, as after a crash right after the commit.
-    pub async fn complete_sums(&self, chain: &Chain) -> Result<()> {
+    pub async fn complete_sums<M: CommitRecord>(&self, chain: &Chain<M>) -> Result<()> {
         let names = self.names().await?;
-        for entry in chain.entries().iter().filter(|entry| !names.sums.contains(&entry.manifest.sequence)) {
+        for entry in chain.entries().iter().filter(|entry| !names.sums.contains(&entry.manifest.sequence())) {
             self.put_sums(entry).await?;
         }
         Ok(())
     }
 
     /// Writes the `SHA256SUMS` of a commit unless they exist.
-    pub(super) async fn put_sums(&self, entry: &Entry) -> Result<()> {
+    pub(super) async fn put_sums<M: CommitRecord>(&self, entry: &Entry<M>) -> Result<()> {
         let bytes = entry.manifest.sha256sums(&entry.sha256);
-        self.create_document(&key::sums(entry.manifest.sequence), Bytes::from(bytes)).await?;
+        self.create_document(&key::sums(entry.manifest.sequence()), Bytes::from(bytes)).await?;
         Ok(())
     }
 
@@ -109,17 +109,17 @@ impl Sink {
         Ok(names)
     }
 
-    async fn entry(&self, sequence: u64) -> Result<Entry> {
+    async fn entry<M: CommitRecord>(&self, sequence: u64) -> Result<Entry<M>> {
         let path = key::manifest(sequence);
         let bytes = self.document(&path).await?;
         let bytes = bytes.ok_or_else(|| self.broken(&BrokenChain::Hole { missing: sequence }))?;
         let unreadable = |message| {
             Error::new(ErrorKind::BrokenChain, message).with_context("path", &path).with_context("archive", self.url())
         };
-        let manifest = Manifest::from_bytes(&bytes).map_err(|error| {
+        let manifest = M::from_bytes(&bytes).map_err(|error| {
             unreadable("a manifest cannot be read").with_source(error).with_hint("run `kt-archive verify`")
         })?;
-        if manifest.format != FORMAT {
+        if manifest.format() != M::FORMAT {
             return Err(unreadable("a manifest has another format").with_hint("a newer version may know it"));
         }
         Ok(Entry { sha256: Sha256::digest(&bytes), manifest })

@@ -1,11 +1,9 @@
-//! Documents: created exactly once, replaced only in repairs. The first one, `archive.json`, identifies an archive.
+//! Documents: created exactly once, replaced only in repairs. The first one identifies the root of a chain:
+//! `archive.json` an archive, `backups.json` the backups.
 
 use super::{Sink, failure::is_final};
 use crate::{Error, ErrorKind, Result};
-use archive_formats::{
-    Sha256, key,
-    manifest::{ArchiveDocument, FORMAT},
-};
+use archive_formats::{CommitRecord, Sha256, manifest::ArchiveDocument};
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use std::time::Duration;
@@ -73,55 +71,55 @@ impl Sink {
     }
 }
 
-/// The identity of an archive.
+/// The identity of the root of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The content of `archive.json`.
+    /// The content of the document.
     pub document: ArchiveDocument,
     /// The digest of its bytes.
     pub sha256: Sha256,
 }
 
 impl From<ArchiveDocument> for Identity {
-    /// The identity of an archive whose `archive.json` this program writes.
+    /// The identity of a root whose document this program writes.
     fn from(document: ArchiveDocument) -> Self {
         Self { sha256: Sha256::digest(&document.to_bytes()), document }
     }
 }
 
 impl Sink {
-    /// The identity of the archive, or `None` if the location holds none. Manifests without `archive.json` are a broken
-    /// archive: none of them would belong to a new identity.
-    pub async fn identity(&self) -> Result<Option<Identity>> {
-        if let Some(found) = self.document(key::ARCHIVE).await? {
-            return self.parse_identity(&found).map(Some);
+    /// The identity of the archive, or of the root of another chain, or `None` if the location holds none. Manifests
+    /// without the document are a broken archive: none of them would belong to a new identity.
+    pub async fn identity<M: CommitRecord>(&self) -> Result<Option<Identity>> {
+        if let Some(found) = self.document(M::IDENTITY).await? {
+            return self.parse_identity::<M>(&found).map(Some);
         }
         if !self.has_commits().await? {
             return Ok(None);
         }
         // Another writer may have created the archive between the two requests.
-        match self.document(key::ARCHIVE).await? {
-            Some(found) => self.parse_identity(&found).map(Some),
+        match self.document(M::IDENTITY).await? {
+            Some(found) => self.parse_identity::<M>(&found).map(Some),
             None => Err(self
-                .broken_identity("the document that names the archive is missing, but its manifests are there")
+                .broken_identity::<M>("the document that names the archive is missing, but its manifests are there")
                 .with_hint("restore it from a copy; every manifest holds its UUID")),
         }
     }
 
     /// Creates an archive. If another writer created it first, returns the identity of that one, so that several hosts
     /// may start an archive at once.
-    pub async fn create(&self, document: &ArchiveDocument) -> Result<Identity> {
-        let found = self.create_document(key::ARCHIVE, Bytes::from(document.to_bytes())).await?;
-        self.parse_identity(&found)
+    pub async fn create<M: CommitRecord>(&self, document: &ArchiveDocument) -> Result<Identity> {
+        let found = self.create_document(M::IDENTITY, Bytes::from(document.to_bytes())).await?;
+        self.parse_identity::<M>(&found)
     }
 
-    fn parse_identity(&self, bytes: &[u8]) -> Result<Identity> {
-        let broken = |message| self.broken_identity(message).with_hint("restore it from a copy");
+    fn parse_identity<M: CommitRecord>(&self, bytes: &[u8]) -> Result<Identity> {
+        let broken = |message| self.broken_identity::<M>(message).with_hint("restore it from a copy");
         // Other formats may have other fields, so check the format first.
         let value: serde_json::Value = serde_json::from_slice(bytes)
             .map_err(|error| broken("the document that names the archive is not JSON").with_source(error))?;
-        if value.get("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
-            let hint = format!("this program reads {FORMAT}; a newer one may know the archive's format");
+        if value.get("format").and_then(serde_json::Value::as_str) != Some(M::FORMAT) {
+            let hint = format!("this program reads {}; a newer one may know the archive's format", M::FORMAT);
             return Err(broken("the archive has another format").with_hint(hint));
         }
         let document: ArchiveDocument = serde_json::from_value(value)
@@ -132,8 +130,8 @@ impl Sink {
         Ok(Identity { document, sha256: Sha256::digest(bytes) })
     }
 
-    fn broken_identity(&self, message: &str) -> Error {
+    fn broken_identity<M: CommitRecord>(&self, message: &str) -> Error {
         let error = Error::new(ErrorKind::BrokenChain, message);
-        error.with_context("path", key::ARCHIVE).with_context("archive", self.url())
+        error.with_context("path", M::IDENTITY).with_context("archive", self.url())
     }
 }

@@ -15,18 +15,18 @@ use tempfile::{NamedTempFile, TempPath};
 
 /// A complete file on the local disk, with its entry in a manifest. It is removed when this is dropped.
 #[derive(Debug)]
-pub struct StagedFile {
+pub struct StagedFile<F = DataFile> {
     /// The local path.
     pub local: PathBuf,
     /// The entry of the file in a manifest.
-    pub file: DataFile,
+    pub file: F,
     /// Whether the file has left the local path.
     is_moved: AtomicBool,
 }
 
-impl StagedFile {
+impl<F> StagedFile<F> {
     /// The file at `local`, whose bytes are those of `file`.
-    pub fn new(local: TempPath, file: DataFile) -> Result<Self> {
+    pub fn new(local: TempPath, file: F) -> Result<Self> {
         let local = local.keep().map_err(|error| {
             let path = error.path.to_path_buf();
             self::local("keep a staged file", &path)(error.error)
@@ -40,7 +40,7 @@ impl StagedFile {
     }
 }
 
-impl Drop for StagedFile {
+impl<F> Drop for StagedFile<F> {
     fn drop(&mut self) {
         if !*self.is_moved.get_mut() {
             // What is left is removed with the folder of the month, or with the orphans.

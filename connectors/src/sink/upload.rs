@@ -7,7 +7,7 @@ use super::{
     staging::{StagedFile, local_parts},
 };
 use crate::{Error, ErrorKind, Result};
-use archive_formats::{digest::Hasher, manifest::DataFile};
+use archive_formats::{FileRecord, ObjectRecord, digest::Hasher, manifest::DataFile};
 use bytes::Bytes;
 use futures::{
     StreamExt, TryStreamExt,
@@ -21,14 +21,14 @@ const PARTS_IN_FLIGHT: usize = 3;
 /// A file whose bytes the store confirmed, and which survives a power failure. Only the sink makes one, and manifests
 /// name only these.
 #[derive(Clone, Debug)]
-pub struct StoredFile {
-    file: DataFile,
+pub struct StoredFile<F = DataFile> {
+    file: F,
     _durable: Durable,
 }
 
-impl StoredFile {
+impl<F> StoredFile<F> {
     /// The entry of the file in a manifest.
-    pub(crate) const fn data_file(&self) -> &DataFile {
+    pub(crate) const fn file(&self) -> &F {
         &self.file
     }
 }
@@ -48,27 +48,32 @@ impl Sink {
     ///
     /// Dropping the future leaves no object behind, but a bucket keeps the parts sent until its lifecycle rule for
     /// incomplete multipart uploads removes them.
-    pub async fn store(&self, staged: &StagedFile, progress: impl Fn(u64) + Send + Sync) -> Result<StoredFile> {
+    pub async fn store<F: FileRecord>(
+        &self,
+        staged: &StagedFile<F>,
+        progress: impl Fn(u64) + Send + Sync,
+    ) -> Result<StoredFile<F>> {
+        let file = staged.file.object();
         let parts = || {
-            exactly(local_parts(&staged.local), &staged.file, || {
+            exactly(local_parts(&staged.local), file, || {
                 let error = Error::new(ErrorKind::Local, "a staged file changed on the disk after it was written");
                 error.with_context("path", staged.local.display()).with_hint("check the disk, and run again")
             })
         };
         let durable = match self.place(staged, parts()).await? {
             Some(durable) => {
-                progress(staged.file.bytes);
+                progress(file.bytes);
                 durable
             }
-            None => self.store_parts(&staged.file, parts(), &progress).await?.0,
+            None => self.store_parts(file, parts(), &progress).await?.0,
         };
         Ok(StoredFile { file: staged.file.clone(), _durable: durable })
     }
 
     /// Gives a file that was staged in the folder of its object the object's name, after reading `parts`, its bytes.
     /// `None` if that is not possible: in a bucket, if an object has the name, or where the file system cannot do that.
-    async fn place(&self, staged: &StagedFile, parts: Parts<'_>) -> Result<Option<Durable>> {
-        let path = &staged.file.path;
+    async fn place<F: FileRecord>(&self, staged: &StagedFile<F>, parts: Parts<'_>) -> Result<Option<Durable>> {
+        let path = staged.file.object().path;
         let Some(directory) = self.directory.as_ref().filter(|it| it.file(path).parent() == staged.local.parent())
         else {
             return Ok(None);
@@ -88,10 +93,16 @@ impl Sink {
 
     /// Stores `file` from another archive like [`Sink::store`], and returns whether anything was sent. Fails with
     /// [`ErrorKind::BrokenChain`], and stores nothing, if the file is missing or damaged there.
-    pub async fn copy(&self, from: &Self, file: &DataFile, progress: impl Fn(u64) + Send + Sync) -> Result<bool> {
+    pub async fn copy(
+        &self,
+        from: &Self,
+        file: &impl FileRecord,
+        progress: impl Fn(u64) + Send + Sync,
+    ) -> Result<bool> {
+        let file = file.object();
         let parts = stream::once(async move {
-            if from.head(&file.path).await? == Some(file.bytes) {
-                Ok(from.read(&file.path))
+            if from.head(file.path).await? == Some(file.bytes) {
+                Ok(from.read(file.path))
             } else {
                 Err(from.damaged(file))
             }
@@ -101,21 +112,26 @@ impl Sink {
         Ok(is_sent)
     }
 
-    pub(super) fn damaged(&self, file: &DataFile) -> Error {
+    pub(super) fn damaged(&self, file: ObjectRecord<'_>) -> Error {
         let error = Error::new(ErrorKind::BrokenChain, "a file of the archive is missing or damaged");
-        error.with_context("path", &file.path).with_context("archive", self.url()).with_hint(
+        error.with_context("path", file.path).with_context("archive", self.url()).with_hint(
             "`kt-archive verify` lists all damage; repair the file from a replica that holds it: \
              `kt-archive replicate --repair` with that replica as --archive, and this archive as --replica",
         )
     }
 
     /// Stores `file` unless the store holds it, and returns whether anything was sent.
-    async fn store_parts(&self, file: &DataFile, parts: Parts<'_>, progress: Report<'_>) -> Result<(Durable, bool)> {
+    async fn store_parts(
+        &self,
+        file: ObjectRecord<'_>,
+        parts: Parts<'_>,
+        progress: Report<'_>,
+    ) -> Result<(Durable, bool)> {
         if self.holds(file).await? {
             progress(file.bytes);
-            return Ok((self.make_durable(&file.path).await?, false));
+            return Ok((self.make_durable(file.path).await?, false));
         }
-        let path = self.location(&file.path)?;
+        let path = self.location(file.path)?;
         let sent = if file.bytes <= PART {
             self.put_whole(&path, parts, progress).await
         } else {
@@ -131,21 +147,21 @@ impl Sink {
             }
             Err(error) => return Err(error),
         }
-        Ok((self.make_durable(&file.path).await?, true))
+        Ok((self.make_durable(file.path).await?, true))
     }
 
     /// Whether the store holds `file`, byte for byte. Reads only an object of the right size.
-    async fn holds(&self, file: &DataFile) -> Result<bool> {
-        Ok(self.head(&file.path).await? == Some(file.bytes)
-            && self.digest(&file.path).await? == Some((file.bytes, file.sha256)))
+    async fn holds(&self, file: ObjectRecord<'_>) -> Result<bool> {
+        Ok(self.head(file.path).await? == Some(file.bytes)
+            && self.digest(file.path).await? == Some((file.bytes, file.sha256)))
     }
 
-    async fn confirm(&self, file: &DataFile) -> Result<()> {
+    async fn confirm(&self, file: ObjectRecord<'_>) -> Result<()> {
         let confirmed = match self.confirm {
-            Confirm::Checksum => self.head(&file.path).await? == Some(file.bytes),
-            Confirm::ReadBack => self.digest(&file.path).await? == Some((file.bytes, file.sha256)),
+            Confirm::Checksum => self.head(file.path).await? == Some(file.bytes),
+            Confirm::ReadBack => self.digest(file.path).await? == Some((file.bytes, file.sha256)),
         };
-        if confirmed { Ok(()) } else { Err(self.object_error("differs from the bytes stored", &file.path)) }
+        if confirmed { Ok(()) } else { Err(self.object_error("differs from the bytes stored", file.path)) }
     }
 
     async fn put_whole(&self, path: &Path, parts: Parts<'_>, progress: Report<'_>) -> Result<()> {
@@ -206,7 +222,7 @@ fn amount(bytes: usize) -> u64 {
 
 /// Yields `parts`, and an error at the end unless they are `file`, byte for byte. An upload is completed only after its
 /// last part, so that error prevents the completion.
-fn exactly<'a>(parts: Parts<'a>, file: &'a DataFile, differs: impl Fn() -> Error + Send + 'a) -> Parts<'a> {
+fn exactly<'a>(parts: Parts<'a>, file: ObjectRecord<'a>, differs: impl Fn() -> Error + Send + 'a) -> Parts<'a> {
     let start = (parts, Hasher::default(), 0, differs);
     Box::pin(stream::try_unfold(start, move |(mut parts, hasher, bytes, differs)| async move {
         match parts.try_next().await? {

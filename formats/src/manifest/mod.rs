@@ -3,24 +3,23 @@
 //! The order of the fields is the order of the keys in the stored documents.
 
 use crate::{
-    Dataset, FileFormat, Month, ParquetPart, ParquetRanges, RangesError, RowGroup, Schema, Sha256, Timestamp, Window,
-    digest::ByteRange, key, printable,
+    CommitRecord, Dataset, FileFormat, Month, ParquetPart, ParquetRanges, RangesError, RowGroup, Schema, Sha256,
+    Timestamp, Window, digest::ByteRange, printable,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fmt::Write as _;
 
 /// The name and version of the archive format.
 pub const FORMAT: &str = "keeptrusts-archive/1";
 
-/// The identity of an archive, `archive.json`.
+/// The identity of an archive, `archive.json`, or of backups, `backups.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveDocument {
-    /// Always [`FORMAT`].
+    /// The format of its manifests: [`FORMAT`] for an archive.
     pub format: String,
-    /// The archive's UUID, repeated in every manifest.
+    /// Its UUID, repeated in every manifest.
     pub archive: String,
-    /// When the archive was created.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
@@ -278,28 +277,6 @@ pub enum Imbalance {
 }
 
 impl Manifest {
-    /// The bytes that are stored: JSON with two-space indentation and a line feed at the end.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        document_bytes(self)
-    }
-
-    /// Parses a stored manifest. Unknown fields are ignored: later versions may add some.
-    pub fn from_bytes(bytes: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(bytes)
-    }
-
-    /// The `SHA256SUMS` of this manifest, as `sha256sum -c` of coreutils reads it: a line for each file, and one for the
-    /// manifest, whose bytes have the digest `own`. It depends on the manifest alone, so that a later run can add one
-    /// that is missing after a crash.
-    pub fn sha256sums(&self, own: &Sha256) -> Vec<u8> {
-        let mut lines = String::new();
-        let files = self.files.iter().map(|file| (&file.sha256, file.path.clone()));
-        for (digest, path) in files.chain([(own, key::manifest(self.sequence))]) {
-            writeln!(lines, "{digest}  {path}").unwrap_or_else(|_| unreachable!("writing to a String cannot fail"));
-        }
-        lines.into_bytes()
-    }
-
     /// The formats of its files.
     pub fn formats(&self) -> std::collections::BTreeSet<FileFormat> {
         self.files.iter().map(|file| file.format).collect()
@@ -350,9 +327,9 @@ impl Manifest {
 }
 
 impl ArchiveDocument {
-    /// The document of a new archive.
-    pub fn new(archive: String, created_at: Timestamp) -> Self {
-        Self { format: FORMAT.to_owned(), archive, created_at }
+    /// The document of a new archive, or of the root of another chain.
+    pub fn new<M: CommitRecord>(archive: String, created_at: Timestamp) -> Self {
+        Self { format: M::FORMAT.to_owned(), archive, created_at }
     }
 
     /// The bytes that are stored.

@@ -114,7 +114,7 @@ mod what_is_stored {
 
     #[test]
     fn an_identity_is_written_as_it_was_read() {
-        let document = ArchiveDocument::new("6f4b".to_owned(), Timestamp::from_micros(0));
+        let document = ArchiveDocument::new::<Manifest>("6f4b".to_owned(), Timestamp::from_micros(0));
         let text = "{\n  \"format\": \"keeptrusts-archive/1\",\n  \"archive\": \"6f4b\",\n  \
                     \"created_at\": \"1970-01-01T00:00:00.000000Z\"\n}\n";
         assert_eq!(String::from_utf8(document.to_bytes()).unwrap(), text);

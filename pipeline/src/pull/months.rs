@@ -101,7 +101,7 @@ fn unreadable(manifest: &Manifest) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use archive_formats::Sha256;
+    use archive_formats::{CommitRecord as _, Sha256};
     use serde_json::{Value, json};
 
     /// A commit of an event at noon on the 15th, in files of these formats.

@@ -3,7 +3,7 @@
 use crate::Archive;
 use archive_connectors::{Error, ErrorKind, Result, Sink};
 use archive_formats::{
-    Chain, Manifest, Sha256,
+    Chain, CommitRecord as _, Manifest, Sha256,
     chain::Entry,
     key::{self, ObjectName},
     manifest::ArchiveDocument,

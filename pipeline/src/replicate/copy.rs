@@ -9,7 +9,7 @@ use archive_connectors::{
     progress::{DatasetMonth, Step},
 };
 use archive_formats::{
-    Sha256,
+    CommitRecord as _, Sha256,
     chain::Entry,
     key::{self, ObjectName},
     manifest::DataFile,

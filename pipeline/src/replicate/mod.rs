@@ -20,7 +20,7 @@ use crate::{
     verify::{KnownDamage, Record},
 };
 use archive_connectors::{Error, ErrorKind, Result, Sink, sink::Location};
-use archive_formats::{Chain, Sha256, key};
+use archive_formats::{Chain, Manifest, Sha256, key};
 use compare::ReplicaChain;
 use futures::{StreamExt as _, future::try_join_all, stream};
 pub use report::{ReplicaReport, ReplicaState, ReplicaStatus, ReplicateReport};
@@ -84,7 +84,7 @@ pub async fn compare(location: &Location, replica: &Sink, replicas: &[Sink]) -> 
 
 /// Rejects a location that is not empty, as the replica of an archive that does not exist yet.
 async fn is_empty(replica: &Sink) -> Result<()> {
-    if replica.identity().await?.is_none() {
+    if replica.identity::<Manifest>().await?.is_none() {
         return Ok(());
     }
     let error =
@@ -207,7 +207,7 @@ pub(crate) async fn check_not_behind(archive: Option<&Archive>, replicas: &[Loca
 
 async fn check_one(archive: Option<&Archive>, location: &Location) -> Result<()> {
     let Ok(replica) = Sink::open(location) else { return Ok(()) };
-    let Ok(Some(identity)) = replica.identity().await else { return Ok(()) };
+    let Ok(Some(identity)) = replica.identity::<Manifest>().await else { return Ok(()) };
     let Some(archive) = archive else { return is_empty(&replica).await };
     let Ok((last, _)) = compare::numbers(&replica).await else { return Ok(()) };
     if identity.document.archive != archive.id() || last < archive.chain().next_sequence() {

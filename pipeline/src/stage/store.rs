@@ -8,7 +8,7 @@ use archive_connectors::{
     Error, ErrorKind, Progress, Result, Sink,
     error::local,
     progress::{DatasetMonth, Step},
-    sink::{Commit, Draft, StagedFile, StoredFile},
+    sink::{Commit, MonthDraft, StagedFile, StoredFile},
 };
 use archive_formats::{Dataset, FileFormat, Month, Schema, TimeSpan, Timestamp};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -85,7 +85,7 @@ fn differs(staged: &StagedFile) -> Error {
 
 /// Commits a month, then removes leftovers of crashed runs from its folders. Months of one run commit one at a time:
 /// concurrent commits would race for the next sequence number.
-pub async fn commit(archive: &Mutex<Archive>, draft: &Draft, files: &[StoredFile]) -> Result<Commit> {
+pub async fn commit(archive: &Mutex<Archive>, draft: &MonthDraft, files: &[StoredFile]) -> Result<Commit> {
     let mut archive = archive.lock().await;
     let (sink, chain) = archive.commit_parts();
     let commit = sink.commit(chain, draft, files).await?;

@@ -4,7 +4,7 @@ use super::{Code, Findings, Listing, Verifier};
 use crate::expected_head::ExpectedHead;
 use archive_connectors::Result;
 use archive_formats::{
-    Manifest, Sha256,
+    CommitRecord as _, Manifest, Sha256,
     key::{self, ObjectName},
     manifest::{CommitKind, FORMAT},
 };

@@ -10,7 +10,7 @@ use crate::{
     settings::Settings,
 };
 use archive_connectors::Result;
-use archive_formats::{Dataset, Month, key::ObjectName};
+use archive_formats::{CommitRecord as _, Dataset, Month, key::ObjectName};
 use futures::TryStreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 

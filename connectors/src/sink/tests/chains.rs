@@ -5,39 +5,39 @@ use crate::testing::{Answer, Fault, Operation};
 
 #[tokio::test]
 async fn an_empty_location_has_no_identity() {
-    assert!(fixture().sink.identity().await.unwrap().is_none());
+    assert!(fixture().sink.identity::<Manifest>().await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn the_loser_of_a_creation_race_adopts_the_archive() {
     let fixture = fixture();
     let [ours, theirs] =
-        [ARCHIVE, OTHER].map(|archive| ArchiveDocument::new(archive.to_owned(), Timestamp::from_micros(0)));
+        [ARCHIVE, OTHER].map(|archive| ArchiveDocument::new::<Manifest>(archive.to_owned(), Timestamp::from_micros(0)));
     let (rival, document) = (fixture.sink.clone(), theirs.clone());
     let race = async move {
-        rival.create(&document).await.unwrap();
+        rival.create::<Manifest>(&document).await.unwrap();
     };
     fixture.store.plan(Operation::Put, "archive.json", Fault::race_with(race));
-    assert_eq!(fixture.sink.create(&ours).await.unwrap().document, theirs);
-    assert_eq!(fixture.sink.identity().await.unwrap(), Some(theirs.into()));
+    assert_eq!(fixture.sink.create::<Manifest>(&ours).await.unwrap().document, theirs);
+    assert_eq!(fixture.sink.identity::<Manifest>().await.unwrap(), Some(theirs.into()));
 }
 
 #[tokio::test]
 async fn a_creation_with_a_lost_response_succeeds() {
     let fixture = fixture();
     fixture.store.plan(Operation::Put, "archive.json", Fault::FailAfterEffect(Answer::AlreadyExists));
-    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    assert_eq!(fixture.sink.create(&document).await.unwrap(), document.into());
+    let document = ArchiveDocument::new::<Manifest>(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    assert_eq!(fixture.sink.create::<Manifest>(&document).await.unwrap(), document.into());
 }
 
 #[tokio::test]
 async fn a_stale_404_after_the_creation_changes_no_identity() {
     let fixture = fixture();
     fixture.store.reject(Operation::Get, "archive.json", Answer::NotFound, 1);
-    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    let created = fixture.sink.create(&document).await.unwrap();
+    let document = ArchiveDocument::new::<Manifest>(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    let created = fixture.sink.create::<Manifest>(&document).await.unwrap();
     archive(&fixture, &mut Chain::new(created.document.archive), "2025-03").await.unwrap();
-    assert_eq!(fixture.sink.chain(ARCHIVE).await.unwrap().entries().len(), 1);
+    assert_eq!(fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap().entries().len(), 1);
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn refuses_other_formats() {
     for document in ["{", "{}", r#"{"format": "keeptrusts-archive/2"}"#, r#"{"format": "keeptrusts-archive/1"}"#] {
         let fixture = fixture();
         fixture.put("archive.json", document).await;
-        assert_eq!(fixture.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain, "{document}");
+        assert_eq!(fixture.sink.identity::<Manifest>().await.unwrap_err().kind(), ErrorKind::BrokenChain, "{document}");
     }
 }
 
@@ -64,19 +64,19 @@ async fn refuses_an_identity_that_is_not_a_uuid() {
         r#"{"format": "keeptrusts-archive/1", "archive": "../../home", "created_at": "2025-01-01T00:00:00Z"}"#;
     let fixture = fixture();
     fixture.put("archive.json", document).await;
-    assert_eq!(fixture.sink.identity().await.unwrap_err().kind(), ErrorKind::BrokenChain);
-    let ours = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    assert_eq!(fixture.sink.create(&ours).await.unwrap_err().kind(), ErrorKind::BrokenChain);
+    assert_eq!(fixture.sink.identity::<Manifest>().await.unwrap_err().kind(), ErrorKind::BrokenChain);
+    let ours = ArchiveDocument::new::<Manifest>(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    assert_eq!(fixture.sink.create::<Manifest>(&ours).await.unwrap_err().kind(), ErrorKind::BrokenChain);
 }
 
 #[tokio::test]
 async fn manifests_without_archive_json_are_a_broken_archive() {
     let fixture = three_months().await;
-    let error = fixture.sink.identity().await.unwrap_err();
+    let error = fixture.sink.identity::<Manifest>().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BrokenChain);
-    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    fixture.sink.create(&document).await.unwrap();
-    assert_eq!(fixture.sink.identity().await.unwrap(), Some(document.into()));
+    let document = ArchiveDocument::new::<Manifest>(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    fixture.sink.create::<Manifest>(&document).await.unwrap();
+    assert_eq!(fixture.sink.identity::<Manifest>().await.unwrap(), Some(document.into()));
 }
 
 /// A chain of three months.
@@ -91,7 +91,7 @@ async fn three_months() -> Fixture {
 
 /// A broken chain can be neither read nor continued.
 async fn assert_broken(fixture: &Fixture, what: &str) {
-    let error = fixture.sink.chain(ARCHIVE).await.expect_err(what);
+    let error = fixture.sink.chain::<Manifest>(ARCHIVE).await.expect_err(what);
     assert_eq!(error.kind(), ErrorKind::BrokenChain, "{what}: {error:?}");
     let puts = fixture.store.calls(Operation::Put, "manifests/");
     let error = archive(fixture, &mut empty(), "2025-04").await.expect_err(what);
@@ -122,13 +122,13 @@ async fn a_changed_manifest_breaks_the_chain() {
 #[tokio::test]
 async fn refuses_manifests_of_another_archive() {
     let fixture = three_months().await;
-    assert_eq!(fixture.sink.chain("another").await.unwrap_err().kind(), ErrorKind::BrokenChain);
+    assert_eq!(fixture.sink.chain::<Manifest>("another").await.unwrap_err().kind(), ErrorKind::BrokenChain);
 }
 
 #[tokio::test]
 async fn catching_up_detects_a_truncated_chain() {
     let fixture = three_months().await;
-    let mut known = fixture.sink.chain(ARCHIVE).await.unwrap();
+    let mut known = fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap();
     for path in [key::manifest(3), key::sums(3)] {
         fixture.sink.store.delete(&Path::from(path)).await.unwrap();
     }
@@ -138,7 +138,7 @@ async fn catching_up_detects_a_truncated_chain() {
 #[tokio::test]
 async fn catching_up_reads_only_new_manifests() {
     let fixture = three_months().await;
-    let mut known = fixture.sink.chain(ARCHIVE).await.unwrap();
+    let mut known = fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap();
     let reads = fixture.store.calls(Operation::Get, "manifests/");
     archive(&fixture, &mut known.clone(), "2025-04").await.unwrap();
     fixture.sink.catch_up(&mut known).await.unwrap();
@@ -148,7 +148,7 @@ async fn catching_up_reads_only_new_manifests() {
 
 #[tokio::test]
 async fn the_first_manifest_alone_names_the_digest_of_archive_json() {
-    let chain = three_months().await.sink.chain(ARCHIVE).await.unwrap();
+    let chain = three_months().await.sink.chain::<Manifest>(ARCHIVE).await.unwrap();
     let named = chain.entries().iter().map(|entry| entry.manifest.archive_sha256);
     assert_eq!(named.collect::<Vec<_>>(), [draft("2025-01").archive_sha256, None, None]);
     let later = String::from_utf8(chain.entries()[1].manifest.to_bytes()).unwrap();
@@ -158,7 +158,7 @@ async fn the_first_manifest_alone_names_the_digest_of_archive_json() {
 #[tokio::test]
 async fn removes_orphans_of_committed_months_only() {
     let fixture = three_months().await;
-    let chain = fixture.sink.chain(ARCHIVE).await.unwrap();
+    let chain = fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap();
     let orphan = "events/parquet/month=2025-03/part-00000-0123456789abcdef.parquet";
     for path in [orphan, "events/parquet/month=2025-04/part-00000-0123456789abcdef.parquet"] {
         fixture.put(path, "left by a crash").await;
@@ -181,7 +181,7 @@ async fn removes_orphans_of_committed_months_only() {
 #[tokio::test]
 async fn a_store_that_refuses_to_delete_keeps_orphans() {
     let fixture = three_months().await;
-    let chain = fixture.sink.chain(ARCHIVE).await.unwrap();
+    let chain = fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap();
     for part in 0..2 {
         let path = format!("events/csv/month=2025-03/part-0000{part}-0123456789abcdef.csv.gz");
         fixture.put(&path, "left by a crash").await;
@@ -196,8 +196,8 @@ async fn a_store_that_refuses_to_delete_keeps_orphans() {
 #[tokio::test]
 async fn an_end_that_was_read_with_other_bytes_is_not_confirmed() {
     let fixture = fixture();
-    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    let identity = fixture.sink.create(&document).await.unwrap().sha256;
+    let document = ArchiveDocument::new::<Manifest>(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    let identity = fixture.sink.create::<Manifest>(&document).await.unwrap().sha256;
     fixture.sink.confirm_end(&empty(), identity).await.unwrap();
     let other = Sha256::digest(b"other");
     assert_eq!(fixture.sink.confirm_end(&empty(), other).await.unwrap_err().kind(), ErrorKind::Store);
@@ -207,7 +207,7 @@ async fn an_end_that_was_read_with_other_bytes_is_not_confirmed() {
     fixture.sink.confirm_end(&chain, identity).await.unwrap();
     let path = "manifests/00000001.json";
     let read = fixture.get(path).await.unwrap();
-    let manifest = archive_formats::Manifest::from_bytes(&read).unwrap();
+    let manifest = Manifest::from_bytes(&read).unwrap();
     let mut changed = empty();
     changed.push(archive_formats::Entry { sha256: other, manifest }).unwrap();
     let refused = fixture.sink.confirm_end(&changed, identity).await.unwrap_err();

@@ -10,7 +10,7 @@ async fn commit_under(fault: Fault) -> (Fixture, Result<Commit>, Chain) {
     let fixture = fixture();
     fixture.store.plan(Operation::Put, "manifests/00000001.json", fault);
     let outcome = archive(&fixture, &mut empty(), "2025-03").await;
-    let chain = fixture.sink.chain(ARCHIVE).await.unwrap();
+    let chain = fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap();
     (fixture, outcome, chain)
 }
 
@@ -36,7 +36,7 @@ async fn a_failed_read_does_not_double_a_commit() {
     fixture.store.plan(Operation::Get, "00000001.json", Fault::Reject(Answer::Unavailable));
     let outcome = archive(&fixture, &mut empty(), "2025-03").await.unwrap();
     assert!(matches!(outcome, Commit::Done(_)));
-    assert_eq!(fixture.sink.chain(ARCHIVE).await.unwrap().entries().len(), 1);
+    assert_eq!(fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap().entries().len(), 1);
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn fails_after_repeated_failures_of_the_store() {
     fixture.store.reject(Operation::Put, "manifests/", Answer::Unavailable, 100);
     let error = archive(&fixture, &mut empty(), "2025-03").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);
-    assert!(fixture.sink.chain(ARCHIVE).await.unwrap().entries().is_empty());
+    assert!(fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap().entries().is_empty());
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn commit_behind(other: &'static str) -> (Commit, Chain) {
     fixture.store.plan(Operation::Put, "00000001.json", Fault::race_with(race));
     let mut chain = empty();
     let outcome = archive(&fixture, &mut chain, "2025-03").await.unwrap();
-    assert_eq!(chain.head(), fixture.sink.chain(ARCHIVE).await.unwrap().head());
+    assert_eq!(chain.head(), fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap().head());
     (outcome, chain)
 }
 
@@ -92,7 +92,7 @@ async fn the_loser_of_a_race_for_one_month_adopts_the_winner() {
     fixture.store.plan(Operation::Put, "00000001.json", Fault::race_with(race));
     let outcome = fixture.sink.commit(&mut empty(), &draft("2025-03"), &[file]).await.unwrap();
     assert!(matches!(&outcome, Commit::Already(entry) if entry.manifest.committed_at.as_micros() == 0), "{outcome:?}");
-    assert_eq!(fixture.sink.chain(ARCHIVE).await.unwrap().entries().len(), 1);
+    assert_eq!(fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap().entries().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +110,7 @@ async fn eight_writers_make_one_dense_chain_with_every_month_once() {
         }
     });
     writers.buffer_unordered(8).collect::<()>().await;
-    let chain = fixture.sink.chain(ARCHIVE).await.unwrap();
+    let chain = fixture.sink.chain::<Manifest>(ARCHIVE).await.unwrap();
     assert_eq!(chain.entries().len(), 8 + 3);
 }
 
@@ -118,7 +118,7 @@ async fn eight_writers_make_one_dense_chain_with_every_month_once() {
 async fn refuses_to_commit_a_missing_file() {
     let fixture = fixture();
     let file = fixture.sink.store(&fixture.staged("2025-03", b"events"), |_| {}).await.unwrap();
-    fixture.sink.store.delete(&Path::from(file.data_file().path.as_str())).await.unwrap();
+    fixture.sink.store.delete(&Path::from(file.file().path.as_str())).await.unwrap();
     let error = fixture.sink.commit(&mut empty(), &draft("2025-03"), &[file]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);
     assert_eq!(fixture.store.calls(Operation::Put, "manifests/"), 0);
@@ -128,7 +128,7 @@ async fn refuses_to_commit_a_missing_file() {
 async fn refuses_to_commit_a_file_of_another_size() {
     let fixture = fixture();
     let file = fixture.sink.store(&fixture.staged("2025-03", b"events"), |_| {}).await.unwrap();
-    fixture.put(&file.data_file().path, "events and more").await;
+    fixture.put(&file.file().path, "events and more").await;
     let error = fixture.sink.commit(&mut empty(), &draft("2025-03"), &[file]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);
     assert_eq!(fixture.store.calls(Operation::Put, "manifests/"), 0);
@@ -150,7 +150,7 @@ async fn refuses_a_changed_column_type_unless_accepted() {
     let typed = |month: &str, id: ColumnType| {
         let column = |name: &str, kind| Column { name: name.to_owned(), kind, source_type: None, nullable: false };
         let columns = vec![column("id", id), column("time", ColumnType::TimestampUtc)];
-        Draft { schema: Some(Schema::new(columns, "id", "time").unwrap()), ..draft(month) }
+        MonthDraft { schema: Some(Schema::new(columns, "id", "time").unwrap()), ..draft(month) }
     };
     let file = fixture.sink.store(&fixture.staged("2025-03", b"events"), |_| {}).await.unwrap();
     let (mut chain, files) = (empty(), [file]);

@@ -13,13 +13,13 @@ async fn creates_an_archive_in_a_missing_directory() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("a/b");
     let sink = open(&root);
-    assert!(sink.identity().await.unwrap().is_none());
-    assert!(sink.chain(ARCHIVE).await.unwrap().entries().is_empty());
+    assert!(sink.identity::<Manifest>().await.unwrap().is_none());
+    assert!(sink.chain::<Manifest>(ARCHIVE).await.unwrap().entries().is_empty());
     assert!(!root.try_exists().unwrap(), "reading creates nothing");
-    let document = ArchiveDocument::new(ARCHIVE.to_owned(), Timestamp::from_micros(0));
-    sink.create(&document).await.unwrap();
+    let document = ArchiveDocument::new::<Manifest>(ARCHIVE.to_owned(), Timestamp::from_micros(0));
+    sink.create::<Manifest>(&document).await.unwrap();
     assert_eq!(fs::read(root.join("archive.json")).unwrap(), document.to_bytes());
-    assert_eq!(open(&root).identity().await.unwrap(), Some(document.into()));
+    assert_eq!(open(&root).identity::<Manifest>().await.unwrap(), Some(document.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,7 +33,7 @@ async fn writers_of_one_directory_make_one_chain() {
     });
     writers.buffer_unordered(8).collect::<()>().await;
     let sink = open(root);
-    assert_eq!(sink.chain(ARCHIVE).await.unwrap().entries().len(), 8);
+    assert_eq!(sink.chain::<Manifest>(ARCHIVE).await.unwrap().entries().len(), 8);
     let objects = sink.list(None).try_collect::<Vec<_>>().await.unwrap();
     assert_eq!(objects.len(), 3 * 8, "a file, a manifest and its sums for each: {objects:?}");
 }
@@ -137,7 +137,7 @@ async fn a_file_instead_of_the_folder_is_an_error_of_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "").unwrap();
-    assert_eq!(open(&path).identity().await.unwrap_err().kind(), ErrorKind::Store);
+    assert_eq!(open(&path).identity::<Manifest>().await.unwrap_err().kind(), ErrorKind::Store);
 }
 
 fn overlap(one: &str, other: &str) -> bool {

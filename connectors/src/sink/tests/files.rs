@@ -14,7 +14,7 @@ async fn does_not_send_a_stored_file_again() {
             sent.fetch_add(bytes, atomic::Ordering::Relaxed);
         };
         let stored = fixture.sink.store(&staged, progress).await.unwrap();
-        assert_eq!(stored.data_file(), &staged.file);
+        assert_eq!(stored.file(), &staged.file);
         assert_eq!(sent.into_inner(), 6, "progress adds up to the size");
     }
     assert_eq!(fixture.store.calls(Operation::Put, ""), 1);
@@ -94,7 +94,7 @@ async fn a_checksum_of_the_store_confirms_a_file() {
 async fn a_missing_or_changed_file_is_found_without_reading_it() {
     let fixture = fixture();
     let stored = fixture.sink.store(&fixture.staged("2025-03", b"events"), |_| {}).await.unwrap();
-    let files = [stored.data_file().clone()];
+    let files = [stored.file().clone()];
     fixture.sink.check_files(&files).await.unwrap();
     fixture.put(&files[0].path, "events and more").await;
     assert_eq!(fixture.sink.check_files(&files).await.unwrap_err().kind(), ErrorKind::BrokenChain);
@@ -156,7 +156,7 @@ fn futures_are_send() {
     let draft = draft("2025-03");
     check(&fixture.sink.store(&staged, |_| {}));
     check(&fixture.sink.copy(&fixture.sink, &staged.file, |_| {}));
-    check(&fixture.sink.chain(ARCHIVE));
+    check(&fixture.sink.chain::<Manifest>(ARCHIVE));
     check(&fixture.sink.complete_sums(&chain));
     check(&fixture.sink.remove_orphans(&chain, &draft.dataset, draft.month));
     check(&fixture.sink.commit(&mut chain, &draft, &[]));

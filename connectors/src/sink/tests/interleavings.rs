@@ -187,8 +187,8 @@ impl Choices {
 }
 
 /// A draft without files, so that all requests are those of the protocol. The number tells writers apart.
-fn without_events(month: &str, number: i64) -> Draft {
-    Draft { committed_at: Timestamp::from_micros(number), events: EventCounts::default(), ..draft(month) }
+fn without_events(month: &str, number: i64) -> MonthDraft {
+    MonthDraft { committed_at: Timestamp::from_micros(number), events: EventCounts::default(), ..draft(month) }
 }
 
 /// A writer that commits a month.
@@ -283,7 +283,7 @@ async fn check(
     history: &str,
 ) {
     let sink = Sink::from_store(inner, Confirm::ReadBack, "memory");
-    let chain = sink.chain(ARCHIVE).await.unwrap_or_else(|error| panic!("{history}: {error}"));
+    let chain = sink.chain::<Manifest>(ARCHIVE).await.unwrap_or_else(|error| panic!("{history}: {error}"));
     for outcome in &outcomes {
         match outcome {
             Some(Ok(commit)) => {
@@ -302,7 +302,7 @@ async fn check(
     }
     let mut distinct = months.to_vec();
     distinct.dedup();
-    let chain = sink.chain(ARCHIVE).await.unwrap();
+    let chain = sink.chain::<Manifest>(ARCHIVE).await.unwrap();
     assert_eq!(chain.entries().len(), distinct.len(), "{history}: each month once");
 }
 

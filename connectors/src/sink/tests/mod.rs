@@ -10,7 +10,7 @@ mod interleavings;
 use super::*;
 use crate::testing::FaultyStore;
 use archive_formats::{
-    Chain, Column, ColumnType, Month, Schema, Sha256, Timestamp, key,
+    Chain, Column, ColumnType, CommitRecord as _, Manifest, Month, Schema, Sha256, Timestamp, key,
     manifest::{ArchiveDocument, CommitKind, DataFile, EventCounts, SourceRecord, Tool},
 };
 use bytes::Bytes;
@@ -63,10 +63,10 @@ fn staged(folder: &std::path::Path, month: &str, bytes: &[u8]) -> StagedFile {
 }
 
 /// A draft of `month` with one event.
-fn draft(month: &str) -> Draft {
+fn draft(month: &str) -> MonthDraft {
     let month: Month = month.parse().unwrap();
     let events = EventCounts { read: 1, archived: 1, ..EventCounts::default() };
-    Draft {
+    MonthDraft {
         archive_sha256: Some(Sha256::digest(b"archive.json")),
         kind: CommitKind::Month,
         dataset: "events".parse().unwrap(),

@@ -1,0 +1,240 @@
+//! The commit record of a backup: what was saved of a tier of the platform, or what was proved or removed.
+//!
+//! Backups have a chain of their own: they are kept for weeks, hold personal data and tokens, and are deleted, while events
+//! are kept for years. The order of the fields is the order of the keys in the stored documents.
+
+use crate::{
+    Chain, CommitRecord, FileRecord, ObjectRecord, Sha256, Timestamp,
+    chain::BrokenChain,
+    manifest::{Link, Tool},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The name and version of the format.
+pub const FORMAT: &str = "keeptrusts-backups/1";
+
+/// A manifest of backups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackupManifest {
+    /// Always [`FORMAT`].
+    pub format: String,
+    /// The UUID of the backups.
+    pub archive: String,
+    /// The number of this manifest.
+    pub sequence: u64,
+    /// The manifest before; null in the first.
+    pub previous: Option<Link>,
+    /// What it records.
+    #[serde(flatten)]
+    pub content: BackupContent,
+    /// The time of what was saved or examined: for a database that of its snapshot.
+    pub taken_at: Timestamp,
+    /// When the manifest was made, by the host's clock.
+    pub committed_at: Timestamp,
+    /// The program that wrote the manifest.
+    pub tool: Tool,
+    /// Seconds of each stage.
+    pub seconds: BTreeMap<String, f64>,
+    /// All files.
+    pub files: Vec<BackupFile>,
+    /// The digest of `backups.json`, in the first manifest alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_sha256: Option<Sha256>,
+}
+
+/// What a manifest of backups records. A kind that this version does not know makes the manifest unreadable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum BackupContent {
+    /// A dump of a database.
+    Database(Box<DatabaseBackup>),
+    /// A restore of a dump for trial.
+    Drill(Drill),
+    /// Backups whose files may be absent from now on.
+    Removal(Removal),
+}
+
+/// A dump of a database, with what it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseBackup {
+    /// The server and the database.
+    pub source: DatabaseSource,
+    /// The program that made the dump.
+    pub program: ProgramRecord,
+    /// What was computed of the contents.
+    pub digests: DigestLevel,
+    /// The tables, by name; empty without digests.
+    pub tables: Vec<TableDigest>,
+    /// The sequences, by name; empty without digests.
+    pub sequences: Vec<SequenceState>,
+    /// The large objects; null without digests.
+    pub large_objects: Option<LargeObjects>,
+}
+
+/// A server and a database of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSource {
+    /// The address without user, password and query; null for a server behind a command.
+    pub url: Option<String>,
+    /// The name of the database.
+    pub database: String,
+    /// The server's version, as the server prints it.
+    pub server_version: String,
+    /// The identifier of the cluster, where the session may read it.
+    pub system_identifier: Option<String>,
+    /// The end of the write-ahead log when the snapshot was taken, such as `0/16B3748`.
+    pub lsn: Option<String>,
+    /// The exported snapshot; null without a session of our own.
+    pub snapshot: Option<String>,
+    /// The encoding.
+    pub encoding: Option<String>,
+    /// `LC_COLLATE` and `LC_CTYPE`.
+    pub locale: Option<Locale>,
+    /// Versions of the extensions, by name.
+    pub extensions: BTreeMap<String, String>,
+    /// The size of the database in bytes, by the server.
+    pub bytes: Option<u64>,
+}
+
+/// The locale of a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locale {
+    /// `LC_COLLATE`.
+    pub collate: String,
+    /// `LC_CTYPE`.
+    pub ctype: String,
+}
+
+/// A program that was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramRecord {
+    /// Its name.
+    pub name: String,
+    /// Its version, as it prints it.
+    pub version: String,
+    /// Its arguments, which never hold a secret.
+    pub arguments: Vec<String>,
+    /// What it printed to its standard error although it succeeded, without secrets.
+    pub warnings: Vec<String>,
+}
+
+/// What is computed of the contents of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DigestLevel {
+    /// Rows and digest of each table.
+    #[default]
+    Full,
+    /// Rows of each table.
+    Counts,
+    /// Nothing.
+    Off,
+}
+
+/// The contents of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableDigest {
+    /// Schema and name, quoted where SQL needs quotes.
+    pub name: String,
+    /// Number of rows.
+    pub rows: u64,
+    /// The sum, modulo 2^256, of the SHA-256 of every row's text: it does not depend on the order of the rows. Null with
+    /// counts alone. It finds errors, not an adversary.
+    pub sha256: Option<Sha256>,
+}
+
+/// The state of a sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceState {
+    /// Schema and name, quoted where SQL needs quotes.
+    pub name: String,
+    /// `last_value`.
+    pub last_value: i64,
+    /// `is_called`.
+    pub is_called: bool,
+}
+
+/// The large objects of a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LargeObjects {
+    /// How many there are.
+    pub count: u64,
+    /// The sum, as of a table, over the number and the content of each. Null with counts alone, and where the session may
+    /// not read them.
+    pub sha256: Option<Sha256>,
+}
+
+/// A restore of a dump into a database that is dropped afterwards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drill {
+    /// The manifest of the dump.
+    pub backup: Link,
+    /// The version of the server that it was restored into.
+    pub server_version: String,
+    /// Whether the restored database is the one that was dumped.
+    pub equal: bool,
+    /// What differs, if anything does.
+    pub differences: Vec<String>,
+}
+
+/// Backups whose files are deleted after this manifest is committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Their manifests.
+    pub removed: Vec<Link>,
+}
+
+/// A file of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupFile {
+    /// The path, relative to the root of the backups.
+    pub path: String,
+    /// The size in bytes.
+    pub bytes: u64,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+}
+
+impl FileRecord for BackupFile {
+    fn object(&self) -> ObjectRecord<'_> {
+        ObjectRecord { path: &self.path, bytes: self.bytes, sha256: self.sha256 }
+    }
+}
+
+impl CommitRecord for BackupManifest {
+    type File = BackupFile;
+
+    const FORMAT: &'static str = FORMAT;
+
+    const IDENTITY: &'static str = "backups.json";
+
+    fn format(&self) -> &str {
+        &self.format
+    }
+
+    fn archive(&self) -> &str {
+        &self.archive
+    }
+
+    fn archive_sha256(&self) -> Option<Sha256> {
+        self.archive_sha256
+    }
+
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn previous(&self) -> Option<&Link> {
+        self.previous.as_ref()
+    }
+
+    fn files(&self) -> &[BackupFile] {
+        &self.files
+    }
+
+    /// Any number of backups may be alike.
+    fn check_new(&self, _: &Chain<Self>) -> Result<(), BrokenChain> {
+        Ok(())
+    }
+}
