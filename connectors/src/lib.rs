@@ -14,6 +14,7 @@ pub mod http;
 pub mod nearest;
 pub mod postgres;
 mod probe;
+pub mod program;
 pub mod progress;
 pub mod retry;
 pub mod secret;
