@@ -22,6 +22,7 @@ mod notify;
 mod otlp;
 mod packaging;
 mod postgres;
+mod programs;
 mod pull;
 mod replicas;
 mod report;

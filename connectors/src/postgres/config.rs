@@ -71,6 +71,18 @@ impl Server {
         })
     }
 
+    /// The same server with another database.
+    #[must_use]
+    pub fn with_database(&self, database: &str) -> Self {
+        let url = printable(&self.hosts, database);
+        Self { database: database.to_owned(), url, ..self.clone() }
+    }
+
+    /// The name of the database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The URL without user, password and query, as manifests record it.
     pub fn url(&self) -> &str {
         &self.url
@@ -142,6 +154,18 @@ impl TargetSessionAttrs {
             Self::Primary => &[Self::Primary],
             Self::Standby => &[Self::Standby],
             Self::PreferStandby => &[Self::Standby, Self::Any],
+        }
+    }
+
+    /// The value of libpq.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::ReadWrite => "read-write",
+            Self::ReadOnly => "read-only",
+            Self::Primary => "primary",
+            Self::Standby => "standby",
+            Self::PreferStandby => "prefer-standby",
         }
     }
 
@@ -288,6 +312,12 @@ mod tests {
     fn debug_hides_the_password() {
         let server = server("postgres://db", &[("PGPASSWORD", "canary")]).unwrap();
         assert!(!format!("{server:?}").contains("canary"), "{server:?}");
+    }
+
+    #[test]
+    fn other_database_of_a_server_has_its_own_url() {
+        let server = server("postgres://kt@db/a", &[]).unwrap().with_database("b c");
+        assert_eq!((server.database(), server.url()), ("b c", "postgres://db:5432/b%20c"));
     }
 
     #[test]

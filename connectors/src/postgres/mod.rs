@@ -16,6 +16,7 @@ mod partition;
 mod password_file;
 mod pool;
 mod probe;
+pub mod programs;
 pub mod restore;
 mod silence;
 mod snapshot;

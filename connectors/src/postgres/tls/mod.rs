@@ -93,6 +93,26 @@ impl Tls {
         })
     }
 
+    /// These settings as variables of libpq, for a server on this host if `local`.
+    pub(super) fn variables(&self, local: bool) -> Result<Vec<(&'static str, PathBuf)>> {
+        let mode = self.mode(local);
+        let mut variables = vec![("PGSSLMODE", mode.as_str().into())];
+        if mode == SslMode::Disable {
+            return Ok(variables);
+        }
+        let authorities = self.authorities.clone().or(self.default_file("root.crt")?.map(Authorities::File));
+        match authorities {
+            Some(Authorities::File(path)) => variables.push(("PGSSLROOTCERT", path)),
+            None if mode != SslMode::VerifyFull => {}
+            // libpq knows the authorities of the host since version 16 alone.
+            None | Some(Authorities::System) => variables.push(("PGSSLROOTCERT", system_bundle())),
+        }
+        if let Some((certificate, key)) = self.identity()? {
+            variables.extend([("PGSSLCERT", certificate), ("PGSSLKEY", key)]);
+        }
+        Ok(variables)
+    }
+
     /// The mode, or its default: only connections within this host may be unverified.
     fn mode(&self, local: bool) -> SslMode {
         let system = self.authorities == Some(Authorities::System);
@@ -109,6 +129,19 @@ enum SslMode {
     Require,
     VerifyCa,
     VerifyFull,
+}
+
+impl SslMode {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
 }
 
 impl FromStr for SslMode {
@@ -204,6 +237,18 @@ fn system_roots() -> RootCertStore {
     let (taken, left) = roots.add_parsable_certificates(found.certs);
     tracing::debug!(taken, left, "authorities of this host");
     roots
+}
+
+/// The file with the authorities of this host, or the word of libpq for them.
+fn system_bundle() -> PathBuf {
+    const FILES: [&str; 5] = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+        "/opt/homebrew/etc/openssl@3/cert.pem",
+    ];
+    FILES.map(PathBuf::from).into_iter().find(|file| file.is_file()).unwrap_or_else(|| "system".into())
 }
 
 fn roots(path: &Path) -> Result<RootCertStore> {

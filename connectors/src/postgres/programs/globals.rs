@@ -1,0 +1,126 @@
+//! Roles and tablespaces, which a dump of a database does not hold.
+
+use super::{
+    super::{config::Server, connect::connect, connection::Session, failure::failure},
+    environment::database_argument,
+    find::{ProgramName, Programs},
+    statements::statements,
+};
+use crate::{Error, ErrorKind, Result, error::local};
+use archive_formats::backup_manifest::ProgramRecord;
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, chown},
+    path::Path,
+    time::Duration,
+};
+
+/// The roles and tablespaces of a server, as a script.
+#[derive(Clone, Debug)]
+pub struct Globals {
+    /// The script, of at most 64 MiB.
+    pub script: String,
+    /// The run of `pg_dumpall`.
+    pub program: ProgramRecord,
+}
+
+/// Dumps the globals of `server`, with the hashes of the passwords if `with_passwords`: only superusers may read them.
+pub async fn dump_globals(programs: &Programs, server: &Server, with_passwords: bool) -> Result<Globals> {
+    const LIMIT: usize = 64 << 20;
+    let found = programs.client(ProgramName::DumpAll).await?;
+    let mut arguments = ["--globals-only", "--no-password", "--encoding=UTF8"].map(str::to_owned).to_vec();
+    if !with_passwords {
+        arguments.push("--no-role-passwords".to_owned());
+    }
+    // Every role may connect to its own database, but not to `postgres`.
+    let database = format!("--database={}", database_argument(server.database()));
+    let program = found.program.clone().arguments(&arguments).argument(database);
+    let program = if found.is_behind_command {
+        server.connect_behind_command(program).await?
+    } else {
+        server.connect_program(program).await?
+    };
+    let (script, warnings) = program.output(LIMIT).await?;
+    let script = String::from_utf8(script).map_err(|_| Error::new(ErrorKind::Source, "the globals are not UTF-8"))?;
+    // The comment that `pg_dumpall` writes last.
+    if !script.contains("database cluster dump complete") {
+        return Err(Error::new(ErrorKind::Source, "the globals have no end").with_hint("run the same command again"));
+    }
+    Ok(Globals { script, program: found.record(arguments, warnings) })
+}
+
+/// What became of the statements of globals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Statements that were run.
+    pub done: usize,
+    /// Roles and tablespaces that existed before. Their other statements were run.
+    pub existing: usize,
+}
+
+/// Runs the statements of globals on `server`, each in a transaction of its own. Roles that exist stay, and get the
+/// attributes of the script. Tablespaces get folders in `tablespaces` instead of their own, if it is given.
+pub async fn apply_globals(server: &Server, script: &str, tablespaces: Option<&Path>) -> Result<Applied> {
+    let session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
+    let connection = connect(server, &session).await?;
+    let mut applied = Applied::default();
+    for statement in statements(script) {
+        let moved = match tablespaces {
+            Some(folder) => moved_tablespace(statement, folder)?,
+            None => None,
+        };
+        match connection.client().batch_execute(moved.as_deref().unwrap_or(statement)).await {
+            Ok(()) => applied.done += 1,
+            Err(error) if creates(statement) && error.code().is_some_and(|code| code.code() == "42710") => {
+                applied.existing += 1;
+            }
+            Err(error) => {
+                // The rest of a statement may hold the hash of a password.
+                let what = statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+                return Err(failure("apply the globals", error).with_context("statement", what));
+            }
+        }
+    }
+    connection.close().await;
+    Ok(applied)
+}
+
+fn creates(statement: &str) -> bool {
+    statement.starts_with("CREATE ROLE ") || is_tablespace(statement)
+}
+
+fn is_tablespace(statement: &str) -> bool {
+    statement.starts_with("CREATE TABLESPACE ")
+}
+
+/// The statement that creates the tablespace of `statement` in a new folder within `folder`; `None` for other statements.
+fn moved_tablespace(statement: &str, folder: &Path) -> Result<Option<String>> {
+    const LOCATION: &str = " LOCATION ";
+    let Some((before, _)) = statement.rsplit_once(LOCATION).filter(|_| is_tablespace(statement)) else {
+        return Ok(None);
+    };
+    let number = fs::read_dir(folder).map_err(local("read the folder", folder))?.count();
+    let own = folder.join(number.to_string());
+    fs::create_dir(&own).map_err(local("create the folder", &own))?;
+    let metadata = fs::metadata(folder).map_err(local("read the folder", folder))?;
+    chown(&own, Some(metadata.uid()), Some(metadata.gid())).map_err(local("change the owner of the folder", &own))?;
+    Ok(Some(format!("{before}{LOCATION}'{}'", own.display().to_string().replace('\'', "''"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tablespaces_get_folders_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let moved = |statement| moved_tablespace(statement, folder.path()).unwrap();
+        for number in 0..2 {
+            let own = folder.path().join(number.to_string());
+            let wanted = format!("CREATE TABLESPACE \"a LOCATION b\" OWNER c LOCATION '{}'", own.display());
+            assert_eq!(moved("CREATE TABLESPACE \"a LOCATION b\" OWNER c LOCATION '/srv/d''e'"), Some(wanted));
+            assert!(own.is_dir());
+        }
+        assert_eq!(moved("COMMENT ON ROLE a IS 'CREATE TABLESPACE b LOCATION c'"), None);
+    }
+}

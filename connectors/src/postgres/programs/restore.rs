@@ -1,0 +1,69 @@
+//! Restores a dump into a database by `pg_restore`.
+//!
+//! The database exists and is empty. A restore stops at the first error, and what it has restored until then stays.
+
+use super::{
+    super::config::Server,
+    environment::database_argument,
+    find::{FoundProgram, ProgramName, Programs},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    program::{Pipes, Program},
+};
+use archive_formats::backup_manifest::ProgramRecord;
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use std::{num::NonZero, path::Path, pin::pin};
+use tokio::io::AsyncWriteExt as _;
+
+/// Restores the dump with these blocks into the database of `server`, by one session.
+pub async fn restore_stream(
+    programs: &Programs,
+    server: &Server,
+    blocks: impl Stream<Item = Result<Bytes>> + Send,
+) -> Result<ProgramRecord> {
+    let (found, arguments, program) = restorer(programs, server, &[]).await?;
+    let mut running = program.start(Pipes { input: true, output: false })?;
+    let input = running.input.take();
+    let mut input = input.ok_or_else(|| Error::new(ErrorKind::Internal, "a program without a pipe"))?;
+    let mut blocks = pin!(blocks);
+    let mut is_taken = true;
+    while is_taken && let Some(block) = blocks.next().await {
+        // The program reports itself why it reads no more.
+        is_taken = input.write_all(&block?).await.is_ok();
+    }
+    drop(input);
+    let warnings = running.finish().await?;
+    if is_taken {
+        Ok(found.record(arguments, warnings))
+    } else {
+        Err(Error::new(ErrorKind::Source, "the dump goes on after its end"))
+    }
+}
+
+/// Restores the dump in the file `path` into the database of `server`, by `jobs` sessions.
+pub async fn restore_file(
+    programs: &Programs,
+    server: &Server,
+    path: &Path,
+    jobs: NonZero<usize>,
+) -> Result<ProgramRecord> {
+    let (found, arguments, program) = restorer(programs, server, &[format!("--jobs={jobs}")]).await?;
+    let warnings = program.argument(path).start(Pipes::default())?.finish().await?;
+    Ok(found.record(arguments, warnings))
+}
+
+/// The program, its arguments without those of the connection, and with them.
+async fn restorer(
+    programs: &Programs,
+    server: &Server,
+    further: &[String],
+) -> Result<(FoundProgram, Vec<String>, Program)> {
+    let found = programs.local(ProgramName::Restore).await?;
+    let fixed = ["--format=custom", "--exit-on-error", "--no-password"].map(str::to_owned);
+    let arguments = [&fixed, further].concat();
+    let program = server.connect_program(found.program.clone().arguments(&arguments)).await?;
+    let program = program.argument(format!("--dbname={}", database_argument(server.database())));
+    Ok((found, arguments, program))
+}
