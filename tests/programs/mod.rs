@@ -1,7 +1,9 @@
 //! PostgreSQL's own programs, as backups use them: dumps, restores, scratch clusters, and commands around them.
 
+mod clusters;
 mod commands;
 mod dumps;
+mod restores;
 
 use crate::support::{
     postgres::{Database, program},

@@ -18,6 +18,7 @@ mod pool;
 mod probe;
 pub mod programs;
 pub mod restore;
+pub mod scratch;
 mod silence;
 mod snapshot;
 mod stream;

@@ -1,0 +1,163 @@
+//! Scratch clusters are private, and nothing is left of them.
+
+use super::{programs, run};
+use archive_connectors::{
+    ErrorKind,
+    postgres::scratch::{Cluster, ClusterOptions},
+};
+use archive_formats::backup_manifest::Locale;
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// A cluster as the tests' databases need it.
+pub(super) fn options() -> ClusterOptions {
+    let locale = Locale { collate: "C.UTF-8".to_owned(), ctype: "C.UTF-8".to_owned() };
+    ClusterOptions { encoding: "UTF8".to_owned(), locale, superuser: "postgres".to_owned(), settings: Vec::new() }
+}
+
+/// Names of what is in the folder of clusters.
+fn left(state: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(state.join("clusters")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The folder of the only cluster, wherever it is.
+fn root(state: &Path) -> PathBuf {
+    let left = left(state);
+    let lock = left.iter().find(|path| path.extension().is_some()).unwrap();
+    let number = lock.file_stem().unwrap().to_str().unwrap();
+    let candidates = [state.join("clusters").join(number), Path::new("/var/tmp").join(format!("kt-archive-{number}"))];
+    candidates.into_iter().find(|folder| folder.is_dir()).unwrap()
+}
+
+/// The numbers of all processes that work in `folder`.
+fn processes_in(folder: &Path) -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    processes.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))).collect()
+}
+
+#[test]
+fn stopped_cluster_leaves_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    run(async {
+        let cluster = Cluster::start(&programs(), state.path(), &options()).await.unwrap();
+        let root = root(state.path());
+        assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
+        let settings = fs::read_to_string(root.join("data/postgresql.conf")).unwrap();
+        assert!(settings.contains("\nlisten_addresses = ''\n"), "{settings}");
+        assert!(cluster.version().starts_with(&super::major().to_string()), "{}", cluster.version());
+        assert!(!processes_in(&root).is_empty());
+        cluster.stop().await.unwrap();
+        assert_eq!((processes_in(&root), root.try_exists().unwrap()), (Vec::new(), false));
+    });
+    assert_eq!(left(state.path()), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn dropped_cluster_leaves_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    run(async {
+        let cluster = Cluster::start(&programs(), state.path(), &options()).await.unwrap();
+        let root = root(state.path());
+        drop(cluster);
+        assert_eq!((processes_in(&root), root.try_exists().unwrap()), (Vec::new(), false));
+    });
+    assert_eq!(left(state.path()), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn cluster_is_in_the_state_folder_where_its_user_can_enter() {
+    let state = tempfile::tempdir().unwrap();
+    fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    run(async {
+        let cluster = Cluster::start(&programs(), state.path(), &options()).await.unwrap();
+        assert!(root(state.path()).starts_with(state.path()));
+        cluster.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn missing_locale_is_named() {
+    let state = tempfile::tempdir().unwrap();
+    let locale = Locale { collate: "xx_YY.UTF-8".to_owned(), ctype: "C".to_owned() };
+    let error = run(Cluster::start(&programs(), state.path(), &ClusterOptions { locale, ..options() })).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("collate: xx_YY.UTF-8"), "{error}");
+    assert_eq!(left(state.path()), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn cluster_has_the_encoding_locale_and_superuser_that_it_is_given() {
+    let state = tempfile::tempdir().unwrap();
+    let locale = Locale { collate: "C".to_owned(), ctype: "C".to_owned() };
+    let options =
+        ClusterOptions { encoding: "LATIN1".to_owned(), locale, superuser: "kt-admin".to_owned(), ..options() };
+    run(async {
+        let cluster = Cluster::start(&programs(), state.path(), &options).await.unwrap();
+        let socket = root(state.path());
+        let query = "select pg_encoding_to_char(encoding), datcollate, current_user from pg_database where datname = 'template1'";
+        let mut psql = Command::new(crate::support::postgres::program("psql"));
+        psql.args(["-qAtX", "-d", "postgres", "-c", query]).env("PGHOST", &socket).env("PGUSER", "kt-admin");
+        let output = psql.output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "LATIN1|C|kt-admin", "{output:?}");
+        cluster.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn server_that_does_not_start_is_reported() {
+    let state = tempfile::tempdir().unwrap();
+    let settings = vec![("shared_preload_libraries".to_owned(), "no_such_library".to_owned())];
+    let error = run(Cluster::start(&programs(), state.path(), &ClusterOptions { settings, ..options() })).unwrap_err();
+    assert!(error.to_string().contains("no_such_library"), "{error}");
+    assert_eq!(left(state.path()), [] as [PathBuf; 0]);
+}
+
+/// The variable that makes the next test a process to be killed.
+const KILLED: &str = "KT_TEST_KILLED_STATE";
+
+/// Not a test: runs in a process of its own.
+#[test]
+#[ignore = "another test starts it"]
+fn cluster_until_it_is_killed() {
+    let Some(state) = env::var_os(KILLED) else { return };
+    run(async {
+        let cluster = Cluster::start(&programs(), Path::new(&state), &options()).await.unwrap();
+        println!("\nstarted");
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        drop(cluster);
+    });
+}
+
+#[test]
+fn cluster_of_a_killed_process_is_removed_by_the_next_one() {
+    let state = tempfile::tempdir().unwrap();
+    let mut killed = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "programs::clusters::cluster_until_it_is_killed", "--ignored", "--nocapture"])
+        .env(KILLED, state.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(killed.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line == "started"));
+    let old = root(state.path());
+    // A cluster of a living process is left alone.
+    run(async {
+        Cluster::start(&programs(), state.path(), &options()).await.unwrap().stop().await.unwrap();
+    });
+    assert!(!processes_in(&old).is_empty());
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(!processes_in(&old).is_empty(), "the server outlives its process");
+    run(async {
+        let next = Cluster::start(&programs(), state.path(), &options()).await.unwrap();
+        assert_eq!((processes_in(&old), old.try_exists().unwrap()), (Vec::new(), false));
+        next.stop().await.unwrap();
+    });
+    assert_eq!(left(state.path()), [] as [PathBuf; 0]);
+}
