@@ -104,6 +104,9 @@ pub struct Locale {
     pub collate: String,
     /// `LC_CTYPE`.
     pub ctype: String,
+    /// The locale of the provider `icu` or `builtin`, such as `und`; absent for that of the C library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provided: Option<String>,
 }
 
 /// A program that was run.
@@ -139,8 +142,8 @@ pub struct TableDigest {
     pub name: String,
     /// Number of rows.
     pub rows: u64,
-    /// The sum, modulo 2^256, of the SHA-256 of every row's text: it does not depend on the order of the rows. Null with
-    /// counts alone. It finds errors, not an adversary.
+    /// The [`DigestSum`](crate::DigestSum) of the rows, as [`database_contents`](crate::database_contents) describes: it
+    /// does not depend on their order. Null with counts alone. It finds errors, not an adversary.
     pub sha256: Option<Sha256>,
 }
 
@@ -153,6 +156,9 @@ pub struct SequenceState {
     pub last_value: i64,
     /// `is_called`.
     pub is_called: bool,
+    /// `last_value` after the dump, if the sequence moved meanwhile: the dump has a value between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
 }
 
 /// The large objects of a database.
