@@ -2,6 +2,7 @@
 
 mod connections;
 mod consistency;
+mod contents;
 mod datasets;
 mod drift;
 mod faults;

@@ -46,8 +46,13 @@ impl Database {
 
     /// An empty database whose texts are bytes of no encoding.
     pub(crate) fn new_sql_ascii() -> Self {
+        Self::with_options("encoding 'SQL_ASCII' locale 'C' template template0")
+    }
+
+    /// An empty database on the shared server, with these options of `create database`.
+    pub(crate) fn with_options(options: &str) -> Self {
         let url = test_variable("KT_TEST_POSTGRES");
-        Self::with(url.rsplit_once('@').expect("a user").1, "encoding 'SQL_ASCII' locale 'C' template template0")
+        Self::with(url.rsplit_once('@').expect("a user").1, options)
     }
 
     fn on(server: &str) -> Self {

@@ -3,16 +3,19 @@
 use super::{
     config::Config,
     copy::{CopyInterceptor, CopyOut},
+    copy_sum::{CopySums, ReadAmounts},
     failure::{failure, lost},
     silence::SilenceLimit,
 };
 use crate::{Error, ErrorKind, Result};
+use archive_formats::DigestSum;
 use bytes::Bytes;
 use std::{
     error::Error as _,
     io,
     pin::Pin,
     str::FromStr,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -37,6 +40,7 @@ pub(super) struct Connection {
     tls: Option<String>,
     /// Intercepted rows of COPY.
     blocks: mpsc::Receiver<Bytes>,
+    sums: CopySums,
     silence: SilenceLimit,
     driver: JoinSet<()>,
 }
@@ -77,8 +81,8 @@ impl Connection {
     where
         W: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let silence = SilenceLimit::default();
-        let (wire, blocks) = CopyInterceptor::new(wire, silence.clone());
+        let (silence, sums) = (SilenceLimit::default(), CopySums::default());
+        let (wire, blocks) = CopyInterceptor::new(wire, silence.clone(), sums.clone());
         let opened = config.connect_raw(wire, NoTls).await;
         let (client, connection) = opened.map_err(|error| login_failure(config, error))?;
         let mut driver = JoinSet::new();
@@ -89,7 +93,7 @@ impl Connection {
             }
         });
         let greeting = greet(&client).await?;
-        Ok(Self { client, greeting, tls, blocks, silence, driver })
+        Ok(Self { client, greeting, tls, blocks, sums, silence, driver })
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -110,6 +114,11 @@ impl Connection {
         statement: &str,
     ) -> std::result::Result<CopyOut<'_>, tokio_postgres::Error> {
         Ok(CopyOut::new(self.client.copy_out(statement).await?, &mut self.blocks))
+    }
+
+    /// Sums up the rows of every later COPY, and returns the sum of each once it has ended. The session must be idle.
+    pub(super) fn sum_copies(&self, amounts: Arc<ReadAmounts>) -> mpsc::UnboundedReceiver<DigestSum> {
+        self.sums.switch_on(amounts)
     }
 
     /// The version as a number (`150004`), and as the server prints it.

@@ -4,7 +4,10 @@
 //! of half a kilobyte that cost as much as receiving them in the kernel. [`CopyInterceptor`] passes rows on in blocks, and the
 //! driver, which handles all other messages, sees a COPY without rows.
 
-use super::silence::{Silence, SilenceLimit};
+use super::{
+    copy_sum::{CopySummer, CopySums},
+    silence::{Silence, SilenceLimit},
+};
 use archive_formats::decode::{
     MAX_ROW_BYTES,
     copy::{CopyError, CopyRows, signature},
@@ -50,6 +53,7 @@ pub(super) struct CopyInterceptor<S> {
     /// Bytes of the message for the driver that follows them.
     pass: usize,
     blocks: PollSender<Bytes>,
+    summer: CopySummer,
     silence: Silence,
     ended: bool,
     /// Whether the last row of the buffer is cut, since it is too long.
@@ -61,15 +65,22 @@ pub(super) struct CopyInterceptor<S> {
 struct Rows<'a>(&'a [u8]);
 
 impl<S> CopyInterceptor<S> {
-    /// Intercepts `stream`, whose next byte is the first of a message. Reading stops while no block is taken.
-    pub(super) fn new(stream: S, limit: SilenceLimit) -> (Self, mpsc::Receiver<Bytes>) {
+    /// Intercepts `stream`, whose next byte is the first of a message. Reading stops while no block is taken. Once `sums` is
+    /// switched on, rows are summed up instead.
+    pub(super) fn new(stream: S, limit: SilenceLimit, sums: CopySums) -> (Self, mpsc::Receiver<Bytes>) {
         let (sender, receiver) = mpsc::channel(WAITING_BLOCKS);
-        let blocks = PollSender::new(sender);
-        let silence = Silence::new(limit);
-        (
-            Self { stream, buffer: BytesMut::new(), rows: 0, pass: 0, blocks, silence, ended: false, is_cut: false },
-            receiver,
-        )
+        let intercepted = Self {
+            stream,
+            buffer: BytesMut::new(),
+            rows: 0,
+            pass: 0,
+            blocks: PollSender::new(sender),
+            summer: CopySummer::new(sums),
+            silence: Silence::new(limit),
+            ended: false,
+            is_cut: false,
+        };
+        (intercepted, receiver)
     }
 
     /// Classifies the next messages of the buffer: complete rows, up to one message for the driver, which may be incomplete.
@@ -125,6 +136,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for CopyInterceptor<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
+            if this.pass == 0 {
+                this.summer.take(&mut this.buffer);
+            }
             this.sort();
             if this.is_full() {
                 ready!(this.send_block(context))?;
@@ -310,7 +324,7 @@ mod tests {
     /// What the driver gets and which rows the blocks hold, if the server sends `sent` in chunks of `size` bytes.
     async fn intercepted(sent: &[u8], size: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut interceptor, mut blocks) = CopyInterceptor::new(near, SilenceLimit::default());
+        let (mut interceptor, mut blocks) = CopyInterceptor::new(near, SilenceLimit::default(), CopySums::default());
         let driver = async move {
             let mut passed = Vec::new();
             interceptor.read_to_end(&mut passed).await.unwrap();
@@ -336,7 +350,7 @@ mod tests {
     #[tokio::test]
     async fn a_row_that_is_too_long_is_cut_and_ends_the_stream() {
         let (near, mut far) = tokio::io::duplex(1 << 16);
-        let (mut interceptor, mut blocks) = CopyInterceptor::new(near, SilenceLimit::default());
+        let (mut interceptor, mut blocks) = CopyInterceptor::new(near, SilenceLimit::default(), CopySums::default());
         // The rest of the row is never read.
         let server = async move { far.write_all(&message(b'd', &vec![1; 3 * MAX_ROW_BYTES])).await };
         let driver = async move {
@@ -357,7 +371,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(1 << 10);
         let limit = SilenceLimit::default();
         limit.set(Duration::from_secs(60));
-        let (mut interceptor, _blocks) = CopyInterceptor::new(near, limit);
+        let (mut interceptor, _blocks) = CopyInterceptor::new(near, limit, CopySums::default());
         let mut passed = [0; 64];
         let silent = |seconds| Duration::from_secs(seconds);
         // A session without a statement may idle.

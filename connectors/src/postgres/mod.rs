@@ -3,13 +3,17 @@
 //! A window is read in one snapshot, which one connection takes and holds (`snapshot`). The catalogue gives the columns of
 //! the table (`catalogue`, `types`), `partition` divides its rows, and several connections join the snapshot and copy the
 //! partitions out (`copy`). `stream` puts their rows in order again. Sessions are used for one month after the other (`pool`).
+//!
+//! The contents of a whole database, for backups, are in [`contents`].
 
 mod catalogue;
 mod config;
 mod connect;
 mod connection;
 mod conninfo;
+pub mod contents;
 mod copy;
+mod copy_sum;
 mod failure;
 mod open_transactions;
 mod partition;

@@ -51,7 +51,7 @@ struct SnapshotFacts {
 }
 
 /// The oldest supported server version.
-const OLDEST: u32 = 120_000;
+pub(super) const OLDEST: u32 = 120_000;
 
 /// Takes texts as they are from a database without an encoding. The server would end the COPY at the first that is not UTF-8;
 /// the decoder rejects its row alone.
@@ -167,7 +167,7 @@ async fn find_nested(
 }
 
 /// Server versions report a missing snapshot by different codes, as an invalid or an undefined object.
-fn gone(error: tokio_postgres::Error) -> Error {
+pub(super) fn gone(error: tokio_postgres::Error) -> Error {
     match error.code().map(SqlState::code) {
         Some("22023" | "42704") => Error::new(ErrorKind::SnapshotLost, "the snapshot is gone before it was joined"),
         _ => failure::lost("join the snapshot", error),
@@ -241,7 +241,7 @@ async fn count(holder: &Connection, query: &Query, relation: &Relation) -> Resul
     Ok((count(0), count(1)))
 }
 
-fn timestamp(time: SystemTime) -> Result<Timestamp> {
+pub(super) fn timestamp(time: SystemTime) -> Result<Timestamp> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok();
     let micros = since.and_then(|since| i64::try_from(since.as_micros()).ok());
     micros
