@@ -16,7 +16,7 @@ use std::{
 
 /// A cluster as the tests' databases need it.
 pub(super) fn options() -> ClusterOptions {
-    let locale = Locale { collate: "C.UTF-8".to_owned(), ctype: "C.UTF-8".to_owned() };
+    let locale = Locale { collate: "C.UTF-8".to_owned(), ctype: "C.UTF-8".to_owned(), provided: None };
     ClusterOptions { encoding: "UTF8".to_owned(), locale, superuser: "postgres".to_owned(), settings: Vec::new() }
 }
 
@@ -84,7 +84,7 @@ fn cluster_is_in_the_state_folder_where_its_user_can_enter() {
 #[test]
 fn missing_locale_is_named() {
     let state = tempfile::tempdir().unwrap();
-    let locale = Locale { collate: "xx_YY.UTF-8".to_owned(), ctype: "C".to_owned() };
+    let locale = Locale { collate: "xx_YY.UTF-8".to_owned(), ctype: "C".to_owned(), provided: None };
     let error = run(Cluster::start(&programs(), state.path(), &ClusterOptions { locale, ..options() })).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("collate: xx_YY.UTF-8"), "{error}");
@@ -94,7 +94,7 @@ fn missing_locale_is_named() {
 #[test]
 fn cluster_has_the_encoding_locale_and_superuser_that_it_is_given() {
     let state = tempfile::tempdir().unwrap();
-    let locale = Locale { collate: "C".to_owned(), ctype: "C".to_owned() };
+    let locale = Locale { collate: "C".to_owned(), ctype: "C".to_owned(), provided: None };
     let options =
         ClusterOptions { encoding: "LATIN1".to_owned(), locale, superuser: "kt-admin".to_owned(), ..options() };
     run(async {

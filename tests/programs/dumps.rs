@@ -1,6 +1,6 @@
 //! A dump counts only if it is whole.
 
-use super::{Marked, dump, dump_with, folder_with, large_table, programs, programs_in, run, server};
+use super::{Marked, dump, dump_with, folder_with, large_table, major, programs, programs_in, run, server};
 use crate::support::postgres::{Database, program};
 use archive_connectors::{
     Error, ErrorKind,
@@ -35,6 +35,8 @@ fn whole_dump_has_a_record_of_the_program() {
     assert!(record.arguments.iter().any(|argument| argument == "--format=custom"), "{record:?}");
     assert_eq!((record.name.as_str(), record.warnings.len()), ("pg_dump", 0));
     assert_eq!(whole.header().database, database.name());
+    // It has a checksum, which finds a flipped byte.
+    assert_eq!(whole.header().compression, Compression::Gzip);
     assert!(database.sql("show server_version").starts_with(&whole.header().server_version));
 }
 
@@ -52,11 +54,15 @@ fn large_objects_at_the_end_of_a_dump_are_read() {
 }
 
 #[test]
-fn gzip_is_used_where_it_is_asked_for() {
+fn zstd_is_used_where_it_is_asked_for_and_known() {
     let database = Database::new();
-    let options = DumpOptions { compression: Some(Compression::Gzip), ..DumpOptions::default() };
-    let (_, whole) = run(dump_with(&programs(), &server(&database), &options)).unwrap();
-    assert_eq!(whole.header().compression, Compression::Gzip);
+    let options = DumpOptions { compression: Compression::Zstd, ..DumpOptions::default() };
+    let dumped = run(dump_with(&programs(), &server(&database), &options));
+    if major() < 16 {
+        assert!(dumped.unwrap_err().to_string().starts_with("pg_dump failed"));
+    } else {
+        assert_eq!(dumped.unwrap().1.header().compression, Compression::Zstd);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What identifies a server and a database, for the manifest.
+//! What identifies a server and a database, for the manifest. Short: one query answers most of it.
 
 use super::super::{config::Server, connection::Connection, failure::lost};
 use crate::Result;

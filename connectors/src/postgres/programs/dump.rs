@@ -31,8 +31,8 @@ const WAITING: usize = 8;
 pub struct DumpOptions {
     /// The exported snapshot to read; by default one of its own.
     pub snapshot: Option<String>,
-    /// The compression; by default Zstandard where `pg_dump` knows it, else gzip.
-    pub compression: Option<Compression>,
+    /// The compression.
+    pub compression: Compression,
     /// How long to wait for the lock of a table; by default for ever.
     pub lock_timeout: Option<Duration>,
 }
@@ -92,33 +92,10 @@ impl WholeDump {
 impl Dump {
     /// Starts a dump of the database of `server`. Returns once the first bytes are there.
     pub async fn start(programs: &Programs, server: &Server, options: &DumpOptions) -> Result<Self> {
-        let program = programs.client(ProgramName::Dump).await?;
-        let newest = if program.major < 16 { Compression::Gzip } else { Compression::Zstd };
-        let started =
-            Self::start_with(programs, server, options, &program, options.compression.unwrap_or(newest)).await;
-        match started {
-            // This pg_dump was built without Zstandard.
-            Err(error)
-                if options.compression.is_none()
-                    && newest == Compression::Zstd
-                    && error.to_string().contains("does not support compression") =>
-            {
-                Self::start_with(programs, server, options, &program, Compression::Gzip).await
-            }
-            started => started,
-        }
-    }
-
-    async fn start_with(
-        programs: &Programs,
-        server: &Server,
-        options: &DumpOptions,
-        found: &FoundProgram,
-        compression: Compression,
-    ) -> Result<Self> {
+        let found = programs.client(ProgramName::Dump).await?;
         let reader = programs.reader(found.major).await?;
         let mut arguments =
-            vec!["--format=custom".to_owned(), "--no-password".to_owned(), compression.argument(found.major)];
+            vec!["--format=custom".to_owned(), "--no-password".to_owned(), options.compression.argument(found.major)];
         arguments.extend(options.snapshot.as_ref().map(|name| format!("--snapshot={name}")));
         arguments.extend(options.lock_timeout.map(|limit| format!("--lock-wait-timeout={}", limit.as_millis().max(1))));
         let program = found.program.clone().arguments(&arguments);
@@ -155,9 +132,8 @@ impl Dump {
             to_reader.send(block).await.map_err(|_| Interruption::NotTaken)?;
             read_blocks(stdout, to_caller, to_reader).await
         });
-        let program = found.clone();
         Ok(Self {
-            program,
+            program: found,
             arguments,
             header,
             first: Some(first),

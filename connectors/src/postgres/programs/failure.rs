@@ -88,6 +88,12 @@ const KNOWN: &[(&str, ErrorKind, &str)] = &[
     ),
     ("does not support compression", ErrorKind::Configuration, "use a pg_dump that was built with zlib"),
     (
+        // Since version 16.
+        "ERROR:  snapshot \"",
+        ErrorKind::SnapshotLost,
+        "the session that held the snapshot is gone: run the same command again",
+    ),
+    (
         "invalid snapshot identifier",
         ErrorKind::SnapshotLost,
         "the session that held the snapshot is gone: run the same command again",

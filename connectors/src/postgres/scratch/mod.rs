@@ -132,7 +132,8 @@ impl Cluster {
 const SETTINGS: Session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
 
 async fn initialise(initdb: Program, place: &Place, options: &ClusterOptions) -> Result<()> {
-    let Locale { collate, ctype } = &options.locale;
+    let Locale { collate, ctype, provided } = &options.locale;
+    let provider = provided.as_deref().map_or_else(Vec::new, provider);
     let program = initdb
         .argument("-D")
         .argument(place.data())
@@ -140,7 +141,8 @@ async fn initialise(initdb: Program, place: &Place, options: &ClusterOptions) ->
         .argument(format!("--username={}", options.superuser))
         .argument(format!("--encoding={}", options.encoding))
         .argument(format!("--lc-collate={collate}"))
-        .argument(format!("--lc-ctype={ctype}"));
+        .argument(format!("--lc-ctype={ctype}"))
+        .arguments(provider);
     let made = program.start(Pipes::default())?.finish().await;
     made.map(drop).map_err(|error| {
         if error.to_string().contains("invalid locale name") {
@@ -152,6 +154,12 @@ async fn initialise(initdb: Program, place: &Place, options: &ClusterOptions) ->
         }
         error
     })
+}
+
+/// The options for a locale that is not of the C library. The provider `builtin` has these three names alone.
+fn provider(locale: &str) -> Vec<String> {
+    let provider = if matches!(locale, "C" | "C.UTF-8" | "PG_UNICODE_FAST") { "builtin" } else { "icu" };
+    vec![format!("--locale-provider={provider}"), format!("--{provider}-locale={locale}")]
 }
 
 /// Adds settings to those that `initdb` made: the last one of a name wins.
