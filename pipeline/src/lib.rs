@@ -15,6 +15,7 @@
 //! | topic | module |
 //! |---|---|
 //! | an archive: its store, identity and chain | [`Archive`] |
+//! | backups of other tiers | [`backup`] |
 //! | months to archive | [`plan`], without I/O |
 //! | a run, one month, its stages | [`mod@run`], [`month`], [`stage`] |
 //! | events that share an id | `duplicates` |
@@ -50,6 +51,7 @@
 pub mod activity;
 pub mod address;
 mod archive;
+pub mod backup;
 pub mod config;
 pub mod doctor;
 pub(crate) mod duplicates;

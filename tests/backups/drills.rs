@@ -1,0 +1,78 @@
+//! Drills restore a backup into a scratch cluster, and find what is not as it was.
+
+use super::{BackupWorld, ROWS};
+use archive_connectors::ErrorKind;
+use archive_formats::backup_manifest::{BackupContent, Drill};
+use std::fs;
+
+#[track_caller]
+fn result(world: &BackupWorld) -> Drill {
+    let entry = world.drill().unwrap_or_else(|error| panic!("{error:?} {}", error.hint()));
+    match entry.manifest.content {
+        BackupContent::Drill(drill) => drill,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_whole_backup_is_proved() {
+    let world = BackupWorld::new(ROWS);
+    let backup = world.back_up(&world.request()).unwrap();
+    // The source goes on changing.
+    world.database.sql("delete from events where id < 100");
+    let drill = result(&world);
+    assert_eq!((drill.equal, drill.differences), (true, Vec::new()));
+    assert_eq!((drill.backup.sequence, drill.backup.sha256), (1, backup.sha256));
+    let entries = world.backups().chain().entries().to_vec();
+    assert_eq!(entries.len(), 2);
+    assert!(["cluster", "restore", "compare"].iter().all(|stage| entries[1].manifest.seconds.contains_key(*stage)));
+    assert_eq!(clusters(&world), 0);
+}
+
+/// What is left of scratch clusters.
+fn clusters(world: &BackupWorld) -> usize {
+    fs::read_dir(world.path("state/clusters")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_damaged_part_proves_nothing() {
+    let world = BackupWorld::new(ROWS);
+    let entry = world.back_up(&world.request()).unwrap();
+    let part = world.path("backups").join(&entry.manifest.files[1].path);
+    let whole = fs::read(&part).unwrap();
+    let flipped = whole.iter().enumerate().map(|(place, byte)| byte ^ u8::from(place == 5000)).collect::<Vec<_>>();
+    for damaged in [Some(&whole[..whole.len() - 1]), Some(&flipped), None] {
+        match damaged {
+            Some(bytes) => fs::write(&part, bytes).unwrap(),
+            None => fs::remove_file(&part).unwrap(),
+        }
+        let error = world.drill().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BrokenChain | ErrorKind::Source | ErrorKind::Store), "{error}");
+        assert_eq!((world.backups().chain().entries().len(), clusters(&world)), (1, 0));
+    }
+}
+
+#[test]
+fn a_row_that_the_dump_lost_is_found() {
+    let world = BackupWorld::new(ROWS);
+    world.back_up(&world.request()).unwrap();
+    // A manifest that names one more row, as if the dump had lost it.
+    let path = world.path("backups/manifests/00000001.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"rows\": 6000", "\"rows\": 6001")).unwrap();
+    fs::remove_file(world.path("backups/manifests/00000001.SHA256SUMS")).unwrap();
+    let drill = result(&world);
+    assert_eq!(
+        (drill.equal, drill.differences),
+        (false, vec!["table public.events: 6000 rows instead of 6001".to_owned()])
+    );
+}
+
+#[test]
+fn roles_come_from_the_backup() {
+    let world = BackupWorld::new(ROWS);
+    let role = world.database.role("");
+    world.database.sql(&format!("alter table events owner to {role}"));
+    world.back_up(&world.request()).unwrap();
+    assert!(result(&world).equal);
+}

@@ -1,0 +1,144 @@
+//! Backups of a database: what is committed can be restored by any tool, and what is not whole is not committed.
+
+mod databases;
+mod drills;
+mod verifications;
+
+use crate::support::{
+    postgres::{Database, program},
+    test_variable,
+};
+use archive::backup::{self, Backups, DatabaseRequest};
+use archive_connectors::{
+    Clock, Error,
+    postgres::{Server, programs::ProgramOptions},
+    sink::Location,
+};
+use archive_formats::{
+    BackupManifest, Entry, Timestamp,
+    backup_manifest::{BackupContent, DatabaseBackup, DigestLevel},
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A database, and a folder for backups of it.
+struct BackupWorld {
+    database: Database,
+    folder: tempfile::TempDir,
+}
+
+/// A clock that stays at one time.
+#[derive(Debug)]
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        "2026-11-29T12:00:00Z".parse().unwrap()
+    }
+}
+
+impl BackupWorld {
+    /// A database with these contents.
+    fn new(statements: &str) -> Self {
+        let database = Database::new();
+        database.sql(statements);
+        Self { database, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn location(&self) -> Location {
+        Location::parse(self.path("backups").to_str().unwrap(), &BTreeMap::new()).unwrap()
+    }
+
+    fn request(&self) -> DatabaseRequest {
+        DatabaseRequest {
+            server: Server::new(&self.database.url(), &|_| None).unwrap(),
+            programs: programs(Path::new(&test_variable("KT_TEST_POSTGRES_BIN"))),
+            digests: DigestLevel::Full,
+            passwords: false,
+            part_size: 64 << 10,
+            connections: 2,
+            statement_timeout: Duration::from_secs(60),
+            lock_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// Backs the database up.
+    fn back_up(&self, request: &DatabaseRequest) -> Result<Entry<BackupManifest>, Error> {
+        run(async {
+            let mut backups = Backups::open_or_begin(&self.location(), Noon.now()).await?;
+            let spool = self.path("spool");
+            std::fs::create_dir_all(&spool).unwrap();
+            let entry = Box::pin(backup::backup_database(&mut backups, request, &Noon, &spool)).await;
+            // What was being written when it failed is removed by its thread.
+            let left = || std::fs::read_dir(&spool).unwrap().count();
+            for _ in 0..100 {
+                if left() > 0 {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            assert_eq!(left(), 0, "nothing stays on the local disk");
+            entry
+        })
+    }
+
+    /// The backups, read anew.
+    fn backups(&self) -> Backups {
+        run(Backups::open(&self.location())).unwrap()
+    }
+
+    /// Restores the newest backup in a drill.
+    fn drill(&self) -> Result<Entry<BackupManifest>, Error> {
+        run(async {
+            let mut backups = Backups::open(&self.location()).await?;
+            let state = self.path("state");
+            std::fs::create_dir_all(&state).unwrap();
+            backup::drill(&mut backups, None, &self.request().programs, &Noon, &state).await
+        })
+    }
+}
+
+/// The programs in `folder`.
+fn programs(folder: &Path) -> ProgramOptions {
+    let variable = |name: &str| (name == "PATH").then(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
+    ProgramOptions::new(Some(folder.to_owned()), None, &variable)
+}
+
+/// Runs `work` to its end.
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+}
+
+#[track_caller]
+fn database(entry: &Entry<BackupManifest>) -> &DatabaseBackup {
+    match &entry.manifest.content {
+        BackupContent::Database(database) => database,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Some 400 KB of rows that do not compress.
+const ROWS: &str = "create table events (id int primary key, note text);
+    insert into events select n, md5(n::text) || md5((2 * n)::text) from generate_series(1, 6000) n;
+    create sequence numbers; select nextval('numbers'), nextval('numbers')";
+
+/// A folder with the programs of the server, and scripts in place of some.
+fn programs_with(folder: &Path, scripts: &[(&str, String)]) -> ProgramOptions {
+    for name in ["pg_dump", "pg_dumpall", "pg_restore", "initdb", "postgres"] {
+        let path = folder.join(name);
+        match scripts.iter().find(|(replaced, _)| *replaced == name) {
+            None => std::os::unix::fs::symlink(program(name), path).unwrap(),
+            Some((_, script)) => {
+                std::fs::write(&path, format!("#!/bin/bash\n{script}\n")).unwrap();
+                std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            }
+        }
+    }
+    programs(folder)
+}
