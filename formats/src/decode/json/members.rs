@@ -46,7 +46,7 @@ impl<'a> Members<'a> {
 /// Names, numbered in order of insertion.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    names: Vec<(String, NamePrefix)>,
+    names: Vec<(String, Option<NamePrefix>)>,
     numbers: HashMap<Vec<u8>, usize>,
 }
 
@@ -60,14 +60,16 @@ struct NamePrefix {
 }
 
 impl NamePrefix {
-    fn new(name: &str) -> Self {
-        let is_plain = !name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        // A name with escapes gets a prefix that never matches, since no member starts with a colon.
-        let bytes = if is_plain { format!("\"{name}\":") } else { ":".to_owned() }.into_bytes();
+    /// `None` for a name that is written with escapes.
+    fn new(name: &str) -> Option<Self> {
+        if name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+            return None;
+        }
+        let bytes = format!("\"{name}\":").into_bytes();
         let byte = |place| bytes.get(place).copied();
         let first = u128::from_le_bytes(std::array::from_fn(|place| byte(place).unwrap_or_default()));
         let mask = u128::from_le_bytes(std::array::from_fn(|place| byte(place).map_or(0, |_| u8::MAX)));
-        Self { bytes, first, mask }
+        Some(Self { bytes, first, mask })
     }
 
     /// Reads the prefix if it is at the cursor. Names of up to 13 bytes take one comparison.
@@ -145,7 +147,7 @@ impl NamePredictor {
     #[inline]
     pub(super) fn read<'a>(&mut self, names: &Names, cursor: &mut Cursor<'a>) -> Result<Name<'a>, RowErrorKind> {
         if let Some(number) = self.next.get(self.position)
-            && let Some((_, prefix)) = names.names.get(*number)
+            && let Some((_, Some(prefix))) = names.names.get(*number)
             && prefix.take(cursor)
         {
             self.position = number + 1;

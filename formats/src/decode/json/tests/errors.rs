@@ -119,3 +119,11 @@ fn truncated_artifacts_are_errors_unless_cut_between_lines() {
         }
     }
 }
+
+#[test]
+fn a_member_without_a_name_is_rejected_where_a_name_with_escapes_is_expected() {
+    let named = r#"{"x\"y":1,"id":"1","timestamp":"2025-03-01T00:00:00Z"}"#;
+    let unnamed = r#"{:2,"id":"2","timestamp":"2025-03-01T00:00:01Z"}"#;
+    let all = decode(format!("{named}\n{unnamed}\n{named}\n"));
+    assert_eq!((count(&all), all.rejects.len(), all.rejects[0].line), (2, 1, 2));
+}
