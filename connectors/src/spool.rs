@@ -69,6 +69,8 @@ impl Spool {
         let file = on_blocking_thread(move || {
             create_private_folder(&folder)?;
             remove_if_exists(&metadata)?;
+            // A write of an earlier attempt may still be under way, and goes to a file without a name then.
+            remove_if_exists(&part)?;
             open_private(&part).map_err(local("create the spool file", &part))
         })
         .await?;
@@ -354,6 +356,16 @@ mod tests {
             };
             assert_eq!(error.kind(), ErrorKind::Local, "{end}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_late_write_of_an_earlier_attempt_does_not_reach_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path().to_owned());
+        let earlier = spool.begin("k").await.unwrap();
+        let artifact = spooled(&spool, &["abc"]).await;
+        earlier.file.lock().unwrap().write_all(b"late").unwrap();
+        assert_eq!(fs::read(artifact.path).unwrap(), b"abc");
     }
 
     #[tokio::test]
