@@ -6,9 +6,16 @@ use std::{
     collections::VecDeque,
     fmt,
     panic::{self, AssertUnwindSafe},
-    sync::mpsc,
+    sync::{LazyLock, mpsc},
     thread,
 };
+
+/// Whether the system has threads for the pool, which is started by the first call. Without them, tasks panic, and work is
+/// done by the caller where a panic would be taken for something else.
+pub(crate) fn has_threads() -> bool {
+    static HAS_THREADS: LazyLock<bool> = LazyLock::new(|| panic::catch_unwind(rayon::current_num_threads).is_ok());
+    *HAS_THREADS
+}
 
 /// Bytes of text that the tasks of one [`InOrder`] hold at a time, unless a single one has more. This bounds the memory;
 /// members of gzip have one eighth of it.

@@ -1,6 +1,7 @@
 //! Decodes the columns of a Parquet file on all cores.
 
 use super::{ReadError, catch_panics};
+use crate::pool;
 use arrow_array::{ArrayRef, RecordBatch};
 use parquet::{
     arrow::{
@@ -32,6 +33,8 @@ pub(super) struct ColumnReaders {
     groups: Vec<Group>,
     /// The number of columns.
     columns: usize,
+    /// Whether the pool decodes the groups.
+    is_parallel: bool,
 }
 
 #[derive(Debug)]
@@ -61,13 +64,20 @@ impl ColumnReaders {
             let sizes = sizes(metadata, selection);
             divide(&sizes, GROUPS).into_iter().map(reader).collect::<Result<Vec<_>, ReadError>>()
         })??;
-        Ok(Self { groups, columns: columns.len() })
+        // A pool without threads panics, which must not be taken for damage.
+        Ok(Self { groups, columns: columns.len(), is_parallel: pool::has_threads() })
     }
 
     /// The columns of the next batch; `None` after the last one. Nothing may be read after an error.
     pub(super) fn next(&mut self) -> Option<Result<Vec<ArrayRef>, ReadError>> {
-        let groups = self.groups.par_iter_mut().with_max_len(1);
-        let batches = catch_panics(|| groups.map(|group| group.reader.next()).collect::<Vec<_>>());
+        let (groups, next) = (&mut self.groups, |group: &mut Group| group.reader.next());
+        let batches = catch_panics(|| {
+            if self.is_parallel {
+                groups.par_iter_mut().with_max_len(1).map(next).collect::<Vec<_>>()
+            } else {
+                groups.iter_mut().map(next).collect()
+            }
+        });
         match batches {
             Ok(batches) if batches.iter().all(Option::is_none) => None,
             batches => Some(batches.and_then(|batches| self.merge(batches))),
@@ -123,6 +133,28 @@ fn divide(sizes: &[u64], count: usize) -> Vec<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parquet::arrow::arrow_reader::ArrowReaderOptions;
+
+    #[test]
+    fn columns_are_decoded_without_threads_too() {
+        let columns = (0..20).map(|column| {
+            let values = arrow_array::Int64Array::from_iter_values((0..30_000).map(|row| row * column % 1_009));
+            (format!("c{column}"), std::sync::Arc::new(values) as ArrayRef)
+        });
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        let mut file = parquet::arrow::ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+        file.write(&rows).unwrap();
+        let file = bytes::Bytes::from(file.into_inner().unwrap());
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).unwrap();
+        let selection = Selection { columns: (0..20).collect(), row_groups: vec![0], batch_rows: 8_192 };
+        let read = |is_parallel| {
+            let mut readers = ColumnReaders::new(file.clone(), &metadata, &selection).unwrap();
+            readers.is_parallel = is_parallel;
+            std::iter::from_fn(|| readers.next()).map(Result::unwrap).collect::<Vec<_>>()
+        };
+        assert_eq!(read(false), read(true));
+        assert_eq!(read(false).iter().map(|columns| columns[0].len()).sum::<usize>(), rows.num_rows());
+    }
 
     #[test]
     fn columns_are_divided_by_their_size() {
