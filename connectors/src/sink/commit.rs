@@ -1,6 +1,6 @@
 //! The commit protocol: a manifest is created if absent.
 
-use super::{Sink, StoredFile};
+use super::{Sink, StoredFile, read::LARGEST_DOCUMENT};
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{Chain, CommitRecord, FileRecord, Manifest, Sha256, chain::Entry, key, manifest::DataFile};
 use bytes::Bytes;
@@ -99,6 +99,12 @@ impl Sink {
             }
             let manifest = draft.manifest(chain, files.iter().map(|stored| stored.file().clone()).collect())?;
             let bytes = Bytes::from(manifest.to_bytes());
+            if bytes.len() as u64 > LARGEST_DOCUMENT {
+                let error = Error::new(ErrorKind::Incomplete, "the manifest would be too large to be read again");
+                return Err(error
+                    .with_context("bytes", bytes.len())
+                    .with_hint("nothing was committed; use larger parts"));
+            }
             let found = self.create_document(&key::manifest(manifest.sequence()), bytes.clone()).await?;
             if found == bytes {
                 let entry = Entry { sha256: Sha256::digest(&bytes), manifest };

@@ -15,7 +15,7 @@ use std::ops::Range;
 const READ_AHEAD: usize = 2;
 
 /// The largest document in bytes. A manifest takes about 400 bytes for each file, and 300 for each row group.
-const LARGEST_DOCUMENT: u64 = 64 * 1024 * 1024;
+pub(super) const LARGEST_DOCUMENT: u64 = 64 * 1024 * 1024;
 
 /// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
