@@ -13,7 +13,7 @@ use rustix::{
 };
 use std::{
     ffi::OsString,
-    io,
+    fmt, io,
     os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{ExitStatus, Stdio},
@@ -30,7 +30,7 @@ use tokio::{
 };
 
 /// A program to run, and all that it sees of this process.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Program {
     name: String,
     words: Vec<OsString>,
@@ -57,6 +57,13 @@ pub struct User {
     pub uid: u32,
     /// The number of its group.
     pub gid: u32,
+}
+
+/// Omits the variables, some of which are secrets.
+impl fmt::Debug for Program {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Program").field("words", &self.words).finish_non_exhaustive()
+    }
 }
 
 /// Which of its streams a program shares with us. The others are `/dev/null`.

@@ -18,7 +18,7 @@ fn without_values(lines: Vec<String>) -> Vec<String> {
         if is_quoting {
             continue;
         }
-        if line.contains("COPY failed") {
+        if QUOTING_VALUES.iter().any(|message| line.contains(message)) {
             // A value may go on in the next lines.
             is_quoting = true;
             kept.push(without_quoted_values(&line));
@@ -34,6 +34,9 @@ fn is_of_program(line: &str) -> bool {
     let name = line.split_once(": ").map(|(name, _)| name);
     name.is_some_and(|name| matches!(name, "pg_dump" | "pg_dumpall" | "pg_restore" | "initdb" | "HINT"))
 }
+
+/// Messages whose quoted texts may be values of rows.
+const QUOTING_VALUES: &[&str] = &["COPY failed", "could not execute query"];
 
 /// Words before a quoted name. Anything else that is quoted is a value.
 const NAMED: &[&str] =

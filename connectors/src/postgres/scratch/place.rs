@@ -4,7 +4,7 @@
 //! file without a lock names what may be removed. Its folders are named after the same number and nothing is read from them
 //! before their owner is checked: no other user's process or file is touched.
 
-use crate::{Error, ErrorKind, Result, error::local, program::User};
+use crate::{Error, ErrorKind, Result, error::local, program::User, spool::remove_if_exists};
 use rustix::{
     io::Errno,
     process::{Pid, Signal, geteuid, kill_process, test_kill_process},
@@ -122,7 +122,8 @@ impl Folders {
             end_server(&data(folder));
             remove_folder(folder).map_err(local("remove the scratch cluster", folder))?;
         }
-        fs::remove_file(&self.lock).map_err(local("remove the lock file", &self.lock))
+        // Another process may have removed it in its turn.
+        remove_if_exists(&self.lock)
     }
 }
 
@@ -136,7 +137,10 @@ fn remove_leftovers(clusters: &Path, user: Option<User>) -> Result<()> {
         let path = entry.map_err(local("read the folder", clusters))?.path();
         let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".lock"));
         let Some(number) = number.filter(|number| Uuid::try_parse(number).is_ok()) else { continue };
-        let lock = File::open(&path).map_err(local("open the lock file", &path))?;
+        let lock = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            lock => lock.map_err(local("open the lock file", &path))?,
+        };
         match lock.try_lock() {
             Ok(()) => {
                 tracing::info!(number, "removing the scratch cluster of a killed process");
