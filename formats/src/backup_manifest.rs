@@ -178,8 +178,10 @@ pub struct Drill {
     pub backup: Link,
     /// The version of the server that it was restored into.
     pub server_version: String,
-    /// Whether the restored database is the one that was dumped.
-    pub equal: bool,
+    /// What was compared.
+    pub compared: DigestLevel,
+    /// Whether the restored database is the one that was dumped, as far as it was compared; null if nothing was.
+    pub equal: Option<bool>,
     /// What differs, if anything does.
     pub differences: Vec<String>,
 }

@@ -8,6 +8,7 @@ use archive_formats::backup_manifest::DigestLevel;
 use std::{
     fs,
     io::Write as _,
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Stdio},
 };
 
@@ -17,6 +18,8 @@ fn parts_of_a_dump_are_restored_by_cat_and_pg_restore() {
     let entry = world.back_up(&world.request()).unwrap();
     let parts = entry.manifest.files.iter().filter(|file| file.path.contains("/part-")).collect::<Vec<_>>();
     assert!(parts.len() > 2, "{parts:?}");
+    let mode = |file: &str| fs::metadata(world.path("backups").join(file)).unwrap().permissions().mode() & 0o777;
+    assert!(entry.manifest.files.iter().all(|file| mode(&file.path) == 0o600));
     assert!(parts.iter().rev().skip(1).all(|part| part.bytes == 64 << 10), "{parts:?}");
     let copy = Database::new();
     let mut restore = Command::new(program("pg_restore"))

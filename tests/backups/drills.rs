@@ -2,7 +2,7 @@
 
 use super::{BackupWorld, ROWS};
 use archive_connectors::ErrorKind;
-use archive_formats::backup_manifest::{BackupContent, Drill};
+use archive_formats::backup_manifest::{BackupContent, DigestLevel, Drill};
 use std::fs;
 
 #[track_caller]
@@ -21,7 +21,7 @@ fn a_whole_backup_is_proved() {
     // The source goes on changing.
     world.database.sql("delete from events where id < 100");
     let drill = result(&world);
-    assert_eq!((drill.equal, drill.differences), (true, Vec::new()));
+    assert_eq!((drill.equal, drill.differences), (Some(true), Vec::new()));
     assert_eq!((drill.backup.sequence, drill.backup.sha256), (1, backup.sha256));
     let entries = world.backups().chain().entries().to_vec();
     assert_eq!(entries.len(), 2);
@@ -64,7 +64,7 @@ fn a_row_that_the_dump_lost_is_found() {
     let drill = result(&world);
     assert_eq!(
         (drill.equal, drill.differences),
-        (false, vec!["table public.events: 6000 rows instead of 6001".to_owned()])
+        (Some(false), vec!["table public.events: 6000 rows instead of 6001".to_owned()])
     );
 }
 
@@ -74,5 +74,14 @@ fn roles_come_from_the_backup() {
     let role = world.database.role("");
     world.database.sql(&format!("alter table events owner to {role}"));
     world.back_up(&world.request()).unwrap();
-    assert!(result(&world).equal);
+    assert_eq!(result(&world).equal, Some(true));
+}
+
+#[test]
+fn a_backup_without_digests_is_restored_and_not_called_equal() {
+    let world = BackupWorld::new(ROWS);
+    let request = archive::backup::DatabaseRequest { digests: DigestLevel::Off, ..world.request() };
+    world.back_up(&request).unwrap();
+    let drill = result(&world);
+    assert_eq!((drill.compared, drill.equal), (DigestLevel::Off, None));
 }

@@ -39,9 +39,13 @@ pub struct DatabaseRequest {
     pub connections: usize,
     /// How long a statement may take; zero means no limit.
     pub statement_timeout: Duration,
-    /// How long a statement, and `pg_dump`, may wait for a lock; zero means no limit.
+    /// How long a statement, and `pg_dump`, may wait for a lock; zero means ten seconds. Without a limit, a session that
+    /// wants to alter a table would wait for the snapshot, and the dump for that session.
     pub lock_timeout: Duration,
 }
+
+/// The limit of waits for a lock, if none is given.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Dumps a database into `backups`, by way of `folder`, a private local one, and commits the dump with what it holds.
 ///
@@ -54,11 +58,12 @@ pub async fn backup_database(
     folder: &Path,
 ) -> Result<Entry<BackupManifest>> {
     let DatabaseRequest { server, digests, connections, statement_timeout, lock_timeout, .. } = request;
+    let lock_timeout = if lock_timeout.is_zero() { LOCK_TIMEOUT } else { *lock_timeout };
     let access = Access {
         server: server.clone(),
         connections: *connections,
         statement_timeout: *statement_timeout,
-        lock_timeout: *lock_timeout,
+        lock_timeout,
     };
     let start = Instant::now();
     let snapshot = DatabaseSnapshot::take(access).await?;
@@ -68,7 +73,7 @@ pub async fn backup_database(
     let options = DumpOptions {
         snapshot: Some(snapshot.name().to_owned()),
         compression: Compression::default(),
-        lock_timeout: Some(*lock_timeout).filter(|limit| !limit.is_zero()),
+        lock_timeout: Some(lock_timeout),
     };
     let dump = Dump::start(&programs, server, &options).await?;
     let mut seconds = BTreeMap::from([("begin".to_owned(), start.elapsed().as_secs_f64())]);

@@ -11,7 +11,7 @@ use archive_connectors::{
 };
 use archive_formats::{
     BackupManifest, DatabaseContents, Entry, Sha256,
-    backup_manifest::{BackupContent, BackupFile, DatabaseBackup, Drill},
+    backup_manifest::{BackupContent, BackupFile, DatabaseBackup, DigestLevel, Drill},
     digest::Hasher,
     manifest::Link,
 };
@@ -56,7 +56,8 @@ pub async fn drill(
     let content = BackupContent::Drill(Drill {
         backup: link,
         server_version: found.server_version,
-        equal: differences.is_empty(),
+        compared: backup.digests,
+        equal: (backup.digests != DigestLevel::Off).then_some(differences.is_empty()),
         differences,
     });
     let draft =

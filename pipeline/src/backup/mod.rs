@@ -36,7 +36,7 @@ impl Backups {
     /// Opens the backups at `location`; `None` if there are none. Refuses an archive of events, whose files may be locked
     /// for years.
     pub async fn find(location: &Location) -> Result<Option<Self>> {
-        let sink = Sink::open(location)?;
+        let sink = open_private(location)?;
         if sink.document(Manifest::IDENTITY).await?.is_some() {
             return Err(Error::new(ErrorKind::Configuration, "an archive of events is here")
                 .with_context("backups", location.url())
@@ -63,7 +63,7 @@ impl Backups {
             return Ok(backups);
         }
         let document = ArchiveDocument::new::<BackupManifest>(Uuid::new_v4().to_string(), now);
-        let sink = Sink::open(location)?;
+        let sink = open_private(location)?;
         let identity = sink.create::<BackupManifest>(&document).await?;
         Self::read(sink, identity).await
     }
@@ -103,6 +103,12 @@ impl Backups {
         let Self { sink, identity, chain } = self;
         sink.flush_head(chain).await?;
         sink.confirm_end(chain, identity.sha256).await?;
+        sink.complete_sums(chain).await?;
         Ok(sink.commit(chain, draft, files).await?.entry().clone())
     }
+}
+
+/// Opens the store. Files of a directory can be read by their owner alone.
+fn open_private(location: &Location) -> Result<Sink> {
+    Sink::open(&location.clone().with_file_mode(0o600))
 }
