@@ -4,7 +4,7 @@ use super::{
     config::Config,
     copy::{CopyInterceptor, CopyOut},
     copy_sum::{CopySums, ReadAmounts},
-    failure::{failure, lost},
+    failure::{configuration, failure, lost},
     silence::SilenceLimit,
 };
 use crate::{Error, ErrorKind, Result};
@@ -124,6 +124,17 @@ impl Connection {
     /// The version as a number (`150004`), and as the server prints it.
     pub(super) fn version(&self) -> (u32, &str) {
         (self.greeting.version.0, &self.greeting.version.1)
+    }
+
+    /// Fails if the server is too old to be read.
+    pub(super) fn check_version(&self) -> Result<()> {
+        const OLDEST: u32 = 120_000;
+        let (version, text) = self.version();
+        if version < OLDEST {
+            let error = configuration("the server is too old").with_context("version", text);
+            return Err(error.with_hint("PostgreSQL 12 or later is needed"));
+        }
+        Ok(())
     }
 
     /// Whether the session still has its backend, on a server of the same role.

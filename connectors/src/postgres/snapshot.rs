@@ -50,9 +50,6 @@ struct SnapshotFacts {
     standby: bool,
 }
 
-/// The oldest supported server version.
-pub(super) const OLDEST: u32 = 120_000;
-
 /// Takes texts as they are from a database without an encoding. The server would end the COPY at the first that is not UTF-8;
 /// the decoder rejects its row alone.
 const UNCHECKED_TEXT: &str = "select pg_catalog.set_config('client_encoding', 'SQL_ASCII', true) \
@@ -72,11 +69,7 @@ impl Snapshot {
         let table = config.tables.get(dataset).cloned().unwrap_or_default();
         let holder = pool.take().await?;
         let client = holder.client();
-        let (version, version_text) = holder.version();
-        if version < OLDEST {
-            let error = configuration("the server is too old").with_context("version", version_text);
-            return Err(error.with_hint("PostgreSQL 12 or later is needed"));
-        }
+        holder.check_version()?;
         let relation = Relation::find(client, dataset, &table).await?;
         open_transactions::refuse(client, window).await?;
         let lock = TableLock::begin(&holder, config, &relation).await?;
@@ -96,7 +89,7 @@ impl Snapshot {
         let mut partitions = PartitionPlan::plan(&holder, &relation, &indexed, window, within).await?;
         let unique_ids = relation.unique_index(holder.client(), columns.id_number).await?;
         let detail = json!({
-            "table": relation.name, "server_version": version_text, "standby": facts.standby,
+            "table": relation.name, "server_version": holder.version().1, "standby": facts.standby,
             "snapshot": {"name": facts.name, "transactions": facts.xmin},
             "slices": partitions.detail, "org_id": config.org, "rows_without_time": strays,
             "unique_ids": unique_ids,

@@ -1,12 +1,7 @@
 //! A snapshot of a database, from its beginning to its end.
 
 use super::{
-    super::{
-        connection::Connection,
-        copy_sum::ReadAmounts,
-        failure::{configuration, lost},
-        snapshot::{OLDEST, timestamp},
-    },
+    super::{connection::Connection, copy_sum::ReadAmounts, failure::lost, snapshot::timestamp},
     access::{Access, BEGIN},
     identity,
     reader::SharedSnapshot,
@@ -41,11 +36,7 @@ impl DatabaseSnapshot {
     /// Exports a snapshot. Fails with [`ErrorKind::Unauthorized`] if the role may not read all that a dump holds.
     pub async fn take(access: Access) -> Result<Self> {
         let holder = access.open().await?;
-        let (version, version_text) = holder.version();
-        if version < OLDEST {
-            let error = configuration("the server is too old").with_context("version", version_text);
-            return Err(error.with_hint("PostgreSQL 12 or later is needed"));
-        }
+        holder.check_version()?;
         holder.client().batch_execute(BEGIN).await.map_err(|error| lost("begin a transaction", error))?;
         let (name, taken_at) = export(&holder).await?;
         let identity = identity(&holder).await?;
