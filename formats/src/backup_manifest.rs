@@ -6,6 +6,7 @@
 use crate::{
     Chain, CommitRecord, FileRecord, ObjectRecord, Sha256, Timestamp,
     chain::BrokenChain,
+    commit_record::Header,
     manifest::{Link, Tool},
 };
 use serde::{Deserialize, Serialize};
@@ -217,24 +218,15 @@ impl CommitRecord for BackupManifest {
 
     const IDENTITY: &'static str = "backups.json";
 
-    fn format(&self) -> &str {
-        &self.format
-    }
-
-    fn archive(&self) -> &str {
-        &self.archive
-    }
-
-    fn archive_sha256(&self) -> Option<Sha256> {
-        self.archive_sha256
-    }
-
-    fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    fn previous(&self) -> Option<&Link> {
-        self.previous.as_ref()
+    fn header(&self) -> Header<'_> {
+        let Self { format, archive, sequence, .. } = self;
+        Header {
+            format,
+            archive,
+            archive_sha256: self.archive_sha256,
+            sequence: *sequence,
+            previous: self.previous.as_ref(),
+        }
     }
 
     fn files(&self) -> &[BackupFile] {

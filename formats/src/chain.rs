@@ -1,6 +1,10 @@
 //! The chain of manifests: the state of an archive.
 
-use crate::{CommitRecord, Dataset, Manifest, Month, Schema, Sha256, manifest::CommitKind};
+use crate::{
+    CommitRecord, Dataset, Manifest, Month, Schema, Sha256,
+    commit_record::Header,
+    manifest::{CommitKind, Link},
+};
 use serde::{Deserialize, Serialize};
 
 /// The last manifest of a chain. The digest of its bytes covers all earlier manifests.
@@ -61,6 +65,13 @@ pub enum BrokenChain {
     },
 }
 
+impl<M: CommitRecord> Entry<M> {
+    /// The reference to this manifest.
+    pub fn link(&self) -> Link {
+        Link { sequence: self.manifest.sequence(), sha256: self.sha256 }
+    }
+}
+
 impl<M: CommitRecord> Chain<M> {
     /// The empty chain of the archive with the UUID `archive`.
     pub fn new(archive: String) -> Self {
@@ -69,16 +80,15 @@ impl<M: CommitRecord> Chain<M> {
 
     /// Appends the next manifest.
     pub fn push(&mut self, entry: Entry<M>) -> Result<(), BrokenChain> {
-        let sequence = entry.manifest.sequence();
+        let Header { archive, sequence, previous, .. } = entry.manifest.header();
         let expected = self.next_sequence();
         if sequence != expected {
             return Err(BrokenChain::Hole { missing: expected });
         }
-        if entry.manifest.archive() != self.archive {
+        if archive != self.archive {
             return Err(BrokenChain::Foreign { sequence });
         }
-        let previous = entry.manifest.previous().map(|link| (link.sequence, link.sha256));
-        if previous != self.head().map(|head| (head.sequence, head.sha256)) {
+        if previous != self.link().as_ref() {
             return Err(BrokenChain::Link { sequence });
         }
         entry.manifest.check_new(self)?;
@@ -94,6 +104,11 @@ impl<M: CommitRecord> Chain<M> {
     /// The last manifest; `None` in an empty chain.
     pub fn head(&self) -> Option<Head> {
         self.entries.last().map(|entry| Head { sequence: entry.manifest.sequence(), sha256: entry.sha256 })
+    }
+
+    /// The reference of the next manifest to the last one; `None` in an empty chain.
+    pub fn link(&self) -> Option<Link> {
+        self.entries.last().map(Entry::link)
     }
 
     /// The manifest with the number `sequence`.
@@ -161,7 +176,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{Link, tests::manifest};
+    use crate::manifest::tests::manifest;
 
     fn events() -> Dataset {
         Dataset::default()
@@ -178,7 +193,7 @@ mod tests {
     /// The manifest that follows `chain`, whose bytes have the digest of its number.
     fn next(chain: &Chain, dataset: Dataset, month: Month) -> Entry {
         let sequence = chain.next_sequence();
-        let previous = chain.head().map(|head| Link { sequence: head.sequence, sha256: head.sha256 });
+        let previous = chain.link();
         let sha256 = Sha256::digest(&sequence.to_be_bytes());
         Entry { sha256, manifest: Manifest { sequence, previous, dataset, month, ..manifest() } }
     }

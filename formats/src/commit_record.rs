@@ -20,26 +20,19 @@ pub trait CommitRecord: Clone + Debug + Serialize + DeserializeOwned + Send + Sy
     /// The path of the document that identifies the root of the chain.
     const IDENTITY: &'static str;
 
-    /// The format that it has, [`CommitRecord::FORMAT`] unless another program wrote it.
-    fn format(&self) -> &str;
-
-    /// The UUID of the root.
-    fn archive(&self) -> &str;
-
-    /// The digest of the document that identifies the root, in the first manifest of a chain.
-    fn archive_sha256(&self) -> Option<Sha256>;
-
-    /// Its number.
-    fn sequence(&self) -> u64;
-
-    /// The manifest before; `None` in the first.
-    fn previous(&self) -> Option<&Link>;
+    /// The members that every manifest has.
+    fn header(&self) -> Header<'_>;
 
     /// The files that it commits.
     fn files(&self) -> &[Self::File];
 
     /// Fails if it commits again what `chain` has committed.
     fn check_new(&self, chain: &Chain<Self>) -> Result<(), BrokenChain>;
+
+    /// Its number.
+    fn sequence(&self) -> u64 {
+        self.header().sequence
+    }
 
     /// The bytes that are stored: JSON with two-space indentation and a line feed at the end.
     fn to_bytes(&self) -> Vec<u8> {
@@ -62,6 +55,21 @@ pub trait CommitRecord: Clone + Debug + Serialize + DeserializeOwned + Send + Sy
         }
         lines.into_bytes()
     }
+}
+
+/// What places a manifest in a chain.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'a> {
+    /// The format, [`CommitRecord::FORMAT`] unless another program wrote it.
+    pub format: &'a str,
+    /// The UUID of the root.
+    pub archive: &'a str,
+    /// The digest of the document that identifies the root, in the first manifest of a chain.
+    pub archive_sha256: Option<Sha256>,
+    /// The number.
+    pub sequence: u64,
+    /// The manifest before; `None` in the first.
+    pub previous: Option<&'a Link>,
 }
 
 /// A file that a manifest commits.
@@ -94,24 +102,15 @@ impl CommitRecord for Manifest {
 
     const IDENTITY: &'static str = key::ARCHIVE;
 
-    fn format(&self) -> &str {
-        &self.format
-    }
-
-    fn archive(&self) -> &str {
-        &self.archive
-    }
-
-    fn archive_sha256(&self) -> Option<Sha256> {
-        self.archive_sha256
-    }
-
-    fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    fn previous(&self) -> Option<&Link> {
-        self.previous.as_ref()
+    fn header(&self) -> Header<'_> {
+        let Self { format, archive, sequence, .. } = self;
+        Header {
+            format,
+            archive,
+            archive_sha256: self.archive_sha256,
+            sequence: *sequence,
+            previous: self.previous.as_ref(),
+        }
     }
 
     fn files(&self) -> &[DataFile] {

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use archive_formats::{
         CommitRecord as _, Sha256,
-        manifest::{CommitKind, DataFile, EventCounts, FORMAT, Link, SourceRecord, Tool},
+        manifest::{CommitKind, DataFile, EventCounts, FORMAT, SourceRecord, Tool},
     };
 
     fn month(text: &str) -> Month {
@@ -200,7 +200,7 @@ mod tests {
                 archive: "a".to_owned(),
                 archive_sha256: None,
                 sequence: chain.next_sequence(),
-                previous: chain.head().map(|head| Link { sequence: head.sequence, sha256: head.sha256 }),
+                previous: chain.link(),
                 kind: CommitKind::Month,
                 dataset: events(),
                 month: month(name),

@@ -119,7 +119,7 @@ impl Sink {
         let manifest = M::from_bytes(&bytes).map_err(|error| {
             unreadable("a manifest cannot be read").with_source(error).with_hint("run `kt-archive verify`")
         })?;
-        if manifest.format() != M::FORMAT {
+        if manifest.header().format != M::FORMAT {
             return Err(unreadable("a manifest has another format").with_hint("a newer version may know it"));
         }
         Ok(Entry { sha256: Sha256::digest(&bytes), manifest })

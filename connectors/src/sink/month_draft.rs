@@ -5,7 +5,7 @@ use crate::{Error, ErrorKind, Result};
 use archive_formats::{
     Chain, Dataset, Manifest, Month, Schema, Sha256, Timestamp, Window,
     chain::Entry,
-    manifest::{CommitKind, DataFile, EventCounts, FORMAT, Link, SourceRecord, Tool},
+    manifest::{CommitKind, DataFile, EventCounts, FORMAT, SourceRecord, Tool},
 };
 use serde_json::Value;
 
@@ -79,7 +79,7 @@ impl Draft for MonthDraft {
             archive: chain.archive().to_owned(),
             archive_sha256: draft.archive_sha256.filter(|_| chain.head().is_none()),
             sequence: chain.next_sequence(),
-            previous: chain.head().map(|head| Link { sequence: head.sequence, sha256: head.sha256 }),
+            previous: chain.link(),
             kind: draft.kind,
             dataset: draft.dataset,
             month: draft.month,

@@ -13,7 +13,6 @@ use archive_formats::{
     BackupManifest, DatabaseContents, Entry, Sha256,
     backup_manifest::{BackupContent, BackupFile, DatabaseBackup, DigestLevel, Drill},
     digest::Hasher,
-    manifest::Link,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
@@ -48,7 +47,7 @@ pub async fn drill(
 ) -> Result<Entry<BackupManifest>> {
     let restored = dump(backups, sequence)?;
     let (entry, backup) = (restored.entry, restored.backup);
-    let link = Link { sequence: entry.manifest.sequence, sha256: entry.sha256 };
+    let link = entry.link();
     let (taken_at, mut seconds) = (clock.now(), BTreeMap::new());
     let restoring = restored.restore(backups.sink(), programs, state, Lap::new(&mut seconds));
     let found = Box::pin(restoring).await?;
