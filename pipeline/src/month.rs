@@ -213,7 +213,7 @@ impl MonthPipeline {
             window: target.label.month.window(),
             committed_at: self.clock.now(),
             source_clock: report.source_clock,
-            tool: Tool { name: "kt-archive".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            tool: Tool::current(),
             source: SourceRecord {
                 kind: self.source.kind().to_owned(),
                 url: self.source.url(),

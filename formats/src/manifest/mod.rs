@@ -91,6 +91,13 @@ pub struct Tool {
     pub version: String,
 }
 
+impl Tool {
+    /// This version of `kt-archive`.
+    pub fn current() -> Self {
+        Self { name: "kt-archive".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
 /// The source of events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceRecord {

@@ -4,7 +4,7 @@ use archive_connectors::{Result, sink::Draft};
 use archive_formats::{
     BackupManifest, Chain, Entry, Sha256, Timestamp,
     backup_manifest::{BackupContent, BackupFile, FORMAT},
-    manifest::{Link, Tool},
+    manifest::Tool,
 };
 use std::collections::BTreeMap;
 
@@ -36,11 +36,11 @@ impl Draft for BackupDraft {
             format: FORMAT.to_owned(),
             archive: chain.archive().to_owned(),
             sequence: chain.next_sequence(),
-            previous: chain.head().map(|head| Link { sequence: head.sequence, sha256: head.sha256 }),
+            previous: chain.link(),
             content: draft.content,
             taken_at: draft.taken_at,
             committed_at: draft.committed_at,
-            tool: Tool { name: "kt-archive".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            tool: Tool::current(),
             seconds: draft.seconds,
             files,
             archive_sha256: Some(draft.identity).filter(|_| chain.head().is_none()),

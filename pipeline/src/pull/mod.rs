@@ -152,7 +152,7 @@ impl Cut<'_> {
             manifests: origins,
             head: chain.head(),
             created_at: clock.now(),
-            tool: Tool { name: "kt-archive".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            tool: Tool::current(),
         }
     }
 }
