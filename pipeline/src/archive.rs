@@ -105,8 +105,7 @@ impl ArchiveRoot {
     /// Reads the chain. Fails with [`ErrorKind::BrokenChain`] if it is broken.
     pub async fn read_chain(self) -> Result<Archive> {
         let chain: Chain = self.sink.chain(self.id()).await?;
-        let first = chain.entries().first().and_then(|entry| entry.manifest.archive_sha256);
-        if first.is_some_and(|sha256| sha256 != self.identity.sha256) {
+        if !self.identity.is_named_by(&chain) {
             let error = Error::new(ErrorKind::BrokenChain, "archive.json is not the one that the first manifest names");
             return Err(error
                 .with_context("archive", self.url())

@@ -3,7 +3,7 @@
 
 use super::{Sink, failure::is_final};
 use crate::{Error, ErrorKind, Result};
-use archive_formats::{CommitRecord, Sha256, manifest::ArchiveDocument};
+use archive_formats::{Chain, CommitRecord, Sha256, manifest::ArchiveDocument};
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use std::time::Duration;
@@ -84,6 +84,14 @@ impl From<ArchiveDocument> for Identity {
     /// The identity of a root whose document this program writes.
     fn from(document: ArchiveDocument) -> Self {
         Self { sha256: Sha256::digest(&document.to_bytes()), document }
+    }
+}
+
+impl Identity {
+    /// Whether the first manifest of `chain`, if it names the document, names this one.
+    pub fn is_named_by<M: CommitRecord>(&self, chain: &Chain<M>) -> bool {
+        let named = chain.entries().first().and_then(|entry| entry.manifest.header().archive_sha256);
+        named.is_none_or(|named| named == self.sha256)
     }
 }
 

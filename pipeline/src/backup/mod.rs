@@ -70,8 +70,7 @@ impl Backups {
 
     async fn read(sink: Sink, identity: Identity) -> Result<Self> {
         let chain = sink.chain::<BackupManifest>(&identity.document.archive).await?;
-        let first = chain.entries().first().and_then(|entry| entry.manifest.archive_sha256);
-        if first.is_some_and(|sha256| sha256 != identity.sha256) {
+        if !identity.is_named_by(&chain) {
             let error = Error::new(ErrorKind::BrokenChain, "backups.json is not the one that the first manifest names");
             return Err(error.with_context("backups", sink.url()).with_hint("copy it back from a replica"));
         }
