@@ -100,16 +100,23 @@ impl Sink {
         progress: impl Fn(u64) + Send + Sync,
     ) -> Result<bool> {
         let file = file.object();
-        let parts = stream::once(async move {
-            if from.head(file.path).await? == Some(file.bytes) {
-                Ok(from.read(file.path))
-            } else {
-                Err(from.damaged(file))
-            }
-        });
-        let parts = exactly(parts.try_flatten().boxed(), file, || from.damaged(file));
+        let parts = from.read_committed(file, || from.damaged(file));
         let (_, is_sent) = self.store_parts(file, parts, &progress).await?;
         Ok(is_sent)
+    }
+
+    /// The bytes of a committed file. Yields the error `damaged`, at the beginning or at the end, if the file is missing or
+    /// is not what was committed.
+    pub fn read_committed<'a>(
+        &'a self,
+        file: ObjectRecord<'a>,
+        damaged: impl Fn() -> Error + Clone + Send + 'a,
+    ) -> BoxStream<'a, Result<Bytes>> {
+        let is_missing = damaged.clone();
+        let parts = stream::once(async move {
+            if self.head(file.path).await? == Some(file.bytes) { Ok(self.read(file.path)) } else { Err(is_missing()) }
+        });
+        exactly(parts.try_flatten().boxed(), file, damaged)
     }
 
     pub(super) fn damaged(&self, file: ObjectRecord<'_>) -> Error {

@@ -1,6 +1,6 @@
 //! The backup of a database: a dump in parts, the roles, and digests of the contents, all of one snapshot.
 
-use super::{Backups, draft::BackupDraft, drill::PART, parts::Parts};
+use super::{Backups, draft::BackupDraft, parts::Parts};
 use archive_connectors::{
     Clock, Result,
     error::local,
@@ -77,7 +77,7 @@ pub async fn backup_database(
     };
     let dump = Dump::start(&programs, server, &options).await?;
     let mut seconds = BTreeMap::from([("begin".to_owned(), start.elapsed().as_secs_f64())]);
-    let parts = Parts::new(backups.sink(), folder, path.clone(), PART, request.part_size);
+    let parts = Parts::new(backups.sink(), folder, path.clone(), request.part_size);
     let dumping = timed(store(dump, parts));
     let digesting = timed(snapshot.contents(*digests, Arc::new(ReadAmounts::default())));
     let (((dump, mut files), dumped), (contents, digested)) = tokio::try_join!(dumping, digesting)?;

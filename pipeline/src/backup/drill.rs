@@ -1,6 +1,6 @@
 //! A drill: the restore of a dump into a scratch cluster, and the comparison with what was dumped.
 
-use super::{Backups, draft::BackupDraft};
+use super::{Backups, draft::BackupDraft, parts};
 use archive_connectors::{
     Clock, Error, ErrorKind, Result, Sink,
     postgres::{
@@ -10,21 +10,17 @@ use archive_connectors::{
     },
 };
 use archive_formats::{
-    BackupManifest, DatabaseContents, Entry, Sha256,
+    BackupManifest, DatabaseContents, Entry, FileRecord as _, Sha256,
     backup_manifest::{BackupContent, BackupFile, DatabaseBackup, DigestLevel, Drill},
-    digest::Hasher,
 };
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use std::{
     collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
-
-/// The end of the names of the parts of a dump.
-pub(super) const PART: &str = ".dump";
 
 /// The database in the scratch cluster.
 const DATABASE: &str = "keeptrusts_drill";
@@ -122,10 +118,10 @@ impl Restored<'_> {
 }
 
 /// The roles of a backup, and the parts of its dump in order.
-fn divide(files: &[BackupFile]) -> Result<(&BackupFile, Vec<BackupFile>)> {
-    let (globals, parts): (Vec<_>, Vec<_>) = files.iter().partition(|file| !file.path.ends_with(PART));
+fn divide(files: &[BackupFile]) -> Result<(&BackupFile, Vec<&BackupFile>)> {
+    let (globals, parts): (Vec<_>, Vec<_>) = files.iter().partition(|file| !file.path.ends_with(parts::EXTENSION));
     match globals[..] {
-        [globals] => Ok((globals, parts.into_iter().cloned().collect())),
+        [globals] => Ok((globals, parts)),
         _ => Err(Error::new(ErrorKind::BrokenChain, "the backup has no file of the roles, or several")),
     }
 }
@@ -138,23 +134,8 @@ async fn script(sink: &Sink, file: &BackupFile) -> Result<String> {
 
 /// The bytes of a dump. A part that is not what was committed is an error at its end, after which `pg_restore` has not
 /// succeeded.
-fn blocks(sink: &Sink, parts: Vec<BackupFile>) -> impl Stream<Item = Result<Bytes>> + Send {
-    let sink = sink.clone();
-    stream::iter(parts).flat_map(move |file| {
-        let start = (sink.read(&file.path), Hasher::default(), 0, sink.clone(), file);
-        stream::try_unfold(start, |(mut blocks, mut hasher, mut bytes, sink, file)| async move {
-            match blocks.try_next().await? {
-                Some(block) => {
-                    hasher.update(&block);
-                    bytes += block.len() as u64;
-                    Ok(Some((block, (blocks, hasher, bytes, sink, file))))
-                }
-                None if (bytes, hasher.finish()) == (file.bytes, file.sha256) => Ok(None),
-                None => Err(damaged(&sink, &file)),
-            }
-        })
-        .boxed()
-    })
+fn blocks<'a>(sink: &'a Sink, parts: Vec<&'a BackupFile>) -> impl Stream<Item = Result<Bytes>> + Send + 'a {
+    stream::iter(parts).flat_map(move |file| sink.read_committed(file.object(), move || damaged(sink, file)))
 }
 
 fn damaged(sink: &Sink, file: &BackupFile) -> Error {

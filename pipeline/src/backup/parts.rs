@@ -1,4 +1,4 @@
-//! Stores a stream of bytes in parts: each is written to the local disk, hashed, stored, and removed.
+//! Stores a dump in parts: each is written to the local disk, hashed, stored, and removed.
 
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
@@ -15,6 +15,9 @@ use std::{
 use tempfile::{NamedTempFile, TempPath};
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 
+/// The end of the names of the parts of a dump.
+pub(super) const EXTENSION: &str = ".dump";
+
 /// Bytes that are gathered before they are written: a switch of threads costs little beside the write.
 const WRITE: usize = 1 << 20;
 
@@ -27,7 +30,6 @@ pub(super) struct Parts {
     folder: PathBuf,
     /// The folder of the objects.
     path: String,
-    extension: &'static str,
     part_size: u64,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
@@ -46,13 +48,12 @@ struct Part {
 }
 
 impl Parts {
-    /// Parts of at most `part_size` bytes with names that end with `extension` below `path`, written to `folder` first.
-    pub(super) fn new(sink: &Sink, folder: &Path, path: String, extension: &'static str, part_size: u64) -> Self {
+    /// Parts of at most `part_size` bytes below `path`, written to `folder` first.
+    pub(super) fn new(sink: &Sink, folder: &Path, path: String, part_size: u64) -> Self {
         Self {
             sink: sink.clone(),
             folder: folder.to_owned(),
             path,
-            extension,
             part_size: part_size.max(1),
             gathered: Vec::new(),
             gathered_bytes: 0,
@@ -113,10 +114,10 @@ impl Parts {
         self.wait().await?;
         let Some(part) = self.current.take() else { return Ok(()) };
         let number = self.stored.len();
-        let (sink, path, extension) = (self.sink.clone(), self.path.clone(), self.extension);
+        let (sink, path) = (self.sink.clone(), self.path.clone());
         self.storing.spawn(async move {
             let (_, bytes, sha256) = part.file.finish();
-            let path = format!("{path}/part-{number:05}-{}{extension}", sha256.short());
+            let path = format!("{path}/part-{number:05}-{}{EXTENSION}", sha256.short());
             let staged = StagedFile::new(part.local, BackupFile { path, bytes, sha256 })?;
             sink.store(&staged, |_| ()).await
         });
