@@ -7,7 +7,7 @@ use archive_connectors::{
     postgres::{
         Server,
         contents::{Access, DatabaseSnapshot, ReadAmounts},
-        programs::{Compression, Dump, DumpOptions, ProgramOptions, Programs, WholeDump, dump_globals},
+        programs::{Compression, Dump, DumpOptions, ProgramOptions, Programs, WholeDump, dump_globals, major_version},
     },
     sink::{StagedFile, StoredFile},
 };
@@ -67,7 +67,7 @@ pub async fn backup_database(
     };
     let start = Instant::now();
     let snapshot = DatabaseSnapshot::take(access).await?;
-    let programs = Programs::new(request.programs.clone(), major(&snapshot.source().server_version));
+    let programs = Programs::new(request.programs.clone(), major_version(&snapshot.source().server_version));
     let globals = dump_globals(&programs, server, request.passwords).await?;
     let path = format!("database/{}", folder_name(snapshot.taken_at()));
     let options = DumpOptions {
@@ -132,11 +132,6 @@ fn folder_name(taken_at: Timestamp) -> String {
     taken_at.to_seconds_string().replace(':', "")
 }
 
-/// The major version in `15.8 (Debian 15.8-1)`.
-pub(super) fn major(version: &str) -> Option<u32> {
-    version.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,12 +140,5 @@ mod tests {
     fn the_folder_of_a_backup_has_its_time() {
         let taken_at = "2026-11-29T02:00:00.5Z".parse().unwrap();
         assert_eq!(folder_name(taken_at), "2026-11-29T020000Z");
-    }
-
-    #[test]
-    fn the_major_version_is_the_first_number() {
-        assert_eq!(major("15.8 (Debian 15.8-1.pgdg120+1)"), Some(15));
-        assert_eq!(major("18beta1"), Some(18));
-        assert_eq!(major(""), None);
     }
 }

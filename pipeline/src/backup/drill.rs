@@ -5,7 +5,7 @@ use archive_connectors::{
     Clock, Error, ErrorKind, Result, Sink,
     postgres::{
         contents::{Access, DatabaseSnapshot, ReadAmounts},
-        programs::{ProgramOptions, Programs, restore_stream},
+        programs::{ProgramOptions, Programs, major_version, restore_stream},
         scratch::{Cluster, ClusterOptions},
     },
 };
@@ -96,7 +96,7 @@ impl Restored<'_> {
             let error = Error::new(ErrorKind::Configuration, "the manifest does not name the encoding of the database");
             return Err(error.with_hint("a dump behind a command has no digests to compare either"));
         };
-        let programs = Programs::new(programs.clone(), super::database::major(&source.server_version));
+        let programs = Programs::new(programs.clone(), major_version(&source.server_version));
         let options = ClusterOptions { encoding, locale, superuser: "postgres".to_owned(), settings: Vec::new() };
         let cluster = Cluster::start(&programs, state, &options).await?;
         lap.end("cluster");

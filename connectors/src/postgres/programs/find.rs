@@ -269,7 +269,11 @@ async fn version(program: &Program) -> Result<(String, u32)> {
 
 /// The major version in a text such as `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn major(text: &str) -> Option<u32> {
-    let (_, version) = text.split_once("(PostgreSQL) ")?;
+    major_version(text.split_once("(PostgreSQL) ")?.1)
+}
+
+/// The major version of a server that prints its version like `15.18 (Debian 15.18-0+deb12u1)`.
+pub fn major_version(version: &str) -> Option<u32> {
     version.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 
@@ -322,5 +326,12 @@ mod tests {
         assert_eq!(major("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 19devel"), Some(19));
         assert_eq!(major("pg_dump 15.18"), None);
+    }
+
+    #[test]
+    fn the_major_version_is_the_first_number() {
+        assert_eq!(major_version("15.8 (Debian 15.8-1.pgdg120+1)"), Some(15));
+        assert_eq!(major_version("18beta1"), Some(18));
+        assert_eq!(major_version(""), None);
     }
 }

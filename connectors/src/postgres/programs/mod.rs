@@ -16,7 +16,7 @@ mod restore;
 mod statements;
 
 pub use dump::{Dump, DumpOptions, WholeDump};
-pub use find::{FoundProgram, ProgramName, ProgramOptions, Programs};
+pub use find::{FoundProgram, ProgramName, ProgramOptions, Programs, major_version};
 pub use globals::{Applied, Globals, apply_globals, dump_globals};
 pub use header::{ArchiveHeader, Compression};
 pub use prefix::CommandPrefix;
