@@ -1,7 +1,10 @@
 //! The backup of a database.
 
-use super::{BackupWorld, ROWS, database, programs_with, run};
-use crate::support::postgres::{Database, program};
+use super::{BackupWorld, ROWS, database};
+use crate::support::{
+    postgres::{Database, program},
+    programs::{folder_with, options_in, run},
+};
 use archive::backup::Backups;
 use archive_connectors::ErrorKind;
 use archive_formats::backup_manifest::DigestLevel;
@@ -93,13 +96,13 @@ fn a_dump_that_failed_is_not_committed() {
     let dump = program("pg_dump").display().to_string();
     let version = format!("if [ \"$1\" = --version ]; then exec {dump} --version; fi");
     let scripts = [
-        ("killed", format!("{version}\n{dump} \"$@\" | head -c 100000; kill -9 $$")),
-        ("cut", format!("{version}\n{dump} \"$@\" | head -c 100000; exit 0")),
+        ("killed", format!("{version}\n{dump} \"$@\" | head -c 100000 || true; kill -9 $$")),
+        ("cut", format!("{version}\n{dump} \"$@\" | head -c 100000 || true; exit 0")),
         ("failed", format!("{version}\n{dump} \"$@\"; exit 1")),
     ];
     for (what, script) in scripts {
-        let folder = tempfile::tempdir().unwrap();
-        let programs = programs_with(folder.path(), &[("pg_dump", script)]);
+        let folder = folder_with(&[("pg_dump", script)]);
+        let programs = options_in(folder.path());
         let request = archive::backup::DatabaseRequest { programs, ..world.request() };
         let error = world.back_up(&request).expect_err(what);
         assert_eq!(error.kind(), ErrorKind::Source, "{what}: {error}");

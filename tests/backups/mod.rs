@@ -5,15 +5,12 @@ mod drills;
 mod verifications;
 
 use crate::support::{
-    postgres::{Database, program},
+    postgres::Database,
+    programs::{options_in, run},
     test_variable,
 };
 use archive::backup::{self, Backups, DatabaseRequest};
-use archive_connectors::{
-    Clock, Error,
-    postgres::{Server, programs::ProgramOptions},
-    sink::Location,
-};
+use archive_connectors::{Clock, Error, postgres::Server, sink::Location};
 use archive_formats::{
     BackupManifest, Entry, Timestamp,
     backup_manifest::{BackupContent, DatabaseBackup, DigestLevel},
@@ -59,7 +56,7 @@ impl BackupWorld {
     fn request(&self) -> DatabaseRequest {
         DatabaseRequest {
             server: Server::new(&self.database.url(), &|_| None).unwrap(),
-            programs: programs(Path::new(&test_variable("KT_TEST_POSTGRES_BIN"))),
+            programs: options_in(Path::new(&test_variable("KT_TEST_POSTGRES_BIN"))),
             digests: DigestLevel::Full,
             passwords: false,
             part_size: 64 << 10,
@@ -104,17 +101,6 @@ impl BackupWorld {
     }
 }
 
-/// The programs in `folder`.
-fn programs(folder: &Path) -> ProgramOptions {
-    let variable = |name: &str| (name == "PATH").then(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
-    ProgramOptions::new(Some(folder.to_owned()), None, &variable)
-}
-
-/// Runs `work` to its end.
-fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
-}
-
 #[track_caller]
 fn database(entry: &Entry<BackupManifest>) -> &DatabaseBackup {
     match &entry.manifest.content {
@@ -127,18 +113,3 @@ fn database(entry: &Entry<BackupManifest>) -> &DatabaseBackup {
 const ROWS: &str = "create table events (id int primary key, note text);
     insert into events select n, md5(n::text) || md5((2 * n)::text) from generate_series(1, 6000) n;
     create sequence numbers; select nextval('numbers'), nextval('numbers')";
-
-/// A folder with the programs of the server, and scripts in place of some.
-fn programs_with(folder: &Path, scripts: &[(&str, String)]) -> ProgramOptions {
-    for name in ["pg_dump", "pg_dumpall", "pg_restore", "initdb", "postgres"] {
-        let path = folder.join(name);
-        match scripts.iter().find(|(replaced, _)| *replaced == name) {
-            None => std::os::unix::fs::symlink(program(name), path).unwrap(),
-            Some((_, script)) => {
-                std::fs::write(&path, format!("#!/bin/bash\n{script}\n")).unwrap();
-                std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-            }
-        }
-    }
-    programs(folder)
-}

@@ -1,6 +1,7 @@
 //! Verification of backups.
 
-use super::{BackupWorld, ROWS, run};
+use super::{BackupWorld, ROWS};
+use crate::support::programs::run;
 use archive::{backup::verify_backups, config::Level};
 use std::fs;
 

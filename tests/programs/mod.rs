@@ -7,6 +7,7 @@ mod restores;
 
 use crate::support::{
     postgres::{Database, program},
+    programs::{folder_with, options_in, path_variable, run, write_script},
     test_variable,
 };
 use archive_connectors::{
@@ -18,7 +19,6 @@ use archive_connectors::{
 };
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -32,23 +32,13 @@ fn large_table(rows: u32) -> String {
     )
 }
 
-/// Runs `work` to its end.
-fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
-}
-
 /// The programs of the tests' server.
 fn programs() -> Programs {
     programs_in(Path::new(&test_variable("KT_TEST_POSTGRES_BIN")))
 }
 
 fn programs_in(folder: &Path) -> Programs {
-    Programs::new(ProgramOptions::new(Some(folder.to_owned()), None, &path_variable), Some(major()))
-}
-
-/// The variables of a process that has only a PATH.
-fn path_variable(name: &str) -> Option<String> {
-    (name == "PATH").then(|| "/usr/local/bin:/usr/bin:/bin".to_owned())
+    Programs::new(options_in(folder), Some(major()))
 }
 
 /// The major version of the tests' server.
@@ -61,23 +51,6 @@ fn major() -> u32 {
 
 fn server(database: &Database) -> Server {
     Server::new(&database.url(), &|_| None).unwrap()
-}
-
-/// A folder with links to the programs, and scripts in place of some of them.
-fn folder_with(scripts: &[(&str, String)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["pg_dump", "pg_dumpall", "pg_restore"] {
-        match scripts.iter().find(|(replaced, _)| *replaced == name) {
-            Some((_, script)) => write_script(&folder.path().join(name), script),
-            None => symlink(program(name), folder.path().join(name)).unwrap(),
-        }
-    }
-    folder
-}
-
-fn write_script(path: &Path, script: &str) {
-    fs::write(path, format!("#!/bin/bash\nset -eu -o pipefail\n{script}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Reads a dump to its end.

@@ -9,6 +9,7 @@ pub(crate) mod json;
 pub(crate) mod page;
 pub(crate) mod platform;
 pub(crate) mod postgres;
+pub(crate) mod programs;
 pub(crate) mod receiver;
 pub(crate) mod s3;
 pub(crate) mod script;
