@@ -56,6 +56,30 @@ impl fmt::Display for DatasetMonth {
     }
 }
 
+/// What a commit, or the work on one, is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A month of a dataset.
+    Month(DatasetMonth),
+    /// A backup, or a part of the work on it, by the name that bars show.
+    Backup(String),
+}
+
+impl From<DatasetMonth> for Subject {
+    fn from(month: DatasetMonth) -> Self {
+        Self::Month(month)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Month(month) => month.fmt(formatter),
+            Self::Backup(name) => formatter.write_str(name),
+        }
+    }
+}
+
 /// The work of a whole command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whole {
@@ -65,19 +89,19 @@ pub enum Whole {
     Bytes(u64),
 }
 
-/// Receives the progress of months. Called often and from several threads, so implementations must not block.
+/// Receives the progress of months and backups. Called often and from several threads, so implementations must not block.
 pub trait Progress: fmt::Debug + Send + Sync + 'static {
     /// The command has this much to do. Called at most once, before its first step.
     fn begin(&self, _: Whole) {}
 
-    /// `month` entered `step`, whose amount is `total` where known.
-    fn step(&self, month: &DatasetMonth, step: Step, total: Option<u64>);
+    /// `subject` entered `step`, whose amount is `total` where known.
+    fn step(&self, subject: &Subject, step: Step, total: Option<u64>);
 
-    /// `month` completed `amount` more of its step.
-    fn advance(&self, month: &DatasetMonth, amount: u64);
+    /// `subject` completed `amount` more of its step.
+    fn advance(&self, subject: &Subject, amount: u64);
 
-    /// `month` is done or failed.
-    fn finish(&self, month: &DatasetMonth);
+    /// `subject` is done or failed.
+    fn finish(&self, subject: &Subject);
 }
 
 /// Ignores all progress.
@@ -85,11 +109,11 @@ pub trait Progress: fmt::Debug + Send + Sync + 'static {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn step(&self, _: &DatasetMonth, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &Subject, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: &DatasetMonth, _: u64) {}
+    fn advance(&self, _: &Subject, _: u64) {}
 
-    fn finish(&self, _: &DatasetMonth) {}
+    fn finish(&self, _: &Subject) {}
 }
 
 /// Reports the progress of the month that a source reads.
@@ -97,13 +121,13 @@ impl Progress for Silent {
 pub(crate) struct Meter {
     progress: Arc<dyn Progress>,
     /// `None` for instants outside the supported months: no progress is reported.
-    month: Option<DatasetMonth>,
+    month: Option<Subject>,
 }
 
 impl Meter {
     pub(crate) fn new(progress: Arc<dyn Progress>, dataset: &Dataset, window: Window) -> Self {
         let month = Month::containing(window.from()).ok();
-        Self { progress, month: month.map(|month| DatasetMonth { dataset: dataset.clone(), month }) }
+        Self { progress, month: month.map(|month| DatasetMonth { dataset: dataset.clone(), month }.into()) }
     }
 
     pub(crate) fn step(&self, step: Step, total: Option<u64>) {

@@ -56,6 +56,17 @@ pub enum BackupContent {
     Removal(Removal),
 }
 
+impl BackupContent {
+    /// Its kind, as in the stored document.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Database(_) => "database",
+            Self::Drill(_) => "drill",
+            Self::Removal(_) => "removal",
+        }
+    }
+}
+
 /// A dump of a database, with what it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatabaseBackup {

@@ -14,7 +14,7 @@ use archive::{
 };
 use archive_connectors::{
     Progress,
-    progress::{DatasetMonth, Silent, Step, Whole},
+    progress::{DatasetMonth, Silent, Step, Subject, Whole},
 };
 use archive_formats::printable::{escaped, is_hidden};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
@@ -120,11 +120,11 @@ fn replica_line(report: &ReplicaReport) -> String {
 struct Lines(Screen);
 
 impl Progress for Lines {
-    fn step(&self, _: &DatasetMonth, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &Subject, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: &DatasetMonth, _: u64) {}
+    fn advance(&self, _: &Subject, _: u64) {}
 
-    fn finish(&self, _: &DatasetMonth) {}
+    fn finish(&self, _: &Subject) {}
 }
 
 impl Observer for Lines {
@@ -145,11 +145,11 @@ impl Observer for Lines {
 struct Records;
 
 impl Progress for Records {
-    fn step(&self, _: &DatasetMonth, _: Step, _: Option<u64>) {}
+    fn step(&self, _: &Subject, _: Step, _: Option<u64>) {}
 
-    fn advance(&self, _: &DatasetMonth, _: u64) {}
+    fn advance(&self, _: &Subject, _: u64) {}
 
-    fn finish(&self, _: &DatasetMonth) {}
+    fn finish(&self, _: &Subject) {}
 }
 
 impl Observer for Records {
@@ -169,7 +169,7 @@ impl Observer for Records {
 #[derive(Debug)]
 struct Bars {
     screen: Screen,
-    months: Mutex<HashMap<DatasetMonth, ProgressBar>>,
+    months: Mutex<HashMap<Subject, ProgressBar>>,
     whole: OnceLock<(Whole, ProgressBar)>,
     /// Whether the terminal has less than 80 columns.
     is_narrow: bool,
@@ -185,17 +185,17 @@ impl Bars {
     }
 
     /// Ignores poisoning: every change of the map is a single call.
-    fn months(&self) -> MutexGuard<'_, HashMap<DatasetMonth, ProgressBar>> {
+    fn months(&self) -> MutexGuard<'_, HashMap<Subject, ProgressBar>> {
         self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, dataset_month: &DatasetMonth) -> ProgressBar {
+    fn start(&self, subject: &Subject) -> ProgressBar {
         let bar = ProgressBar::new_spinner();
         let bar = match self.whole.get() {
             Some((_, whole)) => self.screen.bars.insert_before(whole, bar),
             None => self.screen.bars.add(bar),
         };
-        let bar = bar.with_prefix(dataset_month.to_string());
+        let bar = bar.with_prefix(subject.to_string());
         bar.enable_steady_tick(TICK);
         bar
     }
@@ -214,17 +214,17 @@ impl Progress for Bars {
         drop(self.whole.set((whole, bar)));
     }
 
-    fn step(&self, dataset_month: &DatasetMonth, step: Step, total: Option<u64>) {
+    fn step(&self, subject: &Subject, step: Step, total: Option<u64>) {
         let mut months = self.months();
-        let bar = months.entry(dataset_month.clone()).or_insert_with(|| self.start(dataset_month));
+        let bar = months.entry(subject.clone()).or_insert_with(|| self.start(subject));
         bar.reset();
         bar.set_length(total.unwrap_or_default());
         bar.set_message(step.name());
         bar.set_style(style(step, total.is_some(), self.is_narrow));
     }
 
-    fn advance(&self, dataset_month: &DatasetMonth, amount: u64) {
-        if let Some(bar) = self.months().get(dataset_month) {
+    fn advance(&self, subject: &Subject, amount: u64) {
+        if let Some(bar) = self.months().get(subject) {
             bar.inc(amount);
         }
         if let Some((Whole::Bytes(_), whole)) = self.whole.get() {
@@ -232,8 +232,8 @@ impl Progress for Bars {
         }
     }
 
-    fn finish(&self, dataset_month: &DatasetMonth) {
-        if let Some(bar) = self.months().remove(dataset_month) {
+    fn finish(&self, subject: &Subject) {
+        if let Some(bar) = self.months().remove(subject) {
             bar.finish_and_clear();
             self.screen.bars.remove(&bar);
         }
@@ -242,7 +242,7 @@ impl Progress for Bars {
 
 impl Observer for Bars {
     fn month_finished(&self, report: &MonthReport) {
-        self.finish(&DatasetMonth { dataset: report.dataset.clone(), month: report.month });
+        self.finish(&DatasetMonth { dataset: report.dataset.clone(), month: report.month }.into());
         if report.is_tried {
             self.screen.write(finished_line(report).as_bytes());
         }

@@ -1,39 +1,101 @@
-//! An archive at a location: its store, identity and chain.
+//! An archive at a location: its store, identity and chain. Its manifests are those of events, or of backups.
 
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
     nearest::nearest,
+    progress::{DatasetMonth, Subject},
     sink::{Identity, Location},
 };
 use archive_formats::{
-    Chain, Dataset, Head, Manifest, Sha256, Timestamp,
-    key::{self, ObjectName},
-    manifest::ArchiveDocument,
+    BackupManifest, Chain, CommitRecord, Dataset, Head, Manifest, Sha256, Timestamp, backup_manifest::BackupContent,
+    key::ObjectName, manifest::ArchiveDocument,
 };
 use futures::StreamExt as _;
+use std::{collections::HashSet, marker::PhantomData};
 use uuid::Uuid;
+
+/// What the archives of events and of backups are called, and what their commits are about.
+pub trait ArchiveRecord: CommitRecord {
+    /// The name in the context of messages.
+    const NAME: &'static str;
+
+    /// The option that names the place.
+    const OPTION: &'static str;
+
+    /// What its commit is about.
+    fn subject(&self) -> Subject;
+
+    /// The paths of the files that this commit removes, which earlier ones of `chain` name.
+    fn removes(&self, _: &Chain<Self>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The paths of the files that manifests of `chain` name and later ones remove: they may be absent.
+    fn removed_files(chain: &Chain<Self>) -> HashSet<String> {
+        chain.entries().iter().flat_map(|entry| entry.manifest.removes(chain)).collect()
+    }
+}
+
+impl ArchiveRecord for Manifest {
+    const NAME: &'static str = "archive";
+    const OPTION: &'static str = "--archive";
+
+    fn subject(&self) -> Subject {
+        Subject::Month(DatasetMonth { dataset: self.dataset.clone(), month: self.month })
+    }
+}
+
+impl ArchiveRecord for BackupManifest {
+    const NAME: &'static str = "backups";
+    const OPTION: &'static str = "--backups";
+
+    fn subject(&self) -> Subject {
+        Subject::Backup(format!("{} {}", self.content.kind(), self.sequence))
+    }
+
+    fn removes(&self, chain: &Chain<Self>) -> Vec<String> {
+        let BackupContent::Removal(removal) = &self.content else { return Vec::new() };
+        let manifests = removal.removed.iter().filter_map(|link| chain.entry(link.sequence));
+        manifests.flat_map(|entry| entry.manifest.files.iter().map(|file| file.path.clone())).collect()
+    }
+}
+
+/// Removes objects from `sink`. Where the store refuses, for example because of Object Lock, logs that once and succeeds:
+/// what stays costs only space.
+pub(crate) async fn remove_files(sink: &Sink, paths: Vec<String>) -> u64 {
+    let mut removed = 0;
+    for path in paths {
+        if let Err(error) = sink.remove(&path).await {
+            tracing::warn!(%error, "some files of removed backups stay in the store");
+            break;
+        }
+        removed += 1;
+    }
+    removed
+}
 
 /// A store that contains an archive, before its chain is read.
 ///
 /// [`verify`](crate::verify::verify) starts here; every other command needs the chain and opens an [`Archive`].
 #[derive(Clone, Debug)]
-pub struct ArchiveRoot {
+pub struct ArchiveRoot<M = Manifest> {
     sink: Sink,
     identity: Identity,
+    manifests: PhantomData<M>,
 }
 
 /// An archive whose chain of manifests was read and checked.
 #[derive(Clone, Debug)]
-pub struct Archive {
-    root: ArchiveRoot,
-    chain: Chain,
+pub struct Archive<M = Manifest> {
+    root: ArchiveRoot<M>,
+    chain: Chain<M>,
 }
 
 impl ArchiveRoot {
     /// Opens the archive at `location`; `None` if there is none.
     pub async fn find(location: &Location) -> Result<Option<Self>> {
         let sink = Sink::open(location)?;
-        Ok(sink.identity::<Manifest>().await?.map(|identity| Self { sink, identity }))
+        Ok(sink.identity::<Manifest>().await?.map(|identity| Self::new(sink, identity)))
     }
 
     /// Opens the archive at `location`. Fails with [`ErrorKind::NoArchive`] if there is none.
@@ -50,29 +112,41 @@ impl ArchiveRoot {
         ArchiveDocument::new::<Manifest>(Uuid::new_v4().to_string(), created_at)
     }
 
-    /// Refuses a place for a new archive inside another one, or around one: readers of the outer would see the events of
-    /// the inner. What cannot be looked at, such as other prefixes of a bucket, does not count.
+    /// Creates an archive in `sink`, or opens the one that another host created there at the same time: all hosts
+    /// continue with one identity.
+    pub async fn create(sink: Sink, document: &ArchiveDocument) -> Result<Self> {
+        let identity = sink.create::<Manifest>(document).await?;
+        Ok(Self::new(sink, identity))
+    }
+}
+
+impl<M: ArchiveRecord> ArchiveRoot<M> {
+    /// Refuses a place for a new archive inside another one, of whatever kind, or around one: readers of the outer would
+    /// see the files of the inner. What cannot be looked at, such as other prefixes of a bucket, does not count.
     pub async fn check_place(location: &Location) -> Result<()> {
         /// Objects that are looked at below a place that is not empty.
         const LOOKED_AT: usize = 1_000;
         let refused = |message: &str, other: String| {
-            let error =
-                Error::new(ErrorKind::Configuration, message.to_owned()).with_context("archive", location.url());
-            Err(error.with_context("other", other).with_hint("name a place beside it with --archive"))
+            let error = Error::new(ErrorKind::Configuration, message.to_owned()).with_context(M::NAME, location.url());
+            let hint = format!("name a place beside it with {}: events and backups are kept apart", M::OPTION);
+            Err(error.with_context("other", other).with_hint(hint))
         };
+        let sink = Sink::open(location)?;
         for above in location.above() {
             if let Ok(sink) = Sink::open(&above)
-                && let Ok(Some(identity)) = sink.identity::<Manifest>().await
+                && let Some(other) = root_in(&sink).await
             {
-                let other = above.directory().map(|path| path.display().to_string());
-                return refused("the place is inside another archive", other.unwrap_or(identity.document.archive));
+                let other = above.directory().map_or_else(|| other.to_owned(), |path| path.display().to_string());
+                return refused("the place is inside another archive", other);
             }
         }
-        let inner = format!("/{}", key::ARCHIVE);
-        let mut objects = Sink::open(location)?.list(None).take(LOOKED_AT);
+        if let Some(other) = root_in(&sink).await.filter(|other| *other != M::IDENTITY) {
+            return refused("another archive is here", other.to_owned());
+        }
+        let mut objects = sink.list(None).take(LOOKED_AT);
         while let Some(object) = objects.next().await {
             let Ok(object) = object else { continue };
-            if object.path.ends_with(&inner) {
+            if object.path.rsplit_once('/').is_some_and(|(_, name)| ROOTS.contains(&name)) {
                 return refused("the place contains another archive", object.path);
             }
             if matches!(ObjectName::parse(&object.path), ObjectName::Data { .. }) {
@@ -84,29 +158,38 @@ impl ArchiveRoot {
         }
         Ok(())
     }
+}
 
-    /// Creates an archive in `sink`, or opens the one that another host created there at the same time: all hosts
-    /// continue with one identity.
-    pub async fn create(sink: Sink, document: &ArchiveDocument) -> Result<Self> {
-        let identity = sink.create::<Manifest>(document).await?;
-        Ok(Self { sink, identity })
+/// The documents that identify archives of all kinds.
+const ROOTS: [&str; 2] = [Manifest::IDENTITY, BackupManifest::IDENTITY];
+
+/// The document that identifies the archive in `sink`, if it can be read and there is one.
+async fn root_in(sink: &Sink) -> Option<&'static str> {
+    for root in ROOTS {
+        if matches!(sink.document(root).await, Ok(Some(_))) {
+            return Some(root);
+        }
     }
+    None
+}
 
+impl<M: CommitRecord> ArchiveRoot<M> {
     /// Creates the handle from a store and the identity in it.
     pub const fn new(sink: Sink, identity: Identity) -> Self {
-        Self { sink, identity }
+        Self { sink, identity, manifests: PhantomData }
     }
 
     /// Adds a chain that may be incomplete. Commits and replications read the missing manifests.
-    pub const fn with_chain(self, chain: Chain) -> Archive {
+    pub const fn with_chain(self, chain: Chain<M>) -> Archive<M> {
         Archive { root: self, chain }
     }
 
     /// Reads the chain. Fails with [`ErrorKind::BrokenChain`] if it is broken.
-    pub async fn read_chain(self) -> Result<Archive> {
-        let chain: Chain = self.sink.chain(self.id()).await?;
+    pub async fn read_chain(self) -> Result<Archive<M>> {
+        let chain: Chain<M> = self.sink.chain(self.id()).await?;
         if !self.identity.is_named_by(&chain) {
-            let error = Error::new(ErrorKind::BrokenChain, "archive.json is not the one that the first manifest names");
+            let message = format!("{} is not the one that the first manifest names", M::IDENTITY);
+            let error = Error::new(ErrorKind::BrokenChain, message);
             return Err(error
                 .with_context("archive", self.url())
                 .with_hint("copy it back from a replica that `kt-archive verify` finds whole"));
@@ -144,8 +227,26 @@ impl Archive {
         ArchiveRoot::open(location).await?.read_chain().await
     }
 
+    /// Refuses datasets that the archive does not have: a misspelt one must not look like one without events. An archive
+    /// without months may get any.
+    pub fn expect_datasets(&self, datasets: &[Dataset]) -> Result<()> {
+        let known = self.chain.datasets();
+        let Some(unknown) = datasets.iter().find(|dataset| !known.is_empty() && !known.contains(dataset)) else {
+            return Ok(());
+        };
+        let hint = match nearest(unknown.as_str(), known.iter().map(|name| name.as_str())) {
+            Some(nearest) => format!("did you mean --dataset {nearest}?"),
+            None => "name one of them with --dataset".to_owned(),
+        };
+        let names = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let error = Error::new(ErrorKind::Configuration, format!("the archive has no dataset {unknown}"));
+        Err(error.with_context("it has", names).with_hint(hint))
+    }
+}
+
+impl<M: CommitRecord> Archive<M> {
     /// Drops the chain.
-    pub(crate) fn into_root(self) -> ArchiveRoot {
+    pub(crate) fn into_root(self) -> ArchiveRoot<M> {
         self.root
     }
 
@@ -166,28 +267,12 @@ impl Archive {
     }
 
     /// The chain, as of the last read.
-    pub const fn chain(&self) -> &Chain {
+    pub const fn chain(&self) -> &Chain<M> {
         &self.chain
     }
 
-    /// Refuses datasets that the archive does not have: a misspelt one must not look like one without events. An archive
-    /// without months may get any.
-    pub fn expect_datasets(&self, datasets: &[Dataset]) -> Result<()> {
-        let known = self.chain.datasets();
-        let Some(unknown) = datasets.iter().find(|dataset| !known.is_empty() && !known.contains(dataset)) else {
-            return Ok(());
-        };
-        let hint = match nearest(unknown.as_str(), known.iter().map(|name| name.as_str())) {
-            Some(nearest) => format!("did you mean --dataset {nearest}?"),
-            None => "name one of them with --dataset".to_owned(),
-        };
-        let names = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let error = Error::new(ErrorKind::Configuration, format!("the archive has no dataset {unknown}"));
-        Err(error.with_context("it has", names).with_hint(hint))
-    }
-
     /// The store and the chain, for a commit that extends the chain.
-    pub(crate) const fn commit_parts(&mut self) -> (&Sink, &mut Chain) {
+    pub(crate) const fn commit_parts(&mut self) -> (&Sink, &mut Chain<M>) {
         (&self.root.sink, &mut self.chain)
     }
 

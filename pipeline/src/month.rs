@@ -124,9 +124,9 @@ impl MonthPipeline {
             let work = stage::artifact::stage(encoded.report.artifacts.clone(), &target);
             staged.extend(spans::within(spans::artifact(), work).await?);
         }
-        let dataset_month = DatasetMonth { dataset: dataset.clone(), month };
+        let subject = DatasetMonth { dataset: dataset.clone(), month }.into();
         let schema = encoded.schema.as_ref();
-        let work = stage::store::store(staged, schema, &self.sink, &dataset_month, self.progress.as_ref());
+        let work = stage::store::store(staged, schema, &self.sink, &subject, self.progress.as_ref());
         let files = spans::within(spans::store(), work).await?;
         Ok(Ready { draft: self.draft(&target, &encoded, conflicts), files })
     }

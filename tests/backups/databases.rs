@@ -5,7 +5,7 @@ use crate::support::{
     postgres::{Database, program},
     programs::{folder_with, options_in, run},
 };
-use archive::backup::Backups;
+use archive::backup::open_backups;
 use archive_connectors::ErrorKind;
 use archive_formats::backup_manifest::DigestLevel;
 use std::{
@@ -135,6 +135,6 @@ fn backups_do_not_begin_in_an_archive_of_events() {
 #[test]
 fn no_backups_are_not_empty_backups() {
     let world = BackupWorld::new("select 1");
-    let error = run(Backups::open(&world.location())).unwrap_err();
+    let error = run(open_backups(&world.location())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoArchive);
 }

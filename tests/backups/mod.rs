@@ -69,7 +69,7 @@ impl BackupWorld {
     /// Backs the database up.
     fn back_up(&self, request: &DatabaseRequest) -> Result<Entry<BackupManifest>, Error> {
         run(async {
-            let mut backups = Backups::open_or_begin(&self.location(), Noon.now()).await?;
+            let mut backups = backup::open_or_begin(&self.location(), Noon.now()).await?;
             let spool = self.path("spool");
             std::fs::create_dir_all(&spool).unwrap();
             let entry = Box::pin(backup::backup_database(&mut backups, request, &Noon, &spool)).await;
@@ -87,13 +87,13 @@ impl BackupWorld {
 
     /// The backups, read anew.
     fn backups(&self) -> Backups {
-        run(Backups::open(&self.location())).unwrap()
+        run(backup::open_backups(&self.location())).unwrap()
     }
 
     /// Restores the newest backup in a drill.
     fn drill(&self) -> Result<Entry<BackupManifest>, Error> {
         run(async {
-            let mut backups = Backups::open(&self.location()).await?;
+            let mut backups = backup::open_backups(&self.location()).await?;
             let state = self.path("state");
             std::fs::create_dir_all(&state).unwrap();
             backup::drill(&mut backups, None, &self.request().programs, &Noon, &state).await

@@ -32,16 +32,24 @@ impl Sink {
             }
             removed.push(path);
         }
-        removed.extend(self.remove_leftovers(chain, dataset, month).await?);
+        removed.extend(self.remove_leftovers(chain.next_sequence(), dataset, month).await?);
         Ok(removed)
     }
 
     /// Removes the partial files of interrupted writes in the folders of a committed month, if the archive is a
-    /// directory. Returns their paths.
-    pub async fn remove_leftovers(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
+    /// directory. `next` is the number after the last manifest. Returns their paths.
+    pub async fn remove_leftovers(&self, next: u64, dataset: &Dataset, month: Month) -> Result<Vec<String>> {
         match &self.directory {
-            Some(directory) => remove_leftovers(Arc::clone(directory), leftover_folders(dataset, month), chain).await,
+            Some(directory) => remove_leftovers(Arc::clone(directory), leftover_folders(dataset, month), next).await,
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// Removes an object. One that is absent is removed already.
+    pub async fn remove(&self, path: &str) -> Result<()> {
+        match self.store.delete(&self.location(path)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("remove an object", path, &error)),
         }
     }
 
@@ -67,9 +75,8 @@ fn leftover_folders(dataset: &Dataset, month: Month) -> Vec<String> {
 }
 
 /// Removes the partial files of interrupted writes in `folders`. Keeps those of documents that another writer may be
-/// creating: the ones with numbers that are not in `chain`.
-async fn remove_leftovers(directory: Arc<Directory>, folders: Vec<String>, chain: &Chain) -> Result<Vec<String>> {
-    let next = chain.next_sequence();
+/// creating: the ones with the number `next` and above.
+async fn remove_leftovers(directory: Arc<Directory>, folders: Vec<String>, next: u64) -> Result<Vec<String>> {
     let work = move || folders.iter().flat_map(|folder| remove_from(&directory, folder, next)).collect();
     let removed = tokio::task::spawn_blocking(work).await;
     removed.map_err(|error| Error::new(ErrorKind::Internal, "removing leftovers was interrupted").with_source(error))

@@ -11,6 +11,7 @@ mod tally;
 pub use counts::{DayCounts, Days, Verdict};
 
 use crate::{
+    archive::ArchiveRecord as _,
     pull::months,
     reader::{Reader, Scan, damaged},
     report::Failure,
@@ -18,7 +19,7 @@ use crate::{
 };
 use archive_connectors::{
     ErrorKind, Progress, Result, Sink,
-    progress::{DatasetMonth, Step},
+    progress::{Step, Subject},
     sink::Location,
 };
 use archive_formats::{Chain, Dataset, Entry, Manifest, Month, Schema, manifest::DataFile};
@@ -95,21 +96,21 @@ impl Counter {
 
     async fn month(&self, manifest: &Manifest) -> Result<DayCounts> {
         let files = months::files(manifest, manifest.month.window())?;
-        let dataset_month = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
-        self.progress.step(&dataset_month, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
-        let counted = self.files(manifest, &files, &dataset_month).await;
-        self.progress.finish(&dataset_month);
+        let subject = manifest.subject();
+        self.progress.step(&subject, Step::Check, Some(files.iter().map(|file| file.bytes).sum()));
+        let counted = self.files(manifest, &files, &subject).await;
+        self.progress.finish(&subject);
         counted
     }
 
-    async fn files(&self, manifest: &Manifest, files: &[&DataFile], dataset_month: &DatasetMonth) -> Result<DayCounts> {
+    async fn files(&self, manifest: &Manifest, files: &[&DataFile], subject: &Subject) -> Result<DayCounts> {
         self.check_sizes(&manifest.files).await?;
         let mut counts = DayCounts::default();
         // A manifest without a schema has no files of events.
         let Some(schema) = manifest.schema.clone().map(Arc::new) else { return Ok(counts) };
         for file in files {
             counts.merge(&self.file(file, &schema, manifest.month).await?);
-            self.progress.advance(dataset_month, file.bytes);
+            self.progress.advance(subject, file.bytes);
         }
         Ok(counts)
     }
@@ -156,17 +157,17 @@ mod tests {
 
     /// The bars that were started and those that were finished.
     #[derive(Debug, Default)]
-    struct Bars(Mutex<(Vec<DatasetMonth>, Vec<DatasetMonth>)>);
+    struct Bars(Mutex<(Vec<Subject>, Vec<Subject>)>);
 
     impl Progress for Bars {
-        fn step(&self, dataset_month: &DatasetMonth, _: Step, _: Option<u64>) {
-            self.0.lock().unwrap().0.push(dataset_month.clone());
+        fn step(&self, subject: &Subject, _: Step, _: Option<u64>) {
+            self.0.lock().unwrap().0.push(subject.clone());
         }
 
-        fn advance(&self, _: &DatasetMonth, _: u64) {}
+        fn advance(&self, _: &Subject, _: u64) {}
 
-        fn finish(&self, dataset_month: &DatasetMonth) {
-            self.0.lock().unwrap().1.push(dataset_month.clone());
+        fn finish(&self, subject: &Subject) {
+            self.0.lock().unwrap().1.push(subject.clone());
         }
     }
 

@@ -13,95 +13,66 @@ pub use database::{DatabaseRequest, backup_database};
 pub use drill::drill;
 pub use verify::{BackupVerification, verify_backups};
 
+use crate::archive::{Archive, ArchiveRoot};
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
-    sink::{Identity, Location, StoredFile},
+    sink::{Location, StoredFile},
 };
 use archive_formats::{
-    BackupManifest, Chain, CommitRecord as _, Entry, Manifest, Sha256, Timestamp, backup_manifest::BackupFile,
+    BackupManifest, CommitRecord as _, Entry, Manifest, Timestamp, backup_manifest::BackupFile,
     manifest::ArchiveDocument,
 };
 use draft::BackupDraft;
 use uuid::Uuid;
 
 /// Backups whose chain of manifests was read and checked.
-#[derive(Clone, Debug)]
-pub struct Backups {
-    sink: Sink,
-    identity: Identity,
-    chain: Chain<BackupManifest>,
+pub type Backups = Archive<BackupManifest>;
+
+/// Opens the backups at `location`; `None` if there are none. Refuses an archive of events, whose files may be locked for
+/// years.
+pub async fn find_backups(location: &Location) -> Result<Option<Backups>> {
+    let sink = open_private(location)?;
+    if sink.document(Manifest::IDENTITY).await?.is_some() {
+        return Err(not_apart(location, "an archive of events is here"));
+    }
+    match sink.identity::<BackupManifest>().await? {
+        Some(identity) => ArchiveRoot::new(sink, identity).read_chain().await.map(Some),
+        None => Ok(None),
+    }
 }
 
-impl Backups {
-    /// Opens the backups at `location`; `None` if there are none. Refuses an archive of events, whose files may be locked
-    /// for years.
-    pub async fn find(location: &Location) -> Result<Option<Self>> {
-        let sink = open_private(location)?;
-        if sink.document(Manifest::IDENTITY).await?.is_some() {
-            return Err(Error::new(ErrorKind::Configuration, "an archive of events is here")
-                .with_context("backups", location.url())
-                .with_hint("choose another folder or prefix: events and backups are kept apart"));
-        }
-        match sink.identity::<BackupManifest>().await? {
-            Some(identity) => Self::read(sink, identity).await.map(Some),
-            None => Ok(None),
-        }
-    }
+/// Opens the backups at `location`. Fails with [`ErrorKind::NoArchive`] if there are none.
+pub async fn open_backups(location: &Location) -> Result<Backups> {
+    find_backups(location).await?.ok_or_else(|| {
+        Error::new(ErrorKind::NoArchive, "no backups here")
+            .with_context("backups", location.url())
+            .with_hint("check --backups; `kt-archive backup database` makes the first one")
+    })
+}
 
-    /// Opens the backups at `location`. Fails with [`ErrorKind::NoArchive`] if there are none.
-    pub async fn open(location: &Location) -> Result<Self> {
-        Self::find(location).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NoArchive, "no backups here")
-                .with_context("backups", location.url())
-                .with_hint("check the location, or make the first backup there")
-        })
+/// Opens the backups at `location`, or begins them there.
+pub async fn open_or_begin(location: &Location, now: Timestamp) -> Result<Backups> {
+    if let Some(backups) = find_backups(location).await? {
+        return Ok(backups);
     }
+    ArchiveRoot::<BackupManifest>::check_place(location).await?;
+    let document = ArchiveDocument::new::<BackupManifest>(Uuid::new_v4().to_string(), now);
+    let sink = open_private(location)?;
+    let identity = sink.create::<BackupManifest>(&document).await?;
+    ArchiveRoot::new(sink, identity).read_chain().await
+}
 
-    /// Opens the backups at `location`, or begins them there.
-    pub async fn open_or_begin(location: &Location, now: Timestamp) -> Result<Self> {
-        if let Some(backups) = Self::find(location).await? {
-            return Ok(backups);
-        }
-        let document = ArchiveDocument::new::<BackupManifest>(Uuid::new_v4().to_string(), now);
-        let sink = open_private(location)?;
-        let identity = sink.create::<BackupManifest>(&document).await?;
-        Self::read(sink, identity).await
-    }
+fn not_apart(location: &Location, message: &str) -> Error {
+    Error::new(ErrorKind::Configuration, message.to_owned())
+        .with_context("backups", location.url())
+        .with_hint("name another folder or prefix with --backups: events and backups are kept apart")
+}
 
-    async fn read(sink: Sink, identity: Identity) -> Result<Self> {
-        let chain = sink.chain::<BackupManifest>(&identity.document.archive).await?;
-        if !identity.is_named_by(&chain) {
-            let error = Error::new(ErrorKind::BrokenChain, "backups.json is not the one that the first manifest names");
-            return Err(error.with_context("backups", sink.url()).with_hint("copy it back from a replica"));
-        }
-        Ok(Self { sink, identity, chain })
-    }
-
-    /// The store.
-    pub const fn sink(&self) -> &Sink {
-        &self.sink
-    }
-
-    /// The chain, as of the last read or commit.
-    pub const fn chain(&self) -> &Chain<BackupManifest> {
-        &self.chain
-    }
-
-    /// The UUID.
-    pub fn id(&self) -> &str {
-        &self.identity.document.archive
-    }
-
-    /// The digest of `backups.json`.
-    pub(crate) const fn identity_sha256(&self) -> Sha256 {
-        self.identity.sha256
-    }
-
+impl Archive<BackupManifest> {
     /// Commits `draft` with `files`. Reads the end of the chain again first.
     async fn commit(&mut self, draft: &BackupDraft, files: &[StoredFile<BackupFile>]) -> Result<Entry<BackupManifest>> {
-        let Self { sink, identity, chain } = self;
-        sink.flush_head(chain).await?;
-        sink.confirm_end(chain, identity.sha256).await?;
+        self.confirm_end().await?;
+        let (sink, chain) = self.commit_parts();
         sink.complete_sums(chain).await?;
         Ok(sink.commit(chain, draft, files).await?.entry().clone())
     }

@@ -7,6 +7,7 @@ use archive_connectors::{
     Result, Sink,
     sink::{self, Location},
 };
+use archive_formats::Manifest;
 
 /// Checks the archive, then its store if the archive could be read.
 pub(super) async fn archive(settings: &Settings) -> Vec<Check> {
@@ -38,7 +39,7 @@ async fn with_probes(name: &str, location: &Location, content: Result<String>) -
 async fn content(settings: &Settings) -> Result<String> {
     let location = &settings.archive;
     let Some(archive) = Archive::find(location).await? else {
-        ArchiveRoot::check_place(location).await?;
+        ArchiveRoot::<Manifest>::check_place(location).await?;
         return Ok(format!("{}: no archive yet, the first run makes one", location.url()));
     };
     provenance::successions(Some(archive.chain()), settings)?;

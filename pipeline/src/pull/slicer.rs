@@ -2,13 +2,11 @@
 
 use super::{columns::SliceColumns, filter::Filter, months};
 use crate::{
+    archive::ArchiveRecord as _,
     output::write_failed,
     reader::{ReadError, Reader, Scan},
 };
-use archive_connectors::{
-    Error, ErrorKind, Progress, Result,
-    progress::{DatasetMonth, Step},
-};
+use archive_connectors::{Error, ErrorKind, Progress, Result, progress::Step};
 use archive_formats::{
     Entry, EventBatch, ParquetPart, Schema,
     encode::{
@@ -52,22 +50,22 @@ impl Slicer {
         let mut origins = Vec::new();
         for Entry { sha256, manifest } in entries {
             let files = months::files(manifest, self.filter.window())?;
-            let dataset_month = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
+            let subject = manifest.subject();
             let window = self.filter.window();
             let files = files.into_iter().map(|file| (file, file.part(window))).collect::<Vec<_>>();
             let bytes =
                 |file: &DataFile, part: &Option<ParquetPart>| part.as_ref().map_or(file.bytes, ParquetPart::bytes);
             let total = files.iter().map(|(file, part)| bytes(file, part)).sum();
-            self.progress.step(&dataset_month, Step::Check, Some(total));
+            self.progress.step(&subject, Step::Check, Some(total));
             // A commit with files always has a schema.
             if let Some(schema) = manifest.schema.clone().map(Arc::new) {
                 for (file, part) in &files {
                     self.file(file, &schema, writing).await?;
                     writing.counts.read += part.as_ref().map_or(file.rows, ParquetPart::rows);
-                    self.progress.advance(&dataset_month, bytes(file, part));
+                    self.progress.advance(&subject, bytes(file, part));
                 }
             }
-            self.progress.finish(&dataset_month);
+            self.progress.finish(&subject);
             let files = files.into_iter().map(|(DataFile { path, sha256, rows, .. }, part)| SliceFile {
                 path: path.clone(),
                 sha256: *sha256,

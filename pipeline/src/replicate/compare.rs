@@ -1,16 +1,16 @@
 //! Compares the chain of a replica with the archive's, before anything is written.
 
-use crate::Archive;
+use crate::archive::{Archive, ArchiveRecord};
 use archive_connectors::{Error, ErrorKind, Result, Sink};
 use archive_formats::{
-    Chain, CommitRecord as _, Manifest, Sha256,
+    Chain, Sha256,
     chain::Entry,
     key::{self, ObjectName},
     manifest::ArchiveDocument,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, marker::PhantomData};
 
 /// Concurrent fetches of manifests.
 const FETCHES: usize = 16;
@@ -41,12 +41,16 @@ pub(super) struct ReplicaChain {
 impl ReplicaChain {
     /// Compares the chain of `replica` with that of `archive`, whose `archive.json` is `identity`. Fails unless it is a
     /// prefix. Refreshes the archive's chain first.
-    pub(super) async fn compare(replica: &Sink, archive: &mut Archive, identity: &Bytes) -> Result<Self> {
+    pub(super) async fn compare<M: ArchiveRecord>(
+        replica: &Sink,
+        archive: &mut Archive<M>,
+        identity: &Bytes,
+    ) -> Result<Self> {
         let (last, sums) = numbers(replica).await?;
         // Only after the replica was listed: another host may commit and copy a month meanwhile.
         archive.refresh().await?;
         let chain = archive.chain();
-        let comparison = Comparison { replica, archive: archive.id() };
+        let comparison = Comparison::<M> { replica, archive: archive.id(), records: PhantomData };
         let found = stream::iter(chain.entries()).map(|entry| comparison.manifest(entry, last)).buffered(FETCHES);
         let found = found.try_collect::<Vec<_>>().await?;
         let is_ours = found.iter().any(|(_, is_ours)| *is_ours);
@@ -62,10 +66,10 @@ impl ReplicaChain {
     }
 
     /// Rejects damage, which only `--repair` may replace.
-    pub(super) fn check_undamaged(&self, replica: &Sink) -> Result<()> {
+    pub(super) fn check_undamaged(&self, replica: &Sink, identity: &str) -> Result<()> {
         let damaged = self.manifests.iter().zip(1..).find(|(held, _)| **held == Held::Damaged);
         let path = match (self.identity, damaged) {
-            (Held::Damaged, _) => key::ARCHIVE.to_owned(),
+            (Held::Damaged, _) => identity.to_owned(),
             (_, Some((_, sequence))) => key::manifest(sequence),
             (_, None) => return Ok(()),
         };
@@ -88,15 +92,16 @@ pub(super) async fn numbers(replica: &Sink) -> Result<(u64, BTreeSet<u64>)> {
     Ok((last.max(sums.last().copied().unwrap_or(0)), sums))
 }
 
-struct Comparison<'a> {
+struct Comparison<'a, M> {
     replica: &'a Sink,
     archive: &'a str,
+    records: PhantomData<M>,
 }
 
-impl Comparison<'_> {
+impl<M: ArchiveRecord> Comparison<'_, M> {
     /// The replica's copy of a manifest, and whether it proves that the replica belongs to this archive.
-    async fn manifest(&self, ours: &Entry, last: u64) -> Result<(Held, bool)> {
-        let sequence = ours.manifest.sequence;
+    async fn manifest(&self, ours: &Entry<M>, last: u64) -> Result<(Held, bool)> {
+        let sequence = ours.manifest.sequence();
         if sequence > last {
             return Ok((Held::Missing, false));
         }
@@ -110,19 +115,20 @@ impl Comparison<'_> {
         if self.is_named(ours).await? {
             return Ok((Held::Damaged, true));
         }
-        match Manifest::from_bytes(&bytes) {
+        match M::from_bytes(&bytes) {
             Err(_) => Ok((Held::Damaged, false)),
-            Ok(theirs) if theirs.archive != self.archive => {
-                Err(self.foreign(&theirs.archive).with_context("path", key::manifest(sequence)))
+            Ok(theirs) if theirs.header().archive != self.archive => {
+                Err(self.foreign(theirs.header().archive).with_context("path", key::manifest(sequence)))
             }
             Ok(_) => Err(self.diverged(ours, Sha256::digest(&bytes))),
         }
     }
 
-    async fn is_named(&self, ours: &Entry) -> Result<bool> {
-        let sequence = ours.manifest.sequence;
+    async fn is_named(&self, ours: &Entry<M>) -> Result<bool> {
+        let sequence = ours.manifest.sequence();
         let next = self.replica.document(&key::manifest(sequence.saturating_add(1))).await?;
-        let next = next.and_then(|bytes| Manifest::from_bytes(&bytes).ok()).and_then(|manifest| manifest.previous);
+        let next = next.and_then(|bytes| M::from_bytes(&bytes).ok());
+        let next = next.as_ref().and_then(|manifest| manifest.header().previous);
         if next.is_some_and(|link| link.sequence == sequence && link.sha256 == ours.sha256) {
             return Ok(true);
         }
@@ -134,7 +140,7 @@ impl Comparison<'_> {
     /// The replica's copy of `archive.json`. If it is unreadable or names another archive, it is damaged if the
     /// manifests beside it are ours, and the location of something else otherwise.
     async fn identity(&self, ours: &Bytes, is_ours: bool) -> Result<Held> {
-        let Some(bytes) = self.replica.document(key::ARCHIVE).await? else { return Ok(Held::Missing) };
+        let Some(bytes) = self.replica.document(M::IDENTITY).await? else { return Ok(Held::Missing) };
         if bytes == *ours {
             return Ok(Held::Same);
         }
@@ -142,7 +148,7 @@ impl Comparison<'_> {
             _ if is_ours => Ok(Held::Damaged),
             Ok(document) if document.archive == self.archive => Ok(Held::Damaged),
             Ok(document) => Err(self.foreign(&document.archive)),
-            Err(_) => Err(unknown(self.replica).with_context("path", key::ARCHIVE)),
+            Err(_) => Err(unknown(self.replica).with_context("path", M::IDENTITY)),
         }
     }
 
@@ -151,11 +157,11 @@ impl Comparison<'_> {
             .with_context("replica", self.replica.url())
             .with_context("its archive", uuid.escape_debug())
             .with_context("ours", self.archive)
-            .with_hint("check --archive and --replica, or choose an empty place")
+            .with_hint(format!("check {} and --replica, or choose an empty place", M::OPTION))
     }
 
-    fn diverged(&self, ours: &Entry, theirs: Sha256) -> Error {
-        let sequence = ours.manifest.sequence;
+    fn diverged(&self, ours: &Entry<M>, theirs: Sha256) -> Error {
+        let sequence = ours.manifest.sequence();
         let message =
             format!("the chain of the replica is not the beginning of the archive's: manifest {sequence} differs");
         Error::new(ErrorKind::BrokenChain, message)
@@ -169,13 +175,16 @@ impl Comparison<'_> {
     }
 }
 
-pub(super) fn longer(replica: &Sink, archive: &Sink, chain: &Chain) -> Error {
+pub(super) fn longer<M: ArchiveRecord>(replica: &Sink, archive: &Sink, chain: &Chain<M>) -> Error {
     let next = chain.next_sequence();
     let message = format!("the replica goes on where the archive ends: manifest {next} is in the replica alone");
     Error::new(ErrorKind::BrokenChain, message)
         .with_context("replica", replica.url())
-        .with_context("archive", archive.url())
-        .with_hint("if the archive lost its end, give the replica as --archive, and the archive as --replica")
+        .with_context(M::NAME, archive.url())
+        .with_hint(format!(
+            "if the archive lost its end, give the replica as {}, and the archive as --replica",
+            M::OPTION
+        ))
 }
 
 fn unknown(replica: &Sink) -> Error {

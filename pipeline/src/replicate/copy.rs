@@ -4,15 +4,15 @@ use super::{
     Replicator, Tally,
     compare::{Held, ReplicaChain},
 };
+use crate::archive::{ArchiveRecord, remove_files};
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
-    progress::{DatasetMonth, Step},
+    progress::{DatasetMonth, Step, Subject},
 };
 use archive_formats::{
-    CommitRecord as _, Sha256,
+    FileRecord as _, Sha256,
     chain::Entry,
     key::{self, ObjectName},
-    manifest::DataFile,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -21,29 +21,30 @@ use std::collections::HashSet;
 /// Concurrent copies or comparisons of files.
 const CONCURRENT_FILES: usize = 2;
 
-impl Replicator<'_> {
+impl<M: ArchiveRecord> Replicator<'_, M> {
     /// Brings `replica` up to date. `tally` counts what was written, even on error.
     pub(super) async fn copy_to(&mut self, replica: &Sink, tally: &mut Tally) -> Result<()> {
-        let identity = self.document(key::ARCHIVE).await?;
+        let identity = self.document(M::IDENTITY).await?;
         // A repair would replace a good document by what was changed on the way here.
         if Sha256::digest(&identity) != self.archive.identity_sha256() {
-            return Err(changed(self.archive.sink(), key::ARCHIVE));
+            return Err(changed(self.archive.sink(), M::IDENTITY));
         }
         let replica_chain = ReplicaChain::compare(replica, self.archive, &identity).await?;
         if !self.repair {
-            replica_chain.check_undamaged(replica)?;
+            replica_chain.check_undamaged(replica, M::IDENTITY)?;
         }
         // A replica must not go on where the archive may end after a power failure.
         self.archive.sink().flush_head(self.archive.chain()).await?;
-        let copying = Copying { replicator: self, replica, replica_chain: &replica_chain };
-        if copying.put(key::ARCHIVE, identity, replica_chain.identity).await? && replica_chain.last > 0 {
+        let removed = M::removed_files(self.archive.chain());
+        let copying = Copying { replicator: self, replica, replica_chain: &replica_chain, removed: &removed };
+        if copying.put(M::IDENTITY, identity, replica_chain.identity).await? && replica_chain.last > 0 {
             tally.mended += 1;
         }
         let mut lost = None;
         for (entry, held) in self.archive.chain().entries().iter().zip(&replica_chain.manifests) {
-            let dataset_month = DatasetMonth { dataset: entry.manifest.dataset.clone(), month: entry.manifest.month };
-            let done = copying.month(entry, *held, &dataset_month, tally).await;
-            self.observer.finish(&dataset_month);
+            let subject = entry.manifest.subject();
+            let done = copying.month(entry, *held, &subject, tally).await;
+            self.observer.finish(&subject);
             match done {
                 // Data missing from the archive affects only manifests that the replica does not have.
                 Err(error) if error.kind() == ErrorKind::BrokenChain && *held != Held::Missing => {
@@ -65,20 +66,22 @@ impl Replicator<'_> {
     }
 }
 
-struct Copying<'a> {
-    replicator: &'a Replicator<'a>,
+struct Copying<'a, M: ArchiveRecord> {
+    replicator: &'a Replicator<'a, M>,
     replica: &'a Sink,
     replica_chain: &'a ReplicaChain,
+    /// Files that may be absent.
+    removed: &'a HashSet<String>,
 }
 
-impl Copying<'_> {
+impl<M: ArchiveRecord> Copying<'_, M> {
     /// Copies what the replica lacks of one commit: files, manifest, sums, in this order. A repair compares all of it.
-    async fn month(&self, entry: &Entry, held: Held, dataset_month: &DatasetMonth, tally: &mut Tally) -> Result<()> {
-        let sequence = entry.manifest.sequence;
+    async fn month(&self, entry: &Entry<M>, held: Held, subject: &Subject, tally: &mut Tally) -> Result<()> {
+        let sequence = entry.manifest.sequence();
         let is_new = sequence > self.replica_chain.last;
         let (mut written, lost) = match held {
             Held::Same if !self.replicator.repair => (0, None),
-            _ => self.files(&entry.manifest.files, dataset_month).await,
+            _ => self.files(entry.manifest.files(), subject).await,
         };
         if held == Held::Missing
             && let Some(error) = lost
@@ -90,6 +93,9 @@ impl Copying<'_> {
             written += u64::from(self.put(&key::manifest(sequence), bytes, held).await?);
         }
         written += u64::from(self.sums(entry).await?);
+        if held == Held::Missing {
+            remove_files(self.replica, entry.manifest.removes(self.replicator.archive.chain())).await;
+        }
         if is_new {
             tally.copied += 1;
         } else {
@@ -97,19 +103,20 @@ impl Copying<'_> {
         }
         let is_head = sequence + 1 == self.replicator.archive.chain().next_sequence();
         if written > 0 || is_head {
-            self.cleanup(dataset_month).await;
+            self.cleanup(subject).await;
         }
         lost.map_or(Ok(()), Err)
     }
 
     /// Copies missing files. Returns how many, and the first error.
-    async fn files(&self, files: &[DataFile], dataset_month: &DatasetMonth) -> (u64, Option<Error>) {
+    async fn files(&self, files: &[M::File], subject: &Subject) -> (u64, Option<Error>) {
         let Replicator { archive, observer, repair, .. } = self.replicator;
         let step = if *repair { Step::Check } else { Step::Upload };
-        observer.step(dataset_month, step, Some(files.iter().map(|file| file.bytes).sum()));
+        let files = files.iter().filter(|file| !self.removed.contains(file.object().path)).collect::<Vec<_>>();
+        observer.step(subject, step, Some(files.iter().map(|file| file.object().bytes).sum()));
         let copies = files
-            .iter()
-            .map(|file| self.replica.copy(archive.sink(), file, |bytes| observer.advance(dataset_month, bytes)));
+            .into_iter()
+            .map(|file| self.replica.copy(archive.sink(), file, |bytes| observer.advance(subject, bytes)));
         let (mut sent, mut lost) = (0, None);
         for copied in stream::iter(copies).buffered(CONCURRENT_FILES).collect::<Vec<_>>().await {
             match copied {
@@ -121,8 +128,8 @@ impl Copying<'_> {
     }
 
     /// The manifest's bytes as stored in the archive: a verifier hashes them unchanged.
-    async fn manifest(&self, entry: &Entry) -> Result<Bytes> {
-        let path = key::manifest(entry.manifest.sequence);
+    async fn manifest(&self, entry: &Entry<M>) -> Result<Bytes> {
+        let path = key::manifest(entry.manifest.sequence());
         let bytes = self.replicator.document(&path).await?;
         if Sha256::digest(&bytes) == entry.sha256 {
             Ok(bytes)
@@ -131,10 +138,10 @@ impl Copying<'_> {
         }
     }
 
-    async fn sums(&self, entry: &Entry) -> Result<bool> {
-        let path = key::sums(entry.manifest.sequence);
+    async fn sums(&self, entry: &Entry<M>) -> Result<bool> {
+        let path = key::sums(entry.manifest.sequence());
         let bytes = Bytes::from(entry.manifest.sha256sums(&entry.sha256));
-        let held = match self.replica_chain.sums.contains(&entry.manifest.sequence) {
+        let held = match self.replica_chain.sums.contains(&entry.manifest.sequence()) {
             false => Held::Missing,
             true if !self.replicator.repair => Held::Same,
             true => match self.replica.document(&path).await? {
@@ -161,20 +168,22 @@ impl Copying<'_> {
     }
 
     /// Removes leftovers of interrupted writes from a directory replica.
-    async fn cleanup(&self, dataset_month: &DatasetMonth) {
-        let DatasetMonth { dataset, month } = dataset_month;
-        if let Err(error) = self.replica.remove_leftovers(self.replicator.archive.chain(), dataset, *month).await {
+    async fn cleanup(&self, subject: &Subject) {
+        let Subject::Month(DatasetMonth { dataset, month }) = subject else { return };
+        let next = self.replicator.archive.chain().next_sequence();
+        if let Err(error) = self.replica.remove_leftovers(next, dataset, *month).await {
             tracing::warn!(%error, "could not look for leftovers of interrupted writes");
         }
     }
 
     /// Warns of files that no manifest names. They are kept: their owner is unknown.
     async fn warn_of_unnamed_files(&self) -> Result<()> {
-        let files = self.replicator.archive.chain().entries().iter().flat_map(|entry| &entry.manifest.files);
-        let named = files.map(|file| file.path.as_str()).collect::<HashSet<_>>();
+        let files = self.replicator.archive.chain().entries().iter().flat_map(|entry| entry.manifest.files());
+        let named = files.map(|file| file.object().path).collect::<HashSet<_>>();
         let mut objects = self.replica.list(None);
         while let Some(object) = objects.try_next().await? {
-            let is_data = matches!(ObjectName::parse(&object.path), ObjectName::Data { .. } | ObjectName::Other);
+            let is_data = matches!(ObjectName::parse(&object.path), ObjectName::Data { .. } | ObjectName::Other)
+                && object.path != M::IDENTITY;
             if is_data && !named.contains(object.path.as_str()) {
                 let replica = self.replica.url();
                 tracing::warn!(replica, path = object.path, "left alone a file that no manifest names");

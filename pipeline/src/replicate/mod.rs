@@ -12,7 +12,7 @@ mod copy;
 pub(crate) mod report;
 
 use crate::{
-    Archive,
+    archive::{Archive, ArchiveRecord},
     observer::Observer,
     provenance,
     report::Failure,
@@ -29,9 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Brings replicas up to date with an archive.
 #[derive(Debug)]
-pub struct Replicator<'a> {
+pub struct Replicator<'a, M: ArchiveRecord = Manifest> {
     /// The archive. Its chain is refreshed before each replica.
-    pub archive: &'a mut Archive,
+    pub archive: &'a mut Archive<M>,
     /// Whether to compare every object of a replica, and replace damaged ones.
     pub repair: bool,
     /// Receives progress.
@@ -76,27 +76,27 @@ pub async fn compare(location: &Location, replica: &Sink, replicas: &[Sink]) -> 
     let sink = Sink::open(location)?;
     check_own_location(&sink, replica, replicas)?;
     let Some((mut archive, identity)) = Archive::find(location).await?.zip(sink.document(key::ARCHIVE).await?) else {
-        return is_empty(replica).await.map(|()| 0);
+        return is_empty::<Manifest>(replica).await.map(|()| 0);
     };
     let replica_chain = ReplicaChain::compare(replica, &mut archive, &identity).await?;
-    replica_chain.check_undamaged(replica).map(|()| replica_chain.last)
+    replica_chain.check_undamaged(replica, key::ARCHIVE).map(|()| replica_chain.last)
 }
 
 /// Rejects a location that is not empty, as the replica of an archive that does not exist yet.
-async fn is_empty(replica: &Sink) -> Result<()> {
-    if replica.identity::<Manifest>().await?.is_none() {
+async fn is_empty<M: ArchiveRecord>(replica: &Sink) -> Result<()> {
+    if replica.identity::<M>().await?.is_none() {
         return Ok(());
     }
-    let error =
-        Error::new(ErrorKind::Configuration, "the replica's place holds an archive, and that of --archive none yet");
-    let error = error.with_context("replica", replica.url());
-    Err(error.with_hint(
-        "check --archive and --replica; an archive that was lost comes back by `kt-archive replicate` with the replica as \
-         --archive",
-    ))
+    let message = format!("the replica's place holds an archive, and that of {} none yet", M::OPTION);
+    let error = Error::new(ErrorKind::Configuration, message).with_context("replica", replica.url());
+    let option = M::OPTION;
+    Err(error.with_hint(format!(
+        "check {option} and --replica; an archive that was lost comes back with the replica as {option}, and the lost place as \
+         --replica",
+    )))
 }
 
-impl Replicator<'_> {
+impl<M: ArchiveRecord> Replicator<'_, M> {
     /// Brings replicas up to date, one after another; a failure does not stop the next.
     pub async fn update(&mut self, replicas: &[Location]) -> Vec<ReplicaReport> {
         let opened = replicas.iter().map(Sink::open).collect::<Vec<_>>();
@@ -201,19 +201,22 @@ pub fn check_options(replicas: &[Location]) -> Result<()> {
 
 /// Fails if the archive is behind one of its replicas, or if a new archive (`None`) has a replica that contains one.
 /// Writes nothing. Replicas that are unreadable or belong to another archive are reported later, when they are updated.
-pub(crate) async fn check_not_behind(archive: Option<&Archive>, replicas: &[Location]) -> Result<()> {
+pub(crate) async fn check_not_behind<M: ArchiveRecord>(
+    archive: Option<&Archive<M>>,
+    replicas: &[Location],
+) -> Result<()> {
     try_join_all(replicas.iter().map(|location| check_one(archive, location))).await.map(drop)
 }
 
-async fn check_one(archive: Option<&Archive>, location: &Location) -> Result<()> {
+async fn check_one<M: ArchiveRecord>(archive: Option<&Archive<M>>, location: &Location) -> Result<()> {
     let Ok(replica) = Sink::open(location) else { return Ok(()) };
-    let Ok(Some(identity)) = replica.identity::<Manifest>().await else { return Ok(()) };
-    let Some(archive) = archive else { return is_empty(&replica).await };
+    let Ok(Some(identity)) = replica.identity::<M>().await else { return Ok(()) };
+    let Some(archive) = archive else { return is_empty::<M>(&replica).await };
     let Ok((last, _)) = compare::numbers(&replica).await else { return Ok(()) };
     if identity.document.archive != archive.id() || last < archive.chain().next_sequence() {
         return Ok(());
     }
     // Another host may have committed and copied a month since the chain was read.
-    let chain = archive.sink().chain(archive.id()).await?;
+    let chain = archive.sink().chain::<M>(archive.id()).await?;
     if last < chain.next_sequence() { Ok(()) } else { Err(compare::longer(&replica, archive.sink(), &chain)) }
 }

@@ -7,10 +7,10 @@ use crate::{
 };
 use archive_connectors::{
     Error, ErrorKind, Progress, Result,
-    progress::{DatasetMonth, Step},
+    progress::{Step, Subject},
 };
 use archive_formats::{
-    Chain, Dataset, Entry, EventBatch, Month, Schema, Sha256,
+    Chain, Dataset, Entry, EventBatch, Month, Schema, Sha256, Window,
     column_digest::ColumnDigests,
     encode::copy::{column_with_nul, write_rows},
     manifest::{CommitKind, DataFile},
@@ -31,7 +31,8 @@ pub(super) struct Feed {
     /// The columns of the month.
     pub(super) schema: Arc<Schema>,
     pub(super) progress: Arc<dyn Progress>,
-    pub(super) dataset_month: DatasetMonth,
+    pub(super) subject: Subject,
+    pub(super) window: Window,
 }
 
 /// The state of sending a month.
@@ -50,14 +51,14 @@ impl Feed {
         let digests = ColumnDigests::new(&self.schema);
         let mut sending = Sending { schema: Arc::clone(&self.schema), columns, digests, pieces };
         let bytes = month.entries.iter().map(|entry| entry.manifest.bytes()).sum();
-        self.progress.step(&self.dataset_month, Step::Upload, Some(bytes));
+        self.progress.step(&self.subject, Step::Upload, Some(bytes));
         for entry in &month.entries {
             let manifest = &entry.manifest;
-            let files = months::files(manifest, self.dataset_month.month.window())?;
+            let files = months::files(manifest, self.window)?;
             let Some(schema) = manifest.schema.clone().map(Arc::new) else { continue };
             for file in files {
                 self.file(file, &schema, &mut sending).await?;
-                self.progress.advance(&self.dataset_month, file.bytes);
+                self.progress.advance(&self.subject, file.bytes);
             }
         }
         Ok(sending.digests.finish())
@@ -65,7 +66,7 @@ impl Feed {
 
     async fn file(&self, file: &DataFile, schema: &Arc<Schema>, sending: &mut Sending) -> Result<()> {
         let columns = schema.columns().iter().map(|column| column.name.clone()).collect();
-        let scan = Scan { window: self.dataset_month.month.window(), columns };
+        let scan = Scan { window: self.window, columns };
         let mut batches = pin!(self.reader.events(file, schema, Some(scan)));
         let failed = |error: ReadError| error.into_error(self.reader.sink(), file);
         while let Some(batch) = batches.try_next().await.map_err(failed)? {

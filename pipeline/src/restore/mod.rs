@@ -16,7 +16,7 @@ use archive_connectors::{
         Server,
         restore::{Destination, Restoration},
     },
-    progress::{DatasetMonth, Step},
+    progress::{DatasetMonth, Step, Subject},
 };
 use archive_formats::{Dataset, EventBatch, Month, Schema, Sha256, column_digest::ColumnDigests};
 use feed::{ArchivedMonth, Feed};
@@ -57,20 +57,21 @@ pub async fn restore(
     let Some(schema) = month.schema()? else { return Ok(report) };
     let schema = Arc::new(schema);
     let scratch = Scratch::new(&settings.state_dir, "restore")?;
-    let dataset_month = DatasetMonth { dataset: request.dataset.clone(), month: request.month };
+    let subject = Subject::from(DatasetMonth { dataset: request.dataset.clone(), month: request.month });
     let feed = Feed {
         reader: Reader::new(archive.sink().clone(), scratch.path().to_owned()),
         schema: Arc::clone(&schema),
         progress: Arc::clone(&progress),
-        dataset_month: dataset_month.clone(),
+        window: request.month.window(),
+        subject: subject.clone(),
     };
 
     let destination = Destination { server: request.server.clone(), table, drill: request.drill };
     let mut restoration = Restoration::begin(&destination, &schema, request.month.window()).await?;
     let archived = load(&restoration, &feed, &month).await?;
-    progress.step(&dataset_month, Step::Decode, Some(month.rows()));
-    let (rows_back, restored) = read_back(&mut restoration, &schema, &progress, &dataset_month).await?;
-    progress.finish(&dataset_month);
+    progress.step(&subject, Step::Decode, Some(month.rows()));
+    let (rows_back, restored) = read_back(&mut restoration, &schema, &progress, &subject).await?;
+    progress.finish(&subject);
 
     report.rows_back = rows_back;
     report.table = Some(restoration.table().to_owned());
@@ -112,15 +113,15 @@ async fn read_back(
     restoration: &mut Restoration,
     schema: &Schema,
     progress: &Arc<dyn Progress>,
-    dataset_month: &DatasetMonth,
+    subject: &Subject,
 ) -> Result<(u64, Vec<Sha256>)> {
     let (sender, mut batches) = mpsc::channel::<EventBatch>(WAITING);
     let mut digests = ColumnDigests::new(schema);
-    let (progress, dataset_month) = (Arc::clone(progress), dataset_month.clone());
+    let (progress, subject) = (Arc::clone(progress), subject.clone());
     let digesting = tokio::task::spawn_blocking(move || {
         while let Some(batch) = batches.blocking_recv() {
             digests.add(batch.records()).map_err(undigested)?;
-            progress.advance(&dataset_month, batch.len() as u64);
+            progress.advance(&subject, batch.len() as u64);
         }
         Ok(digests.finish())
     });

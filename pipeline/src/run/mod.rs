@@ -24,7 +24,7 @@ use archive_connectors::{
     progress::Whole,
     sink::{Commit, Location},
 };
-use archive_formats::{Chain, Dataset, Entry};
+use archive_formats::{Chain, Dataset, Entry, Manifest};
 use futures::{StreamExt, stream};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -74,7 +74,7 @@ pub async fn run(
         let source = connect(archive.id())?;
         (archive.into_root(), source)
     } else {
-        ArchiveRoot::check_place(&settings.archive).await?;
+        ArchiveRoot::<Manifest>::check_place(&settings.archive).await?;
         // An unusable source fails before the archive is created.
         let identity = ArchiveRoot::new_identity(rules.now);
         let source = connect(&identity.archive)?;

@@ -7,7 +7,7 @@ use crate::{
 use archive_connectors::{
     Error, ErrorKind, Progress, Result, Sink,
     error::local,
-    progress::{DatasetMonth, Step},
+    progress::{Step, Subject},
     sink::{Commit, MonthDraft, StagedFile, StoredFile},
 };
 use archive_formats::{Dataset, FileFormat, Month, Schema, TimeSpan, Timestamp};
@@ -23,13 +23,13 @@ pub async fn store(
     files: Vec<StagedFile>,
     schema: Option<&Arc<Schema>>,
     sink: &Sink,
-    dataset_month: &DatasetMonth,
+    subject: &Subject,
     progress: &dyn Progress,
 ) -> Result<Vec<StoredFile>> {
-    progress.step(dataset_month, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));
+    progress.step(subject, Step::Upload, Some(files.iter().map(|staged| staged.file.bytes).sum()));
     let stored = files.into_iter().map(|staged| async move {
         let staged = check(staged, schema.cloned()).await?;
-        let stored = sink.store(&staged, |bytes| progress.advance(dataset_month, bytes)).await?;
+        let stored = sink.store(&staged, |bytes| progress.advance(subject, bytes)).await?;
         // Removed at once: staged files of a large month could fill the disk.
         drop(staged);
         Ok(stored)

@@ -1,12 +1,9 @@
 //! Verifies the objects that manifests name, and finds unnamed ones.
 
 use super::{Code, Findings, Level, Listing, Verifier, chain::Commits, rows::MonthRows};
+use crate::archive::ArchiveRecord as _;
 use crate::reader::{ReadError, Reader};
-use archive_connectors::{
-    Result,
-    error::local,
-    progress::{DatasetMonth, Step},
-};
+use archive_connectors::{Result, error::local, progress::Step};
 use archive_formats::{
     FileFormat, Manifest, Month,
     key::{self, ObjectName},
@@ -26,7 +23,7 @@ impl Verifier {
     ) -> Result<()> {
         let folder = tempfile::Builder::new().prefix("verify-").tempdir_in(&self.folder);
         let folder = folder.map_err(local("make a folder for fetched files", &self.folder))?;
-        let dataset_month = DatasetMonth { dataset: manifest.dataset.clone(), month: manifest.month };
+        let subject = manifest.subject();
         let reader = Reader::new(self.sink.clone(), folder.path().to_owned());
         let rows = MonthRows::new(manifest, folder.path());
         let mut formats = BTreeMap::<FileFormat, Vec<&DataFile>>::new();
@@ -36,15 +33,15 @@ impl Verifier {
             }
         }
         if level == Level::Full {
-            self.progress.step(&dataset_month, Step::Check, Some(manifest.bytes()));
-            let advance = |file: &DataFile| self.progress.advance(&dataset_month, file.bytes);
+            self.progress.step(&subject, Step::Check, Some(manifest.bytes()));
+            let advance = |file: &DataFile| self.progress.advance(&subject, file.bytes);
             // Side by side: the files of a format are read one after the other, to bound memory.
             let reading = formats.iter().map(|(format, files)| read_format(&reader, *format, files, &rows, advance));
             for found in try_join_all(reading).await? {
                 findings.0.extend(found.0);
             }
         }
-        self.progress.finish(&dataset_month);
+        self.progress.finish(&subject);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use crate::{observer::Observer, replicate::ReplicaReport, run::MonthReport};
 use archive_connectors::{
     Progress,
-    progress::{DatasetMonth, Step, Whole},
+    progress::{DatasetMonth, Step, Subject, Whole},
 };
 use std::{
     collections::HashMap,
@@ -67,25 +67,25 @@ impl Progress for Stopwatch {
         self.next.begin(whole);
     }
 
-    fn step(&self, coverage: &DatasetMonth, step: Step, total: Option<u64>) {
-        self.times().enter(coverage, step, Instant::now());
-        self.next.step(coverage, step, total);
+    fn step(&self, subject: &Subject, step: Step, total: Option<u64>) {
+        self.times().enter(subject, step, Instant::now());
+        self.next.step(subject, step, total);
     }
 
-    fn advance(&self, coverage: &DatasetMonth, amount: u64) {
-        self.next.advance(coverage, amount);
+    fn advance(&self, subject: &Subject, amount: u64) {
+        self.next.advance(subject, amount);
     }
 
-    fn finish(&self, coverage: &DatasetMonth) {
-        self.times().leave(coverage, Instant::now());
-        self.next.finish(coverage);
+    fn finish(&self, subject: &Subject) {
+        self.times().leave(subject, Instant::now());
+        self.next.finish(subject);
     }
 }
 
 impl Observer for Stopwatch {
     fn month_finished(&self, report: &MonthReport) {
-        let coverage = DatasetMonth { dataset: report.dataset.clone(), month: report.month };
-        self.times().leave(&coverage, Instant::now());
+        let subject = DatasetMonth { dataset: report.dataset.clone(), month: report.month }.into();
+        self.times().leave(&subject, Instant::now());
         self.next.month_finished(report);
     }
 
@@ -97,26 +97,26 @@ impl Observer for Stopwatch {
 /// Holds entries for months in progress only.
 #[derive(Clone, Debug, Default)]
 struct Times {
-    working: HashMap<DatasetMonth, (Step, Instant)>,
+    working: HashMap<Subject, (Step, Instant)>,
     spent: HashMap<Step, Duration>,
 }
 
 impl Times {
-    fn enter(&mut self, coverage: &DatasetMonth, step: Step, at: Instant) {
-        self.leave(coverage, at);
-        self.working.insert(coverage.clone(), (step, at));
+    fn enter(&mut self, subject: &Subject, step: Step, at: Instant) {
+        self.leave(subject, at);
+        self.working.insert(subject.clone(), (step, at));
     }
 
-    fn leave(&mut self, coverage: &DatasetMonth, at: Instant) {
-        if let Some((step, entered)) = self.working.remove(coverage) {
+    fn leave(&mut self, subject: &Subject, at: Instant) {
+        if let Some((step, entered)) = self.working.remove(subject) {
             *self.spent.entry(step).or_default() += at.saturating_duration_since(entered);
         }
     }
 
     fn until(&self, at: Instant) -> Vec<(Step, Duration)> {
         let mut closed = self.clone();
-        for coverage in self.working.keys() {
-            closed.leave(coverage, at);
+        for subject in self.working.keys() {
+            closed.leave(subject, at);
         }
         Step::ALL.map(|step| (step, closed.spent.get(&step).copied().unwrap_or_default())).to_vec()
     }
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    fn coverage(month: &str) -> DatasetMonth {
-        DatasetMonth { dataset: "events".parse().unwrap(), month: month.parse().unwrap() }
+    fn subject(month: &str) -> Subject {
+        DatasetMonth { dataset: "events".parse().unwrap(), month: month.parse().unwrap() }.into()
     }
 
     fn seconds(times: &Times, at: Instant) -> Vec<(&'static str, u64)> {
@@ -175,7 +175,7 @@ mod tests {
     fn concurrent_months_are_summed() {
         let (mut times, start) = (Times::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
-        let (one, other) = (coverage("2025-01"), coverage("2025-02"));
+        let (one, other) = (subject("2025-01"), subject("2025-02"));
         times.enter(&one, Step::Wait, after(0));
         times.enter(&other, Step::Wait, after(10));
         times.enter(&one, Step::Decode, after(30));
@@ -192,7 +192,7 @@ mod tests {
     fn stage_entered_again_continues() {
         let (mut times, start) = (Times::default(), Instant::now());
         for second in [0, 2, 5] {
-            times.enter(&coverage("2025-01"), Step::Download, start + Duration::from_secs(second));
+            times.enter(&subject("2025-01"), Step::Download, start + Duration::from_secs(second));
         }
         assert_eq!(seconds(&times, start + Duration::from_secs(9)), [("download", 9)]);
         assert_eq!(times.until(start).len(), Step::ALL.len(), "unused stages are listed");
