@@ -5,7 +5,7 @@ use crate::archive::ArchiveRecord as _;
 use crate::reader::{ReadError, Reader};
 use archive_connectors::{Result, error::local, progress::Step};
 use archive_formats::{
-    FileFormat, Manifest, Month,
+    FileFormat, FileRecord as _, Manifest, Month, ObjectRecord,
     key::{self, ObjectName},
     manifest::DataFile,
 };
@@ -28,7 +28,7 @@ impl Verifier {
         let rows = MonthRows::new(manifest, folder.path());
         let mut formats = BTreeMap::<FileFormat, Vec<&DataFile>>::new();
         for file in &manifest.files {
-            if check_size(file, listing.get(&file.path).copied(), findings) {
+            if check_size(file.object(), listing.get(&file.path).copied(), findings) {
                 formats.entry(file.format).or_default().push(file);
             }
         }
@@ -86,7 +86,7 @@ fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &
         }
         Ok(_) => {}
         Err(ReadError::Failed(error)) => return Err(error),
-        Err(ReadError::Size(bytes)) => drop(check_size(file, bytes, findings)),
+        Err(ReadError::Size(bytes)) => drop(check_size(file.object(), bytes, findings)),
         Err(ReadError::Digest(found)) => {
             let message = format!("the object has the SHA-256 {found} instead of {}", file.sha256);
             findings.damage(Code::Digest, path, message);
@@ -100,12 +100,12 @@ fn check(read: std::result::Result<u64, ReadError>, file: &DataFile, findings: &
 }
 
 /// V010 and V011: whether an object exists and has the size of `file`.
-pub(super) fn check_size(file: &DataFile, bytes: Option<u64>, findings: &mut Findings) -> bool {
+pub(crate) fn check_size(file: ObjectRecord<'_>, bytes: Option<u64>, findings: &mut Findings) -> bool {
     match bytes {
-        None => findings.damage(Code::Missing, file.path.clone(), "the object is missing"),
+        None => findings.damage(Code::Missing, file.path, "the object is missing"),
         Some(bytes) if bytes != file.bytes => {
             let message = format!("the object has {bytes} bytes instead of {}", file.bytes);
-            findings.damage(Code::Size, file.path.clone(), message);
+            findings.damage(Code::Size, file.path, message);
         }
         Some(_) => return true,
     }

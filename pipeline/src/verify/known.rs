@@ -10,7 +10,7 @@ use crate::{
     settings::Settings,
 };
 use archive_connectors::Result;
-use archive_formats::{CommitRecord as _, Dataset, Month, key::ObjectName};
+use archive_formats::{CommitRecord as _, Dataset, FileRecord as _, Month, key::ObjectName};
 use futures::TryStreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,7 +142,7 @@ async fn look(archive: &Archive, recorded: &[RecordedDamage]) -> Result<(Vec<Rec
     }
     let mut findings = Findings::default();
     for file in archive.chain().entries().iter().flat_map(|entry| &entry.manifest.files) {
-        files::check_size(file, listing.get(&file.path).copied(), &mut findings);
+        files::check_size(file.object(), listing.get(&file.path).copied(), &mut findings);
     }
     Ok((still, findings.0))
 }

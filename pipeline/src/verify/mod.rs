@@ -12,12 +12,14 @@ mod report;
 mod rows;
 
 pub use crate::config::Level;
+pub(crate) use chain::{Commits, StoredChain, VerifiedRecord, expect_head};
+pub(crate) use files::check_size;
 pub use known::KnownDamage;
 pub(crate) use known::failure as known_failure;
 pub use record::Record;
 pub use recorded::{RecordedDamage, Verification, Verifications};
-pub(crate) use report::paragraph;
 pub use report::{Code, Finding, Severity, VerifyReport};
+pub(crate) use report::{findings, paragraph};
 
 use crate::{archive::ArchiveRoot, expected_head::ExpectedHead, settings::Settings, state::Scratch};
 use archive_connectors::{Clock, Progress, Result, Sink, progress::Whole};
@@ -80,27 +82,38 @@ pub async fn verify(
 }
 
 /// Sizes of an archive's objects by path.
-type Listing = BTreeMap<String, u64>;
+pub(crate) type Listing = BTreeMap<String, u64>;
 
+/// Findings in the order in which they were made.
 #[derive(Debug, Default)]
-struct Findings(Vec<Finding>);
+pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn damage(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn damage(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Finding { code, severity: Severity::Damage, path: path.into(), message: message.into() });
     }
 
-    fn warning(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn warning(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Finding { code, severity: Severity::Warning, path: path.into(), message: message.into() });
+    }
+}
+
+impl Findings {
+    /// The findings in their order.
+    pub(crate) fn sorted(self) -> Vec<Finding> {
+        let mut findings = self.0;
+        findings.sort();
+        findings
     }
 }
 
 impl Verifier {
     /// Verifies the archive with the UUID `archive`.
     pub async fn verify(&self, archive: &str, request: &VerifyRequest) -> Result<VerifyReport> {
-        let listing = self.listing().await?;
+        let listing = listing(&self.sink).await?;
         let mut findings = Findings::default();
-        let commits = self.chain(archive, &listing, &mut findings).await?;
+        let stored = StoredChain { sink: &self.sink, archive, listing: &listing };
+        let commits = stored.verify::<Manifest>(&mut findings).await?;
         if let Some(expected) = &request.expect_head {
             chain::expect_head(&commits, expected, "the expected head", &mut findings);
         }
@@ -118,8 +131,6 @@ impl Verifier {
         for manifest in &wanted {
             self.month(manifest, request.level, &listing, &mut findings).await?;
         }
-        let mut findings = findings.0;
-        findings.sort();
         let files = || wanted.iter().flat_map(|manifest| &manifest.files);
         Ok(VerifyReport {
             level: Some(request.level),
@@ -130,14 +141,15 @@ impl Verifier {
             files: files().count() as u64,
             events: wanted.iter().map(|manifest| manifest.events.archived).sum(),
             bytes: files().map(|file| file.bytes).sum(),
-            findings,
+            findings: findings.sorted(),
             ..VerifyReport::default()
         })
     }
+}
 
-    async fn listing(&self) -> Result<Listing> {
-        self.sink.list(None).map_ok(|object| (object.path, object.bytes)).try_collect().await
-    }
+/// Lists every object of an archive.
+pub(crate) async fn listing(sink: &Sink) -> Result<Listing> {
+    sink.list(None).map_ok(|object| (object.path, object.bytes)).try_collect().await
 }
 
 /// V030: months of the range that are not committed.

@@ -116,11 +116,15 @@ pub enum Code {
     Schema,
     /// V030: a month of the range is missing.
     MonthMissing,
+    /// V040: a dump cannot be read to its end, or a backup has other files than it needs.
+    Dump,
+    /// V041: a backup was restored on trial and differed, or was not proved by a restore.
+    Unproved,
 }
 
 impl Code {
     /// Every code.
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::ChainBroken,
         Self::SequenceHole,
         Self::OldHead,
@@ -137,6 +141,8 @@ impl Code {
         Self::IdTwice,
         Self::Schema,
         Self::MonthMissing,
+        Self::Dump,
+        Self::Unproved,
     ];
 
     /// The code as text.
@@ -158,6 +164,8 @@ impl Code {
             Self::IdTwice => "V023",
             Self::Schema => "V024",
             Self::MonthMissing => "V030",
+            Self::Dump => "V040",
+            Self::Unproved => "V041",
         }
     }
 }
@@ -278,7 +286,7 @@ pub(crate) fn paragraph(finding: &Finding, style: Style) -> String {
 }
 
 /// How many findings there are; without any, whether that is `all` that is known.
-fn findings(findings: &[Finding], all: bool) -> String {
+pub(crate) fn findings(findings: &[Finding], all: bool) -> String {
     let number = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     match (number(Severity::Damage), number(Severity::Warning)) {
         (0, 0) if all => "no findings".to_owned(),
