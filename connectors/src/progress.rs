@@ -20,10 +20,16 @@ pub enum Step {
     Check,
     /// Uploading files, in bytes.
     Upload,
+    /// Dumping a database, in bytes.
+    Dump,
+    /// Reading the contents of a database, in tables.
+    Digest,
+    /// Restoring a dump, in bytes.
+    Restore,
 }
 
 impl Step {
-    /// Every step, in order. A month skips those that it does not need.
+    /// Every step of a month, in order. It skips those that it does not need.
     pub const ALL: [Self; 7] =
         [Self::Create, Self::Wait, Self::Download, Self::Index, Self::Decode, Self::Check, Self::Upload];
 
@@ -37,6 +43,9 @@ impl Step {
             Self::Decode => "decode",
             Self::Check => "check",
             Self::Upload => "upload",
+            Self::Dump => "dump",
+            Self::Digest => "digest",
+            Self::Restore => "restore",
         }
     }
 }

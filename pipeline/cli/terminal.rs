@@ -111,7 +111,7 @@ fn finished_line(report: &MonthReport) -> String {
 }
 
 fn replica_line(report: &ReplicaReport) -> String {
-    let copied = (report.copied > 0).then(|| format!("  {} copied", human::count(report.copied, "month")));
+    let copied = (report.copied > 0).then(|| format!("  {} copied", human::count(report.copied, report.unit)));
     format!("replica {}  {}{}\n", report.url, report.state, copied.unwrap_or_default())
 }
 
@@ -285,6 +285,7 @@ fn style(step: Step, bounded: bool, is_narrow: bool) -> ProgressStyle {
         Step::Create | Step::Wait => "{prefix}  {msg:8}  {spinner} {elapsed}",
         Step::Decode if bounded => "{prefix}  {msg:8}  {wide_bar} {percent:>3}%  eta {eta}",
         Step::Decode => "{prefix}  {msg:8}  {spinner} {human_pos}",
+        Step::Digest => "{prefix}  {msg:8}  {wide_bar} {pos}/{len} tables",
         _ if bounded && is_narrow => "{prefix}  {msg:8}  {wide_bar} {percent:>3}%  eta {eta}",
         _ if bounded => "{prefix}  {msg:8}  {wide_bar} {binary_bytes:>10}/{binary_total_bytes}  {binary_bytes_per_sec}",
         _ if is_narrow => "{prefix}  {msg:8}  {spinner} {binary_bytes}",

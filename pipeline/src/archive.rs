@@ -7,8 +7,10 @@ use archive_connectors::{
     sink::{Identity, Location},
 };
 use archive_formats::{
-    BackupManifest, Chain, CommitRecord, Dataset, Head, Manifest, Sha256, Timestamp, backup_manifest::BackupContent,
-    key::ObjectName, manifest::ArchiveDocument,
+    BackupManifest, Chain, CommitRecord, Dataset, Head, Manifest, Sha256, Timestamp,
+    backup_manifest::BackupContent,
+    key::ObjectName,
+    manifest::{ArchiveDocument, Link},
 };
 use futures::StreamExt as _;
 use std::{collections::HashSet, marker::PhantomData};
@@ -19,25 +21,29 @@ pub trait ArchiveRecord: CommitRecord {
     /// The name in the context of messages.
     const NAME: &'static str;
 
+    /// What a commit is called in counts.
+    const UNIT: &'static str;
+
     /// The option that names the place.
     const OPTION: &'static str;
 
     /// What its commit is about.
     fn subject(&self) -> Subject;
 
-    /// The paths of the files that this commit removes, which earlier ones of `chain` name.
-    fn removes(&self, _: &Chain<Self>) -> Vec<String> {
-        Vec::new()
+    /// The manifests whose files this commit removes: from now on they may be absent.
+    fn removes(&self) -> &[Link] {
+        &[]
     }
+}
 
-    /// The paths of the files that manifests of `chain` name and later ones remove: they may be absent.
-    fn removed_files(chain: &Chain<Self>) -> HashSet<String> {
-        chain.entries().iter().flat_map(|entry| entry.manifest.removes(chain)).collect()
-    }
+/// The numbers of the manifests whose files may be absent.
+pub(crate) fn removed<'a, M: ArchiveRecord>(manifests: impl Iterator<Item = &'a M>) -> HashSet<u64> {
+    manifests.flat_map(|manifest| manifest.removes()).map(|link| link.sequence).collect()
 }
 
 impl ArchiveRecord for Manifest {
     const NAME: &'static str = "archive";
+    const UNIT: &'static str = "month";
     const OPTION: &'static str = "--archive";
 
     fn subject(&self) -> Subject {
@@ -47,31 +53,30 @@ impl ArchiveRecord for Manifest {
 
 impl ArchiveRecord for BackupManifest {
     const NAME: &'static str = "backups";
+    const UNIT: &'static str = "backup";
     const OPTION: &'static str = "--backups";
 
     fn subject(&self) -> Subject {
         Subject::Backup(format!("{} {}", self.content.kind(), self.sequence))
     }
 
-    fn removes(&self, chain: &Chain<Self>) -> Vec<String> {
-        let BackupContent::Removal(removal) = &self.content else { return Vec::new() };
-        let manifests = removal.removed.iter().filter_map(|link| chain.entry(link.sequence));
-        manifests.flat_map(|entry| entry.manifest.files.iter().map(|file| file.path.clone())).collect()
+    fn removes(&self) -> &[Link] {
+        match &self.content {
+            BackupContent::Removal(removal) => &removal.removed,
+            _ => &[],
+        }
     }
 }
 
 /// Removes objects from `sink`. Where the store refuses, for example because of Object Lock, logs that once and succeeds:
 /// what stays costs only space.
-pub(crate) async fn remove_files(sink: &Sink, paths: Vec<String>) -> u64 {
-    let mut removed = 0;
+pub(crate) async fn remove_files(sink: &Sink, paths: impl IntoIterator<Item = &str>) {
     for path in paths {
-        if let Err(error) = sink.remove(&path).await {
+        if let Err(error) = sink.remove(path).await {
             tracing::warn!(%error, "some files of removed backups stay in the store");
-            break;
+            return;
         }
-        removed += 1;
     }
-    removed
 }
 
 /// A store that contains an archive, before its chain is read.

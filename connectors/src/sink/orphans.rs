@@ -1,7 +1,7 @@
 //! Removes files that no manifest names: of crashed runs, and of runs that lost a race.
 
 use super::{Sink, directory::Directory, disk::written_name};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, error::local};
 use archive_formats::{
     Chain, Dataset, FileFormat, Month,
     key::{self, ObjectName},
@@ -51,6 +51,29 @@ impl Sink {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed("remove an object", path, &error)),
         }
+    }
+
+    /// Removes the partial files of interrupted writes in the folders of `folder`, if the archive is a directory: those for
+    /// objects whose paths `is_left` accepts.
+    pub async fn remove_partial_files(&self, folder: &str, is_left: impl Fn(&str) -> bool) -> Result<()> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let above = directory.file(folder);
+        let folders = match std::fs::read_dir(&above) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(local("read the folder", &above))?,
+        };
+        for entry in folders {
+            let name = entry.map_err(local("read the folder", &above))?.file_name();
+            let below = format!("{folder}/{}", name.to_string_lossy());
+            for left in directory.leftovers(&below).unwrap_or_default() {
+                let path = format!("{below}/{left}");
+                if is_left(&path) {
+                    let file = directory.file(&path);
+                    std::fs::remove_file(&file).map_err(local("remove the leftover", &file))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn orphans(&self, chain: &Chain, dataset: &Dataset, month: Month) -> Result<Vec<String>> {

@@ -4,7 +4,7 @@ use super::{
     Replicator, Tally,
     compare::{Held, ReplicaChain},
 };
-use crate::archive::{ArchiveRecord, remove_files};
+use crate::archive::{ArchiveRecord, remove_files, removed};
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
     progress::{DatasetMonth, Step, Subject},
@@ -13,6 +13,7 @@ use archive_formats::{
     FileRecord as _, Sha256,
     chain::Entry,
     key::{self, ObjectName},
+    manifest::Link,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -35,7 +36,7 @@ impl<M: ArchiveRecord> Replicator<'_, M> {
         }
         // A replica must not go on where the archive may end after a power failure.
         self.archive.sink().flush_head(self.archive.chain()).await?;
-        let removed = M::removed_files(self.archive.chain());
+        let removed = removed(self.archive.chain().entries().iter().map(|entry| &entry.manifest));
         let copying = Copying { replicator: self, replica, replica_chain: &replica_chain, removed: &removed };
         if copying.put(M::IDENTITY, identity, replica_chain.identity).await? && replica_chain.last > 0 {
             tally.mended += 1;
@@ -70,8 +71,8 @@ struct Copying<'a, M: ArchiveRecord> {
     replicator: &'a Replicator<'a, M>,
     replica: &'a Sink,
     replica_chain: &'a ReplicaChain,
-    /// Files that may be absent.
-    removed: &'a HashSet<String>,
+    /// Numbers of the manifests whose files may be absent.
+    removed: &'a HashSet<u64>,
 }
 
 impl<M: ArchiveRecord> Copying<'_, M> {
@@ -81,6 +82,7 @@ impl<M: ArchiveRecord> Copying<'_, M> {
         let is_new = sequence > self.replica_chain.last;
         let (mut written, lost) = match held {
             Held::Same if !self.replicator.repair => (0, None),
+            _ if self.removed.contains(&sequence) => (0, None),
             _ => self.files(entry.manifest.files(), subject).await,
         };
         if held == Held::Missing
@@ -94,7 +96,7 @@ impl<M: ArchiveRecord> Copying<'_, M> {
         }
         written += u64::from(self.sums(entry).await?);
         if held == Held::Missing {
-            remove_files(self.replica, entry.manifest.removes(self.replicator.archive.chain())).await;
+            self.remove(entry.manifest.removes()).await;
         }
         if is_new {
             tally.copied += 1;
@@ -112,11 +114,9 @@ impl<M: ArchiveRecord> Copying<'_, M> {
     async fn files(&self, files: &[M::File], subject: &Subject) -> (u64, Option<Error>) {
         let Replicator { archive, observer, repair, .. } = self.replicator;
         let step = if *repair { Step::Check } else { Step::Upload };
-        let files = files.iter().filter(|file| !self.removed.contains(file.object().path)).collect::<Vec<_>>();
         observer.step(subject, step, Some(files.iter().map(|file| file.object().bytes).sum()));
-        let copies = files
-            .into_iter()
-            .map(|file| self.replica.copy(archive.sink(), file, |bytes| observer.advance(subject, bytes)));
+        let copies =
+            files.iter().map(|file| self.replica.copy(archive.sink(), file, |bytes| observer.advance(subject, bytes)));
         let (mut sent, mut lost) = (0, None);
         for copied in stream::iter(copies).buffered(CONCURRENT_FILES).collect::<Vec<_>>().await {
             match copied {
@@ -125,6 +125,13 @@ impl<M: ArchiveRecord> Copying<'_, M> {
             }
         }
         (sent, lost)
+    }
+
+    /// Removes the files of these manifests, as the archive did.
+    async fn remove(&self, links: &[Link]) {
+        let entries = links.iter().filter_map(|link| self.replicator.archive.chain().entry(link.sequence));
+        let files = entries.flat_map(|entry| entry.manifest.files()).map(|file| file.object().path);
+        remove_files(self.replica, files).await;
     }
 
     /// The manifest's bytes as stored in the archive: a verifier hashes them unchanged.

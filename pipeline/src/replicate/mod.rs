@@ -134,7 +134,14 @@ impl<M: ArchiveRecord> Replicator<'_, M> {
             Some(_) => ReplicaState::Failed,
         };
         let mended = self.repair.then_some(tally.mended);
-        ReplicaReport { url: url.to_owned(), state, error: error.map(Failure::from), copied: tally.copied, mended }
+        ReplicaReport {
+            url: url.to_owned(),
+            state,
+            error: error.map(Failure::from),
+            copied: tally.copied,
+            unit: M::UNIT,
+            mended,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The report of `replicate`.
 
 use crate::{
+    archive::ArchiveRecord as _,
     exit::ExitCode,
     human,
     provenance::EventSource,
@@ -8,6 +9,7 @@ use crate::{
     style::{Style, Tone},
     table::{Align, Cell, Table},
 };
+use archive_formats::Manifest;
 use serde::Serialize;
 use std::fmt;
 
@@ -34,6 +36,9 @@ pub struct ReplicaReport {
     /// Number of manifests copied to it.
     #[serde(skip)]
     pub copied: u64,
+    /// What they are called in counts.
+    #[serde(skip)]
+    pub unit: &'static str,
     /// Number of repaired objects of earlier manifests; only for repairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mended: Option<u64>,
@@ -77,7 +82,14 @@ impl fmt::Display for ReplicaState {
 impl ReplicaReport {
     /// The report of a replica that was not tried, since there is no archive yet.
     pub fn behind(url: &str) -> Self {
-        Self { url: url.to_owned(), state: ReplicaState::Behind, error: None, copied: 0, mended: None }
+        Self {
+            url: url.to_owned(),
+            state: ReplicaState::Behind,
+            error: None,
+            copied: 0,
+            unit: Manifest::UNIT,
+            mended: None,
+        }
     }
 }
 
@@ -128,7 +140,7 @@ pub(crate) fn replica_table(replicas: &[ReplicaReport], style: Style) -> String 
         };
         table.push([
             Cell::toned(replica.state.to_string(), state),
-            human::count(replica.copied, "month").into(),
+            human::count(replica.copied, replica.unit).into(),
             replica.mended.map_or_else(|| "-".to_owned(), |mended| human::count(mended, "object")).into(),
             replica.url.as_str().into(),
         ]);
@@ -142,7 +154,7 @@ mod tests {
     fn replica(url: &str, exit: Option<ExitCode>) -> ReplicaReport {
         let error = exit.map(|exit| Failure { message: "no answer".to_owned(), hint: "do this".to_owned(), exit });
         let state = if error.is_some() { ReplicaState::Failed } else { ReplicaState::Current };
-        ReplicaReport { url: url.to_owned(), state, error, copied: 12, mended: Some(1) }
+        ReplicaReport { url: url.to_owned(), state, error, copied: 12, unit: "month", mended: Some(1) }
     }
 
     #[test]
