@@ -9,7 +9,7 @@ use archive_formats::backup_manifest::Locale;
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -41,6 +41,15 @@ fn processes_in(folder: &Path) -> Vec<PathBuf> {
     processes.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))).collect()
 }
 
+/// The output of statements, by the superuser in the cluster of this folder.
+fn sql(root: &Path, statements: &str) -> String {
+    let mut psql = Command::new(crate::support::postgres::program("psql"));
+    psql.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-U", "postgres", "-c", statements]);
+    let output = psql.env("PGHOST", root).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
 #[test]
 fn stopped_cluster_leaves_nothing() {
     let state = tempfile::tempdir().unwrap();
@@ -48,8 +57,7 @@ fn stopped_cluster_leaves_nothing() {
         let cluster = Cluster::start(&programs(), state.path(), &options()).await.unwrap();
         let root = root(state.path());
         assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
-        let settings = fs::read_to_string(root.join("data/postgresql.conf")).unwrap();
-        assert!(settings.contains("\nlisten_addresses = ''\n"), "{settings}");
+        assert_eq!(sql(&root, "show listen_addresses; show unix_socket_permissions"), "\n0700");
         assert!(cluster.version().starts_with(&super::major().to_string()), "{}", cluster.version());
         assert!(!processes_in(&root).is_empty());
         cluster.stop().await.unwrap();
@@ -68,6 +76,24 @@ fn dropped_cluster_leaves_nothing() {
         assert_eq!((processes_in(&root), root.try_exists().unwrap()), (Vec::new(), false));
     });
     assert_eq!(left(state.path()), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn links_in_the_folder_of_a_cluster_are_not_followed() {
+    let (state, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(async {
+        let cluster = Cluster::start(&programs(), state.path(), &options()).await.unwrap();
+        let root = root(state.path());
+        // As the server's user could make them.
+        drop(fs::remove_dir(root.join("tablespaces")));
+        symlink(outside.path(), root.join("tablespaces")).unwrap();
+        cluster.apply_globals("CREATE TABLESPACE large LOCATION '/srv/large';").await.unwrap();
+        let location = "select pg_tablespace_location(oid) from pg_tablespace where spcname = 'large'";
+        assert!(sql(&root, location).starts_with("pg_tblspc/"));
+        sql(&root, "create table placed (id int) tablespace large");
+        cluster.stop().await.unwrap();
+    });
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -6,14 +6,9 @@ use super::{
     find::{ProgramName, Programs},
     statements::statements,
 };
-use crate::{Error, ErrorKind, Result, error::local};
+use crate::{Error, ErrorKind, Result};
 use archive_formats::backup_manifest::ProgramRecord;
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt as _, chown},
-    path::Path,
-    time::Duration,
-};
+use std::time::Duration;
 
 /// The roles and tablespaces of a server, as a script.
 #[derive(Clone, Debug)]
@@ -58,17 +53,30 @@ pub struct Applied {
     pub existing: usize,
 }
 
+/// Where the tablespaces of globals are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tablespaces {
+    /// In the folders that the script names, which exist on the server's host.
+    AsNamed,
+    /// Within the server's data. Needs a superuser, and version 15 or a minor version of 12 to 14 since August 2022.
+    InPlace,
+}
+
 /// Runs the statements of globals on `server`, each in a transaction of its own. Roles that exist stay, and get the
-/// attributes of the script. Tablespaces get folders in `tablespaces` instead of their own, if it is given.
-pub async fn apply_globals(server: &Server, script: &str, tablespaces: Option<&Path>) -> Result<Applied> {
+/// attributes of the script.
+pub async fn apply_globals(server: &Server, script: &str, tablespaces: Tablespaces) -> Result<Applied> {
     let session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
     let connection = connect(server, &session).await?;
     let mut applied = Applied::default();
     for statement in statements(script) {
         let moved = match tablespaces {
-            Some(folder) => moved_tablespace(statement, folder)?,
-            None => None,
+            Tablespaces::AsNamed => None,
+            Tablespaces::InPlace => moved_tablespace(statement),
         };
+        if moved.is_some() {
+            let allowed = connection.client().batch_execute("set allow_in_place_tablespaces = on").await;
+            allowed.map_err(|error| failure("move a tablespace", error))?;
+        }
         match connection.client().batch_execute(moved.as_deref().unwrap_or(statement)).await {
             Ok(()) => applied.done += 1,
             Err(error) if creates(statement) && error.code().is_some_and(|code| code.code() == "42710") => {
@@ -93,18 +101,11 @@ fn is_tablespace(statement: &str) -> bool {
     statement.starts_with("CREATE TABLESPACE ")
 }
 
-/// The statement that creates the tablespace of `statement` in a new folder within `folder`; `None` for other statements.
-fn moved_tablespace(statement: &str, folder: &Path) -> Result<Option<String>> {
+/// The statement that creates the tablespace of `statement` within the server's data; `None` for other statements.
+fn moved_tablespace(statement: &str) -> Option<String> {
     const LOCATION: &str = " LOCATION ";
-    let Some((before, _)) = statement.rsplit_once(LOCATION).filter(|_| is_tablespace(statement)) else {
-        return Ok(None);
-    };
-    let number = fs::read_dir(folder).map_err(local("read the folder", folder))?.count();
-    let own = folder.join(number.to_string());
-    fs::create_dir(&own).map_err(local("create the folder", &own))?;
-    let metadata = fs::metadata(folder).map_err(local("read the folder", folder))?;
-    chown(&own, Some(metadata.uid()), Some(metadata.gid())).map_err(local("change the owner of the folder", &own))?;
-    Ok(Some(format!("{before}{LOCATION}'{}'", own.display().to_string().replace('\'', "''"))))
+    let (before, _) = statement.rsplit_once(LOCATION).filter(|_| is_tablespace(statement))?;
+    Some(format!("{before}{LOCATION}''"))
 }
 
 #[cfg(test)]
@@ -112,15 +113,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tablespaces_get_folders_of_their_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let moved = |statement| moved_tablespace(statement, folder.path()).unwrap();
-        for number in 0..2 {
-            let own = folder.path().join(number.to_string());
-            let wanted = format!("CREATE TABLESPACE \"a LOCATION b\" OWNER c LOCATION '{}'", own.display());
-            assert_eq!(moved("CREATE TABLESPACE \"a LOCATION b\" OWNER c LOCATION '/srv/d''e'"), Some(wanted));
-            assert!(own.is_dir());
-        }
-        assert_eq!(moved("COMMENT ON ROLE a IS 'CREATE TABLESPACE b LOCATION c'"), None);
+    fn tablespaces_are_moved_into_the_data() {
+        let moved = moved_tablespace("CREATE TABLESPACE \"a LOCATION b\" OWNER c LOCATION '/srv/d''e'");
+        assert_eq!(moved.as_deref(), Some("CREATE TABLESPACE \"a LOCATION b\" OWNER c LOCATION ''"));
+        assert_eq!(moved_tablespace("COMMENT ON ROLE a IS 'CREATE TABLESPACE b LOCATION c'"), None);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     connection::Session,
     conninfo::encode,
     failure::{configuration, failure},
-    programs::{Applied, ProgramName, Programs, apply_globals},
+    programs::{Applied, ProgramName, Programs, Tablespaces, apply_globals},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -23,8 +23,7 @@ use archive_formats::backup_manifest::Locale;
 use place::Place;
 use rustix::process::Signal;
 use std::{
-    fs::{self, File},
-    io::Write as _,
+    fs,
     path::Path,
     time::{Duration, Instant},
 };
@@ -64,8 +63,8 @@ impl Cluster {
         let folder = state.to_owned();
         let place = on_blocking_thread(move || Place::create(&folder, user)).await?;
         initialise(initdb.program.user(user), &place, options).await?;
-        configure(&place, options)?;
         let program = postgres.program.user(user).argument("-D").argument(place.data());
+        let program = program.arguments(settings(&place, options));
         // SIGQUIT: the server ends at once, and removes its shared memory.
         let running = program.stop_signal(Signal::QUIT).start(Pipes::default())?;
         let (socket, superuser) = (place.socket().display().to_string(), encode(&options.superuser));
@@ -94,9 +93,9 @@ impl Cluster {
         created.map_err(|error| failure("create a database", error))
     }
 
-    /// Runs the statements of globals. Tablespaces get folders within that of the cluster.
+    /// Runs the statements of globals. Tablespaces get folders within the data of the cluster.
     pub async fn apply_globals(&self, script: &str) -> Result<Applied> {
-        apply_globals(&self.connection, script, Some(&self.place.tablespaces())).await
+        apply_globals(&self.connection, script, Tablespaces::InPlace).await
     }
 
     /// Ends the server and removes its folder.
@@ -162,8 +161,9 @@ fn provider(locale: &str) -> Vec<String> {
     vec![format!("--locale-provider={provider}"), format!("--{provider}-locale={locale}")]
 }
 
-/// Adds settings to those that `initdb` made: the last one of a name wins.
-fn configure(place: &Place, options: &ClusterOptions) -> Result<()> {
+/// The settings as arguments of the server, where the last one of a name wins: the file of settings is in a folder of the
+/// server's user.
+fn settings(place: &Place, options: &ClusterOptions) -> Vec<String> {
     let socket = place.socket().display().to_string();
     let own = [
         // Reached by its owner alone.
@@ -192,13 +192,8 @@ fn configure(place: &Place, options: &ClusterOptions) -> Result<()> {
         ("log_timezone", "UTC"),
     ];
     let given = options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let lines = own.into_iter().chain(given).map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")));
-    let path = place.data().join("postgresql.conf");
-    let append = || -> std::io::Result<()> {
-        let mut file = File::options().append(true).open(&path)?;
-        file.write_all(lines.collect::<String>().as_bytes())
-    };
-    append().map_err(local("write the server's settings", &path))
+    let settings = own.into_iter().chain(given);
+    settings.flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]).collect()
 }
 
 fn quoted_name(name: &str) -> String {

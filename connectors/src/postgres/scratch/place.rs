@@ -1,18 +1,22 @@
 //! Private folders of scratch clusters, and what killed processes left of them.
 //!
+//! The server's user owns the folders and may replace what is in them by links. As root, this process therefore writes and
+//! creates nothing there, changes no owner there, and follows no link.
+//!
 //! A cluster has a random number. Its file `<number>.lock` in the state folder is locked while its process lives, so that a
 //! file without a lock names what may be removed. Its folders are named after the same number and nothing is read from them
 //! before their owner is checked: no other user's process or file is touched.
 
 use crate::{Error, ErrorKind, Result, error::local, program::User, spool::remove_if_exists};
 use rustix::{
+    fs::{Mode, OFlags, open},
     io::Errno,
     process::{Pid, Signal, geteuid, kill_process, test_kill_process},
 };
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
-    io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown},
+    io::{self, Read as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, lchown},
     path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
@@ -64,7 +68,6 @@ impl Place {
         let socket = if root.as_os_str().len() <= SOCKET_FOLDER { root.clone() } else { short.clone() };
         let place = Self { folders, root, socket, _lock: lock, is_removed: false };
         create_owned(&place.root, user)?;
-        create_owned(&place.tablespaces(), user)?;
         if place.socket != place.root {
             create_owned(&place.socket, user)?;
         }
@@ -79,11 +82,6 @@ impl Place {
     /// The folder of its socket.
     pub(super) fn socket(&self) -> &Path {
         &self.socket
-    }
-
-    /// The folder of its tablespaces.
-    pub(super) fn tablespaces(&self) -> PathBuf {
-        self.root.join("tablespaces")
     }
 
     /// Removes the folders.
@@ -114,12 +112,12 @@ impl Folders {
     fn remove(&self) -> Result<()> {
         for folder in &self.candidates {
             let Ok(metadata) = folder.symlink_metadata() else { continue };
-            let owners = [Some(geteuid().as_raw()), self.user.map(|user| user.uid)];
-            if !metadata.is_dir() || !owners.contains(&Some(metadata.uid())) {
+            let owner = server_owner(self.user);
+            if !metadata.is_dir() || ![geteuid().as_raw(), owner].contains(&metadata.uid()) {
                 tracing::warn!(path = %folder.display(), "not removed: another user owns it");
                 continue;
             }
-            end_server(&data(folder));
+            end_server(&data(folder), owner);
             remove_folder(folder).map_err(local("remove the scratch cluster", folder))?;
         }
         // Another process may have removed it in its turn.
@@ -153,14 +151,19 @@ fn remove_leftovers(clusters: &Path, user: Option<User>) -> Result<()> {
     Ok(())
 }
 
-/// Ends the server whose data are in `data`. Without `/proc` no process is signalled: the server ends itself within a minute
-/// once its folder is gone.
-fn end_server(data: &Path) {
+/// The number of the user that servers run as.
+fn server_owner(user: Option<User>) -> u32 {
+    user.map_or_else(|| geteuid().as_raw(), |user| user.uid)
+}
+
+/// Ends the server of `owner` whose data are in `data`. Without `/proc` no process is signalled: the server ends itself within
+/// a minute once its folder is gone.
+fn end_server(data: &Path, owner: u32) {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let Some(pid) = server_of(data) else { return };
+    let Some(pid) = server_of(data, owner) else { return };
     let start = Instant::now();
     let mut signal = Signal::QUIT;
-    while test_kill_process(pid) != Err(Errno::SRCH) && runs_in(pid, data) {
+    while test_kill_process(pid) != Err(Errno::SRCH) && runs_in(pid, data, owner) {
         if kill_process(pid, signal).is_err() || start.elapsed() > 2 * PATIENCE {
             return;
         }
@@ -171,18 +174,32 @@ fn end_server(data: &Path) {
     }
 }
 
-/// The process that holds the lock of the data, if it runs there.
-fn server_of(data: &Path) -> Option<Pid> {
-    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+/// The process of `owner` that holds the lock of the data, if it runs there.
+fn server_of(data: &Path, owner: u32) -> Option<Pid> {
+    let text = lock_of(data).ok()?;
     // `initdb` runs servers without connections, whose numbers are negative.
     let number = text.lines().next()?.trim().parse::<i32>().ok()?.checked_abs()?;
     let pid = Pid::from_raw(number)?;
-    runs_in(pid, data).then_some(pid)
+    runs_in(pid, data, owner).then_some(pid)
 }
 
-/// Whether the working directory of a process is `data`, as that of every process of a server.
-fn runs_in(pid: Pid, data: &Path) -> bool {
-    fs::read_link(format!("/proc/{}/cwd", pid.as_raw_pid())).is_ok_and(|folder| folder == data)
+/// The text of the data's lock file. Its owner may have made it a link, a pipe, or very long.
+fn lock_of(data: &Path) -> io::Result<String> {
+    const LIMIT: u64 = 4096;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(data.join("postmaster.pid"), flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    io::read_to_string(file.take(LIMIT))
+}
+
+/// Whether a process belongs to `owner`, and its working directory is `data`, as that of every process of a server: any user
+/// can choose the directory.
+fn runs_in(pid: Pid, data: &Path, owner: u32) -> bool {
+    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_pid()));
+    fs::metadata(&process).is_ok_and(|process| process.uid() == owner)
+        && fs::read_link(process.join("cwd")).is_ok_and(|folder| folder == data)
 }
 
 /// Removes a folder into which processes that are about to end may still write.
@@ -203,11 +220,12 @@ fn create_folder(folder: &Path, mode: u32) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(mode).create(folder)
 }
 
-/// Creates a folder that must not exist: in a folder for all users, another one may have made it.
+/// Creates a folder that must not exist: in a folder for all users, another one may have made it. Only this process and the
+/// superuser may replace it until `user` owns it.
 fn create_owned(folder: &Path, user: Option<User>) -> Result<()> {
     DirBuilder::new().mode(0o700).create(folder).map_err(local("create the folder", folder))?;
     if let Some(User { uid, gid }) = user {
-        chown(folder, Some(uid), Some(gid)).map_err(local("change the owner of the folder", folder))?;
+        lchown(folder, Some(uid), Some(gid)).map_err(local("change the owner of the folder", folder))?;
     }
     Ok(())
 }
@@ -231,7 +249,7 @@ mod tests {
         let place = Place::create(state.path(), None).unwrap();
         let clusters = state.path().join("clusters");
         assert_eq!(entries(&clusters), 2);
-        for folder in [place.socket(), &place.tablespaces(), &clusters] {
+        for folder in [place.socket(), &clusters] {
             assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700, "{}", folder.display());
         }
         drop(place);
@@ -275,6 +293,40 @@ mod tests {
         let mut names = fs::read_dir(&clusters).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
         names.sort();
         assert_eq!(names, ["other", "other.lock"]);
+    }
+
+    /// A folder of data with this lock file.
+    fn data_with(lock: impl FnOnce(&Path)) -> tempfile::TempDir {
+        let data = tempfile::tempdir().unwrap();
+        lock(&data.path().join("postmaster.pid"));
+        data
+    }
+
+    #[test]
+    fn only_processes_of_the_servers_user_are_signalled() {
+        let data = tempfile::tempdir().unwrap();
+        let data = data.path().canonicalize().unwrap();
+        let mut process = std::process::Command::new("sleep").arg("60").current_dir(&data).spawn().unwrap();
+        fs::write(data.join("postmaster.pid"), format!("{}\n", process.id())).unwrap();
+        let own = geteuid().as_raw();
+        end_server(&data, own + 1);
+        assert!(process.try_wait().unwrap().is_none(), "a process of another user was signalled");
+        assert!(server_of(&data, own).is_some());
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    #[test]
+    fn lock_file_that_is_not_a_servers_is_not_read() {
+        let number = format!("{}\n", std::process::id());
+        let target = tempfile::NamedTempFile::new().unwrap();
+        fs::write(target.path(), &number).unwrap();
+        let link = data_with(|lock| std::os::unix::fs::symlink(target.path(), lock).unwrap());
+        let pipe =
+            data_with(|lock| assert!(std::process::Command::new("mkfifo").arg(lock).status().unwrap().success()));
+        assert!(lock_of(link.path()).is_err() && lock_of(pipe.path()).is_err());
+        let long = data_with(|lock| fs::write(lock, number.repeat(10_000)).unwrap());
+        assert_eq!(lock_of(long.path()).unwrap().len(), 4096);
     }
 
     #[test]
