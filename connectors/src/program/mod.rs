@@ -2,7 +2,8 @@
 //!
 //! A program sees only the variables that it is given. Secrets reach it by its environment, never by its arguments, which
 //! every user of the host can read. Its standard error is drained all the time, kept in bounded memory, and loses the
-//! secrets before it is shown. Only exit code 0 is a success; an end by a signal is a failure.
+//! secrets before it is shown. What a program leaves of its group is ended with it: a command around a program may exit before
+//! the program does. Only exit code 0 is a success; an end by a signal is a failure.
 
 mod stderr;
 
@@ -258,15 +259,19 @@ impl Running {
         if status.success() { Ok(lines) } else { Err(self.program.failed(status, &lines)) }
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and ends what it leaves of its process group.
     async fn wait(&mut self) -> Result<ExitStatus> {
         self.input = None;
+        while state(self.group) == State::Runs {
+            sleep(POLL).await;
+        }
+        self.signal(Signal::KILL);
         self.child.wait().await.map_err(|error| self.program.fault("could not wait for a program").with_source(error))
     }
 
     /// Whether it has ended. It is reaped later.
     pub fn has_ended(&self) -> bool {
-        self.child.id().is_none() || has_ended(self.group)
+        self.child.id().is_none() || state(self.group) != State::Runs
     }
 
     /// The lines of its standard error without secrets, after its end.
@@ -291,14 +296,18 @@ impl Running {
         }
         self.signal(self.program.stop_signal);
         let start = Instant::now();
-        while !has_ended(self.group) && start.elapsed() < GRACE {
+        while state(self.group) == State::Runs && start.elapsed() < GRACE {
             sleep(POLL).await;
         }
         self.signal(Signal::KILL);
         drop(self.child.wait().await);
     }
 
+    /// Signals the process group. While the program is not reaped, no other process and no other group can have its number.
     fn signal(&self, signal: Signal) {
+        if state(self.group) == State::Reaped {
+            return;
+        }
         if let Err(error) = kill_process_group(self.group, signal)
             && error != Errno::SRCH
         {
@@ -316,10 +325,9 @@ impl Drop for Running {
         }
         self.signal(self.program.stop_signal);
         let start = Instant::now();
-        while !has_ended(self.group) && start.elapsed() < GRACE {
+        while state(self.group) == State::Runs && start.elapsed() < GRACE {
             thread::sleep(POLL);
         }
-        // While it is not reaped, no other process can have its number.
         self.signal(Signal::KILL);
         while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < 2 * GRACE {
             thread::sleep(POLL);
@@ -327,10 +335,24 @@ impl Drop for Running {
     }
 }
 
-/// Whether the child `pid` has ended, without reaping it.
-fn has_ended(pid: Pid) -> bool {
+/// What has become of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Runs,
+    /// It has ended, and keeps its number until it is reaped.
+    Ended,
+    /// It was reaped: by the kernel, if this process ignores SIGCHLD.
+    Reaped,
+}
+
+/// The state of the child `pid`, which is not reaped.
+fn state(pid: Pid) -> State {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
+    match waitid(WaitId::Pid(pid), options) {
+        Ok(None) | Err(Errno::INTR) => State::Runs,
+        Ok(Some(_)) => State::Ended,
+        Err(_) => State::Reaped,
+    }
 }
 
 /// The last lines that report an error, or else the last ones.

@@ -91,11 +91,28 @@ async fn drop_ends_the_whole_group_and_reaps_it() {
     drop(running);
     assert!(!Path::new(&format!("/proc/{own}")).try_exists().unwrap(), "{own} was not reaped");
     for pid in found {
-        let start = Instant::now();
-        while is_alive(pid) {
-            assert!(start.elapsed() < Duration::from_secs(10), "{pid} is alive");
-            sleep(POLL).await;
-        }
+        assert_ends(pid).await;
+    }
+}
+
+async fn assert_ends(pid: i32) {
+    let start = Instant::now();
+    while is_alive(pid) {
+        assert!(start.elapsed() < Duration::from_secs(10), "{pid} is alive");
+        sleep(POLL).await;
+    }
+}
+
+#[tokio::test]
+async fn programs_that_a_wrapper_leaves_are_ended() {
+    for status in [0, 1] {
+        let script = format!("sleep 60 >/dev/null 2>&1 & echo $!; exit {status}");
+        let mut running =
+            shell(&script).variable("PATH", "/usr/bin:/bin").start(Pipes { input: false, output: true }).unwrap();
+        let mut printed = String::new();
+        running.output.take().unwrap().read_to_string(&mut printed).await.unwrap();
+        assert_eq!(running.finish().await.is_ok(), status == 0);
+        assert_ends(printed.trim().parse().unwrap()).await;
     }
 }
 
