@@ -85,7 +85,7 @@ pub struct DatabaseBackup {
 }
 
 /// A server and a database of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseSource {
     /// The address without user, password and query; null for a server behind a command.
     pub url: Option<String>,

@@ -22,7 +22,7 @@ pub(super) const SHORT: &str = "--help: every option, examples, the syntax of va
 
 /// The end of the long help. A line is a paragraph, or a term and its meaning after two blanks; `options` breaks them.
 pub(super) const LONG: &str = "\
-Every option but --month, --from, --to and --json can be set as KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, \
+Every option but --month, --to, --json and the --from of months and times can be set as KT_ARCHIVE_<OPTION>, such as KT_ARCHIVE_STATE_DIR, \
 and all but --config in the configuration file (TOML) under its own name. A flag beats the environment, which beats \
 the file.
 
@@ -137,6 +137,18 @@ pub(super) enum Command {
         #[arg(value_name = "KIND", value_parser = kinds(), hide_possible_values = true)]
         kind: Kind,
     },
+    /// Back up the platform's other tiers, and prove that they restore
+    ///
+    /// Backups have a place and a chain of their own, apart from the archive of events.
+    Backup {
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
+    /// Restore a lost database, next to what is left of it
+    Recover {
+        #[command(subcommand)]
+        command: RecoverCommand,
+    },
     /// Print a completion script for a shell
     Completions {
         /// bash, zsh or fish
@@ -168,10 +180,91 @@ impl Command {
             Self::Pull(_) => "pull",
             Self::Restore { .. } => "restore",
             Self::Schedule { .. } => "schedule",
+            Self::Backup { command } => command.name(),
+            Self::Recover { command: RecoverCommand::Plan } => "recover plan",
+            Self::Recover { command: RecoverCommand::Database(_) } => "recover database",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum BackupCommand {
+    /// Dump a database, with digests of every table in the same snapshot
+    ///
+    /// The dump is hashed, stored in parts, and read to its end by a second program, all at once: no whole dump is on the
+    /// local disk. Nothing is committed unless both programs succeed. The roles are saved beside it.
+    Database,
+    /// Read the backups back and prove them
+    ///
+    /// The chain, the names and sizes of all files; at level full every byte, and every dump to its end. Whether a dump
+    /// restores, and to the same rows, is what a drill proves.
+    Verify,
+    /// Restore a backup on trial, and compare every table
+    ///
+    /// By default in a scratch cluster of this host, which is made for it and removed whatever happens: roles and extensions
+    /// that are missing in the backup are missed there. A difference is exit code 4. The result is committed: a backup that
+    /// a drill has proved is never pruned by newer ones that it has not.
+    Drill(DrillArgs),
+    /// Remove backups that are not to be kept
+    ///
+    /// Names them; with --confirm, removes them. Never removes the newest, the newest that a drill proved, or more than leave
+    /// --keep-min; and nothing while the newest is older than --rpo, else than 48 hours.
+    Prune(ConfirmArgs),
+}
+
+impl BackupCommand {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Database => "backup database",
+            Self::Verify => "backup verify",
+            Self::Drill(_) => "backup drill",
+            Self::Prune(_) => "backup prune",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct DrillArgs {
+    /// The backup with this number [default: the newest]
+    #[arg(long, value_name = "N")]
+    pub(super) backup: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct ConfirmArgs {
+    /// Do it, instead of showing what would be done
+    #[arg(long)]
+    pub(super) confirm: bool,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum RecoverCommand {
+    /// Print what to stop, in which order, from which backup
+    ///
+    /// With how long the last drill took, and what no backup holds.
+    Plan,
+    /// Restore a backup into a new database, and compare every table
+    ///
+    /// The database must not exist: nothing that exists is written to. Roles that exist stay as they are. With --switch it
+    /// then takes the name of the database that was backed up, which is kept under another name.
+    Database(RecoverArgs),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct RecoverArgs {
+    /// The backup with this number [default: the newest]
+    #[arg(long, value_name = "N")]
+    pub(super) backup: Option<u64>,
+    /// Give it the name of the database that was backed up
+    ///
+    /// Give the restored database the name of the one that was backed up, once it is proved equal. Without --confirm, show
+    /// what would be renamed. A database that was restored by an earlier call is compared again, and not restored again.
+    #[arg(long)]
+    pub(super) switch: bool,
+    #[command(flatten)]
+    pub(super) confirm: ConfirmArgs,
 }
 
 #[derive(Debug, Args)]

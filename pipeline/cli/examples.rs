@@ -62,6 +62,78 @@ pub(super) const EXAMPLES: &[Example] = &[
         "The same for settings on the command line",
         "kt-archive doctor --source https://api.keeptrusts.example --archive s3://my-bucket/keeptrusts",
     ),
+    (
+        "kt-archive-backup",
+        "Back up the database, and prove the backup",
+        "kt-archive backup database --from postgres://backup@db.internal/keeptrusts --backups /srv/backups",
+    ),
+    ("kt-archive-backup", "Restore the newest backup on trial", "kt-archive backup drill --backups /srv/backups"),
+    (
+        "kt-archive-backup-database",
+        "A database, with a copy elsewhere",
+        "kt-archive backup database --from postgres://backup@db.internal/keeptrusts --backups /srv/backups --replica \
+         s3://my-backups/keeptrusts",
+    ),
+    (
+        "kt-archive-backup-database",
+        "A database in a container whose port is not published",
+        "kt-archive backup database --from postgres://postgres@localhost/keeptrusts --backups /srv/backups --pg-command \
+         'docker exec -i -e PGPASSWORD keeptrusts-postgres'",
+    ),
+    (
+        "kt-archive-backup-verify",
+        "Every byte, and every dump to its end",
+        "kt-archive backup verify --backups /srv/backups",
+    ),
+    (
+        "kt-archive-backup-verify",
+        "Names and sizes of a copy",
+        "kt-archive backup verify --level quick --backups s3://my-backups/keeptrusts",
+    ),
+    (
+        "kt-archive-backup-drill",
+        "The newest backup, in a scratch cluster",
+        "kt-archive backup drill --backups /srv/backups",
+    ),
+    (
+        "kt-archive-backup-drill",
+        "An older one, in a database of a staging server that is dropped again",
+        "kt-archive backup drill --backup 42 --into postgres://admin@staging.internal/postgres --backups /srv/backups",
+    ),
+    (
+        "kt-archive-backup-prune",
+        "What would be removed",
+        "kt-archive backup prune --keep-daily 30 --keep-monthly 12 --backups /srv/backups",
+    ),
+    (
+        "kt-archive-backup-prune",
+        "Remove it, here and at a copy",
+        "kt-archive backup prune --keep-daily 30 --keep-monthly 12 --confirm --backups /srv/backups --replica \
+         s3://my-backups/keeptrusts",
+    ),
+    ("kt-archive-recover", "What to do", "kt-archive recover plan --backups /srv/backups"),
+    (
+        "kt-archive-recover",
+        "Restore the newest backup into a new database",
+        "kt-archive recover database --into postgres://admin@db.internal/keeptrusts_restored --backups /srv/backups",
+    ),
+    ("kt-archive-recover-plan", "From the backups", "kt-archive recover plan --backups /srv/backups"),
+    (
+        "kt-archive-recover-plan",
+        "From a copy, with what was promised",
+        "kt-archive recover plan --rpo 24h --rto 2h --backups s3://my-backups/keeptrusts",
+    ),
+    (
+        "kt-archive-recover-database",
+        "Restore a backup into a new database",
+        "kt-archive recover database --backup 42 --into postgres://admin@db.internal/keeptrusts_restored --backups /srv/backups",
+    ),
+    (
+        "kt-archive-recover-database",
+        "Then give it the name of the lost one",
+        "kt-archive recover database --backup 42 --into postgres://admin@db.internal/keeptrusts_restored --switch --confirm \
+         --backups /srv/backups",
+    ),
     ("kt-archive-config", "What is wrong with a file", "kt-archive config check --config kt-archive.toml"),
     ("kt-archive-config", "Which settings count, and why", "kt-archive config show --config kt-archive.toml"),
     ("kt-archive-config-check", "What is wrong with a file", "kt-archive config check --config kt-archive.toml"),
@@ -206,7 +278,7 @@ mod tests {
             assert!((2..=3).contains(&lines.len()), "{name}: {help}");
             seen += lines.len();
             for line in lines {
-                let words = line.split(" > ").next().unwrap().split(' ').collect::<Vec<_>>();
+                let words = shlex::split(line.split(" > ").next().unwrap()).unwrap();
                 let (parsed, _) = options::parse(&words).unwrap_or_else(|error| panic!("{line}: {error}"));
                 let parsed = format!("kt-archive-{}", parsed.command.name().replace(' ', "-"));
                 assert!(parsed.starts_with(&name), "{name}: {line}");

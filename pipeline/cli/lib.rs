@@ -1,6 +1,8 @@
 //! The command line: the one place that prints. Results go to stdout, everything else to stderr.
 
 mod args;
+mod backup;
+mod backup_options;
 mod completions;
 mod config;
 mod doctor;
@@ -23,8 +25,17 @@ mod terminal;
 mod verify;
 
 use archive::{
-    config::expand_path, doctor::DoctorReport, environment::Environment, exit::ExitCode, pull::PullReport,
-    replicate::ReplicateReport, restore::RestoreReport, run::RunReport, status::StatusReport, style::Style,
+    backup::{BackupReport, BackupVerifyReport, DrillReport, PlanReport, PruneReport, RecoverReport},
+    config::expand_path,
+    doctor::DoctorReport,
+    environment::Environment,
+    exit::ExitCode,
+    pull::PullReport,
+    replicate::ReplicateReport,
+    restore::RestoreReport,
+    run::RunReport,
+    status::StatusReport,
+    style::Style,
     verify::VerifyReport,
 };
 use archive_connectors::{Error, ErrorKind, Result};
@@ -90,6 +101,8 @@ async fn dispatch(arguments: Arguments, session: Session) -> Result<Outcome> {
         Command::Pull(args) => pull::pull(args, arguments.json, session).await,
         Command::Restore { month } => restore::restore(month, session).await,
         Command::Schedule { kind } => schedule::schedule(kind, &session),
+        Command::Backup { command } => backup::backup(command, session).await,
+        Command::Recover { command } => backup::recover(command, session).await,
         Command::Completions { shell } => Ok(completions::completions(shell, session.results)),
         Command::Man { folder } => {
             man::man(&expand_path("the folder", &folder, &session.environment)?, session.results)
@@ -111,6 +124,12 @@ fn empty_report(command: Option<&str>) -> Value {
         Some("pull") => fields(&PullReport::default()),
         Some("restore") => fields(&RestoreReport::default()),
         Some("schedule") => fields(&PrintedJob::default()),
+        Some("backup database") => fields(&BackupReport::default()),
+        Some("backup verify") => fields(&BackupVerifyReport::default()),
+        Some("backup drill") => fields(&DrillReport::default()),
+        Some("backup prune") => fields(&PruneReport::default()),
+        Some("recover plan") => fields(&PlanReport::default()),
+        Some("recover database") => fields(&RecoverReport::default()),
         Some("completions") => fields(&PrintedCompletions::default()),
         Some("man") => fields(&WrittenPages::default()),
         _ => Value::Object(Map::new()),

@@ -2,7 +2,7 @@
 
 use super::{
     args::{Arguments, COMMON, LONG, SHORT},
-    examples, terminal,
+    backup_options, examples, terminal,
 };
 use archive::{
     config::{self, ConfigOption, OPTIONS},
@@ -125,6 +125,7 @@ fn add(program: Command, width: usize) -> Command {
             ),
             "restore" => documented(with(command, &["into", "dataset", "table", "drill"]), width),
             "schedule" => archiving(with(command, &["program"]), width),
+            "backup" | "recover" => command.mut_subcommands(|below| backup_options::add(below, width)),
             _ => command,
         }
     })
@@ -161,7 +162,7 @@ fn in_short_help(argument: Arg) -> Arg {
 
 /// Adds the notes on values, environment, secrets and exit codes, and a usage line with what is required, also where an
 /// option can come from the environment or the file.
-fn documented(command: Command, width: usize) -> Command {
+pub(super) fn documented(command: Command, width: usize) -> Command {
     let required = match command.get_name() {
         "run" | "doctor" => "--source <URL>",
         "backfill" => "--from <YYYY-MM> --source <URL>",
@@ -171,7 +172,11 @@ fn documented(command: Command, width: usize) -> Command {
         "restore" => "--month <YYYY-MM> --into <URL>",
         "schedule" => "<KIND> --source <URL>",
         // A list of commands, with help of their own.
-        "kt-archive" => return command.after_long_help(notes(width)),
+        // Without a line between usage and commands, to fit on a screen.
+        "kt-archive" => {
+            let template = "{about-with-newline}\n{usage-heading} {usage}\n{all-args}{after-help}";
+            return command.help_template(template).after_long_help(notes(width));
+        }
         _ => return command.after_help(SHORT).after_long_help(notes(width)),
     };
     let usage = format!("kt-archive {} {required} [OPTIONS]", command.get_name());
@@ -237,7 +242,7 @@ fn as_in(command: &str, argument: Arg) -> Arg {
 }
 
 /// The same argument with another short help.
-fn shortened(argument: Arg, help: &'static str) -> Arg {
+pub(super) fn shortened(argument: Arg, help: &'static str) -> Arg {
     match argument.get_help().cloned() {
         Some(long) => argument.help(help).long_help(long),
         None => argument.help(help),
@@ -246,7 +251,7 @@ fn shortened(argument: Arg, help: &'static str) -> Arg {
 
 /// The option with this key as an argument, which checks its values as the other layers do.
 #[expect(clippy::expect_used, reason = "a test adds the options of every command")]
-fn argument(key: &str) -> Arg {
+pub(super) fn argument(key: &str) -> Arg {
     let option = config::option(key).expect("a command names options of the configuration");
     let ConfigOption { key, help, value_name, default } = *option;
     let default = default.map(|default| format!(" [default: {default}]")).unwrap_or_default();

@@ -115,6 +115,12 @@ impl Session {
         self.open_as_reader(Config { columns: chosen.cloned(), replica: None, ..layers.merged() }, &unknown)
     }
 
+    /// Settings of a command of backups. Ignores the settings of runs, and the archive's replicas.
+    pub(super) fn open_backup(&self) -> Result<Opened> {
+        let (layers, unknown) = self.layered()?;
+        self.open_as_reader(Config { replica: None, ..layers.merged() }, &unknown)
+    }
+
     /// The configuration file, from the flag or the environment.
     pub(super) fn file(&self) -> Result<Option<PathBuf>> {
         let typed = self.file.clone().map(|path| ("--config", path));
@@ -175,6 +181,15 @@ fn refuse_typed_secrets(flags: &Config) -> Result<()> {
     }
     if flags.into.as_deref().is_some_and(address::contains_secret) {
         return refuse("--into", address::PASSWORD_HINT);
+    }
+    if flags.backup_database.as_deref().is_some_and(address::contains_secret) {
+        return refuse("--from", address::PASSWORD_HINT);
+    }
+    if flags.backups.as_deref().is_some_and(address::contains_secret) {
+        return refuse("--backups", STORE_SECRETS);
+    }
+    if flags.backups_replica.iter().flat_map(|list| &list.0).any(|address| address::contains_secret(address)) {
+        return refuse("--replica", STORE_SECRETS);
     }
     if flags.archive.as_deref().is_some_and(address::contains_secret) {
         return refuse("--archive", STORE_SECRETS);

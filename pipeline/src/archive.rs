@@ -38,7 +38,7 @@ pub trait ArchiveRecord: CommitRecord {
 
 /// The numbers of the manifests whose files may be absent.
 pub(crate) fn removed<'a, M: ArchiveRecord>(manifests: impl Iterator<Item = &'a M>) -> HashSet<u64> {
-    manifests.flat_map(|manifest| manifest.removes()).map(|link| link.sequence).collect()
+    manifests.flat_map(M::removes).map(|link| link.sequence).collect()
 }
 
 impl ArchiveRecord for Manifest {

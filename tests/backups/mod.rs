@@ -9,22 +9,36 @@ use crate::support::{
     programs::{options_in, run},
     test_variable,
 };
-use archive::backup::{self, Backups, DatabaseRequest};
-use archive_connectors::{Clock, Error, postgres::Server, sink::Location};
+use archive::{
+    backup::{self, BackupVerifier, BackupVerifyRequest, Backups, DatabaseRequest, DrillRequest, Workplace},
+    config::Level,
+    verify::Severity,
+};
+use archive_connectors::{Clock, Error, Progress, postgres::Server, progress::Silent, sink::Location};
 use archive_formats::{
     BackupManifest, Entry, Timestamp,
     backup_manifest::{BackupContent, DatabaseBackup, DigestLevel},
 };
 use std::{
     collections::BTreeMap,
+    num::NonZero,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 
 /// A database, and a folder for backups of it.
 struct BackupWorld {
     database: Database,
     folder: tempfile::TempDir,
+}
+
+/// Codes and paths of findings.
+type Found = Vec<(&'static str, String)>;
+
+fn silent() -> Arc<dyn Progress> {
+    Arc::new(Silent)
 }
 
 /// A clock that stays at one time.
@@ -58,6 +72,7 @@ impl BackupWorld {
             server: Server::new(&self.database.url(), &|_| None).unwrap(),
             programs: options_in(Path::new(&test_variable("KT_TEST_POSTGRES_BIN"))),
             digests: DigestLevel::Full,
+            is_behind_command: false,
             passwords: false,
             part_size: 64 << 10,
             connections: 2,
@@ -72,7 +87,9 @@ impl BackupWorld {
             let mut backups = backup::open_or_begin(&self.location(), Noon.now()).await?;
             let spool = self.path("spool");
             std::fs::create_dir_all(&spool).unwrap();
-            let entry = Box::pin(backup::backup_database(&mut backups, request, &Noon, &spool)).await;
+            let place = Workplace { clock: &Noon, folder: &spool, progress: &silent() };
+            let stop = CancellationToken::new();
+            let entry = Box::pin(backup::backup_database(&mut backups, request, place, &stop)).await;
             // What was being written when it failed is removed by its thread.
             let left = || std::fs::read_dir(&spool).unwrap().count();
             for _ in 0..100 {
@@ -83,6 +100,19 @@ impl BackupWorld {
             assert_eq!(left(), 0, "nothing stays on the local disk");
             entry
         })
+    }
+
+    /// What a verification finds: the codes and paths of damage, and those of warnings.
+    fn verify(&self, level: Level) -> (Found, Found) {
+        let (backups, programs) = (self.backups(), self.request().programs);
+        let verifier = BackupVerifier { sink: backups.sink(), programs: &programs, progress: silent() };
+        let request = BackupVerifyRequest { level, expect_head: None };
+        let report = run(verifier.verify(backups.id(), &request)).unwrap();
+        let of = |severity| {
+            let found = report.findings.iter().filter(|finding| finding.severity == severity);
+            found.map(|finding| (finding.code.as_str(), finding.path.clone())).collect()
+        };
+        (of(Severity::Damage), of(Severity::Warning))
     }
 
     /// The backups, read anew.
@@ -96,7 +126,13 @@ impl BackupWorld {
             let mut backups = backup::open_backups(&self.location()).await?;
             let state = self.path("state");
             std::fs::create_dir_all(&state).unwrap();
-            backup::drill(&mut backups, None, &self.request().programs, &Noon, &state).await
+            let request = DrillRequest {
+                backup: None,
+                into: None,
+                programs: self.request().programs,
+                jobs: NonZero::<usize>::MIN,
+            };
+            backup::drill_backup(&mut backups, &request, &Noon, &state, &silent()).await
         })
     }
 }

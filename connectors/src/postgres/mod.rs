@@ -14,6 +14,7 @@ mod conninfo;
 pub mod contents;
 mod copy;
 mod copy_sum;
+pub mod databases;
 mod failure;
 mod open_transactions;
 mod partition;

@@ -55,7 +55,7 @@ impl Sink {
 
     /// Removes the partial files of interrupted writes in the folders of `folder`, if the archive is a directory: those for
     /// objects whose paths `is_left` accepts.
-    pub async fn remove_partial_files(&self, folder: &str, is_left: impl Fn(&str) -> bool) -> Result<()> {
+    pub fn remove_partial_files(&self, folder: &str, is_left: impl Fn(&str) -> bool) -> Result<()> {
         let Some(directory) = &self.directory else { return Ok(()) };
         let above = directory.file(folder);
         let folders = match std::fs::read_dir(&above) {

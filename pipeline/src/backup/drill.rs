@@ -1,163 +1,254 @@
-//! A drill: the restore of a dump into a scratch cluster, and the comparison with what was dumped.
+//! `backup drill`: a restore on trial, and the comparison with what was dumped.
 
-use super::{Backups, draft::BackupDraft, parts};
+use super::{
+    Backups,
+    database::{copy_to_replicas, open_locked},
+    draft::BackupDraft,
+    open_backups,
+    restore::{RestorableBackup, Restoration, Stages},
+};
+use crate::{
+    exit::ExitCode,
+    human,
+    observer::Observer,
+    replicate::{
+        ReplicaReport,
+        report::{replica_failures, replica_table},
+    },
+    report::{Failure, Report},
+    settings::Settings,
+    state::Scratch,
+    style::{Style, Tone},
+};
 use archive_connectors::{
-    Clock, Error, ErrorKind, Result, Sink,
+    Clock, Progress, Result,
     postgres::{
-        contents::{Access, DatabaseSnapshot, ReadAmounts},
-        programs::{ProgramOptions, Programs, major_version, restore_stream},
+        Server,
+        databases::Databases,
+        programs::ProgramOptions,
         scratch::{Cluster, ClusterOptions},
     },
 };
 use archive_formats::{
-    BackupManifest, DatabaseContents, Entry, FileRecord as _, Sha256,
-    backup_manifest::{BackupContent, BackupFile, DatabaseBackup, DigestLevel, Drill},
+    BackupManifest, Entry, Timestamp,
+    backup_manifest::{BackupContent, DigestLevel, Drill},
+    printable,
 };
-use bytes::Bytes;
-use futures::{Stream, StreamExt as _, stream};
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use serde::Serialize;
+use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-/// The database in the scratch cluster.
+/// The database in a scratch cluster, and the beginning of its name in the server of an operator.
 const DATABASE: &str = "keeptrusts_drill";
 
-/// The backup of a database that a drill restores.
-#[derive(Debug)]
-struct Restored<'a> {
-    entry: &'a Entry<BackupManifest>,
-    backup: &'a DatabaseBackup,
+/// The beginning of the comment of databases that drills make. Those of killed drills are dropped by it.
+const MARK: &str = "kt-archive drill ";
+
+/// What is restored on trial, and where.
+#[derive(Clone, Debug)]
+pub struct DrillRequest {
+    /// The number of the backup's manifest; default: the newest backup.
+    pub backup: Option<u64>,
+    /// The server for a database of its own; default: a scratch cluster.
+    pub into: Option<Server>,
+    /// Where PostgreSQL's programs are.
+    pub programs: ProgramOptions,
+    /// Sessions that restore at the same time.
+    pub jobs: NonZero<usize>,
 }
 
-/// Restores a dump, by default the newest one, into a scratch cluster below `state`, compares every table with the manifest,
-/// and commits the result. Everything is dropped whatever happens. A database that differs is a result, not an error.
+/// Restores the backup that `request` names, compares, and commits the result. The database is dropped whatever happens.
 pub async fn drill(
+    settings: &Settings,
+    request: &DrillRequest,
+    clock: &dyn Clock,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<DrillReport> {
+    // Never begins backups.
+    drop(open_backups(settings.backup.location()?).await?);
+    let (mut backups, _lock) = open_locked(settings, clock).await?;
+    let progress = Arc::clone(&observer) as Arc<dyn Progress>;
+    let entry = Box::pin(drill_backup(&mut backups, request, clock, &settings.state_dir, &progress)).await?;
+    let replicas = copy_to_replicas(&mut backups, settings, observer, stop).await;
+    Ok(DrillReport::new(&backups, &entry, replicas))
+}
+
+/// Restores a backup into a scratch cluster below `state`, or into the server of an operator, compares every table with the
+/// manifest, and commits the result. A database that differs is a result, not an error.
+pub async fn drill_backup(
     backups: &mut Backups,
-    sequence: Option<u64>,
-    programs: &ProgramOptions,
+    request: &DrillRequest,
     clock: &dyn Clock,
     state: &Path,
+    progress: &Arc<dyn Progress>,
 ) -> Result<Entry<BackupManifest>> {
-    let restored = dump(backups, sequence)?;
-    let (entry, backup) = (restored.entry, restored.backup);
-    let link = entry.link();
-    let (taken_at, mut seconds) = (clock.now(), BTreeMap::new());
-    let restoring = restored.restore(backups.sink(), programs, state, Lap::new(&mut seconds));
-    let found = Box::pin(restoring).await?;
-    let differences = DatabaseContents::from(backup).differences(&found.contents);
+    let restored = RestorableBackup::find(backups, request.backup)?;
+    let (link, compared) = (restored.entry.link(), restored.backup.digests);
+    let (taken_at, mut stages) = (clock.now(), Stages::begin());
+    let scratch = Scratch::new(state, "drill")?;
+    let how = Restoration {
+        sink: backups.sink(),
+        programs: restored.programs(&request.programs),
+        folder: scratch.path(),
+        jobs: request.jobs,
+        progress,
+    };
+    let (server_version, differences) = match &request.into {
+        None => Box::pin(in_scratch_cluster(restored, &how, state, &mut stages)).await?,
+        Some(server) => Box::pin(in_server(restored, &how, server, &mut stages, taken_at)).await?,
+    };
     let content = BackupContent::Drill(Drill {
         backup: link,
-        server_version: found.server_version,
-        compared: backup.digests,
-        equal: (backup.digests != DigestLevel::Off).then_some(differences.is_empty()),
+        server_version,
+        compared,
+        equal: (compared != DigestLevel::Off).then_some(differences.is_empty()),
         differences,
     });
-    let draft =
-        BackupDraft { identity: backups.identity_sha256(), content, taken_at, committed_at: clock.now(), seconds };
-    backups.commit(&draft, &[]).await
+    let (identity, committed_at) = (backups.identity_sha256(), clock.now());
+    backups.commit(&BackupDraft { identity, content, taken_at, committed_at, seconds: stages.seconds }, &[]).await
 }
 
-/// The dump with this number, or the newest one.
-fn dump(backups: &Backups, sequence: Option<u64>) -> Result<Restored<'_>> {
-    fn database(entry: &Entry<BackupManifest>) -> Option<Restored<'_>> {
-        match &entry.manifest.content {
-            BackupContent::Database(backup) => Some(Restored { entry, backup }),
-            BackupContent::Drill(_) | BackupContent::Removal(_) => None,
+async fn in_scratch_cluster(
+    restored: RestorableBackup<'_>,
+    how: &Restoration<'_>,
+    state: &Path,
+    stages: &mut Stages,
+) -> Result<(String, Vec<String>)> {
+    let (encoding, locale) = restored.encoding();
+    let options = ClusterOptions { encoding, locale, superuser: "postgres".to_owned(), settings: Vec::new() };
+    let cluster = Cluster::start(&how.programs, state, &options).await?;
+    stages.end("cluster");
+    cluster.apply_globals(&restored.globals(how.sink).await?).await?;
+    cluster.create_database(DATABASE).await?;
+    let server = cluster.server(DATABASE);
+    restored.restore(&server, how).await?;
+    stages.end("restore");
+    let differences = restored.differences(server, how.jobs.get(), how.progress).await?;
+    let server_version = cluster.version().to_owned();
+    cluster.stop().await?;
+    stages.end("compare");
+    Ok((server_version, differences))
+}
+
+/// Roles and extensions are those of the server: nothing is made there but a database.
+async fn in_server(
+    restored: RestorableBackup<'_>,
+    how: &Restoration<'_>,
+    server: &Server,
+    stages: &mut Stages,
+    now: Timestamp,
+) -> Result<(String, Vec<String>)> {
+    let databases = Databases::connect(server).await?;
+    for left in databases.unused(MARK).await? {
+        tracing::info!(database = left, "dropping the database of a killed drill");
+        databases.drop(&left).await?;
+    }
+    let name = format!("{DATABASE}_{}", &Uuid::new_v4().simple().to_string()[..12]);
+    let (encoding, locale) = restored.encoding();
+    databases.create(&name, &encoding, &locale).await?;
+    let work = async {
+        databases.set_comment(&name, &format!("{MARK}{}", now.to_seconds_string())).await?;
+        let server = server.with_database(&name);
+        stages.end("database");
+        restored.restore(&server, how).await?;
+        stages.end("restore");
+        let differences = restored.differences(server, how.jobs.get(), how.progress).await?;
+        stages.end("compare");
+        Ok(differences)
+    };
+    let differences = Box::pin(work).await;
+    let dropped = databases.drop(&name).await;
+    let version = databases.version().to_owned();
+    databases.close().await;
+    let differences = differences?;
+    dropped?;
+    Ok((version, differences))
+}
+
+/// The report of `backup drill`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DrillReport {
+    /// The URL of the backups, safe to print.
+    pub backups: Option<String>,
+    /// The number of the drill's manifest.
+    pub sequence: Option<u64>,
+    /// The number of the manifest of the backup that was restored.
+    pub backup: Option<u64>,
+    /// The time of its snapshot.
+    pub taken_at: Option<Timestamp>,
+    /// The version of the server that it was restored into.
+    pub server_version: Option<String>,
+    /// What was compared.
+    pub compared: Option<DigestLevel>,
+    /// Whether the restored database is the one that was dumped; null if nothing was compared.
+    pub equal: Option<bool>,
+    /// What differs.
+    pub differences: Vec<String>,
+    /// Seconds of each stage.
+    pub seconds: BTreeMap<String, f64>,
+    /// Every replica, in the order of the settings.
+    pub replicas: Vec<ReplicaReport>,
+}
+
+impl DrillReport {
+    fn new(backups: &Backups, entry: &Entry<BackupManifest>, replicas: Vec<ReplicaReport>) -> Self {
+        let manifest = &entry.manifest;
+        let BackupContent::Drill(drill) = &manifest.content else { return Self::default() };
+        Self {
+            backups: Some(backups.url().to_owned()),
+            sequence: Some(manifest.sequence),
+            backup: Some(drill.backup.sequence),
+            taken_at: backups.chain().entry(drill.backup.sequence).map(|entry| entry.manifest.taken_at),
+            server_version: Some(drill.server_version.clone()),
+            compared: Some(drill.compared),
+            equal: drill.equal,
+            differences: drill.differences.clone(),
+            seconds: manifest.seconds.clone(),
+            replicas,
         }
     }
-    let found = match sequence {
-        Some(sequence) => backups.chain().entry(sequence).and_then(database),
-        None => backups.chain().entries().iter().rev().find_map(database),
-    };
-    found.ok_or_else(|| {
-        let error = Error::new(ErrorKind::Configuration, "there is no such backup of a database");
-        let error = match sequence {
-            Some(sequence) => error.with_context("number", sequence),
-            None => error,
+}
+
+impl Report for DrillReport {
+    fn exit(&self) -> ExitCode {
+        if self.equal == Some(false) {
+            return ExitCode::Damaged;
+        }
+        ExitCode::combine(true, replica_failures(&self.replicas).map(|failure| failure.exit))
+    }
+
+    fn text(&self, style: Style) -> String {
+        let (Some(backup), Some(taken_at)) = (self.backup, self.taken_at) else { return String::new() };
+        let differences = self.differences.iter().map(|difference| {
+            format!("{}  {}\n", style.paint(Tone::Bad, "differs"), style.fit(&printable(difference)))
+        });
+        let differences = differences.collect::<String>();
+        let found = match self.equal {
+            Some(true) => "equal to what was dumped".to_owned(),
+            Some(false) => human::count(self.differences.len() as u64, "difference"),
+            None => "restored, and not compared: the backup has no digests".to_owned(),
         };
-        error.with_context("backups", backups.sink().url()).with_hint("look at the manifests for the numbers of dumps")
-    })
-}
-
-/// What a restored database holds.
-struct Found {
-    server_version: String,
-    contents: DatabaseContents,
-}
-
-impl Restored<'_> {
-    /// Restores it into a scratch cluster, and reads what is there.
-    async fn restore(&self, sink: &Sink, programs: &ProgramOptions, state: &Path, mut lap: Lap<'_>) -> Result<Found> {
-        let source = &self.backup.source;
-        let (Some(encoding), Some(locale)) = (source.encoding.clone(), source.locale.clone()) else {
-            let error = Error::new(ErrorKind::Configuration, "the manifest does not name the encoding of the database");
-            return Err(error.with_hint("a dump behind a command has no digests to compare either"));
-        };
-        let programs = Programs::new(programs.clone(), major_version(&source.server_version));
-        let options = ClusterOptions { encoding, locale, superuser: "postgres".to_owned(), settings: Vec::new() };
-        let cluster = Cluster::start(&programs, state, &options).await?;
-        lap.end("cluster");
-        let (globals, parts) = divide(&self.entry.manifest.files)?;
-        cluster.apply_globals(&script(sink, globals).await?).await?;
-        cluster.create_database(DATABASE).await?;
-        let server = cluster.server(DATABASE);
-        restore_stream(&programs, &server, blocks(sink, parts)).await?;
-        lap.end("restore");
-        let access = Access { server, connections: 2, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
-        let snapshot = DatabaseSnapshot::take(access).await?;
-        let contents = snapshot.contents(self.backup.digests, Arc::new(ReadAmounts::default())).await?;
-        let contents = snapshot.finish(contents).await?;
-        let server_version = cluster.version().to_owned();
-        cluster.stop().await?;
-        lap.end("compare");
-        Ok(Found { server_version, contents })
-    }
-}
-
-/// The roles of a backup, and the parts of its dump in order.
-fn divide(files: &[BackupFile]) -> Result<(&BackupFile, Vec<&BackupFile>)> {
-    let (globals, parts): (Vec<_>, Vec<_>) = files.iter().partition(|file| !file.path.ends_with(parts::EXTENSION));
-    match globals[..] {
-        [globals] => Ok((globals, parts)),
-        _ => Err(Error::new(ErrorKind::BrokenChain, "the backup has no file of the roles, or several")),
-    }
-}
-
-async fn script(sink: &Sink, file: &BackupFile) -> Result<String> {
-    let bytes = sink.document(&file.path).await?.filter(|bytes| Sha256::digest(bytes) == file.sha256);
-    let script = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-    script.ok_or_else(|| damaged(sink, file))
-}
-
-/// The bytes of a dump. A part that is not what was committed is an error at its end, after which `pg_restore` has not
-/// succeeded.
-fn blocks<'a>(sink: &'a Sink, parts: Vec<&'a BackupFile>) -> impl Stream<Item = Result<Bytes>> + Send + 'a {
-    stream::iter(parts).flat_map(move |file| sink.read_committed(file.object(), move || damaged(sink, file)))
-}
-
-fn damaged(sink: &Sink, file: &BackupFile) -> Error {
-    Error::new(ErrorKind::BrokenChain, "a file of a backup is missing or damaged")
-        .with_context("path", &file.path)
-        .with_context("backups", sink.url())
-        .with_hint("restore an earlier backup, or this one from a replica")
-}
-
-/// Measures stages one after the other.
-struct Lap<'a> {
-    seconds: &'a mut BTreeMap<String, f64>,
-    start: Instant,
-}
-
-impl<'a> Lap<'a> {
-    fn new(seconds: &'a mut BTreeMap<String, f64>) -> Self {
-        Self { seconds, start: Instant::now() }
+        let seconds = human::time(self.seconds.values().sum());
+        let summary = format!("backup {backup}  of {}  {found}  {seconds}", taken_at.to_seconds_string());
+        format!("{differences}{}\n{}", style.fit(&summary), replica_table(&self.replicas, style))
     }
 
-    fn end(&mut self, stage: &str) {
-        self.seconds.insert(stage.to_owned(), self.start.elapsed().as_secs_f64());
-        self.start = Instant::now();
+    fn failure(&self) -> Option<Failure> {
+        if self.equal == Some(false) {
+            return Some(Failure {
+                message: "the restored database is not the one that was dumped".to_owned(),
+                hint: "keep the older backups, find out why, and back up again: `kt-archive recover plan` names the newest \
+                       proved one"
+                    .to_owned(),
+                exit: ExitCode::Damaged,
+            });
+        }
+        replica_failures(&self.replicas).next().map(|failure| Failure { exit: self.exit(), ..failure })
+    }
+
+    fn details(&self) -> Vec<Failure> {
+        if self.equal == Some(false) { Vec::new() } else { replica_failures(&self.replicas).collect() }
     }
 }

@@ -1,17 +1,27 @@
 //! Backups of the platform's other tiers, in a root and a chain of their own.
 //!
 //! They share the sink, the commit protocol and `SHA256SUMS` with an archive of events, and nothing else: events are kept for
-//! years, dumps for weeks, and dumps hold personal data and tokens. No command of the program uses this room yet.
+//! years, dumps for weeks, and dumps hold personal data and tokens.
 
 mod database;
 mod draft;
 mod drill;
-mod parts;
+mod leftovers;
+mod plan;
+mod prune;
+mod recover;
+mod restore;
+mod tiers;
 mod verify;
+mod watch;
 
-pub use database::{DatabaseRequest, backup_database};
-pub use drill::drill;
-pub use verify::{BackupVerification, verify_backups};
+pub use database::{BackupReport, DatabaseRequest, Workplace, back_up_database, backup_database};
+pub use drill::{DrillReport, DrillRequest, drill, drill_backup};
+pub use plan::{PlanReport, recovery_plan};
+pub use prune::{KeptBackup, PruneReport, prune};
+pub use recover::{RecoverReport, RecoverRequest, Switch, recover};
+pub use tiers::{DatabaseTier, KnownBackup};
+pub use verify::{BackupVerifier, BackupVerifyReport, BackupVerifyRequest, verify_backups};
 
 use crate::archive::{Archive, ArchiveRoot};
 use archive_connectors::{

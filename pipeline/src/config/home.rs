@@ -8,8 +8,19 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 
 /// Keys whose values are paths or locations.
-const PATHS: [&str; 8] =
-    ["archive", "state-dir", "source", "replica", "pseudonym-key-file", "metrics-file", "program", "output"];
+const PATHS: [&str; 11] = [
+    "archive",
+    "state-dir",
+    "source",
+    "replica",
+    "pseudonym-key-file",
+    "metrics-file",
+    "program",
+    "output",
+    "backups",
+    "backups-replica",
+    "pg-bin",
+];
 
 /// Expands `~` in the value of `key`, which its layer calls `name`.
 pub(super) fn expand(name: &str, key: &str, value: Value, environment: &Environment) -> Result<Value> {
@@ -19,7 +30,7 @@ pub(super) fn expand(name: &str, key: &str, value: Value, environment: &Environm
     let expanded = |text: &str| expand_text(name, text, environment);
     match value {
         // The text of a list has commas.
-        Value::String(text) if key == "replica" => {
+        Value::String(text) if matches!(key, "replica" | "backups-replica") => {
             let parts = text.split(',').map(|part| expanded(part.trim())).collect::<Result<Vec<_>>>()?;
             Ok(parts.join(",").into())
         }
@@ -94,7 +105,8 @@ mod tests {
     #[test]
     fn every_option_that_is_a_path_is_expanded() {
         let paths = super::super::OPTIONS.iter().filter(|option| {
-            matches!(option.value_name, Some("FILE" | "DIR")) || ["archive", "replica", "source"].contains(&option.key)
+            matches!(option.value_name, Some("FILE" | "DIR"))
+                || ["archive", "replica", "source", "backups", "backups-replica"].contains(&option.key)
         });
         assert!(paths.clone().count() > 5 && paths.clone().all(|option| PATHS.contains(&option.key)));
     }

@@ -10,6 +10,7 @@ use crate::{
     units::{Count, DurationArg, FileMode, List, Size, Switch},
 };
 use archive_connectors::exports_api::{ArtifactFormat, Layout};
+use archive_formats::backup_manifest::DigestLevel;
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::Value;
@@ -166,7 +167,7 @@ options! {
     /// Archive rows with this value of the column org_id alone
     "where-org" => where_org: String, "VALUE" = "all rows";
     /// How long a statement may take on the server; 0s for as long as it likes
-    "statement-timeout" => statement_timeout: DurationArg, "DURATION" = "1h";
+    "statement-timeout" => statement_timeout: DurationArg, "DURATION" = "1h, and no limit for backups";
     /// How long a statement may wait for a lock; 0s for as long as it likes
     "lock-timeout" => lock_timeout: DurationArg, "DURATION" = "10s";
     /// Where the program is on the host of the job
@@ -211,6 +212,31 @@ options! {
     "force" => force: Switch;
     /// The database: postgres://user@host/database. Passwords come from PGPASSWORD or the password file
     "into" => into: String, "URL";
+    /// Where backups are: a folder, file://…, s3://bucket/prefix, gs://… or az://…, apart from the archive
+    "backups" => backups: String, "URL";
+    /// A copy of the backups, brought up to them after the commits; repeat it or use commas
+    "backups-replica" => backups_replica: List<String>, "URL";
+    /// The database to back up: postgres://user@host/database. Passwords come from PGPASSWORD or the password file
+    "backup-database" => backup_database: String, "URL";
+    /// What is computed of the tables in the snapshot of a dump: full (rows and digests), counts or off
+    "digests" => digests: DigestLevel, "LEVEL" = "full, or off with --pg-command";
+    /// Save the passwords of roles too, as the server stores them; needs a superuser
+    "role-passwords" => role_passwords: Switch;
+    /// The folder of pg_dump and PostgreSQL's other programs, of the server's major version
+    "pg-bin" => pg_bin: PathBuf, "DIR" = "where packages put them, else $PATH";
+    /// A command that runs pg_dump where the server is, such as 'docker exec -i -e PGPASSWORD keeptrusts-postgres'; without
+    /// a connection of its own, a backup has no digests
+    "pg-command" => pg_command: String, "COMMAND";
+    /// Days whose last backup is kept
+    "keep-daily" => keep_daily: Count, "N";
+    /// Months whose last backup is kept
+    "keep-monthly" => keep_monthly: Count, "N";
+    /// Never keep fewer backups than this
+    "keep-min" => keep_min: Count, "N" = "3";
+    /// The recovery point objective: how old the newest backup may be, such as 24h
+    "rpo" => rpo: DurationArg, "DURATION";
+    /// The recovery time objective: how long a restore may take, by the last drill, such as 2h
+    "rto" => rto: DurationArg, "DURATION";
     /// Restore into a temporary table, compare, and take all of it back: a rehearsal that leaves nothing behind
     "drill" => drill: Switch;
 }

@@ -44,7 +44,8 @@ fn every_key_has_a_variable_and_survives_a_merge() {
             "log-format" => "json",
             "progress" => "never",
             "verbose" | "jobs" | "connections" | "expect-head" | "quiet" | "allow-http" | "dry-run" | "repair"
-            | "list" | "check" | "allow-gaps" | "csv-safe" | "force" | "drill" => "1",
+            | "list" | "check" | "allow-gaps" | "csv-safe" | "force" | "drill" | "role-passwords" | "keep-daily"
+            | "keep-monthly" | "keep-min" => "1",
             "part-size" => "1MiB",
             "file-mode" => "0600",
             "truncate-times" => "us",
@@ -55,9 +56,9 @@ fn every_key_has_a_variable_and_survives_a_merge() {
             "rejects" | "conflicts" => "keep",
             "rename" => "old=new",
             "format" | "api-format" => "csv",
-            "grace" | "api-margin" | "job-timeout" | "statement-timeout" | "lock-timeout" | "platform-retention" => {
-                "1h"
-            }
+            "grace" | "api-margin" | "job-timeout" | "statement-timeout" | "lock-timeout" | "platform-retention"
+            | "rpo" | "rto" => "1h",
+            "digests" => "counts",
             "api-layout" => "exports-jobs",
             "level" => "quick",
             _ => "text",

@@ -1,10 +1,12 @@
 //! Validated settings. Nothing after this module parses an address, a duration or a size.
 
+mod backup;
 mod monitoring;
 mod postgres;
 mod source;
 mod transforms;
 
+pub use backup::{BackupSettings, Keep, Objectives, server};
 pub use monitoring::{MonitoringSettings, Recipient, RecipientKind};
 pub use source::{SourceSettings, connect};
 pub use transforms::TransformSettings;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub monitoring: MonitoringSettings,
     /// Output while a command works.
     pub output: OutputSettings,
+    /// Backups of the platform's other tiers.
+    pub backup: BackupSettings,
 }
 
 /// Output while a command works.
@@ -104,6 +108,7 @@ impl Settings {
         let monitoring = MonitoringSettings::new(&config)?;
         let clouds = clouds(environment);
         let replicas = replicas(config.replica.as_ref(), &clouds)?;
+        let backup = BackupSettings::new(&config, environment, &clouds)?;
         let mode = config.file_mode.map_or(Location::FILE_MODE, |mode| mode.0);
         Ok(Self {
             source,
@@ -120,6 +125,7 @@ impl Settings {
             grace: config.grace.map_or(HOUR, |span| span.0),
             jobs: usize::try_from(jobs).unwrap_or(1),
             monitoring,
+            backup,
         })
     }
 

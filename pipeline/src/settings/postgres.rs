@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, thread, time::Duration};
 const MAX_DEFAULT_CONNECTIONS: usize = 16;
 /// Above this, a server with default settings may refuse connections.
 const MAX_CONNECTIONS: u32 = 64;
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Validates the settings of the source at `url`.
 pub(super) fn config(url: &str, config: &Config, environment: &Environment) -> Result<postgres::Config> {
@@ -30,7 +30,7 @@ pub(super) fn config(url: &str, config: &Config, environment: &Environment) -> R
     })
 }
 
-fn connections(config: &Config) -> Result<usize> {
+pub(super) fn connections(config: &Config) -> Result<usize> {
     match config.connections.map(|count| count.0) {
         None => Ok(thread::available_parallelism().map_or(1, usize::from).min(MAX_DEFAULT_CONNECTIONS)),
         Some(count @ 1..=MAX_CONNECTIONS) => Ok(usize::try_from(count).unwrap_or(1)),

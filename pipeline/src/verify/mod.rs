@@ -115,10 +115,10 @@ impl Verifier {
         let stored = StoredChain { sink: &self.sink, archive, listing: &listing };
         let commits = stored.verify::<Manifest>(&mut findings).await?;
         if let Some(expected) = &request.expect_head {
-            chain::expect_head(&commits, expected, "the expected head", &mut findings);
+            expect_head(&commits, expected, "the expected head", &mut findings);
         }
         if let Some(recorded) = &request.recorded_head {
-            chain::expect_head(&commits, &recorded.into(), "the head of an earlier verification", &mut findings);
+            expect_head(&commits, &recorded.into(), "the head of an earlier verification", &mut findings);
         }
         files::unnamed(&listing, &commits, request.range, &mut findings);
         missing_months(&commits, request, &mut findings);
@@ -153,7 +153,7 @@ pub(crate) async fn listing(sink: &Sink) -> Result<Listing> {
 }
 
 /// V030: months of the range that are not committed.
-fn missing_months(commits: &chain::Commits, request: &VerifyRequest, findings: &mut Findings) {
+fn missing_months(commits: &Commits, request: &VerifyRequest, findings: &mut Findings) {
     let Some((first, last)) = request.range else { return };
     let mut datasets = commits.values().map(|commit| &commit.manifest.dataset).collect::<BTreeSet<_>>();
     let default = Dataset::default();

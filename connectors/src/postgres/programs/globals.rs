@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Error, ErrorKind, Result};
 use archive_formats::backup_manifest::ProgramRecord;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// The roles and tablespaces of a server, as a script.
 #[derive(Clone, Debug)]
@@ -65,10 +65,33 @@ pub enum Tablespaces {
 /// Runs the statements of globals on `server`, each in a transaction of its own. Roles that exist stay, and get the
 /// attributes of the script.
 pub async fn apply_globals(server: &Server, script: &str, tablespaces: Tablespaces) -> Result<Applied> {
+    apply(server, script, tablespaces, |_, _| true).await
+}
+
+/// Runs the statements that make what `server` lacks. Roles and tablespaces that exist stay as they are: other databases use
+/// them.
+pub async fn apply_missing_globals(server: &Server, script: &str) -> Result<Applied> {
+    apply(server, script, Tablespaces::AsNamed, |statement, existing| {
+        // The grantee decides: a role of the server must not get rights by a restore.
+        subject(statement).is_none_or(|subject| !existing.contains(subject))
+    })
+    .await
+}
+
+/// Runs the statements that `is_wanted` accepts, given what was found to exist.
+async fn apply(
+    server: &Server,
+    script: &str,
+    tablespaces: Tablespaces,
+    is_wanted: impl Fn(&str, &BTreeSet<&str>) -> bool + Send,
+) -> Result<Applied> {
     let session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
     let connection = connect(server, &session).await?;
-    let mut applied = Applied::default();
+    let (mut applied, mut existing) = (Applied::default(), BTreeSet::new());
     for statement in statements(script) {
+        if !creates(statement) && !is_wanted(statement, &existing) {
+            continue;
+        }
         let moved = match tablespaces {
             Tablespaces::AsNamed => None,
             Tablespaces::InPlace => moved_tablespace(statement),
@@ -81,6 +104,7 @@ pub async fn apply_globals(server: &Server, script: &str, tablespaces: Tablespac
             Ok(()) => applied.done += 1,
             Err(error) if creates(statement) && error.code().is_some_and(|code| code.code() == "42710") => {
                 applied.existing += 1;
+                existing.extend(subject(statement));
             }
             Err(error) => {
                 // The rest of a statement may hold the hash of a password.
@@ -91,6 +115,35 @@ pub async fn apply_globals(server: &Server, script: &str, tablespaces: Tablespac
     }
     connection.close().await;
     Ok(applied)
+}
+
+/// The role or tablespace that a statement makes, changes, comments on, or grants a role to; `None` for settings.
+fn subject(statement: &str) -> Option<&str> {
+    const BEFORE: [&str; 7] = [
+        "CREATE ROLE ",
+        "ALTER ROLE ",
+        "COMMENT ON ROLE ",
+        "CREATE TABLESPACE ",
+        "ALTER TABLESPACE ",
+        "COMMENT ON TABLESPACE ",
+        "SECURITY LABEL ",
+    ];
+    if let Some(rest) = BEFORE.iter().find_map(|before| statement.strip_prefix(before)) {
+        return Some(name(rest));
+    }
+    let (_, grantee) =
+        statement.strip_prefix("GRANT ").or_else(|| statement.strip_prefix("REVOKE "))?.split_once(" TO ")?;
+    Some(name(grantee))
+}
+
+/// The name at the beginning of `text`, as it is written.
+fn name(text: &str) -> &str {
+    let mut is_quoted = false;
+    let end = text.find(|letter: char| {
+        is_quoted ^= letter == '"';
+        !is_quoted && letter.is_whitespace()
+    });
+    &text[..end.unwrap_or(text.len())]
 }
 
 fn creates(statement: &str) -> bool {
@@ -111,6 +164,20 @@ fn moved_tablespace(statement: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statements_are_about_a_role() {
+        for (statement, expected) in [
+            ("CREATE ROLE a", Some("a")),
+            ("ALTER ROLE \"b c\" WITH NOSUPERUSER", Some("\"b c\"")),
+            ("ALTER ROLE \"d\"\" e\" SET work_mem TO '1MB'", Some("\"d\"\" e\"")),
+            ("GRANT a TO \"b c\" WITH INHERIT TRUE GRANTED BY postgres", Some("\"b c\"")),
+            ("CREATE TABLESPACE t OWNER a LOCATION '/srv'", Some("t")),
+            ("SET client_encoding = 'UTF8'", None),
+        ] {
+            assert_eq!(subject(statement), expected, "{statement}");
+        }
+    }
 
     #[test]
     fn tablespaces_are_moved_into_the_data() {

@@ -17,7 +17,7 @@ mod statements;
 
 pub use dump::{Dump, DumpOptions, WholeDump};
 pub use find::{FoundProgram, ProgramName, ProgramOptions, Programs, major_version};
-pub use globals::{Applied, Globals, Tablespaces, apply_globals, dump_globals};
+pub use globals::{Applied, Globals, Tablespaces, apply_globals, apply_missing_globals, dump_globals};
 pub use header::{ArchiveHeader, Compression};
 pub use prefix::CommandPrefix;
-pub use restore::{restore_file, restore_stream};
+pub use restore::{read_stream, restore_file, restore_stream};

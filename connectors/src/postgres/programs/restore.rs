@@ -24,6 +24,22 @@ pub async fn restore_stream(
     blocks: impl Stream<Item = Result<Bytes>> + Send,
 ) -> Result<ProgramRecord> {
     let (found, arguments, program) = restorer(programs, server, &[]).await?;
+    let warnings = feed(program, blocks).await?;
+    Ok(found.record(arguments, warnings))
+}
+
+/// Reads the dump with these blocks to its end, without a database. `major` is the version of the `pg_dump` that made it.
+pub async fn read_stream(
+    programs: &Programs,
+    major: u32,
+    blocks: impl Stream<Item = Result<Bytes>> + Send,
+) -> Result<()> {
+    let program = programs.reader(major).await?.program.clone().arguments(["--format=custom", "--file=/dev/null"]);
+    feed(program, blocks).await.map(drop)
+}
+
+/// Writes blocks to the standard input of a program, and returns its warnings.
+async fn feed(program: Program, blocks: impl Stream<Item = Result<Bytes>> + Send) -> Result<Vec<String>> {
     let mut running = program.start(Pipes { input: true, output: false })?;
     let input = running.input.take();
     let mut input = input.ok_or_else(|| Error::new(ErrorKind::Internal, "a program without a pipe"))?;
@@ -35,11 +51,7 @@ pub async fn restore_stream(
     }
     drop(input);
     let warnings = running.finish().await?;
-    if is_taken {
-        Ok(found.record(arguments, warnings))
-    } else {
-        Err(Error::new(ErrorKind::Source, "the dump goes on after its end"))
-    }
+    if is_taken { Ok(warnings) } else { Err(Error::new(ErrorKind::Source, "the dump goes on after its end")) }
 }
 
 /// Restores the dump in the file `path` into the database of `server`, by `jobs` sessions.

@@ -1,19 +1,26 @@
 //! The backup of a database: a dump in parts, the roles, and digests of the contents, all of one snapshot.
 
-use super::{Backups, draft::BackupDraft, parts::Parts};
+use super::{
+    super::{Backups, draft::BackupDraft, watch::watch_tables},
+    parts::Parts,
+};
 use archive_connectors::{
-    Clock, Result,
+    Clock, Error, ErrorKind, Progress, Result,
     error::local,
     postgres::{
         Server,
-        contents::{Access, DatabaseSnapshot, ReadAmounts},
-        programs::{Compression, Dump, DumpOptions, ProgramOptions, Programs, WholeDump, dump_globals, major_version},
+        contents::{Access, DatabaseSnapshot},
+        programs::{
+            Compression, Dump, DumpOptions, Globals, ProgramOptions, Programs, WholeDump, dump_globals, major_version,
+        },
     },
-    sink::{StagedFile, StoredFile},
+    progress::{Step, Subject},
+    sink::StagedFile,
 };
 use archive_formats::{
-    BackupManifest, Entry, Sha256, Timestamp,
-    backup_manifest::{BackupContent, BackupFile, DatabaseBackup, DigestLevel},
+    BackupManifest, Chain, Entry, Sha256, Timestamp,
+    backup_manifest::{BackupContent, BackupFile, DatabaseBackup, DatabaseSource, DigestLevel},
+    database_contents::DatabaseContents,
 };
 use std::{
     collections::BTreeMap,
@@ -21,6 +28,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 /// What to back up, and how.
 #[derive(Clone, Debug)]
@@ -29,7 +37,9 @@ pub struct DatabaseRequest {
     pub server: Server,
     /// Where the server's programs are.
     pub programs: ProgramOptions,
-    /// What is computed of the contents.
+    /// Whether they run behind a command, which alone reaches the server: then there is no session of our own.
+    pub is_behind_command: bool,
+    /// What is computed of the contents; nothing behind a command.
     pub digests: DigestLevel,
     /// Whether the passwords of roles are saved too, as the server stores them.
     pub passwords: bool,
@@ -47,44 +57,70 @@ pub struct DatabaseRequest {
 /// The limit of waits for a lock, if none is given.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Dumps a database into `backups`, by way of `folder`, a private local one, and commits the dump with what it holds.
+/// Where a backup is made: the clock, a private local folder, and who watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Workplace<'a> {
+    /// The clock of this host.
+    pub clock: &'a dyn Clock,
+    /// A private folder on a local disk, with room for two parts.
+    pub folder: &'a Path,
+    /// Receives progress.
+    pub progress: &'a Arc<dyn Progress>,
+}
+
+/// Dumps a database into `backups`, and commits the dump with what it holds.
 ///
 /// Nothing is committed unless `pg_dump` succeeded, a `pg_restore` has read the same bytes to their end, and the snapshot
-/// lasted until then.
+/// lasted until then. What was stored of a dump that failed is removed again.
 pub async fn backup_database(
     backups: &mut Backups,
     request: &DatabaseRequest,
-    clock: &dyn Clock,
-    folder: &Path,
+    place: Workplace<'_>,
+    stop: &CancellationToken,
 ) -> Result<Entry<BackupManifest>> {
-    let DatabaseRequest { server, digests, connections, statement_timeout, lock_timeout, .. } = request;
-    let lock_timeout = if lock_timeout.is_zero() { LOCK_TIMEOUT } else { *lock_timeout };
-    let access = Access {
-        server: server.clone(),
-        connections: *connections,
-        statement_timeout: *statement_timeout,
-        lock_timeout,
+    let mut stored = Parts::new(backups.sink(), place.folder, request.part_size);
+    let making = async {
+        if request.is_behind_command {
+            dump_behind_command(backups.chain(), request, place, &mut stored).await
+        } else {
+            Box::pin(dump_snapshot(backups.chain(), request, place, &mut stored)).await
+        }
     };
-    let start = Instant::now();
-    let snapshot = DatabaseSnapshot::take(access).await?;
-    let programs = Programs::new(request.programs.clone(), major_version(&snapshot.source().server_version));
-    let globals = dump_globals(&programs, server, request.passwords).await?;
-    let path = format!("database/{}", folder_name(snapshot.taken_at()));
-    let options = DumpOptions {
-        snapshot: Some(snapshot.name().to_owned()),
-        compression: Compression::default(),
-        lock_timeout: Some(lock_timeout),
+    let made = stop.run_until_cancelled(Box::pin(making)).await.unwrap_or_else(|| {
+        Err(Error::new(ErrorKind::Interrupted, "stopped before the dump was whole").with_hint("nothing of it is kept"))
+    });
+    let made = match made {
+        Ok(made) => commit(backups, made, &mut stored, place).await,
+        Err(error) => Err(error),
     };
-    let dump = Dump::start(&programs, server, &options).await?;
-    let mut seconds = BTreeMap::from([("begin".to_owned(), start.elapsed().as_secs_f64())]);
-    let parts = Parts::new(backups.sink(), folder, path.clone(), request.part_size);
-    let dumping = timed(store(dump, parts));
-    let digesting = timed(snapshot.contents(*digests, Arc::new(ReadAmounts::default())));
-    let (((dump, mut files), dumped), (contents, digested)) = tokio::try_join!(dumping, digesting)?;
-    seconds.extend([("dump".to_owned(), dumped), ("digests".to_owned(), digested)]);
-    let (source, taken_at) = (snapshot.source().clone(), snapshot.taken_at());
-    let contents = snapshot.finish(contents).await?;
-    files.push(store_globals(backups, folder, &path, globals.script).await?);
+    if made.is_err() {
+        stored.remove().await;
+    }
+    made
+}
+
+/// A dump that is stored whole, and what it holds.
+struct Made {
+    source: DatabaseSource,
+    taken_at: Timestamp,
+    dump: WholeDump,
+    globals: Globals,
+    contents: DatabaseContents,
+    seconds: BTreeMap<String, f64>,
+}
+
+/// Commits a dump and its roles.
+async fn commit(
+    backups: &mut Backups,
+    made: Made,
+    stored: &mut Parts,
+    place: Workplace<'_>,
+) -> Result<Entry<BackupManifest>> {
+    let Made { source, taken_at, dump, globals, contents, seconds } = made;
+    let path = format!("{}/globals-{}.sql", stored.path(), Sha256::digest(globals.script.as_bytes()).short());
+    let file = stage_globals(place.folder, path, &globals.script)?;
+    let mut files = stored.stored().to_vec();
+    files.push(backups.sink().store(&file, |_| ()).await?);
     let mut program = dump.record().clone();
     program.warnings.extend(globals.program.warnings);
     let content = BackupContent::Database(Box::new(DatabaseBackup {
@@ -95,29 +131,95 @@ pub async fn backup_database(
         sequences: contents.sequences,
         large_objects: contents.large_objects,
     }));
-    let draft =
-        BackupDraft { identity: backups.identity_sha256(), content, taken_at, committed_at: clock.now(), seconds };
+    let (identity, committed_at) = (backups.identity_sha256(), place.clock.now());
+    let draft = BackupDraft { identity, content, taken_at, committed_at, seconds };
     backups.commit(&draft, &files).await
 }
 
+/// Dumps the snapshot of a session of our own, and reads its contents meanwhile.
+async fn dump_snapshot(
+    chain: &Chain<BackupManifest>,
+    request: &DatabaseRequest,
+    place: Workplace<'_>,
+    stored: &mut Parts,
+) -> Result<Made> {
+    let DatabaseRequest { server, digests, connections, statement_timeout, .. } = request;
+    let (statement_timeout, lock_timeout) = (*statement_timeout, request.lock_timeout());
+    let access = Access { server: server.clone(), connections: *connections, statement_timeout, lock_timeout };
+    let start = Instant::now();
+    let snapshot = DatabaseSnapshot::take(access).await?;
+    let (source, taken_at) = (snapshot.source().clone(), snapshot.taken_at());
+    let programs = Programs::new(request.programs.clone(), major_version(&source.server_version));
+    let globals = dump_globals(&programs, server, request.passwords).await?;
+    let dump = Dump::start(&programs, server, &request.dump_options(Some(snapshot.name().to_owned()))).await?;
+    let mut seconds = BTreeMap::from([("begin".to_owned(), start.elapsed().as_secs_f64())]);
+    stored.begin(folder(chain, taken_at));
+    let dumping = timed(store(dump, stored, place.progress));
+    let reading = watch_tables(place.progress, "digests", |amounts| snapshot.contents(*digests, amounts));
+    let ((dump, dumped), (contents, digested)) = tokio::try_join!(dumping, timed(reading))?;
+    seconds.extend([("dump".to_owned(), dumped), ("digests".to_owned(), digested)]);
+    let contents = snapshot.finish(contents).await?;
+    Ok(Made { source, taken_at, dump, globals, contents, seconds })
+}
+
+/// Dumps by a command that reaches the server. What the dump holds is not known.
+async fn dump_behind_command(
+    chain: &Chain<BackupManifest>,
+    request: &DatabaseRequest,
+    place: Workplace<'_>,
+    stored: &mut Parts,
+) -> Result<Made> {
+    let start = Instant::now();
+    let programs = Programs::new(request.programs.clone(), None);
+    let globals = dump_globals(&programs, &request.server, request.passwords).await?;
+    // The snapshot is not older than that.
+    let taken_at = place.clock.now();
+    let dump = Dump::start(&programs, &request.server, &request.dump_options(None)).await?;
+    let header = dump.header().clone();
+    let begun = start.elapsed().as_secs_f64();
+    stored.begin(folder(chain, taken_at));
+    let (dump, dumped) = timed(store(dump, stored, place.progress)).await?;
+    let source = DatabaseSource {
+        database: header.database,
+        server_version: header.server_version,
+        ..DatabaseSource::default()
+    };
+    let contents = DatabaseContents { level: DigestLevel::Off, ..DatabaseContents::default() };
+    let seconds = BTreeMap::from([("begin".to_owned(), begun), ("dump".to_owned(), dumped)]);
+    Ok(Made { source, taken_at, dump, globals, contents, seconds })
+}
+
+impl DatabaseRequest {
+    const fn lock_timeout(&self) -> Duration {
+        if self.lock_timeout.is_zero() { LOCK_TIMEOUT } else { self.lock_timeout }
+    }
+
+    fn dump_options(&self, snapshot: Option<String>) -> DumpOptions {
+        DumpOptions { snapshot, compression: Compression::default(), lock_timeout: Some(self.lock_timeout()) }
+    }
+}
+
 /// Stores a dump, and proves that it is whole.
-async fn store(mut dump: Dump, mut parts: Parts) -> Result<(WholeDump, Vec<StoredFile<BackupFile>>)> {
+async fn store(mut dump: Dump, parts: &mut Parts, progress: &Arc<dyn Progress>) -> Result<WholeDump> {
+    let subject = Subject::Backup("database".to_owned());
+    progress.step(&subject, Step::Dump, None);
     while let Some(block) = dump.next_block().await {
+        progress.advance(&subject, block.len() as u64);
         parts.push(block).await?;
     }
     // Before the last part is stored, which a failed dump does not need.
     let dump = dump.finish().await?;
-    Ok((dump, parts.finish().await?))
+    parts.finish().await?;
+    progress.finish(&subject);
+    Ok(dump)
 }
 
-/// Stores the script of the roles.
-async fn store_globals(backups: &Backups, folder: &Path, path: &str, script: String) -> Result<StoredFile<BackupFile>> {
+/// Stages the script of the roles.
+fn stage_globals(folder: &Path, path: String, script: &str) -> Result<StagedFile<BackupFile>> {
     let file = tempfile::NamedTempFile::new_in(folder).map_err(local("create a file for the roles", folder))?;
-    std::fs::write(file.path(), &script).map_err(local("write the roles", file.path()))?;
+    std::fs::write(file.path(), script).map_err(local("write the roles", file.path()))?;
     let (bytes, sha256) = (script.len() as u64, Sha256::digest(script.as_bytes()));
-    let path = format!("{path}/globals-{}.sql", sha256.short());
-    let staged = StagedFile::new(file.into_temp_path(), BackupFile { path, bytes, sha256 })?;
-    backups.sink().store(&staged, |_| ()).await
+    StagedFile::new(file.into_temp_path(), BackupFile { path, bytes, sha256 })
 }
 
 /// The result of `work`, and how many seconds it took.
@@ -127,10 +229,19 @@ async fn timed<T>(work: impl Future<Output = Result<T>>) -> Result<(T, f64)> {
     Ok((done, start.elapsed().as_secs_f64()))
 }
 
-/// The name of a backup's folder: `2026-11-29T020000Z`.
-fn folder_name(taken_at: Timestamp) -> String {
-    taken_at.to_seconds_string().replace(':', "")
+/// The folder of a backup that was taken then: `database/2026-11-29T020000Z`. One that has a backup is left to it: the parts
+/// of a folder, one after the other, are one dump.
+fn folder(chain: &Chain<BackupManifest>, taken_at: Timestamp) -> String {
+    let taken =
+        chain.entries().iter().flat_map(|entry| &entry.manifest.files).filter_map(|file| file.path.rsplit_once('/'));
+    let taken = taken.map(|(folder, _)| folder).collect::<std::collections::HashSet<_>>();
+    let seconds = (0..).map(|seconds| taken_at.plus(Duration::from_secs(seconds)));
+    let mut folders = seconds.map(|at| format!("{FOLDER}/{}", at.to_seconds_string().replace(':', "")));
+    folders.find(|folder| !taken.contains(folder.as_str())).unwrap_or_default()
 }
+
+/// The folder of all backups of databases.
+pub(in crate::backup) const FOLDER: &str = "database";
 
 #[cfg(test)]
 mod tests {
@@ -139,6 +250,6 @@ mod tests {
     #[test]
     fn the_folder_of_a_backup_has_its_time() {
         let taken_at = "2026-11-29T02:00:00.5Z".parse().unwrap();
-        assert_eq!(folder_name(taken_at), "2026-11-29T020000Z");
+        assert_eq!(folder(&Chain::new(String::new()), taken_at), "database/2026-11-29T020000Z");
     }
 }

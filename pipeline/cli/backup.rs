@@ -1,0 +1,114 @@
+//! `kt-archive backup …` and `kt-archive recover …`. Short, since the work is done by [`archive::backup`].
+
+use super::{
+    args::{BackupCommand, RecoverArgs, RecoverCommand},
+    outcome::Outcome,
+    session::{Opened, Session},
+    signals::Signals,
+};
+use archive::{
+    backup::{self, BackupVerifyRequest, DrillRequest, RecoverRequest},
+    report::Report,
+    settings,
+};
+use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock, postgres::Server};
+use std::{num::NonZero, thread};
+
+pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<Outcome> {
+    let opened = session.open_backup()?;
+    let (settings, observer) = (&opened.settings, opened.screen.observer());
+    let signals = Signals::listen()?;
+    let stop = signals.stop();
+    match command {
+        BackupCommand::Database => {
+            let work = Box::pin(backup::back_up_database(settings, &SystemClock, observer, stop));
+            committing(signals, work, &opened, &session).await
+        }
+        BackupCommand::Verify => {
+            let (level, expect_head) = (opened.config.level.unwrap_or_default(), opened.config.expect_head.clone());
+            let request = BackupVerifyRequest { level, expect_head };
+            reading(signals, backup::verify_backups(settings, &request, observer), &opened, &session).await
+        }
+        BackupCommand::Drill(args) => {
+            let request = DrillRequest {
+                backup: args.backup,
+                into: into(&opened, &session)?,
+                programs: settings.backup.programs.clone(),
+                jobs: jobs(&opened)?,
+            };
+            // What a drill makes is removed when it is dropped.
+            let work = backup::drill(settings, &request, &SystemClock, observer, stop);
+            reading(signals, Box::pin(work), &opened, &session).await
+        }
+        BackupCommand::Prune(args) => {
+            let work = Box::pin(backup::prune(settings, args.confirm, &SystemClock, observer, stop));
+            committing(signals, work, &opened, &session).await
+        }
+    }
+}
+
+pub(super) async fn recover(command: RecoverCommand, session: Session) -> Result<Outcome> {
+    let opened = session.open_backup()?;
+    let (settings, observer) = (&opened.settings, opened.screen.observer());
+    let signals = Signals::listen()?;
+    match command {
+        RecoverCommand::Plan => {
+            reading(signals, backup::recovery_plan(settings, &SystemClock), &opened, &session).await
+        }
+        RecoverCommand::Database(RecoverArgs { backup, switch, confirm }) => {
+            let request = RecoverRequest {
+                backup,
+                into: into(&opened, &session)?.ok_or_else(|| {
+                    Error::new(ErrorKind::Configuration, "there is no database to restore into")
+                        .with_hint("name a new one: --into postgres://user@host/new_database")
+                })?,
+                programs: settings.backup.programs.clone(),
+                jobs: jobs(&opened)?,
+                switch,
+                confirm: confirm.confirm,
+            };
+            let work = Box::pin(backup::recover(settings, &request, &SystemClock, observer));
+            reading(signals, work, &opened, &session).await
+        }
+    }
+}
+
+/// Awaits work that stops by itself after a signal.
+async fn committing<R: Report>(
+    signals: Signals,
+    work: impl Future<Output = Result<R>>,
+    opened: &Opened,
+    session: &Session,
+) -> Result<Outcome> {
+    let guarded = signals.finish_on_signal(work).await;
+    opened.screen.close();
+    let (report, stopped) = guarded.into_report()?;
+    Ok(Outcome::new(&report, session.results).stopped(stopped))
+}
+
+/// Awaits work that a signal aborts.
+async fn reading<R: Report>(
+    signals: Signals,
+    work: impl Future<Output = Result<R>>,
+    opened: &Opened,
+    session: &Session,
+) -> Result<Outcome> {
+    let report = signals.abort_on_signal(work).await;
+    opened.screen.close();
+    Ok(Outcome::new(&report?, session.results))
+}
+
+/// The database that `--into` names.
+fn into(opened: &Opened, session: &Session) -> Result<Option<Server>> {
+    let into = opened.config.into.as_deref().filter(|into| !into.is_empty());
+    into.map(|into| settings::server("--into", into, &session.environment)).transpose()
+}
+
+/// Sessions of a restore.
+fn jobs(opened: &Opened) -> Result<NonZero<usize>> {
+    let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let Some(jobs) = opened.config.jobs else { return Ok(cores()) };
+    NonZero::new(opened.settings.jobs).filter(|_| jobs.0 > 0).ok_or_else(|| {
+        Error::new(ErrorKind::Configuration, "0 jobs are not possible").with_hint("use 1 or more for --jobs")
+    })
+}

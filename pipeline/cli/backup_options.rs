@@ -1,0 +1,53 @@
+//! The options of the commands of backups. Two have other flags than their names in the configuration file, since the same flags
+//! of other commands mean the archive of events.
+
+use super::options::{argument, documented, shortened};
+use clap::{Arg, Command};
+
+/// How a database is dumped.
+const DUMPING: [&str; 7] =
+    ["digests", "role-passwords", "part-size", "connections", "statement-timeout", "lock-timeout", "pg-command"];
+
+/// Adds its options to a command below `backup` or `recover`.
+pub(super) fn add(command: Command, width: usize) -> Command {
+    let keys: &[&str] = match command.get_name() {
+        "database" if command.get_arguments().any(|argument| argument.get_id() == "switch") => {
+            &["into", "pg-bin", "jobs"]
+        }
+        "database" => &["backup-database", "backups-replica", "pg-bin", "metrics-file", "notify"],
+        "verify" => &["level", "expect-head", "pg-bin"],
+        "drill" => &["into", "backups-replica", "pg-bin", "jobs", "metrics-file", "notify"],
+        "prune" => &["keep-daily", "keep-monthly", "keep-min", "rpo", "backups-replica", "metrics-file", "notify"],
+        _ => &["rpo", "rto"],
+    };
+    let dumps = keys.contains(&"backup-database");
+    let command = command.arg(described(argument("backups"))).args(keys.iter().map(|key| described(argument(key))));
+    let dumping = DUMPING.iter().filter(|_| dumps).map(|key| argument(key).hide_short_help(true));
+    documented(command.args(dumping), width)
+}
+
+/// An option in the words of these commands.
+fn described(argument: Arg) -> Arg {
+    match argument.get_id().as_str() {
+        "backups" => shortened(argument, "A folder, s3://…, gs://… or az://…, apart from the archive"),
+        "backup-database" => shortened(
+            argument.long("from").visible_alias("backup-database"),
+            "The database: postgres://user@host/database",
+        ),
+        "backups-replica" => shortened(
+            argument.long("replica").visible_alias("backups-replica"),
+            "A copy of the backups, updated after them",
+        ),
+        "into" => shortened(argument, "The database: postgres://user@host/database"),
+        "level" => shortened(argument, "quick or full [default: full]"),
+        "expect-head" => shortened(argument, "A head that the backups had once"),
+        "jobs" => argument
+            .help(
+                "Sessions that restore at the same time; 1 needs no copy of the dump on the local disk [default: as many as \
+                 cores]",
+            )
+            .hide_short_help(true),
+        "pg-bin" | "metrics-file" | "notify" | "rpo" | "rto" => argument.hide_short_help(true),
+        _ => argument,
+    }
+}

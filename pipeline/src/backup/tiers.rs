@@ -1,0 +1,134 @@
+//! What a chain of backups proves: the newest backup, the newest that a restore has proved, and how long that took.
+
+use crate::settings::Objectives;
+use archive_formats::{
+    BackupManifest, Chain, Entry, Timestamp,
+    backup_manifest::{BackupContent, DatabaseBackup, Drill},
+};
+use serde::Serialize;
+use std::time::Duration;
+
+/// The backups of databases whose files were not removed, by the time of their snapshots.
+pub(super) fn databases(chain: &Chain<BackupManifest>) -> Vec<(&Entry<BackupManifest>, &DatabaseBackup)> {
+    let removed = crate::archive::removed(chain.entries().iter().map(|entry| &entry.manifest));
+    let kept = chain.entries().iter().filter(|entry| !removed.contains(&entry.manifest.sequence));
+    let mut databases = kept.filter_map(|entry| match &entry.manifest.content {
+        BackupContent::Database(backup) => Some((entry, backup.as_ref())),
+        _ => None,
+    });
+    let mut databases = databases.by_ref().collect::<Vec<_>>();
+    databases.sort_by_key(|(entry, _)| (entry.manifest.taken_at, entry.manifest.sequence));
+    databases
+}
+
+/// The last drill of the backup with the number `sequence`.
+pub(super) fn last_drill(chain: &Chain<BackupManifest>, sequence: u64) -> Option<(&BackupManifest, &Drill)> {
+    chain.entries().iter().rev().find_map(|entry| match &entry.manifest.content {
+        BackupContent::Drill(drill) if drill.backup.sequence == sequence => Some((&entry.manifest, drill)),
+        _ => None,
+    })
+}
+
+/// What is known of a backup.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KnownBackup {
+    /// The number of its manifest.
+    pub sequence: u64,
+    /// The time of its snapshot.
+    pub taken_at: Timestamp,
+    /// The name of the database.
+    pub database: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Whether its last drill found it equal; null if it had none, or one that compared nothing.
+    pub proved: Option<bool>,
+    /// When that was.
+    pub drilled_at: Option<Timestamp>,
+    /// Seconds of that restore and comparison.
+    pub restore_seconds: Option<f64>,
+}
+
+/// The state of the backups of databases.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DatabaseTier {
+    /// How many can be restored.
+    pub backups: u64,
+    /// The newest.
+    pub newest: Option<KnownBackup>,
+    /// The newest that a drill found equal.
+    pub newest_proved: Option<KnownBackup>,
+    /// Age of the newest in seconds: what would be lost with the database now.
+    pub rpo_seconds: Option<f64>,
+    /// Seconds of the last drill that found its backup equal.
+    pub rto_seconds: Option<f64>,
+    /// What was promised and is not kept, as sentences.
+    pub missed: Vec<String>,
+}
+
+impl KnownBackup {
+    pub(super) fn new(chain: &Chain<BackupManifest>, entry: &Entry<BackupManifest>, backup: &DatabaseBackup) -> Self {
+        let (manifest, drill) = (&entry.manifest, last_drill(chain, entry.manifest.sequence));
+        Self {
+            sequence: manifest.sequence,
+            taken_at: manifest.taken_at,
+            database: backup.source.database.clone(),
+            bytes: manifest.files.iter().map(|file| file.bytes).sum(),
+            proved: drill.and_then(|(_, drill)| drill.equal),
+            drilled_at: drill.map(|(manifest, _)| manifest.committed_at),
+            restore_seconds: drill.map(|(manifest, _)| manifest.seconds.values().sum()),
+        }
+    }
+}
+
+impl DatabaseTier {
+    /// The state of `chain` at `now`, measured against `objectives`.
+    pub fn new(chain: &Chain<BackupManifest>, objectives: Objectives, now: Timestamp) -> Self {
+        let known = databases(chain).into_iter().map(|(entry, backup)| KnownBackup::new(chain, entry, backup));
+        let known = known.collect::<Vec<_>>();
+        let newest_proved = known.iter().rev().find(|backup| backup.proved == Some(true)).cloned();
+        let newest = known.last().cloned();
+        let rpo = newest.as_ref().map(|backup| age(backup.taken_at, now));
+        let rto = newest_proved.as_ref().and_then(|backup| backup.restore_seconds);
+        let missed = [rpo_missed(rpo, objectives.rpo), rto_missed(rto, objectives.rto)];
+        Self {
+            backups: known.len() as u64,
+            newest,
+            newest_proved,
+            rpo_seconds: rpo.map(|age| age.as_secs_f64()),
+            rto_seconds: rto,
+            missed: missed.into_iter().flatten().collect(),
+        }
+    }
+}
+
+/// How old something is; a clock that went back makes it new.
+pub(super) fn age(taken_at: Timestamp, now: Timestamp) -> Duration {
+    let micros = now.as_micros().saturating_sub(taken_at.as_micros());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+fn rpo_missed(measured: Option<Duration>, promised: Option<Duration>) -> Option<String> {
+    let promised = promised?;
+    match measured {
+        None => Some("there is no backup of a database".to_owned()),
+        Some(age) if age > promised => Some(format!(
+            "the newest backup is {} old, and --rpo is {}",
+            crate::human::time(age.as_secs_f64()),
+            crate::human::time(promised.as_secs_f64())
+        )),
+        Some(_) => None,
+    }
+}
+
+fn rto_missed(measured: Option<f64>, promised: Option<Duration>) -> Option<String> {
+    let promised = promised?.as_secs_f64();
+    match measured {
+        None => Some("no drill has proved a backup, so that the time of a restore is not known".to_owned()),
+        Some(seconds) if seconds > promised => Some(format!(
+            "the last restore took {}, and --rto is {}",
+            crate::human::time(seconds),
+            crate::human::time(promised)
+        )),
+        Some(_) => None,
+    }
+}
