@@ -2,16 +2,17 @@
 
 use super::{
     args::{BackupCommand, RecoverArgs, RecoverCommand},
-    outcome::Outcome,
+    outcome::{Outcome, fields},
     session::{Opened, Session},
-    signals::Signals,
+    signals::{self, Notifications, Signals},
 };
 use archive::{
     backup::{self, BackupVerifyRequest, DrillRequest, RecoverRequest},
+    monitoring::{self, Attempt, Finished, Telemetry, Tier, metrics::Work},
     report::Report,
     settings,
 };
-use archive_connectors::{Error, ErrorKind, Result, clock::SystemClock, postgres::Server};
+use archive_connectors::{Clock as _, Error, ErrorKind, Result, clock::SystemClock, postgres::Server};
 use std::{num::NonZero, thread};
 
 pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<Outcome> {
@@ -22,7 +23,7 @@ pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<O
     match command {
         BackupCommand::Database => {
             let work = Box::pin(backup::back_up_database(settings, &SystemClock, observer, stop));
-            committing(signals, work, &opened, &session).await
+            committing("backup database", signals, work, &opened, &session).await
         }
         BackupCommand::Verify => {
             let (level, expect_head) = (opened.config.level.unwrap_or_default(), opened.config.expect_head.clone());
@@ -36,13 +37,16 @@ pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<O
                 programs: settings.backup.programs.clone(),
                 jobs: jobs(&opened)?,
             };
-            // What a drill makes is removed when it is dropped.
-            let work = backup::drill(settings, &request, &SystemClock, observer, stop);
-            reading(signals, Box::pin(work), &opened, &session).await
+            let work = Box::pin(backup::drill(settings, &request, &SystemClock, observer, stop));
+            committing("backup drill", signals, work, &opened, &session).await
         }
         BackupCommand::Prune(args) => {
             let work = Box::pin(backup::prune(settings, args.confirm, &SystemClock, observer, stop));
-            committing(signals, work, &opened, &session).await
+            if args.confirm {
+                committing("backup prune", signals, work, &opened, &session).await
+            } else {
+                reading(signals, work, &opened, &session).await
+            }
         }
     }
 }
@@ -73,17 +77,33 @@ pub(super) async fn recover(command: RecoverCommand, session: Session) -> Result
     }
 }
 
-/// Awaits work that stops by itself after a signal.
+/// Awaits work that stops by itself after a signal, with metrics and notifications.
 async fn committing<R: Report>(
+    command: &'static str,
     signals: Signals,
     work: impl Future<Output = Result<R>>,
     opened: &Opened,
     session: &Session,
 ) -> Result<Outcome> {
-    let guarded = signals.finish_on_signal(work).await;
-    opened.screen.close();
-    let (report, stopped) = guarded.into_report()?;
-    Ok(Outcome::new(&report, session.results).stopped(stopped))
+    let attempt = Attempt { command, tier: Tier::Backups, started: SystemClock.now() };
+    let stop = signals.stop();
+    let begun = stop.run_until_cancelled(monitoring::begin(&opened.settings, &attempt));
+    let work = async {
+        let guarded = signals.finish_on_signal(work).await;
+        opened.screen.close();
+        guarded.into_report()
+    };
+    let (done, ended) = Box::pin(signals::run_alongside(begun, work)).await;
+    let outcome = match done {
+        Ok((report, stopped)) => Outcome::new(&report, session.results).stopped(stopped),
+        Err(error) => Outcome::failed(&error, fields(&R::default())),
+    };
+    // The line of the result, without colours.
+    let summary = outcome.text.lines().next().map(str::to_owned);
+    let (exit, error) = (outcome.exit, outcome.error.clone());
+    let finished = Finished { attempt, ended, exit, error, report: None, summary, work: Work::default() };
+    let notifications = Notifications::new(opened.settings.clone(), Telemetry::default(), finished);
+    Ok(Outcome { notifications: Some(notifications), ..outcome })
 }
 
 /// Awaits work that a signal aborts.

@@ -8,7 +8,7 @@ use super::{
 };
 use archive::{
     monitoring::{
-        self, Attempt, Finished,
+        self, Attempt, Finished, Tier,
         metrics::{Stopwatch, Work},
         spans,
     },
@@ -43,7 +43,7 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
         let (report, stopped) = work(signals, &opened, request, opened.screen.observer()).await?;
         return Ok(Outcome::new(&report, style).stopped(stopped));
     }
-    let attempt = Attempt { command, started: SystemClock.now() };
+    let attempt = Attempt { command, tier: Tier::Events, started: SystemClock.now() };
     let stopwatch = Arc::new(Stopwatch::new(opened.screen.observer()));
     let observer = Arc::clone(&stopwatch);
     let stop = signals.stop();
@@ -63,6 +63,7 @@ async fn archive(command: &'static str, opened: Opened, request: Request, style:
         exit: outcome.exit,
         error: outcome.error.clone(),
         report,
+        summary: None,
         work: Work { stages: stopwatch.stages(), retries: opened.retries.counts() },
     };
     let notifications = Notifications::new(opened.settings, opened.telemetry, finished);

@@ -118,7 +118,10 @@ impl Session {
     /// Settings of a command of backups. Ignores the settings of runs, and the archive's replicas.
     pub(super) fn open_backup(&self) -> Result<Opened> {
         let (layers, unknown) = self.layered()?;
-        self.open_as_reader(Config { replica: None, ..layers.merged() }, &unknown)
+        let config = layers.merged();
+        let checked =
+            Config { notify: config.notify.clone(), ..without_runs(Config { replica: None, ..config.clone() }) };
+        Ok(Opened { config, ..self.open(checked, &unknown, no_telemetry)? })
     }
 
     /// The configuration file, from the flag or the environment.
@@ -129,9 +132,7 @@ impl Session {
     }
 
     fn open_as_reader(&self, config: Config, unknown: &[String]) -> Result<Opened> {
-        let mut checked = Config { source: None, format: None, columns: None, drop: None, ..config.clone() };
-        (checked.pseudonymise, checked.pseudonym_key_file, checked.rename) = (None, None, None);
-        checked.notify = None;
+        let checked = without_runs(config.clone());
         Ok(Opened { config, ..self.open(checked, unknown, no_telemetry)? })
     }
 
@@ -161,6 +162,21 @@ impl Session {
             tracing::warn!(variable, hint, "ignored an environment variable that is no option");
         }
         Ok(Opened { config, settings, screen, retries, telemetry })
+    }
+}
+
+/// The settings without those of how months are archived and reported.
+fn without_runs(config: Config) -> Config {
+    Config {
+        source: None,
+        format: None,
+        columns: None,
+        drop: None,
+        pseudonymise: None,
+        pseudonym_key_file: None,
+        rename: None,
+        notify: None,
+        ..config
     }
 }
 

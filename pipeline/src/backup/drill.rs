@@ -21,7 +21,7 @@ use crate::{
     style::{Style, Tone},
 };
 use archive_connectors::{
-    Clock, Progress, Result,
+    Clock, Error, ErrorKind, Progress, Result,
     postgres::{
         Server,
         databases::Databases,
@@ -70,7 +70,12 @@ pub async fn drill(
     drop(open_backups(settings.backup.location()?).await?);
     let (mut backups, _lock) = open_locked(settings, clock).await?;
     let progress = Arc::clone(&observer) as Arc<dyn Progress>;
-    let entry = Box::pin(drill_backup(&mut backups, request, clock, &settings.state_dir, &progress)).await?;
+    let work = Box::pin(drill_backup(&mut backups, request, clock, &settings.state_dir, &progress));
+    // What a drill makes is removed when it is dropped; a database in another server by the next drill.
+    let entry = stop.run_until_cancelled(work).await.unwrap_or_else(|| {
+        Err(Error::new(ErrorKind::Interrupted, "stopped before the drill was done")
+            .with_hint("run the same command again"))
+    })?;
     let replicas = copy_to_replicas(&mut backups, settings, observer, stop).await;
     Ok(DrillReport::new(&backups, &entry, replicas))
 }

@@ -13,7 +13,8 @@ pub use otlp::Telemetry;
 #[cfg(not(feature = "otlp"))]
 pub use without_otlp::Telemetry;
 
-use crate::{exit::ExitCode, report::Failure, run::RunReport, settings::Settings};
+use crate::{address, exit::ExitCode, report::Failure, run::RunReport, settings::Settings};
+use archive_connectors::sink::Location;
 use archive_formats::Timestamp;
 use futures::future::{join, join3};
 use metrics::{Snapshot, Work};
@@ -21,10 +22,42 @@ use metrics::{Snapshot, Work};
 /// A run that has begun.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The command: `run` or `backfill`.
+    /// The command: `run`, `backfill`, or one of backups, such as `backup database`.
     pub command: &'static str,
+    /// What it works on.
+    pub tier: Tier,
     /// When it began.
     pub started: Timestamp,
+}
+
+/// What a command works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// The archive of events.
+    Events,
+    /// Backups of the platform's other tiers.
+    Backups,
+}
+
+impl Tier {
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Events => "archive",
+            Self::Backups => "backups",
+        }
+    }
+}
+
+impl Attempt {
+    /// The URL of what it works on.
+    fn place(&self, settings: &Settings) -> String {
+        let backups = || settings.backup.location.as_ref().map(Location::url);
+        let url = match self.tier {
+            Tier::Events => settings.archive.url(),
+            Tier::Backups => backups().unwrap_or_default(),
+        };
+        address::printable(url)
+    }
 }
 
 /// A run that has ended.
@@ -40,6 +73,8 @@ pub struct Finished {
     pub error: Option<Failure>,
     /// Results of months and replicas; `None` if the run failed before the first.
     pub report: Option<RunReport>,
+    /// What was done, in a few words; `None` where the report has it.
+    pub summary: Option<String>,
     /// Time by stage, and retries.
     pub work: Work,
 }
@@ -47,7 +82,13 @@ pub struct Finished {
 /// Writes the metrics and sends the notifications of a run that begins. May take seconds if a receiver does not answer;
 /// safe to drop.
 pub async fn begin(settings: &Settings, attempt: &Attempt) {
-    join(metrics::begin(settings, attempt), notify::started(settings, attempt)).await;
+    let metrics = async {
+        match attempt.tier {
+            Tier::Events => metrics::begin(settings, attempt).await,
+            Tier::Backups => metrics::backups::begin(settings, attempt).await,
+        }
+    };
+    join(metrics, notify::started(settings, attempt)).await;
 }
 
 /// Writes the metrics of a verification that ended, so that an alert need not wait for the next run. May take 30 seconds if
@@ -59,6 +100,10 @@ pub async fn verified(settings: &Settings) {
 /// Writes the metrics, and sends the notifications and telemetry, of a run that ended. May take seconds if a receiver does
 /// not answer, and 30 seconds if the archive's store does not; safe to drop.
 pub async fn end(settings: &Settings, finished: &Finished, telemetry: Telemetry) {
+    if finished.attempt.tier == Tier::Backups {
+        join(metrics::backups::end(settings, finished), notify::finished(settings, finished)).await;
+        return;
+    }
     let Telemetry { traces, metrics: collector, .. } = telemetry;
     let send_metrics = async {
         // One look at the archive serves the file and the collector.

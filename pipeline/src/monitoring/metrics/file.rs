@@ -35,7 +35,8 @@ impl Textfile<'_> {
         let _lock = self.lock().await;
         let earlier = self.read()?;
         let carried = text::carried(&earlier, self.archive, |name| ![LAST_ATTEMPT, EXIT_CODE].contains(&name));
-        self.replace(&format!("{carried}{}", text::render(&[last_attempt(self.archive, at)])))
+        let backups = of_backups(&earlier);
+        self.replace(&format!("{backups}{carried}{}", text::render(&[last_attempt(self.archive, at)])))
     }
 
     /// Writes the metrics of an attempt that ended, and of the archive if `status` is known. Returns the end of the last
@@ -54,7 +55,7 @@ impl Textfile<'_> {
             // Known damage stays known while the archive cannot be read.
             let is_kept = |name: &str| status.is_none() && [DAMAGED, LAST_VERIFICATION].contains(&name);
             let kept = text::carried(&earlier, self.archive, is_kept);
-            self.replace(&format!("{}{kept}", text::render(&families(&snapshot))))?;
+            self.replace(&format!("{}{}{kept}", of_backups(&earlier), text::render(&families(&snapshot))))?;
         }
         Ok(last_success)
     }
@@ -66,7 +67,18 @@ impl Textfile<'_> {
         let mut families = evidence(self.archive, found);
         families.retain(|family| !family.samples.is_empty());
         let carried = text::carried(&earlier, self.archive, |name| ![DAMAGED, LAST_VERIFICATION].contains(&name));
-        self.replace(&format!("{}{carried}", text::render(&families)))
+        self.replace(&format!("{}{}{carried}", of_backups(&earlier), text::render(&families)))
+    }
+
+    /// Replaces the metrics of backups that `families` has, and keeps all others. `changed` makes the families of what the
+    /// file holds.
+    pub(super) async fn update_backups(self, changed: impl FnOnce(&str) -> Vec<Family>) -> Result<()> {
+        let _lock = self.lock().await;
+        let earlier = self.read()?;
+        let mut families = changed(&earlier);
+        families.retain(|family| !family.samples.is_empty());
+        let kept = text::kept(&earlier, |name, _| !families.iter().any(|family| family.name == name));
+        self.replace(&format!("{}{kept}", text::render(&families)))
     }
 
     /// Adds the exit code of a run that met the lock, unless the run that holds the lock has written since.
@@ -152,6 +164,11 @@ impl Textfile<'_> {
     }
 }
 
+/// The metrics of backups, which a run keeps.
+fn of_backups(earlier: &str) -> String {
+    text::kept(earlier, |name, _| name.starts_with(text::BACKUPS))
+}
+
 fn last_success(earlier: &str, archive: &str) -> Option<Timestamp> {
     let seconds = text::value(earlier, archive, LAST_SUCCESS)?;
     let nanos = Duration::try_from_secs_f64(seconds).ok()?.as_nanos();
@@ -165,12 +182,12 @@ mod tests {
         super::{Sample, Work},
         *,
     };
-    use crate::monitoring::Attempt;
+    use crate::monitoring::{Attempt, Tier};
 
     fn finished(started: i64, ended: i64, exit: ExitCode) -> Finished {
         let [started, ended] = [started, ended].map(Timestamp::from_micros);
-        let attempt = Attempt { command: "run", started };
-        Finished { attempt, ended, exit, error: None, report: None, work: Work::default() }
+        let attempt = Attempt { command: "run", tier: Tier::Events, started };
+        Finished { attempt, ended, exit, error: None, report: None, summary: None, work: Work::default() }
     }
 
     /// The first run works from 10 to 30, the second meets its lock from 20 on.

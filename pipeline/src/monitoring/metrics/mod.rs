@@ -1,5 +1,6 @@
 //! Metrics of a run and of its archive, for Prometheus and for OpenTelemetry collectors.
 
+pub(super) mod backups;
 mod families;
 mod family;
 mod file;
@@ -18,7 +19,7 @@ use crate::{
     status::{StatusReport, StatusRequest, status},
     verify::KnownDamage,
 };
-use archive_connectors::{Error, ErrorKind, clock::FixedClock};
+use archive_connectors::{Error, ErrorKind, clock::FixedClock, sink::Location};
 use archive_formats::Timestamp;
 use families::Evidence;
 use file::Textfile;
@@ -109,7 +110,10 @@ pub(super) async fn archive_status(settings: &Settings, finished: &Finished) -> 
 
 /// The directories of the archive and its replicas, if they are local.
 fn directories(settings: &Settings) -> Vec<PathBuf> {
-    let locations = std::iter::once(&settings.archive).chain(&settings.replicas);
+    directories_of(std::iter::once(&settings.archive).chain(&settings.replicas))
+}
+
+fn directories_of<'a>(locations: impl Iterator<Item = &'a Location>) -> Vec<PathBuf> {
     locations.filter_map(|location| location.directory().map(Path::to_owned)).collect()
 }
 

@@ -38,11 +38,12 @@ fn worked_on(dataset: &str, month: &str, state: MonthState) -> MonthReport {
 fn finished(months: Option<Vec<MonthReport>>) -> Finished {
     let report = |months| RunReport { archive: Some(ARCHIVE.to_owned()), months, ..RunReport::default() };
     Finished {
-        attempt: Attempt { command: "run", started: at("2025-04-01T04:00:00Z") },
+        attempt: Attempt { command: "run", tier: crate::monitoring::Tier::Events, started: at("2025-04-01T04:00:00Z") },
         ended: at("2025-04-01T04:01:30Z"),
         exit: ExitCode::Partial,
         error: None,
         report: months.map(report),
+        summary: None,
         work: Work {
             stages: vec![(Step::Wait, Duration::from_millis(1_500))],
             retries: RetryCounts { source: 2, store: 3 },

@@ -12,6 +12,9 @@ pub(super) const BEGINNING: &str = "# HELP kt_archive_";
 /// The prefix of all metric names.
 const PREFIX: &str = "kt_archive_";
 
+/// The prefix of the metrics of backups, which have a place of their own and may share the file.
+pub(super) const BACKUPS: &str = "kt_archive_backup_";
+
 /// The text of `families`, each with its help and type.
 pub(super) fn render(families: &[Family]) -> String {
     let mut text = String::new();
@@ -30,15 +33,21 @@ pub(super) fn render(families: &[Family]) -> String {
 /// The lines of `earlier` about `archive`, of the metrics that `is_kept` accepts. Drops invalid and foreign lines: one of them
 /// would make Prometheus reject the whole file.
 pub(super) fn carried(earlier: &str, archive: &str, is_kept: impl Fn(&str) -> bool) -> String {
+    let archive = escaped(archive);
+    kept(earlier, |name, of| !name.starts_with(BACKUPS) && of.is_none_or(|of| of == archive) && is_kept(name))
+}
+
+/// The lines of `earlier` of the metrics that `is_kept` accepts, given the name and, for a sample, the escaped archive.
+pub(super) fn kept(earlier: &str, is_kept: impl Fn(&str, Option<&str>) -> bool) -> String {
     let mut text = String::new();
     for line in earlier.lines() {
         let comment = ["# HELP ", "# TYPE "].iter().find_map(|word| line.strip_prefix(word));
-        let name = match (comment, sample(line)) {
-            (Some(comment), _) => comment.split(' ').next(),
-            (None, Some(sample)) => Some(sample.name).filter(|_| sample.archive == escaped(archive)),
+        let found = match (comment, sample(line)) {
+            (Some(comment), _) => comment.split(' ').next().map(|name| (name, None)),
+            (None, Some(sample)) => Some((sample.name, Some(sample.archive))),
             (None, None) => None,
         };
-        if name.is_some_and(|name| name.starts_with(PREFIX) && is_kept(name)) {
+        if found.is_some_and(|(name, archive)| name.starts_with(PREFIX) && is_kept(name, archive)) {
             push(&mut text, format_args!("{line}\n"));
         }
     }
@@ -52,6 +61,17 @@ pub(super) fn value(earlier: &str, archive: &str, name: &str) -> Option<f64> {
     samples.find(is_it).map(|found| found.value)
 }
 
+/// The samples of `name` in `earlier` of `archive`: the value of their second label, which is `label`, and theirs.
+pub(super) fn samples(earlier: &str, archive: &str, name: &str, label: &str) -> Vec<(String, f64)> {
+    let archive = escaped(archive);
+    let lines = earlier.lines().filter_map(sample).filter(|found| found.name == name && found.archive == archive);
+    let labelled = lines.filter_map(|found| {
+        let (second, value) = found.second?;
+        (second == label).then(|| (value.to_owned(), found.value))
+    });
+    labelled.collect()
+}
+
 /// A sample line, as [`render`] writes it.
 struct SampleLine<'a> {
     name: &'a str,
@@ -59,6 +79,8 @@ struct SampleLine<'a> {
     archive: &'a str,
     /// Whether the archive is the only label.
     is_whole: bool,
+    /// The second label, and its escaped value.
+    second: Option<(&'a str, &'a str)>,
     value: f64,
 }
 
@@ -80,7 +102,7 @@ fn sample(line: &str) -> Option<SampleLine<'_>> {
     }
     let value = rest.strip_prefix("} ")?.parse::<f64>().ok()?;
     let (_, archive) = *labels.first().filter(|(label, _)| *label == "archive")?;
-    Some(SampleLine { name, archive, is_whole: labels.len() == 1, value })
+    Some(SampleLine { name, archive, is_whole: labels.len() == 1, second: labels.get(1).copied(), value })
 }
 
 /// The position of the first unescaped quote.

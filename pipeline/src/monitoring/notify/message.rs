@@ -76,7 +76,7 @@ impl Message {
     pub(super) fn started(archive: &str, attempt: &Attempt) -> Self {
         let Attempt { command, started, .. } = attempt;
         Self {
-            text: line(&format!("kt-archive {command} started; archive {archive}")),
+            text: line(&format!("kt-archive {command} started; {} {archive}", attempt.tier.noun())),
             event: Event::Started,
             command,
             archive: archive.to_owned(),
@@ -167,11 +167,14 @@ fn text(archive: &str, finished: &Finished) -> String {
     let Finished { attempt, exit, error, report, .. } = finished;
     let command = attempt.command;
     let result = match error {
-        _ if *exit == ExitCode::Done => format!("kt-archive {command} succeeded: {}", summary(report.as_ref())),
+        _ if *exit == ExitCode::Done => format!(
+            "kt-archive {command} succeeded: {}",
+            finished.summary.clone().unwrap_or_else(|| summary(report.as_ref()))
+        ),
         Some(error) => format!("kt-archive {command} failed (exit {}): {}", exit.code(), cut(&error.message)),
         None => format!("kt-archive {command} failed (exit {})", exit.code()),
     };
-    line(&format!("{result}; archive {archive}"))
+    line(&format!("{result}; {} {archive}", attempt.tier.noun()))
 }
 
 fn summary(report: Option<&RunReport>) -> String {
@@ -233,11 +236,12 @@ mod tests {
         let started = "2025-04-01T04:00:00Z".parse().unwrap();
         let head = Some(Head { sequence: 3, sha256: Sha256::digest(b"abc") });
         Finished {
-            attempt: Attempt { command: "run", started },
+            attempt: Attempt { command: "run", tier: crate::monitoring::Tier::Events, started },
             ended: "2025-04-01T04:01:00.500Z".parse().unwrap(),
             exit,
             error: error.map(|message| Failure { message: message.to_owned(), hint: "do this".to_owned(), exit }),
             report: Some(RunReport { head, months, ..RunReport::default() }),
+            summary: None,
             work: Work::default(),
         }
     }
@@ -248,7 +252,11 @@ mod tests {
 
     #[test]
     fn all_messages_have_the_same_fields() {
-        let attempt = Attempt { command: "run", started: "2025-04-01T04:00:00Z".parse().unwrap() };
+        let attempt = Attempt {
+            command: "run",
+            tier: crate::monitoring::Tier::Events,
+            started: "2025-04-01T04:00:00Z".parse().unwrap(),
+        };
         let started = document(&Message::started("s3://bucket/a", &attempt));
         assert_eq!(
             started,

@@ -4,7 +4,6 @@ mod message;
 
 use super::{Attempt, Finished};
 use crate::{
-    address,
     exit::ExitCode,
     report::Failure,
     settings::{Recipient, RecipientKind, Settings},
@@ -29,7 +28,7 @@ const END_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_secs(3);
 
 /// Notifies that a run begins.
 pub(super) async fn started(settings: &Settings, attempt: &Attempt) {
-    send_all(settings, &Message::started(&address::printable(settings.archive.url()), attempt), START_TIMEOUT).await;
+    send_all(settings, &Message::started(&attempt.place(settings), attempt), START_TIMEOUT).await;
 }
 
 /// Notifies how a run ended.
@@ -38,7 +37,7 @@ pub(super) async fn finished(settings: &Settings, finished: &Finished) {
         ExitCode::Interrupted | ExitCode::Terminated => END_TIMEOUT_AFTER_SIGNAL,
         _ => END_TIMEOUT,
     };
-    send_all(settings, &Message::finished(&address::printable(settings.archive.url()), finished), limit).await;
+    send_all(settings, &Message::finished(&finished.attempt.place(settings), finished), limit).await;
 }
 
 /// Sends to all recipients concurrently.
@@ -161,16 +160,24 @@ fn no_answer() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::metrics::Work;
+    use crate::monitoring::{Tier, metrics::Work};
 
     #[test]
     fn ping_url_extends_the_path_and_keeps_the_query() {
-        let attempt = Attempt { command: "run", started: "2025-04-01T04:00:00Z".parse().unwrap() };
+        let attempt = Attempt { command: "run", tier: Tier::Events, started: "2025-04-01T04:00:00Z".parse().unwrap() };
         let message = |exit| {
             let ended = attempt.started;
             Message::finished(
                 "a",
-                &Finished { attempt: attempt.clone(), ended, exit, error: None, report: None, work: Work::default() },
+                &Finished {
+                    attempt: attempt.clone(),
+                    ended,
+                    exit,
+                    error: None,
+                    report: None,
+                    summary: None,
+                    work: Work::default(),
+                },
             )
         };
         let url = |check: &str, message: &Message| String::from(ping_url(&Url::parse(check).unwrap(), message));
