@@ -26,6 +26,17 @@ pub(super) fn add(command: Command, width: usize) -> Command {
     documented(command.args(dumping), width)
 }
 
+/// Adds the options of what a backup needs to `doctor`.
+pub(super) fn add_to_doctor(command: Command) -> Command {
+    const CHECKED: [&str; 5] = ["backups", "backup-database", "backups-replica", "pg-bin", "pg-command"];
+    let options = CHECKED.map(|key| match key {
+        // The flag --replica is that of the archive here.
+        "backups-replica" => argument(key),
+        _ => described(argument(key)),
+    });
+    command.args(options.map(|argument| argument.hide_short_help(true).help_heading("Backups")))
+}
+
 /// An option in the words of these commands.
 fn described(argument: Arg) -> Arg {
     match argument.get_id().as_str() {

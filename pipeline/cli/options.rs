@@ -106,14 +106,29 @@ fn add(program: Command, width: usize) -> Command {
     program.mut_subcommands(|command| {
         let command = command.args(common()).args(&own);
         match command.get_name() {
-            "run" | "doctor" => archiving(command, width),
+            "run" => archiving(command, width),
+            "doctor" => backup_options::add_to_doctor(archiving(command, width)),
             "backfill" => archiving(with(command, &["jobs", "dry-run"]), width),
             "verify" => documented(with(command, &["level", "expect-head", "metrics-file"]), width),
-            "status" => {
-                documented(with(command, &["dataset", "replica", "platform-retention", "list", "check"]), width)
-            }
+            "status" => documented(
+                with(command, &["dataset", "replica", "platform-retention", "list", "check", "backups", "rpo", "rto"]),
+                width,
+            ),
             "report" => documented(
-                with(command, &["dataset", "replica", "platform-retention", "organisation", "output", "force"]),
+                with(
+                    command,
+                    &[
+                        "dataset",
+                        "replica",
+                        "platform-retention",
+                        "organisation",
+                        "output",
+                        "force",
+                        "backups",
+                        "rpo",
+                        "rto",
+                    ],
+                ),
                 width,
             ),
             "config" => command
@@ -220,7 +235,7 @@ fn as_in(command: &str, argument: Arg) -> Arg {
         ("pull", "match") => shortened(argument, "Only events with this value in a column"),
         ("pull", "output") => shortened(argument, "The file to write, with its proof beside it"),
         ("pull", "allow-gaps") => shortened(argument, "Take what there is of a range with gaps"),
-        ("pull", "csv-safe") => argument.hide_short_help(true),
+        ("pull", "csv-safe") | ("status" | "report", "backups" | "rpo" | "rto") => argument.hide_short_help(true),
         ("pull", "format") => shortened(
             argument.help("csv, parquet or jsonl (a JSON object per line) [default: what --output ends in]"),
             "csv, parquet or jsonl [default: by --output]",

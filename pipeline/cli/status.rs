@@ -17,8 +17,15 @@ pub(super) async fn status(args: PeriodArgs, session: Session) -> Result<Outcome
     let layout = if is_list { Layout::List } else { Layout::Calendar };
     let refuses_unknown = session.is_typed("dataset");
     let is_check = opened.config.check.is_some_and(|on| on.0);
-    let request =
-        StatusRequest { from, to, datasets: opened.settings.datasets.clone(), layout, is_check, refuses_unknown };
+    let request = StatusRequest {
+        from,
+        to,
+        datasets: opened.settings.datasets.clone(),
+        layout,
+        is_check,
+        refuses_unknown,
+        may_lack_archive: opened.config.archive.is_none(),
+    };
     let work = status::status(&opened.settings, &request, &SystemClock);
     let report = Signals::listen()?.abort_on_signal(work).await?;
     Ok(Outcome::new(&report, session.results))

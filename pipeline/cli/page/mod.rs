@@ -17,6 +17,7 @@ pub(crate) use outcome::{PageReport, UnreadMonth};
 use archive::{
     Archive,
     activity::{Activity, Counter},
+    backup::backup_status,
     output::OutputFile,
     replicate,
     settings::Settings,
@@ -73,6 +74,7 @@ pub(crate) async fn write(
         committed_at: chain.entries().last().map(|entry| entry.manifest.committed_at),
         datasets,
         replicas: replicate::replica_statuses(&archive, settings).await,
+        backups: backup_status(settings, now).await,
         verified: Verified::new(known.verifications.clone(), chain),
         damage: known.findings,
         unlooked: known.unlooked,

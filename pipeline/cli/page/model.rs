@@ -2,6 +2,7 @@
 
 use archive::{
     activity::Activity,
+    backup::BackupStatus,
     exit::ExitCode,
     replicate::ReplicaStatus,
     report::Failure,
@@ -34,6 +35,8 @@ pub(crate) struct Page {
     pub(crate) committed_at: Option<Timestamp>,
     pub(crate) datasets: Vec<DatasetPage>,
     pub(crate) replicas: Vec<ReplicaStatus>,
+    /// Backups of other tiers, if they are named.
+    pub(crate) backups: Option<BackupStatus>,
     /// The recorded verifications.
     pub(crate) verified: Verified,
     /// Known damage, before the events were counted.

@@ -20,7 +20,7 @@ pub use drill::{DrillReport, DrillRequest, drill, drill_backup};
 pub use plan::{PlanReport, recovery_plan};
 pub use prune::{KeptBackup, PruneReport, prune};
 pub use recover::{RecoverReport, RecoverRequest, Switch, recover};
-pub use tiers::{DatabaseTier, KnownBackup};
+pub use tiers::{BackupStatus, DatabaseTier, KnownBackup, backup_status};
 pub use verify::{BackupVerifier, BackupVerifyReport, BackupVerifyRequest, verify_backups};
 
 use crate::archive::{Archive, ArchiveRoot};

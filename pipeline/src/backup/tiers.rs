@@ -1,6 +1,12 @@
 //! What a chain of backups proves: the newest backup, the newest that a restore has proved, and how long that took.
 
-use crate::settings::Objectives;
+use super::open_backups;
+use crate::{
+    human,
+    report::Failure,
+    settings::{Objectives, Settings},
+    style::Tone,
+};
 use archive_formats::{
     BackupManifest, Chain, Entry, Timestamp,
     backup_manifest::{BackupContent, DatabaseBackup, Drill},
@@ -101,6 +107,64 @@ impl DatabaseTier {
     }
 }
 
+/// The state of backups beside the archive of events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct BackupStatus {
+    /// Their URL, safe to print.
+    pub url: String,
+    /// The backups of databases; null if they could not be read.
+    pub database: Option<DatabaseTier>,
+    /// Why they could not be read.
+    pub error: Option<Failure>,
+}
+
+/// Reads the state of the backups of `settings` at `now`; `None` if none are named. Backups that cannot be read are a part of
+/// the state.
+pub async fn backup_status(settings: &Settings, now: Timestamp) -> Option<BackupStatus> {
+    let location = settings.backup.location.as_ref()?;
+    let read = Box::pin(open_backups(location)).await;
+    let objectives = settings.backup.objectives;
+    let (database, error) = match read {
+        Ok(backups) => (Some(DatabaseTier::new(backups.chain(), objectives, now)), None),
+        Err(error) => (None, Some(Failure::from(&error))),
+    };
+    Some(BackupStatus { url: location.url().to_owned(), database, error })
+}
+
+impl BackupStatus {
+    /// What is not as it should be, as sentences; the first is the reason of an exit code.
+    pub fn lacks(&self) -> Vec<String> {
+        let error = self.error.iter().map(|error| format!("the backups cannot be read: {}", error.message));
+        error.chain(self.database.iter().flat_map(|tier| tier.missed.clone())).collect()
+    }
+
+    /// What is known, as sentences with a tone.
+    pub fn sentences(&self) -> Vec<(Tone, String)> {
+        let lacks = self.lacks().into_iter().map(|lack| (Tone::Bad, lack));
+        let Some(tier) = &self.database else { return lacks.collect() };
+        let newest = match &tier.newest {
+            Some(newest) => format!("backup {} of {}", newest.sequence, described(newest)),
+            None => "no backup of a database".to_owned(),
+        };
+        let newest = (if tier.newest.is_some() { Tone::Plain } else { Tone::Bad }, format!("{newest}, {}", self.url));
+        let proved = match &tier.newest_proved {
+            Some(proved) => {
+                let seconds = tier
+                    .rto_seconds
+                    .map_or_else(String::new, |seconds| format!(", restored in {}", human::time(seconds)));
+                (Tone::Plain, format!("proved: backup {} of {}{seconds}", proved.sequence, described(proved)))
+            }
+            None => (Tone::Warn, "no backup is proved: `kt-archive backup drill` restores one".to_owned()),
+        };
+        [newest, proved].into_iter().chain(lacks).collect()
+    }
+}
+
+/// The time and the size of a backup.
+fn described(backup: &KnownBackup) -> String {
+    format!("{}, {}", backup.taken_at.to_seconds_string(), human::size(backup.bytes))
+}
+
 /// How old something is; a clock that went back makes it new.
 pub(super) fn age(taken_at: Timestamp, now: Timestamp) -> Duration {
     let micros = now.as_micros().saturating_sub(taken_at.as_micros());
@@ -113,8 +177,8 @@ fn rpo_missed(measured: Option<Duration>, promised: Option<Duration>) -> Option<
         None => Some("there is no backup of a database".to_owned()),
         Some(age) if age > promised => Some(format!(
             "the newest backup is {} old, and --rpo is {}",
-            crate::human::time(age.as_secs_f64()),
-            crate::human::time(promised.as_secs_f64())
+            human::time(age.as_secs_f64()),
+            human::time(promised.as_secs_f64())
         )),
         Some(_) => None,
     }
@@ -124,11 +188,9 @@ fn rto_missed(measured: Option<f64>, promised: Option<Duration>) -> Option<Strin
     let promised = promised?.as_secs_f64();
     match measured {
         None => Some("no drill has proved a backup, so that the time of a restore is not known".to_owned()),
-        Some(seconds) if seconds > promised => Some(format!(
-            "the last restore took {}, and --rto is {}",
-            crate::human::time(seconds),
-            crate::human::time(promised)
-        )),
+        Some(seconds) if seconds > promised => {
+            Some(format!("the last restore took {}, and --rto is {}", human::time(seconds), human::time(promised)))
+        }
         Some(_) => None,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Below 60 lines: the checks are in the modules.
 
+mod backup;
 mod local;
 mod report;
 mod source;
@@ -26,6 +27,12 @@ pub async fn offline(settings: &Settings) -> Vec<Check> {
 pub async fn doctor(settings: &Settings, clock: &Arc<dyn Clock>, stop: &CancellationToken) -> Vec<Check> {
     let mut checks = local::checks(settings);
     checks.push(local::disk(&settings.state_dir));
+    let backups = Box::pin(backup::checks(settings, clock.now())).await;
+    // Who asks about backups alone names no source.
+    if settings.source.is_none() && !backups.is_empty() {
+        checks.extend(backups);
+        return checks;
+    }
     checks.extend(source::checks(settings, clock).await);
     checks.extend(store::archive(settings).await);
     for replica in &settings.replicas {
@@ -34,6 +41,7 @@ pub async fn doctor(settings: &Settings, clock: &Arc<dyn Clock>, stop: &Cancella
         }
         checks.extend(store::replica(settings, replica).await);
     }
+    checks.extend(backups);
     checks
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn replica(settings: &Settings, location: &Location) -> Vec<Che
 }
 
 /// The content check of a location, followed by the probes of its store.
-async fn with_probes(name: &str, location: &Location, content: Result<String>) -> Vec<Check> {
+pub(super) async fn with_probes(name: &str, location: &Location, content: Result<String>) -> Vec<Check> {
     let content = Check::new(name, content);
     if !content.ok {
         return vec![content];

@@ -2,6 +2,7 @@
 
 use super::report::{DatasetStatus, StatusReport};
 use crate::{
+    backup::BackupStatus,
     exit::ExitCode,
     human::count,
     replicate::report::ReplicaState,
@@ -16,10 +17,13 @@ impl Report for StatusReport {
         super::text::text(self, style)
     }
 
-    /// Zero unless `--check` asks: then damage comes first, then what is late, missing or not looked at.
+    /// Zero unless `--check` asks: then damage comes first, then what is late, missing or not looked at. A missed objective of
+    /// backups always counts: it was asked for.
     fn exit(&self) -> ExitCode {
+        let misses =
+            self.backups.iter().filter_map(|backups| backups.database.as_ref()).any(|tier| !tier.missed.is_empty());
         if !self.is_check {
-            ExitCode::Done
+            if misses { ExitCode::Incomplete } else { ExitCode::Done }
         } else if self.is_damaged() || self.has_damaged_replica() {
             ExitCode::Damaged
         } else if self.lacks().is_empty() {
@@ -35,6 +39,7 @@ impl Report for StatusReport {
             ExitCode::Done => return None,
             ExitCode::Damaged if self.is_damaged() => return known_failure(&self.damage, self.is_more_damaged),
             ExitCode::Damaged => ("a replica is damaged, or of another archive".to_owned(), REPLICA),
+            _ if !self.is_check => (self.backup_lacks().join("; "), "see the output, and back up or drill again"),
             _ => (self.lacks().join("; "), "see the output, and run what is missing again"),
         };
         Some(Failure { message, hint: hint.to_owned(), exit })
@@ -58,12 +63,22 @@ impl StatusReport {
         let late = self.datasets.iter().filter(|dataset| dataset.late > 0);
         let late = late.map(|status| format!("{} of {} late", count(status.late, "month"), status.dataset));
         let is_archived = |dataset: &DatasetStatus| dataset.totals().archived > 0;
-        let empty = (!self.datasets.iter().any(is_archived)).then(|| "no month is archived".to_owned());
+        let is_empty = self.archive.is_some() && !self.datasets.iter().any(is_archived);
+        let empty = is_empty.then(|| "no month is archived".to_owned());
         let replicas = self.replicas.iter().filter(|replica| replica.state != ReplicaState::Current);
         let replicas = replicas.map(|replica| format!("the replica {} is {}", printable(&replica.url), replica.state));
         let unlooked =
             self.unlooked.as_ref().map(|failure| format!("the files were not looked at: {}", failure.message));
-        late.chain(empty).chain(replicas).chain(unlooked).collect()
+        late.chain(empty).chain(replicas).chain(unlooked).chain(self.backup_lacks()).collect()
+    }
+
+    /// What is wrong with the backups, in words.
+    fn backup_lacks(&self) -> Vec<String> {
+        let none = self.backups.iter().filter(|backups| {
+            backups.database.as_ref().is_some_and(|tier| tier.newest.is_none() && tier.missed.is_empty())
+        });
+        let none = none.map(|_| "there is no backup of a database".to_owned());
+        none.chain(self.backups.iter().flat_map(BackupStatus::lacks)).collect()
     }
 }
 
@@ -82,7 +97,7 @@ mod tests {
     fn a_check_wants_months_replicas_and_a_look_at_the_files() {
         let good = || {
             let datasets = vec![dataset(vec![month("2025-03", Presence::Archived)])];
-            StatusReport { is_check: true, datasets, ..StatusReport::default() }
+            StatusReport { archive: Some("./archive".to_owned()), is_check: true, datasets, ..StatusReport::default() }
         };
         let failure = Failure { message: "no answer".to_owned(), hint: "do this".to_owned(), exit: ExitCode::Store };
         let url = "s3://b".to_owned();

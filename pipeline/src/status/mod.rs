@@ -13,13 +13,14 @@ pub use report::{
 
 use crate::{
     Archive,
+    backup::backup_status,
     plan::Rules,
     provenance::{self, EventSource},
     replicate,
     settings::Settings,
     verify::KnownDamage,
 };
-use archive_connectors::{Clock, Result};
+use archive_connectors::{Clock, ErrorKind, Result};
 use archive_formats::{Chain, Dataset, Entry, Month, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct StatusRequest {
     pub is_check: bool,
     /// Whether a named dataset that the archive does not have is a mistake.
     pub refuses_unknown: bool,
+    /// Whether there may be no archive, since backups alone are asked for.
+    pub may_lack_archive: bool,
 }
 
 /// Time after which a missing month counts as late: a cron job tries on the first three days.
@@ -48,7 +51,13 @@ const DAY: i64 = 86_400_000_000;
 /// Reads the state of the archive of `settings`, and of its replicas. An unreadable replica is not an error.
 pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Clock) -> Result<StatusReport> {
     replicate::check_options(&settings.replicas)?;
-    let archive = Archive::open(&settings.archive).await?;
+    let backups = backup_status(settings, clock.now()).await;
+    let archive = match Archive::open(&settings.archive).await {
+        Err(error) if error.kind() == ErrorKind::NoArchive && request.may_lack_archive && backups.is_some() => {
+            return Ok(StatusReport { backups, is_check: request.is_check, ..StatusReport::default() });
+        }
+        opened => opened?,
+    };
     if request.refuses_unknown {
         archive.expect_datasets(&request.datasets)?;
     }
@@ -58,6 +67,7 @@ pub async fn status(settings: &Settings, request: &StatusRequest, clock: &dyn Cl
         head: archive.head(),
         datasets: datasets(archive.chain(), request, settings, clock.now(), &known)?,
         replicas: replicate::replica_statuses(&archive, settings).await,
+        backups,
         verification: known.verifications.last.as_ref().map(LastVerification::from),
         is_more_damaged: known.verifications.unlisted.is_some(),
         damage: known.findings,

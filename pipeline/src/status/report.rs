@@ -1,6 +1,7 @@
 //! The report of `status`.
 
 use crate::{
+    backup::BackupStatus,
     config::Level,
     human::{count, date},
     provenance::EventSource,
@@ -22,6 +23,8 @@ pub struct StatusReport {
     pub datasets: Vec<DatasetStatus>,
     /// Every replica, in the order of the settings.
     pub replicas: Vec<ReplicaStatus>,
+    /// The backups of other tiers; null if none are named.
+    pub backups: Option<BackupStatus>,
     /// The last verification on record on this host.
     pub verification: Option<LastVerification>,
     /// Known damage: what verifications found and none has cleared, and files that are missing or have another size now.

@@ -5,6 +5,7 @@ use super::{
     report::{DatasetStatus, Layout, MonthStatus, Presence, PruneDeadline, StatusReport, Totals, Urgency},
 };
 use crate::{
+    backup::BackupStatus,
     human::{bytes_an_event, count, date, extent, head, month_ranges, size, thousands, to_one},
     replicate::report::{ReplicaState, ReplicaStatus},
     style::{Style, Tone},
@@ -12,7 +13,7 @@ use crate::{
     verify::paragraph,
     wrap::{WIDTH, wrap},
 };
-use archive_formats::{Dataset, Timestamp};
+use archive_formats::{Dataset, Timestamp, printable};
 
 /// The report for people.
 pub(super) fn text(report: &StatusReport, style: Style) -> String {
@@ -44,8 +45,13 @@ fn calendars(report: &StatusReport, style: Style) -> String {
 }
 
 fn ending(report: &StatusReport, style: Style) -> String {
+    let backups = report.backups.iter().flat_map(BackupStatus::sentences);
+    let backups = backups.map(|(tone, text)| painted((tone, printable(&text).into_owned()), style)).collect::<String>();
+    if report.archive.is_none() {
+        return backups;
+    }
     let ending = style.beside(&head(report.head.as_ref()), &format!("archive {}", report.archive()));
-    format!("{}{}{ending}\n", replicas(&report.replicas, style), evidence(report, style))
+    format!("{}{}{backups}{ending}\n", replicas(&report.replicas, style), evidence(report, style))
 }
 
 /// The last verification, and the known damage.

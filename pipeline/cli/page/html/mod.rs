@@ -4,6 +4,7 @@
 
 mod activity;
 mod attention;
+mod backups;
 mod chart;
 mod coverage;
 mod periods;
@@ -40,13 +41,14 @@ pub(crate) fn render(page: &Page) -> String {
             body {
                 a.skip href="#summary" { "Skip to the summary" }
                 (summary::header(page))
-                (contents())
+                (contents(page.backups.is_some()))
                 main {
                     (summary::summary(page))
                     (coverage::section(&page.datasets))
                     (activity::section(&page.datasets))
                     (sizes::section(&page.datasets))
                     (proof::sections(page))
+                    @if let Some(backups) = &page.backups { (backups::section(backups)) }
                 }
                 (footer(page))
             }
@@ -55,7 +57,8 @@ pub(crate) fn render(page: &Page) -> String {
     document.into_string() + "\n"
 }
 
-fn contents() -> Markup {
+fn contents(has_backups: bool) -> Markup {
+    let backups = has_backups.then_some(("backups", "Backups"));
     let sections = [
         ("summary", "Summary"),
         ("coverage", "Coverage"),
@@ -65,6 +68,7 @@ fn contents() -> Markup {
         ("verification", "Verification"),
         ("replicas", "Replicas"),
     ];
+    let sections = sections.into_iter().chain(backups);
     html! { nav aria-label="Sections" { ul { @for (id, name) in sections { li { a href=(format!("#{id}")) { (name) } } } } } }
 }
 

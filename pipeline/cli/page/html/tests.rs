@@ -80,6 +80,7 @@ fn sound(datasets: Vec<DatasetPage>) -> Page {
         committed_at: Some("2025-04-01T03:00:00Z".parse().unwrap()),
         datasets,
         replicas: Vec::new(),
+        backups: None,
         verified: Verified { last: Some(record.clone()), whole: Some(record), is_more_damaged: false },
         damage: Vec::new(),
         unlooked: None,
