@@ -1,17 +1,23 @@
 //! Scratch clusters are private, and nothing is left of them.
 
-use super::{programs, run};
+use super::{path_variable, programs, run};
+use crate::support::test_variable;
 use archive_connectors::{
     ErrorKind,
-    postgres::scratch::{Cluster, ClusterOptions},
+    postgres::{
+        programs::{ProgramOptions, Programs},
+        scratch::{Cluster, ClusterOptions},
+    },
 };
 use archive_formats::backup_manifest::Locale;
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
+    net::TcpListener,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 /// A cluster as the tests' databases need it.
@@ -41,11 +47,17 @@ fn processes_in(folder: &Path) -> Vec<PathBuf> {
     processes.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))).collect()
 }
 
-/// The output of statements, by the superuser in the cluster of this folder.
-fn sql(root: &Path, statements: &str) -> String {
+/// Runs statements as the superuser of the cluster in this folder.
+fn psql(root: &Path, statements: &str) -> Output {
     let mut psql = Command::new(crate::support::postgres::program("psql"));
     psql.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-U", "postgres", "-c", statements]);
-    let output = psql.env("PGHOST", root).output().unwrap();
+    psql.env("PGHOST", root).output().unwrap()
+}
+
+/// The output of statements.
+#[track_caller]
+fn sql(root: &Path, statements: &str) -> String {
+    let output = psql(root, statements);
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
@@ -94,6 +106,71 @@ fn links_in_the_folder_of_a_cluster_are_not_followed() {
         cluster.stop().await.unwrap();
     });
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn server_sees_no_variable_and_no_file_of_this_process() {
+    let state = tempfile::tempdir().unwrap();
+    let variable = |name: &str| Some(path_variable(name).unwrap_or_else(|| format!("/canary/{name}")));
+    let folder = PathBuf::from(test_variable("KT_TEST_POSTGRES_BIN"));
+    let programs = Programs::new(ProgramOptions::new(Some(folder), None, &variable), Some(super::major()));
+    run(async {
+        let cluster = Cluster::start(&programs, state.path(), &options()).await.unwrap();
+        let root = root(state.path());
+        let processes = processes_in(&root);
+        assert!(processes.len() > 3);
+        let variables = processes.iter().filter_map(|process| fs::read(process.join("environ")).ok());
+        assert!(variables.into_iter().any(|variables| String::from_utf8_lossy(&variables).contains("PATH=/usr")));
+        for process in processes {
+            // A process may end meanwhile.
+            let Ok(variables) = fs::read(process.join("environ")) else { continue };
+            let text = String::from_utf8_lossy(&variables).replace("LD_LIBRARY_PATH=/canary/LD_LIBRARY_PATH", "");
+            assert!(!text.contains("canary"), "{text}");
+            let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+            let files = files.filter_map(|file| fs::read_link(file.path()).ok()).collect::<Vec<_>>();
+            let others = files.iter().filter(|file| file.starts_with(state.path()) && !file.starts_with(&root));
+            assert_eq!(others.count(), 0, "{files:?}");
+        }
+        cluster.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn code_in_a_dump_reaches_nothing_outside_of_the_cluster() {
+    let state = tempfile::tempdir().unwrap();
+    // Every user may read and change the file.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "canary").unwrap();
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o666)).unwrap();
+    let path = file.path().display();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    run(async {
+        let cluster = Cluster::start(&programs(), state.path(), &options()).await.unwrap();
+        let root = root(state.path());
+        sql(&root, "create extension dblink");
+        sql(&root, "create table rows as select 'a' as text; copy rows to '/dev/null'");
+        sql(&root, &format!("copy rows to '{}/data/within'", root.display()));
+        for (statement, refusal) in [
+            (format!("select pg_read_file('{path}')"), "Permission denied"),
+            (format!("copy rows to '{path}'"), "Permission denied"),
+            ("copy rows from program 'env'".to_owned(), "command"),
+            (format!("select pg_read_file('/proc/{}/status')", std::process::id()), "Permission denied"),
+            (
+                format!("select dblink_connect('host=127.0.0.1 port={}')", other.local_addr().unwrap().port()),
+                "Permission denied",
+            ),
+        ] {
+            let output = psql(&root, &statement);
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success() && message.contains(refusal), "{statement}: {output:?}");
+        }
+        for process in processes_in(&root) {
+            let Ok(status) = fs::read_to_string(process.join("status")) else { continue };
+            assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+        }
+        cluster.stop().await.unwrap();
+    });
+    assert_eq!(fs::read_to_string(file.path()).unwrap(), "canary");
 }
 
 #[test]
@@ -155,7 +232,7 @@ fn cluster_until_it_is_killed() {
     run(async {
         let cluster = Cluster::start(&programs(), Path::new(&state), &options()).await.unwrap();
         println!("\nstarted");
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
         drop(cluster);
     });
 }

@@ -5,18 +5,22 @@
 //! secrets before it is shown. What a program leaves of its group is ended with it: a command around a program may exit before
 //! the program does. Only exit code 0 is a success; an end by a signal is a failure.
 
+mod confine;
 mod stderr;
 
 use crate::{Error, ErrorKind, Result, Secret};
+pub(crate) use confine::Confinement;
+use confine::Keeper;
 use rustix::{
     io::Errno,
     process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid},
 };
 use std::{
+    env,
     ffi::OsString,
     fmt, io,
     os::unix::process::ExitStatusExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -38,6 +42,7 @@ pub struct Program {
     variables: Vec<(String, OsString)>,
     secrets: Vec<Secret>,
     user: Option<User>,
+    confinement: Option<Confinement>,
     stop_signal: Signal,
     messages: Messages,
 }
@@ -85,6 +90,7 @@ impl Program {
             variables: Vec::new(),
             secrets: Vec::new(),
             user: None,
+            confinement: None,
             stop_signal: Signal::TERM,
             messages: Messages { filter: |lines| lines, explain: |_| None },
         }
@@ -144,6 +150,17 @@ impl Program {
         &self.name
     }
 
+    /// Its path, or its name on the `PATH`.
+    pub(crate) fn path(&self) -> &Path {
+        self.words.first().map_or_else(|| Path::new(""), Path::new)
+    }
+
+    /// The folders of its variable `LD_LIBRARY_PATH`.
+    pub(crate) fn library_folders(&self) -> impl Iterator<Item = PathBuf> {
+        let folders = self.variables.iter().filter(|(name, _)| name == "LD_LIBRARY_PATH");
+        folders.flat_map(|(_, folders)| env::split_paths(folders)).filter(|folder| folder.is_absolute())
+    }
+
     /// Starts it with these pipes.
     pub fn start(&self, pipes: Pipes) -> Result<Running> {
         let stdio = |is_piped| if is_piped { Stdio::piped() } else { Stdio::null() };
@@ -154,7 +171,11 @@ impl Program {
         if let Some(user) = self.user {
             command.uid(user.uid).gid(user.gid).current_dir("/");
         }
-        let mut child = command.spawn().map_err(|error| self.not_started(error))?;
+        let spawned = match &self.confinement {
+            Some(confinement) => confinement.spawn(command).map(|(child, keeper)| (child, Some(keeper))),
+            None => command.spawn().map(|child| (child, None)),
+        };
+        let (mut child, keeper) = spawned.map_err(|error| self.not_started(error))?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let group = group.ok_or_else(|| self.fault("a program without a process ID"))?;
         let lines = Arc::new(Mutex::new(Lines::default()));
@@ -170,6 +191,7 @@ impl Program {
             group,
             lines,
             drain,
+            _keeper: keeper,
         })
     }
 
@@ -222,8 +244,8 @@ impl Program {
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => ErrorKind::Configuration,
             _ => ErrorKind::Local,
         };
-        let path = self.words.first().map(|path| Path::new(path).display().to_string()).unwrap_or_default();
-        let failed = Error::new(kind, format!("could not start {}", self.name)).with_context("path", path);
+        let failed = Error::new(kind, format!("could not start {}", self.name));
+        let failed = failed.with_context("path", self.path().display());
         let failed = failed.with_source(error);
         if kind == ErrorKind::Configuration {
             failed.with_hint("check that the program is installed, and that its user may execute it")
@@ -246,6 +268,7 @@ pub struct Running {
     group: Pid,
     lines: Arc<Mutex<Lines>>,
     drain: JoinSet<()>,
+    _keeper: Option<Keeper>,
 }
 
 /// How often the end of a program is looked for.

@@ -4,6 +4,7 @@ use super::{super::failure::configuration, failure::MESSAGES, prefix::CommandPre
 use crate::{Error, ErrorKind, Result, program::Program};
 use archive_formats::backup_manifest::ProgramRecord;
 use std::{
+    ffi::OsString,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -36,6 +37,11 @@ impl ProgramName {
             Self::Initdb => "initdb",
             Self::Postgres => "postgres",
         }
+    }
+
+    /// Whether it is a server, or starts one.
+    const fn is_server(self) -> bool {
+        matches!(self, Self::Initdb | Self::Postgres)
     }
 }
 
@@ -70,6 +76,9 @@ const PASSED: &[&str] = &[
     "SSH_AUTH_SOCK",
 ];
 
+/// Those of them that a server needs.
+const SERVERS: &[&str] = &["PATH", "LD_LIBRARY_PATH"];
+
 impl ProgramOptions {
     /// Looks in `folder` alone, if there is one. `pg_dump` and `pg_dumpall` run behind `prefix`, if there is one. `variable`
     /// looks up the variables of this process.
@@ -80,6 +89,13 @@ impl ProgramOptions {
     ) -> Self {
         let variables = PASSED.iter().filter_map(|name| variable(name).map(|value| (*name, value))).collect();
         Self { folder, prefix, variables }
+    }
+
+    /// The variables that `name` sees. The servers, which run code of others, get no access to agents, daemons and files of this
+    /// process.
+    fn variables(&self, name: ProgramName) -> impl Iterator<Item = (&'static str, &str)> {
+        let is_passed = move |variable: &str| !name.is_server() || SERVERS.contains(&variable);
+        self.variables.iter().filter(move |(name, _)| is_passed(name)).map(|(name, value)| (*name, value.as_str()))
     }
 
     fn variable(&self, wanted: &str) -> Option<&str> {
@@ -158,7 +174,7 @@ impl Programs {
 
     async fn behind(&self, prefix: &CommandPrefix, name: ProgramName) -> Result<FoundProgram> {
         let (first, rest) = prefix.words().split_first().ok_or_else(|| configuration("the command is empty"))?;
-        let program = self.given(Program::new(name.as_str(), first)).arguments(rest).argument(name.as_str());
+        let program = self.given(name, first).arguments(rest).argument(name.as_str());
         let (version, major) = version(&program).await?;
         let found = FoundProgram { name, version, major, is_behind_command: true, program };
         match self.major {
@@ -170,7 +186,7 @@ impl Programs {
     async fn find(&self, name: ProgramName, wanted: Option<u32>, fit: Fit) -> Result<FoundProgram> {
         let mut others = Vec::new();
         for path in self.candidates(name, wanted) {
-            let program = self.given(Program::new(name.as_str(), &path));
+            let program = self.given(name, &path);
             match version(&program).await {
                 Ok((version, major)) => {
                     let fits = wanted.is_none_or(|wanted| major == wanted || (fit == Fit::AtLeast && major > wanted));
@@ -205,9 +221,10 @@ impl Programs {
         files
     }
 
-    fn given(&self, program: Program) -> Program {
-        let variables = &self.options.variables;
-        let program = variables.iter().fold(program, |program, (name, value)| program.variable(*name, value));
+    fn given(&self, name: ProgramName, path: impl Into<OsString>) -> Program {
+        let program = Program::new(name.as_str(), path);
+        let variables = self.options.variables(name);
+        let program = variables.fold(program, |program, (name, value)| program.variable(name, value));
         program.variable("LC_ALL", "C").messages(MESSAGES)
     }
 }

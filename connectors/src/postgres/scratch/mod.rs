@@ -2,8 +2,20 @@
 //!
 //! It listens on a Unix socket in a private folder alone, trades safety for speed, and is removed when it is dropped. What a
 //! killed process left behind is removed before the next one is made (`place`).
+//!
+//! **A restore runs code that is in the dump**, such as the functions of checks, indexes and triggers, with the rights of the
+//! cluster's superuser, who may read files and run programs as the server's user: PostgreSQL has no restore without them. Every
+//! role that may create a function in the source thereby has the rights of that user. These limits make them few:
+//!
+//! * The server sees two variables of this process, and no file that this process opened.
+//! * As root, the server runs as the user `kt-archive-drill`, or else as `nobody`; never as `postgres`, who owns production's
+//!   data on a database host.
+//! * On Linux the server and all that it starts may not gain rights, and see only the files of its cluster, of its own program
+//!   and of the system's libraries; no shell, no TCP, no other processes (`sandbox`). This needs a kernel with Landlock.
 
 mod place;
+mod sandbox;
+mod user;
 
 use super::{
     config::Server,
@@ -15,19 +27,19 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    error::local,
-    program::{Pipes, Program, Running, User, message},
+    program::{Pipes, Program, Running, message},
     spool::on_blocking_thread,
 };
 use archive_formats::backup_manifest::Locale;
 use place::Place;
 use rustix::process::Signal;
+use sandbox::confinement;
 use std::{
-    fs,
     path::Path,
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
+use user::server_user;
 
 /// What a cluster is to be like.
 #[derive(Clone, Debug)]
@@ -55,7 +67,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Makes and starts a cluster in a private folder within `state`, or on `/var/tmp` where the server's user cannot enter
-    /// `state`: the server refuses root, and then runs as `postgres` or `nobody`.
+    /// `state`: the server refuses root, and then runs as `kt-archive-drill` or `nobody`.
     pub async fn start(programs: &Programs, state: &Path, options: &ClusterOptions) -> Result<Self> {
         let (initdb, postgres) =
             (programs.local(ProgramName::Initdb).await?, programs.local(ProgramName::Postgres).await?);
@@ -63,8 +75,14 @@ impl Cluster {
         let folder = state.to_owned();
         let place = on_blocking_thread(move || Place::create(&folder, user)).await?;
         initialise(initdb.program.user(user), &place, options).await?;
-        let program = postgres.program.user(user).argument("-D").argument(place.data());
-        let program = program.arguments(settings(&place, options));
+        let limits = confinement(&postgres.program, &place);
+        let program = postgres
+            .program
+            .confinement(limits)
+            .user(user)
+            .argument("-D")
+            .argument(place.data())
+            .arguments(settings(&place, options));
         // SIGQUIT: the server ends at once, and removes its shared memory.
         let running = program.stop_signal(Signal::QUIT).start(Pipes::default())?;
         let (socket, superuser) = (place.socket().display().to_string(), encode(&options.superuser));
@@ -183,6 +201,8 @@ fn settings(place: &Place, options: &ClusterOptions) -> Vec<String> {
         // A snapshot of a database with thousands of tables locks all of them.
         ("max_locks_per_transaction", "2048"),
         ("max_connections", "40"),
+        // In the cluster's folder instead of one for all users.
+        ("dynamic_shared_memory_type", "mmap"),
         // Messages to standard error, without statements and values.
         ("logging_collector", "off"),
         ("log_destination", "stderr"),
@@ -200,39 +220,9 @@ fn quoted_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The user of the server, if this process is root.
-fn server_user() -> Result<Option<User>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    let path = Path::new("/etc/passwd");
-    let text = fs::read_to_string(path).map_err(local("read the users of this host", path))?;
-    let user = ["postgres", "nobody"].into_iter().find_map(|name| find_user(&text, name));
-    user.map(Some).ok_or_else(|| {
-        configuration("a scratch server cannot run as root, and this host has neither a user postgres nor nobody")
-            .with_hint("run the command as an ordinary user")
-    })
-}
-
-/// The user with this name in a file such as `/etc/passwd`.
-fn find_user(text: &str, name: &str) -> Option<User> {
-    text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (found, _password, uid, gid) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-        (found == name).then_some(User { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn users_are_found_by_their_names() {
-        let text = "root:x:0:0:root:/root:/bin/bash\n# comment\npostgres:x:101:104::/var/lib/postgresql:/bin/bash\n";
-        assert_eq!(find_user(text, "postgres"), Some(User { uid: 101, gid: 104 }));
-        assert_eq!(find_user(text, "post"), None);
-    }
 
     #[test]
     fn names_of_databases_are_quoted() {

@@ -79,6 +79,11 @@ impl Place {
         data(&self.root)
     }
 
+    /// The folder of everything but a socket that needs a shorter path.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder of its socket.
     pub(super) fn socket(&self) -> &Path {
         &self.socket
