@@ -1,10 +1,11 @@
-//! Limits of a program that runs code of others.
+//! Limits of a program that runs code of others, and its end with this process.
 //!
-//! They are properties of the thread that starts a program, so that each confined program has such a thread of its own. On
+//! Both are properties of the thread that starts a program, so that each confined program has such a thread of its own. On
 //! Linux the kernel lets the program, and all that it starts, neither gain rights (`no_new_privs`) nor, where it has Landlock
 //! (5.13 and later, more rights with each version), reach other files, TCP, and the processes of others.
 
 use super::Program;
+use rustix::process::Signal;
 use std::{
     io,
     path::PathBuf,
@@ -92,6 +93,27 @@ impl Program {
     #[must_use]
     pub(crate) fn confinement(mut self, confinement: Confinement) -> Self {
         self.confinement = Some(confinement);
+        self
+    }
+
+    /// Makes the kernel send it the signal that asks it to end when this process dies. It needs the `setpriv` of util-linux,
+    /// a confinement, whose thread lives as long as the program, and does nothing without them.
+    pub(crate) async fn ending_with_this_process(mut self) -> Self {
+        const SETPRIV: &str = "/usr/bin/setpriv";
+        const LIMIT: usize = 4096;
+        let signal = if self.stop_signal == Signal::QUIT { "QUIT" } else { "TERM" };
+        let setpriv = Self::new("setpriv", SETPRIV).arguments(["--pdeathsig", signal]);
+        let has_option = match setpriv.clone().argument("--version").output(LIMIT).await {
+            Ok((version, _)) => String::from_utf8_lossy(&version).contains("util-linux"),
+            Err(error) => {
+                tracing::debug!(%error, "the server goes on if this process is killed, until the next one");
+                false
+            }
+        };
+        if let Some(confinement) = self.confinement.as_mut().filter(|_| has_option) {
+            confinement.executable.push(SETPRIV.into());
+            self.words.splice(0..0, setpriv.words.into_iter().chain(["--".into()]));
+        }
         self
     }
 }

@@ -84,7 +84,8 @@ impl Cluster {
             .argument(place.data())
             .arguments(settings(&place, options));
         // SIGQUIT: the server ends at once, and removes its shared memory.
-        let running = program.stop_signal(Signal::QUIT).start(Pipes::default())?;
+        let program = program.stop_signal(Signal::QUIT).ending_with_this_process().await;
+        let running = program.start(Pipes::default())?;
         let (socket, superuser) = (place.socket().display().to_string(), encode(&options.superuser));
         let connection = Server::new(&format!("postgres://{superuser}@{}/postgres", encode(&socket)), &|_| None)?;
         let mut cluster = Self { server: running, connection, version: String::new(), place };
