@@ -1,18 +1,9 @@
 //! Drills restore a backup into a scratch cluster, and find what is not as it was.
 
-use super::{BackupWorld, ROWS};
+use super::{BackupWorld, ROWS, result};
 use archive_connectors::ErrorKind;
-use archive_formats::backup_manifest::{BackupContent, DigestLevel, Drill};
+use archive_formats::backup_manifest::DigestLevel;
 use std::fs;
-
-#[track_caller]
-fn result(world: &BackupWorld) -> Drill {
-    let entry = world.drill().unwrap_or_else(|error| panic!("{error:?} {}", error.hint()));
-    match entry.manifest.content {
-        BackupContent::Drill(drill) => drill,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn a_whole_backup_is_proved() {
@@ -66,15 +57,6 @@ fn a_row_that_the_dump_lost_is_found() {
         (drill.equal, drill.differences),
         (Some(false), vec!["table public.events: 6000 rows instead of 6001".to_owned()])
     );
-}
-
-#[test]
-fn roles_come_from_the_backup() {
-    let world = BackupWorld::new(ROWS);
-    let role = world.database.role("");
-    world.database.sql(&format!("alter table events owner to {role}"));
-    world.back_up(&world.request()).unwrap();
-    assert_eq!(result(&world).equal, Some(true));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 mod databases;
 mod drills;
+mod newer;
+mod roles;
 mod verifications;
 
 use crate::support::{
-    postgres::Database,
+    postgres::{Database, Server},
     programs::{options_in, run},
     test_variable,
 };
@@ -14,15 +16,15 @@ use archive::{
     config::Level,
     verify::Severity,
 };
-use archive_connectors::{Clock, Error, Progress, postgres::Server, progress::Silent, sink::Location};
+use archive_connectors::{Clock, Error, Progress, postgres, progress::Silent, sink::Location};
 use archive_formats::{
     BackupManifest, Entry, Timestamp,
-    backup_manifest::{BackupContent, DatabaseBackup, DigestLevel},
+    backup_manifest::{BackupContent, DatabaseBackup, DigestLevel, Drill},
 };
 use std::{
     collections::BTreeMap,
     num::NonZero,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -32,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 struct BackupWorld {
     database: Database,
     folder: tempfile::TempDir,
+    /// The folder of PostgreSQL's programs.
+    programs: PathBuf,
 }
 
 /// Codes and paths of findings.
@@ -54,9 +58,17 @@ impl Clock for Noon {
 impl BackupWorld {
     /// A database with these contents.
     fn new(statements: &str) -> Self {
-        let database = Database::new();
+        Self::of(Database::new(), &test_variable("KT_TEST_POSTGRES_BIN"), statements)
+    }
+
+    /// A database of another server, whose programs are in this folder.
+    fn on(server: &Server, programs: &str, statements: &str) -> Self {
+        Self::of(server.database(), programs, statements)
+    }
+
+    fn of(database: Database, programs: &str, statements: &str) -> Self {
         database.sql(statements);
-        Self { database, folder: tempfile::tempdir().unwrap() }
+        Self { database, folder: tempfile::tempdir().unwrap(), programs: programs.into() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -69,8 +81,8 @@ impl BackupWorld {
 
     fn request(&self) -> DatabaseRequest {
         DatabaseRequest {
-            server: Server::new(&self.database.url(), &|_| None).unwrap(),
-            programs: options_in(Path::new(&test_variable("KT_TEST_POSTGRES_BIN"))),
+            server: postgres::Server::new(&self.database.url(), &|_| None).unwrap(),
+            programs: options_in(&self.programs),
             digests: DigestLevel::Full,
             is_behind_command: false,
             passwords: false,
@@ -134,6 +146,16 @@ impl BackupWorld {
             };
             backup::drill_backup(&mut backups, &request, &Noon, &state, &silent()).await
         })
+    }
+}
+
+/// The result of a drill.
+#[track_caller]
+fn result(world: &BackupWorld) -> Drill {
+    let entry = world.drill().unwrap_or_else(|error| panic!("{error:?} {}", error.hint()));
+    match entry.manifest.content {
+        BackupContent::Drill(drill) => drill,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct Session {
 /// A server for one test, for changes that would affect the others.
 #[derive(Debug)]
 pub(crate) struct Server {
+    programs: PathBuf,
     folder: TempDir,
     port: u16,
     environment: Vec<(String, String)>,
@@ -88,6 +89,12 @@ impl Database {
     #[track_caller]
     pub(crate) fn sql(&self, statements: &str) -> String {
         run_psql(&self.url(), statements)
+    }
+
+    /// Output of a role's statements.
+    #[track_caller]
+    pub(crate) fn sql_as(&self, role: &str, statements: &str) -> String {
+        run_psql(&self.url_for(role), statements)
     }
 
     /// The server's error for statements of a role.
@@ -165,14 +172,20 @@ impl Drop for Session {
 impl Server {
     /// Starts a server with these settings and this environment.
     pub(crate) fn start(settings: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
+        Self::start_in(Path::new(&test_variable("KT_TEST_POSTGRES_BIN")), settings, environment)
+    }
+
+    /// Starts a server of the programs in the folder `programs`.
+    pub(crate) fn start_in(programs: &Path, settings: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
+        let programs = programs.to_owned();
         let folder = tempfile::Builder::new().prefix("kt-postgres-").tempdir().unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let server = Self { folder, port: free_port(), environment };
+        let server = Self { programs, folder, port: free_port(), environment };
         make_owned_by_server(server.folder.path());
         let data = server.data();
         let data = data.to_str().unwrap();
         succeed(
-            unprivileged(&program("initdb"))
+            unprivileged(&server.programs.join("initdb"))
                 .args(["-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust"])
                 .arg("-N"),
         );
@@ -211,7 +224,7 @@ impl Server {
         // Only the server gets the environment: `setpriv` must not load its libraries.
         let mut command = unprivileged(Path::new("/usr/bin/env"));
         command.args(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
-        command.arg(program("pg_ctl")).arg(what).arg("-D").arg(self.data());
+        command.arg(self.programs.join("pg_ctl")).arg(what).arg("-D").arg(self.data());
         command
     }
 }
