@@ -95,6 +95,9 @@ pub struct DatabaseSource {
     pub server_version: String,
     /// The identifier of the cluster, where the session may read it.
     pub system_identifier: Option<String>,
+    /// The superuser that the cluster began with, which is the grantor of memberships; absent where it is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superuser: Option<String>,
     /// The end of the write-ahead log when the snapshot was taken, such as `0/16B3748`.
     pub lsn: Option<String>,
     /// The exported snapshot; null without a session of our own.

@@ -350,6 +350,7 @@ fn the_source_is_described() {
     assert_eq!(source.url.unwrap(), format!("postgres://{}/{}", database.server(), database.name()));
     assert_eq!(source.database, database.name());
     assert_eq!(Some(source.server_version), stated("show server_version"));
+    assert_eq!(source.superuser.as_deref(), Some("postgres"));
     assert_eq!(source.system_identifier, stated("select system_identifier from pg_control_system()"));
     assert_eq!((source.encoding.as_deref(), source.extensions.len()), (Some("UTF8"), 1));
     let locale = source.locale.unwrap();

@@ -214,6 +214,21 @@ fn cluster_has_the_encoding_locale_and_superuser_that_it_is_given() {
 }
 
 #[test]
+fn globals_that_take_rights_from_the_first_superuser_are_applied() {
+    let state = tempfile::tempdir().unwrap();
+    let script = "CREATE ROLE \"kt-admin\";\nALTER ROLE \"kt-admin\" WITH SUPERUSER NOLOGIN CONNECTION LIMIT 0;\n\
+                  ALTER ROLE \"kt-admin\" SET default_transaction_read_only TO 'on';\nALTER ROLE \"kt-admin\" SET role TO 'pg_monitor';\n";
+    run(async {
+        let options = ClusterOptions { superuser: "kt-admin".to_owned(), ..options() };
+        let cluster = Cluster::start(&programs(), state.path(), &options).await.unwrap();
+        let applied = cluster.apply_globals(script).await.unwrap();
+        assert_eq!((applied.done, applied.existing), (3, 1));
+        cluster.create_database("after").await.unwrap();
+        cluster.stop().await.unwrap();
+    });
+}
+
+#[test]
 fn server_that_does_not_start_is_reported() {
     let state = tempfile::tempdir().unwrap();
     let settings = vec![("shared_preload_libraries".to_owned(), "no_such_library".to_owned())];

@@ -122,7 +122,8 @@ async fn in_scratch_cluster(
     stages: &mut Stages,
 ) -> Result<(String, Vec<String>)> {
     let (encoding, locale) = restored.encoding();
-    let options = ClusterOptions { encoding, locale, superuser: "postgres".to_owned(), settings: Vec::new() };
+    let superuser = restored.superuser();
+    let options = ClusterOptions { encoding, locale, superuser, settings: Vec::new() };
     let cluster = Cluster::start(&how.programs, state, &options).await?;
     stages.end("cluster");
     cluster.apply_globals(&restored.globals(how.sink).await?).await?;

@@ -84,6 +84,11 @@ impl<'a> RestorableBackup<'a> {
         (source.encoding.clone().unwrap_or_else(|| "UTF8".to_owned()), source.locale.clone().unwrap_or_else(unknown))
     }
 
+    /// The superuser that the source began with, or the usual one.
+    pub(super) fn superuser(&self) -> String {
+        self.backup.source.superuser.clone().unwrap_or_else(|| "postgres".to_owned())
+    }
+
     /// The script of its roles.
     pub(super) async fn globals(&self, sink: &Sink) -> Result<String> {
         let (globals, _) = self.divide()?;

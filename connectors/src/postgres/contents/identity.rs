@@ -5,11 +5,12 @@ use crate::Result;
 use archive_formats::backup_manifest::{DatabaseSource, Locale};
 use std::collections::BTreeMap;
 
-/// Version 15 has the locale of ICU in `daticulocale`, and version 17 that of any provider in `datlocale`.
+/// The superuser that `initdb` makes has the number 10. Version 15 has the locale of ICU in `daticulocale`, and version 17 that of any provider in `datlocale`.
 const DATABASE: &str = "\
 select d.datname::text, pg_encoding_to_char(d.encoding)::text, d.datcollate::text, d.datctype::text,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), pg_database_size(d.oid),
-       (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text
+       (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
+       (select rolname::text from pg_roles where oid = 10)
   from pg_database d where d.datname = current_database()";
 
 const EXTENSIONS: &str = "select extname::text, extversion from pg_extension";
@@ -31,6 +32,7 @@ pub(super) async fn source(holder: &Connection, server: &Server, name: &str) -> 
         database: database.get(0),
         server_version: holder.version().1.to_owned(),
         system_identifier: control.map(|row| row.get(0)),
+        superuser: database.get(7),
         lsn: database.get(6),
         snapshot: Some(name.to_owned()),
         encoding: Some(database.get(1)),

@@ -40,6 +40,7 @@ use std::{
 };
 use tokio::time::sleep;
 use user::server_user;
+use uuid::Uuid;
 
 /// What a cluster is to be like.
 #[derive(Clone, Debug)]
@@ -48,8 +49,8 @@ pub struct ClusterOptions {
     pub encoding: String,
     /// The locale of its databases, which this host must have.
     pub locale: Locale,
-    /// The superuser that it begins with. Memberships of roles may name the source's as the grantor, so that it should have
-    /// the same name.
+    /// The superuser that it begins with. Memberships of roles name the source's as the grantor, so that it should have the
+    /// same name.
     pub superuser: String,
     /// Further settings of the server, such as `shared_preload_libraries`.
     pub settings: Vec<(String, String)>,
@@ -90,10 +91,18 @@ impl Cluster {
         let connection = Server::new(&format!("postgres://{superuser}@{}/postgres", encode(&socket)), &|_| None)?;
         let mut cluster = Self { server: running, connection, version: String::new(), place };
         cluster.wait_until_ready().await?;
+        cluster.connection.user = cluster.create_superuser().await?;
         Ok(cluster)
     }
 
-    /// The connection to a database of it, as the superuser.
+    /// Creates the superuser of the restore: globals may take rights from the first one, or change its settings.
+    async fn create_superuser(&self) -> Result<String> {
+        let name = format!("kt_archive_{}", Uuid::new_v4().simple());
+        self.execute(&format!("create role {name} superuser login"), "create a role").await?;
+        Ok(name)
+    }
+
+    /// The connection to a database of it, as a superuser that the source does not have.
     pub fn server(&self, database: &str) -> Server {
         self.connection.with_database(database)
     }
@@ -105,11 +114,15 @@ impl Cluster {
 
     /// Creates an empty database with the encoding and the locale of the cluster.
     pub async fn create_database(&self, name: &str) -> Result<()> {
+        self.execute(&format!("create database {} template template0", quoted_name(name)), "create a database").await
+    }
+
+    /// Executes a statement, which does `what`.
+    async fn execute(&self, statement: &str, what: &str) -> Result<()> {
         let connection = connect(&self.connection, &SETTINGS).await?;
-        let statement = format!("create database {} template template0", quoted_name(name));
-        let created = connection.client().batch_execute(&statement).await;
+        let done = connection.client().batch_execute(statement).await;
         connection.close().await;
-        created.map_err(|error| failure("create a database", error))
+        done.map_err(|error| failure(what, error))
     }
 
     /// Runs the statements of globals. Tablespaces get folders within the data of the cluster.
