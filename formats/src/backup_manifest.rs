@@ -10,7 +10,7 @@ use crate::{
     manifest::{Link, Tool},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name and version of the format.
 pub const FORMAT: &str = "keeptrusts-backups/1";
@@ -82,6 +82,9 @@ pub struct DatabaseBackup {
     pub sequences: Vec<SequenceState>,
     /// The large objects; null without digests.
     pub large_objects: Option<LargeObjects>,
+    /// The roles of the server, by name; empty without digests, and in manifests of versions that did not record them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleRecord>,
 }
 
 /// A server and a database of it.
@@ -184,6 +187,19 @@ pub struct LargeObjects {
     /// The sum, as of a table, over the number and the content of each. Null with counts alone, and where the session may
     /// not read them.
     pub sha256: Option<Sha256>,
+}
+
+/// A role of a server, without its password. Those of PostgreSQL itself, whose names begin with `pg_`, are not recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRecord {
+    /// Its name.
+    pub name: String,
+    /// What it has of `superuser`, `inherit`, `createrole`, `createdb`, `login`, `replication` and `bypassrls`.
+    pub attributes: BTreeSet<String>,
+    /// How many connections it may have; -1 means no limit.
+    pub connection_limit: i32,
+    /// The roles that it is a member of, each followed by ` with admin option` if it may grant them.
+    pub member_of: BTreeSet<String>,
 }
 
 /// A restore of a dump into a database that is dropped afterwards.

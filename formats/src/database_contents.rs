@@ -14,10 +14,12 @@
 //! * Of an extension's tables those that it marks as configuration, with the rows that it marks.
 //! * No generated columns, which a restore computes anew.
 //! * No materialized views, which a restore refreshes: they may have been out of date. No foreign and no temporary tables.
+//! * The roles of the server, which a file beside the dump holds, with their attributes and memberships. Those that changed
+//!   while the dump was made are left out: that file does not belong to the snapshot.
 //! * Sequences do not belong to a snapshot. Where one moved while the dump was made, the dump has a value between.
 
-use crate::backup_manifest::{DatabaseBackup, DigestLevel, LargeObjects, SequenceState, TableDigest};
-use std::collections::BTreeMap;
+use crate::backup_manifest::{DatabaseBackup, DigestLevel, LargeObjects, RoleRecord, SequenceState, TableDigest};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Contents of a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct DatabaseContents {
     pub sequences: Vec<SequenceState>,
     /// The large objects.
     pub large_objects: Option<LargeObjects>,
+    /// The roles of the server, by name.
+    pub roles: Vec<RoleRecord>,
 }
 
 impl From<&DatabaseBackup> for DatabaseContents {
@@ -42,6 +46,7 @@ impl From<&DatabaseBackup> for DatabaseContents {
             tables: backup.tables.clone(),
             sequences: backup.sequences.clone(),
             large_objects: backup.large_objects.clone(),
+            roles: backup.roles.clone(),
         }
     }
 }
@@ -56,13 +61,20 @@ impl DatabaseContents {
         }
     }
 
+    /// Leaves out the roles that are not among `later`.
+    pub fn keep_lasting(&mut self, later: &[RoleRecord]) {
+        let later = by_name(later.iter().map(|role| (role.name.as_str(), role)));
+        self.roles.retain(|role| later.get(role.name.as_str()) == Some(&role));
+    }
+
     /// How the restored contents `found` differ from these, each as a short sentence. Digests are compared where both have
     /// them.
     pub fn differences(&self, found: &Self) -> Vec<String> {
         if [self.level, found.level].contains(&DigestLevel::Off) {
             return Vec::new();
         }
-        let mut differences = self.extension_differences(found);
+        let mut differences = self.role_differences(found);
+        differences.extend(self.extension_differences(found));
         differences.extend(self.table_differences(found));
         differences.extend(self.sequence_differences(found));
         if let (Some(expected), Some(found)) = (&self.large_objects, &found.large_objects) {
@@ -72,6 +84,18 @@ impl DatabaseContents {
             differences.extend(difference.map(|difference| format!("large objects: {difference}")));
         }
         differences
+    }
+
+    /// Additional roles are no difference: the server may serve other databases, too.
+    fn role_differences(&self, found: &Self) -> Vec<String> {
+        let restored = by_name(found.roles.iter().map(|role| (role.name.as_str(), role)));
+        let difference = |role: &RoleRecord| {
+            let name = &role.name;
+            let Some(restored) = restored.get(name.as_str()) else { return Some(format!("role {name} is missing")) };
+            let differences = attribute_differences(role, restored);
+            (!differences.is_empty()).then(|| format!("role {name} differs: {}", differences.join(", ")))
+        };
+        self.roles.iter().filter_map(difference).collect()
     }
 
     fn extension_differences(&self, found: &Self) -> Vec<String> {
@@ -130,6 +154,23 @@ fn content_difference<T: PartialEq>(
     digests.is_some_and(|(expected, found)| expected != found).then(|| difference.to_owned())
 }
 
+/// How the attributes and memberships of the restored role `found` differ.
+fn attribute_differences(expected: &RoleRecord, found: &RoleRecord) -> Vec<String> {
+    let between = |one: &BTreeSet<String>, other: &BTreeSet<String>, what: &str| {
+        one.difference(other).map(|name| format!("{what} {name}")).collect::<Vec<_>>()
+    };
+    let limits = (expected.connection_limit, found.connection_limit);
+    let limit = (limits.0 != limits.1).then(|| format!("connection limit {} instead of {}", limits.1, limits.0));
+    [
+        between(&expected.attributes, &found.attributes, "without"),
+        between(&found.attributes, &expected.attributes, "with"),
+        limit.into_iter().collect(),
+        between(&expected.member_of, &found.member_of, "not a member of"),
+        between(&found.member_of, &expected.member_of, "a member of"),
+    ]
+    .concat()
+}
+
 /// How the restored state `found` differs.
 fn sequence_difference(expected: &SequenceState, found: &SequenceState) -> Option<String> {
     let (value, restored) = (expected.last_value, found.last_value);
@@ -163,7 +204,14 @@ mod tests {
             tables: vec![table("public.\"Odd name\"", 4, "a"), table("public.x", 2, "b")],
             sequences: vec![sequence("public.y", 7, true)],
             large_objects: Some(LargeObjects { count: 2, sha256: Some(Sha256::digest(b"c")) }),
+            roles: vec![role("app", &["inherit", "login"], &["readers"]), role("readers", &["inherit"], &[])],
         }
+    }
+
+    fn role(name: &str, attributes: &[&str], member_of: &[&str]) -> RoleRecord {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (attributes, member_of) = (set(attributes), set(member_of));
+        RoleRecord { name: name.into(), attributes, connection_limit: -1, member_of }
     }
 
     #[track_caller]
@@ -223,6 +271,31 @@ mod tests {
             |found| found.large_objects = objects(2, b"?"),
             &["large objects: a number or a content differs"],
         );
+    }
+
+    #[test]
+    fn a_role_is_missing_or_differs() {
+        assert_differs(|found| drop(found.roles.remove(1)), &["role readers is missing"]);
+        assert_differs(|found| found.roles.push(role("other", &[], &[])), &[]);
+        assert_differs(
+            |found| found.roles[0] = role("app", &["login", "superuser"], &["readers with admin option"]),
+            &["role app differs: without inherit, with superuser, not a member of readers, \
+               a member of readers with admin option"],
+        );
+        assert_differs(
+            |found| found.roles[0].connection_limit = 0,
+            &["role app differs: connection limit 0 instead of -1"],
+        );
+    }
+
+    #[test]
+    fn roles_that_changed_while_the_dump_was_made_are_left_out() {
+        let mut expected = contents();
+        expected.keep_lasting(&[role("app", &["inherit"], &["readers"]), role("new", &[], &[])]);
+        assert_eq!(expected.roles, []);
+        expected = contents();
+        expected.keep_lasting(&contents().roles);
+        assert_eq!(expected, contents());
     }
 
     #[test]

@@ -21,13 +21,7 @@ use archive_formats::{
     BackupManifest, Entry, Timestamp,
     backup_manifest::{BackupContent, DatabaseBackup, DigestLevel, Drill},
 };
-use std::{
-    collections::BTreeMap,
-    num::NonZero,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZero, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// A database, and a folder for backups of it.

@@ -41,7 +41,12 @@ fn contents(url: &str, level: DigestLevel) -> DatabaseContents {
     // As a task, which may move to another thread.
     let runtime = runtime();
     let found = runtime.block_on(runtime.spawn(read)).unwrap();
-    found.unwrap_or_else(|error| panic!("{error:?}, {}", error.hint()))
+    without_roles(found.unwrap_or_else(|error| panic!("{error:?}, {}", error.hint())))
+}
+
+/// Other tests create and drop roles of the same server.
+fn without_roles(contents: DatabaseContents) -> DatabaseContents {
+    DatabaseContents { roles: Vec::new(), ..contents }
 }
 
 /// Why no snapshot is taken for `role`.
@@ -71,7 +76,7 @@ fn restored(source: &str, copy: &Database) -> (DatabaseContents, DatabaseContent
         let contents = snapshot.contents(DigestLevel::Full, Arc::default()).await?;
         snapshot.finish(contents).await
     };
-    (runtime().block_on(read).unwrap(), contents(&copy.url(), DigestLevel::Full))
+    (without_roles(runtime().block_on(read).unwrap()), contents(&copy.url(), DigestLevel::Full))
 }
 
 /// Tables of many forms.
@@ -336,6 +341,26 @@ fn tables_are_locked_until_the_snapshot_ends() {
         snapshot.finish(contents).await.unwrap();
     });
     database.sql("set lock_timeout = '10s'; truncate events");
+}
+
+#[test]
+fn roles_that_change_before_the_end_are_left_out() {
+    let server = Server::start(&[], &[]);
+    let database = server.database();
+    let [kept, changed, dropped] = ["", "createdb", ""].map(|options| database.role(options));
+    let found = runtime().block_on(async {
+        let snapshot = take(&database.url()).await?;
+        let contents = snapshot.contents(DigestLevel::Full, Arc::default()).await?;
+        assert_eq!(contents.roles.len(), 4);
+        database
+            .sql(&format!("alter role {changed} nocreatedb; alter role {dropped} rename to other; create role new"));
+        snapshot.finish(contents).await
+    });
+    let mut names = found.unwrap().roles.into_iter().map(|role| role.name).collect::<Vec<_>>();
+    names.sort();
+    let mut wanted = [kept, "postgres".to_owned()];
+    wanted.sort();
+    assert_eq!(names, wanted);
 }
 
 #[test]

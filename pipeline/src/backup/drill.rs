@@ -131,7 +131,7 @@ async fn in_scratch_cluster(
     let server = cluster.server(DATABASE);
     restored.restore(&server, how).await?;
     stages.end("restore");
-    let differences = restored.differences(server, how.jobs.get(), how.progress).await?;
+    let differences = restored.differences(server, how.jobs.get(), how.progress, true).await?;
     let server_version = cluster.version().to_owned();
     cluster.stop().await?;
     stages.end("compare");
@@ -160,7 +160,7 @@ async fn in_server(
         stages.end("database");
         restored.restore(&server, how).await?;
         stages.end("restore");
-        let differences = restored.differences(server, how.jobs.get(), how.progress).await?;
+        let differences = restored.differences(server, how.jobs.get(), how.progress, false).await?;
         stages.end("compare");
         Ok(differences)
     };

@@ -80,7 +80,7 @@ pub async fn recover(
             stages.end("restore");
         }
     }
-    let differences = restored.differences(request.into.clone(), request.jobs.get(), &progress).await?;
+    let differences = restored.differences(request.into.clone(), request.jobs.get(), &progress, false).await?;
     stages.end("compare");
     let compared = restored.backup.digests;
     let equal = (compared != DigestLevel::Off).then_some(differences.is_empty());

@@ -131,12 +131,14 @@ impl<'a> RestorableBackup<'a> {
         restored.map(drop)
     }
 
-    /// How the restored database of `server` differs from what was dumped; empty also if nothing was recorded.
+    /// How the restored database of `server` differs from what was dumped; empty also if nothing was recorded. `with_roles`
+    /// compares the roles too, which are those of the backup in a scratch cluster alone.
     pub(super) async fn differences(
         &self,
         server: Server,
         connections: usize,
         progress: &Arc<dyn Progress>,
+        with_roles: bool,
     ) -> Result<Vec<String>> {
         let access = Access { server, connections, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
         let snapshot = Box::pin(DatabaseSnapshot::take(access)).await?;
@@ -144,7 +146,11 @@ impl<'a> RestorableBackup<'a> {
         let reading = watch_tables(progress, "compare", |amounts| snapshot.contents(level, amounts));
         let contents = Box::pin(reading).await?;
         let contents = Box::pin(snapshot.finish(contents)).await?;
-        Ok(DatabaseContents::from(self.backup).differences(&contents))
+        let mut expected = DatabaseContents::from(self.backup);
+        if !with_roles {
+            expected.roles.clear();
+        }
+        Ok(expected.differences(&contents))
     }
 }
 

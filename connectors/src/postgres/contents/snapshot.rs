@@ -7,11 +7,12 @@ use super::{
     reader::SharedSnapshot,
     relations::Relations,
     rights,
+    roles::roles,
 };
 use crate::{Error, ErrorKind, Result};
 use archive_formats::{
     DatabaseContents, Timestamp,
-    backup_manifest::{DatabaseSource, DigestLevel, SequenceState},
+    backup_manifest::{DatabaseSource, DigestLevel, RoleRecord, SequenceState},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -30,6 +31,7 @@ pub struct DatabaseSnapshot {
     source: DatabaseSource,
     relations: Relations,
     sequences: Vec<SequenceState>,
+    roles: Vec<RoleRecord>,
 }
 
 impl DatabaseSnapshot {
@@ -45,8 +47,9 @@ impl DatabaseSnapshot {
         rights::check(&holder, &relations).await?;
         relations.lock(&holder).await?;
         let sequences = relations.sequence_states(&holder).await?;
+        let roles = roles(&holder).await?;
         let shared = SharedSnapshot { access, name, encoding: copy_encoding(&source) };
-        Ok(Self { shared, holder, identity, taken_at, source, relations, sequences })
+        Ok(Self { shared, holder, identity, taken_at, source, relations, sequences, roles })
     }
 
     /// Its name, for `pg_dump --snapshot`.
@@ -78,6 +81,7 @@ impl DatabaseSnapshot {
             tables,
             sequences: self.sequences.clone(),
             large_objects: Some(large_objects),
+            roles: self.roles.clone(),
         })
     }
 
@@ -89,14 +93,15 @@ impl DatabaseSnapshot {
         Err(Error::new(ErrorKind::SnapshotLost, "the snapshot's transaction has ended"))
     }
 
-    /// Ends the snapshot, after proof that it lasted until now and that no table was truncated meanwhile, and notes in
-    /// `contents` which sequences moved.
+    /// Ends the snapshot, after proof that it lasted until now and that no table was truncated meanwhile, notes in `contents`
+    /// which sequences moved, and leaves out the roles that changed.
     pub async fn finish(self, mut contents: DatabaseContents) -> Result<DatabaseContents> {
         if !contents.sequences.is_empty() {
             contents.note_moved(&self.relations.sequence_states(&self.holder).await?);
         }
-        let other = self.shared.access.open().await?;
+        let other = Box::pin(self.shared.access.open()).await?;
         self.relations.check_files(&other).await?;
+        contents.keep_lasting(&roles(&other).await?);
         other.close().await;
         self.check().await?;
         self.holder.client().batch_execute("commit").await.map_err(|error| lost("end the snapshot", error))?;

@@ -130,6 +130,7 @@ async fn commit(
         tables: contents.tables,
         sequences: contents.sequences,
         large_objects: contents.large_objects,
+        roles: contents.roles,
     }));
     let (identity, committed_at) = (backups.identity_sha256(), place.clock.now());
     let draft = BackupDraft { identity, content, taken_at, committed_at, seconds };
