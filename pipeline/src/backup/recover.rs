@@ -18,7 +18,7 @@ use archive_connectors::{
     postgres::{
         Server,
         databases::Databases,
-        programs::{ProgramOptions, apply_missing_globals},
+        programs::{DatabaseProperties, ProgramOptions, apply_missing_globals},
     },
 };
 use archive_formats::{Timestamp, backup_manifest::DigestLevel, printable};
@@ -116,7 +116,9 @@ async fn make(
     databases.create(into.database(), &encoding, &locale).await?;
     let work = async {
         apply_missing_globals(into, &restored.globals(how.sink).await?).await?;
-        restored.restore(into, how).await
+        restored.restore(into, how).await?;
+        let properties = DatabaseProperties::read(&how.programs, how.folder, || restored.blocks(how.sink)).await?;
+        properties.apply(into).await
     };
     let restored = Box::pin(work).await;
     if restored.is_err() {

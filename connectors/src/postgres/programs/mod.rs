@@ -12,6 +12,7 @@ mod find;
 mod globals;
 mod header;
 mod prefix;
+mod properties;
 mod restore;
 mod statements;
 
@@ -20,4 +21,5 @@ pub use find::{FoundProgram, ProgramName, ProgramOptions, Programs, major_versio
 pub use globals::{Applied, Globals, Tablespaces, apply_globals, apply_missing_globals, dump_globals};
 pub use header::{ArchiveHeader, Compression};
 pub use prefix::CommandPrefix;
+pub use properties::DatabaseProperties;
 pub use restore::{read_stream, restore_file, restore_stream};

@@ -81,7 +81,7 @@ pub async fn backup_database(
     let mut stored = Parts::new(backups.sink(), place.folder, request.part_size);
     let making = async {
         if request.is_behind_command {
-            dump_behind_command(backups.chain(), request, place, &mut stored).await
+            Box::pin(dump_behind_command(backups.chain(), request, place, &mut stored)).await
         } else {
             Box::pin(dump_snapshot(backups.chain(), request, place, &mut stored)).await
         }
