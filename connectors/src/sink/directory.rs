@@ -6,7 +6,7 @@
 use super::{
     Root,
     disk::{Disk, DiskError, Named, written_name},
-    walk::walk,
+    walk::{Links, walk},
 };
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
@@ -54,6 +54,11 @@ impl Directory {
 
     pub(super) fn root(&self) -> Root {
         Root::new("file", self.prefix.clone())
+    }
+
+    /// The files below the folder, without links.
+    pub(super) fn own_files(&self) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        walk(self.root.clone(), &Path::default(), Links::PassOver)
     }
 
     /// The deepest existing folder of the path, perhaps the directory itself.
@@ -205,7 +210,7 @@ impl ObjectStore for Directory {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        walk(self.root.clone(), prefix.unwrap_or(&Path::default()))
+        walk(self.root.clone(), prefix.unwrap_or(&Path::default()), Links::Follow)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {

@@ -2,13 +2,13 @@
 
 use super::{PART, Sink};
 use crate::{Error, ErrorKind, Result};
-use archive_formats::{Sha256, digest::Hasher};
+use archive_formats::{Sha256, Timestamp, digest::Hasher};
 use bytes::Bytes;
 use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use object_store::ObjectStoreExt;
+use object_store::{ObjectMeta, ObjectStoreExt};
 use std::ops::Range;
 
 /// Blocks fetched concurrently: enough to hide a round trip, and at most 16 MiB.
@@ -24,6 +24,15 @@ pub struct StoredObject {
     pub path: String,
     /// The size in bytes.
     pub bytes: u64,
+    /// When it was last modified, by the store's clock.
+    pub modified_at: Timestamp,
+}
+
+impl From<ObjectMeta> for StoredObject {
+    fn from(object: ObjectMeta) -> Self {
+        let ObjectMeta { location, size, last_modified, .. } = object;
+        Self { path: location.to_string(), bytes: size, modified_at: last_modified.into() }
+    }
 }
 
 impl Sink {
@@ -34,21 +43,36 @@ impl Sink {
             Ok(prefix) => prefix,
             Err(error) => return stream::once(async { Err(error) }).boxed(),
         };
-        let sink = self.clone();
-        let folder = folder.unwrap_or_default().to_owned();
-        let objects = self.store.list(prefix.as_ref()).map(move |object| match object {
-            Ok(object) => Ok(StoredObject { path: object.location.to_string(), bytes: object.size }),
-            Err(error) => Err(sink
-                .invalid_name(&error)
-                .unwrap_or_else(|| sink.failed("list the objects of the archive", &folder, &error))),
-        });
-        objects.boxed()
+        self.listed(self.store.list(prefix.as_ref()), folder.unwrap_or_default())
+    }
+
+    /// Every object, as [`Sink::list`], but without what symbolic links lead to.
+    pub fn list_without_links(&self) -> BoxStream<'static, Result<StoredObject>> {
+        self.listed(self.directory.as_ref().map_or_else(|| self.store.list(None), |it| it.own_files()), "")
+    }
+
+    fn listed(
+        &self,
+        objects: BoxStream<'static, object_store::Result<ObjectMeta>>,
+        folder: &str,
+    ) -> BoxStream<'static, Result<StoredObject>> {
+        let (sink, folder) = (self.clone(), folder.to_owned());
+        let failed = move |error| {
+            sink.invalid_name(&error)
+                .unwrap_or_else(|| sink.failed("list the objects of the archive", &folder, &error))
+        };
+        objects.map_ok(StoredObject::from).map_err(failed).boxed()
     }
 
     /// The size of an object in bytes, or `None` if it does not exist.
     pub async fn head(&self, path: &str) -> Result<Option<u64>> {
+        Ok(self.find(path).await?.map(|object| object.bytes))
+    }
+
+    /// An object as a listing shows it, or `None` if it does not exist.
+    pub async fn find(&self, path: &str) -> Result<Option<StoredObject>> {
         match self.store.head(&self.location(path)?).await {
-            Ok(object) => Ok(Some(object.size)),
+            Ok(object) => Ok(Some(object.into())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("look for an object", path, &error)),
         }

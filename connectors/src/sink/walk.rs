@@ -18,10 +18,19 @@ const BATCH: usize = 1_000;
 /// The folder in which `fsck` keeps what it finds, in the root of a file system. Only root may read it.
 const LOST_AND_FOUND: &str = "lost+found";
 
+/// What a walk does with symbolic links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Links {
+    /// What they lead to is listed under their names.
+    Follow,
+    /// They are passed over.
+    PassOver,
+}
+
 /// The files below `folder` of `root`, without those that are being written. A folder that does not exist is empty.
-pub(super) fn walk(root: PathBuf, folder: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+pub(super) fn walk(root: PathBuf, folder: &Path, links: Links) -> BoxStream<'static, Result<ObjectMeta>> {
     let start = root.join(folder.as_ref());
-    let entries = WalkDir::new(&start).min_depth(1).follow_links(true).into_iter();
+    let entries = WalkDir::new(&start).min_depth(1).follow_links(links == Links::Follow).into_iter();
     let objects = entries.filter_map(move |entry| object(&root, &start, entry).transpose());
     let batches = stream::unfold(Some(objects), |objects| async {
         let mut objects = objects?;
@@ -97,7 +106,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     async fn names(root: &LocalPath) -> Result<Vec<String>> {
-        let objects = walk(root.to_owned(), &Path::default());
+        let objects = walk(root.to_owned(), &Path::default(), Links::Follow);
         let mut names = objects.map_ok(|object| object.location.to_string()).try_collect::<Vec<_>>().await?;
         names.sort_unstable();
         Ok(names)
@@ -118,6 +127,18 @@ mod tests {
             fs::write(folder.path().join(name), "").unwrap();
         }
         assert_eq!(names(folder.path()).await.unwrap(), ["a", "a#b", "link/file"]);
+    }
+
+    #[tokio::test]
+    async fn links_may_be_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        for (target, name) in [("file", "link"), ("missing", "nowhere"), (".", "above")] {
+            symlink(target, folder.path().join(name)).unwrap();
+        }
+        let objects = walk(folder.path().to_owned(), &Path::default(), Links::PassOver);
+        let names = objects.map_ok(|object| object.location.to_string()).try_collect::<Vec<_>>().await.unwrap();
+        assert_eq!(names, ["file"]);
     }
 
     #[tokio::test]
