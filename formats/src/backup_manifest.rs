@@ -54,6 +54,10 @@ pub enum BackupContent {
     Drill(Drill),
     /// Backups whose files may be absent from now on.
     Removal(Removal),
+    /// A configuration of the platform.
+    Configuration(Box<ConfigurationBackup>),
+    /// Export artifacts.
+    Artifacts(ArtifactsBackup),
 }
 
 impl BackupContent {
@@ -63,6 +67,8 @@ impl BackupContent {
             Self::Database(_) => "database",
             Self::Drill(_) => "drill",
             Self::Removal(_) => "removal",
+            Self::Configuration(_) => "configuration",
+            Self::Artifacts(_) => "artifacts",
         }
     }
 }
@@ -224,6 +230,103 @@ pub struct Removal {
     pub removed: Vec<Link>,
 }
 
+/// A configuration of the platform. Its content is the manifest's one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationBackup {
+    /// Its name. Later manifests of this name hold later contents.
+    pub name: String,
+    /// Where it was read.
+    pub source: ConfigurationSource,
+    /// The gateway that it is for, where that is known.
+    pub gateway: Option<String>,
+    /// The environment that it is for, such as `production`.
+    pub environment: Option<String>,
+    /// Its version at the platform, which events name as `config_version`.
+    pub version: Option<String>,
+    /// The Git commit that holds it.
+    pub commit: Option<String>,
+    /// What a linter found; null without one.
+    pub lint: Option<LintRecord>,
+}
+
+impl ConfigurationBackup {
+    /// Whether a linter found it valid; `None` without one.
+    pub fn valid(&self) -> Option<bool> {
+        self.lint.as_ref().map(|lint| lint.valid)
+    }
+}
+
+/// Where a configuration was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum ConfigurationSource {
+    /// A row of a table.
+    Table {
+        /// The address without user, password and query.
+        url: String,
+        /// Schema and name, quoted where SQL needs quotes.
+        table: String,
+    },
+    /// A file that a command wrote.
+    Command(CommandRecord),
+    /// A Git repository, as a bundle of its history.
+    Git {
+        /// The folder.
+        path: String,
+        /// The branch; null for a commit of none.
+        branch: Option<String>,
+    },
+    /// A file.
+    File {
+        /// The path as it was given.
+        path: String,
+    },
+}
+
+/// A command of the user that was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRecord {
+    /// Its words, with `{}` where the path of a local file was.
+    pub words: Vec<String>,
+    /// Its version as it prints it, where that is known.
+    pub version: Option<String>,
+}
+
+/// What a linter found in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LintRecord {
+    /// Whether it ended with exit code 0.
+    pub valid: bool,
+    /// Its exit code.
+    pub exit_code: i32,
+    /// The linter.
+    pub command: CommandRecord,
+    /// What it printed, without secrets. The first and the last lines, if there were many.
+    pub lines: Vec<String>,
+}
+
+/// Export artifacts that no manifest before this one names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactsBackup {
+    /// The folder or bucket that they were copied from.
+    pub source: String,
+    /// The artifacts. Several names may have one content, and that may be a file of an earlier manifest.
+    pub artifacts: Vec<ArtifactRecord>,
+}
+
+/// An export artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactRecord {
+    /// Its path below the source.
+    pub name: String,
+    /// The size in bytes.
+    pub bytes: u64,
+    /// The digest of its bytes, from which the name of its object is made.
+    pub sha256: Sha256,
+    /// When it was last modified, by the source's clock.
+    pub modified_at: Timestamp,
+}
+
 /// A file of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupFile {
@@ -266,5 +369,27 @@ impl CommitRecord for BackupManifest {
     /// Any number of backups may be alike.
     fn check_new(&self, _: &Chain<Self>) -> Result<(), BrokenChain> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_has_a_source_with_a_kind_of_its_own() {
+        let source = ConfigurationSource::Command(CommandRecord { words: vec!["kt".to_owned()], version: None });
+        let content = BackupContent::Configuration(Box::new(ConfigurationBackup {
+            name: "prod".to_owned(),
+            source,
+            gateway: None,
+            environment: None,
+            version: None,
+            commit: None,
+            lint: None,
+        }));
+        let document = serde_json::to_value(&content).unwrap();
+        assert_eq!((&document["kind"], &document["source"]["kind"]), (&"configuration".into(), &"command".into()));
+        assert_eq!(serde_json::from_value::<BackupContent>(document).unwrap(), content);
     }
 }

@@ -183,6 +183,25 @@ pub fn data_file(folder: &str, part: usize, sha256: &Sha256, extension: &str) ->
     format!("{folder}/part-{part:05}-{}.{extension}", sha256.short())
 }
 
+/// The path of the content `sha256` of the configuration `name`. Folders show names, and manifests hold them: characters that
+/// a folder cannot have everywhere become `_`, and two names may have one folder.
+pub fn configuration(name: &str, sha256: &Sha256, extension: &str) -> String {
+    /// Bytes of a folder's name: file systems take 255.
+    const LONGEST: usize = 100;
+    let safe = |letter: char| if letter.is_alphanumeric() || "-_.".contains(letter) { letter } else { '_' };
+    let fits = |(index, letter): &(usize, char)| index + letter.len_utf8() <= LONGEST;
+    let mut folder = name.char_indices().take_while(fits).map(|(_, letter)| safe(letter)).collect::<String>();
+    if folder.is_empty() || folder.starts_with('.') {
+        folder.insert(0, '_');
+    }
+    format!("configuration/{folder}/{}.{extension}", sha256.short())
+}
+
+/// The path of an export artifact whose bytes have the digest `sha256`.
+pub fn export_artifact(sha256: &Sha256) -> String {
+    format!("artifacts/{sha256}")
+}
+
 /// Whether `path` is one that [`data_file`] makes: only such files are removed when no manifest names them.
 pub fn is_data_file(path: &str) -> bool {
     let [dataset, format, month, name] = path.split('/').collect::<Vec<_>>()[..] else { return false };
@@ -217,6 +236,27 @@ mod tests {
         for other in ["events/copies/month=2025-03/part.parquet", "events/parquet/2025-03/part.parquet"] {
             assert_eq!(ObjectName::parse(other), ObjectName::Other, "{other}");
         }
+    }
+
+    #[test]
+    fn names_of_configurations_are_no_paths() {
+        let digest = Sha256::digest(b"abc");
+        let folder = |name: &str| configuration(name, &digest, "yaml").split('/').nth(1).unwrap().to_owned();
+        for (name, safe) in [
+            ("prod-eu_1.2", "prod-eu_1.2"),
+            ("EU / production", "EU___production"),
+            ("größe", "größe"),
+            ("..", "_.."),
+            ("../../etc", "_.._.._etc"),
+            (".hidden", "_.hidden"),
+            ("a\nb\0c", "a_b_c"),
+            ("", "_"),
+        ] {
+            assert_eq!(folder(name), safe);
+        }
+        assert_eq!(folder(&"ü".repeat(90)).len(), 100);
+        assert_eq!(configuration("a", &digest, "yaml"), "configuration/a/ba7816bf8f01cfea.yaml");
+        assert!(export_artifact(&digest).starts_with("artifacts/ba7816bf8f01cfea"));
     }
 
     #[test]

@@ -174,6 +174,7 @@ impl VerifiedRecord for BackupManifest {
             }
             BackupContent::Drill(drill) => std::slice::from_ref(&drill.backup),
             BackupContent::Removal(removal) => &removal.removed,
+            BackupContent::Configuration(_) | BackupContent::Artifacts(_) => &[],
         };
         for link in links {
             let named = before.get(&link.sequence).filter(|commit| commit.sha256 == link.sha256);
