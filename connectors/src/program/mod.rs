@@ -5,8 +5,11 @@
 //! secrets before it is shown. What a program leaves of its group is ended with it: a command around a program may exit before
 //! the program does. Only exit code 0 is a success; an end by a signal is a failure.
 
+mod command;
 mod confine;
 mod stderr;
+
+pub use command::{CommandTemplate, CommandVariables, Finding};
 
 use crate::{Error, ErrorKind, Result, Secret};
 pub(crate) use confine::Confinement;
@@ -28,8 +31,8 @@ use std::{
 };
 use stderr::Lines;
 use tokio::{
-    io::AsyncReadExt as _,
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    io::{AsyncRead, AsyncReadExt as _},
+    process::{Child, ChildStdin, ChildStdout, Command},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -215,6 +218,22 @@ impl Program {
         Ok((output, lines))
     }
 
+    /// Runs it to its end without input, and returns its exit code with the lines of its standard output, then those of its
+    /// standard error. Only an end by a signal is a failure.
+    pub(crate) async fn examine(&self) -> Result<(i32, Vec<String>)> {
+        let mut running = self.start(Pipes { input: false, output: true })?;
+        let printed = Arc::new(Mutex::new(Lines::default()));
+        if let Some(output) = running.output.take() {
+            running.drain.spawn(drain_into(output, Arc::clone(&printed)));
+        }
+        let status = running.wait().await?;
+        let errors = running.lines().await;
+        let Some(code) = status.code() else { return Err(self.failed(status, &errors)) };
+        let mut lines = printed.lock().unwrap_or_else(PoisonError::into_inner).redacted(&self.secrets);
+        lines.extend(errors);
+        Ok((code, lines))
+    }
+
     /// The error of an end that is no success.
     fn failed(&self, status: ExitStatus, lines: &[String]) -> Error {
         let (kind, hint) =
@@ -301,7 +320,7 @@ impl Running {
     async fn lines(&mut self) -> Vec<String> {
         /// How long a process that it started may keep the pipe open.
         const PATIENCE: Duration = Duration::from_secs(1);
-        drop(timeout(PATIENCE, self.drain.join_next()).await);
+        drop(timeout(PATIENCE, async { while self.drain.join_next().await.is_some() {} }).await);
         self.lines_so_far()
     }
 
@@ -391,9 +410,9 @@ pub(crate) fn message(lines: &[String]) -> String {
     lines[lines.len().saturating_sub(LAST)..].join("; ")
 }
 
-async fn drain_into(mut stderr: ChildStderr, lines: Arc<Mutex<Lines>>) {
+async fn drain_into(mut pipe: impl AsyncRead + Unpin, lines: Arc<Mutex<Lines>>) {
     let mut buffer = [0; 4096];
-    while let Ok(length @ 1..) = stderr.read(&mut buffer).await {
+    while let Ok(length @ 1..) = pipe.read(&mut buffer).await {
         lines.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..length]);
     }
 }
