@@ -347,7 +347,8 @@ async fn missing_table(client: &Client, name: &str) -> Error {
     })
 }
 
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+/// The first names, and how many more there are.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names = names.collect::<Vec<_>>();
     match names.len() {
         0 => "none".to_owned(),

@@ -4,10 +4,12 @@
 //! the table (`catalogue`, `types`), `partition` divides its rows, and several connections join the snapshot and copy the
 //! partitions out (`copy`). `stream` puts their rows in order again. Sessions are used for one month after the other (`pool`).
 //!
-//! The contents of a whole database, for backups, are in [`contents`].
+//! The contents of a whole database, for backups, are in [`contents`], and the platform's configurations in
+//! [`configurations`].
 
 mod catalogue;
 mod config;
+pub mod configurations;
 mod connect;
 mod connection;
 mod conninfo;

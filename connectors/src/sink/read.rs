@@ -58,8 +58,7 @@ impl Sink {
     ) -> BoxStream<'static, Result<StoredObject>> {
         let (sink, folder) = (self.clone(), folder.to_owned());
         let failed = move |error| {
-            sink.invalid_name(&error)
-                .unwrap_or_else(|| sink.failed("list the objects of the archive", &folder, &error))
+            sink.invalid_name(&error).unwrap_or_else(|| sink.failed("list the objects of the archive", &folder, &error))
         };
         objects.map_ok(StoredObject::from).map_err(failed).boxed()
     }

@@ -30,11 +30,11 @@ const SETTINGS: &str = "select pg_catalog.set_config('lc_monetary', 'C', false),
     pg_catalog.set_config('quote_all_identifiers', 'off', false)";
 
 /// Begins a transaction that has one snapshot.
-pub(super) const BEGIN: &str = "begin isolation level repeatable read read only";
+pub(in super::super) const BEGIN: &str = "begin isolation level repeatable read read only";
 
 impl Access {
     /// Opens a read-only session with pinned settings.
-    pub(super) async fn open(&self) -> Result<Connection> {
+    pub(in super::super) async fn open(&self) -> Result<Connection> {
         let Self { statement_timeout, lock_timeout, .. } = *self;
         let session = Session { read_only: true, statement_timeout, lock_timeout };
         let connection = retry(Policy::per_call(), || connect(&self.server, &session)).await?;

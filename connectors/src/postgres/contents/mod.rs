@@ -17,4 +17,5 @@ mod snapshot;
 
 pub use super::copy_sum::ReadAmounts;
 pub use access::Access;
+pub(super) use access::BEGIN;
 pub use snapshot::DatabaseSnapshot;
