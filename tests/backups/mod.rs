@@ -1,5 +1,6 @@
-//! Backups of a database: what is committed can be restored by any tool, and what is not whole is not committed.
+//! Backups: what is committed can be restored by any tool, and what is not whole is not committed.
 
+mod configurations;
 mod databases;
 mod drills;
 mod newer;
@@ -12,7 +13,10 @@ use crate::support::{
     test_variable,
 };
 use archive::{
-    backup::{self, BackupVerifier, BackupVerifyRequest, Backups, DatabaseRequest, DrillRequest, Workplace},
+    backup::{
+        self, BackupVerifier, BackupVerifyReport, BackupVerifyRequest, Backups, DatabaseRequest, DrillRequest,
+        Workplace,
+    },
     config::Level,
     verify::Severity,
 };
@@ -108,12 +112,16 @@ impl BackupWorld {
         })
     }
 
+    /// The report of a verification of `backups`.
+    fn verification(&self, backups: &Backups, level: Level) -> BackupVerifyReport {
+        let programs = self.request().programs;
+        let verifier = BackupVerifier { sink: backups.sink(), programs: &programs, progress: silent() };
+        run(verifier.verify(backups.id(), &BackupVerifyRequest { level, expect_head: None })).unwrap()
+    }
+
     /// What a verification finds: the codes and paths of damage, and those of warnings.
     fn verify(&self, level: Level) -> (Found, Found) {
-        let (backups, programs) = (self.backups(), self.request().programs);
-        let verifier = BackupVerifier { sink: backups.sink(), programs: &programs, progress: silent() };
-        let request = BackupVerifyRequest { level, expect_head: None };
-        let report = run(verifier.verify(backups.id(), &request)).unwrap();
+        let report = self.verification(&self.backups(), level);
         let of = |severity| {
             let found = report.findings.iter().filter(|finding| finding.severity == severity);
             found.map(|finding| (finding.code.as_str(), finding.path.clone())).collect()

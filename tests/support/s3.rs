@@ -142,7 +142,7 @@ fn support_script(name: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn credentials() -> [(&'static str, String); 5] {
+pub(crate) fn credentials() -> [(&'static str, String); 5] {
     [
         ("AWS_ENDPOINT", test_variable("KT_TEST_S3_ENDPOINT")),
         ("AWS_ACCESS_KEY_ID", test_variable("KT_TEST_S3_KEY")),

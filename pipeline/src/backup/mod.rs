@@ -3,6 +3,7 @@
 //! They share the sink, the commit protocol and `SHA256SUMS` with an archive of events, and nothing else: events are kept for
 //! years, dumps for weeks, and dumps hold personal data and tokens.
 
+mod configuration;
 mod database;
 mod draft;
 mod drill;
@@ -11,10 +12,15 @@ mod plan;
 mod prune;
 mod recover;
 mod restore;
+mod spool;
 mod tiers;
 mod verify;
 mod watch;
 
+pub use configuration::{
+    ConfigurationFrom, ConfigurationItem, ConfigurationOutcome, ConfigurationRequest, ConfigurationState,
+    RepositoryLink, backup_configuration,
+};
 pub use database::{BackupReport, DatabaseRequest, Workplace, back_up_database, backup_database};
 pub use drill::{DrillReport, DrillRequest, drill, drill_backup};
 pub use plan::{PlanReport, recovery_plan};

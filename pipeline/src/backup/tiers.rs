@@ -14,11 +14,15 @@ use archive_formats::{
 use serde::Serialize;
 use std::time::Duration;
 
+/// The manifests whose files were not removed.
+pub(super) fn kept(chain: &Chain<BackupManifest>) -> impl DoubleEndedIterator<Item = &Entry<BackupManifest>> {
+    let removed = crate::archive::removed(chain.entries().iter().map(|entry| &entry.manifest));
+    chain.entries().iter().filter(move |entry| !removed.contains(&entry.manifest.sequence))
+}
+
 /// The backups of databases whose files were not removed, by the time of their snapshots.
 pub(super) fn databases(chain: &Chain<BackupManifest>) -> Vec<(&Entry<BackupManifest>, &DatabaseBackup)> {
-    let removed = crate::archive::removed(chain.entries().iter().map(|entry| &entry.manifest));
-    let kept = chain.entries().iter().filter(|entry| !removed.contains(&entry.manifest.sequence));
-    let mut databases = kept.filter_map(|entry| match &entry.manifest.content {
+    let mut databases = kept(chain).filter_map(|entry| match &entry.manifest.content {
         BackupContent::Database(backup) => Some((entry, backup.as_ref())),
         _ => None,
     });
