@@ -1,5 +1,6 @@
 //! Backups: what is committed can be restored by any tool, and what is not whole is not committed.
 
+mod artifacts;
 mod configurations;
 mod databases;
 mod drills;

@@ -3,6 +3,7 @@
 //! They share the sink, the commit protocol and `SHA256SUMS` with an archive of events, and nothing else: events are kept for
 //! years, dumps for weeks, and dumps hold personal data and tokens.
 
+mod artifacts;
 mod configuration;
 mod database;
 mod draft;
@@ -17,6 +18,7 @@ mod tiers;
 mod verify;
 mod watch;
 
+pub use artifacts::{ArtifactsOutcome, ArtifactsRequest, backup_artifacts};
 pub use configuration::{
     ConfigurationFrom, ConfigurationItem, ConfigurationOutcome, ConfigurationRequest, ConfigurationState,
     RepositoryLink, backup_configuration,

@@ -29,6 +29,11 @@ impl SpooledFile {
         Ok(Self { file: DigestWriter::new(file), local })
     }
 
+    /// Bytes written so far.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.file.bytes()
+    }
+
     /// Appends `blocks`, on a blocking thread.
     pub(super) async fn append(mut self, blocks: Vec<Bytes>) -> Result<Self> {
         let written = spawn_blocking(move || {
