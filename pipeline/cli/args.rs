@@ -3,6 +3,7 @@
 
 use super::schedule::Kind;
 use archive::config::choice;
+use archive_connectors::program::CommandTemplate;
 use archive_formats::{Month, Timestamp};
 use clap::{
     Args, Parser, Subcommand,
@@ -189,13 +190,23 @@ impl Command {
     }
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(super) enum BackupCommand {
     /// Dump a database, with digests of every table in the same snapshot
     ///
     /// The dump is hashed, stored in parts, and read to its end by a second program, all at once: no whole dump is on the
     /// local disk. Nothing is committed unless both programs succeed. The roles are saved beside it.
     Database,
+    /// Keep every version of the platform's configurations
+    ///
+    /// From the table `configurations` of the database (--from), the output of a command, a Git repository, or files. One
+    /// object for each content; what did not change is not stored again. What seems to hold a secret is refused. A
+    /// configuration that the linter finds invalid is stored as invalid, and the exit code is 5.
+    Configuration(Box<ConfigurationArgs>),
+    /// Keep every export artifact
+    ///
+    /// Copies by digest from a folder or a bucket. What the source deletes stays.
+    Artifacts(ArtifactsArgs),
     /// Read the backups back and prove them
     ///
     /// The chain, the names and sizes of all files; at level full every byte, and every dump to its end. Whether a dump
@@ -215,14 +226,66 @@ pub(super) enum BackupCommand {
 }
 
 impl BackupCommand {
-    const fn name(self) -> &'static str {
+    const fn name(&self) -> &'static str {
         match self {
             Self::Database => "backup database",
+            Self::Configuration(_) => "backup configuration",
+            Self::Artifacts(_) => "backup artifacts",
             Self::Verify => "backup verify",
             Self::Drill(_) => "backup drill",
             Self::Prune(_) => "backup prune",
         }
     }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ConfigurationArgs {
+    /// A file; repeat it for several
+    #[arg(long, value_name = "FILE", group = "origin")]
+    pub(super) file: Vec<PathBuf>,
+    /// A Git repository, as a bundle of its HEAD
+    #[arg(long, value_name = "DIR", group = "origin")]
+    pub(super) git: Option<PathBuf>,
+    /// A command that writes the file {}
+    ///
+    /// A command that writes the file {}, such as 'kt config export --output {}'
+    #[arg(long, value_name = "COMMAND", group = "origin")]
+    pub(super) exec: Option<CommandTemplate>,
+    /// A command that judges the file {}
+    ///
+    /// A command that judges the file {} by its exit code, such as 'kt policy lint --file {}'
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) lint_exec: Option<CommandTemplate>,
+    /// The name, where the source has none
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub(super) name: Option<String>,
+    /// The gateway, where the source has none
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub(super) gateway: Option<String>,
+    /// The environment, where the source has none
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub(super) environment: Option<String>,
+    /// Print the call that links this repository to the platform, and make none
+    ///
+    /// Linking is a write at the platform: the call is printed for a person, with the address of `KEEPTRUSTS_API_URL`.
+    #[arg(
+        long,
+        value_name = "URL",
+        hide_short_help = true,
+        num_args = 0..=1,
+        default_missing_value = "https://git.example/organisation/repository.git"
+    )]
+    pub(super) print_link: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ArtifactsArgs {
+    /// The folder of the artifacts, or s3://…, gs://… or az://…
+    #[arg(long, value_name = "URL")]
+    pub(super) from: String,
+    /// Read also what has the name, the size and the time of an artifact that is backed up
+    #[arg(long)]
+    pub(super) reread: bool,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

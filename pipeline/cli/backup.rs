@@ -1,19 +1,28 @@
 //! `kt-archive backup …` and `kt-archive recover …`. Short, since the work is done by [`archive::backup`].
 
 use super::{
-    args::{BackupCommand, RecoverArgs, RecoverCommand},
+    args::{BackupCommand, ConfigurationArgs, RecoverArgs, RecoverCommand},
     outcome::{Outcome, fields},
-    session::{Opened, Session},
+    session::{Opened, SOURCE_VARIABLE, Session},
     signals::{self, Notifications, Signals},
 };
 use archive::{
-    backup::{self, BackupVerifyRequest, DrillRequest, RecoverRequest},
+    backup::{
+        self, ArtifactsRequest, BackupVerifyRequest, ConfigurationFrom, ConfigurationOutcome, ConfigurationRequest,
+        CopyReport, DrillRequest, RecoverRequest, RepositoryLink,
+    },
+    config,
     monitoring::{self, Attempt, Finished, Telemetry, Tier, metrics::Work},
     report::Report,
     settings,
 };
-use archive_connectors::{Clock as _, Error, ErrorKind, Result, clock::SystemClock, postgres::Server};
-use std::{num::NonZero, thread};
+use archive_connectors::{
+    Clock as _, Error, ErrorKind, Result,
+    clock::SystemClock,
+    postgres::{Server, contents::Access},
+    program::CommandVariables,
+};
+use std::{num::NonZero, path::PathBuf, thread, time::Duration};
 
 pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<Outcome> {
     let opened = session.open_backup()?;
@@ -24,6 +33,20 @@ pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<O
         BackupCommand::Database => {
             let work = Box::pin(backup::back_up_database(settings, &SystemClock, observer, stop));
             committing("backup database", signals, work, &opened, &session).await
+        }
+        BackupCommand::Configuration(args) => {
+            if let Some(repository) = args.print_link {
+                return Ok(print_link(repository, &session));
+            }
+            let request = configuration(*args, &opened, &session)?;
+            let work = Box::pin(backup::back_up_configuration(settings, &request, &SystemClock, observer, stop));
+            committing("backup configuration", signals, work, &opened, &session).await
+        }
+        BackupCommand::Artifacts(args) => {
+            let from = settings::place("--from", &args.from, &session.environment)?;
+            let request = ArtifactsRequest { from, reread: args.reread };
+            let work = Box::pin(backup::back_up_artifacts(settings, &request, &SystemClock, observer, stop));
+            committing("backup artifacts", signals, work, &opened, &session).await
         }
         BackupCommand::Verify => {
             let (level, expect_head) = (opened.config.level.unwrap_or_default(), opened.config.expect_head.clone());
@@ -116,6 +139,46 @@ async fn reading<R: Report>(
     let report = signals.abort_on_signal(work).await;
     opened.screen.close();
     Ok(Outcome::new(&report?, session.results))
+}
+
+/// Where configurations come from: what is typed, else the database of the settings.
+fn configuration(args: ConfigurationArgs, opened: &Opened, session: &Session) -> Result<ConfigurationRequest> {
+    let ConfigurationArgs { file, git, exec, lint_exec, name, gateway, environment, print_link: _ } = args;
+    let expanded = |path: &PathBuf| config::expand_path("the path", path, &session.environment);
+    let backup = &opened.settings.backup;
+    let from = match (file.as_slice(), git, exec) {
+        ([_, ..], ..) => ConfigurationFrom::Files(file.iter().map(expanded).collect::<Result<_>>()?),
+        (_, Some(folder), _) => ConfigurationFrom::Git(expanded(&folder)?),
+        (.., Some(command)) => ConfigurationFrom::Command(command),
+        _ => {
+            let server = backup.database.clone().ok_or_else(|| {
+                Error::new(ErrorKind::Configuration, "nothing names the configurations")
+                    .with_hint("use --from postgres://…, --exec, --git or --file")
+            })?;
+            let (statement_timeout, lock_timeout) = (backup.statement_timeout, backup.lock_timeout);
+            let access = Box::new(Access { server, connections: 1, statement_timeout, lock_timeout });
+            ConfigurationFrom::Table { access, table: opened.config.table.clone() }
+        }
+    };
+    let variables = CommandVariables {
+        variables: session
+            .environment
+            .with_prefix("")
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        timeout: COMMAND_TIMEOUT,
+    };
+    Ok(ConfigurationRequest { from, name, gateway, environment, lint: lint_exec, variables })
+}
+
+/// The longest run of an export or a linter.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
+
+fn print_link(repository: String, session: &Session) -> Outcome {
+    let api_url = session.environment.get(SOURCE_VARIABLE).unwrap_or("https://api.keeptrusts.example").to_owned();
+    let link = RepositoryLink { api_url, repository, branch: "main".to_owned(), path: "/".to_owned() };
+    let outcome = Outcome::new(&CopyReport::<ConfigurationOutcome>::default(), session.results);
+    Outcome { text: link.text(), ..outcome }
 }
 
 /// The database that `--into` names.

@@ -15,12 +15,14 @@ pub(super) fn add(command: Command, width: usize) -> Command {
             &["into", "pg-bin", "jobs"]
         }
         "database" => &["backup-database", "backups-replica", "pg-bin", "metrics-file", "notify"],
+        "configuration" => &["backup-database", "table", "backups-replica", "metrics-file", "notify"],
+        "artifacts" => &["backups-replica", "metrics-file", "notify"],
         "verify" => &["level", "expect-head", "pg-bin"],
         "drill" => &["into", "backups-replica", "pg-bin", "jobs", "metrics-file", "notify"],
         "prune" => &["keep-daily", "keep-monthly", "keep-min", "rpo", "backups-replica", "metrics-file", "notify"],
         _ => &["rpo", "rto"],
     };
-    let dumps = keys.contains(&"backup-database");
+    let dumps = keys.contains(&"pg-bin") && keys.contains(&"backup-database");
     let command = command.arg(described(argument("backups"))).args(keys.iter().map(|key| described(argument(key))));
     let dumping = DUMPING.iter().filter(|_| dumps).map(|key| argument(key).hide_short_help(true));
     documented(command.args(dumping), width)
@@ -49,6 +51,9 @@ fn described(argument: Arg) -> Arg {
             argument.long("replica").visible_alias("backups-replica"),
             "A copy of the backups, updated after them",
         ),
+        "table" => argument
+            .help("The table of the configurations, as SQL spells it [default: configurations]")
+            .hide_short_help(true),
         "into" => shortened(argument, "The database: postgres://user@host/database"),
         "level" => shortened(argument, "quick or full [default: full]"),
         "expect-head" => shortened(argument, "A head that the backups had once"),

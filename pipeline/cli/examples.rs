@@ -81,6 +81,27 @@ pub(super) const EXAMPLES: &[Example] = &[
          'docker exec -i -e PGPASSWORD keeptrusts-postgres'",
     ),
     (
+        "kt-archive-backup-configuration",
+        "From the table of the platform's database",
+        "kt-archive backup configuration --from postgres://backup@db.internal/keeptrusts --backups /srv/backups",
+    ),
+    (
+        "kt-archive-backup-configuration",
+        "What a command writes, judged by a linter",
+        "kt-archive backup configuration --exec 'kt config export --output {}' --lint-exec 'kt policy lint --file {}' \
+         --backups /srv/backups",
+    ),
+    (
+        "kt-archive-backup-artifacts",
+        "The artifacts of a folder",
+        "kt-archive backup artifacts --from /srv/keeptrusts/exports --backups /srv/backups",
+    ),
+    (
+        "kt-archive-backup-artifacts",
+        "Those of a bucket",
+        "kt-archive backup artifacts --from s3://keeptrusts-exports --backups /srv/backups",
+    ),
+    (
         "kt-archive-backup-verify",
         "Every byte, and every dump to its end",
         "kt-archive backup verify --backups /srv/backups",

@@ -25,7 +25,10 @@ mod terminal;
 mod verify;
 
 use archive::{
-    backup::{BackupReport, BackupVerifyReport, DrillReport, PlanReport, PruneReport, RecoverReport},
+    backup::{
+        ArtifactsOutcome, BackupReport, BackupVerifyReport, ConfigurationOutcome, CopyReport, DrillReport, PlanReport,
+        PruneReport, RecoverReport,
+    },
     config::expand_path,
     doctor::DoctorReport,
     environment::Environment,
@@ -125,6 +128,8 @@ fn empty_report(command: Option<&str>) -> Value {
         Some("restore") => fields(&RestoreReport::default()),
         Some("schedule") => fields(&PrintedJob::default()),
         Some("backup database") => fields(&BackupReport::default()),
+        Some("backup configuration") => fields(&CopyReport::<ConfigurationOutcome>::default()),
+        Some("backup artifacts") => fields(&CopyReport::<ArtifactsOutcome>::default()),
         Some("backup verify") => fields(&BackupVerifyReport::default()),
         Some("backup drill") => fields(&DrillReport::default()),
         Some("backup prune") => fields(&PruneReport::default()),

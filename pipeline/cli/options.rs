@@ -140,7 +140,10 @@ fn add(program: Command, width: usize) -> Command {
             ),
             "restore" => documented(with(command, &["into", "dataset", "table", "drill"]), width),
             "schedule" => archiving(with(command, &["program"]), width),
-            "backup" | "recover" => command.mut_subcommands(|below| backup_options::add(below, width)),
+            // The archive of events is no setting of theirs.
+            "backup" | "recover" => command
+                .mut_arg("archive", |archive| archive.hide(true))
+                .mut_subcommands(|below| backup_options::add(below, width)),
             _ => command,
         }
     })

@@ -436,7 +436,7 @@ interrupted; run it again
     fn json_of_a_failure_has_the_fields_of_the_report() {
         let failure = Failure { message: "no".to_owned(), hint: "do".to_owned(), exit: ExitCode::Usage };
         let text = document(Some("status"), ExitCode::Usage, Some(&failure), fields(&StatusReport::default()));
-        let expected = r#"{"command":"status","exit":2,"error":{"message":"no","hint":"do"},"archive":null,"head":null,"datasets":[],"replicas":[],"verification":null,"damage":[],"unlooked":null}"#;
+        let expected = r#"{"command":"status","exit":2,"error":{"message":"no","hint":"do"},"archive":null,"head":null,"datasets":[],"replicas":[],"backups":null,"verification":null,"damage":[],"unlooked":null}"#;
         assert_eq!(text.trim_end(), expected);
     }
 }

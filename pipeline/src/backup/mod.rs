@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod configuration;
+mod copies;
 mod database;
 mod draft;
 mod drill;
@@ -23,6 +24,7 @@ pub use configuration::{
     ConfigurationFrom, ConfigurationItem, ConfigurationOutcome, ConfigurationRequest, ConfigurationState,
     RepositoryLink, backup_configuration,
 };
+pub use copies::{CopyOutcome, CopyReport, back_up_artifacts, back_up_configuration};
 pub use database::{BackupReport, DatabaseRequest, Workplace, back_up_database, backup_database};
 pub use drill::{DrillReport, DrillRequest, drill, drill_backup};
 pub use plan::{PlanReport, recovery_plan};

@@ -130,6 +130,11 @@ impl Keep {
     }
 }
 
+/// Parses the place that an option names.
+pub fn place(option: &str, address: &str, environment: &Environment) -> Result<Location> {
+    location(option.trim_start_matches('-'), address, &super::clouds(environment))
+}
+
 /// Parses the database that an option names.
 pub fn server(option: &str, url: &str, environment: &Environment) -> Result<Server> {
     let form = format!("write it like {option} postgres://user@host/database");

@@ -6,7 +6,7 @@ mod postgres;
 mod source;
 mod transforms;
 
-pub use backup::{BackupSettings, Keep, Objectives, server};
+pub use backup::{BackupSettings, Keep, Objectives, place, server};
 pub use monitoring::{MonitoringSettings, Recipient, RecipientKind};
 pub use source::{SourceSettings, connect};
 pub use transforms::TransformSettings;
