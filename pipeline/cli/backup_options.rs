@@ -14,12 +14,12 @@ pub(super) fn add(command: Command, width: usize) -> Command {
         "database" if command.get_arguments().any(|argument| argument.get_id() == "switch") => {
             &["into", "pg-bin", "jobs"]
         }
-        "database" => &["backup-database", "backups-replica", "pg-bin", "metrics-file", "notify"],
+        "database" => &["backup-database", "backups-replica", "pg-bin", "metrics-file", "notify", "rpo", "rto"],
         "configuration" => &["backup-database", "table", "backups-replica", "metrics-file", "notify"],
         "artifacts" => &["backups-replica", "metrics-file", "notify"],
         "verify" => &["level", "expect-head", "pg-bin"],
-        "drill" => &["into", "backups-replica", "pg-bin", "jobs", "metrics-file", "notify"],
-        "prune" => &["keep-daily", "keep-monthly", "keep-min", "rpo", "backups-replica", "metrics-file", "notify"],
+        "drill" => &["into", "backups-replica", "pg-bin", "jobs", "metrics-file", "notify", "rpo", "rto"],
+        "prune" => &["keep-daily", "keep-monthly", "keep-min", "rpo", "rto", "backups-replica", "metrics-file", "notify"],
         _ => &["rpo", "rto"],
     };
     let dumps = keys.contains(&"pg-bin") && keys.contains(&"backup-database");

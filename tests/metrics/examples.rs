@@ -1,7 +1,7 @@
 //! The alert rules and the dashboard of `examples/` use existing metrics, and work.
 
 use super::{metrics, promtool, watched};
-use crate::support::{events, script::Script, world::World};
+use crate::support::{events, postgres::Database, script::Script, test_variable, world::World};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -37,7 +37,19 @@ fn written() -> BTreeSet<String> {
     world.archive_month("2025-03").expect(0);
     world.run(&["verify", "--quiet"]).expect(0);
     world.archive_month("2025-03").expect(0);
-    metrics(&file).names().into_iter().map(|name| format!("kt_archive_{name}")).collect()
+    let mut written = metrics(&file).names().into_iter().map(|name| format!("kt_archive_{name}")).collect::<BTreeSet<_>>();
+    let database = Database::new();
+    world.host.set("KT_ARCHIVE_BACKUPS", world.host.path("backups").display().to_string());
+    world.host.set("KT_ARCHIVE_PG_BIN", test_variable("KT_TEST_POSTGRES_BIN"));
+    world.run(&["backup", "database", "--from", &database.url(), "--quiet"]).expect(0);
+    world.run(&["backup", "drill", "--quiet"]).expect(0);
+    // A run keeps the metrics of backups.
+    world.archive_month("2025-03").expect(0);
+    let samples = fs::read_to_string(&file).unwrap();
+    let names = samples.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split('{').next());
+    written.extend(names.map(str::to_owned));
+    assert!(written.contains("kt_archive_backup_restore_seconds"), "{written:?}");
+    written
 }
 
 #[test]
