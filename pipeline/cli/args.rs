@@ -130,7 +130,8 @@ pub(super) enum Command {
     },
     /// Print a job that archives every month with these settings
     ///
-    /// The job does what `kt-archive run` with the same settings does, at 04:00 UTC on the first three days of the month:
+    /// With --backups, the jobs of backups: a backup every night, pruning, and a drill every month (cron, systemd). Otherwise
+    /// the job does what `kt-archive run` with the same settings does, at 04:00 UTC on the first three days of the month:
     /// on the 2nd and the 3rd it ends at once when the month is archived. Its comments name what to change. It holds no
     /// secret, only the names of the files, variables and secret stores that they are taken from.
     Schedule {

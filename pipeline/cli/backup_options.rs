@@ -39,6 +39,30 @@ pub(super) fn add_to_doctor(command: Command) -> Command {
     command.args(options.map(|argument| argument.hide_short_help(true).help_heading("Backups")))
 }
 
+/// Adds the options of backups to `schedule`, which prints their jobs instead of that of a run.
+pub(super) fn add_to_schedule(command: Command) -> Command {
+    const PLACED: [&str; 12] = [
+        "backups",
+        "backup-database",
+        "backups-replica",
+        "digests",
+        "role-passwords",
+        "pg-bin",
+        "pg-command",
+        "keep-daily",
+        "keep-monthly",
+        "keep-min",
+        "rpo",
+        "rto",
+    ];
+    let options = PLACED.map(|key| match key {
+        // The flag --replica is that of the archive here.
+        "backups-replica" => argument(key),
+        _ => described(argument(key)),
+    });
+    command.args(options.map(|argument| argument.hide_short_help(true).help_heading("Backups, instead of a run")))
+}
+
 /// An option in the words of these commands.
 fn described(argument: Arg) -> Arg {
     match argument.get_id().as_str() {

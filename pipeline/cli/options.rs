@@ -139,7 +139,7 @@ fn add(program: Command, width: usize) -> Command {
                 width,
             ),
             "restore" => documented(with(command, &["into", "dataset", "table", "drill"]), width),
-            "schedule" => archiving(with(command, &["program"]), width),
+            "schedule" => backup_options::add_to_schedule(archiving(with(command, &["program"]), width)),
             // The archive of events is no setting of theirs.
             "backup" | "recover" => command
                 .mut_arg("archive", |archive| archive.hide(true))

@@ -1,6 +1,6 @@
 //! `kt-archive schedule`.
 
-use super::{Job, JobInput, Kind, render};
+use super::{Job, JobInput, Kind, backups, render};
 use crate::{options::keys_of_run, outcome::Outcome, session::Session};
 use archive::{report::Report, style::Style};
 use archive_connectors::{Error, ErrorKind, Result, error::local};
@@ -31,16 +31,19 @@ pub(crate) fn schedule(kind: Kind, session: &Session) -> Result<Outcome> {
         folder,
         environment: &session.environment,
         keys: &keys_of_run(),
+        backup: &[],
     };
-    let job = Job {
-        program: match &opened.config.program {
-            Some(program) => absolute(program)?,
-            None => absolute(&env::current_exe().map_err(local("find this program", Path::new("/proc/self/exe")))?)?,
-        },
-        config: session.file()?.map(|file| absolute(&file)).transpose()?,
-        ..Job::new(&input)?
+    let program = match &opened.config.program {
+        Some(program) => absolute(program)?,
+        None => absolute(&env::current_exe().map_err(local("find this program", Path::new("/proc/self/exe")))?)?,
     };
-    let text = render(kind, &job)?;
+    let config = session.file()?.map(|file| absolute(&file)).transpose()?;
+    // A file may name both; the flag asks for backups.
+    let text = if session.is_typed("backups") || (opened.config.source.is_none() && opened.config.backups.is_some()) {
+        backups::render(kind, &input, &program, config.as_deref())?
+    } else {
+        render(kind, &Job { program, config, ..Job::new(&input)? })?
+    };
     Ok(Outcome::new(&PrintedJob { kind: Some(kind.as_str()), job: Some(text) }, session.results))
 }
 

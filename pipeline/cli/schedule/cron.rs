@@ -1,11 +1,14 @@
 //! A line of a crontab.
 
 use super::{
-    Job, SourceKind, TIMES, comment, notifications,
+    Job, SourceKind, TIMES,
+    backups::BackupJob,
+    comment, notifications,
     quote::{cron_quoted, shell_quoted},
     unsupported,
 };
 use archive_connectors::Result;
+use std::collections::BTreeSet;
 
 /// The file of variables with secrets.
 const ENVIRONMENT: &str = "/etc/kt-archive/env";
@@ -17,13 +20,7 @@ const PASSWORDS: &str = "/etc/kt-archive/pgpass";
 const MAX_BYTES: usize = 998;
 
 pub(super) fn render(job: &Job) -> Result<String> {
-    let command = command(job)?;
-    if command.len() > MAX_BYTES {
-        return Err(unsupported(
-            format!("the command has {} bytes, and cron accepts {MAX_BYTES}", command.len()),
-            "write the settings into a configuration file, and name that with --config",
-        ));
-    }
+    let command = checked(command(job)?)?;
     let mut text = comment(
         "kt-archive: archives the last month and every gap before it.\n\
          Add these lines to the crontab of the user who may write the archive: crontab -e\n\
@@ -45,14 +42,56 @@ pub(super) fn render(job: &Job) -> Result<String> {
     text.push_str(&secrets(job));
     let names = job.host_secrets().into_iter().collect::<Vec<_>>().join(", ");
     if !names.is_empty() {
-        text.push_str(&comment(&format!(
-            "Variables: {ENVIRONMENT} sets {names}, with a line NAME='value' for each; chmod 600 it, and remove those that \
-             are not needed."
-        )));
+        text.push_str(&variables(&names));
     }
     text.push_str("CRON_TZ=UTC\n");
     text.extend([TIMES, " ", &command, "\n"]);
     Ok(text)
+}
+
+/// The lines of backups.
+pub(super) fn render_backups(jobs: &[BackupJob]) -> Result<String> {
+    let Some(first) = jobs.first() else { return Ok(String::new()) };
+    let mut text = comment(
+        "kt-archive: backs the database up every night, and proves the newest backup on the 2nd of each month.\n\
+         Add these lines to the crontab of the user who may write the backups: crontab -e\n\
+         (in /etc/cron.d, the user's name goes between the times and the command).\n\
+         CRON_TZ applies to the lines below it. Debian's cron ignores it and uses the host's zone.",
+    );
+    text.push_str(&notifications(
+        &first.job,
+        "cron mails errors with their hints; results are discarded. Mail needs an MTA on this host and MAILTO=you@example \
+         above the lines. Two commands at once are refused with exit code 8.",
+    ));
+    text.push_str(&secrets(&first.job));
+    let names = jobs.iter().flat_map(|job| job.job.host_secrets()).collect::<BTreeSet<_>>();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    if !names.is_empty() {
+        text.push_str(&variables(&names));
+    }
+    text.push_str("CRON_TZ=UTC\n");
+    for BackupJob { job, times, .. } in jobs {
+        text.extend([times, " ", &checked(command(job)?)?, "\n"]);
+    }
+    Ok(text)
+}
+
+fn variables(names: &str) -> String {
+    comment(&format!(
+        "Variables: {ENVIRONMENT} sets {names}, with a line NAME='value' for each; chmod 600 it, and remove those that are not \
+         needed."
+    ))
+}
+
+/// Refuses a command that Debian's cron would ignore.
+fn checked(command: String) -> Result<String> {
+    if command.len() <= MAX_BYTES {
+        return Ok(command);
+    }
+    Err(unsupported(
+        format!("the command has {} bytes, and cron accepts {MAX_BYTES}", command.len()),
+        "write the settings into a configuration file, and name that with --config",
+    ))
 }
 
 fn secrets(job: &Job) -> String {

@@ -18,11 +18,13 @@ use toml::Value;
 /// A job.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
+    /// The words of the command; `run` if there are none.
+    pub command: Vec<&'static str>,
     /// Path of the program.
     pub program: String,
     /// Path of the configuration file.
     pub config: Option<String>,
-    /// Flags of `run` without `--config`.
+    /// Flags of the command without `--config`.
     pub flags: Vec<String>,
     /// The `KT_ARCHIVE_…` variables that are set.
     pub own: BTreeMap<String, String>,
@@ -83,15 +85,18 @@ pub struct JobInput<'a> {
     pub folder: &'a str,
     /// The environment.
     pub environment: &'a Environment,
-    /// The keys that `run` knows.
+    /// The keys that the command knows.
     pub keys: &'a [&'static str],
+    /// The words of a command of backups; none for `run`.
+    pub backup: &'a [&'static str],
 }
 
 /// A setting that is a secret: its URLs need no other credentials.
 const NOTIFY: &str = "notify";
 
 /// Settings that have their own field in a job.
-const FIELDS: [&str; 5] = ["archive", "replica", "state-dir", "metrics-file", "pseudonym-key-file"];
+const FIELDS: [&str; 7] =
+    ["archive", "replica", "state-dir", "metrics-file", "pseudonym-key-file", "backups", "backups-replica"];
 
 impl Job {
     /// Creates the job of a run with `input`. The caller sets the program and the configuration file.
@@ -103,11 +108,19 @@ impl Job {
             let setting = chosen.iter().find(|setting| setting.key == key)?;
             Some(below(folder, &text(setting.value.clone())))
         };
-        let archive = locations("archive", std::slice::from_ref(&settings.archive), &chosen, input);
+        let (kind, archive, replicas) = if input.backup.is_empty() {
+            let archive = locations("archive", std::slice::from_ref(&settings.archive), &chosen, input);
+            (source(settings.source()?), archive, locations("replica", &settings.replicas, &chosen, input))
+        } else {
+            let backups = locations("backups", std::slice::from_ref(settings.backup.location()?), &chosen, input);
+            let replicas = locations("backups-replica", &settings.backup.replicas, &chosen, input);
+            (SourceKind::Postgres, backups, replicas)
+        };
         let mut job = Self {
-            source: source(settings.source()?),
+            command: input.backup.to_vec(),
+            source: kind,
             archive: archive.into_iter().next().unwrap_or_default(),
-            replicas: locations("replica", &settings.replicas, &chosen, input),
+            replicas,
             state_dir: optional("state-dir"),
             metrics_file: optional("metrics-file"),
             pseudonym_key: optional("pseudonym-key-file"),
@@ -132,7 +145,7 @@ impl Job {
         for setting in chosen {
             job.add(setting, input)?;
         }
-        job.complete(is_set, input)?;
+        job.complete(if input.backup.is_empty() { is_set } else { [true; 2] }, input)?;
         job.file_variables = input.layers.file.variables();
         Ok(job)
     }
@@ -210,7 +223,8 @@ impl Job {
     /// The arguments of the program.
     pub(super) fn arguments(&self) -> Vec<String> {
         let config = self.config.iter().map(|path| format!("--config={path}"));
-        std::iter::once("run".to_owned()).chain(config).chain(self.flags.iter().cloned()).collect()
+        let command = if self.command.is_empty() { &["run"][..] } else { &self.command };
+        command.iter().map(|word| (*word).to_owned()).chain(config).chain(self.flags.iter().cloned()).collect()
     }
 
     fn add(&mut self, setting: Setting, input: &JobInput<'_>) -> Result<()> {

@@ -3,6 +3,7 @@
 //! A [`Job`] holds no secret, only the names of variables and the paths of files with secrets.
 
 mod airflow;
+mod backups;
 mod command;
 mod cron;
 mod github_actions;

@@ -10,18 +10,18 @@ use std::{
 use toml::Value;
 
 /// Keys whose value is a local path.
-const PATHS: [&str; 3] = ["state-dir", "pseudonym-key-file", "metrics-file"];
+const PATHS: [&str; 4] = ["state-dir", "pseudonym-key-file", "metrics-file", "pg-bin"];
 
 /// The value of `key` with relative paths resolved against `folder`.
 pub(super) fn absolute(key: &str, value: Value, folder: &str) -> Result<Value> {
     match (key, value) {
-        ("archive", Value::String(text)) => Ok(resolve(&text, folder).into()),
+        ("archive" | "backups", Value::String(text)) => Ok(resolve(&text, folder).into()),
         ("source", Value::String(text)) => source(&text, folder).map(Value::String),
-        ("replica", Value::String(text)) => {
+        ("replica" | "backups-replica", Value::String(text)) => {
             let locations = text.split(',').map(|part| resolve(part.trim(), folder));
             Ok(locations.collect::<Vec<_>>().join(",").into())
         }
-        ("replica", Value::Array(values)) => {
+        ("replica" | "backups-replica", Value::Array(values)) => {
             let locations = values.into_iter().map(|value| match value {
                 Value::String(text) => resolve(&text, folder).into(),
                 other => other,

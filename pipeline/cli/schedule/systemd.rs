@@ -1,6 +1,9 @@
 //! A service of systemd, and its timer.
 
-use super::{Job, SourceKind, StoreLocation, comment, final_codes, notifications, quote::shell_quoted, unsupported};
+use super::{
+    Job, SourceKind, StoreLocation,
+    backups::BackupJob,
+    comment, final_codes, notifications, quote::shell_quoted, unsupported};
 use archive_connectors::Result;
 use std::fmt::Write as _;
 
@@ -96,6 +99,43 @@ pub(super) fn render(job: &Job) -> Result<String> {
     Ok(text)
 }
 
+/// The units of backups.
+pub(super) fn render_backups(jobs: &[BackupJob]) -> Result<String> {
+    let mut text = comment("Save the units under the names above them, for example with");
+    text.push_str("#   kt-archive schedule systemd ... | awk '/^# \\/etc\\/systemd\\//{file=$2} file{print > file}'\n");
+    text.push_str("# Before the first start:\n");
+    for step in jobs.first().map(|job| preparations(&job.job)).unwrap_or_default() {
+        check(&step)?;
+        text.extend(["#   ", &step, "\n"]);
+    }
+    let timers = jobs.iter().map(|job| format!("kt-archive-{}.timer", job.name)).collect::<Vec<_>>().join(" ");
+    text.push_str(&comment(&format!("Then: systemctl daemon-reload && systemctl enable --now {timers}")));
+    for BackupJob { job, name, description, calendar, .. } in jobs {
+        let unit = format!("/etc/systemd/system/kt-archive-{name}");
+        let _ = write!(
+            text,
+            "\n# {unit}.service\n[Unit]\nDescription={description}\nDocumentation=man:kt-archive-{name}(1)\n\
+             Wants=network-online.target\nAfter=network-online.target\n# A unit to start after a failure, for notifications:\n\
+             # OnFailure=notify@%n.service\n"
+        );
+        // A drill starts a server, which needs more than the limits of a run allow.
+        text.push_str(&limited_service(job, if *name == "backup-drill" { DRILL } else { HARDENING })?);
+        let _ = write!(
+            text,
+            "\n# {unit}.timer\n[Unit]\nDescription={description}\n\n[Timer]\nOnCalendar={calendar}\n\
+             # Runs a missed start when the host is back.\nPersistent=yes\n\n[Install]\nWantedBy=timers.target\n"
+        );
+    }
+    Ok(text)
+}
+
+/// Sandboxing of a drill, which sandboxes its server itself.
+const DRILL: &str = "\
+NoNewPrivileges=yes
+ProtectSystem=strict
+UMask=0077
+";
+
 /// Commands that create the user and the folders of the unit.
 fn preparations(job: &Job) -> Vec<String> {
     let mut steps =
@@ -110,6 +150,10 @@ fn preparations(job: &Job) -> Vec<String> {
 }
 
 fn service(job: &Job) -> Result<String> {
+    limited_service(job, HARDENING)
+}
+
+fn limited_service(job: &Job, limits: &str) -> Result<String> {
     let mut text = "\n[Service]\nType=oneshot\nUser=kt-archive\nGroup=kt-archive\n".to_owned();
     let mut words = vec![command_word(&job.program)?];
     // A credential replaces the flag and the variable of the key.
@@ -132,7 +176,7 @@ fn service(job: &Job) -> Result<String> {
     text.push_str(&secrets(job)?);
     text.push_str(&RETRIES.replace("{FINAL_CODES}", &final_codes(" ")));
     text.push_str(&files(job)?);
-    text.push_str(HARDENING);
+    text.push_str(limits);
     Ok(text)
 }
 
