@@ -19,7 +19,9 @@ pub(super) fn add(command: Command, width: usize) -> Command {
         "artifacts" => &["backups-replica", "metrics-file", "notify"],
         "verify" => &["level", "expect-head", "pg-bin"],
         "drill" => &["into", "backups-replica", "pg-bin", "jobs", "metrics-file", "notify", "rpo", "rto"],
-        "prune" => &["keep-daily", "keep-monthly", "keep-min", "rpo", "rto", "backups-replica", "metrics-file", "notify"],
+        "prune" => {
+            &["keep-daily", "keep-monthly", "keep-min", "rpo", "rto", "backups-replica", "metrics-file", "notify"]
+        }
         _ => &["rpo", "rto"],
     };
     let dumps = keys.contains(&"pg-bin") && keys.contains(&"backup-database");

@@ -53,7 +53,7 @@ impl ArchiveRecord for Manifest {
 
 impl ArchiveRecord for BackupManifest {
     const NAME: &'static str = "backups";
-    const UNIT: &'static str = "backup";
+    const UNIT: &'static str = "commit";
     const OPTION: &'static str = "--backups";
 
     fn subject(&self) -> Subject {

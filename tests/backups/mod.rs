@@ -5,6 +5,8 @@ mod configurations;
 mod databases;
 mod drills;
 mod newer;
+mod recoveries;
+mod removals;
 mod roles;
 mod verifications;
 
@@ -19,6 +21,8 @@ use archive::{
         Workplace,
     },
     config::Level,
+    environment::Environment,
+    settings::Settings,
     verify::Severity,
 };
 use archive_connectors::{Clock, Error, Progress, postgres, progress::Silent, sink::Location};
@@ -111,6 +115,18 @@ impl BackupWorld {
             assert_eq!(left(), 0, "nothing stays on the local disk");
             entry
         })
+    }
+
+    /// The settings of a command, with further ones in the notation of the file.
+    fn settings(&self, further: &str) -> Settings {
+        let mut table = further.parse::<toml::Table>().unwrap();
+        for (key, value) in [("backups", "backups"), ("state-dir", "state"), ("pg-bin", "")] {
+            let path = if value.is_empty() { self.programs.clone() } else { self.path(value) };
+            table.insert(key.to_owned(), path.to_str().unwrap().into());
+        }
+        table.insert("backup-database".to_owned(), self.database.url().into());
+        let environment = Environment::from([("HOME", "/nonexistent"), ("PATH", "/usr/bin:/bin")]);
+        Settings::new(table.try_into().unwrap(), &environment).unwrap()
     }
 
     /// The report of a verification of `backups`.

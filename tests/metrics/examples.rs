@@ -37,7 +37,8 @@ fn written() -> BTreeSet<String> {
     world.archive_month("2025-03").expect(0);
     world.run(&["verify", "--quiet"]).expect(0);
     world.archive_month("2025-03").expect(0);
-    let mut written = metrics(&file).names().into_iter().map(|name| format!("kt_archive_{name}")).collect::<BTreeSet<_>>();
+    let mut written =
+        metrics(&file).names().into_iter().map(|name| format!("kt_archive_{name}")).collect::<BTreeSet<_>>();
     let database = Database::new();
     world.host.set("KT_ARCHIVE_BACKUPS", world.host.path("backups").display().to_string());
     world.host.set("KT_ARCHIVE_PG_BIN", test_variable("KT_TEST_POSTGRES_BIN"));

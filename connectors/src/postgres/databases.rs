@@ -60,6 +60,8 @@ impl Databases {
             Some("42809" | "22023") => configuration("the server does not have the locale of the database")
                 .with_source(error)
                 .with_hint("generate the locale on the server's host (Debian: locales, locale-gen)"),
+            Some("42501") => failure("create a database", error)
+                .with_hint("connect as a superuser, or as a role with CREATEDB that owns what the dump holds"),
             _ => failure("create a database", error),
         })
     }

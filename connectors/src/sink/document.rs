@@ -3,7 +3,7 @@
 
 use super::{Sink, failure::is_final};
 use crate::{Error, ErrorKind, Result};
-use archive_formats::{Chain, CommitRecord, Sha256, manifest::ArchiveDocument};
+use archive_formats::{BackupManifest, Chain, CommitRecord, Manifest, Sha256, manifest::ArchiveDocument};
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use std::time::Duration;
@@ -108,10 +108,28 @@ impl Sink {
         // Another writer may have created the archive between the two requests.
         match self.document(M::IDENTITY).await? {
             Some(found) => self.parse_identity::<M>(&found).map(Some),
+            None if self.has_other_identity::<M>().await? => Err(Error::new(
+                ErrorKind::Configuration,
+                "this place holds an archive of another kind",
+            )
+            .with_context("place", self.url())
+            .with_hint(
+                "--archive is an archive of events, with archive.json; --backups are backups, with backups.json",
+            )),
             None => Err(self
                 .broken_identity::<M>("the document that names the archive is missing, but its manifests are there")
                 .with_hint("restore it from a copy; every manifest holds its UUID")),
         }
+    }
+
+    /// Whether the place has the identity of events where backups are meant, or the other way round.
+    async fn has_other_identity<M: CommitRecord>(&self) -> Result<bool> {
+        for other in [Manifest::IDENTITY, BackupManifest::IDENTITY] {
+            if other != M::IDENTITY && self.document(other).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Creates an archive. If another writer created it first, returns the identity of that one, so that several hosts

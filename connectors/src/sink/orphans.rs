@@ -8,7 +8,7 @@ use archive_formats::{
 };
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 impl Sink {
     /// Removes the data files in the folders of a committed month that no manifest names, and in a directory the partial
@@ -45,12 +45,17 @@ impl Sink {
         }
     }
 
-    /// Removes an object. One that is absent is removed already.
+    /// Removes an object, and in a directory its folder if that is empty then. An object that is absent is removed already.
     pub async fn remove(&self, path: &str) -> Result<()> {
         match self.store.delete(&self.location(path)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed("remove an object", path, &error)),
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(self.failed("remove an object", path, &error)),
         }
+        if let Some(folder) = self.directory.as_ref().and_then(|it| it.file(path).parent().map(Path::to_owned)) {
+            // Fails unless it is empty.
+            drop(std::fs::remove_dir(folder));
+        }
+        Ok(())
     }
 
     /// Removes the partial files of interrupted writes in the folders of `folder`, if the archive is a directory: those for

@@ -17,8 +17,7 @@ pub(super) struct BackupJob {
 }
 
 /// The settings that every command of backups has.
-const COMMON: [&str; 8] =
-    ["backups", "backups-replica", "pg-bin", "state-dir", "metrics-file", "notify", "rpo", "rto"];
+const COMMON: [&str; 8] = ["backups", "backups-replica", "pg-bin", "state-dir", "metrics-file", "notify", "rpo", "rto"];
 
 /// Those of how a database is dumped.
 const DUMPING: [&str; 8] = [
@@ -43,8 +42,12 @@ pub(super) fn render(kind: Kind, input: &JobInput<'_>, program: &str, config: Op
     input.settings.backup.database()?;
     let job = |command: &[&'static str], keys: &[&'static str]| {
         let keys = [&COMMON, keys, &OUTPUT[..]].concat();
-        let made = Job::new(&JobInput { keys: &keys, backup: command, ..*input })?;
-        Ok::<_, archive_connectors::Error>(Job { program: program.to_owned(), config: config.map(str::to_owned), ..made })
+        let made = Job::new(&JobInput { keys: &keys, backup: command, ..input.clone() })?;
+        Ok::<_, archive_connectors::Error>(Job {
+            program: program.to_owned(),
+            config: config.map(str::to_owned),
+            ..made
+        })
     };
     let mut jobs = vec![BackupJob {
         job: job(&["backup", "database"], &DUMPING)?,

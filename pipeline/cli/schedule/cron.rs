@@ -71,7 +71,8 @@ pub(super) fn render_backups(jobs: &[BackupJob]) -> Result<String> {
     }
     text.push_str("CRON_TZ=UTC\n");
     for BackupJob { job, times, .. } in jobs {
-        text.extend([times, " ", &checked(command(job)?)?, "\n"]);
+        let command = checked(command(job)?)?;
+        text.extend([times, " ", command.as_str(), "\n"]);
     }
     Ok(text)
 }

@@ -73,7 +73,7 @@ pub enum SourceKind {
 }
 
 /// The input of [`Job::new`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct JobInput<'a> {
     /// The layers of settings.
     pub layers: &'a Layers,

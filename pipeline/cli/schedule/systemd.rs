@@ -1,9 +1,9 @@
 //! A service of systemd, and its timer.
 
 use super::{
-    Job, SourceKind, StoreLocation,
-    backups::BackupJob,
-    comment, final_codes, notifications, quote::shell_quoted, unsupported};
+    Job, SourceKind, StoreLocation, backups::BackupJob, comment, final_codes, notifications, quote::shell_quoted,
+    unsupported,
+};
 use archive_connectors::Result;
 use std::fmt::Write as _;
 

@@ -97,6 +97,7 @@ impl Report for PlanReport {
             let restore = match (backup.proved, backup.restore_seconds) {
                 (Some(true), Some(seconds)) => format!("proved by a restore that took {}", time(seconds)),
                 (Some(false), _) => "found different by a drill".to_owned(),
+                (None, Some(seconds)) => format!("restored in {}, and not compared", time(seconds)),
                 _ => "never restored".to_owned(),
             };
             format!(
@@ -129,13 +130,11 @@ impl Report for PlanReport {
     }
 
     fn failure(&self) -> Option<Failure> {
-        let message = if self.newest.is_none() {
-            Some("there is no backup of a database".to_owned())
-        } else {
-            self.missed.first().cloned()
-        };
-        message.map(|message| Failure {
-            message,
+        (self.exit() != ExitCode::Done).then(|| Failure {
+            message: match self.missed.as_slice() {
+                [] => "there is no backup of a database".to_owned(),
+                missed => missed.join("; "),
+            },
             hint: "make one: `kt-archive backup database`, and prove it: `kt-archive backup drill`".to_owned(),
             exit: ExitCode::Incomplete,
         })

@@ -11,8 +11,8 @@ use crate::{
     settings::Settings,
     style::Style,
     verify::{
-        Code, Commits, Finding, Findings, Severity, StoredChain, VerifiedRecord, check_size, expect_head, findings,
-        listing, paragraph,
+        Code, Commit, Commits, Finding, Findings, Severity, StoredChain, VerifiedRecord, check_size, expect_head,
+        findings, listing, paragraph,
     },
 };
 use archive_connectors::{
@@ -27,7 +27,10 @@ use archive_formats::{
 };
 use futures::TryStreamExt as _;
 use serde::Serialize;
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 /// How thoroughly backups are verified.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +90,7 @@ impl BackupVerifier<'_> {
         if request.level == Level::Full {
             self.progress.begin(Whole::Bytes(files().map(|file| file.bytes).sum()));
         }
+        unproved(&commits, &kept, &mut findings);
         for commit in &kept {
             let whole = commit
                 .manifest
@@ -152,6 +156,22 @@ impl BackupVerifier<'_> {
         let blocks = blocks.inspect_ok(|block| self.progress.advance(subject, block.len() as u64));
         let major = major_version(&backup.backup.source.server_version).unwrap_or_default();
         read_stream(&backup.programs(self.programs), major, blocks).await
+    }
+}
+
+/// V041: backups of which the last drill found something different. Their files are what was committed.
+fn unproved(commits: &Commits<BackupManifest>, kept: &[&Commit<BackupManifest>], findings: &mut Findings) {
+    let mut last = BTreeMap::new();
+    for commit in commits.values() {
+        if let BackupContent::Drill(drill) = &commit.manifest.content {
+            last.insert(drill.backup.sequence, (commit.manifest.sequence, drill));
+        }
+    }
+    for manifest in kept.iter().map(|commit| &commit.manifest) {
+        if let Some((number, drill)) = last.get(&manifest.sequence).filter(|(_, drill)| drill.equal == Some(false)) {
+            let message = format!("drill {number} found it different: {}", drill.differences.join("; "));
+            findings.warning(Code::Unproved, key::manifest(manifest.sequence), message);
+        }
     }
 }
 

@@ -220,7 +220,7 @@ options! {
     "backup-database" => backup_database: String, "URL";
     /// What is computed of the tables in the snapshot of a dump: full (rows and digests), counts or off
     "digests" => digests: DigestLevel, "LEVEL" = "full, or off with --pg-command";
-    /// Save the passwords of roles too, as the server stores them; needs a superuser
+    /// Save the passwords of roles too, as the server stores them
     "role-passwords" => role_passwords: Switch;
     /// The folder of pg_dump and PostgreSQL's other programs, of the server's major version
     "pg-bin" => pg_bin: PathBuf, "DIR" = "where packages put them, else $PATH";

@@ -18,8 +18,11 @@ use tokio_util::sync::CancellationToken;
 /// Checks the settings without contacting the source or a store.
 pub async fn offline(settings: &Settings) -> Vec<Check> {
     let mut checks = local::checks(settings);
-    checks.extend(source::settings(settings).await);
-    checks.extend(locations(settings).map(|(name, location)| Check::new(name, kind(location))));
+    if settings.source.is_some() || settings.backup.location.is_none() {
+        checks.extend(source::settings(settings).await);
+    }
+    let backups = settings.backup.location.iter().map(|location| ("backups".to_owned(), location));
+    checks.extend(locations(settings).chain(backups).map(|(name, location)| Check::new(name, kind(location))));
     checks
 }
 

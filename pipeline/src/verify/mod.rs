@@ -12,7 +12,7 @@ mod report;
 mod rows;
 
 pub use crate::config::Level;
-pub(crate) use chain::{Commits, StoredChain, VerifiedRecord, expect_head};
+pub(crate) use chain::{Commit, Commits, StoredChain, VerifiedRecord, expect_head};
 pub(crate) use files::check_size;
 pub use known::KnownDamage;
 pub(crate) use known::failure as known_failure;
@@ -162,8 +162,7 @@ fn missing_months(commits: &Commits, request: &VerifyRequest, findings: &mut Fin
     }
     for dataset in datasets {
         for month in Month::range(first, last) {
-            let committed =
-                |commit: &chain::Commit| commit.manifest.dataset == *dataset && commit.manifest.month == month;
+            let committed = |commit: &Commit| commit.manifest.dataset == *dataset && commit.manifest.month == month;
             if !commits.values().any(committed) {
                 findings.warning(Code::MonthMissing, dataset.as_str(), format!("{month} is not archived"));
             }

@@ -118,7 +118,7 @@ pub enum Code {
     MonthMissing,
     /// V040: a dump cannot be read to its end, or a backup has other files than it needs.
     Dump,
-    /// V041: a backup was restored on trial and differed, or was not proved by a restore.
+    /// V041: a backup was restored on trial, and differed.
     Unproved,
 }
 

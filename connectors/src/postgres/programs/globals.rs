@@ -109,7 +109,9 @@ async fn apply(
             Err(error) => {
                 // The rest of a statement may hold the hash of a password.
                 let what = statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-                return Err(failure("apply the globals", error).with_context("statement", what));
+                return Err(failure("apply the globals", error)
+                    .with_context("statement", what)
+                    .with_hint("connect as a superuser: roles and tablespaces belong to the whole server"));
             }
         }
     }

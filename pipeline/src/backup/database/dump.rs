@@ -1,7 +1,7 @@
 //! The backup of a database: a dump in parts, the roles, and digests of the contents, all of one snapshot.
 
 use super::{
-    super::{Backups, draft::BackupDraft, watch::watch_tables},
+    super::{Backups, draft::BackupDraft, tiers, watch::watch_tables},
     parts::Parts,
 };
 use archive_connectors::{
@@ -150,6 +150,7 @@ async fn dump_snapshot(
     let start = Instant::now();
     let snapshot = DatabaseSnapshot::take(access).await?;
     let (source, taken_at) = (snapshot.source().clone(), snapshot.taken_at());
+    check_database(chain, &source.database)?;
     let programs = Programs::new(request.programs.clone(), major_version(&source.server_version));
     let globals = dump_globals(&programs, server, request.passwords).await?;
     let dump = Dump::start(&programs, server, &request.dump_options(Some(snapshot.name().to_owned()))).await?;
@@ -177,6 +178,7 @@ async fn dump_behind_command(
     let taken_at = place.clock.now();
     let dump = Dump::start(&programs, &request.server, &request.dump_options(None)).await?;
     let header = dump.header().clone();
+    check_database(chain, &header.database)?;
     let begun = start.elapsed().as_secs_f64();
     stored.begin(folder(chain, taken_at));
     let (dump, dumped) = timed(store(dump, stored, place.progress)).await?;
@@ -188,6 +190,19 @@ async fn dump_behind_command(
     let contents = DatabaseContents { level: DigestLevel::Off, ..DatabaseContents::default() };
     let seconds = BTreeMap::from([("begin".to_owned(), begun), ("dump".to_owned(), dumped)]);
     Ok(Made { source, taken_at, dump, globals, contents, seconds })
+}
+
+/// Refuses a database of another name than the backups have: a place tells no databases apart, so that one would push the
+/// other's backups out, and hide that they stopped.
+fn check_database(chain: &Chain<BackupManifest>, database: &str) -> Result<()> {
+    let (_, other) = match tiers::databases(chain).pop() {
+        Some(newest) if newest.1.source.database != database => newest,
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Configuration, "the place has backups of another database")
+        .with_context("database", database)
+        .with_context("other", &other.source.database)
+        .with_hint("give each database a place of its own with --backups"))
 }
 
 impl DatabaseRequest {
