@@ -92,7 +92,7 @@ impl Program {
     /// Confines it.
     #[must_use]
     pub(crate) fn confinement(mut self, confinement: Confinement) -> Self {
-        self.confinement = Some(confinement);
+        self.confinement = Some(Box::new(confinement));
         self
     }
 

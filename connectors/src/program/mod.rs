@@ -45,7 +45,7 @@ pub struct Program {
     variables: Vec<(String, OsString)>,
     secrets: Vec<Secret>,
     user: Option<User>,
-    confinement: Option<Confinement>,
+    confinement: Option<Box<Confinement>>,
     stop_signal: Signal,
     messages: Messages,
 }
