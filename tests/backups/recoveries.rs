@@ -64,7 +64,7 @@ fn owner_settings_and_rights_of_the_database_come_back() {
     world.recover(&name, |request| request).unwrap();
     let properties = |name: &str| {
         world.database.sql(&format!(
-            "select pg_get_userbyid(datdba), datacl::text, (select setconfig::text from pg_db_role_setting
+            "select pg_get_userbyid(datdba), (select array_agg(x::text order by x::text) from unnest(datacl) x), (select setconfig::text from pg_db_role_setting
              where setdatabase = d.oid and setrole = 0) from pg_database d where datname = '{name}'"
         ))
     };

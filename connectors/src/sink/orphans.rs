@@ -77,6 +77,8 @@ impl Sink {
                     std::fs::remove_file(&file).map_err(local("remove the leftover", &file))?;
                 }
             }
+            // Fails unless it is empty.
+            drop(std::fs::remove_dir(directory.file(&below)));
         }
         Ok(())
     }
