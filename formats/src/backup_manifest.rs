@@ -219,6 +219,9 @@ pub struct Drill {
     pub compared: DigestLevel,
     /// Whether the restored database is the one that was dumped, as far as it was compared; null if nothing was.
     pub equal: Option<bool>,
+    /// Whether amcheck compared the indexes with their tables.
+    #[serde(default)]
+    pub amcheck: bool,
     /// What differs, if anything does.
     pub differences: Vec<String>,
 }

@@ -16,7 +16,8 @@ fn a_whole_backup_is_proved() {
     assert_eq!((drill.backup.sequence, drill.backup.sha256), (1, backup.sha256));
     let entries = world.backups().chain().entries().to_vec();
     assert_eq!(entries.len(), 2);
-    assert!(["cluster", "restore", "compare"].iter().all(|stage| entries[1].manifest.seconds.contains_key(*stage)));
+    assert!(drill.amcheck, "the distribution's server has amcheck");
+    assert!(["cluster", "restore", "compare", "indexes"].iter().all(|stage| entries[1].manifest.seconds.contains_key(*stage)));
     assert_eq!(clusters(&world), 0);
 }
 

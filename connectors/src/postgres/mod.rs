@@ -18,6 +18,7 @@ mod copy;
 mod copy_sum;
 pub mod databases;
 mod failure;
+pub mod index_check;
 mod open_transactions;
 mod partition;
 mod password_file;

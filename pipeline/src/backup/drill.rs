@@ -25,6 +25,7 @@ use archive_connectors::{
     postgres::{
         Server,
         databases::Databases,
+        index_check::index_differences,
         programs::ProgramOptions,
         scratch::{Cluster, ClusterOptions},
     },
@@ -100,7 +101,7 @@ pub async fn drill_backup(
         jobs: request.jobs,
         progress,
     };
-    let (server_version, differences) = match &request.into {
+    let Compared { server_version, differences, amcheck } = match &request.into {
         None => Box::pin(in_scratch_cluster(restored, &how, state, &mut stages)).await?,
         Some(server) => Box::pin(in_server(restored, &how, server, &mut stages, taken_at)).await?,
     };
@@ -108,7 +109,11 @@ pub async fn drill_backup(
         backup: link,
         server_version,
         compared,
-        equal: (compared != DigestLevel::Off).then_some(differences.is_empty()),
+        equal: match compared {
+            DigestLevel::Off if differences.is_empty() => None,
+            _ => Some(differences.is_empty()),
+        },
+        amcheck,
         differences,
     });
     let (identity, committed_at) = (backups.identity_sha256(), clock.now());
@@ -120,7 +125,7 @@ async fn in_scratch_cluster(
     how: &Restoration<'_>,
     state: &Path,
     stages: &mut Stages,
-) -> Result<(String, Vec<String>)> {
+) -> Result<Compared> {
     let (encoding, locale) = restored.encoding();
     let superuser = restored.superuser();
     let options = ClusterOptions { encoding, locale, superuser, settings: Vec::new() };
@@ -131,11 +136,22 @@ async fn in_scratch_cluster(
     let server = cluster.server(DATABASE);
     restored.restore(&server, how).await?;
     stages.end("restore");
-    let differences = restored.differences(server, how.jobs.get(), how.progress, true).await?;
-    let server_version = cluster.version().to_owned();
-    cluster.stop().await?;
+    let mut differences = restored.differences(server.clone(), how.jobs.get(), how.progress, true).await?;
     stages.end("compare");
-    Ok((server_version, differences))
+    let of_indexes = index_differences(&server).await?;
+    stages.end("indexes");
+    let (server_version, amcheck) = (cluster.version().to_owned(), of_indexes.is_some());
+    cluster.stop().await?;
+    differences.extend(of_indexes.into_iter().flatten());
+    Ok(Compared { server_version, differences, amcheck })
+}
+
+/// What a restored copy is like.
+struct Compared {
+    server_version: String,
+    differences: Vec<String>,
+    /// Whether the indexes were checked.
+    amcheck: bool,
 }
 
 /// Roles and extensions are those of the server: nothing is made there but a database.
@@ -145,7 +161,7 @@ async fn in_server(
     server: &Server,
     stages: &mut Stages,
     now: Timestamp,
-) -> Result<(String, Vec<String>)> {
+) -> Result<Compared> {
     let databases = Databases::connect(server).await?;
     for left in databases.unused(MARK).await? {
         tracing::info!(database = left, "dropping the database of a killed drill");
@@ -170,7 +186,7 @@ async fn in_server(
     databases.close().await;
     let differences = differences?;
     dropped?;
-    Ok((version, differences))
+    Ok(Compared { server_version: version, differences, amcheck: false })
 }
 
 /// The report of `backup drill`.
