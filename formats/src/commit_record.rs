@@ -29,6 +29,13 @@ pub trait CommitRecord: Clone + Debug + Serialize + DeserializeOwned + Send + Sy
     /// Fails if it commits again what `chain` has committed.
     fn check_new(&self, chain: &Chain<Self>) -> Result<(), BrokenChain>;
 
+    /// The same without what a chain in memory does not need: all manifests of an archive may be in one. What is left out is
+    /// read again from the stored manifest.
+    #[must_use]
+    fn without_details(self) -> Self {
+        self
+    }
+
     /// Its number.
     fn sequence(&self) -> u64 {
         self.header().sequence

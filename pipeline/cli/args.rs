@@ -213,6 +213,11 @@ pub(super) enum BackupCommand {
     /// The chain, the names and sizes of all files; at level full every byte, and every dump to its end. Whether a dump
     /// restores, and to the same rows, is what a drill proves.
     Verify,
+    /// Bring every replica of the backups up to them
+    ///
+    /// As every command that commits does; with --repair, what a replica lacks or has damaged is replaced. A damaged file of
+    /// the backups comes back from a whole replica: name that as --backups, and the damaged place as --replica.
+    Replicate(RepairArgs),
     /// Restore a backup on trial, and compare every table
     ///
     /// By default in a scratch cluster of this host, which is made for it and removed whatever happens: roles and extensions
@@ -233,6 +238,7 @@ impl BackupCommand {
             Self::Configuration(_) => "backup configuration",
             Self::Artifacts(_) => "backup artifacts",
             Self::Verify => "backup verify",
+            Self::Replicate(_) => "backup replicate",
             Self::Drill(_) => "backup drill",
             Self::Prune(_) => "backup prune",
         }
@@ -294,6 +300,13 @@ pub(super) struct DrillArgs {
     /// The backup with this number [default: the newest]
     #[arg(long, value_name = "N")]
     pub(super) backup: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct RepairArgs {
+    /// Read every object of the replicas, and replace what is missing or damaged
+    #[arg(long)]
+    pub(super) repair: bool,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -8,13 +8,14 @@ use super::{
 };
 use archive::{
     backup::{
-        self, ArtifactsRequest, BackupVerifyRequest, ConfigurationFrom, ConfigurationOutcome, ConfigurationRequest,
-        CopyReport, DrillRequest, RecoverRequest, RepositoryLink,
+        self, ArtifactsRequest, BackupVerifyRequest, ConfigurationFrom, ConfigurationRequest, DrillRequest,
+        RecoverRequest, RepositoryLink,
     },
     config,
     monitoring::{self, Attempt, Finished, Telemetry, Tier, metrics::Work},
     report::Report,
     settings,
+    style::Style,
 };
 use archive_connectors::{
     Clock as _, Error, ErrorKind, Result,
@@ -22,6 +23,7 @@ use archive_connectors::{
     postgres::{Server, contents::Access},
     program::CommandVariables,
 };
+use serde::Serialize;
 use std::{num::NonZero, path::PathBuf, thread, time::Duration};
 
 pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<Outcome> {
@@ -48,10 +50,18 @@ pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<O
             let work = Box::pin(backup::back_up_artifacts(settings, &request, &SystemClock, observer, stop));
             committing("backup artifacts", signals, work, &opened, &session).await
         }
+        BackupCommand::Replicate(args) => {
+            let work = Box::pin(backup::replicate_backups(settings, args.repair, &SystemClock, observer, stop));
+            committing("backup replicate", signals, work, &opened, &session).await
+        }
         BackupCommand::Verify => {
             let (level, expect_head) = (opened.config.level.unwrap_or_default(), opened.config.expect_head.clone());
             let request = BackupVerifyRequest { level, expect_head };
-            reading(signals, backup::verify_backups(settings, &request, observer), &opened, &session).await
+            let work = async {
+                let verifying = Box::pin(backup::verify_backups(settings, &request, observer));
+                stop.run_until_cancelled(verifying).await.unwrap_or_else(|| Err(stopped()))
+            };
+            committing("backup verify", signals, work, &opened, &session).await
         }
         BackupCommand::Drill(args) => {
             let request = DrillRequest {
@@ -80,7 +90,8 @@ pub(super) async fn recover(command: RecoverCommand, session: Session) -> Result
     let signals = Signals::listen()?;
     match command {
         RecoverCommand::Plan => {
-            reading(signals, backup::recovery_plan(settings, &SystemClock), &opened, &session).await
+            let work = Box::pin(backup::recovery_plan(settings, &SystemClock));
+            committing("recover plan", signals, work, &opened, &session).await
         }
         RecoverCommand::Database(RecoverArgs { backup, switch, confirm }) => {
             let request = RecoverRequest {
@@ -94,8 +105,9 @@ pub(super) async fn recover(command: RecoverCommand, session: Session) -> Result
                 switch,
                 confirm: confirm.confirm,
             };
-            let work = Box::pin(backup::recover(settings, &request, &SystemClock, observer));
-            reading(signals, work, &opened, &session).await
+            let stop = signals.stop();
+            let work = Box::pin(backup::recover(settings, &request, &SystemClock, observer, &stop));
+            committing("recover database", signals, work, &opened, &session).await
         }
     }
 }
@@ -127,6 +139,10 @@ async fn committing<R: Report>(
     let finished = Finished { attempt, ended, exit, error, report: None, summary, work: Work::default() };
     let notifications = Notifications::new(opened.settings.clone(), Telemetry::default(), finished);
     Ok(Outcome { notifications: Some(notifications), ..outcome })
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped before all was read").with_hint("run the same command again")
 }
 
 /// Awaits work that a signal aborts.
@@ -177,8 +193,19 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 fn print_link(repository: String, session: &Session) -> Outcome {
     let api_url = session.environment.get(SOURCE_VARIABLE).unwrap_or("https://api.keeptrusts.example").to_owned();
     let link = RepositoryLink { api_url, repository, branch: "main".to_owned(), path: "/".to_owned() };
-    let outcome = Outcome::new(&CopyReport::<ConfigurationOutcome>::default(), session.results);
-    Outcome { text: link.text(), ..outcome }
+    Outcome::new(&PrintedLink { call: Some(link.text()) }, session.results)
+}
+
+/// The report of `backup configuration --print-link`.
+#[derive(Debug, Default, Serialize)]
+struct PrintedLink {
+    call: Option<String>,
+}
+
+impl Report for PrintedLink {
+    fn text(&self, _: Style) -> String {
+        self.call.clone().unwrap_or_default()
+    }
 }
 
 /// The database that `--into` names.

@@ -12,19 +12,28 @@ const DUMPING: [&str; 7] =
 pub(super) fn add(command: Command, width: usize) -> Command {
     let keys: &[&str] = match command.get_name() {
         "database" if command.get_arguments().any(|argument| argument.get_id() == "switch") => {
-            &["into", "pg-bin", "jobs"]
+            &["into", "pg-bin", "jobs", "metrics-file", "notify"]
         }
         "database" => &["backup-database", "backups-replica", "pg-bin", "metrics-file", "notify", "rpo", "rto"],
         "configuration" => &["backup-database", "table", "backups-replica", "metrics-file", "notify"],
-        "artifacts" => &["backups-replica", "metrics-file", "notify"],
-        "verify" => &["level", "expect-head", "pg-bin"],
+        "artifacts" | "replicate" => &["backups-replica", "metrics-file", "notify"],
+        "verify" => &["level", "expect-head", "pg-bin", "metrics-file", "notify"],
         "drill" => &["into", "backups-replica", "pg-bin", "jobs", "metrics-file", "notify", "rpo", "rto"],
         "prune" => {
             &["keep-daily", "keep-monthly", "keep-min", "rpo", "rto", "backups-replica", "metrics-file", "notify"]
         }
-        _ => &["rpo", "rto"],
+        _ => &["rpo", "rto", "metrics-file", "notify"],
     };
     let dumps = keys.contains(&"pg-bin") && keys.contains(&"backup-database");
+    let command = if command.get_name() == "configuration" {
+        // One place of configurations at a time.
+        command
+            .mut_arg("file", |file| file.conflicts_with("backup-database"))
+            .mut_arg("git", |git| git.conflicts_with("backup-database"))
+            .mut_arg("exec", |exec| exec.conflicts_with("backup-database"))
+    } else {
+        command
+    };
     let command = command.arg(described(argument("backups"))).args(keys.iter().map(|key| described(argument(key))));
     let dumping = DUMPING.iter().filter(|_| dumps).map(|key| argument(key).hide_short_help(true));
     documented(command.args(dumping), width)
@@ -32,7 +41,7 @@ pub(super) fn add(command: Command, width: usize) -> Command {
 
 /// Adds the options of what a backup needs to `doctor`.
 pub(super) fn add_to_doctor(command: Command) -> Command {
-    const CHECKED: [&str; 5] = ["backups", "backup-database", "backups-replica", "pg-bin", "pg-command"];
+    const CHECKED: [&str; 7] = ["backups", "backup-database", "backups-replica", "pg-bin", "pg-command", "rpo", "rto"];
     let options = CHECKED.map(|key| match key {
         // The flag --replica is that of the archive here.
         "backups-replica" => argument(key),

@@ -102,6 +102,16 @@ pub(super) const EXAMPLES: &[Example] = &[
         "kt-archive backup artifacts --from s3://keeptrusts-exports --backups /srv/backups",
     ),
     (
+        "kt-archive-backup-replicate",
+        "Bring a copy up to the backups",
+        "kt-archive backup replicate --backups /srv/backups --replica s3://my-backups/keeptrusts",
+    ),
+    (
+        "kt-archive-backup-replicate",
+        "Mend the backups from a whole copy",
+        "kt-archive backup replicate --repair --backups s3://my-backups/keeptrusts --replica /srv/backups",
+    ),
+    (
         "kt-archive-backup-verify",
         "Every byte, and every dump to its end",
         "kt-archive backup verify --backups /srv/backups",

@@ -123,7 +123,7 @@ fn empty_report(command: Option<&str>) -> Value {
         Some("doctor" | "config check") => fields(&DoctorReport::default()),
         Some("config show") => fields(&ShownSettings::default()),
         Some("config schema") => fields(&PrintedSchema::default()),
-        Some("replicate") => fields(&ReplicateReport::default()),
+        Some("replicate" | "backup replicate") => fields(&ReplicateReport::default()),
         Some("pull") => fields(&PullReport::default()),
         Some("restore") => fields(&RestoreReport::default()),
         Some("schedule") => fields(&PrintedJob::default()),

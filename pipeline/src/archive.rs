@@ -7,12 +7,12 @@ use archive_connectors::{
     sink::{Identity, Location},
 };
 use archive_formats::{
-    BackupManifest, Chain, CommitRecord, Dataset, Head, Manifest, Sha256, Timestamp,
+    BackupManifest, Chain, CommitRecord, Dataset, Entry, FileRecord as _, Head, Manifest, Sha256, Timestamp,
     backup_manifest::BackupContent,
     key::ObjectName,
     manifest::{ArchiveDocument, Link},
 };
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use std::{collections::HashSet, marker::PhantomData};
 use uuid::Uuid;
 
@@ -23,6 +23,9 @@ pub trait ArchiveRecord: CommitRecord {
 
     /// What a commit is called in counts.
     const UNIT: &'static str;
+
+    /// The command that mends a replica.
+    const REPAIR: &'static str;
 
     /// The option that names the place.
     const OPTION: &'static str;
@@ -45,6 +48,7 @@ impl ArchiveRecord for Manifest {
     const NAME: &'static str = "archive";
     const UNIT: &'static str = "month";
     const OPTION: &'static str = "--archive";
+    const REPAIR: &'static str = "kt-archive replicate --repair";
 
     fn subject(&self) -> Subject {
         Subject::Month(DatasetMonth { dataset: self.dataset.clone(), month: self.month })
@@ -55,6 +59,7 @@ impl ArchiveRecord for BackupManifest {
     const NAME: &'static str = "backups";
     const UNIT: &'static str = "commit";
     const OPTION: &'static str = "--backups";
+    const REPAIR: &'static str = "kt-archive backup replicate --repair";
 
     fn subject(&self) -> Subject {
         Subject::Backup(format!("{} {}", self.content.kind(), self.sequence))
@@ -68,15 +73,43 @@ impl ArchiveRecord for BackupManifest {
     }
 }
 
-/// Removes objects from `sink`. Where the store refuses, for example because of Object Lock, logs that once and succeeds:
-/// what stays costs only space.
-pub(crate) async fn remove_files(sink: &Sink, paths: impl IntoIterator<Item = &str>) {
+/// Removes objects from `sink`, and returns how many stay. Where the store refuses, for example because of Object Lock, logs
+/// that once: what stays costs only space.
+pub(crate) async fn remove_files(sink: &Sink, paths: impl IntoIterator<Item = &str>) -> u64 {
+    let mut left = 0;
     for path in paths {
         if let Err(error) = sink.remove(path).await {
-            tracing::warn!(%error, "some files of removed backups stay in the store");
-            return;
+            if left == 0 {
+                tracing::warn!(%error, "some files of removed backups stay in the store");
+            }
+            left += 1;
         }
     }
+    left
+}
+
+/// Removes from `sink`, the archive or a copy of it, the files that `chain` has removed and that are still there, and returns
+/// how many stay. A file that a manifest names that was not removed is kept.
+pub(crate) async fn remove_removed<M: ArchiveRecord>(sink: &Sink, chain: &Chain<M>) -> Result<u64> {
+    let removed = removed(chain.entries().iter().map(|entry| &entry.manifest));
+    if removed.is_empty() {
+        return Ok(0);
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) =
+        chain.entries().iter().partition(|entry| removed.contains(&entry.manifest.sequence()));
+    let paths = |entries: Vec<&Entry<M>>| {
+        let files = entries.into_iter().flat_map(|entry| entry.manifest.files());
+        files.map(|file| file.object().path.to_owned()).collect::<HashSet<_>>()
+    };
+    let (gone, kept) = (paths(gone), paths(kept));
+    let mut present = Vec::new();
+    let mut objects = sink.list(None);
+    while let Some(object) = objects.try_next().await? {
+        if gone.contains(&object.path) && !kept.contains(&object.path) {
+            present.push(object.path);
+        }
+    }
+    Ok(remove_files(sink, present.iter().map(String::as_str)).await)
 }
 
 /// A store that contains an archive, before its chain is read.

@@ -71,8 +71,11 @@ impl Scratch {
 pub(crate) fn staging(state: &Path, archive: &str) -> Result<PathBuf> {
     let folder = private_folder(state.join("staging").join(archive))?;
     for left in fs::read_dir(&folder).map_err(local("look into the staging folder", &folder))? {
-        let path = left.map_err(local("look into the staging folder", &folder))?.path();
-        fs::remove_dir_all(&path).map_err(local("remove what a crashed run left", &path))?;
+        let left = left.map_err(local("look into the staging folder", &folder))?;
+        let (path, kind) = (left.path(), left.file_type());
+        let is_folder = kind.map_err(local("look into the staging folder", &folder))?.is_dir();
+        let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(local("remove what a crashed run left", &path))?;
     }
     Ok(folder)
 }

@@ -17,7 +17,11 @@ fn a_whole_backup_is_proved() {
     let entries = world.backups().chain().entries().to_vec();
     assert_eq!(entries.len(), 2);
     assert!(drill.amcheck, "the distribution's server has amcheck");
-    assert!(["cluster", "restore", "compare", "indexes"].iter().all(|stage| entries[1].manifest.seconds.contains_key(*stage)));
+    assert!(
+        ["cluster", "restore", "compare", "indexes"]
+            .iter()
+            .all(|stage| entries[1].manifest.seconds.contains_key(*stage))
+    );
     assert_eq!(clusters(&world), 0);
 }
 

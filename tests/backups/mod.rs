@@ -17,8 +17,8 @@ use crate::support::{
 };
 use archive::{
     backup::{
-        self, BackupVerifier, BackupVerifyReport, BackupVerifyRequest, Backups, DatabaseRequest, DrillRequest,
-        Workplace,
+        self, BackupVerifier, BackupVerifyReport, BackupVerifyRequest, Backups, DatabaseRequest, DrillPlace,
+        DrillRequest, Workplace,
     },
     config::Level,
     environment::Environment,
@@ -163,7 +163,9 @@ impl BackupWorld {
                 programs: self.request().programs,
                 jobs: NonZero::<usize>::MIN,
             };
-            backup::drill_backup(&mut backups, &request, &Noon, &state, &silent()).await
+            let place =
+                DrillPlace { clock: &Noon, state: &state, progress: &silent(), stop: &CancellationToken::new() };
+            place.drill(&mut backups, &request).await
         })
     }
 }

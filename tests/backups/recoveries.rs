@@ -5,6 +5,7 @@ use crate::support::programs::run;
 use archive::backup::{RecoverReport, RecoverRequest, recover};
 use archive_connectors::{Error, ErrorKind, postgres};
 use std::num::NonZero;
+use tokio_util::sync::CancellationToken;
 
 impl BackupWorld {
     fn recover(
@@ -21,7 +22,7 @@ impl BackupWorld {
             switch: false,
             confirm: false,
         });
-        run(recover(&self.settings(""), &request, &Noon, silent()))
+        run(recover(&self.settings(""), &request, &Noon, silent(), &CancellationToken::new()))
     }
 
     /// A name of a new database.

@@ -33,6 +33,11 @@ impl Databases {
         Ok(Self { connection })
     }
 
+    /// Connects to the database that `server` names, so that it has a session.
+    pub async fn hold(server: &Server) -> Result<Self> {
+        Ok(Self { connection: connect(server, &SETTINGS).await? })
+    }
+
     /// The version of the server, as the server prints it.
     pub fn version(&self) -> &str {
         self.connection.version().1
@@ -61,7 +66,7 @@ impl Databases {
                 .with_source(error)
                 .with_hint("generate the locale on the server's host (Debian: locales, locale-gen)"),
             Some("42501") => failure("create a database", error)
-                .with_hint("connect as a superuser, or as a role with CREATEDB that owns what the dump holds"),
+                .with_hint("connect as a superuser: a restore gives tables to their owners"),
             _ => failure("create a database", error),
         })
     }
@@ -86,19 +91,22 @@ impl Databases {
         self.connection.client().batch_execute(&statement).await.map_err(|error| failure("mark a database", error))
     }
 
-    /// The databases whose comment begins with `mark` and that no session uses.
-    pub async fn unused(&self, mark: &str) -> Result<Vec<String>> {
-        let query = "select datname::text from pg_catalog.pg_database d \
-            where pg_catalog.starts_with(pg_catalog.shobj_description(oid, 'pg_database'), $1) \
+    /// The databases that no session uses, whose comment begins with `mark`, or that have none, and a name of `prefix` and
+    /// twelve hexadecimal digits: of a process that was killed before it made the comment.
+    pub async fn unused(&self, mark: &str, prefix: &str) -> Result<Vec<String>> {
+        let query = "select datname::text from pg_catalog.pg_database d, \
+            pg_catalog.shobj_description(oid, 'pg_database') comment \
+            where (pg_catalog.starts_with(comment, $1) or (comment is null and datname::text ~ $2)) \
             and not exists (select from pg_catalog.pg_stat_activity a where a.datid = d.oid)";
-        let rows = self.connection.client().query(query, &[&mark]).await;
+        let name = format!("^{prefix}_[0-9a-f]{{12}}$");
+        let rows = self.connection.client().query(query, &[&mark, &name]).await;
         Ok(rows.map_err(|error| failure("list the databases", error))?.iter().map(|row| row.get(0)).collect())
     }
 
     /// The sessions of a database: the name of the application, or that of the role.
     pub async fn sessions(&self, name: &str) -> Result<Vec<String>> {
         let query = "select coalesce(nullif(application_name, ''), usename::text, 'unnamed') \
-            from pg_catalog.pg_stat_activity where datname = $1::text::name order by 1";
+            from pg_catalog.pg_stat_activity where datname = $1::text::name and backend_type = 'client backend' order by 1";
         let rows = self.connection.client().query(query, &[&name]).await;
         Ok(rows.map_err(|error| failure("list the sessions", error))?.iter().map(|row| row.get(0)).collect())
     }

@@ -122,7 +122,7 @@ impl Sink {
         if manifest.header().format != M::FORMAT {
             return Err(unreadable("a manifest has another format").with_hint("a newer version may know it"));
         }
-        Ok(Entry { sha256: Sha256::digest(&bytes), manifest })
+        Ok(Entry { sha256: Sha256::digest(&bytes), manifest: manifest.without_details() })
     }
 
     fn broken(&self, broken: &BrokenChain) -> Error {

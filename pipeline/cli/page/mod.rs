@@ -17,7 +17,7 @@ pub(crate) use outcome::{PageReport, UnreadMonth};
 use archive::{
     Archive,
     activity::{Activity, Counter},
-    backup::backup_status,
+    backup::{BackupStatus, backup_status},
     output::OutputFile,
     replicate,
     settings::Settings,
@@ -88,6 +88,7 @@ pub(crate) async fn write(
         head: page.head,
         unread: unread(&page),
         is_damaged: page.is_damaged(),
+        missed: page.backups.as_ref().filter(|backups| backups.misses()).map(BackupStatus::lacks).unwrap_or_default(),
         damage: page.damage,
     })
 }

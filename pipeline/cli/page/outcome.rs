@@ -28,6 +28,8 @@ pub(crate) struct PageReport {
     /// Whether any damage is known.
     #[serde(skip)]
     pub is_damaged: bool,
+    /// What was promised of backups (`--rpo`, `--rto`) and is not kept.
+    pub missed: Vec<String>,
 }
 
 /// A month whose events could not be counted.
@@ -42,7 +44,13 @@ pub(crate) struct UnreadMonth {
 impl Report for PageReport {
     /// Damage fails the command although the page is written. A month in no countable format is not damage.
     fn exit(&self) -> ExitCode {
-        if self.is_damaged { ExitCode::Damaged } else { ExitCode::Done }
+        if self.is_damaged {
+            ExitCode::Damaged
+        } else if self.missed.is_empty() {
+            ExitCode::Done
+        } else {
+            ExitCode::Incomplete
+        }
     }
 
     fn text(&self, _: Style) -> String {
@@ -59,6 +67,10 @@ impl Report for PageReport {
 
     fn failure(&self) -> Option<Failure> {
         let exit = self.exit();
+        if exit == ExitCode::Incomplete {
+            let hint = "back up or drill again: the page has the times".to_owned();
+            return Some(Failure { message: self.missed.join("; "), hint, exit });
+        }
         let damaged = self.unread.iter().filter(|month| month.error.exit == exit).count() as u64;
         let message = if damaged > 0 {
             let months = count(damaged, "month");
@@ -86,6 +98,7 @@ mod tests {
         });
         let unread = unread.collect();
         PageReport {
+            missed: Vec::new(),
             output: Some("r.html".to_owned()),
             bytes: 12_700,
             archive: Some("./archive".to_owned()),

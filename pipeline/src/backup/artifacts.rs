@@ -258,6 +258,7 @@ impl ArtifactsRun<'_> {
             return Ok(());
         }
         let draft = BackupDraft {
+            follows: None,
             identity: self.backups.identity_sha256(),
             content: BackupContent::Artifacts(ArtifactsBackup { source: self.from.url().to_owned(), artifacts }),
             taken_at,

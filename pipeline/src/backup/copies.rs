@@ -4,13 +4,14 @@ use super::{
     ArtifactsOutcome, ArtifactsRequest, Backups, ConfigurationOutcome, ConfigurationRequest, ConfigurationState,
     backup_artifacts, backup_configuration,
     database::{copy_to_replicas, open_locked},
+    open_backups,
 };
 use crate::{
     exit::ExitCode,
     human::{count, size},
     observer::Observer,
     replicate::{
-        ReplicaReport,
+        ReplicaReport, ReplicateReport, Replicator,
         report::{replica_failures, replica_table},
     },
     report::{Failure, Report},
@@ -18,7 +19,7 @@ use crate::{
     state,
     style::{Style, Tone},
 };
-use archive_connectors::{Clock, Result};
+use archive_connectors::{Clock, Error, ErrorKind, Result};
 use archive_formats::printable;
 use serde::Serialize;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ pub async fn back_up_configuration(
 ) -> Result<CopyReport<ConfigurationOutcome>> {
     let (mut backups, _lock) = open_locked(settings, clock).await?;
     let folder = state::staging(&settings.state_dir, backups.id())?;
-    let outcome = Box::pin(backup_configuration(&mut backups, request, clock, &folder)).await?;
+    let work = Box::pin(backup_configuration(&mut backups, request, clock, &folder));
+    let outcome = stop.run_until_cancelled(work).await.unwrap_or_else(|| Err(stopped()))?;
     Ok(CopyReport::new(backups, settings, outcome, observer, stop).await)
 }
 
@@ -48,8 +50,34 @@ pub async fn back_up_artifacts(
 ) -> Result<CopyReport<ArtifactsOutcome>> {
     let (mut backups, _lock) = open_locked(settings, clock).await?;
     let folder = state::staging(&settings.state_dir, backups.id())?;
-    let outcome = Box::pin(backup_artifacts(&mut backups, request, clock, &folder)).await?;
+    let work = Box::pin(backup_artifacts(&mut backups, request, clock, &folder));
+    let outcome = stop.run_until_cancelled(work).await.unwrap_or_else(|| Err(stopped()))?;
     Ok(CopyReport::new(backups, settings, outcome, observer, stop).await)
+}
+
+/// Brings the replicas of `settings` up to the backups; with `repair`, replaces what is missing or damaged there.
+pub async fn replicate_backups(
+    settings: &Settings,
+    repair: bool,
+    clock: &dyn Clock,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<ReplicateReport> {
+    let replicas = &settings.backup.replicas;
+    if replicas.is_empty() {
+        let error = Error::new(ErrorKind::Configuration, "no replica was named");
+        return Err(error.with_hint("name one with --replica"));
+    }
+    // Never begins backups.
+    drop(open_backups(settings.backup.location()?).await?);
+    let (mut backups, _lock) = open_locked(settings, clock).await?;
+    let mut replicator = Replicator { archive: &mut backups, repair, observer, stop };
+    Ok(ReplicateReport { replicas: replicator.update(replicas).await, ..ReplicateReport::default() })
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped before all was copied")
+        .with_hint("run the same command again: what is committed stays")
 }
 
 /// The report of a command that copies what is new.

@@ -1,10 +1,10 @@
 //! What the commit of a backup records.
 
-use archive_connectors::{Result, sink::Draft};
+use archive_connectors::{Error, ErrorKind, Result, sink::Draft};
 use archive_formats::{
     BackupManifest, Chain, Entry, Sha256, Timestamp,
     backup_manifest::{BackupContent, BackupFile, FORMAT},
-    manifest::Tool,
+    manifest::{Link, Tool},
 };
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ pub(super) struct BackupDraft {
     pub(super) taken_at: Timestamp,
     pub(super) committed_at: Timestamp,
     pub(super) seconds: BTreeMap<String, f64>,
+    /// The manifest that this one must follow, if it was planned on it.
+    pub(super) follows: Option<Link>,
 }
 
 impl Draft for BackupDraft {
@@ -25,13 +27,17 @@ impl Draft for BackupDraft {
         Some(self.identity)
     }
 
-    /// Two backups never have equal bytes, so that none makes another needless.
+    /// A backup makes no other one needless; whether a content is new is decided before.
     fn committed<'a>(&self, _: &'a Chain<BackupManifest>) -> Option<&'a Entry<BackupManifest>> {
         None
     }
 
     fn manifest(&self, chain: &Chain<BackupManifest>, files: Vec<BackupFile>) -> Result<BackupManifest> {
         let draft = self.clone();
+        if self.follows.is_some() && self.follows != chain.link() {
+            return Err(Error::new(ErrorKind::TryLater, "another process committed a backup meanwhile")
+                .with_hint("run the same command again: it plans anew"));
+        }
         Ok(BackupManifest {
             format: FORMAT.to_owned(),
             archive: chain.archive().to_owned(),

@@ -6,10 +6,12 @@ use super::{
     draft::BackupDraft,
     open_backups,
     restore::{RestorableBackup, Restoration, Stages},
+    tiers::DatabaseTier,
 };
 use crate::{
     exit::ExitCode,
     human,
+    lock::Lock,
     observer::Observer,
     replicate::{
         ReplicaReport,
@@ -36,15 +38,24 @@ use archive_formats::{
     printable,
 };
 use serde::Serialize;
-use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// The database in a scratch cluster, and the beginning of its name in the server of an operator.
 const DATABASE: &str = "keeptrusts_drill";
 
-/// The beginning of the comment of databases that drills make. Those of killed drills are dropped by it.
-const MARK: &str = "kt-archive drill ";
+/// The beginning of the comment of databases that drills of these backups make. Those of killed drills are dropped by it.
+fn mark(backups: &str) -> String {
+    format!("kt-archive drill of {backups} ")
+}
 
 /// What is restored on trial, and where.
 #[derive(Clone, Debug)]
@@ -59,7 +70,8 @@ pub struct DrillRequest {
     pub jobs: NonZero<usize>,
 }
 
-/// Restores the backup that `request` names, compares, and commits the result. The database is dropped whatever happens.
+/// Restores the backup that `request` names, compares, and commits the result. What is restored is dropped whatever happens.
+/// Backups may be made meanwhile: only the commit needs the lock.
 pub async fn drill(
     settings: &Settings,
     request: &DrillRequest,
@@ -67,61 +79,179 @@ pub async fn drill(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<DrillReport> {
-    // Never begins backups.
-    drop(open_backups(settings.backup.location()?).await?);
-    let (mut backups, _lock) = open_locked(settings, clock).await?;
+    let backups = open_backups(settings.backup.location()?).await?;
     let progress = Arc::clone(&observer) as Arc<dyn Progress>;
-    let work = Box::pin(drill_backup(&mut backups, request, clock, &settings.state_dir, &progress));
-    // What a drill makes is removed when it is dropped; a database in another server by the next drill.
-    let entry = stop.run_until_cancelled(work).await.unwrap_or_else(|| {
-        Err(Error::new(ErrorKind::Interrupted, "stopped before the drill was done")
-            .with_hint("run the same command again"))
-    })?;
+    let place = DrillPlace { clock, state: &settings.state_dir, progress: &progress, stop: &stop };
+    let trial = Box::pin(place.restore(&backups, request)).await?;
+    let (mut backups, _lock) = open_when_free(settings, clock, &stop).await?;
+    let entry = trial.commit(&mut backups).await?;
     let replicas = copy_to_replicas(&mut backups, settings, observer, stop).await;
-    Ok(DrillReport::new(&backups, &entry, replicas))
+    let tier = DatabaseTier::new(backups.chain(), settings.backup.objectives, clock.now());
+    Ok(DrillReport { missed: tier.missed, ..DrillReport::new(&backups, &entry, replicas) })
 }
 
-/// Restores a backup into a scratch cluster below `state`, or into the server of an operator, compares every table with the
-/// manifest, and commits the result. A database that differs is a result, not an error.
-pub async fn drill_backup(
-    backups: &mut Backups,
-    request: &DrillRequest,
-    clock: &dyn Clock,
-    state: &Path,
-    progress: &Arc<dyn Progress>,
-) -> Result<Entry<BackupManifest>> {
-    let restored = RestorableBackup::find(backups, request.backup)?;
-    let (link, compared) = (restored.entry.link(), restored.backup.digests);
-    let (taken_at, mut stages) = (clock.now(), Stages::begin());
-    let scratch = Scratch::new(state, "drill")?;
-    let how = Restoration {
-        sink: backups.sink(),
-        programs: restored.programs(&request.programs),
-        folder: scratch.path(),
-        jobs: request.jobs,
-        progress,
-    };
-    let Compared { server_version, differences, amcheck } = match &request.into {
-        None => Box::pin(in_scratch_cluster(restored, &how, state, &mut stages)).await?,
-        Some(server) => Box::pin(in_server(restored, &how, server, &mut stages, taken_at)).await?,
-    };
-    let content = BackupContent::Drill(Drill {
-        backup: link,
-        server_version,
-        compared,
-        equal: match compared {
-            DigestLevel::Off if differences.is_empty() => None,
-            _ => Some(differences.is_empty()),
-        },
-        amcheck,
-        differences,
-    });
-    let (identity, committed_at) = (backups.identity_sha256(), clock.now());
-    backups.commit(&BackupDraft { identity, content, taken_at, committed_at, seconds: stages.seconds }, &[]).await
+/// Waits for the end of another command that commits.
+async fn open_when_free(settings: &Settings, clock: &dyn Clock, stop: &CancellationToken) -> Result<(Backups, Lock)> {
+    const PATIENCE: Duration = Duration::from_secs(3_600);
+    const PAUSE: Duration = Duration::from_secs(2);
+    let start = Instant::now();
+    loop {
+        match open_locked(settings, clock).await {
+            Err(error) if error.kind() == ErrorKind::Locked && start.elapsed() < PATIENCE && !stop.is_cancelled() => {
+                stop.run_until_cancelled(sleep(PAUSE)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Where a drill works.
+#[derive(Clone, Copy, Debug)]
+pub struct DrillPlace<'a> {
+    /// The clock of this host.
+    pub clock: &'a dyn Clock,
+    /// The state folder, for the scratch cluster.
+    pub state: &'a Path,
+    /// Receives progress.
+    pub progress: &'a Arc<dyn Progress>,
+    /// Requests a stop.
+    pub stop: &'a CancellationToken,
+}
+
+/// A restore on trial that has ended.
+struct Trial {
+    draft: BackupDraft,
+    /// Why the dump was not restored.
+    failure: Option<Error>,
+}
+
+impl Trial {
+    /// Commits the result. A dump that was not restored is an error after that: the backup is not proved any more.
+    async fn commit(self, backups: &mut Backups) -> Result<Entry<BackupManifest>> {
+        let entry = backups.commit(&self.draft, &[]).await?;
+        match self.failure {
+            None => Ok(entry),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+impl DrillPlace<'_> {
+    /// Restores a backup into a scratch cluster, or into the server of an operator, compares every table with the manifest,
+    /// and commits the result. A database that differs is a result, not an error.
+    pub async fn drill(self, backups: &mut Backups, request: &DrillRequest) -> Result<Entry<BackupManifest>> {
+        let trial = Box::pin(self.restore(backups, request)).await?;
+        trial.commit(backups).await
+    }
+
+    async fn restore(self, backups: &Backups, request: &DrillRequest) -> Result<Trial> {
+        let restored = RestorableBackup::find(backups, request.backup).await?;
+        let (link, compared) = (restored.entry.link(), restored.backup.digests);
+        let (taken_at, mut stages) = (self.clock.now(), Stages::begin());
+        let scratch = Scratch::new(self.state, "drill")?;
+        let how = Restoration {
+            sink: backups.sink(),
+            backups: backups.id(),
+            programs: restored.programs(&request.programs),
+            folder: scratch.path(),
+            jobs: request.jobs,
+            progress: self.progress,
+        };
+        let found = match &request.into {
+            None => {
+                // What it makes is removed when it is dropped.
+                let work = Box::pin(in_scratch_cluster(&restored, &how, self.state, &mut stages));
+                self.stop.run_until_cancelled(work).await.unwrap_or_else(|| Err(stopped()))?
+            }
+            Some(server) => Box::pin(self.in_server(&restored, &how, server, &mut stages)).await?,
+        };
+        let Compared { server_version, mut differences, amcheck, failure } = found;
+        if let Some(error) = &failure {
+            differences.push(format!("it was not restored: {error}"));
+        }
+        let content = BackupContent::Drill(Drill {
+            backup: link,
+            server_version,
+            compared,
+            equal: match (compared, &failure) {
+                (_, Some(_)) => None,
+                (DigestLevel::Off, None) if differences.is_empty() => None,
+                (_, None) => Some(differences.is_empty()),
+            },
+            amcheck,
+            differences,
+        });
+        let (identity, committed_at) = (backups.identity_sha256(), self.clock.now());
+        let draft = BackupDraft { identity, content, taken_at, committed_at, seconds: stages.seconds, follows: None };
+        Ok(Trial { draft, failure })
+    }
+
+    /// Roles and extensions are those of the server: nothing is made there but a database.
+    async fn in_server(
+        self,
+        restored: &RestorableBackup,
+        how: &Restoration<'_>,
+        server: &Server,
+        stages: &mut Stages,
+    ) -> Result<Compared> {
+        let now = self.clock.now();
+        let databases = Databases::connect(server).await?;
+        for left in databases.unused(&mark(how.backups), DATABASE).await? {
+            tracing::info!(database = left, "dropping the database of a killed drill");
+            databases.drop(&left).await?;
+        }
+        let name = format!("{DATABASE}_{}", &Uuid::new_v4().simple().to_string()[..12]);
+        let (encoding, locale) = restored.encoding();
+        databases.create(&name, &encoding, &locale).await?;
+        let work = async {
+            let server = server.with_database(&name);
+            // Another drill drops databases without sessions.
+            let held = Databases::hold(&server).await?;
+            databases.set_comment(&name, &format!("{}{}", mark(how.backups), now.to_seconds_string())).await?;
+            stages.end("database");
+            let compared = match restored.restore(&server, how).await {
+                Ok(()) => {
+                    stages.end("restore");
+                    let differences = restored.differences(server, how.jobs.get(), how.progress, false).await?;
+                    stages.end("compare");
+                    (differences, None)
+                }
+                Err(error) => (Vec::new(), Some(refused(error)?)),
+            };
+            held.close().await;
+            Ok(compared)
+        };
+        let compared = self.stop.run_until_cancelled(Box::pin(work)).await.unwrap_or_else(|| Err(stopped()));
+        let dropped = databases.drop(&name).await;
+        let server_version = databases.version().to_owned();
+        databases.close().await;
+        let (differences, failure) = compared?;
+        dropped?;
+        Ok(Compared { server_version, differences, amcheck: false, failure })
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped before the drill was done").with_hint("run the same command again")
+}
+
+/// What a restored copy is like.
+struct Compared {
+    server_version: String,
+    differences: Vec<String>,
+    /// Whether the indexes were checked.
+    amcheck: bool,
+    /// Why the dump was not restored.
+    failure: Option<Error>,
+}
+
+/// Divides the errors of a restore: a program that failed is a result of the drill.
+fn refused(error: Error) -> Result<Error> {
+    if error.kind() == ErrorKind::Source { Ok(error) } else { Err(error) }
 }
 
 async fn in_scratch_cluster(
-    restored: RestorableBackup<'_>,
+    restored: &RestorableBackup,
     how: &Restoration<'_>,
     state: &Path,
     stages: &mut Stages,
@@ -134,59 +264,22 @@ async fn in_scratch_cluster(
     cluster.apply_globals(&restored.globals(how.sink).await?).await?;
     cluster.create_database(DATABASE).await?;
     let server = cluster.server(DATABASE);
-    restored.restore(&server, how).await?;
-    stages.end("restore");
-    let mut differences = restored.differences(server.clone(), how.jobs.get(), how.progress, true).await?;
-    stages.end("compare");
-    let of_indexes = index_differences(&server).await?;
-    stages.end("indexes");
-    let (server_version, amcheck) = (cluster.version().to_owned(), of_indexes.is_some());
-    cluster.stop().await?;
-    differences.extend(of_indexes.into_iter().flatten());
-    Ok(Compared { server_version, differences, amcheck })
-}
-
-/// What a restored copy is like.
-struct Compared {
-    server_version: String,
-    differences: Vec<String>,
-    /// Whether the indexes were checked.
-    amcheck: bool,
-}
-
-/// Roles and extensions are those of the server: nothing is made there but a database.
-async fn in_server(
-    restored: RestorableBackup<'_>,
-    how: &Restoration<'_>,
-    server: &Server,
-    stages: &mut Stages,
-    now: Timestamp,
-) -> Result<Compared> {
-    let databases = Databases::connect(server).await?;
-    for left in databases.unused(MARK).await? {
-        tracing::info!(database = left, "dropping the database of a killed drill");
-        databases.drop(&left).await?;
+    let (mut differences, mut amcheck, mut failure) = (Vec::new(), false, None);
+    match restored.restore(&server, how).await {
+        Ok(()) => {
+            stages.end("restore");
+            differences = restored.differences(server.clone(), how.jobs.get(), how.progress, true).await?;
+            stages.end("compare");
+            let of_indexes = index_differences(&server).await?;
+            amcheck = of_indexes.is_some();
+            differences.extend(of_indexes.into_iter().flatten());
+            stages.end("indexes");
+        }
+        Err(error) => failure = Some(refused(error)?),
     }
-    let name = format!("{DATABASE}_{}", &Uuid::new_v4().simple().to_string()[..12]);
-    let (encoding, locale) = restored.encoding();
-    databases.create(&name, &encoding, &locale).await?;
-    let work = async {
-        databases.set_comment(&name, &format!("{MARK}{}", now.to_seconds_string())).await?;
-        let server = server.with_database(&name);
-        stages.end("database");
-        restored.restore(&server, how).await?;
-        stages.end("restore");
-        let differences = restored.differences(server, how.jobs.get(), how.progress, false).await?;
-        stages.end("compare");
-        Ok(differences)
-    };
-    let differences = Box::pin(work).await;
-    let dropped = databases.drop(&name).await;
-    let version = databases.version().to_owned();
-    databases.close().await;
-    let differences = differences?;
-    dropped?;
-    Ok(Compared { server_version: version, differences, amcheck: false })
+    let server_version = cluster.version().to_owned();
+    cluster.stop().await?;
+    Ok(Compared { server_version, differences, amcheck, failure })
 }
 
 /// The report of `backup drill`.
@@ -212,6 +305,8 @@ pub struct DrillReport {
     pub seconds: BTreeMap<String, f64>,
     /// Every replica, in the order of the settings.
     pub replicas: Vec<ReplicaReport>,
+    /// What was promised (`--rpo`, `--rto`) and is not kept.
+    pub missed: Vec<String>,
 }
 
 impl DrillReport {
@@ -229,6 +324,7 @@ impl DrillReport {
             differences: drill.differences.clone(),
             seconds: manifest.seconds.clone(),
             replicas,
+            missed: Vec::new(),
         }
     }
 }
@@ -237,6 +333,9 @@ impl Report for DrillReport {
     fn exit(&self) -> ExitCode {
         if self.equal == Some(false) {
             return ExitCode::Damaged;
+        }
+        if !self.missed.is_empty() {
+            return ExitCode::Incomplete;
         }
         ExitCode::combine(true, replica_failures(&self.replicas).map(|failure| failure.exit))
     }
@@ -267,10 +366,18 @@ impl Report for DrillReport {
                 exit: ExitCode::Damaged,
             });
         }
+        if !self.missed.is_empty() {
+            let hint = "see `kt-archive recover plan`; back up more often, or make restores faster".to_owned();
+            return Some(Failure { message: self.missed.join("; "), hint, exit: self.exit() });
+        }
         replica_failures(&self.replicas).next().map(|failure| Failure { exit: self.exit(), ..failure })
     }
 
     fn details(&self) -> Vec<Failure> {
-        if self.equal == Some(false) { Vec::new() } else { replica_failures(&self.replicas).collect() }
+        if self.equal == Some(false) || !self.missed.is_empty() {
+            Vec::new()
+        } else {
+            replica_failures(&self.replicas).collect()
+        }
     }
 }

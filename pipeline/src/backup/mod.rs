@@ -24,9 +24,9 @@ pub use configuration::{
     ConfigurationFrom, ConfigurationItem, ConfigurationOutcome, ConfigurationRequest, ConfigurationState,
     RepositoryLink, backup_configuration,
 };
-pub use copies::{CopyOutcome, CopyReport, back_up_artifacts, back_up_configuration};
+pub use copies::{CopyOutcome, CopyReport, back_up_artifacts, back_up_configuration, replicate_backups};
 pub use database::{BackupReport, DatabaseRequest, Workplace, back_up_database, backup_database};
-pub use drill::{DrillReport, DrillRequest, drill, drill_backup};
+pub use drill::{DrillPlace, DrillReport, DrillRequest, drill};
 pub use plan::{PlanReport, recovery_plan};
 pub use prune::{KeptBackup, PruneReport, prune};
 pub use recover::{RecoverReport, RecoverRequest, Switch, recover};

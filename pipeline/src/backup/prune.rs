@@ -8,7 +8,7 @@ use super::{
     tiers::{DatabaseTier, KnownBackup, age, databases},
 };
 use crate::{
-    archive::{remove_files, removed},
+    archive::remove_removed,
     exit::ExitCode,
     human::{count, size, time},
     observer::Observer,
@@ -53,7 +53,7 @@ pub async fn prune(
     let backups = open_backups(settings.backup.location()?).await?;
     if !confirm {
         let plan = plan(&backups, settings, clock)?;
-        return Ok(PruneReport::new(&backups, &plan, false, Vec::new()));
+        return Ok(PruneReport::new(&backups, &plan, false, 0, Vec::new()));
     }
     let (mut backups, _lock) = open_locked(settings, clock).await?;
     let plan = plan(&backups, settings, clock)?;
@@ -61,22 +61,14 @@ pub async fn prune(
         let links = plan.removed.iter().filter_map(|backup| backups.chain().entry(backup.sequence)).map(Entry::link);
         let content = BackupContent::Removal(Removal { removed: links.collect() });
         let (identity, now) = (backups.identity_sha256(), clock.now());
-        let draft = BackupDraft { identity, content, taken_at: now, committed_at: now, seconds: BTreeMap::new() };
+        let (seconds, follows) = (BTreeMap::new(), backups.chain().link());
+        let draft = BackupDraft { identity, content, taken_at: now, committed_at: now, seconds, follows };
         backups.commit(&draft, &[]).await?;
     }
-    delete(&backups).await;
+    let left = remove_removed(backups.sink(), backups.chain()).await?;
     leftovers::remove(&backups, clock.now()).await;
     let replicas = copy_to_replicas(&mut backups, settings, observer, stop).await;
-    Ok(PruneReport::new(&backups, &plan, true, replicas))
-}
-
-/// Deletes the files of all removals, also those that a killed process left.
-async fn delete(backups: &Backups) {
-    let chain = backups.chain();
-    let removed = removed(chain.entries().iter().map(|entry| &entry.manifest));
-    let entries = removed.iter().filter_map(|sequence| chain.entry(*sequence));
-    let files = entries.flat_map(|entry| &entry.manifest.files).map(|file| file.path.as_str());
-    remove_files(backups.sink(), files).await;
+    Ok(PruneReport::new(&backups, &plan, true, left, replicas))
 }
 
 /// What is kept and what is removed, oldest first.
@@ -134,7 +126,9 @@ fn choose(known: Vec<KnownBackup>, newest_proved: Option<u64>, keep: Keep) -> Pl
             }
         }
     }
-    good().take(keep.min as usize).for_each(|backup| note(backup, "min"));
+    // Good ones first; others are better than none.
+    let others = known.iter().rev().filter(|backup| backup.proved == Some(false));
+    good().chain(others).take(keep.min as usize).for_each(|backup| note(backup, "min"));
     let mut plan = Plan::default();
     for backup in known {
         match reasons.remove(&backup.sequence) {
@@ -158,13 +152,16 @@ pub struct PruneReport {
     pub removed: Vec<KnownBackup>,
     /// Size of their files in bytes.
     pub removed_bytes: u64,
+    /// Removed files that the store did not delete, for example because of Object Lock; the next prune tries again.
+    pub files_left: u64,
     /// Every replica, in the order of the settings.
     pub replicas: Vec<ReplicaReport>,
 }
 
 impl PruneReport {
-    fn new(backups: &Backups, plan: &Plan, confirmed: bool, replicas: Vec<ReplicaReport>) -> Self {
+    fn new(backups: &Backups, plan: &Plan, confirmed: bool, files_left: u64, replicas: Vec<ReplicaReport>) -> Self {
         Self {
+            files_left,
             backups: Some(backups.url().to_owned()),
             confirmed,
             kept: plan.kept.clone(),
@@ -192,6 +189,9 @@ impl Report for PruneReport {
         let (number, bytes) = (count(self.removed.len() as u64, "backup"), size(self.removed_bytes));
         let summary = match (self.removed.is_empty(), self.confirmed) {
             (true, _) => "nothing to remove".to_owned(),
+            (false, true) if self.files_left > 0 => {
+                format!("removed {number}, {bytes}; the store keeps {}", count(self.files_left, "file"))
+            }
             (false, true) => format!("removed {number}, {bytes}"),
             (false, false) => format!("would remove {number}, {bytes}: add --confirm"),
         };

@@ -24,6 +24,7 @@ use archive_connectors::{
 use archive_formats::{Timestamp, backup_manifest::DigestLevel, printable};
 use serde::Serialize;
 use std::{collections::BTreeMap, num::NonZero, sync::Arc};
+use tokio_util::sync::CancellationToken;
 
 /// What is restored, and where.
 #[derive(Clone, Debug)]
@@ -49,38 +50,42 @@ pub async fn recover(
     request: &RecoverRequest,
     clock: &dyn Clock,
     progress: Arc<dyn Progress>,
+    stop: &CancellationToken,
 ) -> Result<RecoverReport> {
     let backups = open_backups(settings.backup.location()?).await?;
-    let restored = RestorableBackup::find(&backups, request.backup)?;
+    let restored = RestorableBackup::find(&backups, request.backup).await?;
     let (name, live) = (request.into.database().to_owned(), restored.backup.source.database.clone());
     if request.switch && name == live {
-        return Err(Error::new(
-            ErrorKind::Configuration,
-            "the new database would have the name that it is to take over",
-        )
-        .with_context("database", name)
-        .with_hint("name another database with --into: --switch renames it after the comparison"));
+        return Err(same_name(&name));
     }
     let databases = Databases::connect(&request.into).await?;
     let mut stages = Stages::begin();
     let mark = Mark { backups: backups.id(), backup: restored.entry.manifest.sequence };
     match databases.comment(&name).await? {
         Some(comment) if request.switch && mark.is(&comment) => tracing::info!("the database was restored before"),
-        Some(_) => return Err(exists(&name, request.switch)),
-        None => {
+        Some(comment) if comment != UNFINISHED || !databases.sessions(&name).await?.is_empty() => {
+            return Err(exists(&name, request.switch));
+        }
+        left => {
+            if left.is_some() {
+                tracing::warn!(database = name, "dropping what a killed recovery left");
+                databases.drop(&name).await?;
+            }
             let scratch = Scratch::new(&settings.state_dir, "recover")?;
             let how = Restoration {
                 sink: backups.sink(),
+                backups: backups.id(),
                 programs: restored.programs(&request.programs),
                 folder: scratch.path(),
                 jobs: request.jobs,
                 progress: &progress,
             };
-            make(&databases, &request.into, restored, &how).await?;
+            make(&databases, &request.into, &restored, &how, stop).await?;
             stages.end("restore");
         }
     }
-    let differences = restored.differences(request.into.clone(), request.jobs.get(), &progress, false).await?;
+    let comparing = restored.differences(request.into.clone(), request.jobs.get(), &progress, false);
+    let differences = stop.run_until_cancelled(Box::pin(comparing)).await.unwrap_or_else(|| Err(stopped()))?;
     stages.end("compare");
     let compared = restored.backup.digests;
     let equal = (compared != DigestLevel::Off).then_some(differences.is_empty());
@@ -109,22 +114,33 @@ pub async fn recover(
 async fn make(
     databases: &Databases,
     into: &Server,
-    restored: RestorableBackup<'_>,
+    restored: &RestorableBackup,
     how: &Restoration<'_>,
+    stop: &CancellationToken,
 ) -> Result<()> {
     let (encoding, locale) = restored.encoding();
     databases.create(into.database(), &encoding, &locale).await?;
     let work = async {
+        databases.set_comment(into.database(), UNFINISHED).await?;
         apply_missing_globals(into, &restored.globals(how.sink).await?).await?;
         restored.restore(into, how).await?;
         let properties = DatabaseProperties::read(&how.programs, how.folder, || restored.blocks(how.sink)).await?;
         properties.apply(into).await
     };
-    let restored = Box::pin(work).await;
-    if restored.is_err() {
-        databases.drop(into.database()).await?;
+    let restored = stop.run_until_cancelled(Box::pin(work)).await.unwrap_or_else(|| Err(stopped()));
+    if restored.is_err()
+        && let Err(error) = databases.drop(into.database()).await
+    {
+        tracing::warn!(%error, "a database that is not whole is left; the same command drops it");
     }
     restored
+}
+
+/// The comment of a database that is not restored whole.
+const UNFINISHED: &str = "kt-archive: unfinished";
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped before the recovery was done").with_hint("run the same command again")
 }
 
 /// The comment of a database that was restored from a backup.
@@ -141,6 +157,12 @@ impl Mark<'_> {
     fn is(&self, comment: &str) -> bool {
         comment == self.text()
     }
+}
+
+fn same_name(name: &str) -> Error {
+    Error::new(ErrorKind::Configuration, "the new database would have the name that it is to take over")
+        .with_context("database", name)
+        .with_hint("name another database with --into: --switch renames it after the comparison")
 }
 
 fn exists(name: &str, switches: bool) -> Error {

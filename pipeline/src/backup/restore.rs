@@ -12,32 +12,34 @@ use archive_connectors::{
     progress::{Step, Subject},
 };
 use archive_formats::{
-    BackupManifest, DatabaseContents, Entry, FileRecord as _, Sha256,
+    BackupManifest, CommitRecord as _, DatabaseContents, Entry, FileRecord as _, Sha256,
     backup_manifest::{BackupContent, BackupFile, DatabaseBackup, Locale},
+    key,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::Write as _,
     num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::io::AsyncWriteExt as _;
 
-/// A backup of a database.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RestorableBackup<'a> {
-    pub(super) entry: &'a Entry<BackupManifest>,
-    pub(super) backup: &'a DatabaseBackup,
+/// A backup of a database, with all that its manifest names.
+#[derive(Clone, Debug)]
+pub(super) struct RestorableBackup {
+    pub(super) entry: Entry<BackupManifest>,
+    pub(super) backup: DatabaseBackup,
 }
 
 /// How a backup is restored.
 #[derive(Clone, Debug)]
 pub(super) struct Restoration<'a> {
     pub(super) sink: &'a Sink,
+    /// The UUID of the backups.
+    pub(super) backups: &'a str,
     pub(super) programs: Programs,
     /// A private local folder.
     pub(super) folder: &'a Path,
@@ -49,16 +51,15 @@ pub(super) struct Restoration<'a> {
 /// What a restore shows on bars.
 const RESTORE: &str = "restore";
 
-impl<'a> RestorableBackup<'a> {
+impl RestorableBackup {
     /// The backup whose manifest has this number, or the newest one. Refuses one that was removed.
-    pub(super) fn find(backups: &'a Backups, sequence: Option<u64>) -> Result<Self> {
+    pub(super) async fn find(backups: &Backups, sequence: Option<u64>) -> Result<Self> {
         let kept = tiers::databases(backups.chain());
         let found = match sequence {
             Some(sequence) => kept.into_iter().find(|(entry, _)| entry.manifest.sequence == sequence),
             None => kept.into_iter().next_back(),
         };
-        let found = found.map(|(entry, backup)| Self { entry, backup });
-        found.ok_or_else(|| {
+        let (entry, _) = found.ok_or_else(|| {
             let message = match sequence.and_then(|sequence| backups.chain().entry(sequence)) {
                 None => "there is no such backup of a database",
                 Some(entry) if matches!(entry.manifest.content, BackupContent::Database(_)) => {
@@ -69,7 +70,23 @@ impl<'a> RestorableBackup<'a> {
             let error = Error::new(ErrorKind::Configuration, message).with_context("backups", backups.url());
             let error = sequence.into_iter().fold(error, |error, sequence| error.with_context("number", sequence));
             error.with_hint("`kt-archive recover plan` names the backups that can be restored")
-        })
+        })?;
+        Self::read(backups.sink(), entry).await
+    }
+
+    /// Reads the manifest of `entry` again: the chain in memory does not have its lists.
+    async fn read(sink: &Sink, entry: &Entry<BackupManifest>) -> Result<Self> {
+        let path = key::manifest(entry.manifest.sequence);
+        let bytes = sink.document(&path).await?.filter(|bytes| Sha256::digest(bytes) == entry.sha256);
+        let manifest = bytes.and_then(|bytes| BackupManifest::from_bytes(&bytes).ok());
+        match manifest.map(|manifest| (manifest.content.clone(), manifest)) {
+            Some((BackupContent::Database(backup), manifest)) => {
+                Ok(Self { entry: Entry { sha256: entry.sha256, manifest }, backup: *backup })
+            }
+            _ => Err(Error::new(ErrorKind::BrokenChain, "the manifest of the backup changed while it was read")
+                .with_context("path", path)
+                .with_context("backups", sink.url())),
+        }
     }
 
     /// The programs of its server's version.
@@ -98,7 +115,7 @@ impl<'a> RestorableBackup<'a> {
     }
 
     /// The file of the roles, and the parts of the dump in order.
-    fn divide(&self) -> Result<(&'a BackupFile, Vec<&'a BackupFile>)> {
+    fn divide(&self) -> Result<(&BackupFile, Vec<&BackupFile>)> {
         let files = &self.entry.manifest.files;
         let (globals, parts): (Vec<_>, Vec<_>) = files.iter().partition(|file| !file.path.ends_with(parts::EXTENSION));
         match globals[..] {
@@ -109,14 +126,14 @@ impl<'a> RestorableBackup<'a> {
 
     /// The blocks of the dump. A part that is not what was committed is an error at its end, after which `pg_restore` has
     /// not succeeded.
-    pub(super) fn blocks(&self, sink: &'a Sink) -> Result<impl Stream<Item = Result<Bytes>> + Send + 'a> {
+    pub(super) fn blocks<'a>(&'a self, sink: &'a Sink) -> Result<impl Stream<Item = Result<Bytes>> + Send + 'a> {
         let (_, parts) = self.divide()?;
         let blocks = stream::iter(parts);
         Ok(blocks.flat_map(move |file| sink.read_committed(file.object(), move || damaged(sink, file))))
     }
 
     /// Restores the dump into the database of `server`, which is empty.
-    pub(super) async fn restore(&self, server: &Server, how: &Restoration<'a>) -> Result<()> {
+    pub(super) async fn restore(&self, server: &Server, how: &Restoration<'_>) -> Result<()> {
         let subject = Subject::Backup(RESTORE.to_owned());
         let bytes = self.entry.manifest.files.iter().map(|file| file.bytes).sum();
         how.progress.step(&subject, Step::Restore, Some(bytes));
@@ -146,7 +163,7 @@ impl<'a> RestorableBackup<'a> {
         let reading = watch_tables(progress, "compare", |amounts| snapshot.contents(level, amounts));
         let contents = Box::pin(reading).await?;
         let contents = Box::pin(snapshot.finish(contents)).await?;
-        let mut expected = DatabaseContents::from(self.backup);
+        let mut expected = DatabaseContents::from(&self.backup);
         if !with_roles {
             expected.roles.clear();
         }
@@ -165,15 +182,11 @@ async fn gather(blocks: impl Stream<Item = Result<Bytes>> + Send, folder: &Path)
     let made = tempfile::NamedTempFile::new_in(folder).map_err(local("create a file for the dump", folder))?;
     let path = made.path().to_owned();
     let mut blocks = std::pin::pin!(blocks);
-    let mut file = Some(made.reopen().map_err(local("open the file of the dump", &path))?);
+    let mut file = tokio::fs::File::from_std(made.reopen().map_err(local("open the file of the dump", &path))?);
     while let Some(block) = blocks.try_next().await? {
-        let Some(mut open) = file.take() else { break };
-        let (write, at) = (move || open.write_all(&block).map(|()| open), path.clone());
-        let written = tokio::task::spawn_blocking(write).await;
-        let written = written.map_err(|error| Error::new(ErrorKind::Internal, "writing stopped").with_source(error))?;
-        file = Some(written.map_err(local("write the dump", &at))?);
+        file.write_all(&block).await.map_err(local("write the dump", &path))?;
     }
-    drop::<Option<File>>(file);
+    file.flush().await.map_err(local("write the dump", &path))?;
     Ok(Gathered { path, _file: made })
 }
 

@@ -22,11 +22,11 @@ pub(super) fn kept(chain: &Chain<BackupManifest>) -> impl DoubleEndedIterator<It
 
 /// The backups of databases whose files were not removed, by the time of their snapshots.
 pub(super) fn databases(chain: &Chain<BackupManifest>) -> Vec<(&Entry<BackupManifest>, &DatabaseBackup)> {
-    let mut databases = kept(chain).filter_map(|entry| match &entry.manifest.content {
+    let databases = kept(chain).filter_map(|entry| match &entry.manifest.content {
         BackupContent::Database(backup) => Some((entry, backup.as_ref())),
         _ => None,
     });
-    let mut databases = databases.by_ref().collect::<Vec<_>>();
+    let mut databases = databases.collect::<Vec<_>>();
     databases.sort_by_key(|(entry, _)| (entry.manifest.taken_at, entry.manifest.sequence));
     databases
 }
@@ -83,7 +83,7 @@ impl KnownBackup {
             taken_at: manifest.taken_at,
             database: backup.source.database.clone(),
             bytes: manifest.files.iter().map(|file| file.bytes).sum(),
-            proved: drill.and_then(|(_, drill)| drill.equal),
+            proved: drill.and_then(|(_, drill)| drill.proves()),
             drilled_at: drill.map(|(manifest, _)| manifest.committed_at),
             restore_seconds: drill.map(|(manifest, _)| manifest.seconds.values().sum()),
         }
@@ -120,6 +120,9 @@ pub struct BackupStatus {
     pub database: Option<DatabaseTier>,
     /// Why they could not be read.
     pub error: Option<Failure>,
+    /// Whether an objective was named, which backups that cannot be read do not keep.
+    #[serde(skip)]
+    pub has_objectives: bool,
 }
 
 /// Reads the state of the backups of `settings` at `now`; `None` if none are named. Backups that cannot be read are a part of
@@ -132,11 +135,17 @@ pub async fn backup_status(settings: &Settings, now: Timestamp) -> Option<Backup
         Ok(backups) => (Some(DatabaseTier::new(backups.chain(), objectives, now)), None),
         Err(error) => (None, Some(Failure::from(&error))),
     };
-    Some(BackupStatus { url: location.url().to_owned(), database, error })
+    let has_objectives = objectives != Objectives::default();
+    Some(BackupStatus { url: location.url().to_owned(), database, error, has_objectives })
 }
 
 impl BackupStatus {
-    /// What is not as it should be, as sentences; the first is the reason of an exit code.
+    /// Whether an objective is missed.
+    pub fn misses(&self) -> bool {
+        self.database.as_ref().map_or(self.has_objectives, |tier| !tier.missed.is_empty())
+    }
+
+    /// What is wrong, as sentences; the first is the reason of an exit code.
     pub fn lacks(&self) -> Vec<String> {
         let error = self.error.iter().map(|error| format!("the backups cannot be read: {}", error.message));
         error.chain(self.database.iter().flat_map(|tier| tier.missed.clone())).collect()

@@ -90,6 +90,7 @@ impl BackupVerifier<'_> {
         if request.level == Level::Full {
             self.progress.begin(Whole::Bytes(files().map(|file| file.bytes).sum()));
         }
+        let mut unread = None;
         unproved(&commits, &kept, &mut findings);
         for commit in &kept {
             let whole = commit
@@ -100,7 +101,7 @@ impl BackupVerifier<'_> {
             let whole = whole.collect::<Vec<_>>();
             if request.level == Level::Full {
                 let entry = Entry { sha256: commit.sha256, manifest: commit.manifest.clone() };
-                self.read(&entry, &whole, &mut findings).await?;
+                self.read(&entry, &whole, &mut findings, &mut unread).await?;
             }
         }
         Ok(BackupVerifyReport {
@@ -109,11 +110,19 @@ impl BackupVerifier<'_> {
             files: files().count() as u64,
             bytes: files().map(|file| file.bytes).sum(),
             findings: findings.sorted(),
+            unread,
         })
     }
 
     /// Reads the files of a backup, of which `whole` have the right size: a dump by `pg_restore`, while its parts are hashed.
-    async fn read(&self, entry: &Entry<BackupManifest>, whole: &[&BackupFile], findings: &mut Findings) -> Result<()> {
+    /// Notes in `failure` why a dump was not read to its end.
+    async fn read(
+        &self,
+        entry: &Entry<BackupManifest>,
+        whole: &[&BackupFile],
+        findings: &mut Findings,
+        failure: &mut Option<Failure>,
+    ) -> Result<()> {
         let manifest = &entry.manifest;
         let subject = Subject::Backup(format!("{} {}", manifest.content.kind(), manifest.sequence));
         self.progress.step(&subject, Step::Check, Some(whole.iter().map(|file| file.bytes).sum()));
@@ -121,7 +130,7 @@ impl BackupVerifier<'_> {
         if let BackupContent::Database(backup) = &manifest.content
             && whole.len() == manifest.files.len()
         {
-            let restorable = RestorableBackup { entry, backup };
+            let restorable = RestorableBackup { entry: entry.clone(), backup: backup.as_ref().clone() };
             match self.read_dump(&restorable, &subject).await {
                 Ok(()) => unread.retain(|file| !file.path.ends_with(parts::EXTENSION)),
                 // The parts are hashed one by one below, which finds the damaged ones.
@@ -132,6 +141,7 @@ impl BackupVerifier<'_> {
                 Err(error) if error.kind() == ErrorKind::Configuration => {
                     let message = format!("the dump was hashed, and not read to its end: {error}");
                     findings.warning(Code::Dump, key::manifest(manifest.sequence), message);
+                    failure.get_or_insert(Failure::from(&error));
                 }
                 Err(error) => return Err(error),
             }
@@ -151,7 +161,7 @@ impl BackupVerifier<'_> {
         Ok(())
     }
 
-    async fn read_dump(&self, backup: &RestorableBackup<'_>, subject: &Subject) -> Result<()> {
+    async fn read_dump(&self, backup: &RestorableBackup, subject: &Subject) -> Result<()> {
         let blocks = backup.blocks(self.sink)?;
         let blocks = blocks.inspect_ok(|block| self.progress.advance(subject, block.len() as u64));
         let major = major_version(&backup.backup.source.server_version).unwrap_or_default();
@@ -194,7 +204,7 @@ impl VerifiedRecord for BackupManifest {
             }
             BackupContent::Drill(drill) => std::slice::from_ref(&drill.backup),
             BackupContent::Removal(removal) => &removal.removed,
-            BackupContent::Configuration(_) | BackupContent::Artifacts(_) => &[],
+            BackupContent::Configuration(_) | BackupContent::Artifacts(_) | BackupContent::Wal(_) => &[],
         };
         for link in links {
             let named = before.get(&link.sequence).filter(|commit| commit.sha256 == link.sha256);
@@ -224,6 +234,8 @@ pub struct BackupVerifyReport {
     pub bytes: u64,
     /// The findings, in their order.
     pub findings: Vec<Finding>,
+    /// Why a dump was not read to its end at level full, although its bytes are right.
+    pub unread: Option<Failure>,
 }
 
 impl BackupVerifyReport {
@@ -236,6 +248,7 @@ impl Report for BackupVerifyReport {
     fn exit(&self) -> ExitCode {
         match self.is_damaged() {
             true => ExitCode::Damaged,
+            false if self.unread.is_some() => ExitCode::Usage,
             false if self.manifests == 0 => ExitCode::Incomplete,
             false => ExitCode::Done,
         }
@@ -251,12 +264,16 @@ impl Report for BackupVerifyReport {
 
     fn failure(&self) -> Option<Failure> {
         let exit = self.exit();
+        if let (ExitCode::Usage, Some(unread)) = (exit, &self.unread) {
+            let message = format!("dumps were hashed, and not read to their end: {}", unread.message);
+            return Some(Failure { message, hint: format!("{}; or use --level quick", unread.hint), exit });
+        }
         let (message, hint) = match exit {
             ExitCode::Done => return None,
             ExitCode::Incomplete => ("there is nothing to verify: no backup is here", "check --backups"),
             _ => (
                 "the backups are damaged",
-                "keep them as they are; a replica that `kt-archive backup verify` finds whole has the same files",
+                "keep them as they are; a whole replica mends them: `kt-archive backup replicate --repair` with the replica as --backups",
             ),
         };
         Some(Failure { message: message.to_owned(), hint: hint.to_owned(), exit })

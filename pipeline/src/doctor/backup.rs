@@ -8,7 +8,7 @@ use crate::{
     settings::Settings,
 };
 use archive_connectors::{
-    Result,
+    Error, ErrorKind, Result,
     postgres::{
         contents::{Access, DatabaseSnapshot},
         programs::{ProgramName, Programs, major_version},
@@ -43,7 +43,14 @@ async fn content(location: &Location, settings: &Settings, now: Timestamp) -> Re
         || "no backup of a database".to_owned(),
         |newest| format!("the newest is of {}", human::date(newest.taken_at)),
     );
-    Ok(format!("{}: backups {}, {newest}", backups.url(), backups.id()))
+    let proved = tier.newest_proved.map_or_else(
+        || "none is proved".to_owned(),
+        |proved| format!("the newest proved one of {}", human::date(proved.taken_at)),
+    );
+    if let Some(missed) = tier.missed.first() {
+        return Err(Error::new(ErrorKind::Incomplete, missed.clone()).with_hint("back up or drill again"));
+    }
+    Ok(format!("{}: backups {}, {newest}, {proved}", backups.url(), backups.id()))
 }
 
 /// Takes a snapshot, which checks the rights, and finds the programs. Behind a command, only the programs can be asked.

@@ -66,15 +66,15 @@ impl ReplicaChain {
     }
 
     /// Rejects damage, which only `--repair` may replace.
-    pub(super) fn check_undamaged(&self, replica: &Sink, identity: &str) -> Result<()> {
+    pub(super) fn check_undamaged<M: ArchiveRecord>(&self, replica: &Sink) -> Result<()> {
         let damaged = self.manifests.iter().zip(1..).find(|(held, _)| **held == Held::Damaged);
         let path = match (self.identity, damaged) {
-            (Held::Damaged, _) => identity.to_owned(),
+            (Held::Damaged, _) => M::IDENTITY.to_owned(),
             (_, Some((_, sequence))) => key::manifest(sequence),
             (_, None) => return Ok(()),
         };
         let error = Error::new(ErrorKind::BrokenChain, "the replica is damaged").with_context("path", path);
-        Err(error.with_context("replica", replica.url()).with_hint("`kt-archive replicate --repair` mends it"))
+        Err(error.with_context("replica", replica.url()).with_hint(format!("`{}` mends it", M::REPAIR)))
     }
 }
 

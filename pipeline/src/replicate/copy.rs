@@ -4,7 +4,7 @@ use super::{
     Replicator, Tally,
     compare::{Held, ReplicaChain},
 };
-use crate::archive::{ArchiveRecord, remove_files, removed};
+use crate::archive::{ArchiveRecord, remove_removed, removed};
 use archive_connectors::{
     Error, ErrorKind, Result, Sink,
     progress::{DatasetMonth, Step, Subject},
@@ -13,7 +13,6 @@ use archive_formats::{
     FileRecord as _, Sha256,
     chain::Entry,
     key::{self, ObjectName},
-    manifest::Link,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -32,7 +31,7 @@ impl<M: ArchiveRecord> Replicator<'_, M> {
         }
         let replica_chain = ReplicaChain::compare(replica, self.archive, &identity).await?;
         if !self.repair {
-            replica_chain.check_undamaged(replica, M::IDENTITY)?;
+            replica_chain.check_undamaged::<M>(replica)?;
         }
         // A replica must not go on where the archive may end after a power failure.
         self.archive.sink().flush_head(self.archive.chain()).await?;
@@ -55,6 +54,8 @@ impl<M: ArchiveRecord> Replicator<'_, M> {
             }
         }
         replica.flush_head(self.archive.chain()).await?;
+        // After the removals, which a reader of the replica then knows.
+        remove_removed(replica, self.archive.chain()).await?;
         if self.repair {
             copying.warn_of_unnamed_files().await?;
         }
@@ -95,9 +96,6 @@ impl<M: ArchiveRecord> Copying<'_, M> {
             written += u64::from(self.put(&key::manifest(sequence), bytes, held).await?);
         }
         written += u64::from(self.sums(entry).await?);
-        if held == Held::Missing {
-            self.remove(entry.manifest.removes()).await;
-        }
         if is_new {
             tally.copied += 1;
         } else {
@@ -125,13 +123,6 @@ impl<M: ArchiveRecord> Copying<'_, M> {
             }
         }
         (sent, lost)
-    }
-
-    /// Removes the files of these manifests, as the archive did.
-    async fn remove(&self, links: &[Link]) {
-        let entries = links.iter().filter_map(|link| self.replicator.archive.chain().entry(link.sequence));
-        let files = entries.flat_map(|entry| entry.manifest.files()).map(|file| file.object().path);
-        remove_files(self.replica, files).await;
     }
 
     /// The manifest's bytes as stored in the archive: a verifier hashes them unchanged.

@@ -79,7 +79,7 @@ pub async fn compare(location: &Location, replica: &Sink, replicas: &[Sink]) -> 
         return is_empty::<Manifest>(replica).await.map(|()| 0);
     };
     let replica_chain = ReplicaChain::compare(replica, &mut archive, &identity).await?;
-    replica_chain.check_undamaged(replica, key::ARCHIVE).map(|()| replica_chain.last)
+    replica_chain.check_undamaged::<Manifest>(replica).map(|()| replica_chain.last)
 }
 
 /// Rejects a location that is not empty, as the replica of an archive that does not exist yet.

@@ -20,8 +20,7 @@ impl Report for StatusReport {
     /// Zero unless `--check` asks: then damage comes first, then what is late, missing or not looked at. A missed objective of
     /// backups always counts: it was asked for.
     fn exit(&self) -> ExitCode {
-        let misses =
-            self.backups.iter().filter_map(|backups| backups.database.as_ref()).any(|tier| !tier.missed.is_empty());
+        let misses = self.backups.as_ref().is_some_and(BackupStatus::misses);
         if !self.is_check {
             if misses { ExitCode::Incomplete } else { ExitCode::Done }
         } else if self.is_damaged() || self.has_damaged_replica() {

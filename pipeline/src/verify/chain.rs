@@ -107,7 +107,7 @@ impl<M: VerifiedRecord> Walk<'_, M> {
                 self.header(sequence, &manifest);
                 manifest.check_content(&self.commits, self.findings);
                 self.sums(&manifest, sha256, sums);
-                self.commits.insert(sequence, Commit { sha256, manifest });
+                self.commits.insert(sequence, Commit { sha256, manifest: manifest.without_details() });
             }
             Err(error) => {
                 let message = format!("the manifest cannot be read: {error}");

@@ -121,17 +121,20 @@ async fn apply(
 
 /// The role or tablespace that a statement makes, changes, comments on, or grants a role to; `None` for settings.
 fn subject(statement: &str) -> Option<&str> {
-    const BEFORE: [&str; 7] = [
+    const BEFORE: [&str; 6] = [
         "CREATE ROLE ",
         "ALTER ROLE ",
         "COMMENT ON ROLE ",
         "CREATE TABLESPACE ",
         "ALTER TABLESPACE ",
         "COMMENT ON TABLESPACE ",
-        "SECURITY LABEL ",
     ];
+    const LABELLED: [&str; 2] = [" ON ROLE ", " ON TABLESPACE "];
     if let Some(rest) = BEFORE.iter().find_map(|before| statement.strip_prefix(before)) {
         return Some(name(rest));
+    }
+    if statement.starts_with("SECURITY LABEL ") {
+        return LABELLED.iter().find_map(|on| statement.split_once(on)).map(|(_, rest)| name(rest));
     }
     let (_, grantee) =
         statement.strip_prefix("GRANT ").or_else(|| statement.strip_prefix("REVOKE "))?.split_once(" TO ")?;
@@ -175,6 +178,7 @@ mod tests {
             ("ALTER ROLE \"d\"\" e\" SET work_mem TO '1MB'", Some("\"d\"\" e\"")),
             ("GRANT a TO \"b c\" WITH INHERIT TRUE GRANTED BY postgres", Some("\"b c\"")),
             ("CREATE TABLESPACE t OWNER a LOCATION '/srv'", Some("t")),
+            ("SECURITY LABEL FOR p ON ROLE a IS 'x'", Some("a")),
             ("SET client_encoding = 'UTF8'", None),
         ] {
             assert_eq!(subject(statement), expected, "{statement}");

@@ -26,7 +26,7 @@ use archive_formats::{
     key,
 };
 use git::Repository;
-use secrets::{find_secret, secret_in};
+use secrets::{find_secret, secret_in, secret_in_word};
 use serde::Serialize;
 use source::{Found, PrivateFile, named};
 use std::{
@@ -159,7 +159,7 @@ struct CommandLine<'a> {
 impl<'a> CommandLine<'a> {
     /// Refuses a command that holds a secret.
     async fn new(template: &'a CommandTemplate, variables: &'a CommandVariables) -> Result<Self> {
-        if let Some(kind) = template.words().iter().find_map(|word| secret_in(word.as_bytes())) {
+        if let Some(kind) = template.words().iter().find_map(|word| secret_in_word(word)) {
             let message = format!("a command seems to hold {kind}, which other users of this host could read");
             return Err(Error::new(ErrorKind::Configuration, message)
                 .with_hint("give it to the command in a variable of the environment"));
@@ -310,6 +310,7 @@ impl ConfigurationRun<'_> {
     ) -> Result<()> {
         let now = self.clock.now();
         let draft = BackupDraft {
+            follows: None,
             identity: self.backups.identity_sha256(),
             content: BackupContent::Configuration(Box::new(backup.clone())),
             taken_at: now,

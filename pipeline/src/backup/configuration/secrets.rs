@@ -1,5 +1,7 @@
 //! Finds what seems to be a secret in text: private keys, and tokens by their known prefixes.
 
+use crate::address::contains_secret;
+
 /// A token that begins with one of these, followed by at least so many letters, digits, hyphens and underscores.
 const TOKENS: &[(&[&str], usize, &str)] = &[
     (&["kt_ak_", "kt_gk_", "kt_live_"], 12, "a token of Keeptrusts"),
@@ -35,6 +37,22 @@ pub(super) fn secret_in(line: &[u8]) -> Option<&'static str> {
         return Some("a private key");
     }
     line.split(|letter: char| !is_part(letter) && letter != '.').find_map(token)
+}
+
+/// The kind of secret that a word of a command seems to hold: also by the name that it is given, as in `--password=x`, and as a
+/// part of an address.
+pub(super) fn secret_in_word(word: &str) -> Option<&'static str> {
+    const NAMES: [&str; 5] = ["password", "passwd", "token", "secret", "api-key"];
+    let (name, _) = word.split_once('=').unwrap_or((word, ""));
+    let name = name.trim_start_matches('-').to_ascii_lowercase().replace('_', "-");
+    let is_named = NAMES.iter().any(|secret| name.ends_with(secret)) && (word.contains('=') || word.starts_with('-'));
+    if is_named {
+        return Some("a password or a token");
+    }
+    if contains_secret(word) {
+        return Some("an address with a user, a password or a token");
+    }
+    secret_in(word.as_bytes())
 }
 
 /// Whether `word` is a token. Words have no other characters than tokens and dots.

@@ -15,7 +15,7 @@ use archive_connectors::{
         },
     },
     progress::{Step, Subject},
-    sink::StagedFile,
+    sink::{StagedFile, StoredFile},
 };
 use archive_formats::{
     BackupManifest, Chain, Entry, Sha256, Timestamp,
@@ -89,14 +89,18 @@ pub async fn backup_database(
     let made = stop.run_until_cancelled(Box::pin(making)).await.unwrap_or_else(|| {
         Err(Error::new(ErrorKind::Interrupted, "stopped before the dump was whole").with_hint("nothing of it is kept"))
     });
-    let made = match made {
-        Ok(made) => commit(backups, made, &mut stored, place).await,
+    let whole = match made {
+        Ok(made) => complete(backups, made, &stored, place).await,
         Err(error) => Err(error),
     };
-    if made.is_err() {
-        stored.remove().await;
+    match whole {
+        // After an error the commit may have happened: what it may name stays.
+        Ok((draft, files)) => backups.commit(&draft, &files).await,
+        Err(error) => {
+            stored.remove().await;
+            Err(error)
+        }
     }
-    made
 }
 
 /// A dump that is stored whole, and what it holds.
@@ -109,13 +113,13 @@ struct Made {
     seconds: BTreeMap<String, f64>,
 }
 
-/// Commits a dump and its roles.
-async fn commit(
-    backups: &mut Backups,
+/// Stores the roles of a dump, and describes the backup.
+async fn complete(
+    backups: &Backups,
     made: Made,
-    stored: &mut Parts,
+    stored: &Parts,
     place: Workplace<'_>,
-) -> Result<Entry<BackupManifest>> {
+) -> Result<(BackupDraft, Vec<StoredFile<BackupFile>>)> {
     let Made { source, taken_at, dump, globals, contents, seconds } = made;
     let path = format!("{}/globals-{}.sql", stored.path(), Sha256::digest(globals.script.as_bytes()).short());
     let file = stage_globals(place.folder, path, &globals.script)?;
@@ -133,8 +137,7 @@ async fn commit(
         roles: contents.roles,
     }));
     let (identity, committed_at) = (backups.identity_sha256(), place.clock.now());
-    let draft = BackupDraft { identity, content, taken_at, committed_at, seconds };
-    backups.commit(&draft, &files).await
+    Ok((BackupDraft { identity, content, taken_at, committed_at, seconds, follows: None }, files))
 }
 
 /// Dumps the snapshot of a session of our own, and reads its contents meanwhile.

@@ -76,8 +76,9 @@ impl Textfile<'_> {
         let _lock = self.lock().await;
         let earlier = self.read()?;
         let mut families = changed(&earlier);
-        families.retain(|family| !family.samples.is_empty());
+        // A family without a sample is one that has no value any more.
         let kept = text::kept(&earlier, |name, _| !families.iter().any(|family| family.name == name));
+        families.retain(|family| !family.samples.is_empty());
         self.replace(&format!("{}{kept}", text::render(&families)))
     }
 
