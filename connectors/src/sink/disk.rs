@@ -1,5 +1,6 @@
 //! Files that survive a power failure: bytes are flushed before they have a name, and names before they count.
 
+use crate::error::limit_hint;
 use object_store::{PutMode, PutPayload};
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
@@ -44,15 +45,26 @@ pub(super) enum DiskError {
 
 impl DiskError {
     /// What the user can do about it.
-    pub(super) const fn hint(&self) -> &'static str {
+    pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Io(_) => "check the owner and the mode of the archive's folder",
+            Self::Io(error) => io_hint(error).unwrap_or(CHECK_FOLDER),
             Self::Flush(_) => "check the disk and its file system (`dmesg`), then run again",
             Self::NoExclusiveNames(_) => {
                 "two runs could both commit: keep the archive on another file system, such as ext4, XFS or NFS, or in a \
                  bucket"
             }
         }
+    }
+}
+
+const CHECK_FOLDER: &str = "check the owner and the mode of the archive's folder";
+
+/// What the user can do about an error in the archive's folder, if its kind is known.
+pub(super) fn io_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space"),
+        io::ErrorKind::PermissionDenied => Some(CHECK_FOLDER),
+        _ => limit_hint(error),
     }
 }
 
@@ -200,6 +212,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::new(folder.path().to_owned(), file_mode);
         (folder, disk)
+    }
+
+    #[test]
+    fn full_disk_has_its_own_hint() {
+        let hint = |kind: io::ErrorKind| DiskError::Io(kind.into()).hint();
+        assert_eq!(hint(io::ErrorKind::StorageFull), "free some space");
+        assert_eq!([io::ErrorKind::PermissionDenied, io::ErrorKind::NotADirectory].map(hint), [CHECK_FOLDER; 2]);
     }
 
     #[test]

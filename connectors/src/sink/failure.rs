@@ -6,8 +6,11 @@
 //! `object_store` gives status, code and URL of a failed request only in the text of its errors. The tests hold that
 //! text against a server, so that an update that changes it fails.
 
-use super::{Sink, disk::DiskError};
-use crate::{Error, ErrorKind, error::limit_hint};
+use super::{
+    Sink,
+    disk::{DiskError, io_hint},
+};
+use crate::{Error, ErrorKind};
 use archive_formats::printable::is_hidden;
 use object_store::client::{HttpError, HttpErrorKind};
 use std::{error::Error as StdError, io};
@@ -155,13 +158,7 @@ impl<'a> Failure<'a> {
         if let Some(error) = self.of_disk() {
             return Some(error.hint().to_owned());
         }
-        match self.find::<io::Error>().map(io::Error::kind) {
-            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Some("free some space".to_owned()),
-            Some(io::ErrorKind::PermissionDenied) => {
-                Some("check the owner and the mode of the archive's folder".to_owned())
-            }
-            _ => self.find::<io::Error>().and_then(limit_hint).map(str::to_owned),
-        }
+        self.find::<io::Error>().and_then(io_hint).map(str::to_owned)
     }
 
     fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
