@@ -13,6 +13,7 @@ mod doctor;
 mod documents;
 mod exports_api;
 mod files;
+mod guide_backup;
 mod house;
 mod limits;
 mod manual;

@@ -7,7 +7,7 @@ use std::{path::Path, process::Command, sync::LazyLock};
 use tempfile::TempDir;
 
 /// The tool that stops and fails system calls.
-static CALLS: LazyLock<TempDir> = LazyLock::new(|| {
+pub(crate) static CALLS: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = TempDir::new().unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crashes/calls.c");
     let compiled =
