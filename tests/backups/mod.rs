@@ -4,6 +4,7 @@ mod artifacts;
 mod configurations;
 mod databases;
 mod drills;
+mod hard;
 mod newer;
 mod recoveries;
 mod removals;
