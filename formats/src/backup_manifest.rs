@@ -230,6 +230,11 @@ pub struct Drill {
 }
 
 impl Drill {
+    /// Whether the dump could not be restored, as the differences tell.
+    pub fn has_failed(&self) -> bool {
+        self.equal.is_none() && !self.differences.is_empty()
+    }
+
     /// Whether the backup is what was dumped: `true` only if every value was compared.
     pub fn proves(&self) -> Option<bool> {
         self.equal.filter(|equal| !equal || self.compared == DigestLevel::Full)

@@ -2,7 +2,7 @@
 
 use super::{BackupWorld, ROWS, result};
 use archive_connectors::ErrorKind;
-use archive_formats::backup_manifest::DigestLevel;
+use archive_formats::backup_manifest::{BackupContent, DigestLevel};
 use std::fs;
 
 #[test]
@@ -62,6 +62,23 @@ fn a_row_that_the_dump_lost_is_found() {
         (drill.equal, drill.differences),
         (Some(false), vec!["table public.events: 6000 rows instead of 6001".to_owned()])
     );
+}
+
+#[test]
+fn a_dump_that_does_not_restore_is_an_error_and_on_record() {
+    // A check whose function needs a search path that a restore does not have.
+    let world = BackupWorld::new(
+        "create table limits (most int); insert into limits values (9);
+        create function fits(n int) returns bool language plpgsql as 'begin return n <= (select most from limits); end';
+        create table checked (n int check (fits(n))); insert into checked values (1)",
+    );
+    world.back_up(&world.request()).unwrap();
+    let error = world.drill().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Source, "{error}");
+    let entries = world.backups().chain().entries().to_vec();
+    let BackupContent::Drill(drill) = &entries[1].manifest.content else { panic!("{entries:?}") };
+    assert_eq!((drill.equal, drill.differences.len()), (None, 1));
+    assert_eq!(clusters(&world), 0);
 }
 
 #[test]

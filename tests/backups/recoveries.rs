@@ -1,7 +1,7 @@
 //! The recovery of a database: a new one, compared, that takes the name of the lost one.
 
 use super::{BackupWorld, Noon, ROWS, silent};
-use crate::support::programs::run;
+use crate::support::{postgres::Database, programs::run, test_variable};
 use archive::backup::{RecoverReport, RecoverRequest, recover};
 use archive_connectors::{Error, ErrorKind, postgres};
 use std::num::NonZero;
@@ -123,6 +123,48 @@ fn a_restored_database_takes_the_name_and_the_old_one_is_kept() {
     let old = other.database.sql(&format!("select count(*) from pg_database where datname = '{kept}'"));
     other.drop_databases(&[&kept]);
     assert_eq!(old.trim(), "1");
+}
+
+#[test]
+fn a_switch_that_is_done_is_not_done_again() {
+    let world = BackupWorld::new(ROWS);
+    world.back_up(&world.request()).unwrap();
+    let (other, live, name) = (BackupWorld::new("select 1"), world.database.name().to_owned(), world.new_name());
+    let switch = |request| RecoverRequest { switch: true, confirm: true, ..request };
+    let kept = world.recover(&name, switch).unwrap().switch.unwrap().kept.unwrap();
+    world.database.sql("delete from events where id > 1");
+    let again = world.recover(&name, switch).unwrap();
+    other.drop_databases(&[&kept]);
+    assert!(again.already, "{again:?}");
+    assert_eq!(world.database.sql("select count(*) from events").trim(), "1");
+    let names = other.database.sql(&format!("select count(*) from pg_database where datname like '{live}%'"));
+    assert_eq!(names.trim(), "1");
+}
+
+#[test]
+fn names_that_are_not_utf_8_do_not_matter() {
+    let world = BackupWorld::of(
+        Database::with_options("template template0 encoding 'LATIN1' locale 'C'"),
+        &test_variable("KT_TEST_POSTGRES_BIN"),
+        "create table \"tábla\" as select 1 as n",
+    );
+    world.back_up(&world.request()).unwrap();
+    let name = world.new_name();
+    let report = world.recover(&name, |request| request).unwrap();
+    world.drop_databases(&[&name]);
+    assert_eq!(report.equal, Some(true));
+}
+
+#[test]
+fn what_a_killed_recovery_left_is_made_anew() {
+    let world = BackupWorld::new(ROWS);
+    world.back_up(&world.request()).unwrap();
+    let name = world.new_name();
+    world.database.sql(&format!("create database \"{name}\""));
+    world.database.sql(&format!("comment on database \"{name}\" is 'kt-archive: unfinished'"));
+    let report = world.recover(&name, |request| request).unwrap();
+    world.drop_databases(&[&name]);
+    assert_eq!(report.equal, Some(true));
 }
 
 #[test]

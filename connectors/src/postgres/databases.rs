@@ -21,8 +21,16 @@ pub struct Databases {
 const SETTINGS: Session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
 
 impl Databases {
-    /// Connects to the server, but not to the database that `server` names.
+    /// Connects to the server, by a database that every server has.
     pub async fn connect(server: &Server) -> Result<Self> {
+        Self::connect_beside(server, "").await
+    }
+
+    /// Connects to the server, but not to the database `other`, so that it can be renamed.
+    pub async fn connect_beside(server: &Server, other: &str) -> Result<Self> {
+        if other == "postgres" {
+            return Ok(Self { connection: connect(&server.with_database("template1"), &SETTINGS).await? });
+        }
         let connection = match connect(&server.with_database("postgres"), &SETTINGS).await {
             // A server may have dropped it.
             Err(error) if error.kind() == ErrorKind::Configuration => {

@@ -198,7 +198,9 @@ impl DrillPlace<'_> {
         let databases = Databases::connect(server).await?;
         for left in databases.unused(&mark(how.backups), DATABASE).await? {
             tracing::info!(database = left, "dropping the database of a killed drill");
-            databases.drop(&left).await?;
+            if let Err(error) = databases.drop(&left).await {
+                tracing::warn!(%error, database = left, "the database of a killed drill is left");
+            }
         }
         let name = format!("{DATABASE}_{}", &Uuid::new_v4().simple().to_string()[..12]);
         let (encoding, locale) = restored.encoding();
@@ -247,7 +249,13 @@ struct Compared {
 
 /// Divides the errors of a restore: a program that failed is a result of the drill.
 fn refused(error: Error) -> Result<Error> {
-    if error.kind() == ErrorKind::Source { Ok(error) } else { Err(error) }
+    if error.kind() != ErrorKind::Source {
+        return Err(error);
+    }
+    Ok(error.with_hint(
+        "the dump does not restore here: see whether the host has all extensions, and whether checks and indexes call functions \
+         that name their schemas",
+    ))
 }
 
 async fn in_scratch_cluster(
@@ -347,6 +355,9 @@ impl Report for DrillReport {
         });
         let differences = differences.collect::<String>();
         let found = match self.equal {
+            Some(true) if self.compared == Some(DigestLevel::Counts) => {
+                "the numbers of rows are those of the dump".to_owned()
+            }
             Some(true) => "equal to what was dumped".to_owned(),
             Some(false) => human::count(self.differences.len() as u64, "difference"),
             None => "restored, and not compared: the backup has no digests".to_owned(),

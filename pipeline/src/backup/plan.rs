@@ -22,11 +22,12 @@ pub(super) fn writers() -> [&'static str; 5] {
 }
 
 /// What no backup holds, and a recovery needs.
-pub(super) fn not_in_backups() -> [&'static str; 4] {
+pub(super) fn not_in_backups() -> [&'static str; 5] {
     [
         "the platform's encryption key, without which Git tokens cannot be read",
         "the passwords of roles, unless they were saved with --role-passwords",
         "the environment of the platform's services",
+        "subscriptions to other servers, which are in the dump and are not restored",
         "changes after the snapshot of the backup",
     ]
 }
@@ -51,7 +52,7 @@ pub async fn recovery_plan(settings: &Settings, clock: &dyn Clock) -> Result<Pla
 
 fn steps(chosen: &KnownBackup, url: &str) -> Vec<String> {
     let KnownBackup { sequence, database, .. } = chosen;
-    let new = format!("{database}_restored");
+    let new = longer_name(database, "_restored");
     let recover = format!("kt-archive recover database --backups {url} --backup {sequence} --into postgres://…/{new}");
     vec![
         format!("stop, in this order: {}", writers().join(", ")),
@@ -62,6 +63,16 @@ fn steps(chosen: &KnownBackup, url: &str) -> Vec<String> {
         format!("start, in this order: {}", writers().into_iter().rev().collect::<Vec<_>>().join(", ")),
         "switch retention on again once `kt-archive run` has archived what came back".to_owned(),
     ]
+}
+
+/// `name` with `suffix`, within the 63 bytes that PostgreSQL keeps of a name.
+pub(super) fn longer_name(name: &str, suffix: &str) -> String {
+    const LONGEST: usize = 63;
+    let mut end = name.len().min(LONGEST - suffix.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}", &name[..end])
 }
 
 /// The report of `recover plan`.
@@ -96,6 +107,7 @@ impl Report for PlanReport {
         let describe = |backup: &KnownBackup| {
             let restore = match (backup.proved, backup.restore_seconds) {
                 (Some(true), Some(seconds)) => format!("proved by a restore that took {}", time(seconds)),
+                _ if backup.failed => "a drill could not restore it".to_owned(),
                 (Some(false), _) => "found different by a drill".to_owned(),
                 (None, Some(seconds)) => format!("restored in {}, and not compared", time(seconds)),
                 _ => "never restored".to_owned(),

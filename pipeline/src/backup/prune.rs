@@ -218,6 +218,7 @@ mod tests {
             database: "keeptrusts".to_owned(),
             bytes: 1,
             proved,
+            failed: false,
             drilled_at: None,
             restore_seconds: None,
         }

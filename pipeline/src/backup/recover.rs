@@ -2,7 +2,7 @@
 
 use super::{
     open_backups,
-    plan::{not_in_backups, writers},
+    plan::{longer_name, not_in_backups, writers},
     restore::{RestorableBackup, Restoration, Stages},
 };
 use crate::{
@@ -58,9 +58,12 @@ pub async fn recover(
     if request.switch && name == live {
         return Err(same_name(&name));
     }
-    let databases = Databases::connect(&request.into).await?;
+    let databases = Databases::connect_beside(&request.into, &live).await?;
     let mut stages = Stages::begin();
     let mark = Mark { backups: backups.id(), backup: restored.entry.manifest.sequence };
+    if request.switch && databases.comment(&live).await?.is_some_and(|comment| mark.is(&comment)) {
+        return Ok(RecoverReport::done_before(&restored, live));
+    }
     match databases.comment(&name).await? {
         Some(comment) if request.switch && mark.is(&comment) => tracing::info!("the database was restored before"),
         Some(comment) if comment != UNFINISHED || !databases.sessions(&name).await?.is_empty() => {
@@ -89,9 +92,8 @@ pub async fn recover(
     stages.end("compare");
     let compared = restored.backup.digests;
     let equal = (compared != DigestLevel::Off).then_some(differences.is_empty());
-    if equal != Some(false) {
-        databases.set_comment(&name, &mark.text()).await?;
-    }
+    let comment = if equal == Some(false) { format!("{}, which differs", mark.text()) } else { mark.text() };
+    databases.set_comment(&name, &comment).await?;
     let mut report = RecoverReport {
         backup: Some(restored.entry.manifest.sequence),
         taken_at: Some(restored.entry.manifest.taken_at),
@@ -176,9 +178,6 @@ fn exists(name: &str, switches: bool) -> Error {
     error.with_context("database", name).with_hint(hint)
 }
 
-/// The longest name that PostgreSQL keeps, in bytes.
-const LONGEST: usize = 63;
-
 /// Gives the restored database the name `live`; a database of this name keeps its rows under another one.
 async fn switch(databases: &Databases, restored: &str, live: &str, confirm: bool, now: Timestamp) -> Result<Switch> {
     let is_there = databases.comment(live).await?.is_some();
@@ -198,12 +197,7 @@ async fn switch(databases: &Databases, restored: &str, live: &str, confirm: bool
 }
 
 fn kept_name(live: &str, now: Timestamp) -> String {
-    let suffix = format!("_before_{}", now.to_seconds_string().replace(['-', ':'], ""));
-    let mut end = live.len().min(LONGEST - suffix.len());
-    while !live.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}{suffix}", &live[..end])
+    longer_name(live, &format!("_before_{}", now.to_seconds_string().replace(['-', ':'], "")))
 }
 
 /// The change of names.
@@ -238,6 +232,21 @@ pub struct RecoverReport {
     pub switch: Option<Switch>,
     /// Seconds of each stage.
     pub seconds: BTreeMap<String, f64>,
+    /// Whether the database was restored from this backup and had taken its name before; nothing was done then.
+    pub already: bool,
+}
+
+impl RecoverReport {
+    /// The report where the database has the name already. Another switch would take the rows away that came since.
+    fn done_before(restored: &RestorableBackup, live: String) -> Self {
+        Self {
+            backup: Some(restored.entry.manifest.sequence),
+            taken_at: Some(restored.entry.manifest.taken_at),
+            database: Some(live),
+            already: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Report for RecoverReport {
@@ -249,11 +258,19 @@ impl Report for RecoverReport {
         let (Some(backup), Some(taken_at), Some(database)) = (self.backup, self.taken_at, &self.database) else {
             return String::new();
         };
+        if self.already {
+            let done = format!("database {} is backup {backup} already: nothing was done", printable(database));
+            let again = "to restore it again, restore without --switch, or remove the comment of the database first";
+            return format!("{}\n{}\n", style.fit(&done), style.fit(again));
+        }
         let mut lines = Vec::new();
         for difference in &self.differences {
             lines.push(format!("{}  {}", style.paint(Tone::Bad, "differs"), printable(difference)));
         }
         let found = match self.equal {
+            Some(true) if self.compared == Some(DigestLevel::Counts) => {
+                "the numbers of rows are those of the dump".to_owned()
+            }
             Some(true) => "every table is equal to what was dumped".to_owned(),
             Some(false) => count(self.differences.len() as u64, "difference"),
             None => "not compared: the backup has no digests".to_owned(),

@@ -74,6 +74,15 @@ impl RestorableBackup {
         Self::read(backups.sink(), entry).await
     }
 
+    /// The backup before the one whose manifest has this number.
+    pub(super) async fn before(backups: &Backups, sequence: u64) -> Result<Option<Self>> {
+        let kept = tiers::databases(backups.chain());
+        match kept.into_iter().rev().find(|(entry, _)| entry.manifest.sequence < sequence) {
+            Some((entry, _)) => Self::read(backups.sink(), entry).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Reads the manifest of `entry` again: the chain in memory does not have its lists.
     async fn read(sink: &Sink, entry: &Entry<BackupManifest>) -> Result<Self> {
         let path = key::manifest(entry.manifest.sequence);
@@ -194,7 +203,7 @@ pub(super) fn damaged(sink: &Sink, file: &BackupFile) -> Error {
     Error::new(ErrorKind::BrokenChain, "a file of a backup is missing or damaged")
         .with_context("path", &file.path)
         .with_context("backups", sink.url())
-        .with_hint("restore an earlier backup, or this one from a replica")
+        .with_hint("restore an earlier backup, or mend it from a whole replica: `kt-archive backup replicate --repair`")
 }
 
 /// Measures stages one after the other.

@@ -20,15 +20,13 @@ pub(super) fn kept(chain: &Chain<BackupManifest>) -> impl DoubleEndedIterator<It
     chain.entries().iter().filter(move |entry| !removed.contains(&entry.manifest.sequence))
 }
 
-/// The backups of databases whose files were not removed, by the time of their snapshots.
+/// The backups of databases whose files were not removed, in the order of their commits: the clock of a server may be wrong.
 pub(super) fn databases(chain: &Chain<BackupManifest>) -> Vec<(&Entry<BackupManifest>, &DatabaseBackup)> {
     let databases = kept(chain).filter_map(|entry| match &entry.manifest.content {
         BackupContent::Database(backup) => Some((entry, backup.as_ref())),
         _ => None,
     });
-    let mut databases = databases.collect::<Vec<_>>();
-    databases.sort_by_key(|(entry, _)| (entry.manifest.taken_at, entry.manifest.sequence));
-    databases
+    databases.collect()
 }
 
 /// The last drill of the backup with the number `sequence`.
@@ -44,7 +42,7 @@ pub(super) fn last_drill(chain: &Chain<BackupManifest>, sequence: u64) -> Option
 pub struct KnownBackup {
     /// The number of its manifest.
     pub sequence: u64,
-    /// The time of its snapshot.
+    /// The time of its snapshot, or that of its commit if a clock puts that before.
     pub taken_at: Timestamp,
     /// The name of the database.
     pub database: String,
@@ -52,6 +50,8 @@ pub struct KnownBackup {
     pub bytes: u64,
     /// Whether its last drill found it equal; null if it had none, or one that compared nothing.
     pub proved: Option<bool>,
+    /// Whether its last drill could not restore it.
+    pub failed: bool,
     /// When that was.
     pub drilled_at: Option<Timestamp>,
     /// Seconds of that restore and comparison.
@@ -80,12 +80,15 @@ impl KnownBackup {
         let (manifest, drill) = (&entry.manifest, last_drill(chain, entry.manifest.sequence));
         Self {
             sequence: manifest.sequence,
-            taken_at: manifest.taken_at,
+            taken_at: manifest.taken_at.min(manifest.committed_at),
             database: backup.source.database.clone(),
             bytes: manifest.files.iter().map(|file| file.bytes).sum(),
             proved: drill.and_then(|(_, drill)| drill.proves()),
+            failed: drill.is_some_and(|(_, drill)| drill.has_failed()),
             drilled_at: drill.map(|(manifest, _)| manifest.committed_at),
-            restore_seconds: drill.map(|(manifest, _)| manifest.seconds.values().sum()),
+            restore_seconds: drill
+                .filter(|(_, drill)| !drill.has_failed())
+                .map(|(manifest, _)| manifest.seconds.values().sum()),
         }
     }
 }

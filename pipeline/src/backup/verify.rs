@@ -178,8 +178,10 @@ fn unproved(commits: &Commits<BackupManifest>, kept: &[&Commit<BackupManifest>],
         }
     }
     for manifest in kept.iter().map(|commit| &commit.manifest) {
-        if let Some((number, drill)) = last.get(&manifest.sequence).filter(|(_, drill)| drill.equal == Some(false)) {
-            let message = format!("drill {number} found it different: {}", drill.differences.join("; "));
+        if let Some((number, drill)) =
+            last.get(&manifest.sequence).filter(|(_, drill)| drill.equal == Some(false) || drill.has_failed())
+        {
+            let message = format!("drill {number} did not prove it: {}", drill.differences.join("; "));
             findings.warning(Code::Unproved, key::manifest(manifest.sequence), message);
         }
     }

@@ -9,6 +9,7 @@ use super::{
 use crate::{Error, ErrorKind, Result};
 use archive_formats::backup_manifest::ProgramRecord;
 use std::{collections::BTreeSet, time::Duration};
+use tokio_postgres::Client;
 
 /// The roles and tablespaces of a server, as a script.
 #[derive(Clone, Debug)]
@@ -87,8 +88,32 @@ async fn apply(
 ) -> Result<Applied> {
     let session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
     let connection = connect(server, &session).await?;
+    let client = connection.client();
     let (mut applied, mut existing) = (Applied::default(), BTreeSet::new());
-    for statement in statements(script) {
+    let (of_tablespaces, of_roles) =
+        statements(script).partition::<Vec<_>, _>(|statement| is_about_tablespace(statement));
+    // All roles or none: a second try would take those of the first for roles that were there before.
+    run(client, "begin").await?;
+    for statement in of_roles {
+        if !creates(statement) && !is_wanted(statement, &existing) {
+            continue;
+        }
+        run(client, "savepoint kt_archive").await?;
+        match client.batch_execute(statement).await {
+            Ok(()) => {
+                applied.done += 1;
+                run(client, "release savepoint kt_archive").await?;
+            }
+            Err(error) if is_known(statement, &error) => {
+                applied.existing += 1;
+                existing.extend(subject(statement));
+                run(client, "rollback to savepoint kt_archive").await?;
+            }
+            Err(error) => return Err(refused(statement, error)),
+        }
+    }
+    run(client, "commit").await?;
+    for statement in of_tablespaces {
         if !creates(statement) && !is_wanted(statement, &existing) {
             continue;
         }
@@ -97,26 +122,47 @@ async fn apply(
             Tablespaces::InPlace => moved_tablespace(statement),
         };
         if moved.is_some() {
-            let allowed = connection.client().batch_execute("set allow_in_place_tablespaces = on").await;
-            allowed.map_err(|error| failure("move a tablespace", error))?;
+            run(client, "set allow_in_place_tablespaces = on").await?;
         }
-        match connection.client().batch_execute(moved.as_deref().unwrap_or(statement)).await {
+        match client.batch_execute(moved.as_deref().unwrap_or(statement)).await {
             Ok(()) => applied.done += 1,
-            Err(error) if creates(statement) && error.code().is_some_and(|code| code.code() == "42710") => {
+            Err(error) if is_known(statement, &error) => {
                 applied.existing += 1;
                 existing.extend(subject(statement));
             }
-            Err(error) => {
-                // The rest of a statement may hold the hash of a password.
-                let what = statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-                return Err(failure("apply the globals", error)
-                    .with_context("statement", what)
-                    .with_hint("connect as a superuser: roles and tablespaces belong to the whole server"));
+            // A restore that needs it fails; the dump may not.
+            Err(error) if tablespaces == Tablespaces::AsNamed => {
+                let error = refused(statement, error);
+                tracing::warn!(%error, "a tablespace was not made");
             }
+            Err(error) => return Err(refused(statement, error)),
         }
     }
     connection.close().await;
     Ok(applied)
+}
+
+async fn run(client: &Client, statement: &str) -> Result<()> {
+    client.batch_execute(statement).await.map_err(|error| failure("apply the globals", error))
+}
+
+/// Whether a statement failed since what it creates exists.
+fn is_known(statement: &str, error: &tokio_postgres::Error) -> bool {
+    creates(statement) && error.code().is_some_and(|code| code.code() == "42710")
+}
+
+/// The error of a statement, whose rest may hold the hash of a password.
+fn refused(statement: &str, error: tokio_postgres::Error) -> Error {
+    let what = statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    failure("apply the globals", error)
+        .with_context("statement", what)
+        .with_hint("connect as a superuser: roles and tablespaces belong to the whole server")
+}
+
+/// Whether a statement makes or changes a tablespace, which no transaction may do, or needs one.
+fn is_about_tablespace(statement: &str) -> bool {
+    ["CREATE TABLESPACE ", "ALTER TABLESPACE ", "COMMENT ON TABLESPACE "].iter().any(|word| statement.starts_with(word))
+        || statement.contains(" ON TABLESPACE ")
 }
 
 /// The role or tablespace that a statement makes, changes, comments on, or grants a role to; `None` for settings.
@@ -142,7 +188,7 @@ fn subject(statement: &str) -> Option<&str> {
 }
 
 /// The name at the beginning of `text`, as it is written.
-fn name(text: &str) -> &str {
+pub(super) fn name(text: &str) -> &str {
     let mut is_quoted = false;
     let end = text.find(|letter: char| {
         is_quoted ^= letter == '"';

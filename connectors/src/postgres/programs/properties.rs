@@ -3,6 +3,7 @@
 use super::{
     super::{config::Server, connect::connect, connection::Session, databases::identifier, failure::failure},
     find::{ProgramName, Programs},
+    globals::name,
     statements::statements,
 };
 use crate::{
@@ -36,16 +37,24 @@ impl DatabaseProperties {
         let restore = programs.local(ProgramName::Restore).await?.program.arguments(["--format=custom", "--create"]);
         let list = print(restore.clone().argument("--list"), open()?).await?;
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(local("create a file for the list", folder))?;
-        let entries = list.lines().filter(|line| is_of_database(line)).map(|line| format!("{line}\n"));
-        let written = file.write_all(entries.collect::<String>().as_bytes());
+        // In the encoding of the database.
+        let lines = list.split_inclusive(|byte| *byte == b'\n');
+        let entries = lines.filter(|line| is_of_database(&String::from_utf8_lossy(line))).collect::<Vec<_>>().concat();
+        let written = file.write_all(&entries);
         written.map_err(local("write the list", file.path()))?;
         let script = restore.argument("--use-list").argument(file.path()).argument("--file=-");
-        Ok(Self::parse(&print(script, open()?).await?))
+        let script = print(script, open()?).await?;
+        let properties = Self::parse(&String::from_utf8_lossy(&script));
+        if properties.statements.iter().any(|statement| statement.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(Error::new(ErrorKind::Source, "the database's owner, settings or rights are not UTF-8")
+                .with_hint("restore with PostgreSQL's own programs: docs/backups.md has the commands"));
+        }
+        Ok(properties)
     }
 
     fn parse(script: &str) -> Self {
         let create = statements(script).find_map(|statement| statement.strip_prefix("CREATE DATABASE "));
-        let name = create.and_then(|rest| rest.split(" WITH ").next()).unwrap_or_default().to_owned();
+        let name = create.map(name).unwrap_or_default().to_owned();
         let is_property = |statement: &&str| {
             let grants = ["GRANT ", "REVOKE "].iter().any(|word| statement.starts_with(word));
             let alters = ["ALTER DATABASE ", "ALTER ROLE "].iter().any(|word| statement.starts_with(word));
@@ -79,7 +88,7 @@ fn is_of_database(line: &str) -> bool {
 }
 
 /// What a program prints while it reads a dump, of which it may need the beginning alone.
-async fn print(program: Program, blocks: impl Stream<Item = Result<Bytes>> + Send) -> Result<String> {
+async fn print(program: Program, blocks: impl Stream<Item = Result<Bytes>> + Send) -> Result<Vec<u8>> {
     let mut running = program.start(Pipes { input: true, output: true })?;
     let no_pipe = || Error::new(ErrorKind::Internal, "a program without a pipe");
     let (mut input, output) = (running.input.take().ok_or_else(no_pipe)?, running.output.take().ok_or_else(no_pipe)?);
@@ -94,8 +103,8 @@ async fn print(program: Program, blocks: impl Stream<Item = Result<Bytes>> + Sen
         Ok(())
     };
     let read = async {
-        let mut printed = String::new();
-        let read = output.take(LIST).read_to_string(&mut printed).await;
+        let mut printed = Vec::new();
+        let read = output.take(LIST).read_to_end(&mut printed).await;
         read.map_err(|error| Error::new(ErrorKind::Source, "could not read the list of the dump").with_source(error))?;
         Ok(printed)
     };

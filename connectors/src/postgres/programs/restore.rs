@@ -50,7 +50,14 @@ async fn feed(program: Program, blocks: impl Stream<Item = Result<Bytes>> + Send
         is_taken = input.write_all(&block?).await.is_ok();
     }
     drop(input);
-    let warnings = running.finish().await?;
+    let ended = running.finish().await;
+    if ended.is_err() {
+        // A damaged part is the better reason, and is known at its end.
+        while let Some(block) = blocks.next().await {
+            block?;
+        }
+    }
+    let warnings = ended?;
     if is_taken { Ok(warnings) } else { Err(Error::new(ErrorKind::Source, "the dump goes on after its end")) }
 }
 
@@ -73,7 +80,8 @@ async fn restorer(
     further: &[String],
 ) -> Result<(FoundProgram, Vec<String>, Program)> {
     let found = programs.local(ProgramName::Restore).await?;
-    let fixed = ["--format=custom", "--exit-on-error", "--no-password"].map(str::to_owned);
+    // A subscription would keep a copy from being dropped, and belongs to a database that lives.
+    let fixed = ["--format=custom", "--exit-on-error", "--no-password", "--no-subscriptions"].map(str::to_owned);
     let arguments = [&fixed, further].concat();
     let program = server.connect_program(found.program.clone().arguments(&arguments)).await?;
     let program = program.argument(format!("--dbname={}", database_argument(server.database())));

@@ -54,6 +54,9 @@ pub struct DatabaseRequest {
     pub lock_timeout: Duration,
 }
 
+/// How far two clocks may differ without a warning.
+const CLOCKS: Duration = Duration::from_secs(300);
+
 /// The limit of waits for a lock, if none is given.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -127,6 +130,11 @@ async fn complete(
     files.push(backups.sink().store(&file, |_| ()).await?);
     let mut program = dump.record().clone();
     program.warnings.extend(globals.program.warnings);
+    if taken_at > place.clock.now().plus(CLOCKS) {
+        program
+            .warnings
+            .push(format!("the server's clock is ahead of this host's: its time is {}", taken_at.to_seconds_string()));
+    }
     let content = BackupContent::Database(Box::new(DatabaseBackup {
         source,
         program,

@@ -8,7 +8,7 @@ pub(super) use dump::FOLDER;
 pub use dump::{DatabaseRequest, Workplace, backup_database};
 pub use report::BackupReport;
 
-use super::{Backups, find_backups, leftovers, open_or_begin};
+use super::{Backups, find_backups, leftovers, open_or_begin, restore::RestorableBackup};
 use crate::{
     lock::Lock,
     observer::Observer,
@@ -36,8 +36,9 @@ pub async fn back_up_database(
     let place = Workplace { clock, folder: &folder, progress: &progress };
     // Stopped inside, so that the parts of an unfinished dump are removed.
     let entry = Box::pin(backup_database(&mut backups, &request, place, &stop)).await?;
+    let before = RestorableBackup::before(&backups, entry.manifest.sequence).await?;
     let replicas = copy_to_replicas(&mut backups, settings, observer, stop).await;
-    Ok(BackupReport::new(&backups, &entry, replicas))
+    Ok(BackupReport::new(&backups, &entry, replicas).compared_with(before.as_ref()))
 }
 
 /// Opens or begins the backups of `settings` for a command that commits, after the cheap checks of its replicas.

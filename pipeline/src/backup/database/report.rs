@@ -1,6 +1,6 @@
 //! The report of `backup database`.
 
-use super::super::Backups;
+use super::super::{Backups, restore::RestorableBackup};
 use crate::{
     exit::ExitCode,
     human::{count, size, time},
@@ -75,6 +75,24 @@ impl BackupReport {
             warnings: backup.program.warnings.clone(),
             ..report
         }
+    }
+}
+
+impl BackupReport {
+    /// Warns where most of the backup `before` is gone: what is saved may not be what was meant.
+    pub(super) fn compared_with(mut self, before: Option<&RestorableBackup>) -> Self {
+        let Some(before) = before.map(|before| &before.backup).filter(|backup| backup.digests != DigestLevel::Off)
+        else {
+            return self;
+        };
+        let rows_before = before.tables.iter().map(|table| table.rows).sum::<u64>();
+        if let (Some(tables), Some(rows)) = (self.tables, self.rows)
+            && (rows < rows_before / 2 || tables < before.tables.len() as u64 / 2)
+        {
+            let was = format!("{}, {}", count(before.tables.len() as u64, "table"), count(rows_before, "row"));
+            self.warnings.push(format!("less than half of the backup before, which has {was}"));
+        }
+        self
     }
 }
 
