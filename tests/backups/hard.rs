@@ -67,7 +67,6 @@ fn a_value_of_300_megabytes_is_proved() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn ten_thousand_tables_are_proved() {
     let world = BackupWorld::new("select 1");
     for block in 0..20 {
