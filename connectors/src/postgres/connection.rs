@@ -293,6 +293,10 @@ pub(super) async fn with_role_search_path<T, E>(
 }
 
 impl Session {
+    /// The settings of a session that writes, without limits.
+    pub(super) const WRITING: Self =
+        Self { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
+
     /// The settings of a session that reads.
     pub(super) const fn reading(config: &Config) -> Self {
         Self { read_only: true, statement_timeout: config.statement_timeout, lock_timeout: config.lock_timeout }

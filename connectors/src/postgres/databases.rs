@@ -5,10 +5,10 @@ use super::{
     connect::connect,
     connection::{Connection, Session},
     failure::{configuration, failure},
+    quote::{identifier, literal},
 };
 use crate::{Error, ErrorKind, Result};
 use archive_formats::backup_manifest::Locale;
-use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 /// The databases of one server, by a session with one that always exists.
@@ -16,9 +16,6 @@ use tokio_postgres::error::SqlState;
 pub struct Databases {
     connection: Connection,
 }
-
-/// Sessions that write, without limits.
-const SETTINGS: Session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
 
 impl Databases {
     /// Connects to the server, by a database that every server has.
@@ -29,12 +26,12 @@ impl Databases {
     /// Connects to the server, but not to the database `other`, so that it can be renamed.
     pub async fn connect_beside(server: &Server, other: &str) -> Result<Self> {
         if other == "postgres" {
-            return Ok(Self { connection: connect(&server.with_database("template1"), &SETTINGS).await? });
+            return Ok(Self { connection: connect(&server.with_database("template1"), &Session::WRITING).await? });
         }
-        let connection = match connect(&server.with_database("postgres"), &SETTINGS).await {
+        let connection = match connect(&server.with_database("postgres"), &Session::WRITING).await {
             // A server may have dropped it.
             Err(error) if error.kind() == ErrorKind::Configuration => {
-                connect(&server.with_database("template1"), &SETTINGS).await?
+                connect(&server.with_database("template1"), &Session::WRITING).await?
             }
             connected => connected?,
         };
@@ -43,7 +40,7 @@ impl Databases {
 
     /// Connects to the database that `server` names, so that it has a session.
     pub async fn hold(server: &Server) -> Result<Self> {
-        Ok(Self { connection: connect(server, &SETTINGS).await? })
+        Ok(Self { connection: connect(server, &Session::WRITING).await? })
     }
 
     /// The version of the server, as the server prints it.
@@ -148,27 +145,4 @@ impl Databases {
 /// The provider of a locale that is not of the C library. The provider `builtin` has these three names alone.
 pub(super) fn locale_provider(locale: &str) -> &'static str {
     if matches!(locale, "C" | "C.UTF-8" | "PG_UNICODE_FAST") { "builtin" } else { "icu" }
-}
-
-/// A name in double quotes.
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A text in single quotes, whatever `standard_conforming_strings` is.
-fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_texts_are_quoted() {
-        assert_eq!(identifier("a\"b; drop"), "\"a\"\"b; drop\"");
-        assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(literal("a\\'"), "E'a\\\\'''");
-    }
 }

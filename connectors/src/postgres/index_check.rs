@@ -2,7 +2,6 @@
 
 use super::{config::Server, connect::connect, connection::Session, failure::failure};
 use crate::Result;
-use std::time::Duration;
 
 /// The B-tree indexes of all but the system's schemas that can be checked.
 const INDEXES: &str = "select i.indexrelid, i.indexrelid::regclass::text \
@@ -14,8 +13,7 @@ const INDEXES: &str = "select i.indexrelid, i.indexrelid::regclass::text \
 /// Compares every index of the database of `server` with its table, and returns what is wrong, each as a short sentence; `None`
 /// where the server has no amcheck. Creates the extension: the database must be one that is dropped afterwards.
 pub async fn index_differences(server: &Server) -> Result<Option<Vec<String>>> {
-    let session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
-    let connection = connect(server, &session).await?;
+    let connection = connect(server, &Session::WRITING).await?;
     let client = connection.client();
     let failed = |error| failure("check the indexes", error);
     let available = "select from pg_catalog.pg_available_extensions where name = 'amcheck'";

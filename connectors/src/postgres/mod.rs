@@ -25,6 +25,7 @@ mod password_file;
 mod pool;
 mod probe;
 pub mod programs;
+mod quote;
 pub mod restore;
 pub mod scratch;
 mod silence;

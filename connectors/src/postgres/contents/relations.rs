@@ -1,6 +1,6 @@
 //! The tables and sequences that a dump holds, from the catalogue.
 
-use super::super::{connection::Connection, failure::lost};
+use super::super::{connection::Connection, failure::lost, quote::identifier};
 use crate::{Error, ErrorKind, Result};
 use archive_formats::backup_manifest::SequenceState;
 use tokio_postgres::{Row, SimpleQueryMessage, error::SqlState};
@@ -220,12 +220,12 @@ impl Relation {
 
     /// The schema, for SQL.
     pub(super) fn schema(&self) -> String {
-        quoted(&self.schema)
+        identifier(&self.schema)
     }
 
     /// Schema and name, for SQL.
     fn quoted(&self) -> String {
-        format!("{}.{}", quoted(&self.schema), quoted(&self.name))
+        format!("{}.{}", identifier(&self.schema), identifier(&self.name))
     }
 
     /// The query of its rows, with these `columns`.
@@ -235,7 +235,7 @@ impl Relation {
 
     /// The statement that copies its rows out as they are hashed.
     pub(super) fn copy(&self, encoding: &str) -> String {
-        let columns = self.columns.iter().map(|column| quoted(column)).collect::<Vec<_>>();
+        let columns = self.columns.iter().map(|column| identifier(column)).collect::<Vec<_>>();
         format!("copy ({}) to stdout (encoding '{encoding}')", self.query(&columns.join(", ")))
     }
 
@@ -245,17 +245,12 @@ impl Relation {
     }
 }
 
-/// An identifier, for SQL.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// An identifier, quoted unless it consists of lower-case letters, digits and underscores. Which words are keywords differs
 /// by version, so that they do not count.
 pub(super) fn printed(name: &str) -> String {
     let is_plain = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
         && !name.starts_with(|letter: char| letter.is_ascii_digit());
-    if is_plain && !name.is_empty() { name.to_owned() } else { quoted(name) }
+    if is_plain && !name.is_empty() { name.to_owned() } else { identifier(name) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Error, ErrorKind, Result};
 use archive_formats::backup_manifest::ProgramRecord;
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 use tokio_postgres::Client;
 
 /// The roles and tablespaces of a server, as a script.
@@ -86,8 +86,7 @@ async fn apply(
     tablespaces: Tablespaces,
     is_wanted: impl Fn(&str, &BTreeSet<&str>) -> bool + Send,
 ) -> Result<Applied> {
-    let session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
-    let connection = connect(server, &session).await?;
+    let connection = connect(server, &Session::WRITING).await?;
     let client = connection.client();
     let (mut applied, mut existing) = (Applied::default(), BTreeSet::new());
     let (of_tablespaces, of_roles) =

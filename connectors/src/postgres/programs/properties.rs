@@ -1,7 +1,7 @@
 //! The owner, the settings and the privileges of a database itself, which a restore without `--create` leaves out.
 
 use super::{
-    super::{config::Server, connect::connect, connection::Session, databases::identifier, failure::failure},
+    super::{config::Server, connect::connect, connection::Session, failure::failure, quote::identifier},
     find::{ProgramName, Programs},
     globals::name,
     statements::statements,
@@ -13,7 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use std::{io::Write as _, path::Path, pin::pin, time::Duration};
+use std::{io::Write as _, path::Path, pin::pin};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The statements of a dump about the database itself.
@@ -65,8 +65,7 @@ impl DatabaseProperties {
 
     /// Gives them to the database of `server`, in one transaction.
     pub async fn apply(&self, server: &Server) -> Result<()> {
-        let session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
-        let connection = connect(server, &session).await?;
+        let connection = connect(server, &Session::WRITING).await?;
         let own = format!("DATABASE {}", identifier(server.database()));
         for statement in &self.statements {
             let moved = statement.replacen(&format!("DATABASE {}", self.name), &own, 1);

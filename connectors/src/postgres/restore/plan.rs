@@ -1,9 +1,9 @@
 //! The statements that write the archive's columns to a table, and read them back in the archive's types.
 
-use super::table::{quote, unsupported};
+use super::table::unsupported;
 use crate::{
     Error, ErrorKind, Result,
-    postgres::{catalogue::Columns, types::Form},
+    postgres::{catalogue::Columns, quote::identifier, types::Form},
 };
 use archive_formats::{Column, ColumnType, Schema, encode::copy::server_type};
 use std::collections::HashMap;
@@ -50,7 +50,7 @@ impl Plan {
         let steps = schema.columns().iter().enumerate().map(step).collect::<Result<Vec<_>>>()?;
         let written = schema.columns().iter().zip(&steps).filter(|(column, _)| !generated.contains(&column.name));
         let (names, values): (Vec<_>, Vec<_>) =
-            written.map(|(column, step)| (quote(&column.name), step.written.as_str())).unzip();
+            written.map(|(column, step)| (identifier(&column.name), step.written.as_str())).unzip();
         let staged = steps.iter().map(|step| step.staged.as_str()).collect::<Vec<_>>().join(", ");
         let (names, values) = (names.join(", "), values.join(", "));
         let plan = Self {
@@ -94,7 +94,7 @@ impl ColumnPlan {
         let taken = match time_text(column, target) {
             _ if is_same || is_json_text => expression.to_owned(),
             Some(text) => text,
-            None => format!("{}::{plain}", quote(&column.name)),
+            None => format!("{}::{plain}", identifier(&column.name)),
         };
         Ok(Self { staged: format!("{staged} {plain}"), written, taken, own })
     }
@@ -104,7 +104,7 @@ impl ColumnPlan {
 /// columns. The server's own text leaves out zeros at the end.
 fn time_text(column: &Column, target: &Column) -> Option<String> {
     let text = |time: &str| format!("pg_catalog.to_char({time}::interval, 'HH24:MI:SS.US')");
-    let name = quote(&column.name);
+    let name = identifier(&column.name);
     let list_of = |element| ColumnType::List(Box::new(element));
     if column.kind == ColumnType::Text && target.kind == ColumnType::Time {
         return Some(text(&name));

@@ -7,6 +7,7 @@ use crate::{
         config::Table,
         connection::with_role_search_path,
         failure::restore_failure,
+        quote::identifier,
     },
 };
 use archive_formats::{Column, ColumnType, Dataset, Schema, catalogue::KeyColumns, encode::copy::server_type};
@@ -20,15 +21,10 @@ impl TableName {
     fn quoted(&self, is_temporary: bool) -> String {
         let table = self.0.last().map(String::as_str).unwrap_or_default();
         match self.0.as_slice() {
-            _ if is_temporary => format!("pg_temp.{}", quote(table)),
-            parts => parts.iter().map(|part| quote(part)).collect::<Vec<_>>().join("."),
+            _ if is_temporary => format!("pg_temp.{}", identifier(table)),
+            parts => parts.iter().map(|part| identifier(part)).collect::<Vec<_>>().join("."),
         }
     }
-}
-
-/// `name` as a quoted identifier.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Parses a table's name by the rules of SQL.
@@ -125,7 +121,7 @@ async fn exists(client: &Client, quoted: &str) -> Result<bool> {
 fn create(quoted: &str, is_temporary: bool, schema: &Schema, types: &Types) -> String {
     let columns = schema.columns().iter().zip(types).map(|(column, (own, _))| {
         let not_null = if column.nullable { "" } else { " not null" };
-        format!("{} {own}{not_null}", quote(&column.name))
+        format!("{} {own}{not_null}", identifier(&column.name))
     });
     let columns = columns.collect::<Vec<_>>().join(", ");
     if is_temporary {

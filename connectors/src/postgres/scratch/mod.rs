@@ -22,8 +22,10 @@ use super::{
     connect::connect,
     connection::Session,
     conninfo::encode,
+    databases::locale_provider,
     failure::{configuration, failure},
     programs::{Applied, ProgramName, Programs, Tablespaces, apply_globals},
+    quote::identifier,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -114,12 +116,12 @@ impl Cluster {
 
     /// Creates an empty database with the encoding and the locale of the cluster.
     pub async fn create_database(&self, name: &str) -> Result<()> {
-        self.execute(&format!("create database {} template template0", quoted_name(name)), "create a database").await
+        self.execute(&format!("create database {} template template0", identifier(name)), "create a database").await
     }
 
     /// Executes a statement, which does `what`.
     async fn execute(&self, statement: &str, what: &str) -> Result<()> {
-        let connection = connect(&self.connection, &SETTINGS).await?;
+        let connection = connect(&self.connection, &Session::WRITING).await?;
         let done = connection.client().batch_execute(statement).await;
         connection.close().await;
         done.map_err(|error| failure(what, error))
@@ -141,7 +143,7 @@ impl Cluster {
         const LIMIT: Duration = Duration::from_secs(60);
         let start = Instant::now();
         loop {
-            let error = match connect(&self.connection, &SETTINGS).await {
+            let error = match connect(&self.connection, &Session::WRITING).await {
                 Ok(connection) => {
                     connection.version().1.clone_into(&mut self.version);
                     connection.close().await;
@@ -158,9 +160,6 @@ impl Cluster {
         }
     }
 }
-
-/// Sessions that write, without limits.
-const SETTINGS: Session = Session { read_only: false, statement_timeout: Duration::ZERO, lock_timeout: Duration::ZERO };
 
 async fn initialise(initdb: Program, place: &Place, options: &ClusterOptions) -> Result<()> {
     let Locale { collate, ctype, provided } = &options.locale;
@@ -187,9 +186,9 @@ async fn initialise(initdb: Program, place: &Place, options: &ClusterOptions) ->
     })
 }
 
-/// The options for a locale that is not of the C library. The provider `builtin` has these three names alone.
+/// The options for a locale that is not of the C library.
 fn provider(locale: &str) -> Vec<String> {
-    let provider = if matches!(locale, "C" | "C.UTF-8" | "PG_UNICODE_FAST") { "builtin" } else { "icu" };
+    let provider = locale_provider(locale);
     vec![format!("--locale-provider={provider}"), format!("--{provider}-locale={locale}")]
 }
 
@@ -228,18 +227,4 @@ fn settings(place: &Place, options: &ClusterOptions) -> Vec<String> {
     let given = options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let settings = own.into_iter().chain(given);
     settings.flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]).collect()
-}
-
-fn quoted_name(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_databases_are_quoted() {
-        assert_eq!(quoted_name("a\"b; drop"), "\"a\"\"b; drop\"");
-    }
 }
