@@ -51,7 +51,7 @@ pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<O
             committing("backup artifacts", signals, work, &opened, &session).await
         }
         BackupCommand::Replicate(args) => {
-            let work = Box::pin(backup::replicate_backups(settings, args.repair, &SystemClock, observer, stop));
+            let work = Box::pin(backup::replicate_backups(settings, args.repair, observer, stop));
             committing("backup replicate", signals, work, &opened, &session).await
         }
         BackupCommand::Verify => {
@@ -59,7 +59,7 @@ pub(super) async fn backup(command: BackupCommand, session: Session) -> Result<O
             let request = BackupVerifyRequest { level, expect_head };
             let work = async {
                 let verifying = Box::pin(backup::verify_backups(settings, &request, observer));
-                stop.run_until_cancelled(verifying).await.unwrap_or_else(|| Err(stopped()))
+                backup::until_stopped(&stop, verifying).await
             };
             committing("backup verify", signals, work, &opened, &session).await
         }
@@ -139,10 +139,6 @@ async fn committing<R: Report>(
     let finished = Finished { attempt, ended, exit, error, report: None, summary, work: Work::default() };
     let notifications = Notifications::new(opened.settings.clone(), Telemetry::default(), finished);
     Ok(Outcome { notifications: Some(notifications), ..outcome })
-}
-
-fn stopped() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped before all was read").with_hint("run the same command again")
 }
 
 /// Awaits work that a signal aborts.

@@ -3,12 +3,13 @@
 use super::{
     ArtifactsOutcome, ArtifactsRequest, Backups, ConfigurationOutcome, ConfigurationRequest, ConfigurationState,
     backup_artifacts, backup_configuration,
-    database::{copy_to_replicas, open_locked},
-    open_backups,
+    database::{copy_to_replicas, lock, open_locked},
+    open_backups, until_stopped,
 };
 use crate::{
     exit::ExitCode,
     human::{count, size},
+    lock::Lock,
     observer::Observer,
     replicate::{
         ReplicaReport, ReplicateReport, Replicator,
@@ -22,7 +23,7 @@ use crate::{
 use archive_connectors::{Clock, Error, ErrorKind, Result};
 use archive_formats::printable;
 use serde::Serialize;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// Backs up the configurations that `request` names.
@@ -33,10 +34,9 @@ pub async fn back_up_configuration(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<CopyReport<ConfigurationOutcome>> {
-    let (mut backups, _lock) = open_locked(settings, clock).await?;
-    let folder = state::staging(&settings.state_dir, backups.id())?;
+    let (mut backups, _lock, folder) = begin(settings, clock).await?;
     let work = Box::pin(backup_configuration(&mut backups, request, clock, &folder));
-    let outcome = stop.run_until_cancelled(work).await.unwrap_or_else(|| Err(stopped()))?;
+    let outcome = until_stopped(&stop, work).await?;
     Ok(CopyReport::new(backups, settings, outcome, observer, stop).await)
 }
 
@@ -48,18 +48,23 @@ pub async fn back_up_artifacts(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<CopyReport<ArtifactsOutcome>> {
-    let (mut backups, _lock) = open_locked(settings, clock).await?;
-    let folder = state::staging(&settings.state_dir, backups.id())?;
+    let (mut backups, _lock, folder) = begin(settings, clock).await?;
     let work = Box::pin(backup_artifacts(&mut backups, request, clock, &folder));
-    let outcome = stop.run_until_cancelled(work).await.unwrap_or_else(|| Err(stopped()))?;
+    let outcome = until_stopped(&stop, work).await?;
     Ok(CopyReport::new(backups, settings, outcome, observer, stop).await)
+}
+
+/// The backups, locked, and a private folder for what is on its way into them.
+async fn begin(settings: &Settings, clock: &dyn Clock) -> Result<(Backups, Lock, PathBuf)> {
+    let (backups, lock) = open_locked(settings, clock).await?;
+    let folder = state::staging(&settings.state_dir, backups.id())?;
+    Ok((backups, lock, folder))
 }
 
 /// Brings the replicas of `settings` up to the backups; with `repair`, replaces what is missing or damaged there.
 pub async fn replicate_backups(
     settings: &Settings,
     repair: bool,
-    clock: &dyn Clock,
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<ReplicateReport> {
@@ -68,16 +73,10 @@ pub async fn replicate_backups(
         let error = Error::new(ErrorKind::Configuration, "no replica was named");
         return Err(error.with_hint("name one with --replica"));
     }
-    // Never begins backups.
-    drop(open_backups(settings.backup.location()?).await?);
-    let (mut backups, _lock) = open_locked(settings, clock).await?;
+    let mut backups = open_backups(settings.backup.location()?).await?;
+    let _lock = lock(settings, &mut backups).await?;
     let mut replicator = Replicator { archive: &mut backups, repair, observer, stop };
     Ok(ReplicateReport { replicas: replicator.update(replicas).await, ..ReplicateReport::default() })
-}
-
-fn stopped() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped before all was copied")
-        .with_hint("run the same command again: what is committed stays")
 }
 
 /// The report of a command that copies what is new.

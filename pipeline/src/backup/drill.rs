@@ -2,11 +2,12 @@
 
 use super::{
     Backups,
-    database::{copy_to_replicas, open_locked},
+    database::{copy_to_replicas, lock},
     draft::BackupDraft,
     open_backups,
     restore::{RestorableBackup, Restoration, Stages},
     tiers::DatabaseTier,
+    until_stopped,
 };
 use crate::{
     exit::ExitCode,
@@ -79,11 +80,11 @@ pub async fn drill(
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<DrillReport> {
-    let backups = open_backups(settings.backup.location()?).await?;
+    let mut backups = open_backups(settings.backup.location()?).await?;
     let progress = Arc::clone(&observer) as Arc<dyn Progress>;
     let place = DrillPlace { clock, state: &settings.state_dir, progress: &progress, stop: &stop };
     let trial = Box::pin(place.restore(&backups, request)).await?;
-    let (mut backups, _lock) = open_when_free(settings, clock, &stop).await?;
+    let _lock = lock_when_free(settings, &mut backups, &stop).await?;
     let entry = trial.commit(&mut backups).await?;
     let replicas = copy_to_replicas(&mut backups, settings, observer, stop).await;
     let tier = DatabaseTier::new(backups.chain(), settings.backup.objectives, clock.now());
@@ -91,16 +92,16 @@ pub async fn drill(
 }
 
 /// Waits for the end of another command that commits.
-async fn open_when_free(settings: &Settings, clock: &dyn Clock, stop: &CancellationToken) -> Result<(Backups, Lock)> {
+async fn lock_when_free(settings: &Settings, backups: &mut Backups, stop: &CancellationToken) -> Result<Lock> {
     const PATIENCE: Duration = Duration::from_secs(3_600);
     const PAUSE: Duration = Duration::from_secs(2);
     let start = Instant::now();
     loop {
-        match open_locked(settings, clock).await {
+        match lock(settings, backups).await {
             Err(error) if error.kind() == ErrorKind::Locked && start.elapsed() < PATIENCE && !stop.is_cancelled() => {
                 stop.run_until_cancelled(sleep(PAUSE)).await;
             }
-            opened => return opened,
+            locked => return locked,
         }
     }
 }
@@ -161,7 +162,7 @@ impl DrillPlace<'_> {
             None => {
                 // What it makes is removed when it is dropped.
                 let work = Box::pin(in_scratch_cluster(&restored, &how, self.state, &mut stages));
-                self.stop.run_until_cancelled(work).await.unwrap_or_else(|| Err(stopped()))?
+                until_stopped(self.stop, work).await?
             }
             Some(server) => Box::pin(self.in_server(&restored, &how, server, &mut stages)).await?,
         };
@@ -223,7 +224,7 @@ impl DrillPlace<'_> {
             held.close().await;
             Ok(compared)
         };
-        let compared = self.stop.run_until_cancelled(Box::pin(work)).await.unwrap_or_else(|| Err(stopped()));
+        let compared = until_stopped(self.stop, Box::pin(work)).await;
         let dropped = databases.drop(&name).await;
         let server_version = databases.version().to_owned();
         databases.close().await;
@@ -231,10 +232,6 @@ impl DrillPlace<'_> {
         dropped?;
         Ok(Compared { server_version, differences, amcheck: false, failure })
     }
-}
-
-fn stopped() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped before the drill was done").with_hint("run the same command again")
 }
 
 /// What a restored copy is like.

@@ -43,6 +43,7 @@ use archive_formats::{
     manifest::ArchiveDocument,
 };
 use draft::BackupDraft;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Backups whose chain of manifests was read and checked.
@@ -63,11 +64,13 @@ pub async fn find_backups(location: &Location) -> Result<Option<Backups>> {
 
 /// Opens the backups at `location`. Fails with [`ErrorKind::NoArchive`] if there are none.
 pub async fn open_backups(location: &Location) -> Result<Backups> {
-    find_backups(location).await?.ok_or_else(|| {
-        Error::new(ErrorKind::NoArchive, "no backups here")
-            .with_context("backups", location.url())
-            .with_hint("check --backups; `kt-archive backup database` makes the first one")
-    })
+    find_backups(location).await?.ok_or_else(|| no_backups(location))
+}
+
+fn no_backups(location: &Location) -> Error {
+    Error::new(ErrorKind::NoArchive, "no backups here")
+        .with_context("backups", location.url())
+        .with_hint("check --backups; `kt-archive backup database` makes the first one")
 }
 
 /// Opens the backups at `location`, or begins them there.
@@ -80,6 +83,13 @@ pub async fn open_or_begin(location: &Location, now: Timestamp) -> Result<Backup
     let sink = open_private(location)?;
     let identity = sink.create::<BackupManifest>(&document).await?;
     ArchiveRoot::new(sink, identity).read_chain().await
+}
+
+/// Awaits `work` until `stop` is cancelled, which drops it and is an error.
+pub async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    stop.run_until_cancelled(work).await.unwrap_or_else(|| {
+        Err(Error::new(ErrorKind::Interrupted, "stopped before it was done").with_hint("run the same command again"))
+    })
 }
 
 fn not_apart(location: &Location, message: &str) -> Error {

@@ -2,10 +2,10 @@
 
 use super::{
     Backups,
-    database::{copy_to_replicas, open_locked},
+    database::{copy_to_replicas, lock},
     draft::BackupDraft,
     leftovers, open_backups,
-    tiers::{DatabaseTier, KnownBackup, age, databases},
+    tiers::{DatabaseTier, KnownBackup, age, known},
 };
 use crate::{
     archive::remove_removed,
@@ -22,7 +22,7 @@ use crate::{
 };
 use archive_connectors::{Clock, Error, ErrorKind, Result};
 use archive_formats::{
-    BackupManifest, Chain, Entry,
+    Entry,
     backup_manifest::{BackupContent, Removal},
 };
 use serde::Serialize;
@@ -49,13 +49,12 @@ pub async fn prune(
         return Err(Error::new(ErrorKind::Configuration, "nothing names the backups to keep")
             .with_hint("for example --keep-daily 30 --keep-monthly 12"));
     }
-    // Never begins backups.
-    let backups = open_backups(settings.backup.location()?).await?;
+    let mut backups = open_backups(settings.backup.location()?).await?;
     if !confirm {
         let plan = plan(&backups, settings, clock)?;
         return Ok(PruneReport::new(&backups, &plan, false, 0, Vec::new()));
     }
-    let (mut backups, _lock) = open_locked(settings, clock).await?;
+    let _lock = lock(settings, &mut backups).await?;
     let plan = plan(&backups, settings, clock)?;
     if !plan.removed.is_empty() {
         let links = plan.removed.iter().filter_map(|backup| backups.chain().entry(backup.sequence)).map(Entry::link);
@@ -92,10 +91,6 @@ fn plan(backups: &Backups, settings: &Settings, clock: &dyn Clock) -> Result<Pla
     }
     let newest_proved = tier.newest_proved.map(|backup| backup.sequence);
     Ok(choose(known(backups.chain()), newest_proved, settings.backup.keep))
-}
-
-fn known(chain: &Chain<BackupManifest>) -> Vec<KnownBackup> {
-    databases(chain).into_iter().map(|(entry, backup)| KnownBackup::new(chain, entry, backup)).collect()
 }
 
 /// A backup that is kept.

@@ -4,6 +4,7 @@ use super::{
     open_backups,
     plan::{longer_name, not_in_backups, writers},
     restore::{RestorableBackup, Restoration, Stages},
+    until_stopped,
 };
 use crate::{
     exit::ExitCode,
@@ -88,7 +89,7 @@ pub async fn recover(
         }
     }
     let comparing = restored.differences(request.into.clone(), request.jobs.get(), &progress, false);
-    let differences = stop.run_until_cancelled(Box::pin(comparing)).await.unwrap_or_else(|| Err(stopped()))?;
+    let differences = until_stopped(stop, Box::pin(comparing)).await?;
     stages.end("compare");
     let compared = restored.backup.digests;
     let equal = (compared != DigestLevel::Off).then_some(differences.is_empty());
@@ -129,7 +130,7 @@ async fn make(
         let properties = DatabaseProperties::read(&how.programs, how.folder, || restored.blocks(how.sink)).await?;
         properties.apply(into).await
     };
-    let restored = stop.run_until_cancelled(Box::pin(work)).await.unwrap_or_else(|| Err(stopped()));
+    let restored = until_stopped(stop, Box::pin(work)).await;
     if restored.is_err()
         && let Err(error) = databases.drop(into.database()).await
     {
@@ -140,10 +141,6 @@ async fn make(
 
 /// The comment of a database that is not restored whole.
 const UNFINISHED: &str = "kt-archive: unfinished";
-
-fn stopped() -> Error {
-    Error::new(ErrorKind::Interrupted, "stopped before the recovery was done").with_hint("run the same command again")
-}
 
 /// The comment of a database that was restored from a backup.
 struct Mark<'a> {

@@ -21,10 +21,11 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use std::{
     collections::BTreeMap,
     num::NonZero,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
+use tempfile::{NamedTempFile, TempPath};
 use tokio::io::AsyncWriteExt as _;
 
 /// A backup of a database, with all that its manifest names.
@@ -74,10 +75,9 @@ impl RestorableBackup {
         Self::read(backups.sink(), entry).await
     }
 
-    /// The backup before the one whose manifest has this number.
-    pub(super) async fn before(backups: &Backups, sequence: u64) -> Result<Option<Self>> {
-        let kept = tiers::databases(backups.chain());
-        match kept.into_iter().rev().find(|(entry, _)| entry.manifest.sequence < sequence) {
+    /// The newest backup; `None` if there is none.
+    pub(super) async fn newest(backups: &Backups) -> Result<Option<Self>> {
+        match tiers::databases(backups.chain()).pop() {
             Some((entry, _)) => Self::read(backups.sink(), entry).await.map(Some),
             None => Ok(None),
         }
@@ -151,7 +151,7 @@ impl RestorableBackup {
             restore_stream(&how.programs, server, blocks).await
         } else {
             let file = gather(blocks, how.folder).await?;
-            restore_file(&how.programs, server, &file.path, how.jobs).await
+            restore_file(&how.programs, server, &file, how.jobs).await
         };
         how.progress.finish(&subject);
         restored.map(drop)
@@ -180,23 +180,16 @@ impl RestorableBackup {
     }
 }
 
-/// A dump in one local file, which is removed when it is dropped.
-struct Gathered {
-    path: PathBuf,
-    _file: tempfile::NamedTempFile,
-}
-
-/// Writes `blocks` into one file in `folder`.
-async fn gather(blocks: impl Stream<Item = Result<Bytes>> + Send, folder: &Path) -> Result<Gathered> {
-    let made = tempfile::NamedTempFile::new_in(folder).map_err(local("create a file for the dump", folder))?;
-    let path = made.path().to_owned();
-    let mut blocks = std::pin::pin!(blocks);
-    let mut file = tokio::fs::File::from_std(made.reopen().map_err(local("open the file of the dump", &path))?);
+/// Writes `blocks` into one file in `folder`, which is removed when it is dropped.
+async fn gather(blocks: impl Stream<Item = Result<Bytes>> + Send, folder: &Path) -> Result<TempPath> {
+    let made = NamedTempFile::new_in(folder).map_err(local("create a file for the dump", folder))?;
+    let (file, path) = made.into_parts();
+    let (mut blocks, mut file) = (std::pin::pin!(blocks), tokio::fs::File::from_std(file));
     while let Some(block) = blocks.try_next().await? {
         file.write_all(&block).await.map_err(local("write the dump", &path))?;
     }
     file.flush().await.map_err(local("write the dump", &path))?;
-    Ok(Gathered { path, _file: made })
+    Ok(path)
 }
 
 pub(super) fn damaged(sink: &Sink, file: &BackupFile) -> Error {

@@ -29,10 +29,13 @@ pub(super) fn databases(chain: &Chain<BackupManifest>) -> Vec<(&Entry<BackupMani
     databases.collect()
 }
 
-/// The last drill of the backup with the number `sequence`.
-pub(super) fn last_drill(chain: &Chain<BackupManifest>, sequence: u64) -> Option<(&BackupManifest, &Drill)> {
-    chain.entries().iter().rev().find_map(|entry| match &entry.manifest.content {
-        BackupContent::Drill(drill) if drill.backup.sequence == sequence => Some((&entry.manifest, drill)),
+/// The last drill, in the order of `manifests`, of the backup with the number `sequence`.
+pub(super) fn last_drill<'a>(
+    manifests: impl DoubleEndedIterator<Item = &'a BackupManifest>,
+    sequence: u64,
+) -> Option<(&'a BackupManifest, &'a Drill)> {
+    manifests.rev().find_map(|manifest| match &manifest.content {
+        BackupContent::Drill(drill) if drill.backup.sequence == sequence => Some((manifest, drill)),
         _ => None,
     })
 }
@@ -75,9 +78,15 @@ pub struct DatabaseTier {
     pub missed: Vec<String>,
 }
 
+/// What is known of the backups that can be restored, oldest first.
+pub(super) fn known(chain: &Chain<BackupManifest>) -> Vec<KnownBackup> {
+    databases(chain).into_iter().map(|(entry, backup)| KnownBackup::new(chain, entry, backup)).collect()
+}
+
 impl KnownBackup {
-    pub(super) fn new(chain: &Chain<BackupManifest>, entry: &Entry<BackupManifest>, backup: &DatabaseBackup) -> Self {
-        let (manifest, drill) = (&entry.manifest, last_drill(chain, entry.manifest.sequence));
+    fn new(chain: &Chain<BackupManifest>, entry: &Entry<BackupManifest>, backup: &DatabaseBackup) -> Self {
+        let manifest = &entry.manifest;
+        let drill = last_drill(chain.entries().iter().map(|entry| &entry.manifest), manifest.sequence);
         Self {
             sequence: manifest.sequence,
             taken_at: manifest.taken_at.min(manifest.committed_at),
@@ -96,8 +105,7 @@ impl KnownBackup {
 impl DatabaseTier {
     /// The state of `chain` at `now`, measured against `objectives`.
     pub fn new(chain: &Chain<BackupManifest>, objectives: Objectives, now: Timestamp) -> Self {
-        let known = databases(chain).into_iter().map(|(entry, backup)| KnownBackup::new(chain, entry, backup));
-        let known = known.collect::<Vec<_>>();
+        let known = known(chain);
         let newest_proved = known.iter().rev().find(|backup| backup.proved == Some(true)).cloned();
         let newest = known.last().cloned();
         let rpo = newest.as_ref().map(|backup| age(backup.taken_at, now));

@@ -1,6 +1,6 @@
 //! `backup verify`: the chain, the names, sizes and bytes of all objects, and every dump to its end.
 
-use super::{database::parts, open_private, restore::RestorableBackup};
+use super::{database::parts, no_backups, open_private, restore::RestorableBackup, tiers::last_drill};
 use crate::{
     archive::removed,
     config::Level,
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 use archive_connectors::{
-    Error, ErrorKind, Progress, Result, Sink,
+    ErrorKind, Progress, Result, Sink,
     postgres::programs::{ProgramOptions, major_version, read_stream},
     progress::{Step, Subject, Whole},
 };
@@ -27,10 +27,7 @@ use archive_formats::{
 };
 use futures::TryStreamExt as _;
 use serde::Serialize;
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 /// How thoroughly backups are verified.
 #[derive(Clone, Debug, Default)]
@@ -49,11 +46,7 @@ pub async fn verify_backups(
 ) -> Result<BackupVerifyReport> {
     let location = settings.backup.location()?;
     let sink = open_private(location)?;
-    let identity = sink.identity::<BackupManifest>().await?.ok_or_else(|| {
-        Error::new(ErrorKind::NoArchive, "no backups here")
-            .with_context("backups", location.url())
-            .with_hint("check --backups; `kt-archive backup database` makes the first one")
-    })?;
+    let identity = sink.identity::<BackupManifest>().await?.ok_or_else(|| no_backups(location))?;
     let verifier = BackupVerifier { sink: &sink, programs: &settings.backup.programs, progress };
     verifier.verify(&identity.document.archive, request).await
 }
@@ -171,17 +164,10 @@ impl BackupVerifier<'_> {
 
 /// V041: backups of which the last drill found something different. Their files are what was committed.
 fn unproved(commits: &Commits<BackupManifest>, kept: &[&Commit<BackupManifest>], findings: &mut Findings) {
-    let mut last = BTreeMap::new();
-    for commit in commits.values() {
-        if let BackupContent::Drill(drill) = &commit.manifest.content {
-            last.insert(drill.backup.sequence, (commit.manifest.sequence, drill));
-        }
-    }
     for manifest in kept.iter().map(|commit| &commit.manifest) {
-        if let Some((number, drill)) =
-            last.get(&manifest.sequence).filter(|(_, drill)| drill.equal == Some(false) || drill.has_failed())
-        {
-            let message = format!("drill {number} did not prove it: {}", drill.differences.join("; "));
+        let last = last_drill(commits.values().map(|commit| &commit.manifest), manifest.sequence);
+        if let Some((trial, drill)) = last.filter(|(_, drill)| drill.equal == Some(false) || drill.has_failed()) {
+            let message = format!("drill {} did not prove it: {}", trial.sequence, drill.differences.join("; "));
             findings.warning(Code::Unproved, key::manifest(manifest.sequence), message);
         }
     }

@@ -1,12 +1,11 @@
 //! The backup of a database: a dump in parts, the roles, and digests of the contents, all of one snapshot.
 
 use super::{
-    super::{Backups, draft::BackupDraft, tiers, watch::watch_tables},
+    super::{Backups, draft::BackupDraft, spool::store_bytes, tiers, until_stopped, watch::watch_tables},
     parts::Parts,
 };
 use archive_connectors::{
     Clock, Error, ErrorKind, Progress, Result,
-    error::local,
     postgres::{
         Server,
         contents::{Access, DatabaseSnapshot},
@@ -15,7 +14,7 @@ use archive_connectors::{
         },
     },
     progress::{Step, Subject},
-    sink::{StagedFile, StoredFile},
+    sink::StoredFile,
 };
 use archive_formats::{
     BackupManifest, Chain, Entry, Sha256, Timestamp,
@@ -89,9 +88,7 @@ pub async fn backup_database(
             Box::pin(dump_snapshot(backups.chain(), request, place, &mut stored)).await
         }
     };
-    let made = stop.run_until_cancelled(Box::pin(making)).await.unwrap_or_else(|| {
-        Err(Error::new(ErrorKind::Interrupted, "stopped before the dump was whole").with_hint("nothing of it is kept"))
-    });
+    let made = until_stopped(stop, Box::pin(making)).await;
     let whole = match made {
         Ok(made) => complete(backups, made, &stored, place).await,
         Err(error) => Err(error),
@@ -124,10 +121,9 @@ async fn complete(
     place: Workplace<'_>,
 ) -> Result<(BackupDraft, Vec<StoredFile<BackupFile>>)> {
     let Made { source, taken_at, dump, globals, contents, seconds } = made;
-    let path = format!("{}/globals-{}.sql", stored.path(), Sha256::digest(globals.script.as_bytes()).short());
-    let file = stage_globals(place.folder, path, &globals.script)?;
+    let path = |sha256: &Sha256| format!("{}/globals-{}.sql", stored.path(), sha256.short());
     let mut files = stored.stored().to_vec();
-    files.push(backups.sink().store(&file, |_| ()).await?);
+    files.push(store_bytes(backups.sink(), place.folder, globals.script, path).await?);
     let mut program = dump.record().clone();
     program.warnings.extend(globals.program.warnings);
     if taken_at > place.clock.now().plus(CLOCKS) {
@@ -239,14 +235,6 @@ async fn store(mut dump: Dump, parts: &mut Parts, progress: &Arc<dyn Progress>) 
     parts.finish().await?;
     progress.finish(&subject);
     Ok(dump)
-}
-
-/// Stages the script of the roles.
-fn stage_globals(folder: &Path, path: String, script: &str) -> Result<StagedFile<BackupFile>> {
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(local("create a file for the roles", folder))?;
-    std::fs::write(file.path(), script).map_err(local("write the roles", file.path()))?;
-    let (bytes, sha256) = (script.len() as u64, Sha256::digest(script.as_bytes()));
-    StagedFile::new(file.into_temp_path(), BackupFile { path, bytes, sha256 })
 }
 
 /// The result of `work`, and how many seconds it took.

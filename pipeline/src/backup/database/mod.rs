@@ -17,7 +17,7 @@ use crate::{
     state,
 };
 use archive_connectors::{Clock, Error, ErrorKind, Progress, Result};
-use archive_formats::backup_manifest::DigestLevel;
+use archive_formats::{BackupManifest, backup_manifest::DigestLevel};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -34,29 +34,39 @@ pub async fn back_up_database(
     leftovers::remove(&backups, clock.now()).await;
     let progress = Arc::clone(&observer) as Arc<dyn Progress>;
     let place = Workplace { clock, folder: &folder, progress: &progress };
+    // Before the dump: what fails after the commit must not look like a backup that failed.
+    let before = RestorableBackup::newest(&backups).await?;
     // Stopped inside, so that the parts of an unfinished dump are removed.
     let entry = Box::pin(backup_database(&mut backups, &request, place, &stop)).await?;
-    let before = RestorableBackup::before(&backups, entry.manifest.sequence).await?;
     let replicas = copy_to_replicas(&mut backups, settings, observer, stop).await;
     Ok(BackupReport::new(&backups, &entry, replicas).compared_with(before.as_ref()))
 }
 
-/// Opens or begins the backups of `settings` for a command that commits, after the cheap checks of its replicas.
+/// Opens or begins the backups of `settings` for a command that commits.
 pub(super) async fn open_locked(settings: &Settings, clock: &dyn Clock) -> Result<(Backups, Lock)> {
     let BackupSettings { replicas, .. } = &settings.backup;
     let location = settings.backup.location()?;
-    check_options(replicas)?;
-    let found = find_backups(location).await?;
-    check_not_behind(found.as_ref(), replicas).await?;
-    let begun = match found {
-        Some(backups) => backups,
-        None => open_or_begin(location, clock.now()).await?,
+    let mut backups = if let Some(found) = find_backups(location).await? {
+        found
+    } else {
+        check_options(replicas)?;
+        check_not_behind::<BackupManifest>(None, replicas).await?;
+        open_or_begin(location, clock.now()).await?
     };
-    let lock = Lock::acquire(&settings.state_dir, begun.id(), begun.url(), location.directory())?;
-    // Another process may have committed before the lock.
-    let mut backups = begun;
-    backups.refresh().await?;
+    let lock = lock(settings, &mut backups).await?;
     Ok((backups, lock))
+}
+
+/// Locks backups that were opened, for a command that commits, after the cheap checks of its replicas. Reads what another
+/// process committed before the lock.
+pub(super) async fn lock(settings: &Settings, backups: &mut Backups) -> Result<Lock> {
+    let BackupSettings { replicas, .. } = &settings.backup;
+    check_options(replicas)?;
+    check_not_behind(Some(backups), replicas).await?;
+    let directory = settings.backup.location()?.directory();
+    let lock = Lock::acquire(&settings.state_dir, backups.id(), backups.url(), directory)?;
+    backups.refresh().await?;
+    Ok(lock)
 }
 
 /// Brings the replicas of `settings` up to `backups`.

@@ -49,7 +49,6 @@ pub(super) struct Parts {
 struct Part {
     file: DigestWriter<File>,
     local: TempPath,
-    bytes: u64,
 }
 
 impl Parts {
@@ -82,7 +81,7 @@ impl Parts {
     /// Appends the next bytes.
     pub(super) async fn push(&mut self, mut block: Bytes) -> Result<()> {
         while !block.is_empty() {
-            let written = self.current.as_ref().map_or(0, |part| part.bytes) + self.gathered_bytes as u64;
+            let written = self.current.as_ref().map_or(0, |part| part.file.bytes()) + self.gathered_bytes as u64;
             let room = usize::try_from(self.part_size - written).unwrap_or(usize::MAX);
             let piece = block.split_to(block.len().min(room));
             self.gathered_bytes += piece.len();
@@ -131,7 +130,6 @@ impl Parts {
             };
             let written = blocks.iter().try_for_each(|block| part.file.write_all(block));
             written.map_err(|error| sink.staging_error("write a part of a backup", &part.local, error))?;
-            part.bytes += blocks.iter().map(|block| block.len() as u64).sum::<u64>();
             Ok::<_, Error>(part)
         });
         self.current = Some(written.await.map_err(stopped)??);
@@ -175,7 +173,7 @@ impl Parts {
 impl Part {
     fn begin(sink: &Sink, path: &str, folder: &Path) -> Result<Self> {
         let (file, local) = sink.stage(path, folder)?.into_parts();
-        Ok(Self { file: DigestWriter::new(file), local, bytes: 0 })
+        Ok(Self { file: DigestWriter::new(file), local })
     }
 }
 

@@ -76,9 +76,7 @@ impl BackupReport {
             ..report
         }
     }
-}
 
-impl BackupReport {
     /// Warns where most of the backup `before` is gone: what is saved may not be what was meant.
     pub(super) fn compared_with(mut self, before: Option<&RestorableBackup>) -> Self {
         let Some(before) = before.map(|before| &before.backup).filter(|backup| backup.digests != DigestLevel::Off)
