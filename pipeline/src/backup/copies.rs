@@ -13,7 +13,7 @@ use crate::{
     observer::Observer,
     replicate::{
         ReplicaReport, ReplicateReport, Replicator,
-        report::{replica_failures, replica_table},
+        report::{replica_failures, replica_table, replicas_exit, replicas_failure},
     },
     report::{Failure, Report},
     settings::Settings,
@@ -119,7 +119,7 @@ pub trait CopyOutcome: Default + Serialize {
 impl<T: CopyOutcome> Report for CopyReport<T> {
     fn exit(&self) -> ExitCode {
         match self.outcome.exit() {
-            ExitCode::Done => ExitCode::combine(true, replica_failures(&self.replicas).map(|failure| failure.exit)),
+            ExitCode::Done => replicas_exit(&self.replicas),
             exit => exit,
         }
     }
@@ -129,9 +129,7 @@ impl<T: CopyOutcome> Report for CopyReport<T> {
     }
 
     fn failure(&self) -> Option<Failure> {
-        let of_replica =
-            || replica_failures(&self.replicas).next().map(|failure| Failure { exit: self.exit(), ..failure });
-        self.outcome.failure().or_else(of_replica)
+        self.outcome.failure().or_else(|| replicas_failure(&self.replicas))
     }
 
     fn details(&self) -> Vec<Failure> {

@@ -16,7 +16,7 @@ use crate::{
     observer::Observer,
     replicate::{
         ReplicaReport,
-        report::{replica_failures, replica_table},
+        report::{replica_failures, replica_table, replicas_exit, replicas_failure},
     },
     report::{Failure, Report},
     settings::Settings,
@@ -342,7 +342,7 @@ impl Report for DrillReport {
         if !self.missed.is_empty() {
             return ExitCode::Incomplete;
         }
-        ExitCode::combine(true, replica_failures(&self.replicas).map(|failure| failure.exit))
+        replicas_exit(&self.replicas)
     }
 
     fn text(&self, style: Style) -> String {
@@ -378,7 +378,7 @@ impl Report for DrillReport {
             let hint = "see `kt-archive recover plan`; back up more often, or make restores faster".to_owned();
             return Some(Failure { message: self.missed.join("; "), hint, exit: self.exit() });
         }
-        replica_failures(&self.replicas).next().map(|failure| Failure { exit: self.exit(), ..failure })
+        replicas_failure(&self.replicas)
     }
 
     fn details(&self) -> Vec<Failure> {

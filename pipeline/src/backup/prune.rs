@@ -14,7 +14,7 @@ use crate::{
     observer::Observer,
     replicate::{
         ReplicaReport,
-        report::{replica_failures, replica_table},
+        report::{replica_failures, replica_table, replicas_exit, replicas_failure},
     },
     report::{Failure, Report},
     settings::{Keep, Settings},
@@ -169,7 +169,7 @@ impl PruneReport {
 
 impl Report for PruneReport {
     fn exit(&self) -> ExitCode {
-        ExitCode::combine(true, replica_failures(&self.replicas).map(|failure| failure.exit))
+        replicas_exit(&self.replicas)
     }
 
     fn text(&self, style: Style) -> String {
@@ -194,7 +194,7 @@ impl Report for PruneReport {
     }
 
     fn failure(&self) -> Option<Failure> {
-        replica_failures(&self.replicas).next().map(|failure| Failure { exit: self.exit(), ..failure })
+        replicas_failure(&self.replicas)
     }
 
     fn details(&self) -> Vec<Failure> {

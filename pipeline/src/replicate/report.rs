@@ -128,6 +128,16 @@ pub(crate) fn replica_failures(replicas: &[ReplicaReport]) -> impl Iterator<Item
     })
 }
 
+/// The exit code of a command whose own work succeeded.
+pub(crate) fn replicas_exit(replicas: &[ReplicaReport]) -> ExitCode {
+    ExitCode::combine(true, replica_failures(replicas).map(|failure| failure.exit))
+}
+
+/// Why [`replicas_exit`] is not zero: the first failure.
+pub(crate) fn replicas_failure(replicas: &[ReplicaReport]) -> Option<Failure> {
+    replica_failures(replicas).next().map(|failure| Failure { exit: replicas_exit(replicas), ..failure })
+}
+
 /// A line per replica; empty without replicas.
 pub(crate) fn replica_table(replicas: &[ReplicaReport], style: Style) -> String {
     let titles = [("STATE", Align::Left), ("COPIED", Align::Right), ("MENDED", Align::Right), ("REPLICA", Align::Left)];

@@ -5,7 +5,7 @@ use crate::{
     exit::ExitCode,
     human::{count, size, time},
     replicate::ReplicaReport,
-    replicate::report::{replica_failures, replica_table},
+    replicate::report::{replica_failures, replica_table, replicas_exit, replicas_failure},
     report::{Failure, Report},
     style::Style,
 };
@@ -96,7 +96,7 @@ impl BackupReport {
 
 impl Report for BackupReport {
     fn exit(&self) -> ExitCode {
-        ExitCode::combine(true, replica_failures(&self.replicas).map(|failure| failure.exit))
+        replicas_exit(&self.replicas)
     }
 
     fn text(&self, style: Style) -> String {
@@ -125,7 +125,7 @@ impl Report for BackupReport {
     }
 
     fn failure(&self) -> Option<Failure> {
-        replica_failures(&self.replicas).next().map(|failure| Failure { exit: self.exit(), ..failure })
+        replicas_failure(&self.replicas)
     }
 
     fn details(&self) -> Vec<Failure> {
